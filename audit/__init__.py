@@ -1,0 +1,1 @@
+"""The log and its verifier: evidence that its own operator cannot rewrite."""

@@ -1,0 +1,1 @@
+"""How Homeward is set up, run and shown."""

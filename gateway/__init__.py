@@ -1,0 +1,1 @@
+"""The exchange: decides, routes and journals, and never sees an identity."""

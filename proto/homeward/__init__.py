@@ -1,0 +1,1 @@
+"""The command and the messages that every room shares."""
