@@ -1,7 +1,7 @@
 """Regenerates the Python modules beside the .proto files; `--check` only says whether they are current.
 
 Decides which generators run and where their output lands: messages and their stubs, services and their stubs, next to
-the .proto, so that `from homeward.gateway.v1 import ...` needs no repaired import. Does not lint: `buf lint proto` does.
+the .proto, so that `from homeward.gateway.v1 import ...` needs no repaired import. Does not lint; `buf lint proto` does.
 Run it with the environment's Python (`make proto`); the generated modules refuse a runtime older than this generator.
 """
 
@@ -26,12 +26,12 @@ def generate(into: Path) -> None:
     """Writes every generated file under `into`, in the layout of the .proto files."""
     ours = sorted((ROOT / "homeward").rglob("*.proto"))
     vendored = sorted((ROOT / "buf").rglob("*.proto"))
-    _protoc(vendored, into, ("python_out", "pyi_out"))
-    _protoc(ours, into, ("python_out", "pyi_out"))
-    with_services = [path for path in ours if _declares_service(path)]
-    _protoc(with_services, into, ("grpc_python_out", "mypy_grpc_out"))
     for package in {path.relative_to(ROOT).parent for path in (*ours, *vendored)}:
         _mark_packages(into, package)
+    _protoc(vendored, into, ("python_out=", "pyi_out="))
+    _protoc(ours, into, ("python_out=", "pyi_out="))
+    with_services = [path for path in ours if _declares_service(path)]
+    _protoc(with_services, into, ("grpc_python_out=", "mypy_grpc_out=quiet:"))
 
 
 def _protoc(sources: list[Path], into: Path, outputs: tuple[str, ...]) -> None:
@@ -46,7 +46,7 @@ def _protoc(sources: list[Path], into: Path, outputs: tuple[str, ...]) -> None:
             f"-I{ROOT}",
             f"-I{well_known}",
             f"--plugin=protoc-gen-mypy_grpc={plugin}",
-            *(f"--{output}={into}" for output in outputs),
+            *(f"--{output}{into}" for output in outputs),
             *(str(path) for path in sources),
         ]
     )
@@ -66,7 +66,7 @@ def _mark_packages(into: Path, package: Path) -> None:
 
 
 def stale_files(fresh: Path) -> list[str]:
-    """The committed files that differ from `fresh`, are missing, or have lost their .proto; paths relative to proto/."""
+    """The committed files that differ from `fresh`, are missing, or have lost their .proto, relative to proto/."""
     wanted = {path.relative_to(fresh): path.read_bytes() for path in fresh.rglob("*") if path.is_file()}
     present = {path.relative_to(ROOT) for path in ROOT.rglob("*_pb2*.py*") if path.name.endswith(SUFFIXES)}
     differing = {name for name, content in wanted.items() if _committed(name) != content}

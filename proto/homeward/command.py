@@ -1,0 +1,135 @@
+"""The `homeward` command: finds a sub-command, runs it, and turns its failure into words and an exit status.
+
+Decides the list of sub-commands and what each is for. Does not know any room: a sub-command is an entry point of the group
+`homeward.commands` and is loaded when it is called, so that `--help` stays fast and a broken room breaks only itself.
+"""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from types import MappingProxyType, TracebackType
+
+import click
+
+from homeward.failure import CommandFailure, ExitCode
+
+GROUP = "homeward.commands"
+
+# Order of appearance in --help: first what a newcomer tries, then each kind of user.
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "demo": "Watch three counties find a missing youth, on this machine.",
+        "sandbox": "Keep a small exchange running to develop against.",
+        "join": "Redeem an invitation: give this county's adapter its identity.",
+        "adapter": "Check and run a county's adapter.",
+        "authority": "Record, revoke and list consents, orders and agreements.",
+        "audit": "Ask the log who asked what, and what was answered.",
+        "verify": "Verify a log or a receipt without trusting its operator.",
+        "policy": "Show, explain and test the rules of disclosure.",
+        "gateway": "Run the exchange and invite its members.",
+        "custodian": "Hold the second share of the token key.",
+    }
+)
+
+
+class LazyCommands(click.Group):
+    """A group whose sub-commands are entry points, listed without being loaded."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name in `COMMANDS`, in its order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The loaded sub-command, or None for a name that is not ours; CommandFailure where it cannot be loaded."""
+        return _load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of sub-commands from `COMMANDS`; click's own way would import every room."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _load(name: str) -> click.Command:
+    # Only our own distribution is asked: another installed package must not be able to answer for `verify`.
+    found = metadata.distribution("homeward").entry_points.select(group=GROUP, name=name)
+    entry_point = next(iter(found), None)
+    if entry_point is None:
+        raise _not_loadable(name, "the installed package does not list it", "install again: make clean, then make demo")
+    try:
+        command = entry_point.load()
+    except ModuleNotFoundError as missing:
+        raise _not_loadable(
+            name, f"the Python module {missing.name} is not installed", "install it, or the extra that brings it"
+        ) from missing
+    if not isinstance(command, click.Command):
+        raise _not_loadable(name, "what it names is not a command", "report this: the package is built wrongly")
+    return command
+
+
+def _not_loadable(name: str, why: str, fix: str) -> CommandFailure:
+    return CommandFailure("CMD-001", f"the command {name} cannot be loaded", where=sys.prefix, why=why, fix=fix)
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="homeward", prog_name="homeward")
+@click.option("--debug", is_flag=True, help="Show tracebacks (also HOMEWARD_DEBUG=1).")
+def homeward(debug: bool) -> None:
+    """Find a missing youth across county lines without a name leaving a county.
+
+    Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied by policy, 5 unreachable, 6 evidence did not verify.
+    """
+    if debug:
+        sys.excepthook = sys.__excepthook__
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits with its status; nothing prints a traceback unless it was asked for."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    _survive_narrow_consoles()
+    if os.environ.get("HOMEWARD_DEBUG", "") in ("", "0"):
+        # A hook rather than a broad except: what is unexpected still ends the process at once.
+        sys.excepthook = report_unexpected
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """The exit status of one command line; a command's own int result is its status, anything else means 0."""
+    try:
+        result = homeward.main(args=list(words), prog_name="homeward", standalone_mode=False)
+    except CommandFailure as failure:
+        if "--json" in words:
+            click.echo(failure.as_json())
+        else:
+            click.echo(failure.as_text(), err=True)
+        return int(failure.exit_code)
+    except click.ClickException as usage:
+        usage.show()
+        return usage.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return 130  # as a shell reports SIGINT
+    return result if isinstance(result, int) and not isinstance(result, bool) else int(ExitCode.OK)
+
+
+def report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints where an unforeseen error arose and its kind, never its text: that may quote what was being handled."""
+    frames = traceback.extract_tb(trace)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "unknown place"
+    failure = CommandFailure(
+        "BUG-001",
+        "homeward stopped on an error it does not know",
+        where=place,
+        why=kind.__name__,
+        fix="report this; HOMEWARD_DEBUG=1 shows the traceback (read it before you share it)",
+    )
+    click.echo(failure.as_json() if "--json" in sys.argv else failure.as_text(), err=True)
+
+
+def _survive_narrow_consoles() -> None:
+    # A console that cannot show a character gets an escape instead of a UnicodeEncodeError (cp1252, LANG=C).
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
