@@ -1,0 +1,314 @@
+"""The oblivious function that turns a keyed match key into a token: RFC 9497, ristretto255-SHA512, key in shares.
+
+    adapter   blind        B = r * H(x)                       the holder learns nothing of x
+    holder i  evaluate     Z_i = k_i * B                      k_i is a Shamir share, index i
+    adapter   combine      Z = sum of lambda_i * Z_i = k * B  any `threshold` holders
+    adapter   finalize     SHA-512 over x and (1/r) * Z       token = first 16 bytes
+
+Homeward uses mode VOPRF: its tokens do not depend on whether a proof travels with the evaluation, so proofs can be
+required later without changing a token. Mode OPRF exists because the RFC's vectors for both check the same code.
+
+A batch is refused as a whole: too long, repeated elements, or one bad element mean that no result is returned. The
+caller charges its budget before calling, by element, so that a refused batch is not free.
+Does not decide who may ask, how often, or what x is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum, auto
+
+from gateway.protocol.ristretto import (
+    ELEMENT_LENGTH,
+    SCALAR_LENGTH,
+    UNIFORM_LENGTH,
+    InvalidElement,
+    InvalidScalar,
+    Ristretto,
+)
+
+MAX_BATCH = 256
+MAX_INPUT_LENGTH = 2**16 - 1  # RFC 9497 §3.3.1
+OUTPUT_LENGTH = 64
+TOKEN_LENGTH = 16
+PROOF_LENGTH = 2 * SCALAR_LENGTH
+
+
+class Mode(IntEnum):
+    """The protocol variant; it separates domains, so that one key gives unrelated outputs in two modes."""
+
+    OPRF = 0
+    VOPRF = 1
+
+
+class BatchFault(StrEnum):
+    """Why a batch is refused."""
+
+    EMPTY = auto()
+    TOO_LONG = auto()
+    INVALID_ELEMENT = auto()
+    REPEATED_ELEMENT = auto()
+    LENGTH_MISMATCH = auto()
+    TOO_FEW_SHARES = auto()
+    INVALID_SHARE_INDEX = auto()
+
+
+class BatchError(ValueError):
+    """The whole batch is refused and nothing of it is returned. The text names the fault, never an element."""
+
+    def __init__(self, fault: BatchFault) -> None:
+        super().__init__(f"batch refused: {fault.value}")
+        self.fault = fault
+
+
+class ProofError(ValueError):
+    """A holder's evaluation is not proven to be under the key it published."""
+
+    def __init__(self) -> None:
+        super().__init__("evaluation proof does not verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The group, and the mode whose domain separation applies."""
+
+    group: Ristretto
+    mode: Mode = Mode.VOPRF
+
+    def domain(self, label: bytes) -> bytes:
+        """Return the domain separation tag for one use (RFC 9497 §3.1)."""
+        return label + b"OPRFV1-" + bytes([self.mode]) + b"-ristretto255-SHA512"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A whole key. In operation nobody has one: keys exist as shares."""
+
+    secret: bytes = field(repr=False)
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShare:
+    """One holder's point on the sharing polynomial: index 1-255, and a canonical non-zero scalar of 32 bytes."""
+
+    index: int
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= 255:
+            raise BatchError(BatchFault.INVALID_SHARE_INDEX)
+        if len(self.secret) != SCALAR_LENGTH:
+            raise InvalidScalar
+
+
+def derive_key_pair(suite: Suite, seed: bytes, *, info: bytes) -> KeyPair:
+    """Return the key pair that RFC 9497 §3.2.1 derives from a secret seed of 32 bytes and public info."""
+    if len(seed) != 32 or len(info) > MAX_INPUT_LENGTH:
+        raise ValueError("seed must have 32 bytes and info at most 65535")
+    for counter in range(256):
+        message = seed + _prefixed(info) + bytes([counter])
+        secret = suite.group.hash_to_scalar(message, suite.domain(b"DeriveKeyPair"))
+        if secret != bytes(SCALAR_LENGTH):
+            return KeyPair(secret, suite.group.multiply_base(secret))
+    raise InvalidScalar
+
+
+def random_scalars(suite: Suite, count: int, *, random_bytes: Callable[[int], bytes]) -> list[bytes]:
+    """Return so many independent uniform non-zero scalars. `random_bytes` must be a cryptographic source."""
+    scalars = suite.group.scalars
+    return [scalars.parse(scalars.reduce(random_bytes(UNIFORM_LENGTH))) for _ in range(count)]
+
+
+def blind(suite: Suite, inputs: Sequence[bytes], blinds: Sequence[bytes]) -> list[bytes]:
+    """Return one blinded element per input (RFC 9497 §3.3.1). Each blind is used once and kept for `finalize`."""
+    _check_lengths(inputs, blinds)
+    domain = suite.domain(b"HashToGroup-")
+    pairs = zip(inputs, blinds, strict=True)
+    return [suite.group.multiply(secret, suite.group.hash_to_group(_input(text), domain)) for text, secret in pairs]
+
+
+def evaluate(group: Ristretto, key: bytes, blinded: Sequence[bytes]) -> list[bytes]:
+    """Return key * element for a batch of untrusted elements, in order; raises `BatchError` and returns nothing."""
+    _check_batch(blinded)
+    try:
+        # The multiplication itself refuses non-canonical elements; a validity pass before it would cost a tenth more.
+        return [group.multiply(key, element) for element in blinded]
+    except InvalidElement as bad:
+        raise BatchError(BatchFault.INVALID_ELEMENT) from bad
+
+
+def evaluate_share(group: Ristretto, share: KeyShare, blinded: Sequence[bytes]) -> list[bytes]:
+    """Return what this holder answers to a batch of untrusted elements; raises `BatchError`."""
+    return evaluate(group, share.secret, blinded)
+
+
+def combine(group: Ristretto, evaluations: Mapping[int, Sequence[bytes]], *, threshold: int) -> list[bytes]:
+    """Return the evaluation under the shared key, from the untrusted answers of holders by share index.
+
+    Uses the `threshold` lowest indices; with fewer the result would be a wrong token, so `BatchError` is raised.
+    Whether a holder used its true share is not visible here: only `verify_proof` shows it.
+    """
+    indices = sorted(evaluations)[:threshold]
+    if threshold < 1 or len(indices) < threshold:
+        raise BatchError(BatchFault.TOO_FEW_SHARES)
+    for index in indices:
+        _check_batch(evaluations[index])
+    weights = lagrange_weights(group, indices)
+    try:
+        weighted = [[group.multiply(w, z) for z in evaluations[i]] for i, w in zip(indices, weights, strict=True)]
+        total = weighted[0]
+        for other in weighted[1:]:
+            _check_lengths(total, other)
+            total = [group.add(left, right) for left, right in zip(total, other, strict=True)]
+    except InvalidElement as bad:
+        raise BatchError(BatchFault.INVALID_ELEMENT) from bad
+    return total
+
+
+def lagrange_weights(group: Ristretto, indices: Sequence[int]) -> list[bytes]:
+    """Return, for each share index, its weight in the polynomial's value at zero. Indices are distinct, 1-255."""
+    if len(set(indices)) != len(indices) or not all(1 <= index <= 255 for index in indices):
+        raise BatchError(BatchFault.INVALID_SHARE_INDEX)
+    return [_lagrange_weight(group, index, [other for other in indices if other != index]) for index in indices]
+
+
+def finalize(
+    group: Ristretto, inputs: Sequence[bytes], *, blinds: Sequence[bytes], evaluated: Sequence[bytes]
+) -> list[bytes]:
+    """Return the 64-byte outputs for inputs blinded with these blinds (RFC 9497 §3.3.1); raises `BatchError`."""
+    _check_lengths(inputs, blinds)
+    _check_lengths(inputs, evaluated)
+    try:
+        elements = [group.multiply(group.scalars.invert(r), z) for r, z in zip(blinds, evaluated, strict=True)]
+    except InvalidElement as bad:
+        raise BatchError(BatchFault.INVALID_ELEMENT) from bad
+    return [_output(text, element) for text, element in zip(inputs, elements, strict=True)]
+
+
+def evaluate_directly(suite: Suite, key: bytes, text: bytes) -> bytes:
+    """Return the 64-byte output for one input by whoever has the whole key (RFC 9497 §3.3.1, Evaluate)."""
+    element = suite.group.hash_to_group(_input(text), suite.domain(b"HashToGroup-"))
+    return _output(text, suite.group.multiply(key, element))
+
+
+def to_token(output: bytes) -> bytes:
+    """Return the 16 bytes of an output by which a match key is known outside the county."""
+    if len(output) != OUTPUT_LENGTH:
+        raise ValueError("an output has 64 bytes")
+    return output[:TOKEN_LENGTH]
+
+
+def generate_proof(
+    suite: Suite, key: KeyPair, *, blinded: Sequence[bytes], evaluated: Sequence[bytes], nonce: bytes
+) -> bytes:
+    """Return 64 bytes that prove one key for the whole batch (RFC 9497 §2.2.1). The nonce: secret, never reused."""
+    group, scalars = suite.group, suite.group.scalars
+    mask, _ = _composites(suite, key.public, blinded=blinded, evaluated=evaluated)
+    composite = group.multiply(key.secret, mask)
+    commitments = group.multiply_base(nonce), group.multiply(nonce, mask)
+    challenge = _challenge(suite, key.public, mask, composite, *commitments)
+    return challenge + scalars.subtract(nonce, scalars.multiply(challenge, key.secret))
+
+
+def verify_proof(
+    suite: Suite, public: bytes, *, blinded: Sequence[bytes], evaluated: Sequence[bytes], proof: bytes
+) -> None:
+    """Raise `ProofError` unless the key behind `public` made the whole untrusted batch (RFC 9497 §2.2.2).
+
+    Raises `BatchError` for a batch that is not two equally long lists of distinct elements.
+    """
+    if len(proof) != PROOF_LENGTH:
+        raise ProofError
+    group = suite.group
+    try:
+        challenge, response = (group.scalars.parse(part) for part in (proof[:SCALAR_LENGTH], proof[SCALAR_LENGTH:]))
+        mask, composite = _composites(suite, public, blinded=blinded, evaluated=evaluated)
+        base = group.add(group.multiply_base(response), group.multiply(challenge, public))
+        masked = group.add(group.multiply(response, mask), group.multiply(challenge, composite))
+    except (InvalidElement, InvalidScalar) as bad:
+        raise ProofError from bad
+    if not hmac.compare_digest(_challenge(suite, public, mask, composite, base, masked), challenge):
+        raise ProofError
+
+
+def _composites(
+    suite: Suite, public: bytes, *, blinded: Sequence[bytes], evaluated: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Return the random linear combination of both sides of the batch, with the same coefficients (RFC 9497 §2.2)."""
+    _check_batch(blinded)
+    _check_batch(evaluated)
+    _check_lengths(blinded, evaluated)
+    group = suite.group
+    seed = hashlib.sha512(_prefixed(public) + _prefixed(suite.domain(b"Seed-"))).digest()
+    pairs = enumerate(zip(blinded, evaluated, strict=True))
+    weights = [
+        group.hash_to_scalar(
+            _prefixed(seed) + position.to_bytes(2, "big") + _prefixed(left) + _prefixed(right) + b"Composite",
+            suite.domain(b"HashToScalar-"),
+        )
+        for position, (left, right) in pairs
+    ]
+    return _weighted_sum(group, weights, blinded), _weighted_sum(group, weights, evaluated)
+
+
+def _weighted_sum(group: Ristretto, weights: Sequence[bytes], elements: Sequence[bytes]) -> bytes:
+    terms = [group.multiply(weight, element) for weight, element in zip(weights, elements, strict=True)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = group.add(total, term)
+    return total
+
+
+def _challenge(suite: Suite, *elements: bytes) -> bytes:
+    transcript = b"".join(_prefixed(element) for element in elements) + b"Challenge"
+    return suite.group.hash_to_scalar(transcript, suite.domain(b"HashToScalar-"))
+
+
+def _lagrange_weight(group: Ristretto, index: int, others: Sequence[int]) -> bytes:
+    scalars = group.scalars
+    numerator, denominator = _scalar(1), _scalar(1)
+    for other in others:
+        numerator = scalars.multiply(numerator, _scalar(other))
+        denominator = scalars.multiply(denominator, scalars.subtract(_scalar(other), _scalar(index)))
+    return scalars.multiply(numerator, scalars.invert(denominator))
+
+
+def _check_batch(elements: Sequence[bytes]) -> None:
+    if not elements:
+        raise BatchError(BatchFault.EMPTY)
+    if len(elements) > MAX_BATCH:
+        raise BatchError(BatchFault.TOO_LONG)
+    if any(len(element) != ELEMENT_LENGTH for element in elements):
+        raise BatchError(BatchFault.INVALID_ELEMENT)
+    # Honest blinding never repeats an element; a repeat is a probe, or a caller with broken randomness.
+    if len(set(elements)) != len(elements):
+        raise BatchError(BatchFault.REPEATED_ELEMENT)
+
+
+def _check_lengths(left: Sequence[bytes], right: Sequence[bytes]) -> None:
+    if len(left) > MAX_BATCH:
+        raise BatchError(BatchFault.TOO_LONG)
+    if len(left) != len(right):
+        raise BatchError(BatchFault.LENGTH_MISMATCH)
+
+
+def _output(text: bytes, element: bytes) -> bytes:
+    return hashlib.sha512(_prefixed(_input(text)) + _prefixed(element) + b"Finalize").digest()
+
+
+def _input(text: bytes) -> bytes:
+    if len(text) > MAX_INPUT_LENGTH:
+        raise ValueError("an input has at most 65535 bytes")
+    return text
+
+
+def _prefixed(value: bytes) -> bytes:
+    return len(value).to_bytes(2, "big") + value
+
+
+def _scalar(value: int) -> bytes:
+    return value.to_bytes(SCALAR_LENGTH, "little")

@@ -1,0 +1,1 @@
+"""Token keys: who holds a share, how it is dealt, how it evaluates."""
