@@ -1,7 +1,7 @@
 """Regenerates the Python modules beside the .proto files; `--check` only says whether they are current.
 
 Decides which generators run and where their output lands: messages and their stubs, services and their stubs, next to
-the .proto, so that `from homeward.gateway.v1 import ...` needs no repaired import. Does not lint; `buf lint proto` does.
+the .proto, so that `from homeward.gateway.v1 import ...` needs no repaired import. `buf lint proto` lints.
 Run it with the environment's Python (`make proto`); the generated modules refuse a runtime older than this generator.
 """
 

@@ -1,7 +1,7 @@
 """What every test shares: seeded hypothesis, and a loud count of the tests that need a container engine.
 
-Decides when `docker` tests are left out: never silently. `HOMEWARD_REQUIRE_DOCKER=1` makes their absence an error, which
-is how CI runs them.
+Decides when `docker` tests are left out: never silently. `HOMEWARD_REQUIRE_DOCKER=1` makes their absence an error,
+which is how CI runs them.
 """
 
 import os

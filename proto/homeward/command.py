@@ -1,7 +1,7 @@
 """The `homeward` command: finds a sub-command, runs it, and turns its failure into words and an exit status.
 
-Decides the list of sub-commands and what each is for. Does not know any room: a sub-command is an entry point of the group
-`homeward.commands` and is loaded when it is called, so that `--help` stays fast and a broken room breaks only itself.
+Decides the list of sub-commands and what each is for. Does not know any room: a sub-command is an entry point of the
+group `homeward.commands`, loaded when it is called, so that `--help` stays fast and a broken room breaks only itself.
 """
 
 import io

@@ -1,7 +1,7 @@
 """How a command fails: its exit status and the four things it says.
 
-Decides the exit statuses and the printed form. Does not decide when something fails; the rooms do. Texts given here reach
-a terminal or a ticket, so they never hold a name, a birth date, a token, a secret or a value from a record.
+Decides the exit statuses and the printed form. Does not decide when something fails; the rooms do. Texts given here
+reach a terminal or a ticket, so they never hold a name, a birth date, a token, a secret or a value from a record.
 """
 
 import json

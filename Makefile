@@ -1,0 +1,57 @@
+# `make demo` and `make test` need python3 (3.11 or newer), make, git and a route to a Python package index; nothing else.
+PY    ?= python3
+VENV  := $(or $(HOMEWARD_VENV),.venv)
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+# Locks name no index: every machine resolves them through the one it is configured for.
+UV      ?= uv
+LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+           --custom-compile-command "make lock"
+
+.PHONY: demo test test-docker check lint types protos layers bench proto lock clean help
+
+help:          ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-19s %s\n", $$1, $$2}'
+
+demo: $(STAMP)        ## three counties, one missing youth, on this machine
+	@$(BIN)/homeward demo
+
+test: $(STAMP)        ## everything that needs no container engine and no network
+	@$(BIN)/python -m pytest -q
+
+test-docker: $(STAMP) ## PostgreSQL and multi-replica tests; needs a container engine
+	@HOMEWARD_REQUIRE_DOCKER=1 $(BIN)/python -m pytest -q -m docker
+
+check: lint types protos layers ## what CI asks of the source
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+protos: $(STAMP)
+	@$(BIN)/buf lint proto
+	@BUF=$(BIN)/buf .ci/breaking
+	@$(BIN)/python proto/generate.py --check
+
+layers: $(STAMP)
+	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_packaging.py
+
+bench: $(STAMP)       ## measure against a bare gRPC echo; writes bench-out/
+	@$(BIN)/python -m tests.bench
+
+proto: $(STAMP)       ## regenerate the modules beside the .proto files
+	@$(BIN)/python proto/generate.py
+
+lock:                 ## resolve the newest releases the floors allow, with hashes, for every platform
+	@$(UV) pip compile $(LOCKING) --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile $(LOCKING) --extra postgres --extra otel -c requirements.lock pyproject.toml -o deploy/requirements.lock
+
+clean:                ## remove the environment and everything the commands wrote
+	rm -rf .venv build dist demo-out bench-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(STAMP): pyproject.toml requirements.lock deploy/bootstrap.py
+	@HOMEWARD_VENV="$(VENV)" $(PY) deploy/bootstrap.py
