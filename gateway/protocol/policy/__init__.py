@@ -1,0 +1,1 @@
+"""The policy bundle: its data, its loader, its model and its English text."""
