@@ -1,0 +1,1 @@
+"""Generated messages and services; edit the .proto beside them."""

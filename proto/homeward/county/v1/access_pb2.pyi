@@ -1,0 +1,101 @@
+import datetime
+
+from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.audit.v1 import log_pb2 as _log_pb2
+from homeward.county.v1 import county_pb2 as _county_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListAccessesRequest(_message.Message):
+    __slots__ = ("filter", "role", "page_size", "page_token")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    filter: _log_pb2.EntryFilter
+    role: str
+    page_size: int
+    page_token: str
+    def __init__(self, filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., role: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAccessesResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[AccessEntry]
+    next_page_token: str
+    checkpoint: str
+    receipt: _county_pb2.Receipt
+    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class AccessEntry(_message.Message):
+    __slots__ = ("index", "create_time", "fields", "local_id", "sentence")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
+    SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    create_time: _timestamp_pb2.Timestamp
+    fields: _containers.RepeatedCompositeFieldContainer[AccessField]
+    local_id: str
+    sentence: str
+    def __init__(self, index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fields: _Optional[_Iterable[_Union[AccessField, _Mapping]]] = ..., local_id: _Optional[str] = ..., sentence: _Optional[str] = ...) -> None: ...
+
+class AccessField(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LINK_UP_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LISTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ALERT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_READY_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    spiffe_id: str
+    certificate_expire_time: _timestamp_pb2.Timestamp
+    link_up: bool
+    directory_version: int
+    listed_count: int
+    sources: _containers.RepeatedCompositeFieldContainer[SourceState]
+    open_alert_count: int
+    policy_version: str
+    tokens_ready: bool
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ...) -> None: ...
+
+class SourceState(_message.Message):
+    __slots__ = ("name", "data_as_of_time", "freshness", "record_count", "refused_count")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    FRESHNESS_FIELD_NUMBER: _ClassVar[int]
+    RECORD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    data_as_of_time: _timestamp_pb2.Timestamp
+    freshness: str
+    record_count: int
+    refused_count: int
+    def __init__(self, name: _Optional[str] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., freshness: _Optional[str] = ..., record_count: _Optional[int] = ..., refused_count: _Optional[int] = ...) -> None: ...
