@@ -39,13 +39,14 @@ class CheckFlagRequest(_message.Message):
     def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ...) -> None: ...
 
 class CheckFlagResponse(_message.Message):
-    __slots__ = ("outcome", "notices", "handling_code", "duty_line", "county", "flag_id", "stale_counties", "withheld", "receipt")
+    __slots__ = ("outcome", "notices", "handling_code", "duty_line", "county", "flag_id", "flag_state", "stale_counties", "withheld", "receipt")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     HANDLING_CODE_FIELD_NUMBER: _ClassVar[int]
     DUTY_LINE_FIELD_NUMBER: _ClassVar[int]
     COUNTY_FIELD_NUMBER: _ClassVar[int]
     FLAG_ID_FIELD_NUMBER: _ClassVar[int]
+    FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
     STALE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
@@ -55,10 +56,11 @@ class CheckFlagResponse(_message.Message):
     duty_line: str
     county: str
     flag_id: str
+    flag_state: _codes_pb2.FlagState
     stale_counties: _containers.RepeatedScalarFieldContainer[str]
     withheld: _containers.RepeatedCompositeFieldContainer[_records_pb2.WithheldField]
     receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., duty_line: _Optional[str] = ..., county: _Optional[str] = ..., flag_id: _Optional[str] = ..., stale_counties: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., duty_line: _Optional[str] = ..., county: _Optional[str] = ..., flag_id: _Optional[str] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class GetFlagDetailsRequest(_message.Message):
     __slots__ = ("inquiry",)
@@ -177,12 +179,14 @@ class ResolveFlagRequest(_message.Message):
     def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., resolution_group: _Optional[_Union[_codes_pb2.ResolutionGroup, str]] = ..., entered_in_error: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ResolveFlagResponse(_message.Message):
-    __slots__ = ("outcome", "receipt")
+    __slots__ = ("outcome", "receipt", "flag_state")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    flag_state: _codes_pb2.FlagState
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
 
 class WatchAlertsRequest(_message.Message):
     __slots__ = ("cursor", "follow")

@@ -69,7 +69,7 @@ class PlacementServiceServicer:
 
     def StreamPlacementHistory(self, request, context):
         """Streams placement history page by page. Each page is decided and released
-        on its own; a revocation ends the stream with outcome CONSENT_NEEDED.
+        on its own; a revocation ends the stream with outcome CONSENT_REVOKED.
 
         Who may call and reasons: as GetPlacementHistory.
         """

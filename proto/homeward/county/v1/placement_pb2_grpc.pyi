@@ -42,7 +42,7 @@ class PlacementServiceStub:
     """
     StreamPlacementHistory: _grpc.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]
     """Streams placement history page by page. Each page is decided and released
-    on its own; a revocation ends the stream with outcome CONSENT_NEEDED.
+    on its own; a revocation ends the stream with outcome CONSENT_REVOKED.
 
     Who may call and reasons: as GetPlacementHistory.
     """
@@ -66,7 +66,7 @@ class PlacementServiceAsyncStub(PlacementServiceStub):
     """
     StreamPlacementHistory: _aio.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]  # type: ignore[assignment]
     """Streams placement history page by page. Each page is decided and released
-    on its own; a revocation ends the stream with outcome CONSENT_NEEDED.
+    on its own; a revocation ends the stream with outcome CONSENT_REVOKED.
 
     Who may call and reasons: as GetPlacementHistory.
     """
@@ -99,7 +99,7 @@ class PlacementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_placement_pb2.StreamPlacementHistoryResponse], _abc.AsyncIterator[_placement_pb2.StreamPlacementHistoryResponse]]:
         """Streams placement history page by page. Each page is decided and released
-        on its own; a revocation ends the stream with outcome CONSENT_NEEDED.
+        on its own; a revocation ends the stream with outcome CONSENT_REVOKED.
 
         Who may call and reasons: as GetPlacementHistory.
         """

@@ -67,7 +67,7 @@ class CheckFlagResponse(_message.Message):
     def __init__(self, answer: _Optional[_Union[FlagAnswer, _Mapping]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class FlagAnswer(_message.Message):
-    __slots__ = ("outcome", "notices", "flag_statement", "pairwise_handle", "stale_counties", "policy_version", "decide_time")
+    __slots__ = ("outcome", "notices", "flag_statement", "pairwise_handle", "stale_counties", "policy_version", "decide_time", "flag_state")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class FlagAnswer(_message.Message):
     STALE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     DECIDE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     flag_statement: _envelope_pb2.SignedEnvelope
@@ -82,7 +83,8 @@ class FlagAnswer(_message.Message):
     stale_counties: _containers.RepeatedScalarFieldContainer[str]
     policy_version: str
     decide_time: _timestamp_pb2.Timestamp
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., pairwise_handle: _Optional[bytes] = ..., stale_counties: _Optional[_Iterable[str]] = ..., policy_version: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    flag_state: _codes_pb2.FlagState
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., pairwise_handle: _Optional[bytes] = ..., stale_counties: _Optional[_Iterable[str]] = ..., policy_version: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
 
 class FlagStatement(_message.Message):
     __slots__ = ("flag_id", "county", "state", "handling_code", "version", "issue_time", "expire_time")

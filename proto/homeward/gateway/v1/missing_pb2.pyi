@@ -158,9 +158,11 @@ class FlagResolution(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class ResolveFlagResponse(_message.Message):
-    __slots__ = ("outcome", "receipt")
+    __slots__ = ("outcome", "receipt", "flag_state")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     receipt: _log_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    flag_state: _codes_pb2.FlagState
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
