@@ -179,8 +179,12 @@ def load_ristretto() -> Ristretto:
 
 
 def load_library() -> ctypes.CDLL:
-    """Return an initialized libsodium, argument types set; raises `LibraryUnavailable`."""
-    library = _system_library() or _bundled_library()
+    """Return an initialized libsodium, the system's before the bundled one; raises `LibraryUnavailable`."""
+    return prepare_library(system_library() or bundled_library())
+
+
+def prepare_library(library: ctypes.CDLL | None) -> ctypes.CDLL:
+    """Return the library initialized and with its argument types set; raises `LibraryUnavailable`."""
     if library is None:
         raise LibraryUnavailable("no libsodium with ristretto255: install libsodium 1.0.18 or later, or rbcl")
     for name, (arguments, has_status) in _FUNCTIONS.items():
@@ -192,7 +196,8 @@ def load_library() -> ctypes.CDLL:
     return library
 
 
-def _system_library() -> ctypes.CDLL | None:
+def system_library() -> ctypes.CDLL | None:
+    """Return the system's libsodium, or None if there is none, or one older than its ristretto255."""
     name = ctypes.util.find_library("sodium")
     if name is None:
         return None
@@ -204,8 +209,9 @@ def _system_library() -> ctypes.CDLL | None:
     return library if all(hasattr(library, function) for function in _FUNCTIONS) else None
 
 
-def _bundled_library() -> ctypes.CDLL | None:
-    """Return the libsodium that rbcl carries. Not by importing rbcl: that leaves a temporary file per process."""
+def bundled_library() -> ctypes.CDLL | None:
+    """Return the libsodium that rbcl carries, or None without rbcl."""
+    # Not by importing rbcl, which writes a temporary file in every process and leaves it.
     found = importlib.util.find_spec("rbcl")
     if found is None or found.origin is None:
         return None
