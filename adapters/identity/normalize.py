@@ -36,19 +36,18 @@ def given_name(text: str | None, rules: NameRules) -> str | None:
     """Return the first part of a given name, or None if it is missing or a placeholder."""
     parts = _without(words(text), rules.suffixes)
     placeholders = rules.placeholders | rules.given_placeholders
-    if not parts or " ".join(parts) in placeholders or _is_placeholder(parts[0], placeholders):
+    if not parts or _is_phrase(parts, placeholders) or _is_placeholder(parts[0], placeholders):
         return None
     return parts[0]
 
 
 def surname_values(text: str | None, rules: NameRules) -> tuple[str, ...]:
     """Return the forms by which a surname is found: all joined, first part, last part; distinct, empty if missing."""
-    parts = words(text)
-    if " ".join(parts) in rules.placeholders:
+    parts = _without(words(text), rules.suffixes)
+    if _is_phrase(parts, rules.placeholders):
         return ()
     parts = tuple(part for part in parts if not _is_placeholder(part, rules.placeholders))
-    parts = _without(parts, rules.suffixes)
-    if not parts:
+    if not parts or _is_phrase(parts, rules.placeholders):
         return ()
     cores = _without(parts, rules.particles)
     return tuple(dict.fromkeys(("".join(parts), cores[0], cores[-1])))
@@ -80,6 +79,10 @@ def _letter_or_space(character: str) -> str:
 def _without(parts: tuple[str, ...], noise: Collection[str]) -> tuple[str, ...]:
     """Drop the noise, unless the name is nothing else: Van and Le are also whole surnames."""
     return tuple(part for part in parts if part not in noise) or parts
+
+
+def _is_phrase(parts: tuple[str, ...], placeholders: Collection[str]) -> bool:
+    return " ".join(parts) in placeholders or "".join(parts) in placeholders
 
 
 def _is_placeholder(part: str, placeholders: Collection[str]) -> bool:

@@ -18,6 +18,7 @@ from adapters.identity.errors import IncompleteIdentity
 from adapters.identity.keys import Identity, keyed_input, match_keys, missing_fields
 from adapters.identity.scheme import KeyRule, Scheme
 from gateway.protocol import oprf
+from gateway.protocol.names import Token
 
 _INPUT_LENGTH = 32
 
@@ -35,7 +36,7 @@ class KeyTokens:
     """The tokens of one key: exactly its pad, shuffled, dummies among them; none if the youth has no such value."""
 
     name: str
-    tokens: tuple[bytes, ...] = field(repr=False)
+    tokens: tuple[Token, ...] = field(repr=False)
     present: bool
 
 
@@ -113,7 +114,7 @@ class Blinding:
         inputs += [self._random_bytes(_INPUT_LENGTH) for _ in range(rule.pad - len(inputs))]
         return sorted(inputs, key=lambda _: self._random_bytes(8))
 
-    def _token_set(self, carried: frozenset[str], tokens: Iterator[bytes]) -> TokenSet:
+    def _token_set(self, carried: frozenset[str], tokens: Iterator[Token]) -> TokenSet:
         """Take the next person's tokens. Those of a key not carried were only evaluated to keep the count constant."""
         keys = []
         for rule in self._scheme.keys:

@@ -19,8 +19,9 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum, auto
+from enum import IntEnum, StrEnum
 
+from gateway.protocol.names import Token
 from gateway.protocol.ristretto import (
     ELEMENT_LENGTH,
     SCALAR_LENGTH,
@@ -47,13 +48,13 @@ class Mode(IntEnum):
 class BatchFault(StrEnum):
     """Why a batch is refused."""
 
-    EMPTY = auto()
-    TOO_LONG = auto()
-    INVALID_ELEMENT = auto()
-    REPEATED_ELEMENT = auto()
-    LENGTH_MISMATCH = auto()
-    TOO_FEW_SHARES = auto()
-    INVALID_SHARE_INDEX = auto()
+    EMPTY = "EMPTY"
+    TOO_LONG = "TOO_LONG"
+    INVALID_ELEMENT = "INVALID_ELEMENT"
+    REPEATED_ELEMENT = "REPEATED_ELEMENT"
+    LENGTH_MISMATCH = "LENGTH_MISMATCH"
+    TOO_FEW_SHARES = "TOO_FEW_SHARES"
+    INVALID_SHARE_INDEX = "INVALID_SHARE_INDEX"
 
 
 class BatchError(ValueError):
@@ -195,11 +196,11 @@ def evaluate_directly(suite: Suite, key: bytes, text: bytes) -> bytes:
     return _output(text, suite.group.multiply(key, element))
 
 
-def to_token(output: bytes) -> bytes:
+def to_token(output: bytes) -> Token:
     """Return the 16 bytes of an output by which a match key is known outside the county."""
     if len(output) != OUTPUT_LENGTH:
         raise ValueError("an output has 64 bytes")
-    return output[:TOKEN_LENGTH]
+    return Token(output[:TOKEN_LENGTH])
 
 
 def generate_proof(

@@ -193,7 +193,7 @@ def test_empty_and_over_long_batches_are_refused_and_the_longest_is_not(group: R
 def test_refusals_do_not_repeat_the_element(group: Ristretto, blinded: list[bytes]) -> None:
     with pytest.raises(BatchError) as refusal:
         oprf.evaluate_share(group, KeyShare(1, b"\x07" + bytes(31)), [*blinded, b"\x02" * 31])
-    assert str(refusal.value) == "batch refused: invalid_element"
+    assert str(refusal.value) == "batch refused: INVALID_ELEMENT"
 
 
 def test_an_answer_of_another_length_than_the_question_is_refused(
