@@ -194,7 +194,8 @@ def configured_index() -> str | None:
 
 def has_ensurepip() -> bool:
     """Whether `python -m venv` can put pip into what it makes."""
-    return importlib.util.find_spec("ensurepip") is not None
+    spec = importlib.util.find_spec("ensurepip")
+    return spec is not None and spec.origin is not None  # an emptied directory is still found, as a namespace
 
 
 def has_pip(python: Path) -> bool:
@@ -235,7 +236,7 @@ def no_network() -> Stopped:
     """The one line for a machine without a route to the package index."""
     hint = "" if has_ensurepip() else "; `sudo apt install python3-venv` spares one download"
     return Stopped(
-        f"the Python package index cannot be reached; set https_proxy, or PIP_INDEX_URL to a mirror, and try again{hint}"
+        f"cannot reach the Python package index; set https_proxy, or PIP_INDEX_URL to a mirror, and try again{hint}"
     )
 
 

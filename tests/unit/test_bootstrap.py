@@ -1,0 +1,157 @@
+"""The bootstrap's answers on machines that lack something: an old Python, no ensurepip, no network, a lying index."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from deploy import bootstrap
+
+ROOT = Path(bootstrap.__file__).resolve().parent.parent
+NOTHING_LISTENS = "http://127.0.0.1:9/simple"  # port 9 is discard (RFC 863)
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback is reached without the proxy and the certificate store of whoever runs the tests."""
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "PIP_CERT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+class Index(http.server.BaseHTTPRequestHandler):
+    """A package index with one pip wheel, whose bytes are not the pinned ones."""
+
+    files = (bootstrap.PIP_WHEEL,)
+    asked_with: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        """Answers the project page in PEP 691 form and any other path with bytes of its own."""
+        type(self).asked_with.append(self.headers.get("Authorization"))
+        page = {"files": [{"filename": name, "url": f"../files/{name}"} for name in self.files]}
+        body = json.dumps(page).encode() if self.path.endswith("/pip/") else b"not a wheel"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent: the tests read what the bootstrap says."""
+
+
+@pytest.fixture
+def index(direct: None) -> Iterator[str]:
+    Index.asked_with = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}/simple"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("version", [(2, 7), (3, 6), (3, 10)])
+def test_an_old_python_is_refused_in_one_sentence_that_names_the_way_out(version: tuple[int, int]) -> None:
+    with pytest.raises(bootstrap.Stopped) as stopped:
+        bootstrap.check_python(version)
+    said = str(stopped.value)
+    assert f"Python {version[0]}.{version[1]} is too old" in said
+    assert "make demo PY=" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 14), (4, 0)])
+def test_every_newer_python_is_accepted(version: tuple[int, int]) -> None:
+    bootstrap.check_python(version)
+    assert version >= bootstrap.OLDEST_PYTHON
+
+
+def test_the_oldest_python_is_the_one_the_package_declares() -> None:
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'requires-python = ">={}.{}"'.format(*bootstrap.OLDEST_PYTHON) in declared
+
+
+def test_without_ensurepip_and_network_it_says_one_line_and_exits_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], direct: None
+) -> None:
+    monkeypatch.setenv("HOMEWARD_VENV", str(tmp_path / "venv"))
+    monkeypatch.setenv("PIP_INDEX_URL", NOTHING_LISTENS)
+    monkeypatch.setenv("PATH", os.defpath)  # no uv
+    monkeypatch.setattr(bootstrap, "has_ensurepip", lambda: False)
+    assert bootstrap.main() == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "cannot reach the Python package index" in said[-1]
+    assert "https_proxy" in said[-1]
+    assert "sudo apt install python3-venv" in said[-1]
+    assert not any("Traceback" in line for line in said)
+    assert not (tmp_path / "venv" / ".ready").exists()
+
+
+def test_a_failed_install_for_want_of_network_is_told_from_any_other_failure() -> None:
+    offline = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found for click==8.5.1")
+    with pytest.raises(bootstrap.Stopped, match="cannot reach the Python package index"):
+        bootstrap.must(offline, "the locked packages")
+    tampered = subprocess.CompletedProcess([], 1, "", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES")
+    with pytest.raises(bootstrap.Stopped, match="DO NOT MATCH THE HASHES"):
+        bootstrap.must(tampered, "the locked packages")
+
+
+def test_a_pip_wheel_that_is_not_the_pinned_one_is_refused(index: str) -> None:
+    with pytest.raises(bootstrap.Stopped, match=r"another pip-.* than the pinned one"):
+        bootstrap.fetch_pip(f"http://{index}")
+
+
+def test_an_index_without_the_pinned_wheel_is_named_as_such(index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Index, "files", ("pip-9.0.3-py2.py3-none-any.whl",))
+    with pytest.raises(bootstrap.Stopped, match="does not carry pip-"):
+        bootstrap.fetch_pip(f"http://{index}")
+
+
+def test_a_password_in_the_index_url_travels_as_a_header_and_is_never_printed(index: str) -> None:
+    with pytest.raises(bootstrap.Stopped) as stopped:
+        bootstrap.fetch_pip(f"http://mirror:s3cret%21@{index}")
+    assert Index.asked_with[0] == "Basic bWlycm9yOnMzY3JldCE="
+    assert "s3cret" not in str(stopped.value)
+
+
+def test_the_index_of_the_environment_wins_over_pips_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nindex-url = http://127.0.0.1:1/file\n", encoding="utf-8")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    assert bootstrap.configured_index() == "http://127.0.0.1:1/file"
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/environment")
+    assert bootstrap.configured_index() == "http://127.0.0.1:1/environment"
+
+
+def test_settings_that_send_pip_elsewhere_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_TARGET", "/nowhere")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/kept")
+    kept = bootstrap.pip_environment()
+    assert "PIP_USER" not in kept
+    assert "PIP_TARGET" not in kept
+    assert kept["PIP_INDEX_URL"] == "http://127.0.0.1:1/kept"
+
+
+def test_the_bootstrap_uses_the_standard_library_only() -> None:
+    # -S leaves out site-packages, -I the environment: what imports now is the interpreter's own.
+    probe = f"import runpy; runpy.run_path({str(ROOT / 'deploy' / 'bootstrap.py')!r}, run_name='probe')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", probe], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "deploy/requirements.lock"])
+def test_every_locked_package_is_pinned_and_hashed_and_no_index_is_named(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    pins = [block for block in text.replace("\\\n", " ").splitlines() if block and not block.startswith("#")]
+    assert len(pins) > 30
+    assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
+    assert "://" not in text
