@@ -33,7 +33,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class KeyTokens:
-    """The tokens of one key: exactly its pad, shuffled, dummies among them; none if the youth has no such value."""
+    """The tokens of one key: exactly its pad, shuffled, dummies among them; dummies alone if not `present`."""
 
     name: str
     tokens: tuple[Token, ...] = field(repr=False)
@@ -44,6 +44,8 @@ class KeyTokens:
 class TokenSet:
     """What one identity becomes: a `KeyTokens` per key, in the scheme's order. Tokens have 16 bytes."""
 
+    epoch: str
+    scheme: str
     keys: tuple[KeyTokens, ...]
 
 
@@ -55,6 +57,7 @@ class BlindedBatch:
     inputs: tuple[bytes, ...] = field(repr=False)
     blinds: tuple[bytes, ...] = field(repr=False)
     carried: tuple[frozenset[str], ...] = field(repr=False)
+    epoch: str
 
 
 class Blinding:
@@ -87,7 +90,7 @@ class Blinding:
                 inputs += self._padded(rule, carried.get(rule.name, []), pepper=pepper, epoch=epoch)
         blinds = oprf.random_scalars(self._suite, len(inputs), random_bytes=self._random_bytes)
         elements = oprf.blind(self._suite, inputs, blinds)
-        return BlindedBatch(tuple(elements), tuple(inputs), tuple(blinds), tuple(map(frozenset, values)))
+        return BlindedBatch(tuple(elements), tuple(inputs), tuple(blinds), tuple(map(frozenset, values)), epoch)
 
     def finish(
         self, batch: BlindedBatch, evaluations: Mapping[int, Sequence[bytes]], *, threshold: int
@@ -96,7 +99,7 @@ class Blinding:
         evaluated = oprf.combine(self._suite.group, evaluations, threshold=threshold)
         outputs = oprf.finalize(self._suite.group, batch.inputs, blinds=batch.blinds, evaluated=evaluated)
         tokens = iter([oprf.to_token(output) for output in outputs])
-        return [self._token_set(carried, tokens) for carried in batch.carried]
+        return [self._token_set(batch.epoch, carried, tokens) for carried in batch.carried]
 
     def _values(self, person: Person, position: int) -> dict[str, list[bytes]]:
         values: dict[str, list[bytes]] = {}
@@ -114,11 +117,7 @@ class Blinding:
         inputs += [self._random_bytes(_INPUT_LENGTH) for _ in range(rule.pad - len(inputs))]
         return sorted(inputs, key=lambda _: self._random_bytes(8))
 
-    def _token_set(self, carried: frozenset[str], tokens: Iterator[Token]) -> TokenSet:
-        """Take the next person's tokens. Those of a key not carried were only evaluated to keep the count constant."""
-        keys = []
-        for rule in self._scheme.keys:
-            own = tuple(islice(tokens, rule.pad))
-            present = rule.name in carried
-            keys.append(KeyTokens(rule.name, own if present else (), present))
-        return TokenSet(tuple(keys))
+    def _token_set(self, epoch: str, carried: frozenset[str], tokens: Iterator[Token]) -> TokenSet:
+        rules = self._scheme.keys
+        keys = tuple(KeyTokens(rule.name, tuple(islice(tokens, rule.pad)), rule.name in carried) for rule in rules)
+        return TokenSet(epoch, self._scheme.version, keys)

@@ -109,6 +109,7 @@ def test_holders_see_as_many_elements_for_a_short_name_as_for_many_aliases(blind
 
 def test_the_gateway_sees_as_many_distinct_tokens_for_every_youth(blinding: Blinding, dealing: Dealing) -> None:
     for tokens in tokenize(blinding, dealing, [LUPE, SEAN]):
+        assert (tokens.epoch, tokens.scheme) == (EPOCH, load_scheme().version)
         for rule, key in zip(load_scheme().keys, tokens.keys, strict=True):
             assert (key.name, key.present) == (rule.name, True)
             assert len(set(key.tokens)) == rule.pad
@@ -133,7 +134,7 @@ def test_the_same_youth_is_blinded_differently_each_time(blinding: Blinding) -> 
     assert len({element for batch in batches for element in batch}) == 4 * load_scheme().elements
 
 
-def test_a_key_the_youth_lacks_is_evaluated_like_the_rest_but_gives_no_tokens(
+def test_a_key_the_youth_lacks_is_dummies_alone_and_as_many_as_ever(
     dealing: Dealing, random_bytes: Callable[[int], bytes]
 ) -> None:
     shipped = load_scheme()
@@ -144,7 +145,9 @@ def test_a_key_the_youth_lacks_is_evaluated_like_the_rest_but_gives_no_tokens(
     batch = blinding.begin([undated, LUPE], pepper=PEPPER, epoch=EPOCH)
     without, complete = blinding.finish(batch, ask(dealing, batch), threshold=2)
     assert len(batch.elements) == 2 * scheme.elements
-    assert [(key.tokens, key.present) for key in without.keys] == [((), False)] * 2
+    assert [(len(set(key.tokens)), key.present) for key in without.keys] == [(rule.pad, False) for rule in optional]
+    (again,) = tokenize(blinding, dealing, [undated])
+    assert common(without, again) == {"name_dob": 0, "skeleton_dob": 0}
     assert all(key.present for key in complete.keys)
     assert common(complete, tokenize(blinding, dealing, [LUPE])[0]) == {"name_dob": 3, "skeleton_dob": 3}
 
