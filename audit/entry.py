@@ -1,0 +1,291 @@
+"""One entry: from the fields of a draft to what is stored, and back to openings.
+
+Decides the four classes of fields, who can open which (by key), what stands beside the leaf, and that every byte of it
+is bound by the leaf. The hashed bytes themselves are in leaf.py. Sequence numbers come from the log, which hands them
+in as fields; time and index come from it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from audit import leaf as fmt
+from audit.errors import DraftError, EvidenceError, EvidenceReason
+
+KEY_BYTES: Final = 32
+TAG_BYTES: Final = 16
+# Every box key is used for exactly one box, so the nonce of AES-GCM need not vary (README.md, "Boxes").
+_BOX_NONCE: Final = bytes(12)
+_DECOYS_FROM: Final = fmt.NONCE_BYTES
+
+
+class FieldClass(IntEnum):
+    """Who can open a field. The value is the position of the class's box in an entry."""
+
+    OP = 0
+    REQ = 1
+    HOLD = 2
+    YOUTH = 3
+
+
+_LABELS: Final = (b"op", b"req", b"hold", b"youth")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an entry. `value` is at most 1024 bytes and is hashed exactly as given."""
+
+    cls: FieldClass
+    name: str
+    value: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        fmt.name_bytes(self.name)
+        if len(self.value) > fmt.MAX_VALUE_BYTES:
+            raise DraftError(f"field {self.name} is longer than {fmt.MAX_VALUE_BYTES} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class YouthKey:
+    """The audit key of one youth, 32 bytes, and this entry's position among that youth's entries (never reused)."""
+
+    key: bytes = field(repr=False)
+    counter: int = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_BYTES or not 0 <= self.counter < 1 << 64:
+            raise DraftError("a youth key is 32 bytes with a counter of 64 bits")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassKeys:
+    """The log's own class keys, 32 bytes each; fields of class YOUTH hang on the youth's key instead."""
+
+    op: bytes = field(repr=False)
+    req: bytes = field(repr=False)
+    hold: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not len(self.op) == len(self.req) == len(self.hold) == KEY_BYTES:
+            raise ValueError("class keys are 32 bytes each")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an entry is to say, before the log has given it a place.
+
+    `requester` and `holder` are the agencies that take part: each gets the next of its sequence numbers in this entry.
+    Fields of class YOUTH are allowed exactly if `youth` is given. Raises DraftError when the format cannot hold it.
+    """
+
+    fields: tuple[Field, ...] = field(repr=False)
+    youth: YouthKey | None = None
+    requester: str | None = None
+    holder: str | None = None
+
+    def __post_init__(self) -> None:
+        names = {(item.cls, item.name) for item in self.fields}
+        if len(names) != len(self.fields):
+            raise DraftError("a class has two fields of one name")
+        if not names.isdisjoint(RESERVED):
+            raise DraftError("seq and prev are the log's own fields")
+        if (self.youth is None) and any(item.cls is FieldClass.YOUTH for item in self.fields):
+            raise DraftError("fields about a youth need that youth's key")
+        taken = len(self.fields) + 2 * len({self.requester, self.holder} - {None})
+        if taken > fmt.FIELD_SLOTS:
+            raise DraftError(f"{taken} fields do not fit the {fmt.FIELD_SLOTS} slots of an entry")
+
+    @property
+    def kind(self) -> str:
+        """The value of the OP field `kind`, or the empty string."""
+        for item in self.fields:
+            if item.cls is FieldClass.OP and item.name == "kind":
+                return item.value.decode("utf-8", "replace")
+        return ""
+
+
+RESERVED: Final = frozenset((cls, name) for cls in (FieldClass.REQ, FieldClass.HOLD) for name in ("seq", "prev"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and when the log puts an entry, and the sequence numbers it gives (0 = none)."""
+
+    index: int
+    time_ms: int
+    requester_seq: int = 0
+    holder_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as kept: the leaf, what it commits to, and what stands beside it for those who hold a key.
+
+    `digests` are 512 bytes, `boxes` one per class in the order of FieldClass (empty = no field of that class), `tag` 16
+    bytes or empty. Everything but the index and the time is bound by the leaf's commitment, those two by the leaf and
+    its position in the tree. Read from a store it is unverified until `check_entry`.
+    """
+
+    index: int
+    time_ms: int
+    nonce: bytes = field(repr=False)
+    digests: bytes = field(repr=False)
+    boxes: tuple[bytes, bytes, bytes, bytes] = field(repr=False)
+    tag: bytes = field(repr=False)
+    kind: str
+    requester: str
+    holder: str
+    requester_seq: int
+    holder_seq: int
+
+    @property
+    def leaf(self) -> bytes:
+        """The 41 bytes that the tree hashes."""
+        return fmt.encode_leaf(self.time_ms, fmt.commitment(self.digests))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One field laid open. Unverified until `check_openings`."""
+
+    slot: int
+    name: str
+    value: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+
+
+def build_entry(
+    draft: Draft,
+    place: Place,
+    *,
+    keys: ClassKeys,
+    own_fields: Sequence[Field] = (),
+    random_bytes: Callable[[int], bytes],
+) -> StoredEntry:
+    """Returns the finished entry. `own_fields` are the log's sequence fields, put after those of the draft."""
+    fields = (*draft.fields, *own_fields)
+    unused = fmt.FIELD_SLOTS - len(fields)
+    randomness = random_bytes(fmt.NONCE_BYTES + unused * fmt.DIGEST_BYTES)
+    nonce = randomness[: fmt.NONCE_BYTES]
+    class_keys = (keys.op, keys.req, keys.hold, draft.youth.key if draft.youth else b"")
+    digests, boxes = _seal_fields(fields, class_keys, nonce)
+    digests.append(randomness[_DECOYS_FROM:])
+    tag = youth_tag(draft.youth) if draft.youth else b""
+    kind, requester, holder = draft.kind, draft.requester or "", draft.holder or ""
+    digests.append(_body_digest(nonce, tag, (kind, requester, holder), (place.requester_seq, place.holder_seq), boxes))
+    return StoredEntry(
+        place.index, place.time_ms, nonce, b"".join(digests), boxes, tag,
+        kind, requester, holder, place.requester_seq, place.holder_seq,
+    )  # fmt: skip
+
+
+def _seal_fields(
+    fields: Sequence[Field], class_keys: tuple[bytes, bytes, bytes, bytes], nonce: bytes
+) -> tuple[list[bytes], tuple[bytes, bytes, bytes, bytes]]:
+    entry_keys: list[bytes | None] = [None, None, None, None]
+    plain: list[list[bytes]] = [[], [], [], []]
+    digests: list[bytes] = []
+    for slot, item in enumerate(fields):
+        cls, name, value = item.cls, item.name, item.value
+        key = entry_keys[cls]
+        if key is None:
+            key = entry_keys[cls] = fmt.entry_key(class_keys[cls], _LABELS[cls], nonce)
+        named = fmt.name_bytes(name)
+        digests.append(fmt.named_digest(fmt.field_salt(key, slot), named, value))
+        plain[cls] += (fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value)
+    sealed = [
+        AESGCM(_box_key(key)).encrypt(_BOX_NONCE, b"".join(parts), _LABELS[cls]) if key is not None else b""
+        for cls, (key, parts) in enumerate(zip(entry_keys, plain, strict=True))
+    ]
+    return digests, (sealed[0], sealed[1], sealed[2], sealed[3])
+
+
+def _box_key(key: bytes) -> bytes:
+    return hmac.digest(key, b"box", "sha256")
+
+
+def youth_tag(youth: YouthKey) -> bytes:
+    """Returns the 16-byte mark by which a holder of the youth's key finds this entry; to others it is random."""
+    return hmac.digest(youth.key, b"idx\0" + youth.counter.to_bytes(8, "big"), "sha256")[:TAG_BYTES]
+
+
+def _body_digest(
+    nonce: bytes, tag: bytes, names: tuple[str, str, str], sequences: tuple[int, int], boxes: tuple[bytes, ...]
+) -> bytes:
+    # Not salted: the random nonce and the ciphertexts make it as unguessable as a decoy.
+    parts = [fmt.DOMAIN + b"/body\0", nonce]
+    for part in (tag, *(name.encode() for name in names), *(n.to_bytes(8, "big") for n in sequences), *boxes):
+        parts += (len(part).to_bytes(4, "big"), part)
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def check_entry(entry: StoredEntry) -> None:
+    """Holds if everything stored beside the digests is what the leaf committed to; else raises EvidenceError.
+
+    Needs no key. Together with a leaf hash that is in the tree it covers every stored byte of the entry.
+    """
+    if len(entry.digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(entry.nonce) != fmt.NONCE_BYTES:
+        raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=entry.index)
+    names = (entry.kind, entry.requester, entry.holder)
+    body = _body_digest(entry.nonce, entry.tag, names, (entry.requester_seq, entry.holder_seq), entry.boxes)
+    if body != entry.digests[fmt.FIELD_SLOTS * fmt.DIGEST_BYTES :]:
+        raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=entry.index)
+
+
+def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]:
+    """Returns the fields of one class, in slot order; none if the entry has no such class.
+
+    `key` is the class key (ClassKeys), or the youth's key for YOUTH. Raises EvidenceError when the box does not open
+    with it. The openings are unverified: `check_openings` ties them to the leaf.
+    """
+    box = entry.boxes[cls]
+    if not box:
+        return []
+    derived = fmt.entry_key(key, _LABELS[cls], entry.nonce)
+    try:
+        plain = AESGCM(_box_key(derived)).decrypt(_BOX_NONCE, box, _LABELS[cls])
+    except InvalidTag:
+        raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key", index=entry.index) from None
+    return [Opening(slot, name, value, fmt.field_salt(derived, slot)) for slot, name, value in _parse_box(plain)]
+
+
+def _parse_box(plain: bytes) -> list[tuple[int, str, bytes]]:
+    found: list[tuple[int, str, bytes]] = []
+    at = 0
+    while at < len(plain):
+        name_end = at + 2 + plain[at + 1] if at + 2 <= len(plain) else len(plain) + 1
+        value_end = name_end + 2 + int.from_bytes(plain[name_end : name_end + 2], "big")
+        if value_end > len(plain) or plain[at] >= fmt.FIELD_SLOTS:
+            raise EvidenceError(EvidenceReason.OPENING, "a box is malformed inside")
+        found.append((plain[at], plain[at + 2 : name_end].decode("ascii", "replace"), plain[name_end + 2 : value_end]))
+        at = value_end
+    return found
+
+
+def check_openings(leaf: bytes, digests: bytes, openings: Sequence[Opening]) -> None:
+    """Holds if the leaf commits to the digests and each opening is the field behind its slot's digest.
+
+    All arguments may come from an untrusted peer. Raises EvidenceError. Slots must be strictly ascending, so that no
+    field can be presented twice with different meanings.
+    """
+    fmt.check_digests(leaf, digests)
+    before = -1
+    for opening in openings:
+        slot = opening.slot
+        if not before < slot < fmt.FIELD_SLOTS or len(opening.salt) != fmt.SALT_BYTES:
+            raise EvidenceError(EvidenceReason.OPENING, "openings are out of order or malformed")
+        before = slot
+        try:
+            digest = fmt.field_digest(opening.salt, opening.name, opening.value)
+        except DraftError as exc:
+            raise EvidenceError(EvidenceReason.OPENING, f"slot {slot} has an impossible name") from exc
+        if digest != digests[slot * fmt.DIGEST_BYTES : (slot + 1) * fmt.DIGEST_BYTES]:
+            raise EvidenceError(EvidenceReason.OPENING, f"the opening of slot {slot} is not what the leaf committed to")
