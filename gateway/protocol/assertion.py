@@ -1,0 +1,259 @@
+"""The user assertion: who acts, for what, over which exact bytes.
+
+A JWT that the county signs once for user and message. Decides when one counts, in this
+order: size and form, one algorithm, issuer's key, lifetime, audience, digest of the
+request bytes, channel. The gateway checks it, and the source checks it again without the
+channel, which it cannot see (SECURITY §3.1(3), ARCHITECTURE §6 Who acts).
+
+Single use is not decided here: the log refuses an assertion id it has seen.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jwt.api_jws import PyJWS
+
+from gateway.protocol.directory import DirectoryView, KeyUnknown
+from gateway.protocol.names import (
+    AgencyId,
+    AuthorityId,
+    NameSyntaxError,
+    Purpose,
+    Role,
+    parse_agency_id,
+    parse_role,
+)
+from gateway.protocol.signing import SigningKey
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ASSERTION
+
+TYPE: Final = "user-attr+jwt"
+MAX_LENGTH: Final = 4096
+MAX_LIFETIME: Final = timedelta(seconds=120)
+LEEWAY: Final = timedelta(seconds=30)
+_ALGORITHM: Final = "EdDSA"
+_HEADER_NAMES: Final = frozenset({"alg", "typ", "kid"})
+_CLAIM_NAMES: Final = frozenset(
+    {"iss", "sub", "act", "aud", "role", "purpose", "authority", "req", "cnf", "jti", "iat", "exp", "auth_time"}
+)
+_OPTIONAL: Final = frozenset({"authority"})
+# One algorithm, named here and nowhere else: PyJWT accepts an HMAC keyed with a public key if HS256 is allowed.
+_JWS: Final = PyJWS(algorithms=[_ALGORITHM])
+
+
+class AssertionFault(StrEnum):
+    """Why an assertion does not count; becomes the reason `ASSERTION_<fault>`."""
+
+    MALFORMED = "MALFORMED"
+    KEY = "KEY"
+    SIGNATURE = "SIGNATURE"
+    EXPIRED = "EXPIRED"
+    NOT_YET = "NOT_YET"
+    LIFETIME = "LIFETIME"
+    AUDIENCE = "AUDIENCE"
+    REQUEST = "REQUEST"
+    BINDING = "BINDING"
+
+
+class AssertionRefused(Exception):
+    """An assertion does not count. Carries the fault only."""
+
+    def __init__(self, fault: AssertionFault) -> None:
+        super().__init__(f"assertion refused: {fault}")
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the county says of one user and one request."""
+
+    issuer: AgencyId
+    subject: str
+    """Keyed pseudonym of the worker; the county alone can resolve it."""
+    actor: str
+    """SPIFFE id of the adapter (RFC 8693 `act`)."""
+    role: Role
+    purpose: Purpose
+    authority_id: AuthorityId | None
+    request_digest: bytes
+    """SHA-256 of the exact request bytes."""
+    channel_thumbprint: bytes
+    """SHA-256 of the DER channel certificate (RFC 8705 `x5t#S256`)."""
+    audience: str
+    assertion_id: str
+    """`jti`; single use."""
+    issued: datetime
+    expires: datetime
+    login: datetime
+    """When the user authenticated (`auth_time`)."""
+
+
+def sign_assertion(claims: Claims, key: SigningKey) -> str:
+    """The claims as a compact JWT under the county's assertion key."""
+    body: dict[str, Any] = {
+        "iss": claims.issuer,
+        "sub": claims.subject,
+        "act": {"sub": claims.actor},
+        "aud": claims.audience,
+        "role": claims.role,
+        "purpose": claims.purpose,
+        "req": _b64(claims.request_digest),
+        "cnf": {"x5t#S256": _b64(claims.channel_thumbprint)},
+        "jti": claims.assertion_id,
+        "iat": int(claims.issued.timestamp()),
+        "exp": int(claims.expires.timestamp()),
+        "auth_time": int(claims.login.timestamp()),
+    }
+    if claims.authority_id is not None:
+        body["authority"] = claims.authority_id.hex()
+    return jwt.encode(body, key.private, algorithm=_ALGORITHM, headers={"typ": TYPE, "kid": key.key_id.hex()})
+
+
+def verify_assertion(
+    token: str,
+    *,
+    directory: DirectoryView,
+    payload: bytes,
+    now: datetime,
+    channel_thumbprint: bytes | None,
+) -> Claims:
+    """The claims, after everything this module decides held.
+
+    `token` and `payload` are unverified. `channel_thumbprint` is that of the certificate in
+    use; None where the verifier is not at the end of that channel (the source).
+    Raises `AssertionRefused`.
+    """
+    header, body = _decode(token)
+    claims = _read(body)
+    _check_signature(token, header, claims, directory, now)
+    _check_time(claims, now)
+    if claims.audience != directory.trust_domain:
+        raise AssertionRefused(AssertionFault.AUDIENCE)
+    if not hmac.compare_digest(claims.request_digest, hashlib.sha256(payload).digest()):
+        raise AssertionRefused(AssertionFault.REQUEST)
+    if channel_thumbprint is not None and not hmac.compare_digest(claims.channel_thumbprint, channel_thumbprint):
+        raise AssertionRefused(AssertionFault.BINDING)
+    return claims
+
+
+def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    segments = token.split(".")
+    if len(token) > MAX_LENGTH or len(segments) != 3:
+        raise AssertionRefused(AssertionFault.MALFORMED)
+    header, body = (_json(segment) for segment in segments[:2])
+    if set(header) != _HEADER_NAMES or header["typ"] != TYPE or header["alg"] != _ALGORITHM:
+        raise AssertionRefused(AssertionFault.MALFORMED)
+    if not _CLAIM_NAMES - _OPTIONAL <= set(body) <= _CLAIM_NAMES:
+        raise AssertionRefused(AssertionFault.MALFORMED)
+    return header, body
+
+
+def _json(segment: str) -> dict[str, Any]:
+    try:
+        value = json.loads(_unb64(segment), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as exc:
+        raise AssertionRefused(AssertionFault.MALFORMED) from exc
+    if not isinstance(value, dict):
+        raise AssertionRefused(AssertionFault.MALFORMED)
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The library's parser keeps the last of two equal names; two readers could then see two assertions (SECURITY §0.7).
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError
+    return value
+
+
+def _read(body: dict[str, Any]) -> Claims:
+    try:
+        authority = body.get("authority")
+        return Claims(
+            issuer=parse_agency_id(_text(body["iss"])),
+            subject=_text(body["sub"]),
+            actor=_text(_only(body["act"], "sub")),
+            role=parse_role(_text(body["role"])),
+            purpose=Purpose(_text(body["purpose"])),
+            authority_id=None if authority is None else AuthorityId(_exactly(bytes.fromhex(_text(authority)), 16)),
+            request_digest=_exactly(_unb64(_text(body["req"])), 32),
+            channel_thumbprint=_exactly(_unb64(_text(_only(body["cnf"], "x5t#S256"))), 32),
+            audience=_text(body["aud"]),
+            assertion_id=_text(body["jti"]),
+            issued=_time(body["iat"]),
+            expires=_time(body["exp"]),
+            login=_time(body["auth_time"]),
+        )
+    except (NameSyntaxError, ValueError, TypeError, OverflowError) as exc:
+        raise AssertionRefused(AssertionFault.MALFORMED) from exc
+
+
+def _check_signature(
+    token: str, header: dict[str, Any], claims: Claims, directory: DirectoryView, now: datetime
+) -> None:
+    try:
+        identifier = bytes.fromhex(_text(header["kid"]))
+        public_key = directory.key(claims.issuer, KEY_USE_ASSERTION, identifier, now)
+    except (KeyUnknown, ValueError) as exc:
+        raise AssertionRefused(AssertionFault.KEY) from exc
+    try:
+        _JWS.decode_complete(token, Ed25519PublicKey.from_public_bytes(public_key), algorithms=[_ALGORITHM])
+    except jwt.InvalidTokenError as exc:
+        raise AssertionRefused(AssertionFault.SIGNATURE) from exc
+
+
+def _check_time(claims: Claims, now: datetime) -> None:
+    if not timedelta(0) < claims.expires - claims.issued <= MAX_LIFETIME:
+        raise AssertionRefused(AssertionFault.LIFETIME)
+    if claims.issued > now + LEEWAY or claims.login > now + LEEWAY:
+        raise AssertionRefused(AssertionFault.NOT_YET)
+    if claims.expires + LEEWAY <= now:
+        raise AssertionRefused(AssertionFault.EXPIRED)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 256:
+        raise ValueError
+    return value
+
+
+def _only(value: Any, name: str) -> Any:
+    if not isinstance(value, dict) or set(value) != {name}:
+        raise ValueError
+    return value[name]
+
+
+def _time(value: Any) -> datetime:
+    # bool is an int to Python, and a float would carry NaN.
+    if type(value) is not int:
+        raise ValueError
+    return datetime.fromtimestamp(value, UTC)
+
+
+def _exactly(data: bytes, length: int) -> bytes:
+    if len(data) != length:
+        raise ValueError
+    return data
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes:
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as exc:
+        raise ValueError from exc
+    # Python's decoder skips characters outside the alphabet: two texts must not stand for one value.
+    if _b64(data) != text:
+        raise ValueError
+    return data
