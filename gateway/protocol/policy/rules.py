@@ -44,6 +44,8 @@ class Rule:
     youth_all: frozenset[YouthPrecondition]
     youth_waived_by: frozenset[EvidenceKind]
     """Evidence in whose presence ACTIVE_FLAG is not required."""
+    counsel_question: str
+    """What county counsel must still settle about this row; empty when nothing is open."""
     mask: int
     """Field sets at most, expanded (`fieldsets`)."""
     mode: DisclosureMode

@@ -1,0 +1,264 @@
+"""Reads a policy bundle: exact bytes in, an indexed and checked `Policy` out.
+
+Decides what a well-formed bundle is; a bundle that breaks any of the invariants below is
+refused whole, with every problem named. Does not verify who signed the bundle.
+
+* every purpose has a label and at least one rule; rule ids are unique and begin with their purpose
+* STATUTE stands alone: no authority can be required beside it; EMERGENCY is no rule's basis
+* a report-in role or a prohibited kind is in no rule, so nothing can answer it
+* a later rule for the same purpose and role allows no more than an earlier one
+* VIEW_ONLY and its notice go together
+* the emergency modality stays within FS2 and FS6 and four hours, whatever the data say (DOMAIN §3.2)
+"""
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date
+from hashlib import sha256
+from importlib.resources import files
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from gateway.protocol.names import (
+    REPORT_IN_ROLES,
+    ROLES,
+    ROLES_BY_KIND,
+    AgencyKind,
+    Basis,
+    DisclosureMode,
+    EvidenceKind,
+    FieldSet,
+    NameSyntaxError,
+    Notice,
+    Obligation,
+    Purpose,
+    Retention,
+    Role,
+    YouthPrecondition,
+    parse_role,
+)
+from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.fieldsets import mask_of
+from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule, RuleId
+
+CALIFORNIA: Final = "california-2026-11.toml"
+"""File name of the shipped bundle, beside this module."""
+MAX_BYTES: Final = 256 * 1024
+MAX_EMERGENCY_SECONDS: Final = 4 * 60 * 60
+_EMERGENCY_MASK: Final = mask_of((FieldSet.FS2_FLAG_LOCATE, FieldSet.FS6_JURISDICTION_CONTACT))
+
+
+class BundleError(ValueError):
+    """The bytes are not a policy bundle. `problems` holds one sentence each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+Text = Annotated[StrictStr, Field(min_length=1, max_length=400)]
+Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Z_]+\.[a-z_]{1,40}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Row(_Strict):
+    id: Identifier
+    roles: tuple[StrictStr, ...] = Field(min_length=1)
+    citations: tuple[Text, ...] = Field(min_length=1)
+    evidence_all: tuple[EvidenceKind, ...] = ()
+    field_sets: tuple[FieldSet, ...] = Field(min_length=1)
+    mode: DisclosureMode
+    retention: Retention
+    notices: tuple[Notice, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+
+
+class _RuleRow(_Row):
+    purpose: Purpose
+    basis: tuple[Basis, ...] = Field(min_length=1)
+    evidence_any: tuple[EvidenceKind, ...] = ()
+    youth_all: tuple[YouthPrecondition, ...] = ()
+    active_flag_waived_by: tuple[EvidenceKind, ...] = ()
+    counsel_question: StrictStr = ""
+
+
+class _EmergencyRow(_Row):
+    overrides: tuple[Reason, ...] = Field(min_length=1)
+    max_life_seconds: StrictInt = Field(gt=0, le=MAX_EMERGENCY_SECONDS)
+    max_login_age_seconds: StrictInt = Field(gt=0, le=3600)
+    max_uses: StrictInt = Field(gt=0, le=100)
+    uses_period_days: StrictInt = Field(gt=0, le=366)
+
+
+class _Bundle(_Strict):
+    format: Literal["homeward/policy/v1"]
+    version: Annotated[StrictStr, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    jurisdiction: Annotated[StrictStr, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+    effective_date: date
+    counsel_confirmed: StrictBool
+    prohibited_kinds: tuple[AgencyKind, ...]
+    purposes: dict[Purpose, Text]
+    rules: tuple[_RuleRow, ...]
+    emergency: _EmergencyRow
+
+
+def load_california() -> Policy:
+    """The bundle that ships with this package."""
+    return parse_bundle((files(__package__) / CALIFORNIA).read_bytes())
+
+
+def parse_bundle(data: bytes) -> Policy:
+    """The policy these exact bytes state; its digest is SHA-256 over them.
+
+    Raises `BundleError` with every problem found. The bytes are untrusted until their signature was checked.
+    """
+    if len(data) > MAX_BYTES:
+        raise BundleError([f"longer than {MAX_BYTES} bytes"])
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+    except ValueError as problem:
+        raise BundleError([f"not TOML in UTF-8: {problem}"]) from problem
+    try:
+        bundle = _Bundle.model_validate(document)
+    except ValidationError as problem:
+        raise BundleError(_sentences(problem)) from problem
+    problems = tuple(_problems(bundle))
+    if problems:
+        raise BundleError(problems)
+    return _policy(bundle, sha256(data).digest())
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for each in error.errors(include_url=False, include_input=False):
+        yield f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
+
+
+def _problems(bundle: _Bundle) -> Iterator[str]:
+    ids = [row.id for row in bundle.rules] + [bundle.emergency.id]
+    yield from (f"{each}: id is used twice" for each in sorted({each for each in ids if ids.count(each) > 1}))
+    for purpose in Purpose:
+        if purpose not in bundle.purposes:
+            yield f"{purpose}: has no label"
+        if all(row.purpose is not purpose for row in bundle.rules):
+            yield f"{purpose}: has no rule"
+    for row in (*bundle.rules, bundle.emergency):
+        yield from _row_problems(row, bundle)
+    for rule in bundle.rules:
+        yield from _rule_problems(rule)
+    if mask_of(bundle.emergency.field_sets) & ~_EMERGENCY_MASK:
+        yield "emergency: gives more than FS2 and FS6"
+    if not any(row_problem for row in bundle.rules for row_problem in _row_problems(row, bundle)):
+        yield from _order_problems(bundle)
+
+
+def _row_problems(row: _Row, bundle: _Bundle) -> Iterator[str]:
+    for name in row.roles:
+        try:
+            roles = _expand((name,))
+        except NameSyntaxError:
+            yield f"{row.id}: no such role: {name}"
+            continue
+        if not REPORT_IN_ROLES.isdisjoint(roles):
+            yield f"{row.id}: {name} only reports in"
+        if any(role in ROLES_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
+            yield f"{row.id}: {name} belongs to a prohibited kind of agency"
+    if (row.mode is DisclosureMode.VIEW_ONLY) != (Notice.INSPECT_ONLY in row.notices):
+        yield f"{row.id}: VIEW_ONLY and the notice INSPECT_ONLY go together"
+
+
+def _rule_problems(row: _RuleRow) -> Iterator[str]:
+    if not row.id.startswith(f"{row.purpose}."):
+        yield f"{row.id}: id does not begin with its purpose"
+    if Basis.STATUTE in row.basis and len(row.basis) > 1:
+        yield f"{row.id}: STATUTE stands alone; an authority cannot gate it"
+    if Basis.EMERGENCY in row.basis:
+        yield f"{row.id}: an emergency is a modality, not a rule's basis"
+    if row.active_flag_waived_by and YouthPrecondition.ACTIVE_FLAG not in row.youth_all:
+        yield f"{row.id}: waives a flag it does not require"
+
+
+def _order_problems(bundle: _Bundle) -> Iterator[str]:
+    allowed: dict[tuple[Purpose, Role], int] = {}
+    for row in bundle.rules:
+        for role in _expand(row.roles):
+            mask = mask_of(row.field_sets)
+            if mask & ~allowed.setdefault((row.purpose, role), mask):
+                yield f"{row.id}: allows {role} more than an earlier rule does"
+
+
+def _expand(names: Iterable[str]) -> tuple[Role, ...]:
+    """Roles named, `KIND.*` expanded, in the order of the roles table. Raises `NameSyntaxError`."""
+    found: set[Role] = set()
+    for name in names:
+        kind, _, rest = name.partition(".")
+        if rest == "*" and kind in AgencyKind.__members__ and ROLES_BY_KIND[AgencyKind(kind)]:
+            found |= ROLES_BY_KIND[AgencyKind(kind)]
+        else:
+            found.add(parse_role(name))
+    return tuple(role for role in ROLES if role in found)
+
+
+def _policy(bundle: _Bundle, digest: bytes) -> Policy:
+    rules = tuple(_rule(row) for row in bundle.rules)
+    emergency = _emergency(bundle.emergency)
+    index: defaultdict[tuple[Purpose, Role], tuple[Rule, ...]] = defaultdict(tuple)
+    for rule in rules:
+        for role in rule.roles:
+            index[rule.purpose, role] += (rule,)
+    return Policy(
+        version=bundle.version,
+        jurisdiction=bundle.jurisdiction,
+        effective_date=bundle.effective_date,
+        counsel_confirmed=bundle.counsel_confirmed,
+        digest=digest,
+        prohibited_kinds=frozenset(bundle.prohibited_kinds),
+        labels={purpose: bundle.purposes[purpose] for purpose in Purpose},
+        rules=rules,
+        emergency=emergency,
+        index=dict(index),
+        by_id={emergency.rule_id: emergency, **{rule.rule_id: rule for rule in rules}},
+    )
+
+
+def _rule(row: _RuleRow) -> Rule:
+    return Rule(
+        rule_id=RuleId(row.id),
+        purpose=row.purpose,
+        roles=_expand(row.roles),
+        bases=row.basis,
+        citations=row.citations,
+        evidence_all=frozenset(row.evidence_all),
+        evidence_any=frozenset(row.evidence_any),
+        youth_all=frozenset(row.youth_all),
+        youth_waived_by=frozenset(row.active_flag_waived_by),
+        mask=mask_of(row.field_sets),
+        mode=row.mode,
+        retention=row.retention,
+        notices=row.notices,
+        obligations=row.obligations,
+        counsel_question=row.counsel_question,
+    )
+
+
+def _emergency(row: _EmergencyRow) -> EmergencyRule:
+    return EmergencyRule(
+        rule_id=RuleId(row.id),
+        roles=frozenset(_expand(row.roles)),
+        evidence_all=frozenset(row.evidence_all),
+        overrides=frozenset(row.overrides),
+        citations=row.citations,
+        mask=mask_of(row.field_sets),
+        max_life_seconds=row.max_life_seconds,
+        max_login_age_seconds=row.max_login_age_seconds,
+        max_uses=row.max_uses,
+        uses_period_days=row.uses_period_days,
+        mode=row.mode,
+        retention=row.retention,
+        notices=row.notices,
+        obligations=row.obligations,
+    )
