@@ -98,7 +98,8 @@ class Subject:
     owner: AgencyId | None = None
     handle: SubjectHandle | None = field(default=None, repr=False)
     token_digests: frozenset[bytes] = field(default=frozenset(), repr=False)
-    """`token_digest` of each token the youth was named by, 32 bytes each."""
+    """`token_digest` of each token of the core match key the youth was named by, 32 bytes each, padding included.
+    Weaker keys do not belong here: twins can share them."""
 
     def __post_init__(self) -> None:
         if (self.owner is None) != (self.handle is None):
@@ -160,7 +161,7 @@ class Use:
     team_ref_commitment: bytes | None = None
     """Commitment carried by the caller's TEAM_MEMBERSHIP evidence."""
     token_digests: frozenset[bytes] = field(default=frozenset(), repr=False)
-    """`token_digest` of each token of the request, dummies included."""
+    """`token_digest` of each token of the request's core match key, padding included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,8 @@ def _scope(authority: Authority, use: Use) -> AuthorityStatus:
     if not _is_recipient(authority, use):
         return AuthorityStatus.OUT_OF_SCOPE_RECIPIENT
     subject = authority.subject
-    if subject is not None and not subject.token_digests <= use.token_digests:
+    # One token in common suffices: the rest of either set is other spellings and padding nobody can tell apart.
+    if subject is not None and subject.token_digests and subject.token_digests.isdisjoint(use.token_digests):
         return AuthorityStatus.OUT_OF_SCOPE_SUBJECT
     if mask_of(use.field_sets) & mask_of(authority.field_sets) == ACK:
         return AuthorityStatus.OUT_OF_SCOPE_FIELDS
