@@ -49,6 +49,7 @@ proto: $(STAMP)       ## regenerate the modules beside the .proto files
 lock:                 ## resolve the newest releases the floors allow, with hashes, for every platform
 	@$(UV) pip compile $(LOCKING) --all-extras --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile $(LOCKING) --extra postgres --extra otel -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	@$(UV) pip compile $(LOCKING) --group build -c requirements.lock -o deploy/build.lock
 
 clean:                ## remove the environment and everything the commands wrote
 	rm -rf .venv build dist demo-out bench-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
