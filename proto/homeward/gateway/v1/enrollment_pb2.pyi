@@ -1,4 +1,8 @@
+import datetime
+
 from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.gateway.v1 import codes_pb2 as _codes_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -35,3 +39,27 @@ class EnrollResponse(_message.Message):
     spiffe_id: str
     generation: int
     def __init__(self, certificate_chain: _Optional[bytes] = ..., ca_certificates: _Optional[bytes] = ..., spiffe_id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class Invitation(_message.Message):
+    __slots__ = ("trust_domain", "agency", "kind", "enrollment_address", "enrollment_certificate_digest", "gateway_address", "gateway_key", "holder_keys", "ticket", "expire_time")
+    TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ENROLLMENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ENROLLMENT_CERTIFICATE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    GATEWAY_KEY_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_KEYS_FIELD_NUMBER: _ClassVar[int]
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    trust_domain: str
+    agency: str
+    kind: _codes_pb2.AgencyKind
+    enrollment_address: str
+    enrollment_certificate_digest: bytes
+    gateway_address: str
+    gateway_key: bytes
+    holder_keys: _containers.RepeatedScalarFieldContainer[bytes]
+    ticket: bytes
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, trust_domain: _Optional[str] = ..., agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., enrollment_address: _Optional[str] = ..., enrollment_certificate_digest: _Optional[bytes] = ..., gateway_address: _Optional[str] = ..., gateway_key: _Optional[bytes] = ..., holder_keys: _Optional[_Iterable[bytes]] = ..., ticket: _Optional[bytes] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

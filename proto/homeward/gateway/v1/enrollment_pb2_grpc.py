@@ -52,7 +52,7 @@ class EnrollmentServiceServicer:
         does not burn the ticket.
 
         Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
-        TICKET_USED, TICKET_EXPIRED, INVALID_REQUEST, LOG_UNAVAILABLE.
+        TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, INVALID_REQUEST, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class EnrollmentServiceStub:
     does not burn the ticket.
 
     Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
-    TICKET_USED, TICKET_EXPIRED, INVALID_REQUEST, LOG_UNAVAILABLE.
+    TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, INVALID_REQUEST, LOG_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -55,7 +55,7 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
     does not burn the ticket.
 
     Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
-    TICKET_USED, TICKET_EXPIRED, INVALID_REQUEST, LOG_UNAVAILABLE.
+    TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, INVALID_REQUEST, LOG_UNAVAILABLE.
     """
 
 class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -72,7 +72,7 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
         does not burn the ticket.
 
         Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
-        TICKET_USED, TICKET_EXPIRED, INVALID_REQUEST, LOG_UNAVAILABLE.
+        TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, INVALID_REQUEST, LOG_UNAVAILABLE.
         """
 
 def add_EnrollmentServiceServicer_to_server(servicer: EnrollmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

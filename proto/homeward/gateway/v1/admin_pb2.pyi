@@ -1,0 +1,151 @@
+import datetime
+
+from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.gateway.v1 import codes_pb2 as _codes_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class InviteRequest(_message.Message):
+    __slots__ = ("agency", "kind", "duty_line", "hotline", "life")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DUTY_LINE_FIELD_NUMBER: _ClassVar[int]
+    HOTLINE_FIELD_NUMBER: _ClassVar[int]
+    LIFE_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    kind: _codes_pb2.AgencyKind
+    duty_line: str
+    hotline: str
+    life: _duration_pb2.Duration
+    def __init__(self, agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., duty_line: _Optional[str] = ..., hotline: _Optional[str] = ..., life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class InviteResponse(_message.Message):
+    __slots__ = ("line", "expire_time")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    line: str
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, line: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TrustHolderRequest(_message.Message):
+    __slots__ = ("share_index", "operator", "address", "ca_certificate", "directory_key", "share_commitment")
+    SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CA_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_KEY_FIELD_NUMBER: _ClassVar[int]
+    SHARE_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    share_index: int
+    operator: str
+    address: str
+    ca_certificate: bytes
+    directory_key: bytes
+    share_commitment: bytes
+    def __init__(self, share_index: _Optional[int] = ..., operator: _Optional[str] = ..., address: _Optional[str] = ..., ca_certificate: _Optional[bytes] = ..., directory_key: _Optional[bytes] = ..., share_commitment: _Optional[bytes] = ...) -> None: ...
+
+class TrustHolderResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RevokeMemberRequest(_message.Message):
+    __slots__ = ("subject",)
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    def __init__(self, subject: _Optional[str] = ...) -> None: ...
+
+class RevokeMemberResponse(_message.Message):
+    __slots__ = ("leaf_index",)
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    leaf_index: int
+    def __init__(self, leaf_index: _Optional[int] = ...) -> None: ...
+
+class GetGatewayStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetGatewayStatusResponse(_message.Message):
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count")
+    TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WAITING_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INVITATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    trust_domain: str
+    log_size: int
+    directory_version: int
+    waiting_counties: _containers.RepeatedScalarFieldContainer[str]
+    members: _containers.RepeatedCompositeFieldContainer[MemberStatus]
+    holders: _containers.RepeatedScalarFieldContainer[str]
+    open_invitation_count: int
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ...) -> None: ...
+
+class MemberStatus(_message.Message):
+    __slots__ = ("agency", "kind", "suspended", "instances")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    kind: _codes_pb2.AgencyKind
+    suspended: bool
+    instances: _containers.RepeatedCompositeFieldContainer[InstanceStatus]
+    def __init__(self, agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., suspended: _Optional[bool] = ..., instances: _Optional[_Iterable[_Union[InstanceStatus, _Mapping]]] = ...) -> None: ...
+
+class InstanceStatus(_message.Message):
+    __slots__ = ("spiffe_id", "generation", "expire_time", "denied")
+    SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DENIED_FIELD_NUMBER: _ClassVar[int]
+    spiffe_id: str
+    generation: int
+    expire_time: _timestamp_pb2.Timestamp
+    denied: bool
+    def __init__(self, spiffe_id: _Optional[str] = ..., generation: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., denied: _Optional[bool] = ...) -> None: ...
+
+class AdmitCountyRequest(_message.Message):
+    __slots__ = ("fips", "root_fingerprint")
+    FIPS_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    fips: str
+    root_fingerprint: bytes
+    def __init__(self, fips: _Optional[str] = ..., root_fingerprint: _Optional[bytes] = ...) -> None: ...
+
+class AdmitCountyResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetCustodianStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetCustodianStatusResponse(_message.Message):
+    __slots__ = ("operator", "log_size", "directory_version", "admitted_counties", "waiting_counties")
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADMITTED_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    WAITING_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    operator: str
+    log_size: int
+    directory_version: int
+    admitted_counties: _containers.RepeatedScalarFieldContainer[str]
+    waiting_counties: _containers.RepeatedCompositeFieldContainer[WaitingCounty]
+    def __init__(self, operator: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., admitted_counties: _Optional[_Iterable[str]] = ..., waiting_counties: _Optional[_Iterable[_Union[WaitingCounty, _Mapping]]] = ...) -> None: ...
+
+class WaitingCounty(_message.Message):
+    __slots__ = ("fips", "root_fingerprint")
+    FIPS_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    fips: str
+    root_fingerprint: bytes
+    def __init__(self, fips: _Optional[str] = ..., root_fingerprint: _Optional[bytes] = ...) -> None: ...
