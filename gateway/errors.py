@@ -1,0 +1,99 @@
+"""Errors a caller can act on, in one tree.
+
+    Error
+    +-- Unauthenticated        who speaks is not established
+    |   +-- AssertionInvalid   ... because the user assertion does not count
+    |   +-- EnvelopeInvalid    ... because the signed envelope does not count
+    +-- Invalid                the request is not well-formed, or names what does not exist
+    +-- Conflict               the same identifier with other content, or already spent
+    +-- Exhausted              a budget or a queue is full
+    +-- Unavailable            no answer can be given now; never a negative, never a disclosure
+
+Decides reasons: each is a constant of `ErrorReason` and reaches the caller as
+`google.rpc.ErrorInfo.reason`. Anything that is not an `Error` becomes INTERNAL without text
+(`rpc/status`). A refusal by policy is an answer and no error (`protocol/outcomes`).
+"""
+
+from enum import StrEnum
+
+
+class ErrorReason(StrEnum):
+    """Machine-readable reason of an error; part of the documented protocol."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    CERTIFICATE_REFUSED = "CERTIFICATE_REFUSED"
+    MEMBER_UNKNOWN = "MEMBER_UNKNOWN"
+    ASSERTION_MALFORMED = "ASSERTION_MALFORMED"
+    ASSERTION_KEY = "ASSERTION_KEY"
+    ASSERTION_SIGNATURE = "ASSERTION_SIGNATURE"
+    ASSERTION_EXPIRED = "ASSERTION_EXPIRED"
+    ASSERTION_NOT_YET = "ASSERTION_NOT_YET"
+    ASSERTION_LIFETIME = "ASSERTION_LIFETIME"
+    ASSERTION_AUDIENCE = "ASSERTION_AUDIENCE"
+    ASSERTION_REQUEST = "ASSERTION_REQUEST"
+    ASSERTION_BINDING = "ASSERTION_BINDING"
+    ASSERTION_REPLAYED = "ASSERTION_REPLAYED"
+    ENVELOPE_INVALID = "ENVELOPE_INVALID"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    DEADLINE_REQUIRED = "DEADLINE_REQUIRED"
+    EPOCH_UNKNOWN = "EPOCH_UNKNOWN"
+    TOKENS_INCOMPLETE = "TOKENS_INCOMPLETE"
+    ELEMENT_INVALID = "ELEMENT_INVALID"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    STATEMENT_INVALID = "STATEMENT_INVALID"
+    AUTHORITY_INVALID = "AUTHORITY_INVALID"
+    AUTHORITY_NOT_FOUND = "AUTHORITY_NOT_FOUND"
+    FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
+    NOT_FLAG_OWNER = "NOT_FLAG_OWNER"
+    DIRECTORY_INVALID = "DIRECTORY_INVALID"
+    TICKET_UNKNOWN = "TICKET_UNKNOWN"
+    TICKET_USED = "TICKET_USED"
+    TICKET_EXPIRED = "TICKET_EXPIRED"
+    IDENTITY_LOCKED = "IDENTITY_LOCKED"
+    PEPPER_CONFLICT = "PEPPER_CONFLICT"
+    ID_REUSED = "ID_REUSED"
+    EXPIRED_REFETCH = "EXPIRED_REFETCH"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    PROTOCOL_ERROR = "PROTOCOL_ERROR"
+    LINK_REPLACED = "LINK_REPLACED"
+    OVERLOADED = "OVERLOADED"
+    LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
+    NOT_READY = "NOT_READY"
+
+
+class Error(Exception):
+    """Root. `fields` are message paths with rule names; never values."""
+
+    def __init__(self, reason: ErrorReason, *, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.fields = fields
+
+
+class Unauthenticated(Error):
+    """Who speaks is not established."""
+
+
+class AssertionInvalid(Unauthenticated):
+    """The user assertion does not count."""
+
+
+class EnvelopeInvalid(Unauthenticated):
+    """The signed envelope does not count."""
+
+
+class Invalid(Error):
+    """The request is not well-formed, or names what does not exist."""
+
+
+class Conflict(Error):
+    """The same identifier came with other content, or is spent."""
+
+
+class Exhausted(Error):
+    """A budget or a queue is full."""
+
+
+class Unavailable(Error):
+    """No answer can be given now."""

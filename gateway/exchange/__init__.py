@@ -1,0 +1,1 @@
+"""The spine of a disclosure and its stages."""

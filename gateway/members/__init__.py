@@ -1,0 +1,1 @@
+"""Enrollment, certificates, the directory of keys, revocation."""

@@ -1,0 +1,1 @@
+"""The missing-from-care episode."""

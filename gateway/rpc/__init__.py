@@ -1,0 +1,1 @@
+"""The edge: server, interceptor, method table, error table, thin servicers."""

@@ -1,0 +1,1 @@
+"""Ports on the database; one schema for log and projections."""

@@ -1,0 +1,245 @@
+"""Projections of the gateway, in the same database as the log.
+
+The log is the source of truth; every row here was written in the transaction of the leaf
+that its `leaf_index` names, and can be derived again (ARCHITECTURE §5 row 10). No column
+holds an identity or a record value. Times are milliseconds since 1970, UTC; truth values
+are 0 and 1, because compiled statements bind only integers, text and bytes.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+metadata: Final = MetaData()
+
+# --- members (members/) -------------------------------------------------------------------
+
+county = Table(
+    "county",
+    metadata,
+    Column("fips", String(5), primary_key=True),
+    Column("root_key", LargeBinary, nullable=True),
+    Column("duty_line", String(16), nullable=False),
+    Column("hotline", String(16), nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("suspended", Integer, nullable=False),
+    Column("has_sources", Integer, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+key_statement = Table(
+    "key_statement",
+    metadata,
+    Column("key_id", LargeBinary, primary_key=True),
+    Column("county", String(5), nullable=False),
+    # Empty for a flag key, which speaks for the county as a whole.
+    Column("agency", String(40), nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    # SHA-256 of the ticket: the database does not hold what redeems it.
+    Column("ticket_digest", LargeBinary, primary_key=True),
+    Column("agency", String(40), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("duty_line", String(16), nullable=False),
+    Column("hotline", String(16), nullable=False),
+    Column("expire_ms", BigInteger, nullable=False),
+    # SHA-256 of the public key that redeemed it; NULL until then.
+    Column("redeemed_by", LargeBinary, nullable=True),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("uri", String(255), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("expire_ms", BigInteger, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Index("certificate_by_uri", "uri", "generation", unique=True),
+)
+
+denied = Table(
+    "denied",
+    metadata,
+    # A channel identity (URI) or an agency id: either denies.
+    Column("name", String(255), primary_key=True),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+holder = Table(
+    "holder",
+    metadata,
+    Column("share_index", Integer, primary_key=True),
+    Column("operator", String(32), nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("ca_certificate", LargeBinary, nullable=False),
+    Column("directory_key", LargeBinary, nullable=False),
+    Column("share_commitment", LargeBinary, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+directory = Table(
+    "directory",
+    metadata,
+    Column("version", BigInteger, primary_key=True),
+    # Serialized SignedDirectory, complete once every holder has signed.
+    Column("signed", LargeBinary, nullable=False),
+    Column("complete", Integer, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+pepper = Table(
+    "pepper",
+    metadata,
+    Column("epoch", String(32), primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    Column("commitment", LargeBinary, nullable=False),
+    # Serialized SignedEnvelope of the offer, and this member's part of it.
+    Column("offer", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+# --- the blind index (tokens/) ------------------------------------------------------------
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("handle", LargeBinary, primary_key=True),
+    Column("restriction", String(16), nullable=False),
+    Column("placement_county", String(5), nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+index_token = Table(
+    "index_token",
+    metadata,
+    # HMAC of the token under a key that is not in this database (TOKENS §4.2).
+    Column("token", LargeBinary, primary_key=True),
+    Column("owner", String(40), primary_key=True),
+    Column("handle", LargeBinary, primary_key=True),
+    Column("key", String(40), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Index("index_token_by_subject", "owner", "handle"),
+    sqlite_with_rowid=False,
+)
+
+listing = Table(
+    "listing",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("scope", String(24), nullable=False),
+    Column("data_as_of_ms", BigInteger, nullable=False),
+    Column("heartbeat_ms", BigInteger, nullable=False),
+)
+
+# --- missing episodes (missing/) ----------------------------------------------------------
+
+flag = Table(
+    "flag",
+    metadata,
+    Column("flag_id", LargeBinary, primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("handle", LargeBinary, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    # Serialized SignedEnvelope with the owner's FlagStatement.
+    Column("statement", LargeBinary, nullable=False),
+    Column("statement_expire_ms", BigInteger, nullable=False),
+    Column("learn_ms", BigInteger, nullable=False),
+    Column("report_ms", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Index("flag_by_subject", "owner", "handle"),
+)
+
+supporting_report = Table(
+    "supporting_report",
+    metadata,
+    Column("flag_id", LargeBinary, primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    Column("report_ms", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+duty = Table(
+    "duty",
+    metadata,
+    Column("flag_id", LargeBinary, primary_key=True),
+    Column("duty", Integer, primary_key=True),
+    # NULL: does not apply.
+    Column("done_ms", BigInteger, nullable=True),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("handle", LargeBinary, nullable=False),
+    Column("flag_id", LargeBinary, nullable=False),
+    Column("acting_agency", String(40), nullable=False),
+    Column("located_county", String(5), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+alert_cursor = Table(
+    "alert_cursor",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    Column("acknowledged", BigInteger, nullable=False),
+)
+
+# --- authorities --------------------------------------------------------------------------
+
+authority = Table(
+    "authority",
+    metadata,
+    Column("authority_id", LargeBinary, primary_key=True),
+    Column("issuer", String(40), nullable=False),
+    # Serialized SignedEnvelope with the Authority.
+    Column("envelope", LargeBinary, nullable=False),
+    Column("revoke_ms", BigInteger, nullable=True),
+    Column("revoke_index", BigInteger, nullable=True),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+authority_party = Table(
+    "authority_party",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    Column("authority_id", LargeBinary, primary_key=True),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+# --- single use ---------------------------------------------------------------------------
+
+spent = Table(
+    "spent",
+    metadata,
+    # Namespaced identifier of a request or an assertion: see exchange/once.
+    Column("identifier", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
