@@ -33,6 +33,7 @@ from gateway.protocol.policy.conditions import (
     caller_gap,
     claims_emergency,
     emergency_gap,
+    emergency_grant,
     limit,
     precondition_gap,
     rule_gap,
@@ -138,7 +139,8 @@ def decide_request(policy: Policy, request: RequestFacts) -> Decision:
     reason = emergency_gap(policy.emergency, request, asked)
     if reason is not None:
         return _refusal(request, policy.emergency.rule_id, reason)
-    return _permit(policy.emergency, Basis.EMERGENCY, asked, granted=asked & policy.emergency.mask)
+    granted = emergency_grant(policy.emergency, request.authority, asked)
+    return _permit(policy.emergency, Basis.EMERGENCY, asked, granted=granted)
 
 
 def decide_youth(policy: Policy, request: RequestFacts, youth: YouthFacts, first: Decision) -> Decision:
@@ -233,7 +235,7 @@ def _agreement_override(rule: EmergencyRule, request: RequestFacts, youth: Youth
         return None
     if emergency_gap(rule, request, asked) is not None:
         return None
-    granted, reason = limit(rule, youth, asked & rule.mask)
+    granted, reason = limit(rule, youth, emergency_grant(rule, request.authority, asked))
     if reason is not None or (_is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES):
         return None
     return _permit(rule, Basis.EMERGENCY, asked, granted=granted)

@@ -33,6 +33,10 @@ def caller_gap(policy: Policy, request: RequestFacts, asked: int) -> Reason | No
 
 
 def rule_gap(rule: Rule, request: RequestFacts, asked: int) -> Reason | None:
+    """What the request lacks for this rule: field sets, the caller's evidence, then the authority.
+
+    A rule that rests on statute never looks at the authority, live or revoked.
+    """
     if asked & rule.mask == ACK:
         return Reason.FIELD_SET_BEYOND_PURPOSE
     if not rule.evidence_all <= request.evidence:
@@ -53,6 +57,7 @@ def _authority_gap(rule: Rule, authority: AuthorityFacts | None, asked: int) -> 
 
 
 def claims_emergency(request: RequestFacts) -> bool:
+    """Whether the request names an emergency, standing or not."""
     return request.authority is not None and request.authority.basis is Basis.EMERGENCY
 
 
@@ -72,7 +77,12 @@ def emergency_gap(rule: EmergencyRule, request: RequestFacts, asked: int) -> Rea
         return Reason.EMERGENCY_LOGIN_NOT_FRESH
     if request.emergency_uses >= rule.max_uses:
         return Reason.EMERGENCY_QUOTA_SPENT
-    return Reason.EMERGENCY_FIELDS_BEYOND_LIMIT if asked & rule.mask == ACK else None
+    return Reason.EMERGENCY_FIELDS_BEYOND_LIMIT if emergency_grant(rule, authority, asked) == ACK else None
+
+
+def emergency_grant(rule: EmergencyRule, authority: AuthorityFacts | None, asked: int) -> int:
+    """What a standing emergency gives of what is asked: the modality's limit, and the claim's own scope."""
+    return asked & rule.mask & mask_of(() if authority is None else authority.field_sets)
 
 
 def limit(rule: Rule | EmergencyRule, youth: YouthFacts, granted: int) -> tuple[int, Reason | None]:
