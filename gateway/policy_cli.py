@@ -1,0 +1,310 @@
+"""`homeward policy`: read the rules of disclosure, ask what they give, run their golden cases.
+
+Decides presentation only; every answer comes from the functions the gateway runs. Reads no
+youth's data: `explain` speaks of a request, and lists what must hold of a youth besides.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
+from gateway.protocol.decide import Decision, RequestFacts, decide_request
+from gateway.protocol.names import (
+    ROLES,
+    AgencyId,
+    AgencyKind,
+    Basis,
+    DisclosureMode,
+    EvidenceKind,
+    FieldSet,
+    Purpose,
+    Role,
+    YouthPrecondition,
+)
+from gateway.protocol.outcomes import OUTCOME_TEXT
+from gateway.protocol.policy import english
+from gateway.protocol.policy.bundle import MAX_BYTES, BundleError, load_california, parse_bundle
+from gateway.protocol.policy.fieldsets import members
+from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
+from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
+from homeward.failure import CommandFailure, ExitCode
+
+_ASKING_AGENCY = AgencyId("06000.example")
+"""Stands for any agency: no rule looks at which agency asks."""
+_MODES = {DisclosureMode.VIEW_ONLY: "view", DisclosureMode.COPY_PERMITTED: "copy"}
+_BUNDLE = click.option(
+    "--bundle",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Policy bundle to read instead of the one that ships.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+@click.group()
+def policy() -> None:
+    """Show, explain and test the rules of disclosure."""
+
+
+@policy.command()
+@_BUNDLE
+@_JSON
+def show(bundle: Path | None, as_json: bool) -> None:
+    """Print every rule: a table, then one paragraph of English each."""
+    rules = _load(bundle)
+    if as_json:
+        click.echo(json.dumps(_policy_document(rules), indent=2))
+        return
+    click.echo(_banner(rules))
+    Console().print(_table(rules))
+    for rule in rules.rules:
+        click.echo(f"\n{rule.rule_id}\n  {english.sentence(rule, rules)}")
+        if rule.counsel_question:
+            click.echo(f"  For counsel: {rule.counsel_question}")
+    click.echo(f"\n{rules.emergency.rule_id}\n  {english.emergency_sentence(rules.emergency)}")
+
+
+@policy.command()
+@click.argument("purpose", type=click.Choice([each.value for each in Purpose]))
+@click.option("--role", required=True, type=click.Choice(list(ROLES)), metavar="ROLE", help="Who asks.")
+@click.option(
+    "--evidence", multiple=True, type=click.Choice([each.value for each in EvidenceKind]), help="What the caller shows."
+)
+@click.option(
+    "--authority",
+    type=click.Choice([each.value for each in Basis if each is not Basis.STATUTE]),
+    help="A live authority of this kind that covers the request.",
+)
+@click.option(
+    "--ask",
+    multiple=True,
+    type=click.Choice([each.value for each in FieldSet]),
+    help="Field sets asked for; every one of them if left out.",
+)
+@_BUNDLE
+@_JSON
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    purpose: str,
+    role: str,
+    evidence: tuple[str, ...],
+    authority: str | None,
+    ask: tuple[str, ...],
+    bundle: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what a role would receive for PURPOSE, what not, and why. Exit status 3 when it is denied."""
+    rules = _load(bundle)
+    request = RequestFacts(
+        agency=_ASKING_AGENCY,
+        agency_kind=AgencyKind(role.partition(".")[0]),
+        role=Role(role),
+        purpose=Purpose(purpose),
+        field_sets=tuple(FieldSet(each) for each in ask) or tuple(FieldSet),
+        evidence=frozenset(EvidenceKind(each) for each in evidence),
+        authority=_live(Basis(authority), rules) if authority else None,
+        received_at=datetime.now(UTC),
+        login_age_seconds=0,
+    )
+    decision = decide_request(rules, request)
+    if as_json:
+        click.echo(json.dumps(_explain_document(rules, request, decision), indent=2))
+    else:
+        _print_explanation(rules, request, decision)
+    ctx.exit(int(ExitCode.OK if decision.permit else ExitCode.DENIED))
+
+
+@policy.command()
+@_BUNDLE
+@_JSON
+@click.pass_context
+def test(ctx: click.Context, bundle: Path | None, as_json: bool) -> None:
+    """Run the golden cases. Exit status 1 when one differs."""
+    rules = _load(bundle)
+    results = run(rules, load_california_cases())
+    failed = [result for result in results if result.differences]
+    if as_json:
+        document = {"ok": not failed, "policy": _identity(rules), "cases": [_case_document(each) for each in results]}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(_banner(rules))
+        for result in results:
+            click.echo(f"{'FAIL' if result.differences else 'ok  '}  {result.case.id:<5} {result.case.title}")
+            for difference in result.differences:
+                click.echo(f"            {difference}")
+        click.echo(f"{len(results) - len(failed)} of {len(results)} cases as expected")
+    ctx.exit(int(ExitCode.FAILED if failed else ExitCode.OK))
+
+
+def _load(bundle: Path | None) -> Policy:
+    """The policy to speak of. Raises `CommandFailure` with every problem of a malformed bundle."""
+    if bundle is None:
+        return load_california()
+    try:
+        with bundle.open("rb") as file:
+            return parse_bundle(file.read(MAX_BYTES + 1))
+    except OSError as problem:
+        raise CommandFailure(
+            "POL-002",
+            "the policy bundle cannot be read",
+            where=str(bundle),
+            why=problem.strerror or type(problem).__name__,
+            fix="check the path and its permissions",
+        ) from problem
+    except BundleError as problem:
+        raise CommandFailure(
+            "POL-001",
+            "the policy bundle is malformed",
+            where=str(bundle),
+            why="; ".join(problem.problems),
+            fix="correct every problem named; nothing of a malformed bundle is used",
+        ) from problem
+
+
+def _live(basis: Basis, rules: Policy) -> AuthorityFacts:
+    return AuthorityFacts(
+        status=AuthorityStatus.LIVE,
+        basis=basis,
+        field_sets=tuple(FieldSet),
+        life_seconds=rules.emergency.max_life_seconds,
+    )
+
+
+def _banner(rules: Policy) -> str:
+    return f"{english.banner(rules)}\nsha256 {rules.digest.hex()}"
+
+
+def _table(rules: Policy) -> Table:
+    # Without lines: a console in cp1252 or LANG=C shows it as it is.
+    table = Table(box=None, pad_edge=False)
+    for title in ("Rule", "Basis", "Gives at most", "Mode"):
+        table.add_column(title, no_wrap=True)
+    for rule in rules.rules:
+        table.add_row(rule.rule_id, " or ".join(rule.bases), _short(rule.mask), _MODES[rule.mode])
+    last = rules.emergency
+    table.add_row(last.rule_id, Basis.EMERGENCY, _short(last.mask), _MODES[last.mode])
+    return table
+
+
+def _short(mask: int) -> str:
+    return " ".join(each.partition("_")[0] for each in members(mask) if each is not FieldSet.FS0_ACK)
+
+
+def _conditions(rules: Policy, request: RequestFacts, decision: Decision) -> list[YouthPrecondition]:
+    """What must besides hold of the youth for a permitted request."""
+    rule = rules.by_id.get(decision.rule_id) if decision.permit and decision.rule_id else None
+    if not isinstance(rule, Rule):
+        return []
+    waived = {YouthPrecondition.ACTIVE_FLAG} if rule.youth_waived_by & request.evidence else set()
+    return sorted(rule.youth_all - waived)
+
+
+def _print_explanation(rules: Policy, request: RequestFacts, decision: Decision) -> None:
+    word = "permitted" if decision.permit else "denied"
+    click.echo(f"{word}  {decision.outcome}  {decision.reason}")
+    click.echo(f"  asked     {request.purpose} by {request.role}")
+    click.echo(f"  policy    {rules.version} (sha256 {rules.digest.hex()[:8]}...)")
+    click.echo(f"  rule      {decision.rule_id or 'none'}")
+    click.echo(f"  basis     {decision.basis or 'none'}")
+    click.echo(f"  granted   {', '.join(decision.field_sets)}")
+    click.echo(f"  withheld  {', '.join(decision.withheld) or 'nothing that was asked for'}")
+    for condition in _conditions(rules, request, decision):
+        click.echo(f"  provided  {english.PRECONDITIONS[condition]}")
+    for line in english.explanation(decision):
+        click.echo(f"  {line}")
+    if not rules.counsel_confirmed:
+        click.echo("  This policy is NOT CONFIRMED BY COUNSEL.")
+
+
+def _identity(rules: Policy) -> dict[str, Any]:
+    return {
+        "version": rules.version,
+        "jurisdiction": rules.jurisdiction,
+        "effective_date": rules.effective_date.isoformat(),
+        "counsel_confirmed": rules.counsel_confirmed,
+        "sha256": rules.digest.hex(),
+    }
+
+
+def _policy_document(rules: Policy) -> dict[str, Any]:
+    return {
+        **_identity(rules),
+        "purposes": dict(rules.labels),
+        "rules": [_rule_document(rule, rules) for rule in rules.rules],
+        "emergency": {
+            **_common_document(rules.emergency),
+            "overrides": sorted(rules.emergency.overrides),
+            "max_life_seconds": rules.emergency.max_life_seconds,
+            "max_login_age_seconds": rules.emergency.max_login_age_seconds,
+            "max_uses": rules.emergency.max_uses,
+            "uses_period_days": rules.emergency.uses_period_days,
+            "english": english.emergency_sentence(rules.emergency),
+        },
+    }
+
+
+def _common_document(rule: Rule | EmergencyRule) -> dict[str, Any]:
+    return {
+        "id": rule.rule_id,
+        "roles": sorted(rule.roles),
+        "citations": list(rule.citations),
+        "evidence_all": sorted(rule.evidence_all),
+        "field_sets": list(members(rule.mask)),
+        "mode": rule.mode,
+        "retention": rule.retention,
+        "notices": list(rule.notices),
+        "obligations": list(rule.obligations),
+    }
+
+
+def _rule_document(rule: Rule, rules: Policy) -> dict[str, Any]:
+    return {
+        **_common_document(rule),
+        "purpose": rule.purpose,
+        "basis": list(rule.bases),
+        "evidence_any": sorted(rule.evidence_any),
+        "youth_all": sorted(rule.youth_all),
+        "active_flag_waived_by": sorted(rule.youth_waived_by),
+        "counsel_question": rule.counsel_question,
+        "english": english.sentence(rule, rules),
+    }
+
+
+def _explain_document(rules: Policy, request: RequestFacts, decision: Decision) -> Mapping[str, Any]:
+    return {
+        "permit": decision.permit,
+        "outcome": decision.outcome,
+        "message": OUTCOME_TEXT[decision.outcome],
+        "reason": decision.reason,
+        "rule": decision.rule_id,
+        "purpose": request.purpose,
+        "role": request.role,
+        "basis": decision.basis,
+        "granted": list(decision.field_sets),
+        "withheld": list(decision.withheld),
+        "provided": _conditions(rules, request, decision),
+        "mode": decision.mode,
+        "retention": decision.retention,
+        "notices": list(decision.notices),
+        "obligations": list(decision.obligations),
+        "why": list(english.explanation(decision)),
+        "policy": _identity(rules),
+    }
+
+
+def _case_document(result: CaseResult) -> dict[str, Any]:
+    return {
+        "id": result.case.id,
+        "title": result.case.title,
+        "ok": not result.differences,
+        "outcome": result.decision.outcome,
+        "reason": result.decision.reason,
+        "differences": list(result.differences),
+    }
