@@ -5,14 +5,13 @@ youth's data: `explain` speaks of a request, and lists what must hold of a youth
 """
 
 import json
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
@@ -62,12 +61,12 @@ def show(bundle: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(_policy_document(rules), indent=2))
         return
     click.echo(_banner(rules))
-    Console().print(_table(rules))
+    click.echo("\n".join(_table(rules)))
     for rule in rules.rules:
-        click.echo(f"\n{rule.rule_id}\n  {english.sentence(rule, rules)}")
+        click.echo(f"\n{rule.rule_id}\n{_paragraph(english.sentence(rule, rules))}")
         if rule.counsel_question:
             click.echo(f"  For counsel: {rule.counsel_question}")
-    click.echo(f"\n{rules.emergency.rule_id}\n  {english.emergency_sentence(rules.emergency)}")
+    click.echo(f"\n{rules.emergency.rule_id}\n{_paragraph(english.emergency_sentence(rules.emergency))}")
 
 
 @policy.command()
@@ -181,16 +180,19 @@ def _banner(rules: Policy) -> str:
     return f"{english.banner(rules)}\nsha256 {rules.digest.hex()}"
 
 
-def _table(rules: Policy) -> Table:
-    # Without lines: a console in cp1252 or LANG=C shows it as it is.
-    table = Table(box=None, pad_edge=False)
-    for title in ("Rule", "Basis", "Gives at most", "Mode"):
-        table.add_column(title, no_wrap=True)
+def _table(rules: Policy) -> list[str]:
+    """One line per rule, columns aligned. Plain text, so that no console cuts or garbles it."""
+    rows = [("Rule", "Basis", "Gives at most", "Mode")]
     for rule in rules.rules:
-        table.add_row(rule.rule_id, " or ".join(rule.bases), _short(rule.mask), _MODES[rule.mode])
+        rows.append((rule.rule_id, " or ".join(rule.bases), _short(rule.mask), _MODES[rule.mode]))
     last = rules.emergency
-    table.add_row(last.rule_id, Basis.EMERGENCY, _short(last.mask), _MODES[last.mode])
-    return table
+    rows.append((last.rule_id, Basis.EMERGENCY, _short(last.mask), _MODES[last.mode]))
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, width=100, initial_indent="  ", subsequent_indent="  ")
 
 
 def _short(mask: int) -> str:
