@@ -1,0 +1,1 @@
+"""From the county's rows to canonical records: the mapping in the county's file, the row rules, the report."""

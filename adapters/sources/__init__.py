@@ -1,0 +1,1 @@
+"""Reading the county's own systems: one port, one file per technology."""

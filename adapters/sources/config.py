@@ -1,0 +1,196 @@
+"""The `sources:` and `secrets:` sections of a county's file.
+
+Decides how a source is described and what is refused while reading the file: a password in clear, an encoding nobody
+knows, a query that is not a question. Does not open anything.
+"""
+
+import codecs
+import re
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.protocol.strict_yaml import Duration, FieldProblems, StrictModel
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
+"""Name of a column as the source's header or query gives it; case matters."""
+
+_NEWEST: Final = re.compile(r"newest\((.+)\)")
+_PERCENT: Final = re.compile(r"([0-9]{1,3})\s*%")
+_QUESTION: Final = re.compile(r"\s*(--[^\n]*\n\s*)*(select|with)\b", re.IGNORECASE)
+SQL_DRIVERS: Final = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+"""Database kinds that can be written in `url`, and the driver each is read with."""
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError("not an encoding; usual ones are utf-8, cp1252 and latin-1") from None
+    return name
+
+
+def _known_pattern(text: str) -> str:
+    try:
+        groups = re.compile(text).groups
+    except re.error:
+        raise ValueError("not a regular expression") from None
+    if groups != 1:
+        raise ValueError("the pattern needs exactly one ( ) around the number")
+    return text
+
+
+def known_zone(name: str) -> str:
+    """The name is a time zone of the IANA database. Raises `ValueError` otherwise."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("not a time zone; for example America/Los_Angeles") from None
+    return name
+
+
+def _share(text: object) -> float:
+    found = _PERCENT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("write a percentage, for example 30%")
+    return int(found[1]) / 100
+
+
+Percentage = Annotated[float, BeforeValidator(_share)]
+
+
+class SecretRef(StrictModel):
+    """Where a secret is found. Exactly one of the four; the secret itself is never written into the file."""
+
+    credential: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    """A systemd credential (`LoadCredentialEncrypted=`)."""
+    env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
+    file: str | None = Field(default=None, min_length=1)
+    exec: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """A program with its arguments; its standard output is the secret."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("credential", "env", "file", "exec") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("name exactly one of credential, env, file, exec")
+        if self.exec is not None and not PurePath(self.exec[0]).is_absolute():
+            raise FieldProblems((("exec",), "write the program with its whole path"))
+        return self
+
+
+class SecretUse(StrictModel):
+    """The place where a secret is used; names an entry of `secrets:`."""
+
+    secret: str
+
+
+class Freshness(StrictModel):
+    """From which moment the data count as of, and when age becomes a warning and a fault."""
+
+    from_: str = Field(alias="from")
+    """`file_time`, `poll`, or `newest(COLUMN)`."""
+    format: str = "%Y-%m-%d %H:%M:%S"
+    """Of the column in `newest(COLUMN)` where it is text."""
+    zone: Annotated[str, AfterValidator(known_zone)] = "America/Los_Angeles"
+    warn_after: Duration
+    error_after: Duration
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.from_ not in {"file_time", "poll"} and self.newest_column is None:
+            raise FieldProblems((("from",), "one of file_time, poll, newest(COLUMN)"))
+        if self.error_after < self.warn_after:
+            raise FieldProblems((("error_after",), "must not be shorter than warn_after"))
+        return self
+
+    @property
+    def newest_column(self) -> str | None:
+        """The column of `newest(COLUMN)`."""
+        found = _NEWEST.fullmatch(self.from_)
+        return found[1] if found else None
+
+
+class ControlTotal(StrictModel):
+    """How the footer states the number of rows."""
+
+    pattern: Annotated[str, AfterValidator(_known_pattern)]
+
+
+class Volume(StrictModel):
+    """A change of the number of rows beyond this share of the last reading is reported."""
+
+    warn_if_changes_by: Percentage
+
+
+class CsvSourceConfig(StrictModel):
+    """A delimited text file, or the newest of those that match."""
+
+    kind: Literal["csv"]
+    path: str = Field(min_length=1)
+    """May hold `*` and `?` in its last part."""
+    newest_only: bool = True
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    columns_required: tuple[ColumnName, ...] = ()
+    footer_rows: int = Field(default=0, ge=0, le=100)
+    control_total: ControlTotal | None = None
+    freshness: Freshness
+    volume: Volume | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.control_total is not None and self.footer_rows == 0:
+            raise FieldProblems((("control_total",), "needs footer_rows: the total stands in the footer"))
+        if self.freshness.from_ == "poll":
+            raise FieldProblems((("freshness", "from"), "a file has no poll; use file_time or newest(COLUMN)"))
+        return self
+
+
+class SqlSourceConfig(StrictModel):
+    """A read-only question to a database."""
+
+    kind: Literal["sql"]
+    url: str
+    """`sqlite:////path` or `postgresql://host/database`; no password."""
+    username: str | None = None
+    password: SecretUse | None = None
+    query: str = Field(min_length=1)
+    columns_required: tuple[ColumnName, ...] = ()
+    timeout: Duration = Field(default=timedelta(seconds=30))
+    freshness: Freshness
+    volume: Volume | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = [*self._url_faults()]
+        if not _QUESTION.match(self.query) or ";" in self.query.rstrip().rstrip(";"):
+            faults.append((("query",), "one select statement: the adapter only reads"))
+        if self.freshness.from_ == "file_time":
+            faults.append((("freshness", "from"), "a query has no file; use poll or newest(COLUMN)"))
+        if faults:
+            raise FieldProblems(*faults)
+        return self
+
+    def _url_faults(self) -> list[tuple[tuple[str | int, ...], str]]:
+        try:
+            url = make_url(self.url)
+        except ArgumentError:
+            return [(("url",), "not a database address; for example postgresql://host/database")]
+        if url.drivername not in SQL_DRIVERS:
+            return [(("url",), f"reads from: {', '.join(sorted(SQL_DRIVERS))}")]
+        if url.password is not None:
+            return [(("url",), "no password in the address; use password: { secret: name }")]
+        return []
+
+
+SourceConfig = Annotated[CsvSourceConfig | SqlSourceConfig, Field(discriminator="kind")]

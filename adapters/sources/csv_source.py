@@ -1,0 +1,172 @@
+"""A source that reads delimited text files with the standard library.
+
+Decides: explicit encoding and delimiter, never guessed; the newest of the matching files, or all of them in name
+order; the header; the footer with its control total; rows refused one by one for bytes outside the encoding, a wrong
+number of cells or bad quoting. A quoting fault that swallows further lines refuses the file: the lines inside it
+would be lost without anybody counting them. Does not interpret cells.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.sources.config import CsvSourceConfig
+from adapters.sources.freshness import NewestMoment
+from adapters.sources.port import (
+    ReadingSummary,
+    Row,
+    SourceDescription,
+    SourceRefused,
+    SourceRows,
+    UnreadableRow,
+    refuse_missing_columns,
+)
+
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")
+"""What `surrogateescape` leaves of bytes that the encoding does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record of the file as cells, or None where it could not be taken apart."""
+
+    line: int
+    cells: list[str] | None
+
+
+class CsvSource:
+    """Files under a path pattern; see the module."""
+
+    def __init__(self, name: str, config: CsvSourceConfig, *, columns: Iterable[str] = ()) -> None:
+        self._name = name
+        self._config = config
+        self._needed = tuple(dict.fromkeys((*config.columns_required, *columns, *_freshness_columns(config))))
+
+    @property
+    def name(self) -> str:
+        """The source's name in the county's file."""
+        return self._name
+
+    def check(self) -> SourceDescription:
+        """The newest file opens and its header holds every needed column. Raises `SourceRefused`."""
+        path = self._files()[-1]
+        header = next(self._records(path), None)
+        return SourceDescription(path.name, self._header(path, header))
+
+    def read(self) -> SourceRows:
+        """Rows of the newest file, or of all files in name order. Raises `SourceRefused`."""
+        files = self._files()
+        summary = ReadingSummary(origin=files[-1].name)
+        return SourceRows(self._items(files, summary), summary)
+
+    def _files(self) -> list[Path]:
+        pattern = Path(self._config.path)
+        found = [path for path in pattern.parent.glob(pattern.name) if path.is_file()]
+        if not found:
+            raise SourceRefused("SRC-007", origin=pattern.name, detail="no file matches")
+        try:
+            found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+        except OSError as exc:
+            raise _unreadable(pattern.name, exc) from None
+        return found[-1:] if self._config.newest_only else [*sorted(found[:-1]), found[-1]]
+
+    def _items(self, files: list[Path], summary: ReadingSummary) -> Iterator[Row | UnreadableRow]:
+        newest = NewestMoment(self._config.freshness)
+        for path in files:
+            before = summary.rows
+            for item in self._file_items(path, summary):
+                if newest.column is not None and isinstance(item, Row):
+                    newest.see(item.cells[newest.column])
+                yield item
+            if summary.control_total is not None and summary.control_total != summary.rows - before:
+                raise SourceRefused(
+                    "SRC-002", origin=path.name,
+                    detail=f"control total {summary.control_total}, rows read {summary.rows - before}",
+                )
+        summary.as_of = newest.value if newest.column is not None else _file_time(files[-1])
+
+    def _file_items(self, path: Path, summary: ReadingSummary) -> Iterator[Row | UnreadableRow]:
+        records = self._records(path)
+        header = self._header(path, next(records, None))
+        held: deque[_Record] = deque()
+        for record in records:
+            held.append(record)
+            if len(held) > self._config.footer_rows:
+                summary.rows += 1
+                yield _item(summary.rows, header, held.popleft())
+        summary.control_total = self._control_total(path, held)
+
+    def _control_total(self, path: Path, footer: deque[_Record]) -> int | None:
+        if self._config.control_total is None:
+            return None
+        text = "\n".join(self._config.delimiter.join(record.cells or ()) for record in footer)
+        found = re.search(self._config.control_total.pattern, text)
+        digits = re.sub(r"[ ,.]", "", found[1]) if found and found[1] else ""
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 12):
+            raise SourceRefused("SRC-002", origin=path.name, detail="the footer holds no control total")
+        return int(digits)
+
+    def _header(self, path: Path, record: _Record | None) -> tuple[str, ...]:
+        if record is None or record.cells is None:
+            raise SourceRefused("SRC-001", origin=path.name, line=1, detail="no header")
+        # A byte order mark belongs to the encoding, but files declared as plain utf-8 often carry one.
+        header = tuple(cell.removeprefix("\ufeff").strip() for cell in record.cells)
+        refuse_missing_columns(header, self._needed, origin=path.name, line=record.line)
+        return header
+
+    def _records(self, path: Path) -> Iterator[_Record]:
+        try:
+            with path.open(encoding=self._config.encoding, errors="surrogateescape", newline="") as file:
+                yield from _parsed(csv.reader(file, delimiter=self._config.delimiter, strict=True), path.name)
+        except OSError as exc:
+            raise _unreadable(path.name, exc) from None
+        except UnicodeError:
+            # Encodings of several bytes per character cannot skip a bad byte.
+            raise SourceRefused("SRC-008", origin=path.name, detail="not in the stated encoding") from None
+
+
+def _parsed(reader: Any, origin: str) -> Iterator[_Record]:
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            if reader.line_num > line:
+                raise SourceRefused("SRC-008", origin=origin, line=line, detail="a quote is not closed") from None
+            yield _Record(line, None)
+            continue
+        if cells:
+            yield _Record(line, cells)
+
+
+def _item(number: int, header: tuple[str, ...], record: _Record) -> Row | UnreadableRow:
+    if record.cells is None:
+        return UnreadableRow(number, record.line, "SRC-005")
+    if len(record.cells) != len(header):
+        return UnreadableRow(number, record.line, "SRC-003")
+    for column, cell in zip(header, record.cells, strict=True):
+        if _UNDECODED.search(cell):
+            return UnreadableRow(number, record.line, "SRC-004", column)
+    return Row(number, record.line, dict(zip(header, record.cells, strict=True)))
+
+
+def _freshness_columns(config: CsvSourceConfig) -> tuple[str, ...]:
+    return (config.freshness.newest_column,) if config.freshness.newest_column else ()
+
+
+def _file_time(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    except OSError as exc:
+        raise _unreadable(path.name, exc) from None
+
+
+def _unreadable(origin: str, exc: OSError) -> SourceRefused:
+    return SourceRefused("SRC-007", origin=origin, detail=f"cannot be read ({type(exc).__name__})")
