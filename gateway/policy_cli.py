@@ -183,8 +183,7 @@ def _banner(rules: Policy) -> str:
 def _table(rules: Policy) -> list[str]:
     """One line per rule, columns aligned. Plain text, so that no console cuts or garbles it."""
     rows = [("Rule", "Basis", "Gives at most", "Mode")]
-    for rule in rules.rules:
-        rows.append((rule.rule_id, " or ".join(rule.bases), _short(rule.mask), _MODES[rule.mode]))
+    rows += [(rule.rule_id, " or ".join(rule.bases), _short(rule.mask), _MODES[rule.mode]) for rule in rules.rules]
     last = rules.emergency
     rows.append((last.rule_id, Basis.EMERGENCY, _short(last.mask), _MODES[last.mode]))
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
