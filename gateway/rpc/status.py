@@ -14,7 +14,10 @@ from grpc_status import rpc_status
 from gateway import errors
 
 DOMAIN: Final = "homeward"
-INTERNAL_TEXT: Final = "internal error"
+INTERNAL: Final[grpc.Status] = rpc_status.to_status(
+    status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message="internal error")
+)
+"""The status of everything unforeseen."""
 
 CODES: Final[dict[type[errors.Error], tuple[grpc.StatusCode, str]]] = {
     errors.Error: (grpc.StatusCode.FAILED_PRECONDITION, "the request cannot be served"),

@@ -76,12 +76,18 @@ class Authority(_message.Message):
     def __init__(self, authority_id: _Optional[bytes] = ..., basis: _Optional[_Union[_codes_pb2.Basis, str]] = ..., grantor: _Optional[_Union[Grantor, str]] = ..., issuer_agency: _Optional[str] = ..., subject: _Optional[_Union[AuthoritySubject, _Mapping]] = ..., purposes: _Optional[_Iterable[_Union[_codes_pb2.Purpose, str]]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ..., recipient_agencies: _Optional[_Iterable[str]] = ..., recipient_roles: _Optional[_Iterable[str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapse_date: _Optional[str] = ..., team_commitment: _Optional[bytes] = ..., evidence_commitment: _Optional[bytes] = ..., language_version_hash: _Optional[bytes] = ..., copy_given_to_youth: _Optional[bool] = ..., redisclosure_prohibited: _Optional[bool] = ...) -> None: ...
 
 class AuthoritySubject(_message.Message):
-    __slots__ = ("handle", "tokens")
+    __slots__ = ("handle", "token_digests")
     HANDLE_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     handle: bytes
-    tokens: _envelope_pb2.TokenSet
-    def __init__(self, handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ...) -> None: ...
+    token_digests: SubjectTokenDigests
+    def __init__(self, handle: _Optional[bytes] = ..., token_digests: _Optional[_Union[SubjectTokenDigests, _Mapping]] = ...) -> None: ...
+
+class SubjectTokenDigests(_message.Message):
+    __slots__ = ("digests",)
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class RecordAuthorityRequest(_message.Message):
     __slots__ = ("payload", "user_assertion")

@@ -1,0 +1,54 @@
+"""Values of one call on its way through the spine."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.protocol.assertion import Claims
+from gateway.protocol.directory import MemberView
+from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, RequestId
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What arrived: exact bytes and the assertion over them, unverified; and the channel it came by, verified."""
+
+    payload: bytes = field(repr=False)
+    assertion: str = field(repr=False)
+    agency: AgencyId
+    """Of the channel certificate."""
+    actor: str
+    """SPIFFE id of the channel certificate."""
+    thumbprint: bytes
+    received_at: datetime
+    """UTC, whole milliseconds; read once, and every expiry of this call uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, established: channel, member and user."""
+
+    call: Call
+    claims: Claims
+    member: MemberView
+
+    @property
+    def agency(self) -> AgencyId:
+        """The asking agency."""
+        return self.member.agency
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question about one youth, well-formed."""
+
+    request_id: RequestId
+    digest: bytes
+    """SHA-256 of the exact bytes of this question."""
+    tokens: TokenSet = field(repr=False)
+    evidence: tuple[tuple[EvidenceKind, bytes], ...]
+    """Kind and commitment to the reference, 32 bytes."""
+    field_sets: tuple[FieldSet, ...]
+    recipient_key_id: bytes = b""
+    """Seal key the answer goes to; empty for a flag check."""
+    page: int = 1

@@ -1,0 +1,151 @@
+"""The one interceptor: what happens around every call, in order.
+
+1. exact method name, served on this listener
+2. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
+3. the peer: TLS, certificate, time, deny-list (`peer`)
+4. the peer's kind may call the method (`methods`)
+5. the handler
+6. its errors become constant statuses (`status`); one line of log and one count per call
+
+The only broad `except` of the code base: whatever a handler raises becomes INTERNAL
+without text, because grpcio would send the text to the peer (SECURITY §0.2).
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+import grpc
+
+from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
+from gateway.protocol.spiffe import ChannelKind
+from gateway.rpc.methods import METHODS, Listener, Method, Proof
+from gateway.rpc.peer import Peer, Peers
+from gateway.rpc.status import INTERNAL, status_of
+from gateway.telemetry import CallRecorder
+
+MAX_DEADLINE_SECONDS: Final = 60.0
+_HEALTH: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+_REFLECTION: Final = "/grpc.reflection."
+_LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect"})
+_PEER: ContextVar[Peer] = ContextVar("homeward_peer")
+
+log = logging.getLogger(__name__)
+
+
+def current_peer() -> Peer:
+    """The peer of the call being served."""
+    return _PEER.get()
+
+
+class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Wraps every handler of one listener."""
+
+    def __init__(
+        self, *, listener: Listener, peers: Peers | None, recorder: CallRecorder, reflection: bool = False
+    ) -> None:
+        self._listener = listener
+        self._peers = peers
+        self._recorder = recorder
+        self._reflection = reflection
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        """The handler, wrapped; for an unknown name the library's own UNIMPLEMENTED."""
+        handler = await continuation(details)
+        if handler is None:
+            return handler
+        name = details.method
+        if name in _HEALTH or (self._reflection and name.startswith(_REFLECTION)):
+            return handler
+        return self._wrap(handler, name)
+
+    def _wrap(self, handler: Any, name: str) -> grpc.RpcMethodHandler:
+        if handler.response_streaming:
+            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(self._streaming(inner, name), handler.request_deserializer, handler.response_serializer)
+        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        make = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return make(self._unary(inner, name), handler.request_deserializer, handler.response_serializer)
+
+    def _unary(self, inner: Callable[[Any, Any], Awaitable[Any]], name: str) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(request: Any, context: Any) -> Any:
+            started = time.monotonic()
+            try:
+                self._admit(name, context)
+                reply = await inner(request, context)
+            except Exception as failure:
+                status, reason = _status(failure, name)
+                self._recorder.record(name, reason, time.monotonic() - started)
+                await context.abort_with_status(status)
+            self._recorder.record(name, "OK", time.monotonic() - started)
+            return reply
+
+        return call
+
+    def _streaming(self, inner: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            started = time.monotonic()
+            try:
+                self._admit(name, context)
+                async for reply in inner(request, context):
+                    yield reply
+            except Exception as failure:
+                status, reason = _status(failure, name)
+                self._recorder.record(name, reason, time.monotonic() - started)
+                await context.abort_with_status(status)
+            self._recorder.record(name, "OK", time.monotonic() - started)
+
+        return call
+
+    def _admit(self, name: str, context: Any) -> None:
+        row = METHODS.get(name)
+        if row is None or self._listener not in row.listeners:
+            raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
+        _check_metadata(context)
+        if name not in _LONG_LIVED:
+            _check_deadline(context)
+        if self._peers is not None:
+            peer = self._peers.peer(context.auth_context())
+            _check_kind(row, peer.identity.kind)
+            _PEER.set(peer)
+        elif row.proof not in (Proof.TICKET, Proof.LOCAL):
+            raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
+
+
+def _check_metadata(context: Any) -> None:
+    names = [key for key, _ in context.invocation_metadata() or ()]
+    if len(names) != len(set(names)):
+        # Two `authorization` entries reach a handler as two; which one counts must never be a question.
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("(metadata): repeated key",))
+
+
+def _check_deadline(context: Any) -> None:
+    remaining = context.time_remaining()
+    if remaining is None or remaining > MAX_DEADLINE_SECONDS:
+        raise Invalid(ErrorReason.DEADLINE_REQUIRED)
+
+
+def _check_kind(row: Method, kind: ChannelKind) -> None:
+    if kind not in row.callers:
+        raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
+
+
+def _status(failure: Exception, name: str) -> tuple[Any, str]:
+    if isinstance(failure, Error):
+        return status_of(failure), failure.reason
+    # The type alone: an exception's text may hold what the handler was working on.
+    log.error("handler failed", extra={"method": name, "exception_type": type(failure).__name__})
+    return INTERNAL, "INTERNAL"
