@@ -1,0 +1,270 @@
+"""One batch of the log: in one transaction, each entry gets its place, its rows and its node, or its refusal.
+
+Decides order and isolation. In order, for each entry: its guard sees all that entries before it did; then its rows and
+its projection; then its leaf. A first attempt runs without savepoints and groups rows; if anything an entry asked for
+fails, the transaction is rolled back and the batch runs again with a savepoint around each entry, so that only the
+entry at fault fails. Guards and projections may therefore run twice and must act on the transaction only.
+
+The rules that make a fork impossible: the tree's row is locked first, its update must hit the row it was read from, and
+an exclusive store's tree must be the one this process left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, insert, select, update
+
+from audit import merkle
+from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
+from audit.errors import EvidenceError, EvidenceReason
+from audit.statement import Params, Statement, upsert
+from audit.store import Store
+from audit.tables import AGENCY, NODE, TREE
+from audit.transaction import Tx
+
+INDEX: Final = object()
+"""Stands in the values of `Append.rows` for the index that the entry will get."""
+
+LOCK_TREE = Statement(
+    select(TREE.c.size, TREE.c.root, TREE.c.frontier, TREE.c.time_ms)
+    .where(TREE.c.id == bindparam("one"))
+    .with_for_update()
+)
+_ADVANCE = Statement(
+    update(TREE)
+    .where(and_(TREE.c.id == 1, TREE.c.size == bindparam("old_size"), TREE.c.root == bindparam("old_root")))
+    .values(
+        size=bindparam("new_size"),
+        root=bindparam("new_root"),
+        frontier=bindparam("new_frontier"),
+        time_ms=bindparam("new_time"),
+        note=bindparam("new_note"),
+    ),
+    "new_size", "new_root", "new_frontier", "new_time", "new_note", "old_size", "old_root",
+)  # fmt: skip
+_INSERT_NODE = Statement(insert(NODE))
+_AGENCY_HEAD = Statement(select(AGENCY.c.seq, AGENCY.c.leaf_hash).where(AGENCY.c.agency == bindparam("agency")))
+_SET_AGENCY = upsert(AGENCY, "agency")
+_NO_ENTRY = (0, bytes(merkle.HASH_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What is to be written in one step: an entry and everything that must change with it, or not at all.
+
+    `guard` runs first, in the order of the log; if it returns a draft, that one is written instead and neither `rows`
+    nor `apply` happen. `rows` are statements with their values, where INDEX stands for the entry's index; `apply` is
+    for what must read before it writes. All see and change the same transaction as the log, and none may rely on
+    deferred constraints or on the log's own rows of the same batch.
+    """
+
+    draft: Draft
+    guard: Callable[[Tx], Draft | None] | None = None
+    rows: tuple[tuple[Statement, Params], ...] = ()
+    apply: Callable[[Tx, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One entry that is in the log. `guarded` is true if it is the refusal that the guard asked for."""
+
+    entry: StoredEntry
+    guarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of each append, in order, and the state of the log afterwards.
+
+    `nodes` has every hash from which the new entries' inclusion proofs are made.
+    """
+
+    outcomes: tuple[Written | Exception, ...]
+    size: int
+    root: bytes
+    nodes: dict[merkle.Coordinate, bytes] = field(repr=False)
+
+
+class _Blame(Exception):
+    """The attempt failed because of what some entry asked for; which one is not known."""
+
+
+class _Tree:
+    """The tree's state inside one transaction, and what has to be stored of it."""
+
+    def __init__(self, size: int, root: bytes, frontier: bytes, time_ms: int) -> None:
+        self.old_size, self.old_root = size, root
+        self.size, self.time_ms = size, time_ms
+        width = merkle.HASH_BYTES
+        self.stack = [frontier[at : at + width] for at in range(0, len(frontier), width)]
+        self.nodes = dict(zip(merkle.frontier_plan(size), self.stack, strict=True))
+        self.entry_rows: list[Params] = []
+        self.node_rows: list[Params] = []
+        self.heads: dict[str, tuple[int, bytes]] = {}
+        self.advanced: set[str] = set()
+
+    def add(self, entry: StoredEntry) -> bytes:
+        """The entry is the last leaf; returns its hash."""
+        hashed = merkle.leaf_hash(entry.leaf)
+        completed = merkle.extend(self.size, self.stack, hashed)
+        self.nodes[0, self.size] = hashed
+        for level, position, node in completed:
+            self.nodes[level, position] = node
+        self.node_rows += completed
+        self.size += 1
+        self.entry_rows.append((
+            entry.index, entry.time_ms, hashed, entry.nonce, entry.digests, *entry.boxes, entry.tag, entry.kind,
+            entry.requester, entry.holder, entry.requester_seq, entry.holder_seq,
+        ))  # fmt: skip
+        return hashed
+
+
+class Sequencer:
+    """Writes batches on one connection. Not thread-safe. After any exception from `write` it must not be used again."""
+
+    def __init__(
+        self,
+        store: Store,
+        connection: Any,
+        *,
+        keys: ClassKeys,
+        random_bytes: Callable[[int], bytes],
+        known: tuple[int, bytes],
+    ) -> None:
+        self._store = store
+        self._cursor = connection.cursor()
+        self._keys = keys
+        self._random_bytes = random_bytes
+        self._known = known
+
+    def write(self, appends: Sequence[Append], *, time_ms: int, note: str) -> Batch:
+        """The batch is durable; returns what became of each append. `note` is the newest signed checkpoint.
+
+        Raises the store's database errors, or EvidenceError, if the log must stop.
+        """
+        try:
+            return self._attempt(appends, time_ms=time_ms, note=note, careful=False)
+        except _Blame:
+            self._transaction().command("ROLLBACK")
+        return self._attempt(appends, time_ms=time_ms, note=note, careful=True)
+
+    def keep_note(self, note: str) -> None:
+        """The newest note is stored although no entry follows it."""
+        tx = self._transaction()
+        self._store.begin(tx)
+        tree = self._lock(tx, 0)
+        self._finish(tx, tree, note)
+
+    def _transaction(self) -> Tx:
+        return Tx(self._cursor, self._store.dialect)
+
+    def _attempt(self, appends: Sequence[Append], *, time_ms: int, note: str, careful: bool) -> Batch:
+        tx = self._transaction()
+        self._store.begin(tx)
+        tree = self._lock(tx, time_ms)
+        one = self._one_carefully if careful else self._one
+        outcomes = tuple(one(tx, tree, append) for append in appends)
+        try:
+            tx.flush()
+        except self._store.database_errors as exc:
+            raise self._blame(exc) from exc
+        if tree.size == tree.old_size:
+            tx.command("ROLLBACK")
+            return Batch(outcomes, tree.size, tree.old_root, {})
+        root = self._finish(tx, tree, note)
+        return Batch(outcomes, tree.size, root, tree.nodes)
+
+    def _lock(self, tx: Tx, time_ms: int) -> _Tree:
+        row = tx.one(LOCK_TREE, (1,))
+        if row is None:
+            raise EvidenceError(EvidenceReason.STORE, "the log has no tree")
+        size, root, frontier, last_ms = row
+        if self._store.exclusive and (size, root) != self._known:
+            raise EvidenceError(EvidenceReason.STORE, "somebody else has written to the log")
+        return _Tree(size, root, frontier, max(time_ms, last_ms))
+
+    def _finish(self, tx: Tx, tree: _Tree, note: str) -> bytes:
+        root = merkle.fold(tree.stack)
+        self._store.insert_entries(tx, tree.entry_rows)
+        if tree.node_rows:
+            tx.many(_INSERT_NODE, tree.node_rows)
+        if tree.advanced:
+            tx.many(_SET_AGENCY, [(agency, *tree.heads[agency]) for agency in sorted(tree.advanced)])
+        frontier = b"".join(tree.stack)
+        state = (tree.size, root, frontier, tree.time_ms, note, tree.old_size, tree.old_root)
+        if tx.run(_ADVANCE, state) != 1:
+            raise EvidenceError(EvidenceReason.STORE, "the tree moved while it was locked")
+        tx.command("COMMIT")
+        self._known = (tree.size, root)
+        return root
+
+    def _one(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
+        before = tx.effect_count
+        try:
+            return self._write_one(tx, tree, append)
+        except self._store.database_errors as exc:
+            raise self._blame(exc) from exc
+        # A guard or projection is the caller's code and may raise anything; it goes to that caller, and to no other.
+        except Exception as exc:
+            if tx.effect_count != before:
+                raise _Blame from exc
+            return exc
+
+    def _one_carefully(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
+        tx.command("SAVEPOINT entry")
+        try:
+            written = self._write_one(tx, tree, append, at_once=True)
+        except Exception as exc:  # as above; what is not the entry's fault is raised again
+            if isinstance(exc, self._store.database_errors) and not self._store.blames_entry(exc):
+                raise
+            tx.forget()
+            tx.command("ROLLBACK TO SAVEPOINT entry")
+            tx.command("RELEASE SAVEPOINT entry")
+            return exc
+        tx.command("RELEASE SAVEPOINT entry")
+        return written
+
+    def _blame(self, exc: Exception) -> Exception:
+        return _Blame() if self._store.blames_entry(exc) else exc
+
+    def _write_one(self, tx: Tx, tree: _Tree, append: Append, *, at_once: bool = False) -> Written:
+        refusal = append.guard(tx) if append.guard is not None else None
+        draft = append.draft if refusal is None else refusal
+        if refusal is None:
+            for statement, params in append.rows:
+                tx.later(statement, tuple(tree.size if value is INDEX else value for value in params))
+            if append.apply is not None:
+                append.apply(tx, tree.size)
+        # Before the leaf: what fails must fail while the tree has not grown.
+        if at_once:
+            tx.flush()
+        return Written(self._place(tx, tree, draft), refusal is not None)
+
+    def _place(self, tx: Tx, tree: _Tree, draft: Draft) -> StoredEntry:
+        own: list[Field] = []
+        requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
+        # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
+        other = draft.holder if draft.holder != draft.requester else None
+        holder_seq = self._number(tx, tree, other, FieldClass.HOLD, own)
+        place = Place(tree.size, tree.time_ms, requester_seq, holder_seq)
+        entry = build_entry(draft, place, keys=self._keys, own_fields=own, random_bytes=self._random_bytes)
+        hashed = tree.add(entry)
+        for agency, seq in ((draft.requester, requester_seq), (other, holder_seq)):
+            if agency:
+                tree.heads[agency] = (seq, hashed)
+                tree.advanced.add(agency)
+        return entry
+
+    def _number(self, tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
+        if not agency:
+            return 0
+        head = tree.heads.get(agency)
+        if head is None:
+            row = tx.one(_AGENCY_HEAD, (agency,))
+            head = tree.heads[agency] = (row[0], row[1]) if row else _NO_ENTRY
+        seq, previous = head[0] + 1, head[1]
+        own += (Field(cls, "seq", seq.to_bytes(8, "big")), Field(cls, "prev", previous))
+        return seq

@@ -1,0 +1,126 @@
+"""The log on SQLite: WAL, fsync at every commit, one writer.
+
+Decides the settings and reads them back on every connection, notices when the file is no longer the one that was opened
+(deleted, replaced, permissions changed: hashicorp/vault#31718), and never creates a database unless asked to.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Dialect, MetaData, create_engine, insert
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.pool import NullPool
+
+from audit.errors import EvidenceError, EvidenceReason
+from audit.statement import Params, Statement
+from audit.tables import ENTRY
+from audit.transaction import Tx
+
+_INSERT_ENTRY = Statement(insert(ENTRY))
+_SYNCHRONOUS_FULL = 2
+_SETTINGS = (("journal_mode", "wal"), ("synchronous", _SYNCHRONOUS_FULL), ("secure_delete", 1), ("foreign_keys", 1))
+# Primary result codes (sqlite.org/rescode.html) that a caller's statement can cause on a healthy database.
+_CALLER_CODES = frozenset((
+    sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_RANGE,
+))  # fmt: skip
+_Identity = tuple[int, int, int, int, int]
+
+
+class SqliteStore:
+    """A log in one SQLite file (and its -wal file beside it)."""
+
+    database_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    exclusive = True
+
+    def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
+        self.path = path.absolute()
+        self.dialect: Dialect = sqlite.dialect()
+        self._busy_seconds = busy_seconds
+        self._identities: dict[Path, _Identity] = {}
+
+    def create(self, *metadata: MetaData) -> None:
+        """The file exists, readable by its owner only, with all tables. Raises EvidenceError if it existed before."""
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            raise EvidenceError(EvidenceReason.STORE, "there is already a file where the log is to be made") from None
+        engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
+        with engine.begin() as connection:
+            for tables in metadata:
+                tables.create_all(connection)
+        engine.dispose()
+
+    def connect(self) -> sqlite3.Connection:
+        """Returns the writer's connection and remembers which file it is on."""
+        connection = self._open()
+        # The -wal file appears with the first write; an empty immediate transaction does not make it.
+        connection.execute("PRAGMA user_version = 1")
+        for path in (self.path, Path(f"{self.path}-wal")):
+            self._identities[path] = _identity(path)
+        return connection
+
+    def connect_reader(self) -> sqlite3.Connection:
+        """Returns a connection on which every change is refused."""
+        connection = self._raw("ro")
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def begin(self, tx: Tx) -> None:
+        """The write lock is held."""
+        tx.command("BEGIN IMMEDIATE")
+
+    def begin_read(self, tx: Tx) -> None:
+        """A read transaction is open; SQLite fixes what it sees at its first query."""
+        tx.command("BEGIN DEFERRED")
+
+    def insert_entries(self, tx: Tx, rows: Sequence[Params]) -> None:
+        """The entries are in the transaction."""
+        tx.many(_INSERT_ENTRY, rows)
+
+    def check_in_place(self) -> None:
+        """Holds if the database and its write-ahead log are still the files that were opened."""
+        for path, known in self._identities.items():
+            if _identity(path) != known:
+                raise EvidenceError(EvidenceReason.STORE, "the log's file was replaced or changed while in use")
+
+    def blames_entry(self, error: Exception) -> bool:
+        """True for constraints and bad statements; false for everything that says something about disk or file."""
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is None or code & 0xFF in _CALLER_CODES
+
+    def _raw(self, mode: str) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                f"file:{quote(str(self.path))}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=self._busy_seconds,
+            )
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as exc:
+            raise EvidenceError(EvidenceReason.STORE, "the log's database is missing or cannot be read") from exc
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._raw("rw")
+        for name, value in _SETTINGS:
+            connection.execute(f"PRAGMA {name} = {value}")
+            (actual,) = connection.execute(f"PRAGMA {name}").fetchone()
+            if actual != value:
+                raise EvidenceError(EvidenceReason.STORE, f"the database does not accept {name} = {value}")
+        return connection
+
+
+def _identity(path: Path) -> _Identity:
+    try:
+        status = os.stat(path)
+    except OSError as exc:
+        raise EvidenceError(EvidenceReason.STORE, "the log's file is gone") from exc
+    return status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid

@@ -1,0 +1,82 @@
+"""One transaction of the log's database, as guards, projections and readers see it.
+
+Decides when rows that were only announced (`later`) reach the database: before any statement that could tell the
+difference, and at the latest when the transaction ends. So many entries' rows become one executemany, while a guard
+still sees everything that entries before it in the log have done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Dialect
+
+from audit.statement import Params, Statement
+
+
+class Tx:
+    """Runs compiled statements on one driver cursor. Not thread-safe; valid only while its transaction is open."""
+
+    def __init__(self, cursor: Any, dialect: Dialect) -> None:
+        self.cursor = cursor
+        self.dialect = dialect
+        # Changes asked for so far, announced ones included: tells whether a failed entry left traces.
+        self.effect_count = 0
+        self._announced: dict[Statement, list[Params]] = {}
+        self._touched: set[str] = set()
+
+    def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
+        """Returns every row of a query, after whatever was announced for its tables."""
+        if self._announced and not self._touched.isdisjoint(statement.tables):
+            self.flush()
+        self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
+        return self.cursor.fetchall()  # type: ignore[no-any-return]
+
+    def one(self, statement: Statement, params: Params = ()) -> tuple[Any, ...] | None:
+        """Returns the first row of a query, or None."""
+        rows = self.all(statement, params)
+        return rows[0] if rows else None
+
+    def run(self, statement: Statement, params: Params = ()) -> int:
+        """Changes rows and returns how many."""
+        self.flush()
+        self.effect_count += 1
+        self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
+        return int(self.cursor.rowcount)
+
+    def many(self, statement: Statement, rows: Sequence[Params]) -> None:
+        """Runs the statement once for every row of values."""
+        self.flush()
+        self.effect_count += 1
+        self._many(statement, rows)
+
+    def later(self, statement: Statement, params: Params) -> None:
+        """Announces a change. An error in it appears in whichever call brings it to the database."""
+        self.effect_count += 1
+        rows = self._announced.get(statement)
+        if rows is None:
+            rows = self._announced[statement] = []
+            self._touched |= statement.tables
+        rows.append(params)
+
+    def flush(self) -> None:
+        """Brings every announced row to the database, statements in the order of their first announcement."""
+        if not self._announced:
+            return
+        announced, self._announced = self._announced, {}
+        self._touched = set()
+        for statement, rows in announced.items():
+            self._many(statement, rows)
+
+    def forget(self) -> None:
+        """What was announced and not yet flushed will not happen."""
+        self._announced = {}
+        self._touched = set()
+
+    def command(self, text: str) -> None:
+        """Runs one constant word of transaction control (BEGIN, SAVEPOINT ...)."""
+        self.cursor.execute(text)
+
+    def _many(self, statement: Statement, rows: Iterable[Params]) -> None:
+        self.cursor.executemany(statement.text(self.dialect), statement.arrange_all(self.dialect, list(rows)))
