@@ -1,0 +1,174 @@
+"""Keys of the county's identity provider: a JWK set from a file, or over https.
+
+Decides which keys count and the one algorithm each is for, so that a token cannot choose (RFC 8725 §3.1). Symmetric
+keys do not count: whoever can verify with one can also sign. Does not decide about tokens (`staff`).
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import jwt
+from pydantic import field_validator, model_validator
+
+from gateway.protocol.strict_yaml import StrictModel
+
+MAX_BYTES: Final = 256 * 1024
+MAX_AGE: Final = timedelta(minutes=10)
+MIN_INTERVAL: Final = timedelta(seconds=30)
+"""An unknown key identifier makes a set be read again, but no oftener than this: anybody can invent identifiers."""
+_MIN_RSA_BITS: Final = 2048
+_FETCH_SECONDS: Final = 5
+_BY_CURVE: Final[Mapping[tuple[str, str], str]] = {
+    ("OKP", "Ed25519"): "EdDSA",
+    ("EC", "P-256"): "ES256",
+    ("EC", "P-384"): "ES384",
+}
+_RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+
+log = logging.getLogger(__name__)
+
+
+class JwksConfig(StrictModel):
+    """Where the identity provider's keys are: `file` or `url`, not both."""
+
+    file: Path | None = None
+    url: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _https(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("https://"):
+            raise ValueError("an https:// address")
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> "JwksConfig":
+        if (self.file is None) == (self.url is None):
+            raise ValueError("give either file or url")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class StaffKey:
+    """A public key and the one algorithm it verifies."""
+
+    algorithm: str
+    public: Any = field(repr=False)
+
+
+class KeySource(Protocol):
+    """Where a token's key is looked up."""
+
+    async def key(self, identifier: str) -> StaffKey | None:
+        """The key with this identifier, or None where there is none or the set cannot be had."""
+
+
+class KeySetUnreadable(Exception):
+    """A JWK set cannot be had or read. The text holds no key."""
+
+
+class KeySet:
+    """Keys of one set, read again when they are old or when an identifier is unknown."""
+
+    def __init__(self, read: Callable[[], Mapping[str, Any]], *, now: Callable[[], datetime]) -> None:
+        self._read = read
+        self._now = now
+        self._keys: dict[str, StaffKey] = {}
+        self._read_at: datetime | None = None
+        self._lock = asyncio.Lock()
+
+    async def key(self, identifier: str) -> StaffKey | None:
+        """The key with this identifier, or None."""
+        async with self._lock:
+            age = None if self._read_at is None else self._now() - self._read_at
+            unknown = identifier not in self._keys and (age is None or age > MIN_INTERVAL)
+            if age is None or age > MAX_AGE or unknown:
+                await self._refresh()
+        return self._keys.get(identifier)
+
+    async def _refresh(self) -> None:
+        self._read_at = self._now()
+        try:
+            document = await asyncio.to_thread(self._read)
+            self._keys = parse_keys(document)
+        except KeySetUnreadable:
+            # The keys already known stay: an identity provider that is down must not lock out who is logged in.
+            log.warning("the identity provider's key set cannot be read")
+
+
+def key_set(config: JwksConfig, *, base: Path, now: Callable[[], datetime]) -> KeySet:
+    """The key set a county's file names; `base` is where relative file names start."""
+    if config.url is not None:
+        client = jwt.PyJWKClient(config.url, cache_jwk_set=False, timeout=_FETCH_SECONDS)
+        return KeySet(lambda: _fetch(client), now=now)
+    path = base / (config.file or Path())
+    return KeySet(lambda: _load(path), now=now)
+
+
+def parse_keys(document: Mapping[str, Any]) -> dict[str, StaffKey]:
+    """The keys of a JWK set (RFC 7517) that count, by `kid`. Raises `KeySetUnreadable` when it is not one.
+
+    Keys without identifier, for encryption, symmetric, or of an algorithm we do not use are left out.
+    """
+    listed = document.get("keys")
+    if not isinstance(listed, list):
+        raise KeySetUnreadable("not a JWK set")
+    keys: dict[str, StaffKey] = {}
+    for jwk in listed:
+        if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str) or jwk.get("use", "sig") != "sig":
+            continue
+        algorithm = _algorithm(jwk)
+        if algorithm is None:
+            continue
+        if jwk["kid"] in keys:
+            raise KeySetUnreadable("two keys with one identifier")
+        keys[jwk["kid"]] = StaffKey(algorithm, _public(jwk, algorithm))
+    return keys
+
+
+def _algorithm(jwk: Mapping[str, Any]) -> str | None:
+    stated = jwk.get("alg")
+    if jwk.get("kty") == "RSA":
+        return stated if stated in _RSA else "RS256" if stated is None else None
+    found = _BY_CURVE.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+    return found if stated in (None, found) else None
+
+
+def _public(jwk: dict[str, Any], algorithm: str) -> Any:
+    try:
+        key = jwt.PyJWK({**jwk, "alg": algorithm}).key
+    except jwt.PyJWTError as exc:
+        raise KeySetUnreadable("a key is malformed") from exc
+    if hasattr(key, "private_bytes"):
+        raise KeySetUnreadable("the set holds a private key")
+    if algorithm in _RSA and key.key_size < _MIN_RSA_BITS:
+        raise KeySetUnreadable("an RSA key is too short")
+    return key
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        data = path.read_bytes()
+        document = json.loads(data) if len(data) <= MAX_BYTES else None
+    except (OSError, ValueError) as exc:
+        raise KeySetUnreadable("the file cannot be read") from exc
+    return _mapping(document)
+
+
+def _fetch(client: jwt.PyJWKClient) -> Mapping[str, Any]:
+    try:
+        return _mapping(client.fetch_data())
+    except jwt.PyJWKClientError as exc:
+        raise KeySetUnreadable("the address does not answer") from exc
+
+
+def _mapping(document: object) -> Mapping[str, Any]:
+    if not isinstance(document, dict):
+        raise KeySetUnreadable("not a JWK set")
+    return document
