@@ -55,8 +55,9 @@ ticket = Table(
     Column("duty_line", String(16), nullable=False),
     Column("hotline", String(16), nullable=False),
     Column("expire_ms", BigInteger, nullable=False),
-    # SHA-256 of the public key that redeemed it; NULL until then.
+    # SHA-256 of the public key that redeemed it, and the certificate it got; NULL until then.
     Column("redeemed_by", LargeBinary, nullable=True),
+    Column("serial", String(40), nullable=True),
     Column("leaf_index", BigInteger, nullable=False),
 )
 
@@ -66,6 +67,8 @@ certificate = Table(
     Column("serial", String(40), primary_key=True),
     Column("uri", String(255), nullable=False),
     Column("generation", BigInteger, nullable=False),
+    # SHA-256 of its public key (DER): a renewal brings a new one.
+    Column("key_digest", LargeBinary, nullable=False),
     Column("expire_ms", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),

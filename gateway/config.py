@@ -1,0 +1,110 @@
+"""The settings of a gateway and of a custodian: one file for each process, checked whole at start.
+
+Decides which settings exist, their bounds and their defaults. Secrets are not settings: they are files of their own
+beside it (`state`). A relative name in a file is never needed: everything a process owns lies in its directory.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from gateway.protocol.strict_yaml import Duration, StrictModel, load
+
+GATEWAY_FILE: Final = "gateway.yaml"
+CUSTODIAN_FILE: Final = "custodian.yaml"
+_MAX_PORT: Final = 65535
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`; an IPv6 host stands in brackets, which are dropped. Raises `ValueError`."""
+    host, _, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > _MAX_PORT:
+        raise ValueError("write an address as host:port, an IPv6 host in brackets")
+    return host.strip("[]"), int(port)
+
+
+def _address(text: str) -> str:
+    split_address(text)
+    return text
+
+
+def _certificate_life(life: timedelta) -> timedelta:
+    # Renewal happens at two thirds of the life; below ten minutes a slow network would end an identity.
+    if not timedelta(minutes=10) <= life <= timedelta(days=7):
+        raise ValueError("between 10m and 7d")
+    return life
+
+
+TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Address = Annotated[str, AfterValidator(_address)]
+Origin = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]{0,126}$")]
+CountyPair = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}/[0-9]{5}$")]
+CertificateLife = Annotated[Duration, AfterValidator(_certificate_life)]
+
+
+class Budgets(StrictModel):
+    """How many records an agency may have evaluated in a day (UTC), by use.
+
+    Daily limits are what makes a roster attack slow: half a million names take almost seven years at 200 a day
+    (SECURITY §2). A holder counts by itself; the lower of two holders' budgets decides.
+    """
+
+    lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
+    registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
+    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 12
+    """Elements one record has in the match-key scheme in use; who sends more for one record hides records in it."""
+
+
+class Telemetry(StrictModel):
+    """Where traces and metrics go. Off unless an endpoint is named."""
+
+    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,255}$")] | None = None
+
+
+class GatewayConfig(StrictModel):
+    """gateway.yaml."""
+
+    trust_domain: TrustDomain
+    name: Name
+    """Last part of its channel identity, `spiffe://<trust domain>/gateway/<name>`; also its name as key holder."""
+    listen: Address
+    address: Address
+    """What others dial; differs from `listen` behind a load balancer."""
+    enroll_listen: Address
+    enroll_address: Address
+    log_origin: Origin
+    certificate_life: CertificateLife = timedelta(hours=24)
+    counties_without_agreement: tuple[CountyPair, ...] = ()
+    budgets: Budgets = Budgets()
+    telemetry: Telemetry = Telemetry()
+    demo: bool = False
+    """Demonstration: invented youths only. Shown at start-up; allows reflection."""
+
+
+class CustodianConfig(StrictModel):
+    """custodian.yaml."""
+
+    trust_domain: TrustDomain
+    operator: Name
+    listen: Address
+    address: Address
+    log_origin: Origin
+    certificate_life: CertificateLife = timedelta(hours=24)
+    budgets: Budgets = Budgets()
+    telemetry: Telemetry = Telemetry()
+
+
+def load_gateway(directory: Path) -> GatewayConfig:
+    """The settings in this directory. Raises `DocumentErrors` with every problem, or OSError."""
+    path = directory / GATEWAY_FILE
+    return load(path.read_text(encoding="utf-8"), GatewayConfig, origin=str(path))
+
+
+def load_custodian(directory: Path) -> CustodianConfig:
+    """The settings in this directory. Raises `DocumentErrors` with every problem, or OSError."""
+    path = directory / CUSTODIAN_FILE
+    return load(path.read_text(encoding="utf-8"), CustodianConfig, origin=str(path))

@@ -1,0 +1,168 @@
+"""The directory of a gateway or custodian: which file is where, and who may write the log.
+
+Decides names, permissions and the one-writer lock. A secret is a file of mode 0600 in `secrets/`, written once and
+never overwritten. Does not decide what the secrets are for.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from audit.entry import KEY_BYTES, ClassKeys
+
+# sockaddr_un.sun_path holds 108 bytes on Linux and 104 elsewhere, the final NUL included.
+_MAX_SOCKET_PATH: Final = 100
+PRIVATE_FILE: Final = 0o600
+PRIVATE_DIRECTORY: Final = 0o700
+
+
+class StateExists(Exception):
+    """There is already something where a new state is to be made. Names the file."""
+
+
+class StateBroken(Exception):
+    """A file of the state is missing or not what it should be. Names the file, never its content."""
+
+
+class LogInUse(Exception):
+    """Another process appends to this log."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The directory of one process. `kind` is its short name, `gateway` or `custodian`."""
+
+    directory: Path
+    kind: str
+
+    @property
+    def database(self) -> Path:
+        """Log and projections."""
+        return self.directory / f"{self.kind}.db"
+
+    @property
+    def high_water(self) -> Path:
+        """The log's record of its newest checkpoint, apart from the database."""
+        return self.directory / "log.checkpoint"
+
+    @property
+    def card(self) -> Path:
+        """What other operators need to know; public."""
+        return self.directory / "card.json"
+
+    def secret(self, name: str) -> Path:
+        """The file of one secret."""
+        return self.directory / "secrets" / name
+
+    def certificate(self, name: str) -> Path:
+        """The file of one CA certificate, PEM."""
+        return self.directory / "ca" / f"{name}.pem"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The operator's socket of the serving process.
+
+        In the directory itself where the path is short enough for a socket, else in an own directory of the user.
+        """
+        socket = self.directory.absolute() / "admin.sock"
+        if len(os.fsencode(socket)) <= _MAX_SOCKET_PATH:
+            return socket
+        name = hashlib.sha256(os.fsencode(self.directory.absolute())).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"homeward-{os.getuid()}" / f"{name}.sock"
+
+    def make(self) -> None:
+        """The directory and its subdirectories exist, for their owner only. Raises `StateExists`."""
+        if self.directory.exists() and any(self.directory.iterdir()):
+            raise StateExists(str(self.directory))
+        for path in (self.directory, self.directory / "secrets", self.directory / "ca"):
+            path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            path.chmod(PRIVATE_DIRECTORY)
+
+    def write_secret(self, name: str, data: bytes) -> None:
+        """The secret is on disk, readable by its owner only. Raises `StateExists`."""
+        write_new(self.secret(name), data, mode=PRIVATE_FILE)
+
+    def read_secret(self, name: str, *, length: int | None = None) -> bytes:
+        """The secret. Raises `StateBroken` when the file is missing, has another length, or others may read it."""
+        path = self.secret(name)
+        try:
+            if path.stat().st_mode & 0o077:
+                raise StateBroken(f"{path}: others than its owner may read it (chmod 600)")
+            data = path.read_bytes()
+        except OSError as exc:
+            raise StateBroken(f"{path}: {exc.strerror}") from exc
+        if length is not None and len(data) != length:
+            raise StateBroken(f"{path}: {length} bytes expected")
+        return data
+
+    def read_key(self, name: str) -> ec.EllipticCurvePrivateKey:
+        """The private key of a certificate, from PEM. Raises `StateBroken`."""
+        path = self.secret(name)
+        try:
+            key = load_pem_private_key(self.read_secret(name), password=None)
+        except ValueError as exc:
+            raise StateBroken(f"{path}: not a private key in PEM") from exc
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise StateBroken(f"{path}: not an elliptic-curve key")
+        return key
+
+    def read_certificate(self, name: str) -> x509.Certificate:
+        """A CA certificate. Raises `StateBroken`."""
+        path = self.certificate(name)
+        try:
+            return x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError) as exc:
+            raise StateBroken(f"{path}: not a certificate in PEM") from exc
+
+    def read_class_keys(self) -> ClassKeys:
+        """The keys of the log's own field classes. Raises `StateBroken`."""
+        raw = self.read_secret("log-classes.key", length=3 * KEY_BYTES)
+        return ClassKeys(op=raw[:KEY_BYTES], req=raw[KEY_BYTES : 2 * KEY_BYTES], hold=raw[2 * KEY_BYTES :])
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within the context this process alone may append. Raises `LogInUse` at once otherwise.
+
+        The lock ends with the process, however it ends; the file stays.
+        """
+        descriptor = os.open(self.directory / "log.lock", os.O_CREAT | os.O_RDWR, PRIVATE_FILE)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                raise LogInUse from exc
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def write_new(path: Path, data: bytes, *, mode: int) -> None:
+    """A file with this content and mode is on disk that was not there before. Raises `StateExists`."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    except FileExistsError as exc:
+        raise StateExists(str(path)) from exc
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The private key as PKCS #8 PEM without a passphrase; only for a secret file or the TLS library."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
