@@ -83,6 +83,7 @@ class Reader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.database_errors = store.database_errors
         self._connection = store.connect_reader()
         self._lock = threading.Lock()
 
