@@ -4,7 +4,8 @@ Decides what a certificate says. Of a request only the public key is used, after
 half; names, lifetimes and extensions are this file's, whatever the request asks for (SECURITY AN-06):
 
     leaf   EC P-256; exactly one URI SAN; digitalSignature; CA:FALSE; 24 h, valid from five minutes ago;
-           adapter: clientAuth. service: serverAuth and clientAuth, and beside the URI the host it is dialed at.
+           client: clientAuth. server: serverAuth, and beside the URI the hosts it is dialed at. A process that is
+           both has one of each, because a peer that dials must have its URI for its only name (`rpc/peer`).
 
 Does not decide who gets one (`enroll`, `renew`), nor whether one still counts (`deny`).
 """
@@ -135,15 +136,14 @@ class Issuer:
         self._now = now
         self._random_bytes = random_bytes
 
-    def adapter(self, uri: str, key: ec.EllipticCurvePublicKey) -> Issued:
-        """A certificate for an adapter: this URI and nothing else, client only."""
+    def client(self, uri: str, key: ec.EllipticCurvePublicKey) -> Issued:
+        """A certificate for whoever dials: an adapter, or the gateway toward a custodian."""
         return self._issue(key, [x509.UniformResourceIdentifier(uri)], (ExtendedKeyUsageOID.CLIENT_AUTH,))
 
-    def service(self, uri: str, key: ec.EllipticCurvePublicKey, *, hosts: Sequence[str]) -> Issued:
-        """A certificate for a gateway or custodian, which serves at these hosts and dials others."""
-        uses = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+    def server(self, uri: str, key: ec.EllipticCurvePublicKey, *, hosts: Sequence[str]) -> Issued:
+        """A certificate for a gateway or custodian that serves at these hosts."""
         names = [x509.UniformResourceIdentifier(uri), *(_host(host) for host in hosts)]
-        return self._issue(key, names, uses)
+        return self._issue(key, names, (ExtendedKeyUsageOID.SERVER_AUTH,))
 
     def _issue(
         self, key: ec.EllipticCurvePublicKey, names: Sequence[x509.GeneralName], uses: Sequence[x509.ObjectIdentifier]

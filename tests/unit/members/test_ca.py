@@ -70,13 +70,13 @@ def profile(certificate: x509.Certificate) -> dict[str, object]:
 
 
 def test_a_greedy_request_gets_byte_for_byte_the_profile_of_a_modest_one() -> None:
-    modest = issuer().adapter(URI, read_request(request())).certificate
-    greedy = issuer().adapter(URI, read_request(GREEDY)).certificate
+    modest = issuer().client(URI, read_request(request())).certificate
+    greedy = issuer().client(URI, read_request(GREEDY)).certificate
     assert profile(greedy) == profile(modest)
 
 
-def test_the_profile_of_an_adapter_is_complete_and_exact() -> None:
-    certificate = issuer().adapter(URI, read_request(GREEDY)).certificate
+def test_the_profile_of_a_client_is_complete_and_exact() -> None:
+    certificate = issuer().client(URI, read_request(GREEDY)).certificate
     found = {extension.value for extension in certificate.extensions}
     assert found == {
         x509.BasicConstraints(ca=False, path_length=None),
@@ -91,9 +91,9 @@ def test_the_profile_of_an_adapter_is_complete_and_exact() -> None:
     assert 0 < certificate.serial_number < 2**128
 
 
-def test_a_service_is_named_by_its_uri_and_the_hosts_it_serves_at() -> None:
+def test_a_server_is_named_by_its_uri_and_the_hosts_it_serves_at() -> None:
     uri = "spiffe://exchange.example/gateway/gw1"
-    certificate = issuer().service(uri, KEY.public_key(), hosts=["127.0.0.1", "gw.exchange.example"]).certificate
+    certificate = issuer().server(uri, KEY.public_key(), hosts=["127.0.0.1", "gw.exchange.example"]).certificate
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == [uri]
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address("127.0.0.1")]
@@ -101,7 +101,7 @@ def test_a_service_is_named_by_its_uri_and_the_hosts_it_serves_at() -> None:
 
 
 def test_the_chain_verifies_up_to_the_root_and_stops_there() -> None:
-    issued = issuer().adapter(URI, KEY.public_key())
+    issued = issuer().client(URI, KEY.public_key())
     leaf, intermediate = x509.load_pem_x509_certificates(issued.chain)
     leaf.verify_directly_issued_by(intermediate)
     intermediate.verify_directly_issued_by(ROOT.certificate)

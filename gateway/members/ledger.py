@@ -1,0 +1,56 @@
+"""The log and its projections, as the rooms use them.
+
+Decides one thing: an append that may not have happened is `Unavailable`, never a refusal and never a success
+(SECURITY §4.1 rule i). Reads see one state of the database and never make the writer wait.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from audit.errors import LogBusy, LogUnavailable
+from audit.log import Append, Appended, Log
+from audit.reader import Reader
+from audit.transaction import Tx
+from gateway.errors import ErrorReason, Unavailable
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One open log with a reader of its database."""
+
+    log: Log
+    reader: Reader
+
+    async def append(self, append: Append) -> Appended:
+        """The entry and all that was to change with it are durable.
+
+        Raises `Unavailable` when they may not be, and whatever the append's own projection raised (nothing written).
+        """
+        try:
+            return await self.log.append(append)
+        except (LogBusy, LogUnavailable) as exc:
+            raise Unavailable(ErrorReason.LOG_UNAVAILABLE) from exc
+
+    async def read(self, work: Callable[[Tx], Result]) -> Result:
+        """What `work` makes of one state of the database; it runs in a thread."""
+        return await asyncio.to_thread(self.reader.read, work)
+
+    async def close(self) -> None:
+        """Everything that waited is written; log and reader are closed."""
+        await self.log.close()
+        self.reader.close()
+
+
+def to_ms(time: datetime) -> int:
+    """Milliseconds since 1970, as tables hold times."""
+    return int(time.timestamp() * 1000)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """The time of a table's column, UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

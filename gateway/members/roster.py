@@ -1,0 +1,152 @@
+"""Counties, members and their keys, as tables hold them.
+
+Decides what enrolling changes: the county's root is fixed by its first agency, its telephone numbers follow the newest
+invitation, a member that was revoked starts again without the keys it had. Which of it enters a directory is
+`composition`'s matter.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import and_, bindparam, delete, func, select, update
+
+from audit.statement import Statement, upsert
+from audit.transaction import Tx
+from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.members.statements import StatedKey
+from gateway.members.tickets import Ticket
+from gateway.protocol.names import AgencyId, AgencyKind, county_of
+from gateway.store import tables
+
+_M, _K = tables.member.c, tables.key_statement.c
+_PUT_COUNTY: Final = upsert(tables.county, "fips")
+_PUT_MEMBER: Final = upsert(tables.member, "agency")
+_PUT_KEY: Final = upsert(tables.key_statement, "key_id")
+_ROOT: Final = Statement(select(tables.county.c.root_key).where(tables.county.c.fips == bindparam("fips_")))
+_SUSPENDED: Final = Statement(select(_M.suspended).where(_M.agency == bindparam("agency_")))
+_SUSPEND: Final = Statement(
+    update(tables.member).where(_M.agency == bindparam("agency_")).values(suspended=1, leaf_index=bindparam("index_")),
+    "index_", "agency_",
+)  # fmt: skip
+_NEIGHBORS: Final = Statement(
+    select(func.count())
+    .select_from(tables.member)
+    .where(and_(_M.agency.startswith(bindparam("fips_"), autoescape=False), _M.agency != bindparam("agency_"))),
+    "fips_", "agency_",
+)  # fmt: skip
+_DROP_KEYS: Final = Statement(
+    delete(tables.key_statement).where(and_(_K.county == bindparam("fips_"), _K.agency == bindparam("agency_"))),
+    "fips_", "agency_",
+)  # fmt: skip
+_KEY: Final = Statement(select(_K.county, _K.agency, _K.envelope).where(_K.key_id == bindparam("key_id_")))
+_ALL_COUNTIES: Final = Statement(select(tables.county).order_by(tables.county.c.fips))
+_ALL_MEMBERS: Final = Statement(select(tables.member).order_by(_M.agency))
+_ALL_KEYS: Final = Statement(select(_K.county, _K.agency, _K.envelope).order_by(_K.key_id))
+
+
+@dataclass(frozen=True, slots=True)
+class CountyRow:
+    """A county. `root_key` is raw Ed25519, 32 bytes."""
+
+    fips: str
+    root_key: bytes
+    duty_line: str
+    hotline: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member agency."""
+
+    agency: AgencyId
+    kind: AgencyKind
+    suspended: bool
+    has_sources: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key statement as signed; `agency` is empty for a key of the county as a whole."""
+
+    county: str
+    agency: str
+    envelope: bytes
+
+
+def root_of(tx: Tx, fips: str) -> bytes | None:
+    """The county's root key, or None for a county without members."""
+    row = tx.one(_ROOT, (fips,))
+    return bytes(row[0]) if row else None
+
+
+def is_member(tx: Tx, agency: AgencyId) -> bool:
+    """Whether the agency ever enrolled."""
+    return tx.one(_SUSPENDED, (agency,)) is not None
+
+
+def find_key(tx: Tx, key_id: bytes) -> KeyRow | None:
+    """The statement of the key with this identifier, or None."""
+    row = tx.one(_KEY, (key_id,))
+    return KeyRow(*row) if row else None
+
+
+def enter(
+    tx: Tx,
+    index: int,
+    *,
+    ticket: Ticket,
+    root_key: bytes,
+    keys: tuple[StatedKey, ...],
+    has_sources: bool,
+) -> None:
+    """The agency is a member with these keys.
+
+    Raises `Conflict` when the county has another root, `Invalid` when a key is already somebody else's.
+    """
+    fips = county_of(ticket.agency)
+    known_root = root_of(tx, fips)
+    if known_root is not None and known_root != root_key:
+        raise Conflict(ErrorReason.COUNTY_ROOT_DIFFERS)
+    for position, key in enumerate(keys):
+        row = find_key(tx, key.key_id)
+        if row is not None and (row.county, row.agency) != (key.county, key.agency):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"keys[{position}]: unique",))
+    _forget_revoked_keys(tx, ticket.agency)
+    tx.run(_PUT_COUNTY, (fips, root_key, ticket.duty_line, ticket.hotline, index))
+    tx.run(_PUT_MEMBER, (ticket.agency, ticket.kind, 0, int(has_sources), index))
+    tx.many(_PUT_KEY, [(key.key_id, key.county, key.agency, key.envelope, index) for key in keys])
+
+
+def _forget_revoked_keys(tx: Tx, agency: AgencyId) -> None:
+    # An invitation lifts a revocation; the keys it was revoked for must not come back with it. Flag keys speak for
+    # the county: they go when nobody else of the county can vouch for them.
+    row = tx.one(_SUSPENDED, (agency,))
+    if row is None or not row[0]:
+        return
+    tx.run(_DROP_KEYS, (county_of(agency), agency))
+    alone = tx.one(_NEIGHBORS, (county_of(agency), agency))
+    if alone is not None and alone[0] == 0:
+        tx.run(_DROP_KEYS, (county_of(agency), ""))
+
+
+def suspend(tx: Tx, index: int, agency: AgencyId) -> None:
+    """The member is suspended; no key of it counts from the next directory on."""
+    tx.run(_SUSPEND, (index, agency))
+
+
+def all_counties(tx: Tx) -> list[CountyRow]:
+    """Every county, by FIPS."""
+    return [CountyRow(*row[:4]) for row in tx.all(_ALL_COUNTIES)]
+
+
+def all_members(tx: Tx) -> list[MemberRow]:
+    """Every member, by agency."""
+    return [
+        MemberRow(AgencyId(agency), AgencyKind(kind), bool(suspended), bool(has_sources))
+        for agency, kind, suspended, has_sources, _ in tx.all(_ALL_MEMBERS)
+    ]
+
+
+def all_keys(tx: Tx) -> list[KeyRow]:
+    """Every key statement, by key identifier."""
+    return [KeyRow(*row) for row in tx.all(_ALL_KEYS)]
