@@ -290,21 +290,18 @@ class MissingEpisode:
 
     local_id: str = field(repr=False)
     missing_since: date = field(repr=False)
+    is_open: bool = field(repr=False)
+    """The youth has not returned. Stated by the county, not inferred from a missing date."""
     reported_at: datetime | None = field(default=None, repr=False)
     """UTC."""
     returned_at: datetime | None = field(default=None, repr=False)
-    """UTC. None together with `returned_on` None: still missing."""
+    """UTC; None also where only the day, or nothing, is known."""
     returned_on: date | None = field(default=None, repr=False)
     located_not_returned: bool = field(default=False, repr=False)
     absence_category: AbsenceCategory = field(default=AbsenceCategory.UNSPECIFIED_ABSENCE, repr=False)
     missing_from_setting_group: SettingGroup | None = field(default=None, repr=False)
     last_seen_county: CountyFips | None = field(default=None, repr=False)
     resolution_group: ResolutionGroup | None = field(default=None, repr=False)
-
-    @property
-    def is_open(self) -> bool:
-        """The youth has not returned."""
-        return self.returned_on is None
 
 
 @dataclass(frozen=True, slots=True)
