@@ -14,6 +14,7 @@ evidence, authority; the emergency modality, where the policy lets it override t
 sensitivity, preconditions, agreement, open flag.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gateway.protocol.names import (
@@ -52,6 +53,7 @@ __all__ = [
     "PublicDecision",
     "RequestFacts",
     "YouthFacts",
+    "between_pages",
     "decide",
     "decide_request",
     "decide_youth",
@@ -139,8 +141,8 @@ def decide_request(policy: Policy, request: RequestFacts) -> Decision:
     reason = emergency_gap(policy.emergency, request, asked)
     if reason is not None:
         return _refusal(request, policy.emergency.rule_id, reason)
-    granted = emergency_grant(policy.emergency, request.authority, asked)
-    return _permit(policy.emergency, Basis.EMERGENCY, asked, granted=granted)
+    emergency = policy.emergency
+    return _permit(emergency, Basis.EMERGENCY, asked, granted=_granted(emergency, request, asked))
 
 
 def decide_youth(policy: Policy, request: RequestFacts, youth: YouthFacts, first: Decision) -> Decision:
@@ -150,22 +152,21 @@ def decide_youth(policy: Policy, request: RequestFacts, youth: YouthFacts, first
     """
     if not first.permit:
         return first
-    rule = policy.by_id.get(first.rule_id) if first.rule_id is not None else None
-    if rule is None:
+    asked = mask_of(request.field_sets)
+    gap: Reason | None = None
+    for rule in _standing_rules(policy, request, first, asked):
+        granted, reason = _settle(rule, request, youth, _granted(rule, request, asked))
+        if reason is None:
+            own = youth.owner == request.agency
+            return _permit(rule, _basis(rule, request), asked, granted=granted, own=own)
+        gap = gap or reason
+    if gap is None:
         raise PolicyMismatch("the first phase was decided under another policy bundle")
-    granted, reason = limit(rule, youth, mask_of(first.field_sets))
-    if reason is None and isinstance(rule, Rule):
-        reason = precondition_gap(rule, request, youth)
-    if reason is Reason.AGREEMENT_MISSING:
-        override = _agreement_override(policy.emergency, request, youth)
+    if gap is Reason.AGREEMENT_MISSING:
+        override = _agreement_override(policy.emergency, request, youth, asked)
         if override is not None:
             return override
-    if reason is None and _is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES:
-        reason = Reason.NO_ACTIVE_FLAG
-    if reason is not None:
-        return _refusal(request, first.rule_id, reason, coverage_complete=youth.coverage_complete)
-    own = youth.owner == request.agency
-    return _permit(rule, first.basis, mask_of(request.field_sets), granted=granted, own=own)
+    return _refusal(request, first.rule_id, gap, coverage_complete=youth.coverage_complete)
 
 
 def withdraw(decision: Decision, request: RequestFacts, youth: YouthFacts, *, reason: Reason) -> Decision:
@@ -176,6 +177,24 @@ def withdraw(decision: Decision, request: RequestFacts, youth: YouthFacts, *, re
     if not decision.permit:
         return decision
     return _refusal(request, decision.rule_id, reason, coverage_complete=youth.coverage_complete)
+
+
+_BETWEEN_PAGES: Final[dict[Reason, Reason]] = {
+    Reason.CONSENT_REVOKED: Reason.CONSENT_REVOKED_BETWEEN_PAGES,
+    Reason.AUTHORITY_REVOKED: Reason.AUTHORITY_ENDED_BETWEEN_PAGES,
+    Reason.AUTHORITY_ENDED_BEFORE_RELEASE: Reason.AUTHORITY_ENDED_BETWEEN_PAGES,
+}
+
+
+def between_pages(decision: Decision) -> Decision:
+    """The decision for a page after the first: what ended since then is named as ended, so that the reader stops."""
+    reason = _BETWEEN_PAGES.get(decision.reason)
+    if reason is None:
+        return decision
+    outcome = REASONS[reason].outcome
+    if outcome is None:
+        raise AssertionError("a release-phase reason has one outcome")
+    return replace(decision, reason=reason, outcome=outcome, notices=notices_of(outcome))
 
 
 def narrow(decision: Decision, request: RequestFacts, youth: YouthFacts, narrowing: CountyNarrowing) -> Decision:
@@ -213,37 +232,64 @@ def _first_rule(policy: Policy, request: RequestFacts, asked: int) -> Rule | _Ga
     return gap
 
 
-def _granted(rule: Rule, request: RequestFacts, asked: int) -> int:
+def _standing_rules(
+    policy: Policy, request: RequestFacts, first: Decision, asked: int
+) -> Iterator[Rule | EmergencyRule]:
+    """The rule of the first phase, then later ones the request satisfies too: showing more never gives less."""
+    if first.rule_id == policy.emergency.rule_id:
+        yield policy.emergency
+        return
+    started = False
+    for rule in policy.index.get((request.purpose, request.role), ()):
+        if rule.rule_id == first.rule_id or (started and rule_gap(rule, request, asked) is None):
+            started = True
+            yield rule
+
+
+def _settle(
+    rule: Rule | EmergencyRule, request: RequestFacts, youth: YouthFacts, granted: int
+) -> tuple[int, Reason | None]:
+    """What is left of the grant for this youth, or why nothing is."""
+    granted, reason = limit(rule, youth, granted)
+    if reason is None and isinstance(rule, Rule):
+        reason = precondition_gap(rule, request, youth)
+    if reason is None and _is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES:
+        reason = Reason.NO_ACTIVE_FLAG
+    return granted, reason
+
+
+def _granted(rule: Rule | EmergencyRule, request: RequestFacts, asked: int) -> int:
+    if isinstance(rule, EmergencyRule):
+        return emergency_grant(rule, request.authority, asked)
     granted = asked & rule.mask
     if rule.needs_authority and request.authority is not None:
         granted &= mask_of(request.authority.field_sets)
     return granted
 
 
-def _basis(rule: Rule, request: RequestFacts) -> Basis:
-    return request.authority.basis if rule.needs_authority and request.authority is not None else Basis.STATUTE
+def _basis(rule: Rule | EmergencyRule, request: RequestFacts) -> Basis:
+    if isinstance(rule, Rule) and not rule.needs_authority:
+        return Basis.STATUTE
+    return Basis.EMERGENCY if request.authority is None else request.authority.basis
 
 
 def _is_flag_only(granted: int) -> bool:
     return not granted & ~FLAG_STATUS
 
 
-def _agreement_override(rule: EmergencyRule, request: RequestFacts, youth: YouthFacts) -> Decision | None:
+def _agreement_override(
+    rule: EmergencyRule, request: RequestFacts, youth: YouthFacts, asked: int
+) -> Decision | None:
     """The emergency grant in place of a missing agreement; None when no emergency stands for this youth."""
-    asked = mask_of(request.field_sets)
     if Reason.AGREEMENT_MISSING not in rule.overrides or not claims_emergency(request):
         return None
     if emergency_gap(rule, request, asked) is not None:
         return None
-    granted, reason = limit(rule, youth, emergency_grant(rule, request.authority, asked))
-    if reason is not None or (_is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES):
-        return None
-    return _permit(rule, Basis.EMERGENCY, asked, granted=granted)
+    granted, reason = _settle(rule, request, youth, _granted(rule, request, asked))
+    return _permit(rule, Basis.EMERGENCY, asked, granted=granted) if reason is None else None
 
 
-def _permit(
-    rule: Rule | EmergencyRule, basis: Basis | None, asked: int, *, granted: int, own: bool = False
-) -> Decision:
+def _permit(rule: Rule | EmergencyRule, basis: Basis, asked: int, *, granted: int, own: bool = False) -> Decision:
     return Decision(
         permit=True,
         outcome=Outcome.ANSWERED,
