@@ -1,0 +1,30 @@
+"""Identifiers the adapter makes: request ids (UUIDv7, RFC 9562 section 5.7) and timestamps of messages."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.protocol.names import RequestId
+from gateway.protocol.policy.facts import milliseconds
+
+RandomBytes = Callable[[int], bytes]
+Clock = Callable[[], datetime]
+_VERSION: Final = 0x70
+_VARIANT: Final = 0x80
+
+
+def new_request_id(now: datetime, random_bytes: RandomBytes) -> RequestId:
+    """A UUIDv7: 48 bits of milliseconds, then randomness. 16 bytes."""
+    raw = bytearray(milliseconds(now).to_bytes(6, "big") + random_bytes(10))
+    raw[6] = _VERSION | raw[6] & 0x0F
+    raw[8] = _VARIANT | raw[8] & 0x3F
+    return RequestId(bytes(raw))
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """The moment (aware) as a message."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message

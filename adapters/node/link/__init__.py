@@ -1,0 +1,1 @@
+"""The node's wire: the only part of it that speaks gRPC."""

@@ -1,0 +1,145 @@
+"""Channels to the gateway and to the holders of the token key: mutual TLS, dialed from here.
+
+Decides how a peer is authenticated (the CA of joining for the gateway, the CA in the countersigned directory for a
+holder), what becomes of a status, and how a renewed certificate takes over: a new channel for new calls, while calls
+under way end on the old one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, cast
+
+import grpc
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_der_x509_certificate
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from adapters.channel_identity import ChannelIdentityFiles
+from adapters.node.rpcs import A, CallFailed, CallFault, Q, Rpc
+from gateway.protocol.channel import client_options
+from gateway.protocol.directory import HolderView
+from gateway.protocol.parse import MalformedMessage, check
+
+CLOSE_SECONDS: Final = 30.0
+"""How long calls on a replaced channel may still take."""
+_LOG: Final = logging.getLogger(__name__)
+
+FAULTS: Final[dict[grpc.StatusCode, CallFault]] = {
+    grpc.StatusCode.UNAVAILABLE: CallFault.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: CallFault.TIMED_OUT,
+    grpc.StatusCode.CANCELLED: CallFault.TIMED_OUT,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: CallFault.EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED: CallFault.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: CallFault.UNAUTHENTICATED,
+    grpc.StatusCode.INVALID_ARGUMENT: CallFault.REFUSED,
+    grpc.StatusCode.NOT_FOUND: CallFault.REFUSED,
+    grpc.StatusCode.ALREADY_EXISTS: CallFault.REFUSED,
+    grpc.StatusCode.FAILED_PRECONDITION: CallFault.REFUSED,
+    grpc.StatusCode.ABORTED: CallFault.REFUSED,
+    grpc.StatusCode.OUT_OF_RANGE: CallFault.REFUSED,
+    grpc.StatusCode.UNIMPLEMENTED: CallFault.REFUSED,
+    grpc.StatusCode.INTERNAL: CallFault.BROKEN,
+    grpc.StatusCode.UNKNOWN: CallFault.BROKEN,
+    grpc.StatusCode.DATA_LOSS: CallFault.BROKEN,
+}
+"""Every status but OK. A message that does not decode here is INTERNAL, raised by the library."""
+
+
+class PeerChannel:
+    """One peer, over a channel that can be replaced while it is used."""
+
+    def __init__(self, address: str, identity: ChannelIdentityFiles, *, roots: bytes) -> None:
+        """No connection is made before the first call. `roots` is PEM."""
+        self._address = address
+        self._roots = roots
+        self._closing: set[asyncio.Task[None]] = set()
+        self.channel = self._open(identity)
+
+    async def call(self, rpc: Rpc[Q, A], request: Q, *, seconds: float) -> A:
+        """The peer's answer, parsed strictly. Raises `CallFailed`."""
+        method = self.channel.unary_unary(
+            rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
+        )
+        try:
+            answer: A = await method(request, timeout=seconds)
+            check(answer)
+        except aio.AioRpcError as error:
+            raise failure_of(error) from None
+        except aio.UsageError as exc:
+            # The channel was replaced between the two lines above.
+            raise CallFailed(CallFault.UNAVAILABLE) from exc
+        except MalformedMessage as exc:
+            raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
+        return answer
+
+    def replace(self, identity: ChannelIdentityFiles) -> None:
+        """New calls use this identity; those under way may still end on the old channel."""
+        old, self.channel = self.channel, self._open(identity)
+        task = asyncio.ensure_future(old.close(CLOSE_SECONDS))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """The channel and any it replaced are closed."""
+        await self.channel.close(None)
+        await asyncio.gather(*self._closing)
+
+    def _open(self, identity: ChannelIdentityFiles) -> aio.Channel:
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=self._roots, private_key=identity.key, certificate_chain=identity.chain
+        )
+        return aio.secure_channel(self._address, credentials, options=client_options(self._address))
+
+
+class Channels:
+    """All peers of one adapter: its gateway, and the holders of the directory."""
+
+    def __init__(self, gateway_address: str, load: Callable[[], ChannelIdentityFiles]) -> None:
+        """`load` reads the identity in use from disk."""
+        self._load = load
+        self.identity = load()
+        self.gateway = PeerChannel(gateway_address, self.identity, roots=self.identity.ca)
+        self._holders: dict[tuple[str, bytes], PeerChannel] = {}
+
+    def holder(self, holder: HolderView) -> PeerChannel:
+        """The channel to a holder. Share 1 is the gateway's own: it is asked over the gateway's channel."""
+        if holder.share_index == 1:
+            return self.gateway
+        key = (holder.address, holder.ca_certificate)
+        if key not in self._holders:
+            roots = load_der_x509_certificate(holder.ca_certificate).public_bytes(Encoding.PEM)
+            self._holders[key] = PeerChannel(holder.address, self.identity, roots=roots)
+        return self._holders[key]
+
+    def reload(self) -> None:
+        """Every channel uses the identity that is on disk now."""
+        self.identity = self._load()
+        for peer in (self.gateway, *self._holders.values()):
+            peer.replace(self.identity)
+
+    async def close(self) -> None:
+        """All channels are closed."""
+        for peer in (self.gateway, *self._holders.values()):
+            await peer.close()
+
+
+def failure_of(error: aio.AioRpcError) -> CallFailed:
+    """What a status means to the node, with the reason of its `ErrorInfo`; the peer's text is not kept."""
+    return CallFailed(FAULTS.get(error.code(), CallFault.BROKEN), _reason(error))
+
+
+def _reason(error: aio.AioRpcError) -> str:
+    try:
+        # The error is a call to grpcio; its type stubs do not say so.
+        status = rpc_status.from_call(cast(grpc.Call, error))
+    except ValueError:
+        # A status that contradicts its own details tells nothing.
+        return ""
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+            return info.reason[:64]
+    return ""

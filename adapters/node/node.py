@@ -1,0 +1,73 @@
+"""One adapter toward the exchange, assembled: what its source side and its caller side both stand on.
+
+Decides nothing; it holds the parts that `wiring` made and offers the few sentences both sides need. Everything that
+may not be there yet (directory, pepper, policy) raises `NotReady` here, in one place.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from adapters.channel_identity import ChannelIdentityFiles
+from adapters.identity.tokenize import Person
+from adapters.keyring import Keyring
+from adapters.membership import Membership
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.errors import Missing, NotReady
+from adapters.node.holders import Tokenizer
+from adapters.node.identifiers import Clock, RandomBytes
+from adapters.node.pepper import PepperKeeper
+from adapters.node.rpcs import Caller
+from adapters.node.store import Store
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyId
+from gateway.protocol.policy.rules import Policy
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.token_pb2 import EvaluationUse
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The adapter's parts toward the exchange."""
+
+    membership: Membership
+    keyring: Keyring = field(repr=False)
+    store: Store = field(repr=False)
+    gateway: Caller = field(repr=False)
+    """Calls of `rpcs` at the gateway."""
+    identity: Callable[[], ChannelIdentityFiles] = field(repr=False)
+    """The channel identity in use; another one after each renewal."""
+    keeper: DirectoryKeeper = field(repr=False)
+    pepper: PepperKeeper = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+    bundle: Policy = field(repr=False)
+    """The policy bundle this release carries."""
+    now: Clock = field(repr=False)
+    random_bytes: RandomBytes = field(repr=False)
+
+    @property
+    def agency(self) -> AgencyId:
+        """The agency this adapter speaks for."""
+        return self.membership.agency
+
+    def directory(self) -> DirectoryView:
+        """The directory in force; it lists this agency. Raises `NotReady`."""
+        return self.keeper.current()
+
+    def policy(self) -> Policy:
+        """The bundle, which is the one that the directory names. Raises `NotReady`."""
+        if self.directory().message.policy_digest != self.bundle.digest:
+            raise NotReady(Missing.POLICY)
+        return self.bundle
+
+    async def tokens(self, people: Sequence[Person], use: EvaluationUse) -> list[TokenSet]:
+        """One token set per person, in order, made with the holders; all of them or none.
+
+        Raises `NotReady`, `HolderUnavailable`, and of `identity.errors` `IncompleteIdentity`, `InvalidIdentity`.
+        """
+        directory = self.directory()
+        pepper = self.pepper.current(directory)
+        return await self.tokenizer.tokens(people, use=use, directory=directory, pepper=pepper)
+
+    def channel_thumbprint(self) -> bytes:
+        """SHA-256 of the DER channel certificate in use, for the `cnf` claim of assertions."""
+        return self.identity().thumbprint

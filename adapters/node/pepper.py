@@ -1,0 +1,206 @@
+"""The pepper of counties: 32 bytes that only members know, one per epoch, without which tokens cannot be guessed.
+
+Decides who mints it and whom it is sealed to. The gateway keeps sealed copies and cannot open them; the directory,
+which the custodian countersigns, commits to it, so that one pepper is used by all.
+
+    ABSENT      nobody minted yet, and the directory commits to none: mint, seal to every member, offer
+    WAITING     somebody has it: ask again until an adapter that has it sealed it to this one
+    AVAILABLE   open, compare with the commitment, keep
+    kept        seal it to whoever waits
+
+The pepper lies in a key file; it is never in a message in clear, in the database, or in a log.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from adapters.identity.keys import PEPPER_LENGTH
+from adapters.keyring import Keyring, read_secret, write_secret
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.errors import Missing, NotReady
+from adapters.node.identifiers import Clock, RandomBytes
+from adapters.node.rpcs import FETCH_PEPPER, OFFER_PEPPER, Caller, CallFailed
+from gateway.protocol.directory import DirectoryView, KeyUnknown
+from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.names import AgencyId, parse_agency_id
+from gateway.protocol.parse import MalformedMessage
+from gateway.protocol.sealing import SealBroken, open_bytes, seal_bytes
+from gateway.protocol.signing import SignatureInvalid, pae
+from homeward.gateway.v1.directory_pb2 import (
+    KEY_USE_ENVELOPE,
+    KEY_USE_SEAL,
+    PEPPER_STATE_ABSENT,
+    PEPPER_STATE_AVAILABLE,
+    FetchPepperRequest,
+    FetchPepperResponse,
+    OfferPepperRequest,
+    PepperOffer,
+    SealedPepper,
+)
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+CALL_SECONDS: Final = 10.0
+EAGER_SECONDS: Final = 0.5
+"""Pause while this adapter has no pepper."""
+CALM_SECONDS: Final = 30.0
+"""Pause while it has one; a changed directory (a newcomer) ends the pause."""
+MAX_SEALED: Final = 100
+_INFO: Final = b"homeward/pepper/v1"
+_LOG: Final = logging.getLogger(__name__)
+
+
+class PepperRefused(Exception):
+    """What the gateway presented as the pepper does not count. `why` is a constant word."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"pepper refused: {why}")
+        self.why = why
+
+
+@dataclass(slots=True)
+class PepperKeeper:
+    """The peppers this adapter knows, and the task that spreads them."""
+
+    agency: AgencyId
+    keyring: Keyring = field(repr=False)
+    keys: Path
+    """Directory of the key files."""
+    directory: DirectoryKeeper
+    gateway: Caller
+    now: Clock
+    random_bytes: RandomBytes = field(repr=False)
+    _known: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def current(self, directory: DirectoryView) -> bytes:
+        """The pepper of the directory's epoch, 32 bytes. Raises `NotReady`, also where the directory names another."""
+        pepper = self._stored(directory.epoch)
+        if pepper is None or not commits(directory, hashlib.sha256(pepper).digest()):
+            raise NotReady(Missing.PEPPER)
+        return pepper
+
+    async def run(self) -> None:
+        """Obtains the pepper, then spreads it, until cancelled."""
+        while True:
+            version = self.directory.version
+            try:
+                await self.step()
+            except NotReady as waiting:
+                _LOG.debug("pepper waits", extra={"missing": waiting.missing})
+            except CallFailed as failed:
+                _LOG.info("pepper not exchanged", extra={"fault": failed.fault, "reason": failed.reason})
+            except PepperRefused as refused:
+                _LOG.error("pepper refused", extra={"why": refused.why})
+            await self._pause(version)
+
+    async def step(self) -> None:
+        """One question to the gateway and what follows from its answer.
+
+        Raises `NotReady` without a directory, `CallFailed`, and `PepperRefused` when what it gave does not count.
+        """
+        view = self.directory.current()
+        answer = await self.gateway.call(FETCH_PEPPER, FetchPepperRequest(epoch=view.epoch), seconds=CALL_SECONDS)
+        pepper = self._stored(view.epoch)
+        if pepper is not None:
+            await self._spread(view, pepper, answer)
+        elif answer.state == PEPPER_STATE_AVAILABLE:
+            self._keep(view.epoch, self._open(view, answer))
+        elif answer.state == PEPPER_STATE_ABSENT:
+            await self._mint(view)
+
+    async def _mint(self, view: DirectoryView) -> None:
+        if view.message.pepper_commitment:
+            raise PepperRefused("absent_but_committed")
+        pepper = self.random_bytes(PEPPER_LENGTH)
+        await self._offer(view, pepper, [member.agency for member in view.members()])
+        # Kept only when the gateway took it: had another adapter been first, its pepper is everybody's.
+        self._keep(view.epoch, pepper)
+
+    async def _spread(self, view: DirectoryView, pepper: bytes, answer: FetchPepperResponse) -> None:
+        digest = hashlib.sha256(pepper).digest()
+        if answer.commitment and not hmac.compare_digest(answer.commitment, digest):
+            raise PepperRefused("commitment_differs")
+        waiting = [parse_agency_id(each) for each in answer.waiting_agencies]
+        if waiting and commits(view, digest):
+            await self._offer(view, pepper, waiting)
+
+    async def _offer(self, view: DirectoryView, pepper: bytes, agencies: Sequence[AgencyId]) -> None:
+        sealed = [each for each in (self._seal(view, pepper, agency) for agency in agencies) if each is not None]
+        digest = hashlib.sha256(pepper).digest()
+        for start in range(0, len(sealed), MAX_SEALED):
+            part = sealed[start : start + MAX_SEALED]
+            offer = PepperOffer(epoch=view.epoch, commitment=digest, sealed_peppers=part)
+            request = OfferPepperRequest(envelope=wrap(offer, self.keyring.envelope))
+            await self.gateway.call(OFFER_PEPPER, request, seconds=CALL_SECONDS)
+
+    def _seal(self, view: DirectoryView, pepper: bytes, agency: AgencyId) -> SealedPepper | None:
+        """The pepper for one member; None where the directory has no seal key for it, whatever the gateway says."""
+        try:
+            key = view.current_key(agency, KEY_USE_SEAL, self.now())
+        except KeyUnknown:
+            return None
+        sealed = seal_bytes(pepper, key.public_bytes, seal_info(view.epoch, agency, key.key_id))
+        return SealedPepper(agency=agency, recipient_key_id=key.key_id, sealed=sealed)
+
+    def _open(self, view: DirectoryView, answer: FetchPepperResponse) -> bytes:
+        offer = self._offered(view, answer.offer)
+        mine = answer.sealed_pepper
+        if offer.epoch != view.epoch or mine not in offer.sealed_peppers or mine.agency != self.agency:
+            raise PepperRefused("not_in_offer")
+        try:
+            info = seal_info(view.epoch, self.agency, mine.recipient_key_id)
+            pepper = open_bytes(mine.sealed, self.keyring.seal, info)
+        except SealBroken as exc:
+            raise PepperRefused("seal") from exc
+        digest = hashlib.sha256(pepper).digest()
+        if len(pepper) != PEPPER_LENGTH or not hmac.compare_digest(digest, offer.commitment):
+            raise PepperRefused("commitment")
+        if not commits(view, digest):
+            raise PepperRefused("directory_commits_to_another")
+        return pepper
+
+    def _offered(self, view: DirectoryView, envelope: SignedEnvelope) -> PepperOffer:
+        for member in view.members():
+            try:
+                public = view.key(member.agency, KEY_USE_ENVELOPE, envelope.key_id, self.now())
+                return unwrap(envelope, PepperOffer, public)
+            except KeyUnknown:
+                continue
+            except (SignatureInvalid, MalformedMessage) as exc:
+                raise PepperRefused("offer") from exc
+        raise PepperRefused("offered_by_nobody_known")
+
+    def _keep(self, epoch: str, pepper: bytes) -> None:
+        write_secret(self._file(epoch), pepper)
+        self._known[epoch] = pepper
+
+    def _stored(self, epoch: str) -> bytes | None:
+        if epoch not in self._known and self._file(epoch).exists():
+            self._known[epoch] = read_secret(self._file(epoch), length=PEPPER_LENGTH)
+        return self._known.get(epoch)
+
+    def _file(self, epoch: str) -> Path:
+        return self.keys / f"pepper-{epoch}.key"
+
+    async def _pause(self, version: int) -> None:
+        try:
+            async with asyncio.timeout(CALM_SECONDS if self._known else EAGER_SECONDS):
+                await self.directory.newer_than(version)
+        except TimeoutError:
+            return
+
+
+def seal_info(epoch: str, agency: AgencyId, recipient_key_id: bytes) -> bytes:
+    """Context to which a sealed pepper is bound."""
+    return pae(_INFO, epoch.encode(), agency.encode(), recipient_key_id)
+
+
+def commits(directory: DirectoryView, digest: bytes) -> bool:
+    """Whether the directory allows this pepper: it commits to it, or to none yet."""
+    commitment = directory.message.pepper_commitment
+    return not commitment or hmac.compare_digest(commitment, digest)

@@ -1,0 +1,206 @@
+"""The adapter's own database, `adapter.db`: what must survive a restart.
+
+Decides its tables. The only thing in it that names a youth is the county's own number (`local_id`), beside the opaque
+handle the exchange knows; no identity and no record is kept. Receipts are kept as long as the county keeps its file.
+
+SQLite in WAL mode with `synchronous=FULL`, set and read back on every connection: an alert is acknowledged to the
+gateway only after it is on disk here, and a database that silently syncs less would break that promise.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+
+FILE_NAME: Final = "adapter.db"
+metadata: Final = MetaData()
+
+# Times are milliseconds since 1970, UTC.
+
+setting = Table(
+    "setting",
+    metadata,
+    # Names are constants of the modules that use them.
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("local_id", String(128), primary_key=True),
+    Column("handle", LargeBinary, nullable=False, unique=True),
+    # Keyed digest of what was registered; tells a changed youth from an unchanged one.
+    Column("fingerprint", LargeBinary, nullable=True),
+    # Serialized TokenSet as registered; NULL while the youth is not listed.
+    Column("tokens", LargeBinary, nullable=True),
+    Column("register_ms", BigInteger, nullable=True),
+)
+
+own_flag = Table(
+    "own_flag",
+    metadata,
+    Column("flag_id", LargeBinary, primary_key=True),
+    Column("handle", LargeBinary, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("handling_code", String(40), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    # Serialized FlagLocate (FS2) and FlagCasework (FS3); they leave only inside a sealed answer.
+    Column("locate", LargeBinary, nullable=False),
+    Column("casework", LargeBinary, nullable=False),
+    Column("learn_ms", BigInteger, nullable=False),
+    # Serialized SignedEnvelope with the newest FlagStatement.
+    Column("statement", LargeBinary, nullable=False),
+    Column("statement_expire_ms", BigInteger, nullable=False),
+    # 1: the gateway has recorded this flag; 0: not yet.
+    Column("recorded", Integer, nullable=False),
+    Index("own_flag_by_handle", "handle"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True),
+    # Serialized Alert.
+    Column("message", LargeBinary, nullable=False),
+    Column("store_ms", BigInteger, nullable=False),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("work_id", LargeBinary, primary_key=True),
+    Column("handle", LargeBinary, nullable=False),
+    Column("requester", String(40), nullable=False),
+    # ANSWERED, or the reason of the refusal.
+    Column("result", String(48), nullable=False),
+    # Serialized decision receipt of an answered order; NULL for a refused one.
+    Column("receipt", LargeBinary, nullable=True),
+    Column("create_ms", BigInteger, nullable=False),
+    Index("work_by_time", "create_ms"),
+)
+
+request = Table(
+    "request",
+    metadata,
+    # UUIDv7, written before the request is sent (AIP-155).
+    Column("request_id", LargeBinary, primary_key=True),
+    Column("method", String(48), nullable=False),
+    # Keyed digest of what the county system asked, so that a repeated id with other content is refused.
+    Column("digest", LargeBinary, nullable=False),
+    # Exact bytes that were sent: tokens and commitments, never an identity.
+    Column("payload", LargeBinary, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("request_id", LargeBinary, primary_key=True),
+    Column("leaf_index", BigInteger, primary_key=True),
+    # C2SP tlog-proof text.
+    Column("proof", String, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+
+local_event = Table(
+    "local_event",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    # What was refused inside the county and never sent: a constant kind and reason.
+    Column("kind", String(48), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("role", String(64), nullable=False),
+    # Keyed pseudonym of the worker.
+    Column("worker", String(64), nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+
+
+class StoreUnsafe(Exception):
+    """The database does not promise what was asked of it. `why` is a constant sentence."""
+
+
+class Store:
+    """An open `adapter.db`. Usable from any thread; writers take turns."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that may change something; durable when the block ends, undone when it raises."""
+        with self._writing, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; sees what was committed before."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """All connections are closed."""
+        self._engine.dispose()
+
+
+def open_store(path: Path) -> Store:
+    """The database at this path, made (mode 0600) if there is none. Raises `StoreUnsafe`."""
+    if not path.exists():
+        path.touch(mode=0o600)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _prepare)
+    metadata.create_all(engine)
+    return Store(engine)
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    cursor = connection.cursor()
+    try:
+        for name, value, expected in _PRAGMAS:
+            cursor.execute(f"PRAGMA {name}={value}")
+            if cursor.execute(f"PRAGMA {name}").fetchone()[0] != expected:
+                raise StoreUnsafe(f"SQLite did not accept {name}={value}")
+    finally:
+        cursor.close()
+
+
+_PRAGMAS: Final = (
+    ("busy_timeout", "5000", 5000),
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("secure_delete", "ON", 1),
+)
+
+
+def get_setting(connection: Connection, name: str) -> bytes | None:
+    """The value under a name, or None."""
+    value: bytes | None = connection.scalar(setting.select().with_only_columns(setting.c.value).where(
+        setting.c.name == name
+    ))
+    return value
+
+
+def put_setting(connection: Connection, name: str, value: bytes) -> None:
+    """The value stands under the name."""
+    connection.execute(setting.delete().where(setting.c.name == name))
+    connection.execute(setting.insert().values(name=name, value=value))
