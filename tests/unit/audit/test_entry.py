@@ -1,0 +1,206 @@
+"""Entries: what opens with which key, what is bound, and what a draft may say."""
+
+import dataclasses
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.entry import (
+    ClassKeys,
+    Draft,
+    Field,
+    FieldClass,
+    Opening,
+    Place,
+    StoredEntry,
+    YouthKey,
+    build_entry,
+    check_entry,
+    check_openings,
+    open_class,
+    youth_tag,
+)
+from audit.errors import DraftError, EvidenceError, EvidenceReason
+from audit.leaf import DIGEST_BYTES, FIELD_SLOTS
+
+KEYS = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
+YOUTH = YouthKey(b"y" * 32, 7)
+PLACE = Place(index=3, time_ms=1_790_000_000_000, requester_seq=4, holder_seq=9)
+OP, REQ, HOLD, ABOUT = FieldClass.OP, FieldClass.REQ, FieldClass.HOLD, FieldClass.YOUTH
+
+FIELDS = (
+    Field(OP, "kind", b"access.decision"),
+    Field(ABOUT, "scope", b"FS1"),
+    Field(REQ, "worker", b"w" * 16),
+    Field(OP, "decision", b"DENY"),
+    Field(HOLD, "classes", b"placement"),
+)
+
+
+def _entry(fields: tuple[Field, ...] = FIELDS, youth: YouthKey | None = YOUTH, seed: int = 1) -> StoredEntry:
+    draft = Draft(fields, youth, "06037.cwa", "06059.cwa")
+    return build_entry(draft, PLACE, keys=KEYS, random_bytes=random.Random(seed).randbytes)
+
+
+def _key(cls: FieldClass) -> bytes:
+    return (KEYS.op, KEYS.req, KEYS.hold, YOUTH.key)[cls]
+
+
+def test_each_class_opens_with_its_key_to_exactly_its_fields() -> None:
+    entry = _entry()
+    for cls in FieldClass:
+        openings = open_class(entry, cls, _key(cls))
+        assert [(item.name, item.value) for item in openings] == [
+            (field.name, field.value) for field in FIELDS if field.cls is cls
+        ]
+        check_openings(entry.leaf, entry.digests, openings)
+
+
+def test_no_class_opens_with_the_key_of_another() -> None:
+    entry = _entry()
+    for cls in FieldClass:
+        for other in set(FieldClass) - {cls}:
+            with pytest.raises(EvidenceError) as caught:
+                open_class(entry, cls, _key(other))
+            assert caught.value.reason is EvidenceReason.OPENING
+
+
+def test_absent_class_opens_to_nothing() -> None:
+    entry = _entry(tuple(field for field in FIELDS if field.cls is not ABOUT), youth=None)
+    assert open_class(entry, ABOUT, YOUTH.key) == []
+    assert entry.tag == b""
+
+
+def test_entries_of_any_content_have_the_same_size_of_leaf_and_digests() -> None:
+    small, large = _entry((), youth=None), _entry()
+    assert len(small.leaf) == len(large.leaf) == 41
+    assert len(small.digests) == len(large.digests) == 512
+
+
+def test_the_same_fields_never_give_the_same_digests() -> None:
+    assert _entry(seed=1).digests[:DIGEST_BYTES] != _entry(seed=2).digests[:DIGEST_BYTES]
+
+
+def test_untouched_entry_is_bound() -> None:
+    check_entry(_entry())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"nonce": b"n" * 16},
+        {"nonce": b""},
+        {"digests": bytes(512)},
+        {"digests": b""},
+        {"tag": b"t" * 16},
+        {"tag": b""},
+        {"kind": "access.other"},
+        {"requester": "06001.cwa"},
+        {"holder": ""},
+        {"requester_seq": 5},
+        {"holder_seq": 0},
+    ],
+)
+def test_every_part_beside_the_leaf_is_bound_without_any_key(change: dict[str, object]) -> None:
+    with pytest.raises(EvidenceError):
+        check_entry(dataclasses.replace(_entry(), **change))  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 3), st.data())
+def test_every_flipped_bit_of_a_box_is_noticed_without_any_key(at: int, data: st.DataObject) -> None:
+    entry = _entry()
+    box = entry.boxes[at]
+    bit = data.draw(st.integers(0, len(box) * 8 - 1))
+    changed = bytearray(box)
+    changed[bit // 8] ^= 1 << bit % 8
+    boxes = list(entry.boxes)
+    boxes[at] = bytes(changed)
+    with pytest.raises(EvidenceError) as caught:
+        check_entry(dataclasses.replace(entry, boxes=tuple(boxes)))
+    assert caught.value.reason is EvidenceReason.BODY
+
+
+def test_bytes_cannot_move_from_one_box_to_the_next() -> None:
+    entry = _entry()
+    op, req, hold, about = entry.boxes
+    with pytest.raises(EvidenceError):
+        check_entry(dataclasses.replace(entry, boxes=(op[:-1], op[-1:] + req, hold, about)))
+
+
+@given(st.integers(0, 3), st.sampled_from(["slot", "name", "value", "salt"]))
+def test_altered_openings_are_never_accepted(at: int, part: str) -> None:
+    entry = _entry()
+    openings = [item for cls in FieldClass for item in open_class(entry, cls, _key(cls))]
+    openings.sort(key=lambda item: item.slot)
+    check_openings(entry.leaf, entry.digests, openings)
+    item = openings[at]
+    changed = {
+        "slot": dataclasses.replace(item, slot=FIELD_SLOTS - 1),
+        "name": dataclasses.replace(item, name=item.name + "x"),
+        "value": dataclasses.replace(item, value=item.value + b"x"),
+        "salt": dataclasses.replace(item, salt=bytes(32)),
+    }[part]
+    with pytest.raises(EvidenceError):
+        check_openings(entry.leaf, entry.digests, [changed])
+
+
+def test_an_opening_shown_twice_or_out_of_order_is_refused() -> None:
+    entry = _entry()
+    first, second = open_class(entry, OP, KEYS.op)
+    for wrong in ([first, first], [second, first]):
+        with pytest.raises(EvidenceError):
+            check_openings(entry.leaf, entry.digests, wrong)
+
+
+def test_the_slot_that_binds_the_body_cannot_be_opened_as_a_field() -> None:
+    entry = _entry()
+    with pytest.raises(EvidenceError):
+        check_openings(entry.leaf, entry.digests, [Opening(FIELD_SLOTS, "kind", b"", bytes(32))])
+
+
+def test_youth_marks_differ_by_counter_and_key() -> None:
+    marks = {youth_tag(YouthKey(key, counter)) for key in (b"a" * 32, b"b" * 32) for counter in range(50)}
+    assert len(marks) == 100
+    assert _entry().tag == youth_tag(YOUTH)
+
+
+def test_fields_about_a_youth_need_the_youths_key() -> None:
+    with pytest.raises(DraftError):
+        Draft((Field(ABOUT, "scope", b"FS1"),))
+
+
+def test_two_fields_of_one_name_in_one_class_are_refused() -> None:
+    with pytest.raises(DraftError):
+        Draft((Field(OP, "kind", b"a"), Field(OP, "kind", b"b")))
+
+
+@pytest.mark.parametrize("name", ["seq", "prev"])
+def test_the_logs_own_field_names_are_reserved(name: str) -> None:
+    with pytest.raises(DraftError):
+        Draft((Field(REQ, name, b"1"),))
+
+
+def test_a_draft_leaves_room_for_the_logs_own_fields() -> None:
+    fields = tuple(Field(OP, f"f{at}", b"") for at in range(FIELD_SLOTS))
+    Draft(fields)
+    Draft(fields[:11], None, "06037.cwa", "06059.cwa")
+    with pytest.raises(DraftError):
+        Draft(fields[:12], None, "06037.cwa", "06059.cwa")
+
+
+def test_oversized_values_are_refused_at_once() -> None:
+    Field(OP, "kind", bytes(1024))
+    with pytest.raises(DraftError):
+        Field(OP, "kind", bytes(1025))
+
+
+def test_no_value_or_key_is_shown_by_repr() -> None:
+    canary = b"CANARY-NOT-A-PERSON"
+    draft = Draft((Field(ABOUT, "scope", canary),), YouthKey(canary.ljust(32, b"!"), 1))
+    entry = build_entry(draft, PLACE, keys=KEYS, random_bytes=random.Random(1).randbytes)
+    opening = open_class(entry, ABOUT, canary.ljust(32, b"!"))[0]
+    assert opening.value == canary
+    for shown in (draft, entry, opening, KEYS, draft.fields[0], draft.youth):
+        assert "CANARY" not in repr(shown)
