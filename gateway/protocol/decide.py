@@ -16,6 +16,7 @@ sensitivity, preconditions, agreement, open flag.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
