@@ -6,6 +6,8 @@ from datetime import datetime
 from gateway.protocol.assertion import Claims
 from gateway.protocol.directory import MemberView
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, RequestId
+from gateway.protocol.names import Call as Family
+from gateway.protocol.policy.fieldsets import call_of
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 
@@ -52,3 +54,12 @@ class Query:
     recipient_key_id: bytes = b""
     """Seal key the answer goes to; empty for a flag check."""
     page: int = 1
+    payload: bytes = field(default=b"", repr=False)
+    """Exact bytes of this question; what a source verifies."""
+    spends_assertion: bool = True
+    """False for all but the first question of a batch: one assertion covers them all."""
+
+    @property
+    def family(self) -> Family:
+        """Whether this is a flag check or a record call; it fixes the uniform negative."""
+        return call_of(self.field_sets)

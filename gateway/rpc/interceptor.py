@@ -40,7 +40,7 @@ def current_peer() -> Peer:
     return _PEER.get()
 
 
-class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
     """Wraps every handler of one listener."""
 
     def __init__(
@@ -53,9 +53,9 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler, wrapped; for an unknown name the library's own UNIMPLEMENTED."""
         handler = await continuation(details)
         if handler is None:
@@ -65,7 +65,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             return handler
         return self._wrap(handler, name)
 
-    def _wrap(self, handler: Any, name: str) -> grpc.RpcMethodHandler:
+    def _wrap(self, handler: Any, name: str) -> grpc.RpcMethodHandler[Any, Any]:
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
             make = (

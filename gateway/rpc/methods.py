@@ -94,9 +94,7 @@ METHODS: Final[dict[str, Method]] = {
     "/homeward.gateway.v1.CountersignService/Countersign": Method(
         Proof.CHANNEL, _GATEWAY, frozenset({Listener.CUSTODIAN})
     ),
-    "/homeward.gateway.v1.EnrollmentService/Enroll": Method(
-        Proof.TICKET, _NOBODY, frozenset({Listener.ENROLLMENT})
-    ),
+    "/homeward.gateway.v1.EnrollmentService/Enroll": Method(Proof.TICKET, _NOBODY, frozenset({Listener.ENROLLMENT})),
 }
 """Full method name, exactly as it must be spelled in a request, to its row."""
 

@@ -44,9 +44,7 @@ class Peer:
 class Peers:
     """Reads peers from what the transport reports. Certificates are parsed once and remembered by their bytes."""
 
-    def __init__(
-        self, *, trust_domain: str, is_denied: Callable[[str], bool], now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, *, trust_domain: str, is_denied: Callable[[str], bool], now: Callable[[], datetime]) -> None:
         self._trust_domain = trust_domain
         self._is_denied = is_denied
         self._now = now

@@ -1,0 +1,137 @@
+"""One question together with everything established about it. Pure.
+
+Carried through steps 8 to 13, so that each leaf, alert and order is made from the same values.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import floor
+
+from audit.entry import Draft, YouthKey
+from gateway.exchange import leaves
+from gateway.exchange.call import Caller, Query
+from gateway.exchange.locate import Candidate, Found
+from gateway.ports import KeptAuthority, NewAlert
+from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, between_pages, withdraw
+from gateway.protocol.names import OPEN_FLAG_STATES, FieldSet
+from gateway.protocol.outcomes import REASONS, Phase, Reason
+from homeward.gateway.v1.exchange_pb2 import (
+    SOURCE_STATUS_ANSWERED,
+    SOURCE_STATUS_BUSY,
+    SOURCE_STATUS_ERROR,
+    SOURCE_STATUS_UNSPECIFIED,
+    SealedRecord,
+)
+from homeward.gateway.v1.link_pb2 import (
+    ALERT_KIND_CHECKED,
+    ALERT_KIND_RECORDS_RELEASED,
+    WORK_STATUS_ANSWERED,
+    WORK_STATUS_BUSY,
+    WORK_STATUS_REFUSED,
+    WorkResult,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decided question."""
+
+    caller: Caller
+    query: Query
+    kept: KeptAuthority | None
+    found: Found = field(repr=False)
+    youth: YouthKey | None = field(repr=False)
+    """Audit key for this question's next leaf; None when no youth was found."""
+    policy_digest: bytes
+    request: RequestFacts
+    facts: YouthFacts | None
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """The one youth that was found."""
+        return self.found.candidate
+
+    @property
+    def committed(self) -> bytes:
+        """The exact argument of the decision; what the DECISION leaf commits to."""
+        return DecisionInput(self.policy_digest, self.request, self.facts).to_bytes()
+
+    def ended(self, decision: Decision, reason: Reason) -> Decision:
+        """The refusal that takes the place of a permit for a reason of a later step."""
+        if self.facts is None:
+            return decision
+        refusal = withdraw(decision, self.request, self.facts, reason=reason)
+        return between_pages(refusal) if self.query.page > 1 else refusal
+
+    def decision_leaf(self, decision: Decision, *, policy: str, committed: bytes) -> Draft:
+        """The DECISION leaf."""
+        return leaves.decision_leaf(
+            self.caller,
+            self.query,
+            decision,
+            policy=policy,
+            committed=committed,
+            youth=self.youth,
+            candidate=self.candidate,
+        )
+
+    def outcome_leaf(
+        self, decision: Decision, *, decided: int, sealed: SealedRecord | None, youth: YouthKey | None
+    ) -> Draft:
+        """The RELEASE leaf, or its equal-looking counterpart."""
+        return leaves.outcome_leaf(
+            self.caller,
+            self.query,
+            decision,
+            decided=decided,
+            sealed=sealed.sealed if sealed is not None else b"",
+            youth=youth,
+            candidate=self.candidate,
+        )
+
+    def flag_alert(self, decision: Decision) -> NewAlert | None:
+        """What the owner hears when another agency learned the status of its flagged youth."""
+        candidate = self.candidate
+        if candidate is None or candidate.flag is None or not decision.permit:
+            return None
+        told = FieldSet.FS1_FLAG_STATUS in decision.field_sets and candidate.flag.state in OPEN_FLAG_STATES
+        return self._alert(ALERT_KIND_CHECKED) if told else None
+
+    def release_alert(self) -> NewAlert | None:
+        """What the owner hears when a record of its youth left for another agency."""
+        return self._alert(ALERT_KIND_RECORDS_RELEASED)
+
+    def _alert(self, kind: int) -> NewAlert | None:
+        candidate = self.candidate
+        if candidate is None or candidate.owner == self.caller.agency:
+            return None
+        return NewAlert(
+            agency=candidate.owner,
+            kind=kind,
+            handle=candidate.handle,
+            acting_agency=self.caller.agency,
+            create_ms=int(self.caller.call.received_at.timestamp() * 1000),
+            purpose=self.caller.claims.purpose,
+            flag_id=candidate.flag.flag_id if candidate.flag is not None else b"",
+        )
+
+
+def read_result(result: WorkResult) -> tuple[SealedRecord | None, int, Reason | None]:
+    """What a source's result means: the sealed answer, the status of its row, and why there is no answer."""
+    if result.status == WORK_STATUS_ANSWERED and result.HasField("sealed_record"):
+        return result.sealed_record, SOURCE_STATUS_ANSWERED, None
+    if result.status == WORK_STATUS_REFUSED:
+        return None, SOURCE_STATUS_UNSPECIFIED, Reason.REFUSED_BY_SOURCE
+    status = SOURCE_STATUS_BUSY if result.status == WORK_STATUS_BUSY else SOURCE_STATUS_ERROR
+    return None, status, Reason.SOURCE_UNAVAILABLE
+
+
+def looks_unknown(decision: Decision) -> bool:
+    """Whether the refusal must look, and take as long, as that of an unknown youth."""
+    return not decision.permit and REASONS[decision.reason].phase is Phase.YOUTH
+
+
+def next_slot(received: datetime, now: datetime, seconds: float) -> datetime:
+    """The first multiple of the slot after receipt that is not yet over."""
+    passed = floor((now - received).total_seconds() / seconds)
+    return received + timedelta(seconds=seconds * (passed + 1))

@@ -1,0 +1,106 @@
+"""Which leaf each step of a disclosure leaves, and who may open which field of it. Pure.
+
+A permit and a refusal leave the same number of leaves, and their receipts open the same
+fields to the requester: never the internal reason, which would tell unknown from sealed
+(ARCHITECTURE §6, Outcomes). An entry has at most eleven fields beside the log's own.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+from audit.entry import Draft, YouthKey
+from gateway.errors import ErrorReason
+from gateway.exchange.call import Call, Caller, Query
+from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
+from gateway.exchange.locate import Candidate
+from gateway.protocol.decide import Decision
+
+REQUESTER_OPENS: Final = frozenset(
+    {"kind", "decision", "outcome", "purpose", "policy", "worker", "request", "input", "sealed", "decided"}
+)
+"""Field names a requester's receipt opens."""
+SOURCE_OPENS: Final = REQUESTER_OPENS | {"fields"}
+"""Field names the receipt in a work order opens."""
+
+
+def decision_leaf(
+    caller: Caller,
+    query: Query,
+    decision: Decision,
+    *,
+    policy: str,
+    committed: bytes,
+    youth: YouthKey | None,
+    candidate: Candidate | None,
+) -> Draft:
+    """The DECISION leaf. `committed` is the exact argument of `decide`; the leaf holds its SHA-256."""
+    op: dict[str, Value] = {
+        "decision": ALLOW if decision.permit else DENY,
+        "outcome": decision.outcome,
+        "purpose": caller.claims.purpose,
+        "policy": policy,
+    }
+    # A permit has one reason; the slot goes to what was granted instead.
+    op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
+    return draft(
+        Kind.DECISION,
+        requester=caller.agency,
+        holder=candidate.owner if candidate is not None else None,
+        op=op,
+        req=_worker(caller) | {"request": query.digest, "input": sha256(committed).digest()},
+        youth={"handle": candidate.handle} if candidate is not None and youth is not None else None,
+        youth_key=youth,
+    )
+
+
+def outcome_leaf(
+    caller: Caller,
+    query: Query,
+    decision: Decision,
+    *,
+    decided: int,
+    sealed: bytes,
+    youth: YouthKey | None,
+    candidate: Candidate | None,
+) -> Draft:
+    """The RELEASE leaf, or its equal-looking counterpart when nothing leaves.
+
+    `decided` is the index of the DECISION leaf; `sealed` the ciphertext that leaves, empty for none.
+    """
+    op: dict[str, Value] = {
+        "decision": ALLOW if decision.permit else DENY,
+        "outcome": decision.outcome,
+        "purpose": caller.claims.purpose,
+        "decided": decided,
+    }
+    op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
+    return draft(
+        Kind.OUTCOME,
+        requester=caller.agency,
+        holder=candidate.owner if candidate is not None else None,
+        op=op,
+        req=_worker(caller) | {"request": query.digest, "sealed": sha256(sealed).digest() if sealed else b""},
+        youth={"handle": candidate.handle} if candidate is not None and youth is not None else None,
+        youth_key=youth,
+    )
+
+
+def refused_leaf(call: Call, reason: ErrorReason) -> Draft:
+    """The leaf of a message that was refused before any decision: names the channel, not the claimed user."""
+    return draft(
+        Kind.REFUSED,
+        requester=call.agency,
+        op={"decision": DENY, "reason": reason},
+        req={"request": sha256(call.payload).digest()},
+    )
+
+
+def _worker(caller: Caller) -> dict[str, Value]:
+    worker: dict[str, Value] = {"worker": f"{caller.claims.subject} {caller.claims.role}"}
+    if caller.claims.authority_id is not None:
+        worker["authority"] = caller.claims.authority_id.hex()
+    return worker
+
+
+def _short(decision: Decision) -> str:
+    return ",".join(field_set.partition("_")[0] for field_set in decision.field_sets)

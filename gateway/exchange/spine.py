@@ -1,0 +1,210 @@
+"""The way of one disclosure, steps 4 to 13, in the order they happen.
+
+ 4  authenticate   who asks (`authenticate`)
+ 5  decide (a)     what the request alone settles (`protocol/decide`)
+ 6  authority      what the named consent, order or agreement is worth (`protocol/authority`)
+ 7  locate         tokens to at most one youth (`locate`); decide (b)
+ 8  journal        the DECISION leaf is durable; a flag check is answered from here
+ 9  work order     over the source's own stream; 10 and 11 happen at the source
+12  journal        revocation re-checked and RELEASE durable, in one transaction
+13  reply
+
+Everything refused up to step 6 depends on the request alone. From step 7 on the only
+refusal is the uniform negative, with the same leaves and in the same time (`slot`). Every
+refusal leaves through the journal; nothing leaves before it is written down.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from audit.entry import Draft, YouthKey
+from audit.sequencer import Append
+from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
+from gateway.exchange import leaves
+from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result
+from gateway.exchange.authenticate import authenticate
+from gateway.exchange.call import Call, Caller, Query
+from gateway.exchange.coverage import stale_counties
+from gateway.exchange.facts import authority_facts, request_facts, youth_facts
+from gateway.exchange.locate import NOTHING, Found, check_core, locate
+from gateway.exchange.orders import work_order
+from gateway.exchange.receipts import receipt_message
+from gateway.exchange.setting import Setting
+from gateway.ports import Entered, KeptAuthority, SourceUnreachable
+from gateway.protocol.authority import Authority, AuthorityFacts
+from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
+from gateway.protocol.decide import Decision, between_pages, decide_request, decide_youth
+from gateway.protocol.directory import KeyUnknown
+from gateway.protocol.names import Basis
+from gateway.protocol.names import Call as Family
+from gateway.protocol.outcomes import Reason
+from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
+from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the caller gets, before it is a message."""
+
+    decision: Decision
+    found: Found = field(repr=False)
+    stale_counties: tuple[str, ...]
+    decided: Entered = field(repr=False)
+    released: Entered | None = field(default=None, repr=False)
+    sealed: SealedRecord | None = field(default=None, repr=False)
+    source_status: int = SOURCE_STATUS_UNSPECIFIED
+
+
+class Exchange:
+    """Runs the spine."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._at = setting
+
+    async def admit(self, call: Call) -> Caller:
+        """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
+        try:
+            return authenticate(call, self._at.directory())
+        except Unauthenticated as refusal:
+            await self.refuse(call, refusal)
+            raise
+
+    async def refuse(self, call: Call, refusal: Error) -> None:
+        """A known caller's message that is refused before any decision is on record."""
+        await self._at.journal.enter(Append(leaves.refused_leaf(call, refusal.reason)))
+
+    async def run(self, caller: Caller, query: Query) -> Result:
+        """Answer one question, or refuse it; either way leave a durable trace first.
+
+        Raises `Conflict` for a request or assertion used before, `Invalid` for a question that cannot be asked,
+        `Unavailable` when the log cannot be written.
+        """
+        at = self._at
+        self._check(caller, query)
+        kept, authority = await self._authority(caller)  # 6
+        worth = authority_facts(authority, caller, query, revoked=kept is not None and kept.revoked)
+        request = request_facts(caller, query, worth, emergency_uses=await self._emergencies(caller, worth))
+        first = decision = decide_request(at.policy, request)  # 5
+        found, youth = NOTHING, None
+        stale: tuple[str, ...] = ()
+        if first.permit:
+            stale = await self._stale(query)
+            found = locate(await at.index.candidates(query.tokens), auto=at.auto)  # 7
+            youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
+            decision = decide_youth(at.policy, request, youth, first)
+        key = await self._youth_key(found)
+        asked = Asked(caller, query, kept, found, key, at.policy.digest, request, youth)
+        decision = between_pages(decision) if query.page > 1 else decision
+        decided, committed = await self._decide(asked, decision)  # 8
+        if youth is None or query.family is Family.FLAG_CHECK:
+            return Result(decision, found, stale, decided)
+        sealed: SealedRecord | None = None
+        status: int = SOURCE_STATUS_UNSPECIFIED
+        if decision.permit:
+            sealed, status, reason = await self._ask(asked, decision, decided, committed)  # 9, 10, 11
+            decision = decision if reason is None else asked.ended(decision, reason)
+        released, decision = await self._release(asked, decision, decided, sealed)  # 12
+        if looks_unknown(decision):
+            await at.until(next_slot(caller.call.received_at, at.now(), at.slot_seconds))
+        return Result(decision, found, stale, decided, released, sealed if decision.permit else None, status)  # 13
+
+    def _check(self, caller: Caller, query: Query) -> None:
+        check_core(query.tokens)
+        if query.family is Family.FLAG_CHECK:
+            return
+        try:
+            self._at.directory().key(caller.agency, KEY_USE_SEAL, query.recipient_key_id, caller.call.received_at)
+        except KeyUnknown as exc:
+            raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
+
+    async def _authority(self, caller: Caller) -> tuple[KeptAuthority | None, Authority | None]:
+        if caller.claims.authority_id is None:
+            return None, None
+        kept = await self._at.authorities.get(caller.claims.authority_id)
+        if kept is None:
+            return None, None
+        try:
+            return kept, open_authority(kept.envelope, self._at.directory(), caller.call.received_at)
+        except AuthorityInvalid:
+            # Its issuer's key no longer counts: the same as an authority nobody recorded.
+            return None, None
+
+    async def _emergencies(self, caller: Caller, worth: AuthorityFacts | None) -> int:
+        if worth is None or worth.basis is not Basis.EMERGENCY:
+            return 0
+        since = caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days)
+        return await self._at.authorities.emergency_uses(
+            caller.agency, caller.claims.subject, int(since.timestamp() * 1000)
+        )
+
+    async def _stale(self, query: Query) -> tuple[str, ...]:
+        at = self._at
+        sources = [member.agency for member in at.directory().members() if member.has_sources and not member.suspended]
+        return stale_counties(sources, await at.index.listings(), call=query.family, now=at.now())
+
+    async def _youth_key(self, found: Found) -> YouthKey | None:
+        if found.candidate is None:
+            return None
+        return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
+
+    async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, bytes]:
+        at, committed = self._at, asked.committed
+        leaf = asked.decision_leaf(decision, policy=at.policy.version, committed=committed)
+        rows = at.projections.spend(asked.caller, asked.query)
+        if decision.permit and decision.basis is Basis.EMERGENCY:
+            rows += at.projections.emergency(asked.caller)
+        alert = asked.flag_alert(decision)
+        if alert is not None:
+            rows += at.projections.alert(alert)
+        entered = await at.journal.enter(Append(leaf, at.projections.unspent(asked.caller, asked.query), rows))
+        if alert is not None:
+            at.sources.alerted(alert.agency)
+        return entered, committed
+
+    async def _ask(
+        self, asked: Asked, decision: Decision, decided: Entered, committed: bytes
+    ) -> tuple[SealedRecord | None, int, Reason | None]:
+        at, candidate = self._at, asked.candidate
+        if candidate is None:
+            raise AssertionError("a permit has one candidate")
+        order = work_order(
+            asked.caller,
+            asked.query,
+            decision,
+            candidate=candidate,
+            authority=asked.kept.envelope if asked.kept is not None else None,
+            committed=committed,
+            receipt=receipt_message(decided.receipt(leaves.SOURCE_OPENS)),
+            work_id=at.random_bytes(16),
+            pairwise_handle=at.pairwise(asked.caller.agency, candidate.owner, candidate.handle),
+            policy=at.policy.version,
+        )
+        try:
+            return read_result(await at.sources.ask(candidate.owner, order, seconds=at.source_seconds))
+        except SourceUnreachable as unreachable:
+            return None, unreachable.status, Reason.SOURCE_UNAVAILABLE
+
+    async def _release(
+        self, asked: Asked, decision: Decision, decided: Entered, sealed: SealedRecord | None
+    ) -> tuple[Entered, Decision]:
+        at, youth = self._at, await self._youth_key(asked.found)
+        refused: list[Decision] = []
+
+        def refusal(reason: Reason) -> Draft:
+            # The writer may run a guard twice; the last word counts.
+            refused[:] = [asked.ended(decision, reason)]
+            return asked.outcome_leaf(refused[0], decided=decided.index, sealed=None, youth=youth)
+
+        leaf = asked.outcome_leaf(decision, decided=decided.index, sealed=sealed, youth=youth)
+        if not decision.permit:
+            return await at.journal.enter(Append(leaf)), decision
+        relies = decision.basis is not Basis.STATUTE
+        guard = at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        alert = asked.release_alert()
+        rows = at.projections.alert(alert) if alert is not None else ()
+        entered = await at.journal.enter(Append(leaf, guard, rows))
+        if entered.guarded:
+            return entered, refused[0]
+        if alert is not None:
+            at.sources.alerted(alert.agency)
+        return entered, decision

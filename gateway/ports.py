@@ -1,0 +1,137 @@
+"""What the exchange needs from outside: one Protocol a need, promises included.
+
+Everything here is awaited, because waiting is I/O. Implementations: `store/` for what the
+database keeps, `rpc/link` for sources, fakes in tests that behave.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from audit.entry import Draft, YouthKey
+from audit.receipt import Receipt
+from audit.sequencer import Append
+from audit.statement import Params, Statement
+from audit.transaction import Tx
+from gateway.exchange.call import Caller, Query
+from gateway.exchange.coverage import Listing
+from gateway.exchange.locate import Candidate
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.protocol.outcomes import Reason
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
+from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
+
+
+class Entered(Protocol):
+    """An entry that is durable."""
+
+    index: int
+    guarded: bool
+    """Whether the guard put a refusal in the entry's place."""
+
+    def receipt(self, names: frozenset[str]) -> Receipt:
+        """Proof of the entry, with those of its fields open whose names are given."""
+
+
+class Journal(Protocol):
+    """The log, as the exchange uses it."""
+
+    async def enter(self, append: Append) -> Entered:
+        """The entry and all that changes with it are durable and covered by a signed checkpoint.
+
+        Raises `Unavailable` when the log cannot be written, and then nothing may be answered; and whatever
+        error of the tree the append's own guard raised.
+        """
+
+
+class SubjectIndex(Protocol):
+    """The blind index."""
+
+    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
+        """Youths that share a token of a present key with these, with their open flags. Raises `Invalid` for
+        an epoch that is not served."""
+
+    async def listings(self) -> Sequence[Listing]:
+        """The last heartbeat of every agency that ever sent one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAuthority:
+    """A recorded authority."""
+
+    envelope: SignedEnvelope = field(repr=False)
+    revoked: bool
+
+
+class Authorities(Protocol):
+    """Recorded authorities."""
+
+    async def get(self, authority_id: AuthorityId) -> KeptAuthority | None:
+        """The authority with the log's latest word on it, or None."""
+
+    async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
+        """Emergencies this user invoked since then."""
+
+
+class YouthKeys(Protocol):
+    """Audit keys of youths, in a store of their own (AUDIT §2.2)."""
+
+    async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
+        """The youth's key with a counter that no entry has used or will use again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlert:
+    """An event that the owner of a youth must hear of."""
+
+    agency: AgencyId
+    """Who is told."""
+    kind: int
+    """`AlertKind` of the protocol."""
+    handle: SubjectHandle = field(repr=False)
+    acting_agency: AgencyId
+    create_ms: int
+    purpose: str = ""
+    flag_id: bytes = b""
+    located_county: str = ""
+
+
+class SourceUnreachable(Exception):
+    """A source gave no result. `status` says how, for the row of that source in the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("source unreachable")
+        self.status = status
+
+
+class Sources(Protocol):
+    """Sources, over the streams they keep open."""
+
+    async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
+        """The source's own result. Raises `SourceUnreachable` when there is none in time."""
+
+    def alerted(self, agency: AgencyId) -> None:
+        """New alerts for this agency are in the store; its stream sends them now."""
+
+
+Rows = tuple[tuple[Statement, Params], ...]
+Guard = Callable[[Tx], Draft | None]
+
+
+class Projections(Protocol):
+    """What changes in the tables together with a leaf, and what is checked in the same transaction."""
+
+    def unspent(self, caller: Caller, query: Query) -> Guard:
+        """Refuses, by raising `Conflict`, an entry whose request or assertion was used before."""
+
+    def spend(self, caller: Caller, query: Query) -> Rows:
+        """The request's identifier, and the assertion's with the first question under it, are used."""
+
+    def alert(self, alert: NewAlert) -> Rows:
+        """The alert is next in its agency's sequence."""
+
+    def emergency(self, caller: Caller) -> Rows:
+        """The user's use of an emergency is counted."""
+
+    def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:
+        """Puts a refusal in the place of a RELEASE whose authority was revoked or whose caller was denied meanwhile."""
