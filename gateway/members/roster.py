@@ -16,7 +16,10 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.members.statements import StatedKey
 from gateway.members.tickets import Ticket
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
+from gateway.protocol.signing import key_id
 from gateway.store import tables
+from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL, KeyStatement
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _M, _K = tables.member.c, tables.key_statement.c
 _PUT_COUNTY: Final = upsert(tables.county, "fips")
@@ -84,9 +87,9 @@ def is_member(tx: Tx, agency: AgencyId) -> bool:
     return tx.one(_SUSPENDED, (agency,)) is not None
 
 
-def find_key(tx: Tx, key_id: bytes) -> KeyRow | None:
+def find_key(tx: Tx, identifier: bytes) -> KeyRow | None:
     """The statement of the key with this identifier, or None."""
-    row = tx.one(_KEY, (key_id,))
+    row = tx.one(_KEY, (identifier,))
     return KeyRow(*row) if row else None
 
 
@@ -150,3 +153,16 @@ def all_members(tx: Tx) -> list[MemberRow]:
 def all_keys(tx: Tx) -> list[KeyRow]:
     """Every key statement, by key identifier."""
     return [KeyRow(*row) for row in tx.all(_ALL_KEYS)]
+
+
+def seal_keys(tx: Tx) -> dict[AgencyId, bytes]:
+    """For every agency the identifier of the seal key that began last: the one others seal to."""
+    found: dict[AgencyId, tuple[int, bytes]] = {}
+    for row in all_keys(tx):
+        # Verified when it was stored; here it is only read.
+        statement = KeyStatement.FromString(SignedEnvelope.FromString(row.envelope).payload)
+        if statement.use == KEY_USE_SEAL:
+            began = statement.effective_time.ToMilliseconds()
+            agency = AgencyId(row.agency)
+            found[agency] = max(found.get(agency, (began, b"")), (began, key_id(statement.public_key)))
+    return {agency: identifier for agency, (_, identifier) in found.items()}

@@ -1,0 +1,108 @@
+"""From tables to a directory. Pure, but for the rows it is given.
+
+Decides what a directory says and that the same rows always give the same bytes: everything is sorted, and version and
+time are left to whoever signs. Counties can be left out, so that one that waits for admission does not hold up the
+revocation of a member of another.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+
+from audit.statement import Statement
+from audit.transaction import Tx
+from gateway.members import pepper, roster
+from gateway.protocol.names import county_of
+from gateway.protocol.wire_names import to_wire
+from gateway.store import tables
+from homeward.gateway.v1.directory_pb2 import County, Directory, KeyHolder, Member
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+_HOLDERS: Final = Statement(select(tables.holder).order_by(tables.holder.c.share_index))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a directory says that no table holds: settings, and the gateway as the first key holder."""
+
+    trust_domain: str
+    epoch: str
+    log_key: bytes
+    log_origin: str
+    policy_version: str
+    policy_digest: bytes
+    counties_without_agreement: tuple[str, ...]
+    own_holder: KeyHolder
+
+
+def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Directory:
+    """The directory of this moment without these counties; version and time are not set."""
+    keys: dict[tuple[str, str], list[SignedEnvelope]] = {}
+    for row in roster.all_keys(tx):
+        keys.setdefault((row.county, row.agency), []).append(SignedEnvelope.FromString(row.envelope))
+    return Directory(
+        trust_domain=exchange.trust_domain,
+        counties=[_county(county, keys) for county in roster.all_counties(tx) if county.fips not in without],
+        members=[_member(member, keys) for member in roster.all_members(tx) if county_of(member.agency) not in without],
+        holders=[exchange.own_holder, *other_holders(tx)],
+        log_key=exchange.log_key,
+        log_origin=exchange.log_origin,
+        policy_version=exchange.policy_version,
+        policy_digest=exchange.policy_digest,
+        epoch=exchange.epoch,
+        counties_without_agreement=sorted(exchange.counties_without_agreement),
+        pepper_commitment=pepper.commitment(tx, exchange.epoch),
+    )
+
+
+def other_holders(tx: Tx) -> list[KeyHolder]:
+    """Every holder but the gateway, by share index."""
+    return [
+        KeyHolder(
+            share_index=share_index,
+            operator=operator,
+            address=address,
+            ca_fingerprint=fingerprint(ca_certificate),
+            ca_certificate=ca_certificate,
+            directory_key=directory_key,
+            share_commitment=share_commitment,
+        )
+        for share_index, operator, address, ca_certificate, directory_key, share_commitment, _ in tx.all(_HOLDERS)
+    ]
+
+
+def content_of(directory: Directory) -> bytes:
+    """The bytes of what it says, without version and time: equal exactly if nothing changed."""
+    bare = Directory()
+    bare.CopyFrom(directory)
+    bare.ClearField("version")
+    bare.ClearField("create_time")
+    return bare.SerializeToString(deterministic=True)
+
+
+def _county(row: roster.CountyRow, keys: Mapping[tuple[str, str], list[SignedEnvelope]]) -> County:
+    return County(
+        fips=row.fips,
+        root_key=row.root_key,
+        duty_line=row.duty_line,
+        hotline=row.hotline,
+        flag_keys=keys.get((row.fips, ""), []),
+    )
+
+
+def _member(row: roster.MemberRow, keys: Mapping[tuple[str, str], list[SignedEnvelope]]) -> Member:
+    return Member(
+        agency=row.agency,
+        kind=to_wire(row.kind),  # type: ignore[arg-type]  # numbers of an enum are its values on the wire
+        keys=keys.get((county_of(row.agency), row.agency), []),
+        suspended=row.suspended,
+        has_sources=row.has_sources,
+    )
+
+
+def fingerprint(der: bytes) -> bytes:
+    """SHA-256 of a certificate's DER form."""
+    return hashlib.sha256(der).digest()
