@@ -5,7 +5,8 @@ audience, times; then which roles its groups give. The identity provider decides
 a role may ask. The worker's own identifier never leaves the county: beyond this file there is a keyed pseudonym.
 
 The library's own claim checks are not used: it accepts any `typ`, repeated claims, several audiences, lives
-of ten years and tokens of megabytes (SECURITY §0.7). It verifies the signature, under the algorithm that the key is for.
+of ten years and tokens of megabytes (SECURITY §0.7). It verifies the signature, under the algorithm
+that the key is for.
 """
 
 import base64

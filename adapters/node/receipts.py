@@ -1,0 +1,201 @@
+"""Receipts: what makes an answer evidence, checked before the answer is used and kept after.
+
+Decides when a receipt counts for an answer: the log's signature over a checkpoint, the inclusion of the leaf, the
+openings against the leaf, and that the opened fields say this request and this outcome. A gateway that answers one
+thing and writes another is caught here (ARCHITECTURE §3 step 14).
+
+Also remembers every checkpoint seen: two roots for one size are a log that shows different histories to different
+readers, and nothing of such an answer is used (SECURITY §2, active malicious gateway).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
+from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request
+from audit.checkpoint import Checkpoint, LogKey
+from audit.entry import Opening
+from audit.errors import EvidenceError
+from audit.receipt import Receipt
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import Purpose, RequestId, Role
+from homeward.audit.v1 import log_pb2
+
+KIND: Final = "kind"
+REQUEST_DIGEST: Final = "request"
+OUTCOME: Final = "outcome"
+_UNIFORM: Final = frozenset({KIND, REQUEST_DIGEST, "purpose", "policy", "worker"})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+_NEWEST: Final = "newest-checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A receipt that counts."""
+
+    receipt: Receipt = field(repr=False)
+    checkpoint: Checkpoint
+    """The signed state of the log under which it was verified."""
+    opened: Mapping[str, bytes] = field(repr=False)
+    """Fields of the entry that are open to this agency."""
+
+    @property
+    def index(self) -> int:
+        """Index of the leaf."""
+        return self.receipt.index
+
+    @property
+    def leaf_time(self) -> datetime:
+        """Time of the leaf, UTC."""
+        return _EPOCH + timedelta(milliseconds=int.from_bytes(self.receipt.leaf[1:9], "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an answer's leaf must say."""
+
+    kinds: frozenset[str]
+    request_digest: bytes
+    """SHA-256 of the exact request bytes."""
+    outcome: str | None = None
+    """None where the leaf is written whatever the outcome."""
+
+
+def check_receipt(message: log_pb2.Receipt, directory: DirectoryView, expected: Expected) -> Kept:
+    """The receipt counts for an answer of which this is expected. Raises `EvidenceInvalid` otherwise."""
+    kept = open_receipt(message, directory)
+    opened = kept.opened
+    if opened.get(KIND, b"").decode("ascii", "replace") not in expected.kinds:
+        raise EvidenceInvalid("receipt_kind")
+    if opened.get(REQUEST_DIGEST) != expected.request_digest:
+        raise EvidenceInvalid("receipt_request")
+    if expected.outcome is not None and opened.get(OUTCOME) != expected.outcome.encode():
+        raise EvidenceInvalid("receipt_outcome")
+    return kept
+
+
+def open_receipt(message: log_pb2.Receipt, directory: DirectoryView) -> Kept:
+    """The entry is in the log of this directory and the openings are its fields. Raises `EvidenceInvalid` otherwise."""
+    read = Receipt(
+        index=message.index,
+        leaf=message.leaf,
+        digests=message.digests,
+        openings=tuple(Opening(each.slot, each.name, each.value, each.salt) for each in message.openings),
+        inclusion_hashes=tuple(message.inclusion_hashes),
+        checkpoint=message.checkpoint,
+    )
+    try:
+        checkpoint = read.verify(LogKey(directory.message.log_origin, directory.message.log_key))
+    except EvidenceError as exc:
+        raise EvidenceInvalid("receipt") from exc
+    if int.from_bytes(read.leaf[1:9], "big") > _LATEST_MS:
+        raise EvidenceInvalid("receipt_time")
+    return Kept(read, checkpoint, _opened(read.openings))
+
+
+def closed(kept: Kept) -> Kept:
+    """The same evidence with no more open than every refusal shows.
+
+    The decision of a permit that was withdrawn before anything left still says ALLOW; shown to a county system it
+    would tell a known youth from an unknown one (ARCHITECTURE §6, Outcomes).
+    """
+    openings = tuple(each for each in kept.receipt.openings if each.name in _UNIFORM)
+    return Kept(replace(kept.receipt, openings=openings), kept.checkpoint, _opened(openings))
+
+
+def _opened(openings: Sequence[Opening]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for opening in openings:
+        # Two classes may both name a field (each side's sequence number); a name that says two things says nothing.
+        if found.setdefault(opening.name, opening.value) != opening.value:
+            raise EvidenceInvalid("receipt_opening")
+    return found
+
+
+class Requests:
+    """What this adapter asked, and the evidence it got: durable before sending and before answering."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def recall(self, request_id: RequestId, method: str, content: bytes) -> bytes | None:
+        """The bytes that were sent under this identifier, or None. Raises `Conflict` when they asked something else.
+
+        `content` is a 32-byte keyed digest of what the county system asked.
+        """
+        with self._store.read() as connection:
+            row = connection.execute(select(request).where(request.c.request_id == request_id)).one_or_none()
+        if row is None:
+            return None
+        if (row.digest, row.method) != (content, method):
+            raise Conflict(ErrorReason.ID_REUSED)
+        payload: bytes = row.payload
+        return payload
+
+    def remember(self, request_id: RequestId, method: str, content: bytes, *, payload: bytes, now: datetime) -> None:
+        """These bytes are what this identifier stands for; durable. The identifier must be new."""
+        with self._store.write() as connection:
+            connection.execute(
+                request.insert().values(
+                    request_id=request_id, method=method, digest=content, payload=payload, create_ms=_ms(now)
+                )
+            )
+
+    def keep(self, request_id: RequestId, receipts: Sequence[Kept], *, now: datetime) -> None:
+        """The receipts are on disk; keeping one twice changes nothing. Raises as `check_history`."""
+        for kept in receipts:
+            self.check_history(kept.checkpoint)
+        with self._store.write() as connection:
+            for kept in receipts:
+                known = connection.scalar(
+                    select(receipt.c.leaf_index).where(
+                        receipt.c.request_id == request_id, receipt.c.leaf_index == kept.index
+                    )
+                )
+                if known is None:
+                    connection.execute(
+                        receipt.insert().values(
+                            request_id=request_id, leaf_index=kept.index, proof=kept.receipt.text(), create_ms=_ms(now)
+                        )
+                    )
+
+    def check_history(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint does not contradict the newest one seen; it is now the newest if it is larger.
+
+        Only equal sizes are compared here: that a larger tree contains a smaller one is what a witness proves.
+        Raises `EvidenceInvalid`.
+        """
+        with self._store.write() as connection:
+            before = get_setting(connection, _NEWEST)
+            size, root = (int.from_bytes(before[:8], "big"), before[8:]) if before is not None else (0, b"")
+            if checkpoint.size == size and checkpoint.root != root:
+                raise EvidenceInvalid("receipt_split_view")
+            if checkpoint.size > size:
+                put_setting(connection, _NEWEST, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
+
+    def refused_here(
+        self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime
+    ) -> None:
+        """A refusal that never left the county is on record in it."""
+        with self._store.write() as connection:
+            connection.execute(
+                local_event.insert().values(
+                    kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=_ms(now)
+                )
+            )
+
+
+def request_digest(payload: bytes) -> bytes:
+    """SHA-256 of exact request bytes."""
+    return hashlib.sha256(payload).digest()
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

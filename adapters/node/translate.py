@@ -1,0 +1,84 @@
+"""From what stops the node to what a county system is told: one table, one place.
+
+Decides the mapping only. A gateway's own reason travels on as the fault where it is one of a closed list; anything else
+a peer says is dropped, because it is the peer's text.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from adapters.errors import Conflict, Error, ErrorReason, EvidenceInvalid, Exhausted, Invalid, NotFound, Unavailable
+from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
+from adapters.node.errors import HolderUnavailable, Missing, NotReady
+from adapters.node.rpcs import CallFailed, CallFault
+from gateway.protocol.directory import KeyUnknown
+from gateway.protocol.parse import MalformedMessage
+
+_BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
+    "INVALID_REQUEST": (Invalid, ErrorReason.INVALID_REQUEST),
+    "STATEMENT_INVALID": (Invalid, ErrorReason.INVALID_REQUEST),
+    "AUTHORITY_INVALID": (Invalid, ErrorReason.INVALID_REQUEST),
+    "ID_REUSED": (Conflict, ErrorReason.ID_REUSED),
+    "EXPIRED_REFETCH": (Conflict, ErrorReason.EXPIRED_REFETCH),
+    "FLAG_NOT_FOUND": (NotFound, ErrorReason.FLAG_NOT_FOUND),
+    # To anybody but its owner a flag is known by its answer alone.
+    "NOT_FLAG_OWNER": (NotFound, ErrorReason.FLAG_NOT_FOUND),
+    "AUTHORITY_NOT_FOUND": (NotFound, ErrorReason.AUTHORITY_NOT_FOUND),
+    "EPOCH_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
+    "TOKENS_INCOMPLETE": (Unavailable, ErrorReason.NOT_READY),
+    "KEY_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
+}
+"""What the gateway's reason for refusing a request becomes."""
+
+_BY_FAULT: Final[dict[CallFault, tuple[type[Error], ErrorReason]]] = {
+    CallFault.UNAVAILABLE: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    CallFault.TIMED_OUT: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    CallFault.EXHAUSTED: (Exhausted, ErrorReason.BUDGET_EXHAUSTED),
+    # The gateway does not accept this adapter or its keys: nothing the county system can change.
+    CallFault.UNAUTHENTICATED: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    CallFault.REFUSED: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    CallFault.BROKEN: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+}
+"""What a call without an answer becomes, where the reason does not decide."""
+
+_IDENTITY_FIELDS: Final[dict[str, str]] = {
+    "given_name": "youth.given_name",
+    "surname": "youth.surname",
+    "date_of_birth": "youth.birth_date",
+}
+
+
+@contextmanager
+def county_errors() -> Iterator[None]:
+    """Inside, what stops the node leaves as an `adapters.errors.Error`."""
+    try:
+        yield
+    except CallFailed as failed:
+        raise of_call(failed) from failed
+    except NotReady as missing:
+        if missing.missing is Missing.SUBJECT:
+            raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD) from missing
+        raise Unavailable(ErrorReason.NOT_READY, fault=missing.missing) from missing
+    except HolderUnavailable as failed:
+        if any(each.fault is CallFault.EXHAUSTED for each in failed.faults):
+            raise Exhausted(ErrorReason.BUDGET_EXHAUSTED) from failed
+        raise Unavailable(ErrorReason.GATEWAY_UNAVAILABLE, fault="TOKEN_HOLDERS") from failed
+    except KeyUnknown as unknown:
+        raise Unavailable(ErrorReason.NOT_READY, fault="KEY") from unknown
+    except IncompleteIdentity as incomplete:
+        fields = tuple(f"{_IDENTITY_FIELDS.get(name, 'youth')}: required" for name in incomplete.missing)
+        raise Invalid(ErrorReason.IDENTITY_INCOMPLETE, fields=fields) from incomplete
+    except InvalidIdentity as invalid:
+        fields = tuple(f"{_IDENTITY_FIELDS.get(name, 'youth')}: max_len" for name in invalid.fields)
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=fields) from invalid
+    except MalformedMessage as malformed:
+        # Of the peer: what a county system sent was checked before.
+        raise EvidenceInvalid("answer_malformed") from malformed
+
+
+def of_call(failed: CallFailed) -> Error:
+    """The county's error for a call that brought no answer."""
+    known = _BY_REASON.get(failed.reason)
+    kind, reason = known or _BY_FAULT[failed.fault]
+    return kind(reason, fault=failed.reason if known else failed.fault)
