@@ -234,6 +234,17 @@ authority_party = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
+emergency_use = Table(
+    "emergency_use",
+    metadata,
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("agency", String(40), nullable=False),
+    # Keyed pseudonym of the worker, as the assertion gives it.
+    Column("worker", String(256), nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+    Index("emergency_use_by_worker", "agency", "worker"),
+)
+
 # --- single use ---------------------------------------------------------------------------
 
 spent = Table(

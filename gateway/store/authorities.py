@@ -1,0 +1,51 @@
+"""Recorded authorities in the database."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import and_, bindparam, func, select
+
+from audit.statement import Statement
+from gateway.ports import KeptAuthority
+from gateway.protocol.names import AgencyId, AuthorityId
+from gateway.store.lookups import Lookups
+from gateway.store.tables import authority, emergency_use
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+_GET: Final = Statement(
+    select(authority.c.envelope, authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority"))
+)
+_USES: Final = Statement(
+    select(func.count())
+    .select_from(emergency_use)
+    .where(
+        and_(
+            emergency_use.c.agency == bindparam("agency_"),
+            emergency_use.c.worker == bindparam("worker_"),
+            emergency_use.c.create_ms >= bindparam("since"),
+        )
+    ),
+    "agency_",
+    "worker_",
+    "since",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAuthorities:
+    """`ports.Authorities` on the database."""
+
+    lookups: Lookups
+
+    async def get(self, authority_id: AuthorityId) -> KeptAuthority | None:
+        """The authority with the log's latest word on it, or None."""
+        row = await self.lookups.read(lambda tx: tx.one(_GET, (authority_id,)))
+        if row is None:
+            return None
+        envelope, revoke_index = row
+        return KeptAuthority(SignedEnvelope.FromString(envelope), revoked=revoke_index is not None)
+
+    async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
+        """Emergencies this user invoked since then."""
+        row = await self.lookups.read(lambda tx: tx.one(_USES, (agency, subject, since_ms)))
+        return int(row[0]) if row else 0

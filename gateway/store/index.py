@@ -1,0 +1,111 @@
+"""The blind index in the database: tokens to candidates.
+
+Decides how tokens rest: under an HMAC whose key is not in the database, so that a stolen copy
+cannot be compared with tokens somebody knows (TOKENS §4.2).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, literal_column, select
+
+from audit.statement import Statement
+from audit.transaction import Tx
+from gateway.exchange.coverage import Listing, Scope
+from gateway.exchange.locate import Candidate, FlagRow
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
+from gateway.store.lookups import Lookups
+from gateway.store.tables import flag, index_token, listing, subject
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+
+_STEP: Final = 8
+_LISTINGS: Final = Statement(select(listing.c.owner, listing.c.scope, listing.c.heartbeat_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class SqlIndex:
+    """`ports.SubjectIndex` on the database. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes."""
+
+    lookups: Lookups
+    at_rest: Callable[[bytes], bytes]
+
+    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
+        """Youths that share a token of a present key, with their open flags."""
+        wanted = [self.at_rest(token) for group in tokens.keys if group.present for token in group.tokens]
+        # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
+        size = -(-len(wanted) // _STEP) * _STEP
+        params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
+        return await self.lookups.read(lambda tx: _candidates(tx, size, params))
+
+    async def listings(self) -> Sequence[Listing]:
+        """The last heartbeat of every agency."""
+        return await self.lookups.read(_listings)
+
+
+@cache
+def _shared_tokens(size: int) -> Statement:
+    names = [f"token_{position}" for position in range(size)]
+    joined = index_token.join(
+        subject, and_(subject.c.owner == index_token.c.owner, subject.c.handle == index_token.c.handle)
+    ).outerjoin(
+        flag,
+        and_(
+            flag.c.owner == index_token.c.owner,
+            flag.c.handle == index_token.c.handle,
+            flag.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)]),
+        ),
+    )
+    clause = (
+        select(
+            index_token.c.key,
+            index_token.c.owner,
+            index_token.c.handle,
+            subject.c.restriction,
+            subject.c.placement_county,
+            flag.c.flag_id,
+            flag.c.state,
+            flag.c.version,
+            flag.c.statement,
+        )
+        .select_from(joined)
+        .where(
+            and_(
+                index_token.c.epoch == bindparam("epoch"),
+                index_token.c.token.in_([bindparam(name) for name in names]),
+            )
+        )
+    )
+    return Statement(clause, "epoch", *names)
+
+
+def _candidates(tx: Tx, size: int, params: tuple[Any, ...]) -> Sequence[Candidate]:
+    rows = tx.all(_shared_tokens(size), params)
+    keys: dict[tuple[str, bytes], set[str]] = defaultdict(set)
+    firsts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
+    for key, owner, handle, *rest in rows:
+        keys[owner, handle].add(key)
+        firsts[owner, handle] = tuple(rest)
+    return [_candidate(owner, handle, keys[owner, handle], row) for (owner, handle), row in firsts.items()]
+
+
+def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...]) -> Candidate:
+    restriction, placement_county, flag_id, state, version, statement = row
+    return Candidate(
+        owner=AgencyId(owner),
+        handle=SubjectHandle(handle),
+        agreeing_keys=frozenset(agreeing),
+        restriction=Restriction(restriction),
+        placement_county=placement_county,
+        flag=None if flag_id is None else FlagRow(flag_id, FlagState(state), version, statement),
+    )
+
+
+def _listings(tx: Tx) -> Sequence[Listing]:
+    return [
+        Listing(AgencyId(owner), Scope(scope), datetime.fromtimestamp(heartbeat / 1000, UTC))
+        for owner, scope, heartbeat in tx.all(_LISTINGS)
+    ]

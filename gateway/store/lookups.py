@@ -1,0 +1,30 @@
+"""Reading projections on the way of a call.
+
+Decides where a look-up runs. SQLite answers from its page cache in tens of microseconds, less
+than a hop to a thread costs, so there it runs on the loop; a database across a network runs
+in a thread. The connection is the exchange's own: a long read elsewhere never holds it up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from audit.reader import Reader
+from audit.transaction import Tx
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """A reader for short queries."""
+
+    reader: Reader
+    threaded: bool
+
+    async def read(self, work: Callable[[Tx], Result]) -> Result:
+        """What `work` makes of one state of the database."""
+        if self.threaded:
+            return await asyncio.to_thread(self.reader.read, work)
+        return self.reader.read(work)

@@ -1,0 +1,125 @@
+"""What changes in the tables together with a leaf, and what is checked in the same transaction."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy import bindparam, func, insert, literal_column, or_, select
+
+from audit.entry import Draft
+from audit.sequencer import INDEX
+from audit.statement import Statement
+from audit.transaction import Tx
+from gateway.errors import Conflict, ErrorReason
+from gateway.exchange.call import Caller, Query
+from gateway.ports import Guard, NewAlert, Rows
+from gateway.protocol.outcomes import Reason
+from gateway.store.tables import alert, authority, denied, emergency_use, spent
+
+_SPENT: Final = Statement(
+    select(spent.c.identifier, spent.c.digest).where(
+        or_(spent.c.identifier == bindparam("request"), spent.c.identifier == bindparam("assertion"))
+    ),
+    "request",
+    "assertion",
+)
+_SPEND: Final = Statement(insert(spent))
+_EMERGENCY: Final = Statement(insert(emergency_use))
+_REVOKED: Final = Statement(
+    select(authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority_")), "authority_"
+)
+_DENIED: Final = Statement(
+    select(denied.c.name).where(or_(denied.c.name == bindparam("agency_"), denied.c.name == bindparam("actor_"))),
+    "agency_",
+    "actor_",
+)
+_ALERT_COLUMNS: Final = (
+    "agency", "kind", "handle", "flag_id", "acting_agency", "located_county", "purpose", "create_ms", "leaf_index",
+)  # fmt: skip
+
+
+def _next_alert() -> Statement:
+    values = {name: bindparam(name, type_=alert.c[name].type) for name in _ALERT_COLUMNS}
+    following = select(func.coalesce(func.max(alert.c.sequence), literal_column("0")) + literal_column("1")).where(
+        alert.c.agency == bindparam("same_agency", type_=alert.c.agency.type)
+    )
+    # Inline: a RETURNING clause would make every row its own round trip.
+    clause = insert(alert).inline().values(**values, sequence=following.scalar_subquery())
+    return Statement(clause, *_ALERT_COLUMNS, "same_agency")
+
+
+_ALERT: Final = _next_alert()
+
+
+def request_identifier(agency: str, request_id: bytes) -> bytes:
+    """Identifier under which a request is spent: its own id within its agency."""
+    return b"r" + sha256(agency.encode() + b"\0" + request_id).digest()[:16]
+
+
+def assertion_identifier(agency: str, assertion_id: str) -> bytes:
+    """Identifier under which a user assertion is spent."""
+    return b"a" + sha256(agency.encode() + b"\0" + assertion_id.encode()).digest()[:16]
+
+
+class SqlProjections:
+    """`ports.Projections` on the database."""
+
+    def unspent(self, caller: Caller, query: Query) -> Guard:
+        """Refuses an entry whose request or assertion was used before."""
+        request = request_identifier(caller.agency, query.request_id)
+        assertion = assertion_identifier(caller.agency, caller.claims.assertion_id)
+
+        def guard(tx: Tx) -> Draft | None:
+            used = dict(tx.all(_SPENT, (request, assertion)))
+            if request in used:
+                same = used[request] == query.digest
+                raise Conflict(ErrorReason.EXPIRED_REFETCH if same else ErrorReason.ID_REUSED)
+            if assertion in used and query.spends_assertion:
+                raise Conflict(ErrorReason.ASSERTION_REPLAYED)
+            return None
+
+        return guard
+
+    def spend(self, caller: Caller, query: Query) -> Rows:
+        """The request's identifier, and the assertion's with the first question under it, are used."""
+        at = int(caller.call.received_at.timestamp() * 1000)
+        rows = [(_SPEND, (request_identifier(caller.agency, query.request_id), query.digest, INDEX, at))]
+        if query.spends_assertion:
+            rows.append((_SPEND, (assertion_identifier(caller.agency, caller.claims.assertion_id), b"", INDEX, at)))
+        return tuple(rows)
+
+    def alert(self, alert: NewAlert) -> Rows:
+        """The alert is next in its agency's sequence."""
+        values = (
+            alert.agency,
+            alert.kind,
+            alert.handle,
+            alert.flag_id,
+            alert.acting_agency,
+            alert.located_county,
+            alert.purpose,
+            alert.create_ms,
+            INDEX,
+            alert.agency,
+        )
+        return ((_ALERT, values),)
+
+    def emergency(self, caller: Caller) -> Rows:
+        """The user's use of an emergency is counted."""
+        at = int(caller.call.received_at.timestamp() * 1000)
+        return ((_EMERGENCY, (INDEX, caller.agency, caller.claims.subject, at)),)
+
+    def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:
+        """Puts a refusal in the place of a RELEASE whose authority was revoked or whose caller was denied meanwhile."""
+        authority_id = caller.claims.authority_id if relies_on_authority else None
+
+        def guard(tx: Tx) -> Draft | None:
+            if authority_id is not None:
+                row = tx.one(_REVOKED, (authority_id,))
+                if row is None or row[0] is not None:
+                    return refused(Reason.AUTHORITY_ENDED_BEFORE_RELEASE)
+            if tx.all(_DENIED, (caller.agency, caller.call.actor)):
+                return refused(Reason.MEMBER_DENIED_BEFORE_RELEASE)
+            return None
+
+        return guard
