@@ -8,10 +8,10 @@ not read rows (`map_rows`) and does not decide what is let out (`release`).
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from adapters.mapping.settings import SETTINGS
 from adapters.records import (
@@ -203,20 +203,6 @@ def _agency(text: str) -> AgencyId:
 Agency = Annotated[str, AfterValidator(_agency)]
 
 
-class AgencyField(StrictModel):
-    """The responsible agency: one for all rows, or by column."""
-
-    value: Agency | None = None
-    column: ColumnName | None = None
-    map: dict[str, Agency] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.value is None) == (self.column is None) or (self.column is not None and not self.map):
-            raise ValueError("either value, or column with map")
-        return self
-
-
 _DEFAULT_RESTRICTIONS: Final = {"": Restriction.NONE, "N": Restriction.NONE, "S": Restriction.SENSITIVE,
                                 "R": Restriction.SEALED}
 
@@ -359,10 +345,10 @@ class ContactMapping(StrictModel):
 
 
 class Jurisdiction(StrictModel):
-    """Court county and responsible agency where no column says otherwise."""
+    """The county's court, where no column names another, and the agency responsible for placement and care."""
 
     court_county: Annotated[str, Field(pattern=r"^[0-9]{5}$")]
-    responsible_agency: AgencyField
+    responsible_agency: Agency
 
 
 class RecordMappings(StrictModel):

@@ -147,3 +147,13 @@ def postcode(cell: Cell) -> str | None:
     if not re.fullmatch(r"[0-9]{5}(-?[0-9]{4})?", code):
         raise NotReadable
     return code[:5]
+
+
+def house_number(cell: Cell) -> str | None:
+    """The number of the house, None if empty. Raises `NotReadable` for more than a number and a letter."""
+    number = text_of(cell)
+    if not number:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}[A-Za-z]?", number):
+        raise NotReadable
+    return number.upper()

@@ -28,14 +28,15 @@ Changes = tuple[tuple[str, dict[str, str]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `bad` breaks it, `good` does not; both are changes to the example tables, or a whole file."""
+    """One rule. `bad` breaks it, `good` does not; both are changes to the example tables, or a whole file;
+    None where no rows can show the rule."""
 
     code: str
     severity: Severity
     sentence: str
     fix: str
-    good: Changes | str
-    bad: Changes | str
+    good: Changes | str | None
+    bad: Changes | str | None
 
 
 _FILE, _RECORD = Severity.FILE_REFUSED, Severity.RECORD_REFUSED
@@ -81,6 +82,10 @@ _TABLE: Final = (
     Rule("SRC-008", _FILE, "the file cannot be taken apart",
          "look for a quote that is not closed; check encoding and delimiter", _HEAD + '1,"a",b\nROWS 1\n',
          _HEAD + '1,"a,b\n2,c,d\nROWS 2\n'),
+    Rule("SRC-010", _FILE, "the database did not answer the query",
+         "check address, account, network and the query; the account needs to read only", None, None),
+    Rule("SRC-011", _FILE, "the password cannot be found where the county file points",
+         "check the entry under secrets", None, None),
     # --- who the youths are
     Rule("IDN-001", _RECORD, "client number is empty",
          "enter the client number, or leave the row out of the extract", (_c(),), (_c(CLIENT_ID=""),)),
