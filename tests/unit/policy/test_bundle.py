@@ -1,0 +1,158 @@
+"""The shipped bundle is complete, and a bundle that breaks an invariant is refused whole."""
+
+from hashlib import sha256
+from importlib.resources import files
+
+import pytest
+
+from gateway.protocol.names import (
+    REPORT_IN_ROLES,
+    ROLES,
+    ROLES_BY_KIND,
+    AgencyKind,
+    Basis,
+    EvidenceKind,
+    FieldSet,
+    Notice,
+    Obligation,
+    Purpose,
+    Retention,
+    Role,
+    YouthPrecondition,
+)
+from gateway.protocol.policy import english
+from gateway.protocol.policy.bundle import CALIFORNIA, BundleError, load_california, parse_bundle
+from gateway.protocol.policy.fieldsets import expand, mask_of, members
+from gateway.protocol.policy.rules import Rule
+
+TEXT = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
+POLICY = load_california()
+
+
+def test_the_digest_is_over_the_exact_bytes() -> None:
+    assert POLICY.digest == sha256(TEXT.encode()).digest()
+    assert parse_bundle((TEXT + "# another\n").encode()).digest != POLICY.digest
+
+
+def test_the_bundle_ships_unconfirmed_and_says_so() -> None:
+    assert not POLICY.counsel_confirmed
+    assert "NOT CONFIRMED BY COUNSEL" in english.banner(POLICY)
+
+
+def test_each_of_the_ten_purposes_has_a_label_and_a_rule() -> None:
+    assert len(Purpose) == 10
+    assert set(POLICY.labels) == set(Purpose) == {rule.purpose for rule in POLICY.rules}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "role", "most"),
+    [
+        ("MFC_LOCATE", "PROB.duty_officer", ["FS3_FLAG_CASEWORK"]),
+        ("MFC_LOCATE", "LEA.missing_persons", ["FS2_FLAG_LOCATE"]),
+        ("MFC_HANDOFF", "LEA.dispatch", ["FS1_FLAG_STATUS"]),
+        ("HOTLINE_SCREEN", "CWA.hotline_screener", ["FS1_FLAG_STATUS", "FS6_JURISDICTION_CONTACT"]),
+        ("PLACEMENT_PLANNING", "CWA.er_worker", ["FS5_PLACEMENT_DETAIL"]),
+        ("PLACEMENT_SUPERVISION", "CWA.case_worker", ["FS4_PLACEMENT_SUMMARY", "FS6_JURISDICTION_CONTACT"]),
+        ("CASE_TRANSFER", "TRIBE.title_ive_agency", ["FS5_PLACEMENT_DETAIL", "FS6_JURISDICTION_CONTACT"]),
+        ("CFT_COORDINATION", "PROVIDER.team_member", ["FS4_PLACEMENT_SUMMARY"]),
+        ("VOLUNTARY_SHELTER", "NGO.hotline", ["FS1_FLAG_STATUS"]),
+        ("SUBJECT_AND_COUNSEL", "SUBJECT.youth", ["FS7_ACCOUNTING"]),
+        ("SUBJECT_AND_COUNSEL", "COUNSEL.minor", ["FS5_PLACEMENT_DETAIL", "FS7_ACCOUNTING"]),
+        ("OVERSIGHT_AUDIT", "OMBUDS.reviewer", ["FS7_ACCOUNTING"]),
+    ],
+)
+def test_a_role_of_the_table_receives_its_field_sets(purpose: str, role: str, most: list[str]) -> None:
+    (rule,) = POLICY.index[Purpose(purpose), Role(role)]
+    assert members(rule.mask) == expand(FieldSet(each) for each in most)
+
+
+def test_consent_is_required_exactly_where_the_law_rests_on_it() -> None:
+    resting = {rule.purpose for rule in POLICY.rules if Basis.CONSENT in rule.bases}
+    assert resting == {Purpose.CFT_COORDINATION, Purpose.VOLUNTARY_SHELTER, Purpose.PLACEMENT_PLANNING}
+    assert all(not rule.needs_authority for rule in POLICY.rules if Basis.STATUTE in rule.bases)
+
+
+def test_roles_that_only_report_and_kinds_that_may_not_receive_are_in_no_rule() -> None:
+    ruled = {role for rule in POLICY.rules for role in rule.roles} | POLICY.emergency.roles
+    assert ruled.isdisjoint(REPORT_IN_ROLES)
+    assert ruled.isdisjoint(ROLES_BY_KIND[AgencyKind.FED])
+    assert ruled <= set(ROLES)
+
+
+def test_the_emergency_is_within_its_limits() -> None:
+    rule = POLICY.emergency
+    assert rule.mask == mask_of([FieldSet.FS2_FLAG_LOCATE, FieldSet.FS6_JURISDICTION_CONTACT])
+    assert rule.max_life_seconds == 4 * 3600
+    assert {role.partition(".")[0] for role in rule.roles} == {"CWA", "PROB", "LEA"}
+
+
+def test_everything_a_rule_can_say_has_english() -> None:
+    for table, values in (
+        (english.NOTICES, Notice),
+        (english.OBLIGATIONS, Obligation),
+        (english.EVIDENCE, EvidenceKind),
+        (english.RETENTIONS, Retention),
+        (english.FIELD_SETS, FieldSet),
+        (english.AUTHORITIES, Basis),
+        (english.PRECONDITIONS, YouthPrecondition),
+    ):
+        assert set(table) == set(values)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("rule", POLICY.rules, ids=lambda rule: rule.rule_id)
+def test_a_rules_sentence_names_its_roles_basis_and_citations(rule: Rule) -> None:
+    text = english.sentence(rule, POLICY)
+    assert all(english.role_text(role) in text for role in rule.roles)
+    assert all(citation in text for citation in rule.citations)
+    assert all(english.AUTHORITIES[basis] in text for basis in rule.bases)
+
+
+MARKED = [
+    ('purpose = "MFC_HANDOFF"', 'purpose = "IMMIGRATION"', "Input should be"),
+    ('roles = ["LEA.missing_persons"]', 'roles = ["LEA.sheriff"]', "no such role"),
+    ('roles = ["LEA.missing_persons"]', 'roles = ["FED.*"]', "no such role"),
+    ('roles = ["LEA.missing_persons"]', 'roles = ["EDU.report_in"]', "only reports in"),
+    ('prohibited_kinds = ["FED"]', 'prohibited_kinds = ["FED", "OMBUDS"]', "prohibited kind"),
+    ('basis = ["AGREEMENT"]', 'basis = ["STATUTE", "CONSENT"]', "STATUTE stands alone"),
+    ('basis = ["AGREEMENT"]', 'basis = ["EMERGENCY"]', "not a rule's basis"),
+    ('id = "MFC_LOCATE.police"', 'id = "MFC_LOCATE.tribe"', "used twice"),
+    ('id = "MFC_LOCATE.police"', 'id = "MFC_HANDOFF.police"', "does not begin with its purpose"),
+    ('OVERSIGHT_AUDIT = "Review how the exchange is used"', "", "has no label"),
+    ("max_life_seconds = 14400", "max_life_seconds = 14401", "less than or equal"),
+    (
+        'field_sets = ["FS2_FLAG_LOCATE", "FS6_JURISDICTION_CONTACT"]',
+        'field_sets = ["FS5_PLACEMENT_DETAIL"]',
+        "more than FS2 and FS6",
+    ),
+    ("\ncounsel_confirmed = false\n", '\ncounsel_confirmed = "no"\n', "valid boolean"),
+    ("\ncounsel_confirmed = false\n", "\ncounsel_confirmed = false\nnote = 1\n", "Extra inputs"),
+    ('mode = "VIEW_ONLY"\nretention = "NONE"', 'mode = "COPY_PERMITTED"\nretention = "NONE"', "go together"),
+]
+
+
+@pytest.mark.parametrize(("found", "planted", "said"), MARKED)
+def test_a_bundle_that_breaks_an_invariant_is_refused(found: str, planted: str, said: str) -> None:
+    assert found in TEXT
+    with pytest.raises(BundleError) as refused:
+        parse_bundle(TEXT.replace(found, planted, 1).encode())
+    assert said in str(refused.value)
+
+
+def test_a_later_rule_may_not_allow_more_than_an_earlier_one() -> None:
+    head, mark, tail = TEXT.partition('id = "PLACEMENT_PLANNING.probation_authorized"')
+    wider = tail.replace('"FS5_PLACEMENT_DETAIL"', '"FS5_PLACEMENT_DETAIL", "FS6_JURISDICTION_CONTACT"', 1)
+    with pytest.raises(BundleError, match="more than an earlier rule"):
+        parse_bundle((head + mark + wider).encode())
+
+
+def test_every_problem_is_named_at_once() -> None:
+    broken = TEXT.replace('"LEA.missing_persons"', '"LEA.sheriff"', 1).replace('"HOSP.social_work"', '"HOSP.nurse"', 1)
+    with pytest.raises(BundleError) as refused:
+        parse_bundle(broken.encode())
+    assert len(refused.value.problems) == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"not toml", b"#" * 300_000])
+def test_what_is_no_bundle_is_refused(data: bytes) -> None:
+    with pytest.raises(BundleError):
+        parse_bundle(data)

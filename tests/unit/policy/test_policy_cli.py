@@ -1,0 +1,86 @@
+"""`homeward policy`: what it prints and how it exits."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.policy_cli import policy
+from gateway.protocol.policy.bundle import CALIFORNIA, load_california
+from homeward.failure import CommandFailure
+
+POLICY = load_california()
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(policy, list(words))
+
+
+def test_show_prints_every_rule_and_that_counsel_has_not_confirmed() -> None:
+    result = call("show")
+    assert result.exit_code == 0
+    assert "NOT CONFIRMED BY COUNSEL" in result.output
+    assert all(rule_id in result.output for rule_id in POLICY.by_id)
+    assert result.output.isascii()
+
+
+def test_show_as_json_carries_the_digest_and_english() -> None:
+    shown = json.loads(call("show", "--json").output)
+    assert shown["sha256"] == POLICY.digest.hex()
+    assert shown["counsel_confirmed"] is False
+    assert len(shown["rules"]) == len(POLICY.rules)
+    assert all(rule["english"] for rule in shown["rules"])
+
+
+def test_explain_says_what_is_granted_and_under_which_condition() -> None:
+    result = call("explain", "PLACEMENT_PLANNING", "--role", "CWA.placement_worker", "--evidence", "OPEN_CASE")
+    assert result.exit_code == 0
+    assert "FS5_PLACEMENT_DETAIL" in result.output
+    assert "agreement on file" in result.output
+
+
+def test_explain_of_a_denial_exits_3_and_says_why_and_what_to_do() -> None:
+    result = call("explain", "PLACEMENT_PLANNING", "--role", "LEA.patrol")
+    assert result.exit_code == 3
+    assert "ROLE_NOT_PERMITTED_FOR_PURPOSE" in result.output
+    assert "To do:" in result.output
+
+
+@pytest.mark.parametrize(("authority", "exit_code"), [(None, 3), ("CONSENT", 0), ("COURT_ORDER", 3)])
+def test_explain_takes_a_supposed_authority(authority: str | None, exit_code: int) -> None:
+    words = ["explain", "VOLUNTARY_SHELTER", "--role", "SHELTER.yhpc_intake", "--json"]
+    result = call(*words, *(["--authority", authority] if authority else []))
+    assert result.exit_code == exit_code
+    assert json.loads(result.output)["permit"] is (exit_code == 0)
+
+
+def test_a_waived_condition_is_not_listed() -> None:
+    words = ["explain", "MFC_LOCATE", "--role", "CWA.case_worker", "--json"]
+    assert json.loads(call(*words).output)["provided"] == ["ACTIVE_FLAG"]
+    assert json.loads(call(*words, "--evidence", "REPORT_BEING_FILED").output)["provided"] == []
+
+
+@pytest.mark.parametrize("words", [("explain", "RESEARCH", "--role", "LEA.patrol"), ("explain", "MFC_LOCATE")])
+def test_wrong_usage_exits_2(words: tuple[str, ...]) -> None:
+    assert call(*words).exit_code == 2
+
+
+def test_test_passes_on_the_shipped_bundle_and_fails_on_an_altered_one(tmp_path: Path) -> None:
+    assert call("test").exit_code == 0
+    altered = tmp_path / "altered.toml"
+    text = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
+    altered.write_text(text.replace("max_uses = 3", "max_uses = 4"), encoding="utf-8")
+    result = call("test", "--bundle", str(altered), "--json")
+    assert result.exit_code == 1
+    assert [case["id"] for case in json.loads(result.output)["cases"] if not case["ok"]] == ["E09"]
+
+
+def test_a_malformed_bundle_fails_with_its_problems(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.toml"
+    path.write_text("format = 'x'", encoding="utf-8")
+    failure = call("show", "--bundle", str(path)).exception
+    assert isinstance(failure, CommandFailure)
+    assert failure.code == "POL-001"
+    assert "counsel_confirmed" in failure.why
