@@ -1,0 +1,79 @@
+"""Replies kept for a retry of the very same request.
+
+A retry repeats the identifier and the exact question, under a fresh assertion, and gets the
+same bytes: same decision, same leaf (SECURITY §4.2). Kept in memory for fifteen minutes; a
+retry after that, or after a restart, is told to ask anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.errors import Conflict, Error, ErrorReason
+from gateway.exchange.call import Caller, Query
+from gateway.protocol.names import AgencyId, RequestId
+
+KEPT_FOR: Final = timedelta(minutes=15)
+_LIMIT: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    digest: bytes
+    assertions: set[str]
+    reply: asyncio.Future[bytes]
+    until: datetime
+
+
+class Replies:
+    """Replies by agency and request. One event loop uses it."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._kept: OrderedDict[tuple[AgencyId, RequestId], _Kept] = OrderedDict()
+
+    async def once(self, caller: Caller, query: Query, work: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The reply to this request: the work's, or the one already given or being worked on.
+
+        Raises `Conflict` when the identifier came with another question or the assertion was used before, and
+        whatever the work raises; a request that failed is not kept.
+        """
+        self._forget()
+        key = (caller.agency, query.request_id)
+        assertion = caller.claims.assertion_id
+        kept = self._kept.get(key)
+        if kept is not None:
+            if kept.digest != query.digest:
+                raise Conflict(ErrorReason.ID_REUSED)
+            if assertion in kept.assertions:
+                raise Conflict(ErrorReason.ASSERTION_REPLAYED)
+            kept.assertions.add(assertion)
+            return await asyncio.shield(kept.reply)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._kept[key] = _Kept(query.digest, {assertion}, future, self._now() + KEPT_FOR)
+        try:
+            reply = await work()
+        except BaseException as failure:
+            del self._kept[key]
+            future.set_exception(_for_others(failure))
+            # Nobody may be waiting for the same reply; a future that is never awaited must not complain.
+            future.exception()
+            raise
+        future.set_result(reply)
+        return reply
+
+    def _forget(self) -> None:
+        now = self._now()
+        while self._kept:
+            key, oldest = next(iter(self._kept.items()))
+            if not oldest.reply.done() or (oldest.until > now and len(self._kept) <= _LIMIT):
+                return
+            del self._kept[key]
+
+
+def _for_others(failure: BaseException) -> Exception:
+    # A canceled first caller must not cancel the second one's call.
+    return failure if isinstance(failure, Error) else Conflict(ErrorReason.EXPIRED_REFETCH)

@@ -1,0 +1,149 @@
+"""ExchangeService: thin skin on the spine."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from audit.sequencer import Append
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.call import Caller, Query
+from gateway.exchange.journal import Kind, draft
+from gateway.exchange.leaves import REQUESTER_OPENS
+from gateway.exchange.receipts import receipt_message
+from gateway.exchange.replies import Replies
+from gateway.exchange.spine import Exchange, Result
+from gateway.ports import Journal
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.wire_names import to_wire
+from gateway.rpc.incoming import admitted, batch_item, call_of, flag_query, on_record, records_query
+from gateway.rpc.interceptor import current_peer
+from gateway.rpc.machine import MachineCalls
+from homeward.gateway.v1 import exchange_pb2 as pb
+from homeward.gateway.v1 import exchange_pb2_grpc
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+Pairwise = Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
+
+
+class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
+    """Parses, runs the spine, builds."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        journal: Journal,
+        machine: MachineCalls,
+        pairwise: Pairwise,
+        policy_version: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._machine = machine
+        self._pairwise = pairwise
+        self._policy_version = policy_version
+        self._now = now
+        self._replies = Replies(now)
+
+    async def CheckFlag(self, request: pb.CheckFlagRequest, context: Any) -> pb.CheckFlagResponse:
+        """One flag check."""
+        call = call_of(request, current_peer(), self._now())
+        caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
+        query = flag_query(message, call.payload)
+        return await on_record(call, self._exchange, lambda: self._flag(caller, query))
+
+    async def CheckFlags(self, request: pb.CheckFlagsRequest, context: Any) -> pb.CheckFlagsResponse:
+        """Several flag checks under one assertion, each with its own decision and leaf."""
+        call = call_of(request, current_peer(), self._now())
+        caller, batch = await admitted(request, call, self._exchange, pb.FlagQueryBatch)
+        if len({each.request_id for each in batch.queries}) != len(batch.queries):
+            refusal = Invalid(ErrorReason.INVALID_REQUEST, fields=("queries.request_id: repeated",))
+            await self._exchange.refuse(call, refusal)
+            raise refusal
+        queries = [
+            flag_query(each, batch_item(call.payload, position), spends_assertion=position == 0)
+            for position, each in enumerate(batch.queries)
+        ]
+        # The first question spends the assertion; a replayed batch stops there before anything else is asked.
+        first = await on_record(call, self._exchange, lambda: self._flag(caller, queries[0]))
+        rest = await asyncio.gather(*(self._flag(caller, query) for query in queries[1:]))
+        return pb.CheckFlagsResponse(responses=[first, *rest])
+
+    async def RequestRecords(self, request: pb.RequestRecordsRequest, context: Any) -> pb.RequestRecordsResponse:
+        """One page of sealed records."""
+        call = call_of(request, current_peer(), self._now())
+        caller, message = await admitted(request, call, self._exchange, pb.RecordsQuery)
+
+        async def work() -> pb.RequestRecordsResponse:
+            query = records_query(message, call.payload)
+            reply = await self._replies.once(caller, query, lambda: self._records(caller, query))
+            return pb.RequestRecordsResponse.FromString(reply)
+
+        return await on_record(call, self._exchange, work)
+
+    async def ConfirmReceipt(self, request: pb.ConfirmReceiptRequest, context: Any) -> pb.ConfirmReceiptResponse:
+        """What the requester found when it opened a release."""
+        agency, found = self._machine.open(request.envelope, pb.ReceiptConfirmation, current_peer())
+        entered = await self._journal.enter(
+            Append(
+                draft(
+                    Kind.RECEIPT,
+                    requester=agency,
+                    op={"outcome": pb.ReceiptFinding.Name(found.finding), "released": found.release_index},
+                    req={"request": sha256(found.request_id).digest()},
+                )
+            )
+        )
+        return pb.ConfirmReceiptResponse(receipt=receipt_message(entered.receipt(frozenset({"kind", "outcome"}))))
+
+    async def _flag(self, caller: Caller, query: Query) -> pb.CheckFlagResponse:
+        async def work() -> bytes:
+            result = await self._exchange.run(caller, query)
+            return self._flag_response(caller, result).SerializeToString()
+
+        return pb.CheckFlagResponse.FromString(await self._replies.once(caller, query, work))
+
+    async def _records(self, caller: Caller, query: Query) -> bytes:
+        return self._records_response(caller, await self._exchange.run(caller, query)).SerializeToString()
+
+    def _flag_response(self, caller: Caller, result: Result) -> pb.CheckFlagResponse:
+        decision, candidate = result.decision, result.found.candidate
+        answer = pb.FlagAnswer(
+            outcome=to_wire(decision.outcome),  # type: ignore[arg-type]
+            notices=[to_wire(notice) for notice in decision.notices],  # type: ignore[misc]
+            policy_version=self._policy_version,
+            stale_counties=result.stale_counties if not decision.permit else (),
+        )
+        answer.decide_time.FromDatetime(caller.call.received_at)
+        if decision.permit and candidate is not None and candidate.flag is not None:
+            answer.flag_statement.CopyFrom(SignedEnvelope.FromString(candidate.flag.statement))
+            answer.flag_state = to_wire(candidate.flag.state)  # type: ignore[assignment]
+            answer.pairwise_handle = self._pairwise(caller.agency, candidate.owner, candidate.handle)
+        receipt = receipt_message(result.decided.receipt(REQUESTER_OPENS))
+        return pb.CheckFlagResponse(answer=answer, receipt=receipt)
+
+    def _records_response(self, caller: Caller, result: Result) -> pb.RequestRecordsResponse:
+        decision, candidate = result.decision, result.found.candidate
+        response = pb.RequestRecordsResponse(
+            outcome=to_wire(decision.outcome),  # type: ignore[arg-type]
+            notices=[to_wire(notice) for notice in decision.notices],  # type: ignore[misc]
+            stale_counties=result.stale_counties if not decision.permit else (),
+            policy_version=self._policy_version,
+            decision_receipt=receipt_message(result.decided.receipt(REQUESTER_OPENS)),
+            field_sets=[to_wire(each) for each in decision.field_sets],  # type: ignore[misc]
+        )
+        if result.released is not None:
+            response.release_receipt.CopyFrom(receipt_message(result.released.receipt(REQUESTER_OPENS)))
+        if candidate is not None and result.source_status:
+            # A source is named only after a permit (ARCHITECTURE §6, UNDETERMINED).
+            response.sources.add(
+                agency=candidate.owner,
+                status=result.source_status,  # type: ignore[arg-type]
+                sealed_record=result.sealed,
+            )
+        if decision.permit and candidate is not None:
+            response.pairwise_handle = self._pairwise(caller.agency, candidate.owner, candidate.handle)
+        return response
