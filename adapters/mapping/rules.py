@@ -37,6 +37,8 @@ class Rule:
     fix: str
     good: Changes | str | None
     bad: Changes | str | None
+    edit: tuple[str, str] = ("", "")
+    """Text of the example county file and what the rule's examples have in its place."""
 
 
 _FILE, _RECORD = Severity.FILE_REFUSED, Severity.RECORD_REFUSED
@@ -116,7 +118,7 @@ _TABLE: Final = (
     Rule("PLC-005", _RECORD, "end date is not in the stated format, or empty without empty_means: open",
          "Placement notebook, end date", (_p(PLC_END_DT=""),), (_p(PLC_END_DT="unknown"),)),
     Rule("PLC-006", _RECORD, "start date is in the future",
-         "Placement notebook, start date", (_p(),), (_p(PLC_BEG_DT="03/02/2036"),)),
+         "Placement notebook, start date", (_p(),), (_p(PLC_BEG_DT="03/02/2036", PLC_END_DT=""),)),
     Rule("PLC-007", _RECORD, "start date before the birth date",
          "check start date and birth date", (_p(),), (_p(PLC_BEG_DT="03/02/2010"),)),
     Rule("PLC-008", _RECORD, "start date lies in no out-of-home episode",
@@ -139,8 +141,8 @@ _TABLE: Final = (
          "nothing to do; the extract repeats rows", (_p(), _p(PLC_BEG_DT="03/05/2026")), (_p(), _p())),
     Rule("PLC-022", _VALUE, "placements overlap; the earlier one ends when the later one starts",
          "close the earlier placement on the day of the move",
-         (_p(PLC_END_DT="03/09/2026"), _p(PLC_BEG_DT="03/09/2026")),
-         (_p(PLC_END_DT=""), _p(PLC_BEG_DT="03/09/2026"))),
+         (_p(PLC_END_DT="03/09/2026"), _p(PLC_BEG_DT="03/09/2026", PLC_END_DT="")),
+         (_p(PLC_END_DT=""), _p(PLC_BEG_DT="03/09/2026", PLC_END_DT=""))),
     Rule("PLC-023", _RECORD, "two different placements from the same day; the later row is kept",
          "delete the placement that did not happen",
          (_p(PLC_END_DT="03/01/2026"), _p(PLC_NO="2")), (_p(), _p(PLC_NO="2", FAC_TYPE_CD="REL"))),
@@ -163,7 +165,8 @@ _TABLE: Final = (
     Rule("EPS-011", _VALUE, "exit reason not in the map", "map it at records.episode.fields.exit_reason.map",
          (_e(EXIT_DT="04/01/2026", EXIT_CD="RU"),), (_e(EXIT_DT="04/01/2026", EXIT_CD="ZZ"),)),
     Rule("EPS-012", _RECORD, "code not in a map that refuses the record",
-         "map the code, or write unknown: refuse_value", (_e(),), (_e(EXIT_DT="04/01/2026", EXIT_CD="STRICT"),)),
+         "map the code, or write unknown: refuse_value", (_e(),), (_e(EXIT_DT="04/01/2026", EXIT_CD="ZZ"),),
+         edit=("aged_out } }", "aged_out }, unknown: refuse_record }")),
     Rule("EPS-013", _VALUE, "court county that no county has; the county's own is used", "correct the code",
          (_e(COURT="38"),), (_e(COURT="99"),)),
     Rule("EPS-020", _NOTE, "left out by your rule", "nothing to do", (_e(),), (_e(ADOPT_FLG="Y"),)),

@@ -1,0 +1,203 @@
+"""The youths this adapter can answer about: read from the sources, mapped, held in memory, replaced as a whole.
+
+Decides that readers always see one complete reading, that a reading in which any source refused is not used (the one
+before stays, and grows old by the county's own limits), and how old each source's data are. An adapter that has never
+read its sources is not ready: it has no youths to deny. Does not decide what may be answered.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.mapping.ledger import Ledger
+from adapters.mapping.map_rows import map_rows
+from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
+from adapters.mapping.sections import CountySections, columns_of, mappings
+from adapters.records import LocalSubjectId, Youth
+from adapters.sources.config import CsvSourceConfig, SqlSourceConfig
+from adapters.sources.csv_source import CsvSource
+from adapters.sources.freshness import FreshnessState, state_of
+from adapters.sources.port import ReadingSummary, Row, Source, SourceRefused, UnreadableRow
+from adapters.sources.secret import SecretUnavailable, resolve
+from adapters.sources.sql_source import SqlSource
+
+_GRAVITY: Final = (FreshnessState.OK, FreshnessState.WARN, FreshnessState.STALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One complete reading. Immutable."""
+
+    by_local_id: Mapping[LocalSubjectId, Youth] = field(repr=False)
+    data_as_of: Mapping[str, datetime | None]
+    """By source; UTC."""
+    rows: Mapping[str, int]
+    """By source; for the next reading's comparison."""
+
+
+def open_sources(
+    sections: CountySections, *, environment: Mapping[str, str], now: Callable[[], datetime],
+    monotonic: Callable[[], float],
+) -> tuple[Source, ...]:
+    """Sources of the file, each asked for the columns its mappings read. Nothing is opened yet."""
+    needed: dict[str, list[str]] = {name: [] for name in sections.sources}
+    for _, mapping in mappings(sections):
+        needed[getattr(mapping, "from_")].extend(columns_of(mapping))  # noqa: B009 - every mapping has one
+    made: list[Source] = []
+    for name, config in sections.sources.items():
+        if isinstance(config, CsvSourceConfig):
+            made.append(CsvSource(name, config, columns=needed[name]))
+        else:
+            password = _password(sections, config, environment)
+            made.append(SqlSource(
+                name, config, password=password, columns=needed[name], now=now, monotonic=monotonic
+            ))
+    return tuple(made)
+
+
+def _password(
+    sections: CountySections, config: SqlSourceConfig, environment: Mapping[str, str]
+) -> Callable[[], str] | None:
+    if config.password is None:
+        return None
+    ref = sections.secrets[config.password.secret]
+
+    def look_up() -> str:
+        try:
+            return resolve(ref, environment=environment)
+        except SecretUnavailable as exc:
+            raise SourceRefused("SRC-011", origin="secrets", detail=str(exc)) from None
+
+    return look_up
+
+
+class Caseload:
+    """The county's youths. Reading is safe from any thread; refreshes wait for each other."""
+
+    def __init__(self, sections: CountySections, sources: Sequence[Source], *, zone: ZoneInfo) -> None:
+        self._sections = sections
+        self._sources = tuple(sources)
+        self._zone = zone
+        self._refreshing = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._report: Report | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """A complete reading is in memory. Never so for an agency without sources: it has no records to answer from."""
+        return self._snapshot is not None
+
+    @property
+    def last_report(self) -> Report | None:
+        """Of the latest attempt, used or not."""
+        return self._report
+
+    def youths(self) -> tuple[Youth, ...]:
+        """All youths of the reading in use, sealed ones too, in the order of the identity rows."""
+        snapshot = self._snapshot
+        return tuple(snapshot.by_local_id.values()) if snapshot is not None else ()
+
+    def by_local_id(self, local_id: LocalSubjectId) -> Youth | None:
+        """The youth with the county's own number."""
+        snapshot = self._snapshot
+        return snapshot.by_local_id.get(local_id) if snapshot is not None else None
+
+    def data_as_of(self) -> Mapping[str, datetime | None]:
+        """By source, the moment (UTC) as of which its data count."""
+        snapshot = self._snapshot
+        return snapshot.data_as_of if snapshot is not None else MappingProxyType({})
+
+    def oldest_data_as_of(self) -> datetime | None:
+        """The moment as of which the whole counts: its oldest part; None while any part does not say."""
+        moments = list(self.data_as_of().values())
+        known = [moment for moment in moments if moment is not None]
+        return min(known) if known and len(known) == len(moments) else None
+
+    def freshness(self, now: datetime) -> FreshnessState:
+        """The gravest state of any source at `now` (UTC); STALE while nothing was read."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return FreshnessState.STALE
+        states = [
+            state_of(as_of, now, self._sections.sources[name].freshness)
+            for name, as_of in snapshot.data_as_of.items()
+        ]
+        return max(states, key=_GRAVITY.index, default=FreshnessState.OK)
+
+    def refresh(self, now: datetime) -> Report:
+        """The sources were read and their youths replace the ones before, or a source refused and nothing changed.
+
+        Blocks for as long as the sources take; call it off the event loop. `now` is UTC.
+        """
+        with self._refreshing:
+            report, snapshot = self._read(now)
+            self._report = report
+            if snapshot is not None:
+                self._snapshot = snapshot
+            return report
+
+    def _read(self, now: datetime) -> tuple[Report, Snapshot | None]:
+        identity = self._sections.identity
+        if identity is None or not self._sources:
+            return Report(now, (), 0, is_in_use=False), None
+        opened: dict[str, ReadingSummary] = {}
+        refused: dict[str, SourceRefused] = {}
+        readings = {source.name: _rows(source, opened, refused) for source in self._sources}
+        try:
+            mapped = map_rows(
+                readings, identity=identity, records=self._sections.records, release=self._sections.release,
+                today=now.astimezone(self._zone).date(),
+            )
+        except SourceRefused:
+            return self._refused(now, refused), None
+        snapshot = Snapshot(
+            MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
+            MappingProxyType({name: summary.as_of for name, summary in opened.items()}),
+            MappingProxyType({name: summary.rows for name, summary in opened.items()}),
+        )
+        sources = tuple(self._source_report(name, opened[name], mapped.ledger, now) for name in opened)
+        return Report(now, sources, len(mapped.youths), is_in_use=True), snapshot
+
+    def _source_report(self, name: str, summary: ReadingSummary, ledger: Ledger, now: datetime) -> SourceReport:
+        config = self._sections.sources[name]
+        before = self._snapshot.rows.get(name) if self._snapshot is not None else None
+        if before is not None and (
+            config.volume is None or abs(summary.rows - before) <= config.volume.warn_if_changes_by * before
+        ):
+            before = None
+        return SourceReport(
+            name, summary.origin, rows=summary.rows, records=ledger.records.get(name, 0), as_of=summary.as_of,
+            freshness=state_of(summary.as_of, now, config.freshness), control_total=summary.control_total,
+            rows_before=before, entries=entries_of(ledger, name),
+        )
+
+    def _refused(self, now: datetime, refused: dict[str, SourceRefused]) -> Report:
+        """Which sources refuse: the one that ended the reading, and any other that cannot be opened."""
+        for source in self._sources:
+            if source.name not in refused:
+                try:
+                    source.check()
+                except SourceRefused as exc:
+                    refused[source.name] = exc
+        reports = tuple(
+            SourceReport(name, exc.origin, refusal=Refusal(exc.code, exc.detail, exc.line))
+            for name, exc in refused.items()
+        )
+        return Report(now, reports, len(self.youths()), is_in_use=False)
+
+
+def _rows(
+    source: Source, opened: dict[str, ReadingSummary], refused: dict[str, SourceRefused]
+) -> Iterator[Row | UnreadableRow]:
+    """The source's rows; remembers its summary, or by name that it refused."""
+    try:
+        reading = source.read()
+        opened[source.name] = reading.summary
+        yield from reading.items
+    except SourceRefused as exc:
+        refused[source.name] = exc
+        raise
