@@ -89,7 +89,5 @@ FOSTER_AGENCY: Final = Agency(
 
 def counties(count: int) -> tuple[Agency, ...]:
     """The first `count` counties, 1 to `MOST_COUNTIES`; those after C keep no records."""
-    extra = (
-        _child_welfare(letter, fips, 21 + place, SourceKind.NONE) for place, (letter, fips) in enumerate(_EXTRA)
-    )
+    extra = (_child_welfare(letter, fips, 21 + place, SourceKind.NONE) for place, (letter, fips) in enumerate(_EXTRA))
     return (COUNTY_A, COUNTY_B, COUNTY_C, *extra)[:count]

@@ -18,15 +18,40 @@ from deploy.demo.invented import FACILITIES, SCHOOLS, STREETS
 from deploy.demo.youths import SEED, CareEpisode, InventedYouth, Stay
 
 CLIENTS: Final = (
-    "CLIENT_ID", "LAST_NM", "FIRST_NM", "BIRTH_DT", "AKA_LAST_NM", "LMT_ACSSCD", "SCHOOL_NM", "HOME_ADDR", "WORKER_PH",
+    "CLIENT_ID",
+    "LAST_NM",
+    "FIRST_NM",
+    "BIRTH_DT",
+    "AKA_LAST_NM",
+    "LMT_ACSSCD",
+    "SCHOOL_NM",
+    "HOME_ADDR",
+    "WORKER_PH",
     "CASE_NOTES",
 )
 PLACEMENTS: Final = (
-    "CLIENT_ID", "PLC_BEG_DT", "PLC_END_DT", "FAC_TYPE_CD", "FAC_COUNTY_CD", "MOVE_RSN_CD", "FAC_NM", "FAC_ADDR",
-    "FAC_LICENSE", "CAREGIVER_NM", "RATE_AMT", "PLC_NOTES",
+    "CLIENT_ID",
+    "PLC_BEG_DT",
+    "PLC_END_DT",
+    "FAC_TYPE_CD",
+    "FAC_COUNTY_CD",
+    "MOVE_RSN_CD",
+    "FAC_NM",
+    "FAC_ADDR",
+    "FAC_LICENSE",
+    "CAREGIVER_NM",
+    "RATE_AMT",
+    "PLC_NOTES",
 )
 EPISODES: Final = (
-    "CLIENT_ID", "REMOVAL_DT", "EXIT_DT", "EXIT_RSN_CD", "COURT_NO", "HEARING_TYPE", "ALLEGATION_CD", "JUDGE_NM",
+    "CLIENT_ID",
+    "REMOVAL_DT",
+    "EXIT_DT",
+    "EXIT_RSN_CD",
+    "COURT_NO",
+    "HEARING_TYPE",
+    "ALLEGATION_CD",
+    "JUDGE_NM",
     "EPS_NOTES",
 )
 COLUMN_COUNT: Final = len(CLIENTS) + len(PLACEMENTS) + len(EPISODES)
@@ -77,9 +102,7 @@ def state_order(fips: str) -> str:
 def _faults(victim: InventedYouth, placement: bytes, today: date) -> tuple[Fault, ...]:
     """One row for each rule; those about a youth are about the last one, whom the story leaves alone."""
     someone = victim.local_id
-    day, past, future = (
-        (today + timedelta(days=days)).strftime(_DATE) for days in (-30, -60, 400)
-    )
+    day, past, future = ((today + timedelta(days=days)).strftime(_DATE) for days in (-30, -60, 400))
 
     def client(**cells: str) -> bytes:
         given = {"LAST_NM": "Rowfault", "FIRST_NM": "Testina", "BIRTH_DT": "04/05/2014", "LMT_ACSSCD": "N"}
@@ -110,49 +133,58 @@ def _faults(victim: InventedYouth, placement: bytes, today: date) -> tuple[Fault
 
 def _client(youth: InventedYouth, source: random.Random) -> bytes:
     person = youth.person
-    return _row(CLIENTS, {
-        "CLIENT_ID": youth.local_id,
-        "LAST_NM": person.surname,
-        "FIRST_NM": person.given_name,
-        "BIRTH_DT": person.birth_date.strftime(_DATE),
-        "AKA_LAST_NM": person.aka,
-        "LMT_ACSSCD": youth.restriction,
-        "SCHOOL_NM": source.choice(SCHOOLS),
-        "HOME_ADDR": _address(source),
-        "WORKER_PH": "555-010-1110",
-        "CASE_NOTES": f"Invented note: {person.given_name} said something, kept in the county",
-    })
+    return _row(
+        CLIENTS,
+        {
+            "CLIENT_ID": youth.local_id,
+            "LAST_NM": person.surname,
+            "FIRST_NM": person.given_name,
+            "BIRTH_DT": person.birth_date.strftime(_DATE),
+            "AKA_LAST_NM": person.aka,
+            "LMT_ACSSCD": youth.restriction,
+            "SCHOOL_NM": source.choice(SCHOOLS),
+            "HOME_ADDR": _address(source),
+            "WORKER_PH": "555-010-1110",
+            "CASE_NOTES": f"Invented note: {person.given_name} said something, kept in the county",
+        },
+    )
 
 
 def _placement(local_id: str, stay: Stay, source: random.Random) -> bytes:
-    return _row(PLACEMENTS, {
-        "CLIENT_ID": local_id,
-        "PLC_BEG_DT": stay.start.strftime(_DATE),
-        "PLC_END_DT": stay.end.strftime(_DATE) if stay.end else "",
-        "FAC_TYPE_CD": stay.facility,
-        "FAC_COUNTY_CD": state_order(stay.county),
-        "MOVE_RSN_CD": stay.move,
-        "FAC_NM": source.choice(FACILITIES),
-        "FAC_ADDR": _address(source),
-        "FAC_LICENSE": str(source.randrange(100_000_000, 999_999_999)),
-        "CAREGIVER_NM": "Invented Caregiver",
-        "RATE_AMT": str(source.randrange(1000, 9000)),
-        "PLC_NOTES": "Invented note about a caregiver",
-    })
+    return _row(
+        PLACEMENTS,
+        {
+            "CLIENT_ID": local_id,
+            "PLC_BEG_DT": stay.start.strftime(_DATE),
+            "PLC_END_DT": stay.end.strftime(_DATE) if stay.end else "",
+            "FAC_TYPE_CD": stay.facility,
+            "FAC_COUNTY_CD": state_order(stay.county),
+            "MOVE_RSN_CD": stay.move,
+            "FAC_NM": source.choice(FACILITIES),
+            "FAC_ADDR": _address(source),
+            "FAC_LICENSE": str(source.randrange(100_000_000, 999_999_999)),
+            "CAREGIVER_NM": "Invented Caregiver",
+            "RATE_AMT": str(source.randrange(1000, 9000)),
+            "PLC_NOTES": "Invented note about a caregiver",
+        },
+    )
 
 
 def _episode(local_id: str, episode: CareEpisode) -> bytes:
-    return _row(EPISODES, {
-        "CLIENT_ID": local_id,
-        "REMOVAL_DT": episode.removal.strftime(_DATE),
-        "EXIT_DT": episode.exit.strftime(_DATE) if episode.exit else "",
-        "EXIT_RSN_CD": episode.exit_code,
-        "COURT_NO": f"TESTCT{local_id[-4:]}",
-        "HEARING_TYPE": "invented",
-        "ALLEGATION_CD": "TESTALG",
-        "JUDGE_NM": "Invented Judge",
-        "EPS_NOTES": "Invented note about a hearing",
-    })
+    return _row(
+        EPISODES,
+        {
+            "CLIENT_ID": local_id,
+            "REMOVAL_DT": episode.removal.strftime(_DATE),
+            "EXIT_DT": episode.exit.strftime(_DATE) if episode.exit else "",
+            "EXIT_RSN_CD": episode.exit_code,
+            "COURT_NO": f"TESTCT{local_id[-4:]}",
+            "HEARING_TYPE": "invented",
+            "ALLEGATION_CD": "TESTALG",
+            "JUDGE_NM": "Invented Judge",
+            "EPS_NOTES": "Invented note about a hearing",
+        },
+    )
 
 
 def _address(source: random.Random) -> str:

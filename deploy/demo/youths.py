@@ -194,12 +194,11 @@ def _surname(source: random.Random, number: int) -> str:
 def _youth(local_id: str, person: Person, source: random.Random, today: date, fips: str) -> InventedYouth:
     days = source.randrange(90, 900)
     current = _episode(source, today - timedelta(days=days), None, fips, today=today)
-    episodes = (current,)
-    if source.random() < 0.3:
-        end = current.removal - timedelta(days=source.randrange(60, 400))
-        earlier = _episode(source, end - timedelta(days=source.randrange(40, 300)), end, fips, today=today)
-        episodes = (earlier, current)
-    return InventedYouth(local_id, person, episodes)
+    if source.random() >= 0.3:
+        return InventedYouth(local_id, person, (current,))
+    end = current.removal - timedelta(days=source.randrange(60, 400))
+    earlier = _episode(source, end - timedelta(days=source.randrange(40, 300)), end, fips, today=today)
+    return InventedYouth(local_id, person, (earlier, current))
 
 
 def _episode(source: random.Random, removal: date, end: date | None, fips: str, *, today: date) -> CareEpisode:
