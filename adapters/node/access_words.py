@@ -1,0 +1,92 @@
+"""An entry of the audit log as one English sentence, and its fields as text. Pure.
+
+Decides wording only; every word comes from a closed list or from an opened field that was verified. What is not open to
+this agency is not guessed at.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Final
+
+from gateway.protocol.outcomes import REASONS, Reason
+from gateway.protocol.policy.bundle import load_california
+
+_BINARY: Final = frozenset({"request", "input", "sealed", "handle", "flag", "tokens", "youth", "prev"})
+"""Fields whose bytes are digests or identifiers: shown in hexadecimal."""
+
+_EVENTS: Final[Mapping[str, str]] = {
+    "access.decision": "a question was decided",
+    "access.outcome": "a question was closed",
+    "access.receipt": "the requester confirmed what it received",
+    "access.refused": "a message was refused before any decision",
+    "flag.raised": "a missing-from-care report was recorded",
+    "flag.updated": "a flag was updated",
+    "flag.located": "a flagged youth was reported located",
+    "flag.resolved": "a flag was resolved",
+    "authority.recorded": "an authority was recorded",
+    "authority.revoked": "an authority was revoked",
+    "authority.listed": "authorities were listed",
+    "audit.read": "the audit log was read",
+    "alert.acknowledged": "alerts were acknowledged",
+    "index.registered": "youths were listed in or removed from the index",
+    "index.heartbeat": "the list of youths was stated to be current",
+    "token.evaluated": "blinded identities were evaluated",
+    "enroll.redeemed": "an adapter joined",
+    "certificate.renewed": "an adapter renewed its certificate",
+    "identity.locked": "an adapter's identity was locked",
+    "member.revoked": "a member was revoked",
+    "pepper.offered": "the pepper of counties was handed on",
+}
+
+
+def sentence(opened: Mapping[str, bytes], at: datetime) -> str:
+    """The entry in words; `opened` is verified."""
+    values = {name: field_text(name, value) for name, value in opened.items()}
+    kind = values.get("kind", "")
+    head = f"{at:%Y-%m-%d %H:%M:%S} UTC: {_EVENTS.get(kind, 'an entry was written')}"
+    parts = [head + _parties(values)]
+    purpose = _labels().get(values.get("purpose", ""))
+    if purpose:
+        parts.append(f'for "{purpose}"')
+    if values.get("worker"):
+        parts.append(f"by {_worker(values['worker'])}")
+    return ", ".join(parts) + _result(values) + "."
+
+
+def field_text(name: str, value: bytes) -> str:
+    """A field's value as text: as it stands where it is text, else in hexadecimal."""
+    if name in _BINARY:
+        return value.hex()
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.hex()
+    return text if text.isprintable() else value.hex()
+
+
+def _parties(values: Mapping[str, str]) -> str:
+    asked, held = values.get("requester", ""), values.get("holder", "")
+    return (f" from {asked}" if asked else "") + (f" about a youth of {held}" if held else "")
+
+
+def _worker(text: str) -> str:
+    pseudonym, _, role = text.partition(" ")
+    return f"{role or 'somebody'} (worker {pseudonym})"
+
+
+def _result(values: Mapping[str, str]) -> str:
+    if "decision" not in values and "outcome" not in values:
+        return ""
+    verdict = {"ALLOW": "allowed", "DENY": "denied"}.get(values.get("decision", ""), "")
+    told = f"the requester was told {values['outcome']}" if values.get("outcome") else ""
+    given = f"given: {values['fields'].replace(',', ', ')}" if values.get("fields") else ""
+    reason = values.get("reason", "")
+    why = REASONS[Reason(reason)].sentence.rstrip(".") if reason in Reason.__members__ else reason
+    parts = [part for part in (verdict, told, given, f"because: {why}" if why else "") if part]
+    return "; " + "; ".join(parts) if parts else ""
+
+
+@cache
+def _labels() -> Mapping[str, str]:
+    return {str(purpose): label for purpose, label in load_california().labels.items()}

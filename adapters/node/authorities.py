@@ -1,0 +1,238 @@
+"""Authorities as this county's staff record, revoke and list them.
+
+Decides the signed form: who issues, how the youth is named (by handle where this agency owns the youth, else by digests
+of tokens), and what stays here (the form itself, its text, its reference: commitments travel). Whether an authority is
+worth anything for a use is decided by `gateway.protocol.authority`, at every use anew.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from google.protobuf.message import Message
+
+from adapters.errors import ErrorReason, EvidenceInvalid, Invalid
+from adapters.identity.tokenize import Person
+from adapters.node import rpcs
+from adapters.node.identifiers import timestamp
+from adapters.node.receipts import Kept
+from adapters.node.recording import Entry, Recorder, outcome_of
+from adapters.node.reports import Listing
+from adapters.node.send import Deadline
+from adapters.node.translate import county_errors
+from adapters.records import LocalSubjectId
+from adapters.staff import reference_commitment
+from gateway.protocol.authority import majority_moment, token_digest
+from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import (
+    AgencyId,
+    AuthorityId,
+    Basis,
+    FieldSet,
+    Grantor,
+    Purpose,
+    Role,
+    Token,
+)
+from gateway.protocol.outcomes import Outcome
+from gateway.protocol.parse import parse
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.wire_names import to_wire
+from homeward.gateway.v1 import authority_pb2
+from homeward.gateway.v1.authority_pb2 import AuthoritySubject, SubjectTokenDigests
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+
+SUBJECT_KEY: Final = "name_dob"
+"""Match key whose tokens name a youth in an authority (proto AuthoritySubject)."""
+MAJORITY_YEARS: Final = 18
+_LAPSING: Final = frozenset({Grantor.PARENT_GUARDIAN, Grantor.MINOR_COUNSEL})
+_RECORDED: Final = frozenset({"authority.recorded"})
+_REVOKED: Final = frozenset({"authority.revoked"})
+_LISTED: Final = frozenset({"authority.listed"})
+_REFUSED: Final = frozenset({"access.decision"})
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """An authority as staff enter it from the signed form or order."""
+
+    youth: Person = field(repr=False)
+    birth_date: date = field(repr=False)
+    local_id: LocalSubjectId | None = field(repr=False)
+    basis: Basis
+    grantor: Grantor
+    purposes: tuple[Purpose, ...]
+    field_sets: tuple[FieldSet, ...]
+    recipient_agencies: tuple[AgencyId, ...]
+    recipient_roles: tuple[Role, ...]
+    effective: datetime
+    expires: datetime
+    evidence_reference: str = field(repr=False)
+    language_text: str = field(repr=False)
+    copy_given_to_youth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An authority that is on record, or the refusal to record it."""
+
+    outcome: Outcome
+    authority_id: bytes
+    receipt: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One authority of a list: verified, without its subject."""
+
+    authority: authority_pb2.Authority
+    revoked: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of authorities."""
+
+    outcome: Outcome
+    authorities: tuple[Listed, ...]
+    next_token: bytes
+    receipt: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Registrar:
+    """Keeps authorities at the exchange for this county's staff."""
+
+    recorder: Recorder
+    listing: Listing
+    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+    authority_key: SigningKey = field(repr=False)
+    commitment_key: bytes = field(repr=False)
+
+    async def record(self, entry: Entry, permission: Permission, deadline: Deadline) -> Registered:
+        """The authority is on record, or the policy's refusal is. Raises an `adapters.errors.Error`."""
+        with county_errors():
+            _check_times(permission)
+            # From the request's identifier, so that a repeated request names the same authority.
+            identifier = AuthorityId(hashlib.sha256(b"homeward/authority-id/v1\0" + entry.request_id).digest()[:16])
+
+            async def build() -> Message:
+                message = self._message(identifier, permission, await self._subject(permission))
+                envelope = wrap(message, self.authority_key)
+                return authority_pb2.AuthorityRecord(request_id=entry.request_id, authority=envelope)
+
+            response, digest = await self.recorder.send(rpcs.RECORD_AUTHORITY, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kinds = _RECORDED if outcome is Outcome.RECORDED else _REFUSED
+            kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
+            return Registered(outcome, identifier if outcome is Outcome.RECORDED else b"", kept)
+
+    async def revoke(self, entry: Entry, authority_id: AuthorityId, deadline: Deadline) -> Registered:
+        """The authority is revoked: nothing that relies on it is released from here on."""
+        with county_errors():
+
+            async def build() -> Message:
+                return authority_pb2.AuthorityRevocation(request_id=entry.request_id, authority_id=authority_id)
+
+            response, digest = await self.recorder.send(rpcs.REVOKE_AUTHORITY, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kinds = _REVOKED if outcome is Outcome.RECORDED else _REFUSED
+            kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
+            return Registered(outcome, authority_id, kept)
+
+    async def list(
+        self, entry: Entry, *, live_only: bool, page_size: int, page_token: bytes, deadline: Deadline
+    ) -> ListPage:
+        """One page of the authorities this agency issued or is named in, each verified under its issuer's key."""
+        with county_errors():
+
+            async def build() -> Message:
+                return authority_pb2.AuthorityFilter(
+                    request_id=entry.request_id, live_only=live_only, page_size=page_size, page_token=page_token
+                )
+
+            response, digest = await self.recorder.send(rpcs.LIST_AUTHORITIES, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kinds = _LISTED if outcome is Outcome.ANSWERED else _REFUSED
+            kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
+            listed = tuple(self._listed(each) for each in response.authorities)
+            return ListPage(outcome, listed, response.next_page_token, kept)
+
+    async def _subject(self, permission: Permission) -> AuthoritySubject:
+        if permission.local_id is not None:
+            return AuthoritySubject(handle=await self.listing.listed(permission.local_id))
+        (tokens,) = await self.tokens([permission.youth])
+        named = [group.tokens for group in tokens.keys if group.present and group.key == SUBJECT_KEY]
+        digests = sorted({token_digest(Token(token)) for group in named for token in group})
+        return AuthoritySubject(token_digests=SubjectTokenDigests(digests=digests))
+
+    def _message(
+        self, identifier: AuthorityId, permission: Permission, subject: AuthoritySubject
+    ) -> authority_pb2.Authority:
+        text = permission.language_text
+        return authority_pb2.Authority(
+            authority_id=identifier,
+            basis=to_wire(permission.basis),  # type: ignore[arg-type]
+            grantor=to_wire(permission.grantor),  # type: ignore[arg-type]
+            issuer_agency=self.recorder.sender.agency,
+            subject=subject,
+            purposes=[to_wire(each) for each in permission.purposes],  # type: ignore[misc]
+            field_sets=[to_wire(each) for each in permission.field_sets],  # type: ignore[misc]
+            recipient_agencies=permission.recipient_agencies,
+            recipient_roles=permission.recipient_roles,
+            effective_time=timestamp(permission.effective),
+            expire_time=timestamp(permission.expires),
+            lapse_date=lapse_date(permission),
+            evidence_commitment=reference_commitment(
+                self.commitment_key, "AUTHORITY_EVIDENCE", permission.evidence_reference
+            ),
+            language_version_hash=hashlib.sha256(text.encode()).digest() if text else b"",
+            copy_given_to_youth=permission.copy_given_to_youth,
+            redisclosure_prohibited=True,
+        )
+
+    def _listed(self, item: authority_pb2.ListedAuthority) -> Listed:
+        now, recorded = self.recorder.sender.now(), item.recorded.create_time.ToDatetime(UTC)
+        directory = self.recorder.sender.directory()
+        for moment in (now, recorded):
+            # A key that has ended since still vouches for what it signed in its time (SECURITY §3.3).
+            try:
+                open_authority(item.authority, directory, moment)
+            except AuthorityInvalid:
+                continue
+            authority = parse(authority_pb2.Authority, item.authority.payload)
+            authority.ClearField("subject")
+            revoked = item.revoke_time.ToDatetime(UTC) if item.HasField("revoke_time") else None
+            return Listed(authority, revoked)
+        raise EvidenceInvalid("authority")
+
+
+def lapse_date(permission: Permission) -> str:
+    """The day on which the grantor's power ends, `YYYY-MM-DD`; empty where it does not end with the youth's majority.
+
+    A birthday within the authority's life is told exactly, because the law turns on it. Otherwise the end of that life
+    stands in its place: the authority ends by itself before, and the birth date stays in the county.
+    """
+    if permission.basis is not Basis.CONSENT or permission.grantor not in _LAPSING:
+        return ""
+    majority = _majority(permission.birth_date)
+    if majority_moment(majority) <= permission.expires:
+        return majority.isoformat()
+    return (permission.expires.astimezone(UTC).date() + timedelta(days=2)).isoformat()
+
+
+def _majority(birth_date: date) -> date:
+    year = birth_date.year + MAJORITY_YEARS
+    try:
+        return birth_date.replace(year=year)
+    except ValueError:
+        # Born on 29 February: of age on 1 March of a common year.
+        return date(year, 3, 1)
+
+
+def _check_times(permission: Permission) -> None:
+    if permission.expires <= permission.effective:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("expire_time: after effective_time",))

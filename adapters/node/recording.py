@@ -1,0 +1,81 @@
+"""Calls that record something: the common way from what a user says to a leaf that says it.
+
+Decides their order: bytes durable, sent, receipt checked against these bytes and this outcome, receipt durable. What is
+recorded is decided by the callers (`reports`, `authorities`, `accesses`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from adapters.errors import EvidenceInvalid
+from adapters.node.receipts import OUTCOME, Expected, Kept, Requests, check_receipt, request_digest
+from adapters.node.rpcs import Rpc
+from adapters.node.send import Act, Deadline, Sender
+from gateway.protocol.names import RequestId
+from gateway.protocol.outcomes import Outcome
+from gateway.protocol.wire_names import from_wire
+from homeward.audit.v1.log_pb2 import Receipt
+
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded, for whom, under which identifier."""
+
+    request_id: RequestId
+    act: Act
+    content: bytes = field(repr=False)
+    """Keyed digest of everything the county system said, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Sends calls that record."""
+
+    sender: Sender
+    requests: Requests
+
+    async def send(
+        self, rpc: Rpc[Q, A], entry: Entry, deadline: Deadline, build: Callable[[], Awaitable[Message]]
+    ) -> tuple[A, bytes]:
+        """The gateway's answer, unverified, and the digest of the bytes it answers.
+
+        `build` makes the message; it is not run when this identifier was sent before. Raises `CallFailed`, `Conflict`.
+        """
+        method = rpc.path.rpartition("/")[2]
+        payload = await asyncio.to_thread(self.requests.recall, entry.request_id, method, entry.content)
+        if payload is None:
+            payload = (await build()).SerializeToString()
+            await asyncio.to_thread(
+                self.requests.remember,
+                entry.request_id,
+                method,
+                entry.content,
+                payload=payload,
+                now=self.sender.now(),
+            )
+        return await self.sender.send(rpc, payload, entry.act, deadline), request_digest(payload)
+
+    async def check(
+        self, receipt: Receipt, entry: Entry, *, digest: bytes, kinds: frozenset[str], outcome: Outcome | None
+    ) -> Kept:
+        """The receipt, after it was found to say this request and this outcome, and kept. Raises `EvidenceInvalid`."""
+        kept = check_receipt(receipt, self.sender.directory(), Expected(kinds, digest))
+        if outcome is not None and kept.opened.get(OUTCOME, outcome.encode()) != outcome.encode():
+            raise EvidenceInvalid("receipt_outcome")
+        await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
+        return kept
+
+
+def outcome_of(number: int) -> Outcome:
+    """The outcome of a call that records. Raises `EvidenceInvalid` for one it cannot have."""
+    outcome = from_wire(Outcome, number)
+    if outcome in (Outcome.NO_ACTIVE_FLAG_FOUND, Outcome.NO_DISCLOSABLE_RECORD, Outcome.SOURCE_UNAVAILABLE):
+        raise EvidenceInvalid("outcome")
+    return outcome

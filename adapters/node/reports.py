@@ -1,0 +1,288 @@
+"""Reports of this county's staff about missing youths: raised, updated, located, resolved.
+
+Decides what the county states itself (a flag of its own, signed here) and what it only reports of another's. A flag is
+on disk before it is sent: a gateway that recorded it while this process died must not know more than its owner.
+
+The details of a flag (FS2) and its duties (FS3) stay in the county; a duty done is told with its time alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from google.protobuf.message import Message
+
+from adapters.errors import ErrorReason, EvidenceInvalid, Invalid, NotFound
+from adapters.identity.tokenize import Person
+from adapters.node import rpcs
+from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.identifiers import timestamp
+from adapters.node.receipts import Kept
+from adapters.node.recording import Entry, Recorder, outcome_of
+from adapters.node.send import Deadline
+from adapters.node.translate import county_errors
+from adapters.records import LocalSubjectId
+from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle, county_of
+from gateway.protocol.outcomes import Outcome
+from gateway.protocol.wire_names import from_wire
+from homeward.gateway.v1.codes_pb2 import ResolutionGroup
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
+from homeward.gateway.v1.missing_pb2 import (
+    DUTY_COURT_NOTICE,
+    DUTY_LAW_ENFORCEMENT_REPORT,
+    DUTY_NCMEC_REPORT,
+    DUTY_PARTIES_NOTICE,
+    DUTY_TRIBE_NOTICE,
+    Duty,
+    DutyDone,
+    DutyDue,
+    FlagReport,
+    FlagResolution,
+    FlagUpdate,
+    LocatedReport,
+)
+from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
+
+# A flag that is known already, or that another agency owns, makes the report a supporting one; a late one is marked.
+_RAISED: Final = frozenset({"flag.raised"})
+_UPDATED: Final = frozenset({"flag.updated"})
+_LOCATED: Final = frozenset({"flag.located"})
+_RESOLVED: Final = frozenset({"flag.resolved", "flag.located"})
+# What the policy refuses leaves a decision instead.
+_REFUSED: Final = frozenset({"access.decision"})
+
+TIME_OF_DUTY: Final[dict[Duty, str]] = {
+    DUTY_LAW_ENFORCEMENT_REPORT: "law_enforcement_report_time",
+    DUTY_NCMEC_REPORT: "ncmec_report_time",
+    DUTY_PARTIES_NOTICE: "parties_notice_time",
+    DUTY_COURT_NOTICE: "court_notice_time",
+    DUTY_TRIBE_NOTICE: "tribe_notice_time",
+}
+"""Field of FS3 that holds when a duty was done."""
+
+
+class Listing(Protocol):
+    """This agency's own youths in the exchange's index."""
+
+    async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
+        """The youth's handle, listed at the gateway when this returns. Raises `NotReady(SUBJECT)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A youth is missing, as staff report it."""
+
+    youth: Person = field(repr=False)
+    local_id: LocalSubjectId | None = field(repr=False)
+    """The county's own number; None from an agency that does not own the youth."""
+    learned: datetime
+    handling_code: HandlingCode
+    locate: FlagLocate = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the owner changes about a flag; with nothing set the flag still stands."""
+
+    duties: Sequence[DutyDone] = ()
+    handling_code: HandlingCode | None = None
+    locate: FlagLocate | None = field(default=None, repr=False)
+    return_conversation_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a report."""
+
+    outcome: Outcome
+    receipt: Kept
+    flag_id: bytes = b""
+    late: bool = False
+    open_duties: tuple[DutyDue, ...] = ()
+    flag_state: FlagState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Reports to the exchange for this county's staff."""
+
+    recorder: Recorder
+    flags: OwnFlags
+    issuer: FlagIssuer
+    listing: Listing
+    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+
+    async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
+        """The report is on record. Raises an `adapters.errors.Error`."""
+        with county_errors():
+            flag = await self._own_flag(absence)
+
+            async def build() -> Message:
+                (tokens,) = await self.tokens([absence.youth])
+                return FlagReport(
+                    request_id=entry.request_id,
+                    subject_handle=flag.handle if flag is not None else b"",
+                    tokens=tokens,
+                    flag_statement=flag.statement if flag is not None else None,
+                    learn_time=timestamp(absence.learned),
+                )
+
+            response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kept = await self.recorder.check(
+                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
+            )
+            await self._settle(flag, response.flag_id)
+            return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
+
+    async def update_flag(self, entry: Entry, flag_id: FlagId, change: Change, deadline: Deadline) -> Recorded:
+        """The change is on record and this county's own copy has it. Raises `NotFound` unless the flag is its own."""
+        with county_errors():
+            flag = await self._own(flag_id)
+
+            async def build() -> Message:
+                following = self.issuer.changed(
+                    flag,
+                    now=self.recorder.sender.now(),
+                    handling_code=change.handling_code,
+                    locate=change.locate,
+                    casework=_casework(flag.casework, change),
+                )
+                await asyncio.to_thread(self.flags.keep, following)
+                return FlagUpdate(
+                    request_id=entry.request_id,
+                    flag_id=flag_id,
+                    flag_statement=following.statement,
+                    duties=change.duties,
+                )
+
+            response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kept = await self.recorder.check(
+                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
+            )
+            await self._recorded(outcome, flag_id)
+            return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
+
+    async def report_located(
+        self, entry: Entry, flag_id: FlagId, *, located: datetime, county: str, deadline: Deadline
+    ) -> Recorded:
+        """The owner is told. `county` is a five-digit FIPS code, empty for this county."""
+        with county_errors():
+
+            async def build() -> Message:
+                return LocatedReport(
+                    request_id=entry.request_id,
+                    flag_id=flag_id,
+                    located_county=county or county_of(self.recorder.sender.agency),
+                    locate_time=timestamp(located),
+                )
+
+            response, digest = await self.recorder.send(rpcs.REPORT_LOCATED, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kept = await self.recorder.check(
+                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _LOCATED), outcome=outcome
+            )
+            return Recorded(outcome, kept, flag_id=flag_id)
+
+    async def resolve_flag(
+        self,
+        entry: Entry,
+        flag_id: FlagId,
+        *,
+        resolution: ResolutionGroup,
+        entered_in_error: bool,
+        deadline: Deadline,
+    ) -> Recorded:
+        """The flag is ended by its owner, or reported as located by anybody else."""
+        with county_errors():
+            flag = await asyncio.to_thread(self.flags.by_id, flag_id)
+
+            async def build() -> Message:
+                statement = None
+                if flag is not None:
+                    statement = await self._ended(flag, resolution, entered_in_error=entered_in_error)
+                return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
+
+            response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
+            outcome = outcome_of(response.outcome)
+            kept = await self.recorder.check(
+                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
+            )
+            await self._recorded(outcome, flag_id)
+            state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
+            return Recorded(outcome, kept, flag_id=flag_id, flag_state=state)
+
+    async def _own_flag(self, absence: Absence) -> OwnFlag | None:
+        """The flag this agency states, on disk; the open one where the youth has one. None from a non-owner."""
+        if absence.local_id is None:
+            return None
+        if not absence.locate.missing_since_date:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_locate.missing_since_date: required",))
+        sender = self.recorder.sender
+        handle = await self.listing.listed(absence.local_id)
+        known = await asyncio.to_thread(self.flags.open_flag, handle)
+        if known is not None:
+            return known
+        flag = self.issuer.raised(
+            FlagId(sender.random_bytes(16)),
+            handle,
+            handling_code=absence.handling_code,
+            learned=absence.learned,
+            locate=absence.locate,
+            now=sender.now(),
+        )
+        await asyncio.to_thread(self.flags.keep, flag)
+        return flag
+
+    async def _settle(self, flag: OwnFlag | None, recorded: bytes) -> None:
+        if flag is None:
+            if recorded:
+                raise EvidenceInvalid("flag_id")
+            return
+        if recorded == flag.flag_id:
+            await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
+        else:
+            # Refused, or a supporting report of another owner's flag: this agency states none.
+            await asyncio.to_thread(self.flags.drop, flag.flag_id)
+
+    async def _own(self, flag_id: FlagId) -> OwnFlag:
+        flag = await asyncio.to_thread(self.flags.by_id, flag_id)
+        if flag is None:
+            raise NotFound(ErrorReason.FLAG_NOT_FOUND)
+        return flag
+
+    async def _recorded(self, outcome: Outcome, flag_id: FlagId) -> None:
+        flag = await asyncio.to_thread(self.flags.by_id, flag_id)
+        if flag is not None and outcome is Outcome.RECORDED:
+            await asyncio.to_thread(self.flags.recorded, flag_id, flag.version)
+
+    async def _ended(self, flag: OwnFlag, resolution: ResolutionGroup, *, entered_in_error: bool) -> SignedEnvelope:
+        now = self.recorder.sender.now()
+        casework = FlagCasework()
+        casework.CopyFrom(flag.casework)
+        casework.resolved_date = now.date().isoformat()
+        casework.resolution_group = resolution
+        state = FlagState.ENTERED_IN_ERROR if entered_in_error else FlagState.RESOLVED
+        following = self.issuer.changed(flag, now=now, state=state, casework=casework)
+        await asyncio.to_thread(self.flags.keep, following)
+        return following.statement
+
+
+def _kinds(outcome: Outcome, kinds: frozenset[str]) -> frozenset[str]:
+    return kinds if outcome is Outcome.RECORDED else _REFUSED
+
+
+def _casework(before: FlagCasework, change: Change) -> FlagCasework:
+    casework = FlagCasework()
+    casework.CopyFrom(before)
+    for done in change.duties:
+        name = TIME_OF_DUTY[done.duty]
+        if done.HasField("done_time"):
+            getattr(casework, name).CopyFrom(done.done_time)
+        else:
+            casework.ClearField(name)
+    casework.return_conversation_done |= change.return_conversation_done
+    return casework
