@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -24,6 +25,10 @@ KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
 # Every box key is used for exactly one box, so the nonce of AES-GCM need not vary (README.md, "Boxes").
 _BOX_NONCE: Final = bytes(12)
+_BOX_MESSAGE: Final = b"box"
+_BODY_LABEL: Final = fmt.DOMAIN + b"/body\0"
+# Two sequence numbers, then the lengths of tag, three names and four boxes: no byte can pass from one to the next.
+_BODY_HEAD: Final = struct.Struct(">2Q8I").pack
 _DECOYS_FROM: Final = fmt.NONCE_BYTES
 
 
@@ -190,26 +195,34 @@ def build_entry(
 def _seal_fields(
     fields: Sequence[Field], class_keys: tuple[bytes, bytes, bytes, bytes], nonce: bytes
 ) -> tuple[list[bytes], tuple[bytes, bytes, bytes, bytes]]:
-    entry_keys: list[bytes | None] = [None, None, None, None]
-    plain: list[list[bytes]] = [[], [], [], []]
+    # One keyed state per class, copied for each salt: this loop is most of what an entry costs.
+    keyed: list[hmac.HMAC | None] = [None, None, None, None]
+    plain: tuple[list[bytes], ...] = ([], [], [], [])
     digests: list[bytes] = []
     for slot, item in enumerate(fields):
-        cls, name, value = item.cls, item.name, item.value
-        key = entry_keys[cls]
-        if key is None:
-            key = entry_keys[cls] = fmt.entry_key(class_keys[cls], _LABELS[cls], nonce)
-        named = fmt.name_bytes(name)
-        digests.append(fmt.named_digest(fmt.field_salt(key, slot), named, value))
-        plain[cls] += (fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value)
+        cls, value = item.cls, item.value
+        state = keyed[cls]
+        if state is None:
+            state = keyed[cls] = hmac.new(fmt.entry_key(class_keys[cls], _LABELS[cls], nonce), None, "sha256")
+        salt = state.copy()
+        salt.update(fmt.SALT_MESSAGES[slot])
+        named = fmt.name_bytes(item.name)
+        digests.append(hashlib.sha256(fmt.FIELD_LABEL + salt.digest() + named + value).digest())
+        plain[cls].extend((fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value))
     sealed = [
-        AESGCM(_box_key(key)).encrypt(_BOX_NONCE, b"".join(parts), _LABELS[cls]) if key is not None else b""
-        for cls, (key, parts) in enumerate(zip(entry_keys, plain, strict=True))
+        _seal(state, _LABELS[cls], b"".join(parts)) if state is not None else b""
+        for cls, (state, parts) in enumerate(zip(keyed, plain, strict=True))
     ]
     return digests, (sealed[0], sealed[1], sealed[2], sealed[3])
 
 
+def _seal(keyed: hmac.HMAC, label: bytes, plain: bytes) -> bytes:
+    keyed.update(_BOX_MESSAGE)
+    return AESGCM(keyed.digest()).encrypt(_BOX_NONCE, plain, label)
+
+
 def _box_key(key: bytes) -> bytes:
-    return hmac.digest(key, b"box", "sha256")
+    return hmac.digest(key, _BOX_MESSAGE, "sha256")
 
 
 def youth_tag(youth: YouthKey) -> bytes:
@@ -221,10 +234,10 @@ def _body_digest(
     nonce: bytes, tag: bytes, names: tuple[str, str, str], sequences: tuple[int, int], boxes: tuple[bytes, ...]
 ) -> bytes:
     # Not salted: the random nonce and the ciphertexts make it as unguessable as a decoy.
-    parts = [fmt.DOMAIN + b"/body\0", nonce]
-    for part in (tag, *(name.encode() for name in names), *(n.to_bytes(8, "big") for n in sequences), *boxes):
-        parts += (len(part).to_bytes(4, "big"), part)
-    return hashlib.sha256(b"".join(parts)).digest()
+    kind, requester, holder = names
+    parts = (tag, kind.encode(), requester.encode(), holder.encode(), *boxes)
+    head = _BODY_HEAD(*sequences, *map(len, parts))
+    return hashlib.sha256(b"".join((_BODY_LABEL, nonce, head, *parts))).digest()
 
 
 def check_entry(entry: StoredEntry) -> None:
@@ -232,12 +245,26 @@ def check_entry(entry: StoredEntry) -> None:
 
     Needs no key. Together with a leaf hash that is in the tree it covers every stored byte of the entry.
     """
+    if not _is_well_typed(entry):
+        raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=entry.index)
     if len(entry.digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(entry.nonce) != fmt.NONCE_BYTES:
         raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=entry.index)
     names = (entry.kind, entry.requester, entry.holder)
     body = _body_digest(entry.nonce, entry.tag, names, (entry.requester_seq, entry.holder_seq), entry.boxes)
     if body != entry.digests[fmt.FIELD_SLOTS * fmt.DIGEST_BYTES :]:
         raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=entry.index)
+
+
+def _is_well_typed(entry: StoredEntry) -> bool:
+    # SQLite keeps whatever type it is given, so damage can turn a number into bytes.
+    raw: tuple[object, ...] = (entry.nonce, entry.digests, *entry.boxes, entry.tag)
+    names: tuple[object, ...] = (entry.kind, entry.requester, entry.holder)
+    numbers: tuple[object, ...] = (entry.time_ms, entry.requester_seq, entry.holder_seq)
+    return (
+        all(isinstance(value, bytes) for value in raw)
+        and all(isinstance(value, str) for value in names)
+        and all(isinstance(value, int) and 0 <= value < 1 << 63 for value in numbers)
+    )
 
 
 def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]:

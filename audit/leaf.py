@@ -28,10 +28,11 @@ MAX_NAME_BYTES = 32
 MAX_VALUE_BYTES = 1024
 
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
+# Parts of the hashed bytes, made once for the writer's inner loop.
 SLOT_OCTETS = tuple(bytes((slot,)) for slot in range(SLOTS))
 TWO_OCTETS = struct.Struct(">H").pack
-_FIELD_LABEL = DOMAIN + b"/field\0"
-_SALT_MESSAGES = tuple(b"salt\0" + bytes((slot,)) for slot in range(SLOTS))
+FIELD_LABEL = DOMAIN + b"/field\0"
+SALT_MESSAGES = tuple(b"salt\0" + bytes((slot,)) for slot in range(SLOTS))
 
 
 @lru_cache(maxsize=1024)
@@ -45,11 +46,6 @@ def name_bytes(name: str) -> bytes:
 def field_digest(salt: bytes, name: str, value: bytes, *, domain: bytes = DOMAIN) -> bytes:
     """Returns the 32-byte digest that commits to one field. `salt` is 32 bytes."""
     return hashlib.sha256(domain + b"/field\0" + salt + name_bytes(name) + value).digest()
-
-
-def named_digest(salt: bytes, named: bytes, value: bytes) -> bytes:
-    """Returns the same as `field_digest`, for a name already in its hashed form: the writer's hot path."""
-    return hashlib.sha256(_FIELD_LABEL + salt + named + value).digest()
 
 
 def commitment(digests: bytes, *, domain: bytes = DOMAIN) -> bytes:
@@ -86,4 +82,4 @@ def entry_key(class_key: bytes, label: bytes, nonce: bytes) -> bytes:
 
 def field_salt(key: bytes, slot: int) -> bytes:
     """Returns the salt of the field in `slot`; `key` is an `entry_key`."""
-    return hmac.digest(key, _SALT_MESSAGES[slot], "sha256")
+    return hmac.digest(key, SALT_MESSAGES[slot], "sha256")

@@ -143,10 +143,14 @@ def entry_of(row: Sequence[Any]) -> StoredEntry:
 
 
 def tree_state(tx: Tx) -> TreeState:
-    """Returns the tree's row. Raises EvidenceError(STORE) unless there is exactly one."""
+    """Returns the tree's row. Raises EvidenceError(STORE) unless there is exactly one, with values of its types."""
     rows = tx.all(_TREE)
     if len(rows) != 1:
         raise EvidenceError(EvidenceReason.STORE, "the log does not have exactly one tree")
+    # SQLite keeps whatever type it is given, so damage can turn a number into bytes.
+    kinds = (str, int, bytes, bytes, int, str)
+    if not all(isinstance(value, kind) for value, kind in zip(rows[0], kinds, strict=True)):
+        raise EvidenceError(EvidenceReason.STORE, "the tree's row holds values of the wrong type")
     return TreeState(*rows[0])
 
 

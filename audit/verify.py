@@ -97,7 +97,6 @@ def _verify(
     progress: Callable[[int, int], None] | None,
 ) -> Verified:
     tree = tree_state(tx)
-    _check_types(tree)
     trusted = key or parse_vkey(tree.log_key)
     if tree.log_key != trusted.vkey():
         raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
@@ -111,13 +110,6 @@ def _verify(
     return Verified(
         trusted.origin, walk.size, tree.root, walk.time_ms, len(walk.heads), key is not None, tuple(checkpoints)
     )
-
-
-def _check_types(tree: TreeState) -> None:
-    # SQLite keeps whatever type it is given, so damage can turn a number into bytes.
-    values: tuple[object, ...] = (tree.log_key, tree.size, tree.root, tree.frontier, tree.time_ms, tree.note)
-    if not all(isinstance(value, kind) for value, kind in zip(values, (str, int, bytes, bytes, int, str), strict=True)):
-        raise EvidenceError(EvidenceReason.STORE, "the tree's row holds values of the wrong type")
 
 
 def _walk_entries(
@@ -163,27 +155,14 @@ def _check_row(row: Sequence[Any], walk: _Walk) -> bytes:
     if row[0] != index:
         raise EvidenceError(EvidenceReason.GAP, "the entry is missing", index=index)
     entry = entry_of(row)
-    if not _is_well_typed(entry, row[2]):
-        raise EvidenceError(EvidenceReason.LEAF, "the entry's row holds values of the wrong type or range", index=index)
+    check_entry(entry)
     if entry.time_ms < walk.time_ms:
         raise EvidenceError(EvidenceReason.TIME, "the entry is older than the one before it", index=index)
-    check_entry(entry)
     hashed = merkle.leaf_hash(entry.leaf)
     if hashed != row[2]:
         raise EvidenceError(EvidenceReason.LEAF, "the entry does not hash to its leaf", index=index)
     _check_sequence(walk, entry, hashed)
     return hashed
-
-
-def _is_well_typed(entry: StoredEntry, leaf_hash: object) -> bool:
-    raw: tuple[object, ...] = (entry.nonce, entry.digests, *entry.boxes, entry.tag, leaf_hash)
-    names: tuple[object, ...] = (entry.kind, entry.requester, entry.holder)
-    numbers: tuple[object, ...] = (entry.time_ms, entry.requester_seq, entry.holder_seq)
-    return (
-        all(isinstance(value, bytes) for value in raw)
-        and all(isinstance(value, str) for value in names)
-        and all(isinstance(value, int) and 0 <= value < 1 << 63 for value in numbers)
-    )
 
 
 def _check_sequence(walk: _Walk, entry: StoredEntry, hashed: bytes) -> None:

@@ -59,8 +59,3 @@ def test_every_changed_digest_byte_breaks_the_commitment() -> None:
 def test_names_outside_the_alphabet_are_refused(name: str) -> None:
     with pytest.raises(DraftError):
         leaf.name_bytes(name)
-
-
-def test_the_fast_digest_is_the_documented_one() -> None:
-    salt, value = _sha("salt"), b"value"
-    assert leaf.named_digest(salt, leaf.name_bytes("kind"), value) == leaf.field_digest(salt, "kind", value)
