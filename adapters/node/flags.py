@@ -1,0 +1,246 @@
+"""This agency's own missing-from-care flags: what it states of them, and what stays here until a grant asks.
+
+Decides the statement: signed with the county's flag key, so that nobody else can invent a flag; valid for 30 days, so
+that one forgotten here ends; its version grows, so that an old one cannot replace a new one. Details (FS2) and duties
+(FS3) are kept beside it and leave only inside a sealed answer.
+
+Does not decide to raise or resolve: a person of the county does, through a call with a user assertion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, select
+
+from adapters.node.identifiers import timestamp
+from adapters.node.store import Store, own_flag
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import (
+    OPEN_FLAG_STATES,
+    FlagId,
+    FlagState,
+    HandlingCode,
+    SubjectHandle,
+)
+from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.wire_names import to_wire
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
+
+STATEMENT_LIFE: Final = timedelta(days=30)
+"""An owner that has not re-affirmed a flag for 30 days is no longer looking (DOMAIN §4a row 5)."""
+REAFFIRM_BEFORE: Final = timedelta(days=10)
+"""How long before its end a statement is due to be re-affirmed."""
+BACKDATING: Final = timedelta(minutes=5)
+PRIOR_WINDOW: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFlag:
+    """One flag as its owner knows it. Immutable; a change is another value with a higher version."""
+
+    flag_id: FlagId
+    handle: SubjectHandle = field(repr=False)
+    state: FlagState
+    handling_code: HandlingCode
+    version: int
+    learned: datetime
+    """When the agency learned of the absence, UTC."""
+    expires: datetime
+    """End of the newest statement."""
+    statement: SignedEnvelope = field(repr=False)
+    locate: FlagLocate = field(repr=False)
+    casework: FlagCasework = field(repr=False)
+    recorded: bool = False
+    """Whether the gateway has recorded this version."""
+
+    @property
+    def is_open(self) -> bool:
+        """Somebody is still looking."""
+        return self.state in OPEN_FLAG_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class FlagIssuer:
+    """Makes and signs what the county states."""
+
+    county: str
+    key: SigningKey = field(repr=False)
+
+    def raised(
+        self,
+        flag_id: FlagId,
+        handle: SubjectHandle,
+        *,
+        handling_code: HandlingCode,
+        learned: datetime,
+        locate: FlagLocate,
+        now: datetime,
+    ) -> OwnFlag:
+        """A new flag, active, version 1, not yet recorded at the gateway."""
+        draft = OwnFlag(
+            flag_id=flag_id,
+            handle=handle,
+            state=FlagState.ACTIVE,
+            handling_code=handling_code,
+            version=1,
+            learned=learned,
+            expires=now,
+            statement=SignedEnvelope(),
+            locate=locate,
+            casework=FlagCasework(),
+        )
+        return self._signed(draft, now)
+
+    def changed(
+        self,
+        flag: OwnFlag,
+        *,
+        now: datetime,
+        state: FlagState | None = None,
+        handling_code: HandlingCode | None = None,
+        locate: FlagLocate | None = None,
+        casework: FlagCasework | None = None,
+    ) -> OwnFlag:
+        """The next version, with what is given changed; with nothing given the flag is re-affirmed."""
+        following = replace(
+            flag,
+            state=state or flag.state,
+            handling_code=handling_code or flag.handling_code,
+            locate=locate or flag.locate,
+            casework=casework or flag.casework,
+            version=flag.version + 1,
+            recorded=False,
+        )
+        return self._signed(following, now)
+
+    def _signed(self, flag: OwnFlag, now: datetime) -> OwnFlag:
+        expires = now + STATEMENT_LIFE
+        statement = FlagStatement(
+            flag_id=flag.flag_id,
+            county=self.county,
+            state=to_wire(flag.state),  # type: ignore[arg-type]
+            handling_code=to_wire(flag.handling_code),  # type: ignore[arg-type]
+            version=flag.version,
+            issue_time=timestamp(now - BACKDATING),
+            expire_time=timestamp(expires),
+        )
+        return replace(flag, statement=wrap(statement, self.key), expires=expires)
+
+
+class OwnFlags:
+    """The flags on disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, flag: OwnFlag) -> None:
+        """This version is on disk. Raises ValueError for a version that is not newer than the one there."""
+        values = _values(flag)
+        with self._store.write() as connection:
+            known = connection.scalar(select(own_flag.c.version).where(own_flag.c.flag_id == flag.flag_id))
+            if known is None:
+                connection.execute(own_flag.insert().values(values))
+            elif known < flag.version:
+                connection.execute(own_flag.update().where(own_flag.c.flag_id == flag.flag_id).values(values))
+            else:
+                raise ValueError("a flag's version only grows")
+
+    def recorded(self, flag_id: FlagId, version: int) -> None:
+        """The gateway has recorded this version."""
+        with self._store.write() as connection:
+            connection.execute(
+                own_flag.update()
+                .where(own_flag.c.flag_id == flag_id, own_flag.c.version == version)
+                .values(recorded=1)
+            )
+
+    def drop(self, flag_id: FlagId) -> None:
+        """A flag the gateway refused to record is gone; one it recorded stays."""
+        with self._store.write() as connection:
+            connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id, own_flag.c.recorded == 0))
+
+    def by_id(self, flag_id: FlagId) -> OwnFlag | None:
+        """The newest version of a flag, or None."""
+        with self._store.read() as connection:
+            row = connection.execute(select(own_flag).where(own_flag.c.flag_id == flag_id)).one_or_none()
+        return None if row is None else _flag(row)
+
+    def of(self, handle: SubjectHandle) -> Sequence[OwnFlag]:
+        """Every flag of one youth, oldest first."""
+        query = select(own_flag).where(own_flag.c.handle == handle).order_by(own_flag.c.learn_ms)
+        with self._store.read() as connection:
+            return [_flag(row) for row in connection.execute(query)]
+
+    def open_flag(self, handle: SubjectHandle) -> OwnFlag | None:
+        """The flag under which a youth is being looked for, or None."""
+        return next((flag for flag in reversed(self.of(handle)) if flag.is_open), None)
+
+    def open_handles(self) -> frozenset[SubjectHandle]:
+        """Youths with an open flag."""
+        states = [str(state) for state in OPEN_FLAG_STATES]
+        query = select(own_flag.c.handle).where(own_flag.c.state.in_(states))
+        with self._store.read() as connection:
+            return frozenset(SubjectHandle(handle) for handle in connection.scalars(query))
+
+    def due(self, now: datetime) -> Sequence[OwnFlag]:
+        """Open flags whose statement ends soon: somebody must say that they still stand."""
+        limit = milliseconds(now + REAFFIRM_BEFORE)
+        states = [str(state) for state in OPEN_FLAG_STATES]
+        query = select(own_flag).where(own_flag.c.state.in_(states), own_flag.c.statement_expire_ms <= limit)
+        with self._store.read() as connection:
+            return [_flag(row) for row in connection.execute(query)]
+
+
+def casework_of(flag: OwnFlag, earlier: Sequence[OwnFlag]) -> FlagCasework:
+    """FS3 of a flag: its duties, and how often the youth was missing in the twelve months before."""
+    since = flag.learned - PRIOR_WINDOW
+    counted = [
+        each
+        for each in earlier
+        if each.flag_id != flag.flag_id
+        and each.state is not FlagState.ENTERED_IN_ERROR
+        and since <= each.learned < flag.learned
+    ]
+    casework = FlagCasework()
+    casework.CopyFrom(flag.casework)
+    casework.prior_flag_count = min(len(counted), 99)
+    return casework
+
+
+
+
+def _values(flag: OwnFlag) -> dict[str, Any]:
+    return {
+        "flag_id": flag.flag_id,
+        "handle": flag.handle,
+        "state": str(flag.state),
+        "handling_code": str(flag.handling_code),
+        "version": flag.version,
+        "locate": flag.locate.SerializeToString(),
+        "casework": flag.casework.SerializeToString(),
+        "learn_ms": milliseconds(flag.learned),
+        "statement": flag.statement.SerializeToString(),
+        "statement_expire_ms": milliseconds(flag.expires),
+        "recorded": int(flag.recorded),
+    }
+
+
+def _flag(row: Row[Any]) -> OwnFlag:
+    return OwnFlag(
+        flag_id=FlagId(row.flag_id),
+        handle=SubjectHandle(row.handle),
+        state=FlagState(row.state),
+        handling_code=HandlingCode(row.handling_code),
+        version=row.version,
+        learned=moment_of(row.learn_ms).astimezone(UTC),
+        expires=moment_of(row.statement_expire_ms),
+        statement=SignedEnvelope.FromString(row.statement),
+        locate=FlagLocate.FromString(row.locate),
+        casework=FlagCasework.FromString(row.casework),
+        recorded=bool(row.recorded),
+    )

@@ -1,0 +1,53 @@
+"""Why a source does not answer a work order: one typed reason each, kept in this county.
+
+Outside, every one of them looks like an unknown youth. None holds a value of the order.
+"""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why this source does not answer. Kept here; outside every one of them looks like an unknown youth."""
+
+    MALFORMED = "MALFORMED"
+    REPEATED = "REPEATED"
+    DECISION_REPEATED = "DECISION_REPEATED"
+    OTHER_SOURCE = "OTHER_SOURCE"
+    GRANT_EXPIRED = "GRANT_EXPIRED"
+    GRANT_TOO_LONG = "GRANT_TOO_LONG"
+    QUERY_MALFORMED = "QUERY_MALFORMED"
+    ASSERTION_MALFORMED = "ASSERTION_MALFORMED"
+    ASSERTION_KEY = "ASSERTION_KEY"
+    ASSERTION_SIGNATURE = "ASSERTION_SIGNATURE"
+    ASSERTION_EXPIRED = "ASSERTION_EXPIRED"
+    ASSERTION_NOT_YET = "ASSERTION_NOT_YET"
+    ASSERTION_LIFETIME = "ASSERTION_LIFETIME"
+    ASSERTION_AUDIENCE = "ASSERTION_AUDIENCE"
+    ASSERTION_REQUEST = "ASSERTION_REQUEST"
+    ASSERTION_BINDING = "ASSERTION_BINDING"
+    REQUESTER_DIFFERS = "REQUESTER_DIFFERS"
+    RECEIPT_INVALID = "RECEIPT_INVALID"
+    RECEIPT_OLD = "RECEIPT_OLD"
+    RECEIPT_OTHER_REQUEST = "RECEIPT_OTHER_REQUEST"
+    RECEIPT_NO_PERMIT = "RECEIPT_NO_PERMIT"
+    RECEIPT_OTHER_USER = "RECEIPT_OTHER_USER"
+    RECEIPT_OTHER_INPUT = "RECEIPT_OTHER_INPUT"
+    POLICY_DIFFERS = "POLICY_DIFFERS"
+    AUTHORITY_INVALID = "AUTHORITY_INVALID"
+    AUTHORITY_DIFFERS = "AUTHORITY_DIFFERS"
+    FACTS_DIFFER = "FACTS_DIFFER"
+    DECISION_DIFFERS = "DECISION_DIFFERS"
+    RECIPIENT_KEY = "RECIPIENT_KEY"
+    SUBJECT_UNKNOWN = "SUBJECT_UNKNOWN"
+    TOKENS_DIFFER = "TOKENS_DIFFER"
+    DECIDED_OTHERWISE = "DECIDED_OTHERWISE"
+    FLAG_UNKNOWN = "FLAG_UNKNOWN"
+    HELD_FOR_HUMAN = "HELD_FOR_HUMAN"
+
+
+class OrderRefused(Exception):
+    """The order is not answered."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
