@@ -141,7 +141,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             # A source is named only after a permit (ARCHITECTURE §6, UNDETERMINED).
             response.sources.add(
                 agency=candidate.owner,
-                status=result.source_status,  # type: ignore[arg-type]
+                status=result.source_status,
                 sealed_record=result.sealed,
             )
         if decision.permit and candidate is not None:

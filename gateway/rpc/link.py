@@ -1,0 +1,152 @@
+"""AdapterLinkService: the stream an adapter keeps open.
+
+The reader takes results, acknowledgements and pings; the writer sends orders, alerts and
+notices. Once a second the peer is checked again, because a revoked certificate keeps its
+stream until somebody ends it (SECURITY §0.3): five seconds at most.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from audit.sequencer import Append
+from gateway.errors import Error, ErrorReason, Invalid, Unavailable
+from gateway.exchange.journal import Kind, draft
+from gateway.ports import Journal
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.parse import MalformedMessage, check
+from gateway.rpc.interceptor import current_peer
+from gateway.rpc.links import Link, Links
+from gateway.rpc.machine import MachineCalls
+from gateway.rpc.peer import Peer, Peers
+from gateway.store.alerts import Alerts
+from homeward.gateway.v1 import link_pb2 as pb
+from homeward.gateway.v1 import link_pb2_grpc
+
+MAX_CLOCK_SKEW: Final = timedelta(seconds=60)
+_RECHECK_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
+    """Runs one stream per adapter."""
+
+    def __init__(
+        self,
+        links: Links,
+        *,
+        peers: Peers,
+        machine: MachineCalls,
+        alerts: Alerts,
+        journal: Journal,
+        directory: Callable[[], DirectoryView],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._links = links
+        self._peers = peers
+        self._machine = machine
+        self._alerts = alerts
+        self._journal = journal
+        self._directory = directory
+        self._now = now
+
+    async def Connect(
+        self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Any
+    ) -> AsyncIterator[pb.ConnectResponse]:
+        """The link of one adapter, until either end stops."""
+        peer = current_peer()
+        link = await self._greet(request_iterator, peer)
+        self._links.open(link)
+        reader = asyncio.create_task(self._read(request_iterator, link))
+        try:
+            yield self._welcome()
+            async for message in self._messages(link, peer, reader):
+                yield message
+        finally:
+            reader.cancel()
+            self._links.drop(link)
+
+    async def _greet(self, requests: AsyncIterator[pb.ConnectRequest], peer: Peer) -> Link:
+        async for first in requests:
+            if first.WhichOneof("message") != "hello":
+                break
+            agency, hello = self._machine.open(first.hello, pb.Hello, peer)
+            if abs(hello.create_time.ToDatetime(UTC) - self._now()) > MAX_CLOCK_SKEW:
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.create_time: clock",))
+            return Link(agency, credit=hello.work_credit, alert_cursor=hello.alert_cursor)
+        raise Invalid(ErrorReason.PROTOCOL_ERROR)
+
+    def _welcome(self) -> pb.ConnectResponse:
+        welcome = pb.Welcome(directory_version=self._directory().version)
+        welcome.create_time.FromDatetime(self._now())
+        return pb.ConnectResponse(welcome=welcome)
+
+    async def _messages(self, link: Link, peer: Peer, reader: asyncio.Task[None]) -> AsyncIterator[pb.ConnectResponse]:
+        closed = asyncio.create_task(link.closed.wait())
+        try:
+            while True:
+                self._peers.check_live(peer)
+                if link.alerts_waiting.is_set():
+                    link.alerts_waiting.clear()
+                    async for alert in self._alerts_after_cursor(link):
+                        yield alert
+                taking = asyncio.create_task(link.outgoing.get())
+                alerted = asyncio.create_task(link.alerts_waiting.wait())
+                try:
+                    await asyncio.wait(
+                        {taking, alerted, reader, closed},
+                        timeout=_RECHECK_SECONDS,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    message = taking.result() if taking.done() else None
+                finally:
+                    taking.cancel()
+                    alerted.cancel()
+                if message is not None:
+                    yield message
+                elif closed.done():
+                    raise Unavailable(ErrorReason.LINK_REPLACED)
+                elif reader.done():
+                    reader.result()
+                    return
+        finally:
+            closed.cancel()
+
+    async def _alerts_after_cursor(self, link: Link) -> AsyncIterator[pb.ConnectResponse]:
+        while page := await self._alerts.after(link.agency, link.alert_cursor):
+            for alert in page:
+                link.alert_cursor = alert.sequence
+                alert.acting_duty_line = self._directory().county(alert.acting_agency[:5]).duty_line
+                yield pb.ConnectResponse(alert=alert)
+
+    async def _read(self, requests: AsyncIterator[pb.ConnectRequest], link: Link) -> None:
+        async for request in requests:
+            try:
+                check(request)
+            except MalformedMessage as exc:
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields) from exc
+            await self._take(request, link)
+
+    async def _take(self, request: pb.ConnectRequest, link: Link) -> None:
+        kind = request.WhichOneof("message")
+        if kind == "work_result":
+            link.answer(request.work_result)
+        elif kind == "alert_acknowledgement":
+            await self._acknowledge(link, request.alert_acknowledgement.sequence)
+        elif kind == "ping":
+            link.send(pb.ConnectResponse(pong=pb.Pong(alert_sequence=link.alert_cursor)))
+        else:
+            raise Invalid(ErrorReason.PROTOCOL_ERROR)
+
+    async def _acknowledge(self, link: Link, sequence: int) -> None:
+        if sequence > link.alert_cursor:
+            raise Invalid(ErrorReason.PROTOCOL_ERROR)
+        leaf = draft(Kind.ALERT_ACKNOWLEDGED, requester=link.agency, op={"sequence": sequence})
+        try:
+            await self._journal.enter(Append(leaf, rows=self._alerts.acknowledged(link.agency, sequence)))
+        except Error as failure:
+            # The adapter acknowledges again with its next alert; the link need not end for it.
+            log.warning("acknowledgement not recorded", extra={"reason": failure.reason})

@@ -1,0 +1,119 @@
+"""Links of adapters: where work orders go out and results come back.
+
+Decides how much a source is asked at once (its credit), and what a source that is not there,
+too slow or too busy counts as. One link an agency: a new one replaces the old, so that an
+adapter that reconnects is never asked over a dead stream.
+"""
+
+import asyncio
+from typing import Final
+
+from gateway.ports import SourceUnreachable
+from gateway.protocol.names import AgencyId
+from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_BUSY, SOURCE_STATUS_OFFLINE, SOURCE_STATUS_TIMED_OUT
+from homeward.gateway.v1.link_pb2 import ConnectResponse, DirectoryChanged, GoingAway, WorkOrder, WorkResult
+
+QUEUE_LIMIT: Final = 128
+
+
+class LinkClosed(Exception):
+    """The link ended: replaced by a newer one, or the gateway is stopping."""
+
+
+class Link:
+    """One open link. One event loop uses it."""
+
+    def __init__(self, agency: AgencyId, *, credit: int, alert_cursor: int) -> None:
+        self.agency = agency
+        self.alert_cursor = alert_cursor
+        self.outgoing: asyncio.Queue[ConnectResponse] = asyncio.Queue(QUEUE_LIMIT)
+        self.alerts_waiting = asyncio.Event()
+        self.alerts_waiting.set()
+        self.closed = asyncio.Event()
+        self._credit = credit
+        self._orders: dict[bytes, asyncio.Future[WorkResult]] = {}
+
+    async def ask(self, order: WorkOrder, *, seconds: float) -> WorkResult:
+        """The result of this order. Raises `SourceUnreachable`."""
+        if len(self._orders) >= self._credit:
+            raise SourceUnreachable(SOURCE_STATUS_BUSY)
+        future: asyncio.Future[WorkResult] = asyncio.get_running_loop().create_future()
+        self._orders[order.work_id] = future
+        try:
+            self.outgoing.put_nowait(ConnectResponse(work_order=order))
+            return await asyncio.wait_for(future, seconds)
+        except asyncio.QueueFull as exc:
+            raise SourceUnreachable(SOURCE_STATUS_BUSY) from exc
+        except TimeoutError as exc:
+            raise SourceUnreachable(SOURCE_STATUS_TIMED_OUT) from exc
+        finally:
+            del self._orders[order.work_id]
+
+    def answer(self, result: WorkResult) -> bool:
+        """The order that waits for this result has it; False when none does (unsolicited, or too late)."""
+        future = self._orders.get(result.work_id)
+        if future is None or future.done():
+            return False
+        future.set_result(result)
+        return True
+
+    def send(self, message: ConnectResponse) -> None:
+        """The message is sent when its turn comes; a full queue closes the link, because nobody reads it."""
+        try:
+            self.outgoing.put_nowait(message)
+        except asyncio.QueueFull:
+            self.close()
+
+    def close(self) -> None:
+        """The stream ends, and whoever waits for a result learns that the source is gone."""
+        self.closed.set()
+        for future in self._orders.values():
+            if not future.done():
+                future.set_exception(SourceUnreachable(SOURCE_STATUS_OFFLINE))
+
+
+class Links:
+    """Every open link; `ports.Sources` for the exchange."""
+
+    def __init__(self) -> None:
+        self._links: dict[AgencyId, Link] = {}
+
+    def connected(self) -> tuple[AgencyId, ...]:
+        """Agencies with an open link."""
+        return tuple(self._links)
+
+    def open(self, link: Link) -> None:
+        """The link is the agency's; an older one is closed."""
+        older = self._links.get(link.agency)
+        self._links[link.agency] = link
+        if older is not None:
+            older.close()
+
+    def drop(self, link: Link) -> None:
+        """The link is no longer the agency's."""
+        link.close()
+        if self._links.get(link.agency) is link:
+            del self._links[link.agency]
+
+    async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
+        """The source's own result. Raises `SourceUnreachable` when there is none in time."""
+        link = self._links.get(agency)
+        if link is None:
+            raise SourceUnreachable(SOURCE_STATUS_OFFLINE)
+        return await link.ask(order, seconds=seconds)
+
+    def alerted(self, agency: AgencyId) -> None:
+        """New alerts for this agency are in the store; its link sends them now."""
+        link = self._links.get(agency)
+        if link is not None:
+            link.alerts_waiting.set()
+
+    def directory_changed(self, version: int) -> None:
+        """Every link is told of the new directory."""
+        for link in self._links.values():
+            link.send(ConnectResponse(directory_changed=DirectoryChanged(version=version)))
+
+    def going_away(self, seconds: int) -> None:
+        """Every link is told that the gateway is about to stop; else a restart costs the whole grace (SECURITY §4.6)."""
+        for link in self._links.values():
+            link.send(ConnectResponse(going_away=GoingAway(seconds=seconds)))

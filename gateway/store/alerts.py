@@ -1,0 +1,59 @@
+"""Alerts in the database: per-agency sequences, dense, kept until acknowledged and beyond."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, select
+
+from audit.statement import Statement, upsert
+from gateway.ports import Rows
+from gateway.protocol.names import AgencyId, Purpose
+from gateway.protocol.wire_names import to_wire
+from gateway.store.lookups import Lookups
+from gateway.store.tables import alert, alert_cursor
+from homeward.gateway.v1.link_pb2 import Alert
+
+_PAGE: Final = 100
+_AFTER: Final = Statement(
+    select(alert)
+    .where(and_(alert.c.agency == bindparam("agency_"), alert.c.sequence > bindparam("after_")))
+    .order_by(alert.c.sequence)
+    .limit(_PAGE),
+    "agency_",
+    "after_",
+)
+_ACKNOWLEDGE: Final = upsert(alert_cursor, "agency")
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Alerts of every agency."""
+
+    lookups: Lookups
+
+    async def after(self, agency: AgencyId, sequence: int) -> Sequence[Alert]:
+        """The next alerts of this agency after a sequence, in order, at most a hundred."""
+        rows = await self.lookups.read(lambda tx: tx.all(_AFTER, (agency, sequence)))
+        return [_alert(row) for row in rows]
+
+    def acknowledged(self, agency: AgencyId, sequence: int) -> Rows:
+        """Everything up to this sequence is stored by the agency's adapter."""
+        return ((_ACKNOWLEDGE, (agency, sequence)),)
+
+
+def _alert(row: Sequence[Any]) -> Alert:
+    _, sequence, kind, handle, flag_id, acting, located_county, purpose, create_ms, leaf_index = row
+    message = Alert(
+        sequence=sequence,
+        kind=kind,
+        subject_handle=handle,
+        flag_id=flag_id,
+        acting_agency=acting,
+        located_county=located_county,
+        purpose=to_wire(Purpose(purpose)) if purpose else 0,  # type: ignore[arg-type]
+    )
+    message.leaf.index = leaf_index
+    message.leaf.create_time.FromDatetime(datetime.fromtimestamp(create_ms / 1000, UTC))
+    return message
