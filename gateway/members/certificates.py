@@ -15,6 +15,7 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.members.ca import Issued
 from gateway.members.ledger import to_ms
+from gateway.protocol.spiffe import parse_spiffe
 from gateway.store import tables
 
 _C = tables.certificate.c
@@ -72,3 +73,8 @@ def is_key_used(tx: Tx, uri: str, digest: bytes) -> bool:
 def remember(tx: Tx, index: int, *, issued: Issued, uri: str, generation: int, digest: bytes) -> None:
     """The certificate is the identity's newest. The pair of identity and generation must be new."""
     tx.run(_INSERT, (issued.serial, uri, generation, digest, to_ms(issued.expires), issued.chain, index))
+
+
+def agency_of(uri: str) -> str:
+    """The agency whose adapter this channel identity is; empty for a gateway or custodian."""
+    return parse_spiffe(uri).agency or ""

@@ -26,7 +26,7 @@ from gateway.errors import Unavailable
 from gateway.exchange.journal import Kind, draft
 from gateway.members.composition import Exchange, compose, content_of
 from gateway.members.ledger import Ledger
-from gateway.protocol.directory import DirectoryView, Pins, open_directory, sign_directory
+from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory, sign_directory
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import Directory, DirectorySignature, KeyHolder, SignedDirectory
@@ -197,7 +197,10 @@ class DirectoryOffice:
         complete = SignedDirectory(
             directory=proposal.signed.directory, signatures=[*proposal.signed.signatures, *signatures]
         )
-        view = self._open(complete, proposal.holders)
+        try:
+            view = self._open(complete, proposal.holders)
+        except DirectoryInvalid as exc:
+            raise HolderSilent(exc.why) from exc
         row = (complete.SerializeToString(), INDEX, proposal.version)
         entry = _entry(proposal.version, complete.directory, signers=len(complete.signatures))
         await self._ledger.append(Append(entry, rows=((_COMPLETE, row),)))

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FileDescriptor
 from gateway.protocol.spiffe import ChannelKind
 from homeward.audit.v1 import service_pb2 as audit_service_pb2
 from homeward.gateway.v1 import (
+    admin_pb2,
     authority_pb2,
     custodian_pb2,
     directory_pb2,
@@ -62,8 +63,15 @@ _MAIN: Final = frozenset({Listener.GATEWAY})
 _BOTH_HOLDERS: Final = frozenset({Listener.GATEWAY, Listener.CUSTODIAN})
 
 
+_SOCKET: Final = frozenset({Listener.ADMIN})
+
+
 def _rows(service: str, proof: Proof, *names: str) -> dict[str, Method]:
     return {f"/{service}/{name}": Method(proof, _ADAPTER, _MAIN) for name in names}
+
+
+def _local(service: str, *names: str) -> dict[str, Method]:
+    return {f"/{service}/{name}": Method(Proof.LOCAL, _NOBODY, _SOCKET) for name in names}
 
 
 METHODS: Final[dict[str, Method]] = {
@@ -95,10 +103,13 @@ METHODS: Final[dict[str, Method]] = {
         Proof.CHANNEL, _GATEWAY, frozenset({Listener.CUSTODIAN})
     ),
     "/homeward.gateway.v1.EnrollmentService/Enroll": Method(Proof.TICKET, _NOBODY, frozenset({Listener.ENROLLMENT})),
+    **_local("homeward.gateway.v1.AdminService", "Invite", "TrustHolder", "RevokeMember", "GetGatewayStatus"),
+    **_local("homeward.gateway.v1.CustodianAdminService", "AdmitCounty", "GetCustodianStatus"),
 }
 """Full method name, exactly as it must be spelled in a request, to its row."""
 
 FILES: Final[tuple[FileDescriptor, ...]] = (
+    admin_pb2.DESCRIPTOR,
     authority_pb2.DESCRIPTOR,
     custodian_pb2.DESCRIPTOR,
     directory_pb2.DESCRIPTOR,

@@ -1,0 +1,149 @@
+"""The admin socket: AdminService of a gateway, CustodianAdminService of a custodian, and the client of both.
+
+Decides who may use it: whoever may open the socket, which its mode (0600) and its directory's (0700) leave to the owner
+of the process. There is no other credential, because the same person can read the keys beside it.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from gateway.members.administration import Administration
+from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
+from gateway.rpc.interceptor import EdgeInterceptor
+from gateway.rpc.methods import Listener
+from gateway.rpc.wellformed import check_request
+from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
+from gateway.telemetry import CallRecorder
+from gateway.tokens.custody import CustodianAdministration
+from homeward.gateway.v1 import admin_pb2
+from homeward.gateway.v1.admin_pb2_grpc import (
+    AdminServiceServicer,
+    AdminServiceStub,
+    CustodianAdminServiceServicer,
+    CustodianAdminServiceStub,
+    add_AdminServiceServicer_to_server,
+    add_CustodianAdminServiceServicer_to_server,
+)
+
+TIMEOUT_SECONDS: Final = 10.0
+Stub = TypeVar("Stub", AdminServiceStub, CustodianAdminServiceStub)
+Reply = TypeVar("Reply")
+
+
+class AdminServicer(AdminServiceServicer):
+    """Thin: parse, act."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._administration = administration
+
+    async def Invite(self, request: admin_pb2.InviteRequest, context: Any) -> admin_pb2.InviteResponse:
+        """Issues an invitation."""
+        check_request(request)
+        return await self._administration.invite(request)
+
+    async def TrustHolder(self, request: admin_pb2.TrustHolderRequest, context: Any) -> admin_pb2.TrustHolderResponse:
+        """Records a holder."""
+        check_request(request)
+        return await self._administration.trust_holder(request)
+
+    async def RevokeMember(
+        self, request: admin_pb2.RevokeMemberRequest, context: Any
+    ) -> admin_pb2.RevokeMemberResponse:
+        """Revokes an agency or an adapter."""
+        check_request(request)
+        return await self._administration.revoke(request)
+
+    async def GetGatewayStatus(
+        self, request: admin_pb2.GetGatewayStatusRequest, context: Any
+    ) -> admin_pb2.GetGatewayStatusResponse:
+        """Returns the gateway's state."""
+        return await self._administration.status()
+
+
+class CustodianAdminServicer(CustodianAdminServiceServicer):
+    """Thin: parse, act."""
+
+    def __init__(self, administration: CustodianAdministration) -> None:
+        self._administration = administration
+
+    async def AdmitCounty(self, request: admin_pb2.AdmitCountyRequest, context: Any) -> admin_pb2.AdmitCountyResponse:
+        """Admits a county root."""
+        check_request(request)
+        return await self._administration.admit(request)
+
+    async def GetCustodianStatus(
+        self, request: admin_pb2.GetCustodianStatusRequest, context: Any
+    ) -> admin_pb2.GetCustodianStatusResponse:
+        """Returns the custodian's state."""
+        return await self._administration.status()
+
+
+async def serve_admin(
+    socket: Path, servicer: AdminServicer | CustodianAdminServicer, *, recorder: CallRecorder
+) -> grpc.aio.Server:
+    """The servicer answers on the socket. Raises `StateBroken` when the socket cannot be made."""
+    interceptor = EdgeInterceptor(listener=Listener.ADMIN, peers=None, recorder=recorder)
+    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    if isinstance(servicer, AdminServicer):
+        add_AdminServiceServicer_to_server(servicer, server)
+    else:
+        add_CustodianAdminServiceServicer_to_server(servicer, server)
+    _prepare(socket)
+    server.add_insecure_port(f"unix:{socket}")
+    # Bound, not yet answering. Until the mode changes the directory's own mode keeps others out.
+    os.chmod(socket, PRIVATE_FILE)
+    await server.start()
+    return server
+
+
+def _prepare(socket: Path) -> None:
+    """The socket's directory is this user's alone, and no socket of a process that ended is in the way."""
+    socket.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+    status = socket.parent.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise StateBroken(f"{socket.parent}: must belong to the user of this process alone")
+    # The log's lock is held: whoever made it is gone.
+    socket.unlink(missing_ok=True)
+
+
+class AdminRefused(Exception):
+    """The serving process refused, or did not answer. `reason` is an `ErrorReason` or a status code."""
+
+    def __init__(self, reason: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.fields = fields
+
+
+def ask(
+    socket: Path, stub: Callable[[grpc.aio.Channel], Stub], call: Callable[[Stub], Coroutine[Any, Any, Reply]]
+) -> Reply:
+    """The reply of the process that serves at the socket. Raises `AdminRefused`."""
+
+    async def run() -> Reply:
+        async with grpc.aio.insecure_channel(f"unix:{socket}", options=LOOPBACK_CLIENT_OPTIONS) as channel:
+            return await call(stub(channel))
+
+    try:
+        return asyncio.run(run())
+    except grpc.aio.AioRpcError as exc:
+        raise _refusal(exc) from exc
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> AdminRefused:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads code, details and trailing metadata alone
+    reason, fields = error.code().name, tuple[str, ...]()
+    for detail in status.details if status else ():
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(bad):
+            fields = tuple(violation.field for violation in bad.field_violations)
+    return AdminRefused(reason, fields)

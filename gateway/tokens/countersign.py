@@ -1,0 +1,169 @@
+"""The custodian's signature on directories: what makes the gateway unable to mint a county or swap a key.
+
+A directory is signed when all of this holds, and otherwise refused, or answered with the counties that wait:
+
+1. the gateway signed it, with the key on the card its operator handed over
+2. every key in it is certified by its county's root (`protocol/directory`)
+3. trust domain and epoch are this exchange's; this holder is listed exactly as it is; holders share neither an
+   operator, nor a share, nor a root
+4. its version is above every version signed before, or it is the very directory signed last
+5. every county's root is the one that this custodian's own operator admitted
+
+Does not decide who is a member of an admitted county: the county does, by certifying its keys.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import insert, select
+
+from audit.log import INDEX, Append
+from audit.statement import Statement, upsert
+from audit.transaction import Tx
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.journal import Kind, draft
+from gateway.members.ledger import Ledger
+from gateway.protocol.directory import (
+    DirectoryInvalid,
+    DirectoryView,
+    check_signature,
+    read_directory,
+    sign_directory,
+)
+from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id
+from gateway.tokens import tables
+from homeward.gateway.v1.directory_pb2 import DirectorySignature, KeyHolder, SignedDirectory
+
+_C = tables.countersigned.c
+_ADMITTED: Final = Statement(select(tables.admitted.c.fips, tables.admitted.c.root_fingerprint))
+_ADMIT: Final = upsert(tables.admitted, "fips")
+_SIGN: Final = Statement(insert(tables.countersigned))
+_NEWEST: Final = Statement(select(_C.signed).order_by(_C.version.desc()).limit(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """What a custodian knows of itself and of the exchange it serves."""
+
+    trust_domain: str
+    epoch: str
+    gateway_key: bytes
+    """Raw Ed25519, from the gateway's card."""
+    own: KeyHolder
+    """Itself, exactly as a directory must list it."""
+
+
+def root_fingerprint(root_key: bytes) -> bytes:
+    """SHA-256 of a raw county root key: what two people compare."""
+    return hashlib.sha256(root_key).digest()
+
+
+class Countersigning:
+    """Signs directories for one custodian. One event loop."""
+
+    def __init__(self, ledger: Ledger, key: SigningKey, custody: Custody) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._custody = custody
+        self._view: DirectoryView | None = None
+        self._signed: SignedDirectory | None = None
+        self._waiting: Mapping[str, bytes] = {}
+        # Two directories at once must not both find themselves the next version.
+        self._turn = asyncio.Lock()
+
+    def view(self) -> DirectoryView | None:
+        """The newest directory this custodian signed; keys count only from there."""
+        return self._view
+
+    @property
+    def waiting(self) -> Mapping[str, bytes]:
+        """Fingerprints of the roots that the gateway presented and nobody admitted, by county."""
+        return self._waiting
+
+    async def load(self) -> None:
+        """The directory signed last, before the last stop, counts again."""
+        row = await self._ledger.read(lambda tx: tx.one(_NEWEST))
+        if row is not None:
+            self._signed = SignedDirectory.FromString(row[0])
+            self._view = read_directory(self._signed.directory)
+
+    async def admit(self, fips: str, fingerprint: bytes) -> None:
+        """The county's root with this fingerprint is admitted, in the place of any other. Raises `Unavailable`."""
+        entry = draft(Kind.COUNTY_ADMITTED, op={"county": fips, "county_root": fingerprint})
+        await self._ledger.append(Append(entry, rows=((_ADMIT, (fips, fingerprint, INDEX)),)))
+
+    async def admitted(self) -> dict[str, bytes]:
+        """Fingerprint of the admitted root, by county."""
+        return await self._ledger.read(read_admitted)
+
+    async def countersign(self, signed: SignedDirectory) -> tuple[DirectorySignature | None, tuple[str, ...]]:
+        """The signature, or None and the counties that wait for admission.
+
+        Raises `Invalid` (DIRECTORY_INVALID with the rule it breaks), `Unavailable`.
+        """
+        async with self._turn:
+            view = self._check(signed)
+            admitted = await self.admitted()
+            presented = {county.fips: root_fingerprint(county.root_key) for county in view.counties()}
+            self._waiting = {fips: root for fips, root in presented.items() if admitted.get(fips) != root}
+            if self._waiting:
+                return None, tuple(sorted(self._waiting))
+            signature = sign_directory(signed.directory, self._key)
+            if self._view is None or self._view.version < view.version:
+                await self._record(signed, view, signature)
+            return signature, ()
+
+    async def _record(self, signed: SignedDirectory, view: DirectoryView, signature: DirectorySignature) -> None:
+        both = SignedDirectory(directory=signed.directory, signatures=[*signed.signatures, signature])
+        digest = hashlib.sha256(signed.directory).digest()
+        entry = draft(Kind.DIRECTORY_SIGNED, op={"version": view.version, "directory": digest})
+        row = (view.version, both.SerializeToString(), INDEX)
+        await self._ledger.append(Append(entry, rows=((_SIGN, row),)))
+        self._signed, self._view = both, view
+
+    def _check(self, signed: SignedDirectory) -> DirectoryView:
+        gateway = key_id(self._custody.gateway_key)
+        try:
+            (signature,) = [found for found in signed.signatures if found.key_id == gateway]
+            check_signature(signed.directory, signature, self._custody.gateway_key)
+            view = read_directory(signed.directory)
+        except (ValueError, SignatureInvalid) as exc:
+            raise _refused("signature") from exc
+        except DirectoryInvalid as exc:
+            raise _refused(exc.why) from exc
+        if (view.trust_domain, view.epoch) != (self._custody.trust_domain, self._custody.epoch):
+            raise _refused("exchange")
+        _check_holders(view, self._custody)
+        self._check_version(view, signed.directory)
+        return view
+
+    def _check_version(self, view: DirectoryView, directory: bytes) -> None:
+        if self._view is None or view.version > self._view.version:
+            return
+        if self._signed is None or directory != self._signed.directory:
+            raise _refused("version")
+
+
+def read_admitted(tx: Tx) -> dict[str, bytes]:
+    """Fingerprint of the admitted root, by county."""
+    return {fips: bytes(fingerprint) for fips, fingerprint in tx.all(_ADMITTED)}
+
+
+def _check_holders(view: DirectoryView, custody: Custody) -> None:
+    holders = list(view.message.holders)
+    if custody.own not in holders:
+        raise _refused("own_entry")
+    # One operator with two shares has the whole key: the split would be theater (TOKENS §6).
+    for distinct in ("share_index", "operator", "ca_certificate", "directory_key", "share_commitment"):
+        if len({getattr(holder, distinct) for holder in holders}) != len(holders):
+            raise _refused(distinct)
+    gateway = [holder for holder in holders if holder.directory_key == custody.gateway_key]
+    if [holder.share_index for holder in gateway] != [1]:
+        raise _refused("gateway_entry")
+
+
+def _refused(rule: str) -> Invalid:
+    return Invalid(ErrorReason.DIRECTORY_INVALID, fields=(f"directory: {rule}",))
