@@ -23,6 +23,7 @@ from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.protocol.spiffe import ChannelKind
 from gateway.rpc.methods import METHODS, Listener, Method, Proof
 from gateway.rpc.peer import Peer, Peers
+from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.status import INTERNAL, status_of
 from gateway.telemetry import CallRecorder
 
@@ -44,12 +45,19 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
     """Wraps every handler of one listener."""
 
     def __init__(
-        self, *, listener: Listener, peers: Peers | None, recorder: CallRecorder, reflection: bool = False
+        self,
+        *,
+        listener: Listener,
+        peers: Peers | None,
+        recorder: CallRecorder,
+        reflection: bool = False,
+        messages: MessageRecorder | None = None,
     ) -> None:
         self._listener = listener
         self._peers = peers
         self._recorder = recorder
         self._reflection = reflection
+        self._messages = messages
 
     async def intercept_service(
         self,
@@ -85,6 +93,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
             started = time.monotonic()
             try:
                 self._admit(name, context)
+                if self._messages is not None:
+                    self._messages.record(name, request)
                 reply = await inner(request, context)
             except Exception as failure:
                 status, reason = _status(failure, name)
@@ -100,6 +110,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
             started = time.monotonic()
             try:
                 self._admit(name, context)
+                if self._messages is not None:
+                    request = _recorded(request, name, self._messages)
                 async for reply in inner(request, context):
                     yield reply
             except Exception as failure:
@@ -123,6 +135,12 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
             _PEER.set(peer)
         elif row.proof not in (Proof.TICKET, Proof.LOCAL):
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
+
+
+async def _recorded(requests: AsyncIterator[Any], name: str, messages: MessageRecorder) -> AsyncIterator[Any]:
+    async for request in requests:
+        messages.record(name, request)
+        yield request
 
 
 def _check_metadata(context: Any) -> None:

@@ -114,6 +114,6 @@ class Links:
             link.send(ConnectResponse(directory_changed=DirectoryChanged(version=version)))
 
     def going_away(self, seconds: int) -> None:
-        """Every link is told that the gateway is about to stop; else a restart costs the whole grace (SECURITY §4.6)."""
+        """Every link is told that the gateway will stop; else a restart costs the whole grace (SECURITY §4.6)."""
         for link in self._links.values():
             link.send(ConnectResponse(going_away=GoingAway(seconds=seconds)))

@@ -1,0 +1,92 @@
+"""One grpc.aio server: options, interceptor, services, health.
+
+Decides what every listener has in common, and that a listener whose methods are not all in
+the method table does not start.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+
+from gateway.protocol.channel import SERVER_OPTIONS
+from gateway.rpc.interceptor import EdgeInterceptor
+from gateway.rpc.methods import METHODS, Listener, check_complete
+from gateway.rpc.peer import Peers
+from gateway.rpc.recording import MessageRecorder
+from gateway.telemetry import CallRecorder
+
+# Beyond this the library refuses at once with RESOURCE_EXHAUSTED instead of queueing (SECURITY §3.5).
+MAX_CONCURRENT_CALLS: Final = 1024
+Add = Callable[[grpc.aio.Server], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the calls of one listener pass through."""
+
+    listener: Listener
+    peers: Peers | None
+    recorder: CallRecorder
+    reflection: bool = False
+    messages: MessageRecorder | None = None
+
+
+class Served:
+    """A started listener."""
+
+    def __init__(self, server: grpc.aio.Server, health: health_aio.HealthServicer, port: int) -> None:
+        self._server = server
+        self._health = health
+        self.port = port
+
+    async def drain(self) -> None:
+        """Health says NOT_SERVING, so that nobody new is sent here."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Calls under way have this many seconds to finish."""
+        await self._server.stop(grace)
+
+
+async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, services: Iterable[Add]) -> Served:
+    """The listener serves at `address` (`host:port`, port 0 for any). Raises OSError when it cannot be bound."""
+    check_complete()
+    server = grpc.aio.server(
+        interceptors=[
+            EdgeInterceptor(
+                listener=edge.listener,
+                peers=edge.peers,
+                recorder=edge.recorder,
+                reflection=edge.reflection,
+                messages=edge.messages,
+            )
+        ],
+        options=SERVER_OPTIONS,
+        maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+    )
+    for add in services:
+        add(server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+    if edge.reflection:
+        _add_reflection(server, edge.listener)
+    try:
+        port = server.add_secure_port(address, credentials)
+    except RuntimeError as exc:
+        raise OSError(f"cannot listen on {address}") from exc
+    await server.start()
+    return Served(server, health, port)
+
+
+def _add_reflection(server: grpc.aio.Server, listener: Listener) -> None:
+    # An extra of its own: a production install does not even hold the code.
+    from grpc_reflection.v1alpha import reflection
+
+    names = {name.split("/")[1] for name, row in METHODS.items() if listener in row.listeners}
+    enable: Any = reflection.enable_server_reflection
+    enable((*sorted(names), reflection.SERVICE_NAME), server)
