@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from tests.integration.log_kit import SIGNER, LogHome, draft, sqlite_home
 
-# Appends until killed; a line per acknowledged entry leaves the process before the next one is asked for.
+# Appends until killed; a line per acknowledged entry is with the kernel before the next one is asked for.
 WRITER = """
 import asyncio, os, sys
 from pathlib import Path
@@ -32,10 +33,12 @@ from tests.integration.log_kit import LogHome, draft
 from audit.log import Append
 from audit.store_sqlite import SqliteStore
 
+acknowledged = os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
 async def write(log):
     while True:
         answer = await log.append(Append(draft()))
-        os.write(1, f"{answer.index} {answer.entry.leaf.hex()}\\n".encode())
+        os.write(acknowledged, f"{answer.index} {answer.entry.leaf.hex()}\\n".encode())
 
 async def main():
     home = LogHome(Path(sys.argv[1]), SqliteStore(Path(sys.argv[1]) / "log.db"))
@@ -69,18 +72,24 @@ async def _append(log: Log) -> Appended:
     return await asyncio.wait_for(log.append(Append(draft())), 10)
 
 
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def test_sigkill_in_mid_load_loses_no_acknowledged_entry(home: LogHome) -> None:
     chance = random.Random(20260601)
     acknowledged: dict[int, str] = {}
-    for _ in range(4):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(home.directory)], stdout=subprocess.PIPE)
-        assert writer.stdout is not None
-        first = writer.stdout.readline()
+    for run in range(4):
+        heard = home.directory / f"heard-{run}"
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(home.directory), str(heard)])
+        _wait_for(lambda heard=heard: heard.exists() and heard.stat().st_size > 0)
         time.sleep(chance.uniform(0.02, 0.3))
         writer.send_signal(signal.SIGKILL)
-        rest, _ = writer.communicate(timeout=20)
-        # The last line may be cut off by the kill; what is cut was not heard by anybody.
-        for line in (first + rest).decode().split("\n")[:-1]:
+        assert writer.wait(20) == -signal.SIGKILL
+        for line in heard.read_text().splitlines():
             index, leaf = line.split()
             assert int(index) not in acknowledged
             acknowledged[int(index)] = leaf
