@@ -160,12 +160,12 @@ def _source_lines(source: SourceReport, now: datetime, zone: ZoneInfo, show_valu
 
 
 def _entry_line(entry: Entry, show_values: bool) -> str:
-    what = f"{entry.severity:<15}" if entry.severity is not Severity.NOTE else ""
+    what = f"{entry.severity:<15}  " if entry.severity is not Severity.NOTE else ""
     places = ", ".join(str(place.number) for place in entry.places)
     first = "first " if entry.count > len(entry.places) else ""
     sentence = entry.sentence(show_values=show_values)
     rows = _count(entry.count, "row", "rows")
-    return f"  {_WORD[entry.severity]}  {what}  {entry.code}  {sentence}  {rows}  {first}{places}".replace("    ", "  ")
+    return f"  {_WORD[entry.severity]}  {what}{entry.code}  {sentence}  {rows}  {first}{places}"
 
 
 def _whole_lines(source: SourceReport, now: datetime, zone: ZoneInfo) -> Iterator[str]:

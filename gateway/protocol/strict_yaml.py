@@ -322,6 +322,8 @@ def _sentence(place: _Place, error: Mapping[str, Any], known: set[str]) -> str:
         return _quote_it(place, raw)
     if kind == "bool_type":
         return "write true or false"
+    if kind in {"model_type", "dict_type"}:
+        return "must hold settings of its own, written as `name: value`"
     if kind in {"enum", "literal_error", "union_tag_invalid"}:
         allowed = re.findall(r"'([^']*)'", str(error["ctx"].get("expected", error["ctx"].get("expected_tags", ""))))
         return f'unknown value "{_guarded(place, raw)}"{_nearest(raw, allowed)} (one of: {", ".join(allowed)})'
@@ -365,7 +367,7 @@ def _names_at(annotation: Any, loc: Path) -> set[str]:
     return _names_at(fields[str(loc[0])], loc[1:]) if loc[0] in fields else set()
 
 
-_SECRET_NAME: Final = re.compile(r"(?i)pas+w|passphrase|pwd|token|authorization|api_?key")
+_SECRET_NAME: Final = re.compile(r"(?i)^secrets\.|pas+w|passphrase|pwd|token|authorization|api_?key")
 _SECRET_VALUE: Final = re.compile(
     r"""(?i)(["']?[\w.-]*(?:pas+w|passphrase|pwd|token|authorization|api_?key)[\w.-]*["']?\s*:\s*)(?![\s{\[#]).+"""
 )

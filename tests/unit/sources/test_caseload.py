@@ -1,0 +1,197 @@
+"""The caseload: one complete reading at a time, and the report an operator reads. Youths are invented."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from adapters.caseload import Caseload, open_sources
+from adapters.mapping.examples import BASE_ROWS, COUNTY_FILE
+from adapters.mapping.report import as_data, render
+from adapters.mapping.sections import CountySections
+from adapters.records import LocalSubjectId
+from adapters.sources.freshness import FreshnessState
+from adapters.sources.port import ReadingSummary, Row, SourceDescription, SourceRefused, SourceRows, UnreadableRow
+from gateway.protocol.strict_yaml import load
+
+NOW = datetime(2026, 5, 1, 18, 0, tzinfo=UTC)
+ZONE = ZoneInfo("America/Los_Angeles")
+SECTIONS = load(
+    COUNTY_FILE.replace("query: select * from placements", "query: select * from placements\n"
+                        "    volume: { warn_if_changes_by: 30% }"),
+    CountySections, origin="county.yaml",
+)
+
+
+class Table:
+    """A source that holds its rows and refuses when told to, at the start or after its rows."""
+
+    def __init__(self, name: str, rows: list[dict[str, str]], *, as_of: datetime | None = NOW) -> None:
+        self.name = name
+        self.rows = rows
+        self.as_of = as_of
+        self.refuses = ""
+
+    def check(self) -> SourceDescription:
+        if self.refuses:
+            raise SourceRefused(self.refuses, origin="query", detail="told to")
+        return SourceDescription("query", ())
+
+    def read(self) -> SourceRows:
+        summary = ReadingSummary("query")
+        return SourceRows(self._items(summary), summary)
+
+    def _items(self, summary: ReadingSummary) -> Iterator[Row | UnreadableRow]:
+        for number, cells in enumerate(self.rows, start=1):
+            summary.rows = number
+            yield Row(number, None, BASE_ROWS[self.name] | cells)
+        self.check()
+        summary.as_of = self.as_of
+
+
+def tables(*, placements: list[dict[str, str]] | None = None) -> dict[str, Table]:
+    rows: dict[str, list[dict[str, str]]] = {
+        "clients": [{}], "placements": placements if placements is not None else [{}], "episodes": [{}],
+        "absences": [], "contacts": [{}],
+    }
+    return {name: Table(name, changes) for name, changes in rows.items()}
+
+
+def caseload(sources: dict[str, Table]) -> Caseload:
+    return Caseload(SECTIONS, tuple(sources.values()), zone=ZONE)
+
+
+def test_nothing_is_ready_before_the_first_complete_reading() -> None:
+    sources = tables()
+    sources["placements"].refuses = "SRC-010"
+    load_ = caseload(sources)
+    assert not load_.is_ready
+    report = load_.refresh(NOW)
+    assert not load_.is_ready
+    assert (report.has_failed, report.is_in_use) == (True, False)
+    assert load_.freshness(NOW) is FreshnessState.STALE
+
+
+def test_a_reading_that_refuses_after_its_rows_changes_nothing_and_the_old_one_grows_stale() -> None:
+    sources = tables()
+    load_ = caseload(sources)
+    load_.refresh(NOW)
+    sources["clients"].rows = []
+    sources["episodes"].refuses = "SRC-002"
+    sources["contacts"].refuses = "SRC-010"
+    report = load_.refresh(NOW + timedelta(hours=60))
+    assert load_.by_local_id(LocalSubjectId("0012")) is not None
+    assert load_.freshness(NOW) is FreshnessState.OK
+    assert load_.freshness(NOW + timedelta(hours=30)) is FreshnessState.WARN
+    assert load_.freshness(NOW + timedelta(hours=60)) is FreshnessState.STALE
+    assert {source.name for source in report.sources} == {"episodes", "contacts"}
+
+
+def test_the_whole_is_as_old_as_its_oldest_source_and_of_no_age_when_one_does_not_say() -> None:
+    sources = tables()
+    sources["episodes"].as_of = NOW - timedelta(hours=5)
+    load_ = caseload(sources)
+    load_.refresh(NOW)
+    assert load_.oldest_data_as_of() == NOW - timedelta(hours=5)
+    sources["contacts"].as_of = None
+    load_.refresh(NOW)
+    assert load_.oldest_data_as_of() is None
+    assert load_.freshness(NOW) is FreshnessState.STALE
+
+
+def test_an_agency_without_sources_is_never_ready() -> None:
+    load_ = Caseload(load("release: {}\n", CountySections, origin="x"), (), zone=ZONE)
+    assert not load_.refresh(NOW).is_in_use
+    assert load_.youths() == ()
+    assert not load_.is_ready
+
+
+def test_readers_see_one_whole_reading_while_another_is_made() -> None:
+    sources = tables()
+    load_ = caseload(sources)
+    load_.refresh(NOW)
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add(len(load_.youths()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(20):
+        sources["clients"].rows = [{"CLIENT_ID": f"{number:04}"} for number in range(50)]
+        load_.refresh(NOW)
+        sources["clients"].rows = [{}]
+        load_.refresh(NOW)
+    done.set()
+    thread.join()
+    assert seen <= {1, 50}
+    assert seen
+
+
+def test_the_report_reads_like_the_manual_says() -> None:
+    sources = tables(placements=[
+        {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"}, {"FAC_TYPE_CD": "SILP"}, {"ADOPT_FLG": "Y"}, {"PLC_BEG_DT": "03/05/2026"},
+    ])
+    text = render(caseload(sources).refresh(NOW), zone=ZONE)
+    assert "placements           2 problems in 4 rows  ->  2 records\n" in text
+    assert "  FAIL  record refused   PLC-004  end date before start date  1 row  1\n" in text
+    assert '  warn  value dropped    PLC-011  facility code not in the map ("***"), column FAC_TYPE_CD' in text
+    assert '  note  PLC-020  left out by your rule "sealed adoption"  1 row  3\n' in text
+    assert "  ok    data as of 11:00 -0700 today (query)\n" in text
+    assert text.isascii()
+
+
+def test_codes_are_masked_until_they_stand_in_eleven_rows() -> None:
+    def shown(count: int, *, show_values: bool = False) -> bool:
+        rows = [{"PLC_BEG_DT": f"04/{day:02}/2026", "PLC_END_DT": f"04/{day:02}/2026", "FAC_TYPE_CD": "SILP"}
+                for day in range(1, count + 1)]
+        report = caseload(tables(placements=rows)).refresh(NOW)
+        text = render(report, zone=ZONE, show_values=show_values)
+        assert ("SILP" in str(as_data(report, show_values=show_values))) == ("SILP" in text)
+        return "SILP" in text
+
+    assert not shown(10)
+    assert shown(11)
+    assert shown(1, show_values=True)
+
+
+def test_a_change_of_volume_is_a_warning() -> None:
+    sources = tables(placements=[{"PLC_NO": str(number)} for number in range(10)])
+    load_ = caseload(sources)
+    load_.refresh(NOW)
+    sources["placements"].rows = sources["placements"].rows[:6]
+    report = load_.refresh(NOW)
+    assert report.has_warnings
+    assert "  warn  6 rows, the reading before had 10" in render(report, zone=ZONE)
+
+
+def test_a_refused_source_is_told_with_its_place_and_fix() -> None:
+    sources = tables()
+    sources["clients"].refuses = "SRC-010"
+    text = render(caseload(sources).refresh(NOW), zone=ZONE)
+    assert "clients              FAIL  file refused  SRC-010  the database did not answer the query" in text
+    assert text.endswith("FAIL  this reading is not used; the one before stays in use")
+
+
+def test_every_source_is_asked_for_the_columns_its_mappings_read(tmp_path: Path) -> None:
+    text = COUNTY_FILE.replace("sqlite:///county.db", f"sqlite:///{tmp_path}/county.db")
+    sections = load(text, CountySections, origin="x")
+    connection = sqlite3.connect(f"{tmp_path}/county.db")
+    for table, cells in BASE_ROWS.items():
+        columns = [name for name in cells if name != "EXIT_CD"]
+        connection.execute(f"create table {table} ({', '.join(columns)})")
+        connection.execute(
+            f"insert into {table} values ({', '.join('?' * len(columns))})",  # noqa: S608 - names of the example
+            [cells[name] for name in columns],
+        )
+    connection.commit()
+    connection.close()
+    sources = open_sources(sections, environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
+    report = Caseload(sections, sources, zone=ZONE).refresh(NOW)
+    assert [(item.name, item.refusal.detail) for item in report.sources if item.refusal] == [
+        ("episodes", "no column EXIT_CD")
+    ]
