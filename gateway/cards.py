@@ -1,0 +1,71 @@
+"""Cards: what operators tell each other about their processes, as small JSON files.
+
+Decides what is on them. Everything is public; what makes a card trustworthy is who handed it over.
+"""
+
+from typing import Annotated, TypeVar
+
+from cryptography import x509
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+
+from gateway.config import Address, Name, TrustDomain
+from gateway.protocol.strict_yaml import StrictModel
+
+MAX_CHARACTERS = 16 * 1024
+
+
+def _certificate(pem: str) -> str:
+    x509.load_pem_x509_certificate(pem.encode())
+    return pem
+
+
+HexKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""32 bytes, hexadecimal."""
+CertificatePem = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_certificate)]
+
+
+class CardBroken(ValueError):
+    """The text is not a card of the expected kind. Names the fields at fault."""
+
+
+class GatewayCard(StrictModel):
+    """What a custodian's operator needs of the gateway."""
+
+    trust_domain: TrustDomain
+    name: Name
+    address: Address
+    directory_key: HexKey
+    ca: CertificatePem
+    """Root certificate."""
+    epoch: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+
+
+class CustodianCard(StrictModel):
+    """What the gateway's operator needs of a custodian."""
+
+    operator: Name
+    address: Address
+    directory_key: HexKey
+    ca_certificate: CertificatePem
+    """Root certificate."""
+    share_index: Annotated[int, Field(ge=2, le=255)]
+    share_commitment: HexKey
+
+
+C = TypeVar("C", GatewayCard, CustodianCard)
+
+
+def read_card(text: str, kind: type[C]) -> C:
+    """The card in this text. Raises `CardBroken`."""
+    if len(text) > MAX_CHARACTERS:
+        raise CardBroken("longer than a card can be")
+    try:
+        return kind.model_validate_json(text, strict=True)
+    except ValidationError as exc:
+        faults = {".".join(map(str, error["loc"])) or "(document)" for error in exc.errors(include_url=False)}
+        raise CardBroken(", ".join(sorted(faults))) from None
+
+
+def card_bytes(card: GatewayCard | CustodianCard) -> bytes:
+    """The card as it is written."""
+    return (card.model_dump_json(indent=2) + "\n").encode()

@@ -1,0 +1,219 @@
+"""The membership of one gateway, put together from its state directory.
+
+Decides what an opened gateway consists of on this side; `gateway.wiring` adds the exchange and the listeners, the
+operator's commands use it as it is while nothing serves. Whoever opens it must hold the log (`State.writing`).
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit.checkpoint import LogSigner
+from audit.log import Log, LogState
+from audit.reader import Reader
+from audit.store_sqlite import SqliteStore
+from gateway.config import GatewayConfig, split_address
+from gateway.members.administration import Administration, Doors
+from gateway.members.ca import Authority, Issuer
+from gateway.members.composition import Exchange, fingerprint
+from gateway.members.deny import DenyList
+from gateway.members.enroll import Enrollment
+from gateway.members.ledger import Ledger
+from gateway.members.membership import Membership
+from gateway.members.office import Countersigners, DirectoryOffice
+from gateway.members.renew import Renewal
+from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
+from gateway.protocol.policy.rules import Policy
+from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from gateway.state import State
+from gateway.tokens.evaluate import Evaluator
+from gateway.tokens.share_file import DealtShare, read_share
+from homeward.gateway.v1.directory_pb2 import KeyHolder
+
+Clock = Callable[[], datetime]
+Randomness = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Everything of the membership that a process needs."""
+
+    ledger: Ledger
+    store: SqliteStore
+    log_signer: LogSigner
+    share: DealtShare
+    denied: DenyList
+    office: DirectoryOffice
+    enrollment: Enrollment
+    membership: Membership
+    evaluator: Evaluator
+    administration: Administration
+    server: RenewingCredential
+    client_roots: bytes
+    """PEM of the root that adapters' certificates chain to."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKeys:
+    """The gateway's own keys, read from its secrets."""
+
+    issuer: Issuer
+    root: x509.Certificate
+    directory: SigningKey
+    share: DealtShare
+
+
+def gateway_uri(config: GatewayConfig) -> str:
+    """The gateway's channel identity."""
+    return ChannelIdentity(config.trust_domain, ChannelKind.GATEWAY, config.name).uri
+
+
+def read_keys(
+    state: State, config: GatewayConfig, group: Ristretto, *, now: Clock, random_bytes: Randomness
+) -> GatewayKeys:
+    """The gateway's keys. Raises `StateBroken`, `ShareFileBroken`, `ShareRefused`."""
+    intermediate = Authority(state.read_certificate("intermediate"), state.read_key("ca-intermediate.key"))
+    return GatewayKeys(
+        issuer=Issuer(intermediate, life=config.certificate_life, now=now, random_bytes=random_bytes),
+        root=state.read_certificate("root"),
+        directory=SigningKey.from_private_bytes(state.read_secret("directory.key", length=32)),
+        share=read_share(state.read_secret("share.bin"), group),
+    )
+
+
+def dialing_credential(keys: GatewayKeys, config: GatewayConfig, *, now: Clock) -> RenewingCredential:
+    """What the gateway shows to a custodian."""
+    return client_credential(keys.issuer, gateway_uri(config), now=now)
+
+
+def own_holder(keys: GatewayKeys, config: GatewayConfig, group: Ristretto) -> KeyHolder:
+    """The gateway as a holder of a share, as directories list it."""
+    root = keys.root.public_bytes(Encoding.DER)
+    return KeyHolder(
+        share_index=keys.share.share.index,
+        operator=config.name,
+        address=config.address,
+        ca_fingerprint=fingerprint(root),
+        ca_certificate=root,
+        directory_key=keys.directory.public_bytes,
+        share_commitment=keys.share.public(group),
+    )
+
+
+async def open_members(
+    state: State,
+    config: GatewayConfig,
+    keys: GatewayKeys,
+    *,
+    policy: Policy,
+    group: Ristretto,
+    signers: Countersigners,
+    now: Clock,
+    random_bytes: Randomness,
+    on_stop: Callable[[LogState], None] | None = None,
+) -> Members:
+    """The membership, with the last published directory current and the deny-list loaded.
+
+    Raises `StateBroken`, `audit.errors.EvidenceError` when the log must not go on, `DirectoryInvalid`.
+    """
+    store = SqliteStore(state.database)
+    signer = read_log_signer(state, config.log_origin)
+    log = Log.open(
+        store,
+        signer=signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        on_stop=on_stop,
+    )
+    ledger = Ledger(log, Reader(store))
+    holder = own_holder(keys, config, group)
+    exchange = _exchange(config, keys, policy, holder, log_key=signer.public.raw)
+    office = DirectoryOffice(ledger, keys.directory, exchange, signers, now=now)
+    denied = DenyList()
+    await office.load()
+    await denied.refresh(ledger)
+    renewal = Renewal(ledger, keys.issuer, denied=denied, now=now)
+    root_pem = keys.root.public_bytes(Encoding.PEM)
+    uri, hosts = gateway_uri(config), _hosts(config)
+    return Members(
+        ledger=ledger,
+        store=store,
+        log_signer=signer,
+        share=keys.share,
+        denied=denied,
+        office=office,
+        enrollment=Enrollment(
+            ledger,
+            keys.issuer,
+            trust_domain=config.trust_domain,
+            ca_certificates=root_pem,
+            denied=denied,
+            changed=office.changed,
+            now=now,
+        ),
+        membership=Membership(ledger, office, renewal, epoch=keys.share.epoch, now=now),
+        evaluator=Evaluator(
+            ledger,
+            keys.share,
+            group,
+            directory=office.view,
+            budgets=config.budgets,
+            now=now,
+            random_bytes=random_bytes,
+        ),
+        administration=Administration(
+            ledger,
+            _doors(state, config, keys),
+            own_holder=holder,
+            denied=denied,
+            office=office,
+            now=now,
+            random_bytes=random_bytes,
+        ),
+        server=server_credential(keys.issuer, uri, hosts, now=now),
+        client_roots=root_pem,
+    )
+
+
+def read_log_signer(state: State, origin: str) -> LogSigner:
+    """The key that signs the log's checkpoints. Raises `StateBroken`."""
+    return LogSigner(origin, Ed25519PrivateKey.from_private_bytes(state.read_secret("log.key", length=32)))
+
+
+def _exchange(
+    config: GatewayConfig, keys: GatewayKeys, policy: Policy, holder: KeyHolder, *, log_key: bytes
+) -> Exchange:
+    return Exchange(
+        trust_domain=config.trust_domain,
+        epoch=keys.share.epoch,
+        log_key=log_key,
+        log_origin=config.log_origin,
+        policy_version=policy.version,
+        policy_digest=policy.digest,
+        counties_without_agreement=config.counties_without_agreement,
+        own_holder=holder,
+    )
+
+
+def _doors(state: State, config: GatewayConfig, keys: GatewayKeys) -> Doors:
+    shown = state.read_certificate("enroll").public_bytes(Encoding.DER)
+    return Doors(
+        trust_domain=config.trust_domain,
+        gateway_address=config.address,
+        enrollment_address=config.enroll_address,
+        enrollment_certificate_digest=hashlib.sha256(shown).digest(),
+        gateway_key=keys.directory.public_bytes,
+    )
+
+
+def _hosts(config: GatewayConfig) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(split_address(address)[0] for address in (config.address, config.listen)))

@@ -1,0 +1,83 @@
+"""Makes a custodian: its settings, keys, own certificate authority, log and card, in an empty directory.
+
+Decides that a custodian shares nothing with the gateway but the trust domain and the epoch: its root, its keys and its
+log are its own, or the split of the token key would be theater (TOKENS §6).
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from audit.startup import create_log
+from audit.store_sqlite import SqliteStore
+from gateway.cards import CustodianCard, GatewayCard, card_bytes
+from gateway.config import CUSTODIAN_FILE, CustodianConfig
+from gateway.members.assembly import read_log_signer
+from gateway.members.founding import PUBLIC_FILE, make_authorities
+from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.signing import SigningKey
+from gateway.state import PRIVATE_FILE, State, write_new
+from gateway.tokens.share_file import read_share
+from gateway.tokens.tables import custodian_metadata, holder_metadata
+
+GATEWAY_CARD: Final = "gateway-card.json"
+_RANDOM_SECRETS: Final[dict[str, int]] = {"log-classes.key": 96, "log.key": 32, "directory.key": 32}
+
+
+class OperatorRefused(ValueError):
+    """This operator must not hold this share. The text says why."""
+
+
+def found_custodian(
+    state: State,
+    config: CustodianConfig,
+    gateway: GatewayCard,
+    share: bytes,
+    *,
+    group: Ristretto,
+    now: Callable[[], datetime],
+    random_bytes: Callable[[int], bytes],
+) -> CustodianCard:
+    """The directory holds a custodian that can serve.
+
+    Raises `StateExists`, `ShareFileBroken`, `ShareRefused`, `OperatorRefused`.
+    """
+    dealt = read_share(share, group)
+    if dealt.share.index == 1:
+        raise OperatorRefused("share 1 is the gateway's")
+    if config.operator == gateway.name:
+        raise OperatorRefused("the gateway's operator must not hold a second share")
+    if dealt.epoch != gateway.epoch:
+        raise OperatorRefused("the share is of another epoch than the gateway's")
+    state.make()
+    state.write_secret("share.bin", share)
+    for name, length in _RANDOM_SECRETS.items():
+        state.write_secret(name, random_bytes(length))
+    root = make_authorities(state, config.operator, now=now(), random_bytes=random_bytes)
+    write_new(state.directory / CUSTODIAN_FILE, settings_text(config).encode(), mode=PRIVATE_FILE)
+    write_new(state.directory / GATEWAY_CARD, card_bytes(gateway), mode=PRIVATE_FILE)
+    create_log(
+        SqliteStore(state.database),
+        signer=read_log_signer(state, config.log_origin),
+        high_water=state.high_water,
+        also=(holder_metadata, custodian_metadata),
+    )
+    directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
+    card = CustodianCard(
+        operator=config.operator,
+        address=config.address,
+        directory_key=directory_key.public_bytes.hex(),
+        ca_certificate=root.decode(),
+        share_index=dealt.share.index,
+        share_commitment=dealt.public(group).hex(),
+    )
+    write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
+    return card
+
+
+def settings_text(config: CustodianConfig) -> str:
+    """custodian.yaml with the settings that differ from one custodian to the next. JSON strings are YAML strings."""
+    names = ("trust_domain", "operator", "listen", "address", "log_origin")
+    lines = [f"{name}: {json.dumps(getattr(config, name))}" for name in names]
+    return "\n".join(["# Settings of this custodian; `homeward custodian serve` checks them all at start.", *lines, ""])
