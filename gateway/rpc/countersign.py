@@ -10,9 +10,11 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.errors import ErrorReason, Unauthenticated
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.members.service_identity import Credential, RenewingCredential
 from gateway.protocol.channel import client_options
+from gateway.rpc.interceptor import current_peer
 from gateway.rpc.tls import client_tls
 from gateway.rpc.wellformed import check_request
 from gateway.tokens.countersign import Countersigning
@@ -24,13 +26,16 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 class CountersignServicer(CountersignServiceServicer):
-    """Thin: parse, countersign."""
+    """Thin: parse, countersign, for the one gateway whose card the operator accepted."""
 
-    def __init__(self, countersigning: Countersigning) -> None:
+    def __init__(self, countersigning: Countersigning, *, gateway_uri: str) -> None:
         self._countersigning = countersigning
+        self._gateway_uri = gateway_uri
 
     async def Countersign(self, request: CountersignRequest, context: Any) -> CountersignResponse:
         """Signs, or says which counties wait."""
+        if current_peer().identity.uri != self._gateway_uri:
+            raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
         check_request(request)
         signature, waiting = await self._countersigning.countersign(request.directory)
         return CountersignResponse(signature=signature, waiting_counties=waiting)

@@ -1,0 +1,202 @@
+"""The custodian's process: opens its state, serves, and ends when told to or when its log does.
+
+Decides the order of start and stop: the log is checked before anything listens, and closed after nothing does. A log
+that fails ends the process: what it would evaluate could not be written down.
+"""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from audit.log import Log, LogState
+from audit.reader import Reader
+from audit.store_sqlite import SqliteStore
+from gateway.cards import GatewayCard, read_card
+from gateway.config import CustodianConfig, load_custodian, split_address
+from gateway.members.assembly import read_log_signer
+from gateway.members.ca import Authority, Issuer
+from gateway.members.composition import fingerprint
+from gateway.members.ledger import Ledger
+from gateway.members.service_identity import RenewingCredential, server_credential
+from gateway.protocol.names import NameSyntaxError, parse_agency_id
+from gateway.protocol.ristretto import Ristretto, load_ristretto
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from gateway.rpc.admin import CustodianAdminServicer, serve_admin
+from gateway.rpc.custodian import CustodianListener, serve_custodian
+from gateway.state import State
+from gateway.telemetry import CallCounts
+from gateway.tokens.countersign import Countersigning, Custody
+from gateway.tokens.custody import CustodianAdministration
+from gateway.tokens.evaluate import Evaluator
+from gateway.tokens.founding import GATEWAY_CARD
+from gateway.tokens.share_file import DealtShare, read_share
+from homeward.gateway.v1.directory_pb2 import KeyHolder
+
+KIND: Final = "custodian"
+Clock = Callable[[], datetime]
+Randomness = Callable[[int], bytes]
+
+
+class LogStopped(Exception):
+    """The log failed while the process served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """An opened custodian."""
+
+    config: CustodianConfig
+    gateway: GatewayCard
+    ledger: Ledger
+    countersigning: Countersigning
+    evaluator: Evaluator
+    administration: CustodianAdministration
+    server: RenewingCredential
+
+
+async def open_custodian(
+    state: State,
+    *,
+    group: Ristretto,
+    now: Clock,
+    random_bytes: Randomness,
+    on_stop: Callable[[LogState], None] | None = None,
+) -> Custodian:
+    """The custodian of this directory, whose log the caller holds (`State.writing`).
+
+    Raises `DocumentErrors`, `StateBroken`, `CardBroken`, `audit.errors.EvidenceError`.
+    """
+    config = load_custodian(state.directory)
+    gateway = read_card((state.directory / GATEWAY_CARD).read_text(encoding="utf-8"), GatewayCard)
+    share = read_share(state.read_secret("share.bin"), group)
+    key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
+    store = SqliteStore(state.database)
+    log = Log.open(
+        store,
+        signer=read_log_signer(state, config.log_origin),
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        on_stop=on_stop,
+    )
+    ledger = Ledger(log, Reader(store))
+    custody = Custody(
+        trust_domain=config.trust_domain,
+        epoch=share.epoch,
+        gateway_key=bytes.fromhex(gateway.directory_key),
+        own=_own_entry(config, state.read_certificate("root"), key, share, group),
+    )
+    countersigning = Countersigning(ledger, key, custody)
+    await countersigning.load()
+    evaluator = Evaluator(
+        ledger,
+        share,
+        group,
+        directory=countersigning.view,
+        budgets=config.budgets,
+        now=now,
+        random_bytes=random_bytes,
+    )
+    administration = CustodianAdministration(ledger, countersigning, operator=config.operator)
+    server = _server(state, config, now=now, random_bytes=random_bytes)
+    return Custodian(config, gateway, ledger, countersigning, evaluator, administration, server)
+
+
+async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `announce` gets one JSON line when it is ready.
+
+    Raises `LogInUse` when another process has the log, `LogStopped`, and what opening raises.
+    """
+    state = State(directory, KIND)
+    ended, failed = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+
+    def stopped(outcome: LogState) -> None:
+        if outcome is LogState.FAILED:
+            loop.call_soon_threadsafe(failed.set)
+            loop.call_soon_threadsafe(ended.set)
+
+    with state.writing():
+        custodian = await open_custodian(
+            state, group=load_ristretto(), now=now, random_bytes=random_bytes, on_stop=stopped
+        )
+        try:
+            await _listen(custodian, state, ended, now=now, announce=announce)
+        finally:
+            await custodian.ledger.close()
+    if failed.is_set():
+        raise LogStopped
+
+
+async def _listen(
+    custodian: Custodian, state: State, ended: asyncio.Event, *, now: Clock, announce: Callable[[str], None]
+) -> None:
+    counts = CallCounts()
+    admin = await serve_admin(state.admin_socket, CustodianAdminServicer(custodian.administration), recorder=counts)
+    server = await serve_custodian(_listener(custodian, counts, now=now), custodian.config.listen)
+    host, _ = split_address(custodian.config.listen)
+    announce(json.dumps({"event": "ready", "operator": custodian.config.operator, "listen": f"{host}:{server.port}"}))
+    await ended.wait()
+    await server.stop()
+    await admin.stop(None)
+    state.admin_socket.unlink(missing_ok=True)
+
+
+def _listener(custodian: Custodian, counts: CallCounts, *, now: Clock) -> CustodianListener:
+    gateway = custodian.gateway
+    return CustodianListener(
+        trust_domain=gateway.trust_domain,
+        gateway_uri=ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri,
+        client_roots=gateway.ca.encode(),
+        credential=custodian.server,
+        evaluator=custodian.evaluator,
+        countersigning=custodian.countersigning,
+        is_denied=lambda name: _is_suspended(custodian.countersigning, name),
+        now=now,
+        recorder=counts,
+    )
+
+
+def _is_suspended(countersigning: Countersigning, name: str) -> bool:
+    """Whether the name is an agency that the newest directory suspends. The custodian has no other deny-list."""
+    view = countersigning.view()
+    try:
+        member = view.member(parse_agency_id(name)) if view else None
+    except NameSyntaxError:
+        return False
+    return member is not None and member.suspended
+
+
+def _own_entry(
+    config: CustodianConfig, root: x509.Certificate, key: SigningKey, share: DealtShare, group: Ristretto
+) -> KeyHolder:
+    der = root.public_bytes(Encoding.DER)
+    return KeyHolder(
+        share_index=share.share.index,
+        operator=config.operator,
+        address=config.address,
+        ca_fingerprint=fingerprint(der),
+        ca_certificate=der,
+        directory_key=key.public_bytes,
+        share_commitment=share.public(group),
+    )
+
+
+def _server(state: State, config: CustodianConfig, *, now: Clock, random_bytes: Randomness) -> RenewingCredential:
+    intermediate = Authority(state.read_certificate("intermediate"), state.read_key("ca-intermediate.key"))
+    issuer = Issuer(intermediate, life=config.certificate_life, now=now, random_bytes=random_bytes)
+    uri = ChannelIdentity(config.trust_domain, ChannelKind.CUSTODIAN, config.operator).uri
+    hosts = dict.fromkeys(split_address(address)[0] for address in (config.address, config.listen))
+    return server_credential(issuer, uri, tuple(hosts), now=now)
