@@ -6,9 +6,9 @@ beside it (`state`). A relative name in a file is never needed: everything a pro
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
 
@@ -65,6 +65,21 @@ class Telemetry(StrictModel):
     otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,255}$")] | None = None
 
 
+class Matching(StrictModel):
+    """What tokens alone are good for."""
+
+    auto: bool = False
+    """Whether a unique full agreement releases records. Off until calibrated on adjudicated pairs (TOKENS §7);
+    a raised flag's status is told either way."""
+
+
+class Sandbox(StrictModel):
+    """Only for a demonstration, and refused without `demo: true`."""
+
+    record_messages: Path | None = None
+    """Every message received is written here, one file each, for inspection."""
+
+
 class GatewayConfig(StrictModel):
     """gateway.yaml."""
 
@@ -81,8 +96,16 @@ class GatewayConfig(StrictModel):
     counties_without_agreement: tuple[CountyPair, ...] = ()
     budgets: Budgets = Budgets()
     telemetry: Telemetry = Telemetry()
+    matching: Matching = Matching()
     demo: bool = False
     """Demonstration: invented youths only. Shown at start-up; allows reflection."""
+    sandbox: Sandbox = Sandbox()
+
+    @model_validator(mode="after")
+    def _sandbox_only_in_demo(self) -> Self:
+        if self.sandbox.record_messages is not None and not self.demo:
+            raise ValueError("sandbox.record_messages needs demo: true")
+        return self
 
 
 class CustodianConfig(StrictModel):
@@ -96,6 +119,9 @@ class CustodianConfig(StrictModel):
     certificate_life: CertificateLife = timedelta(hours=24)
     budgets: Budgets = Budgets()
     telemetry: Telemetry = Telemetry()
+    demo: bool = False
+    """Demonstration: invented youths only."""
+    sandbox: Sandbox = Sandbox()
 
 
 def load_gateway(directory: Path) -> GatewayConfig:

@@ -25,9 +25,13 @@ from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
 class Entered(Protocol):
     """An entry that is durable."""
 
-    index: int
-    guarded: bool
-    """Whether the guard put a refusal in the entry's place."""
+    @property
+    def index(self) -> int:
+        """Position in the log."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard put a refusal in the entry's place."""
 
     def receipt(self, names: frozenset[str]) -> Receipt:
         """Proof of the entry, with those of its fields open whose names are given."""

@@ -61,6 +61,11 @@ class State:
         return self.directory / "log.checkpoint"
 
     @property
+    def youth_keys(self) -> Path:
+        """Audit keys of youths, apart from the database they open entries of."""
+        return self.directory / "keys.db"
+
+    @property
     def card(self) -> Path:
         """What other operators need to know; public."""
         return self.directory / "card.json"

@@ -22,6 +22,7 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, key_pem, write_new
 from gateway.store import tables
+from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.share_file import read_share
 from gateway.tokens.tables import holder_metadata
 
@@ -35,6 +36,8 @@ _RANDOM_SECRETS: Final[dict[str, int]] = {
     # Keys the blind index and pairwise handles by; without it the database matches nothing.
     "storage.key": 32,
     "handle.key": 32,
+    # Wraps the audit keys of youths; keys.db and this file belong in different backups.
+    "youth-wrap.key": 32,
 }
 
 
@@ -67,6 +70,7 @@ def found_gateway(
         high_water=state.high_water,
         also=(tables.metadata, holder_metadata),
     )
+    FileYouthKeys.create(state.youth_keys)
     directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     card = GatewayCard(
         trust_domain=config.trust_domain,

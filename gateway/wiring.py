@@ -1,0 +1,299 @@
+"""Puts a gateway together and runs it until it is told to stop, or must.
+
+The only place that knows every room. Decides the order of start (log and its checks first,
+listeners last) and of stop (tell the adapters, refuse newcomers, finish, close the log), and
+that a log which failed ends the process: nothing may be answered after that.
+"""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from audit.log import LogState
+from audit.reader import Reader
+from gateway.config import GatewayConfig, load_gateway
+from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange.setting import Setting
+from gateway.exchange.spine import Exchange
+from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.rules import Policy
+from gateway.protocol.ristretto import load_ristretto
+from gateway.rpc.admin import AdminServicer, serve_admin
+from gateway.rpc.countersign import CountersignClient
+from gateway.rpc.enrollment import EnrollmentServicer
+from gateway.rpc.exchange import ExchangeServicer
+from gateway.rpc.link import LinkServicer
+from gateway.rpc.links import Links
+from gateway.rpc.machine import MachineCalls
+from gateway.rpc.membership import MembershipServicer
+from gateway.rpc.methods import Listener
+from gateway.rpc.peer import Peers
+from gateway.rpc.recording import MessageRecorder
+from gateway.rpc.server import Add, Edge, Served, serve
+from gateway.rpc.tls import mutual_tls, server_tls
+from gateway.rpc.token import TokenServicer
+from gateway.state import State
+from gateway.store.alerts import Alerts
+from gateway.store.authorities import SqlAuthorities
+from gateway.store.index import SqlIndex
+from gateway.store.log_journal import LogJournal
+from gateway.store.lookups import Lookups
+from gateway.store.projections import SqlProjections
+from gateway.store.youth_keys import FileYouthKeys
+from gateway.telemetry import CallCounts
+from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
+from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
+from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to_server
+from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
+from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
+
+GRACE_SECONDS: Final = 5.0
+
+
+def utc_now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway whose parts are made."""
+
+    config: GatewayConfig
+    state: State
+    members: Members
+    policy: Policy
+    journal: LogJournal
+    lookups: Lookups
+    youth_keys: FileYouthKeys
+    links: Links
+    counts: CallCounts
+    peers: Peers
+
+    def directory(self) -> DirectoryView:
+        """The directory in force. Raises `Unavailable` until one is signed by all."""
+        view = self.members.office.view()
+        if view is None:
+            raise Unavailable(ErrorReason.NOT_READY)
+        return view
+
+    def at_rest(self) -> Callable[[bytes], bytes]:
+        """Keyed form of tokens in the index."""
+        return _keyed(self.state.read_secret("storage.key", length=32))
+
+    def pairwise(self) -> Callable[[AgencyId, AgencyId, SubjectHandle], bytes]:
+        """Handles valid between two agencies only."""
+        keyed = _keyed(self.state.read_secret("handle.key", length=32))
+        return lambda requester, owner, handle: keyed(f"{requester}\0{owner}\0".encode() + handle)
+
+
+def run(directory: Path) -> int:
+    """Serves the gateway of this directory until SIGTERM or SIGINT; the process's exit status.
+
+    Raises what `load_gateway`, `State` and `open_members` raise when it must not start.
+    """
+    state = State(directory, "gateway")
+    with state.writing():
+        return asyncio.run(_run(state, load_gateway(directory)))
+
+
+async def _run(state: State, config: GatewayConfig) -> int:
+    loop, stop, failed = asyncio.get_running_loop(), asyncio.Event(), []
+
+    def log_stopped(log_state: LogState) -> None:
+        if log_state is LogState.FAILED:
+            failed.append(log_state)
+        with contextlib.suppress(RuntimeError):
+            # The loop may be gone: then nobody is left to tell.
+            loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    group = load_ristretto()
+    keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
+    signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
+    policy = load_california()
+    members = await open_members(
+        state,
+        config,
+        keys,
+        policy=policy,
+        group=group,
+        signers=signers,
+        now=utc_now,
+        random_bytes=os.urandom,
+        on_stop=log_stopped,
+    )
+    running = _assemble(state, config, members, policy)
+    try:
+        await _serve(running, stop)
+    finally:
+        await signers.close()
+        running.youth_keys.close()
+        await members.ledger.close()
+    return 1 if failed else 0
+
+
+def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy) -> Running:
+    return Running(
+        config=config,
+        state=state,
+        members=members,
+        policy=policy,
+        journal=LogJournal(members.ledger.log, state.read_class_keys()),
+        lookups=Lookups(Reader(members.store), threaded=False),
+        youth_keys=FileYouthKeys(
+            state.youth_keys,
+            wrapping_key=state.read_secret("youth-wrap.key", length=32),
+            random_bytes=os.urandom,
+        ),
+        links=Links(),
+        counts=CallCounts(),
+        peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
+    )
+
+
+async def _serve(running: Running, stop: asyncio.Event) -> None:
+    members, config = running.members, running.config
+    members.office.subscribe(running.links.directory_changed)
+    main = await serve(
+        _edge(running, Listener.GATEWAY, running.peers),
+        config.listen,
+        mutual_tls(members.server, members.client_roots),
+        _services(running),
+    )
+    enrollment = await _serve_enrollment(running)
+    admin = await serve_admin(
+        running.state.admin_socket, AdminServicer(members.administration), recorder=running.counts
+    )
+    tasks = [
+        _background(members.office.run(), stop),
+        _background(members.denied.follow(members.ledger), stop),
+    ]
+    _announce(running, main, enrollment)
+    await stop.wait()
+    running.links.going_away(int(GRACE_SECONDS))
+    await main.drain()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(main.stop(GRACE_SECONDS), enrollment.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _serve_enrollment(running: Running) -> Served:
+    state = running.state
+    return await serve(
+        _edge(running, Listener.ENROLLMENT, None),
+        running.config.enroll_listen,
+        server_tls(state.read_secret("enroll.key"), state.certificate("enroll").read_bytes()),
+        [_adding(add_EnrollmentServiceServicer_to_server, EnrollmentServicer(running.members.enrollment))],
+    )
+
+
+def _edge(running: Running, listener: Listener, peers: Peers | None) -> Edge:
+    recorded = running.config.sandbox.record_messages
+    return Edge(
+        listener=listener,
+        peers=peers,
+        recorder=running.counts,
+        reflection=running.config.demo and listener is Listener.GATEWAY,
+        messages=MessageRecorder(recorded) if recorded is not None else None,
+    )
+
+
+def _services(running: Running) -> list[Add]:
+    members, pairwise = running.members, running.pairwise()
+    machine = MachineCalls(running.directory, utc_now)
+    index = SqlIndex(running.lookups, running.at_rest())
+    exchange = Exchange(
+        Setting(
+            policy=running.policy,
+            directory=running.directory,
+            journal=running.journal,
+            index=index,
+            authorities=SqlAuthorities(running.lookups),
+            projections=SqlProjections(),
+            youth_keys=running.youth_keys,
+            sources=running.links,
+            pairwise=pairwise,
+            random_bytes=os.urandom,
+            now=utc_now,
+            until=_until,
+            auto=running.config.matching.auto,
+        )
+    )
+    exchange_servicer = ExchangeServicer(
+        exchange,
+        journal=running.journal,
+        machine=machine,
+        pairwise=pairwise,
+        policy_version=running.policy.version,
+        now=utc_now,
+    )
+    link = LinkServicer(
+        running.links,
+        peers=running.peers,
+        machine=machine,
+        alerts=Alerts(running.lookups),
+        journal=running.journal,
+        directory=running.directory,
+        now=utc_now,
+    )
+    return [
+        _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
+        _adding(add_AdapterLinkServiceServicer_to_server, link),
+        _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
+        _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
+    ]
+
+
+def _adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:
+    return lambda server: add(servicer, server)
+
+
+def _keyed(key: bytes) -> Callable[[bytes], bytes]:
+    return lambda value: hmac.digest(key, value, sha256)[:16]
+
+
+def _background(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> asyncio.Task[None]:
+    """The work as a task; if it ever ends, so does the process."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda _: stop.set())
+    return task
+
+
+async def _until(moment: datetime) -> None:
+    await asyncio.sleep(max(0.0, (moment - utc_now()).total_seconds()))
+
+
+def _announce(running: Running, main: Served, enrollment: Served) -> None:
+    config, policy = running.config, running.policy
+    line = {
+        "event": "ready",
+        "process": "gateway",
+        "port": main.port,
+        "enroll_port": enrollment.port,
+        "policy": policy.version,
+        "counsel_confirmed": policy.counsel_confirmed,
+        "matching_auto": config.matching.auto,
+        "demo": config.demo,
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
