@@ -22,7 +22,7 @@ from typing import Any
 from audit import merkle
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Opening, StoredEntry
-from audit.errors import EvidenceError, LogUnavailable
+from audit.errors import EvidenceError, EvidenceReason, LogUnavailable
 from audit.highwater import HighWater
 from audit.pending import Pending
 from audit.reader import TreeState
@@ -145,6 +145,9 @@ class Log:
         except EvidenceError:
             connection.close()
             raise
+        except store.database_errors as exc:
+            connection.close()
+            raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
         log = cls(
             store, connection, tree, signer=signer, keys=keys, high_water=record, now=now, random_bytes=random_bytes,
             settings=settings or LogSettings(), on_stop=on_stop,

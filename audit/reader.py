@@ -118,11 +118,14 @@ class Reader:
         return self.read(tree_state)
 
     def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
-        """Returns the inclusion proof of a leaf in the tree of `size` leaves. Raises EvidenceError if it has fewer."""
+        """Returns the inclusion proof of a leaf in the tree of its first `size` leaves.
+
+        Raises ValueError unless 0 <= index < size, EvidenceError(NODE) if the log has fewer than `size` leaves.
+        """
         return self.read(lambda tx: _proof(tx, merkle.inclusion_plan(index, size)))
 
     def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
-        """Returns the proof that the tree of `size` leaves begins with that of `old_size`."""
+        """Returns the proof that the tree of `size` leaves begins with that of `old_size`; raises as `inclusion` does."""
         return self.read(lambda tx: _proof(tx, merkle.consistency_plan(old_size, size)))
 
     def agency_head(self, agency: str) -> tuple[int, bytes]:

@@ -36,6 +36,9 @@ def create_log(store: Store, *, signer: LogSigner, high_water: Path, also: Seque
 
     Raises EvidenceError(STORE) if there was a log or a record.
     """
+    # First, so that a record left over from another log does not leave half a log behind.
+    if high_water.exists():
+        raise EvidenceError(EvidenceReason.STORE, "there is already a high-water record of a log")
     store.create(METADATA, *also)
     note = signer.sign(0, merkle.EMPTY_ROOT)
     connection = store.connect()

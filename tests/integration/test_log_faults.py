@@ -294,6 +294,7 @@ async def test_log_of_another_key_is_refused(home: LogHome) -> None:
         ("UPDATE log_tree SET root = zeroblob(32)", EvidenceReason.ROOT),
         ("UPDATE log_tree SET note = ''", EvidenceReason.FORMAT),
         ("DELETE FROM log_tree", EvidenceReason.STORE),
+        ("DROP TABLE log_node", EvidenceReason.STORE),
     ],
 )
 async def test_damaged_store_is_not_built_upon(home: LogHome, damage: str, reason: EvidenceReason) -> None:
