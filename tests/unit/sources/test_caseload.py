@@ -134,7 +134,8 @@ def test_readers_see_one_whole_reading_while_another_is_made() -> None:
 
 def test_the_report_reads_like_the_manual_says() -> None:
     sources = tables(placements=[
-        {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"}, {"FAC_TYPE_CD": "SILP"}, {"ADOPT_FLG": "Y"}, {"PLC_BEG_DT": "03/05/2026"},
+        {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"}, {"FAC_TYPE_CD": "SILP"}, {"ADOPT_FLG": "Y"},
+        {"PLC_BEG_DT": "03/05/2026"},
     ])
     text = render(caseload(sources).refresh(NOW), zone=ZONE)
     assert "placements           2 problems in 4 rows  ->  2 records\n" in text
