@@ -104,9 +104,24 @@ class Starting:
             if status is not None:
                 raise _failed(self.name, _tail(_text(self.log)) or f"exit {status}", self.log)
             time.sleep(_POLL_SECONDS)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        self.end()
         raise _failed(self.name, f"not ready after {seconds:.0f} seconds; {_tail(_text(self.log))}", self.log)
+
+    def end(self) -> None:
+        """The process has ended, whether or not it was ready."""
+        if _reap(self.pid) is None and _start_mark(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+
+def wait_all(starting: Sequence[Starting]) -> list[Running]:
+    """Every process once all are ready. Raises the first one's `CommandFailure`; all have then ended."""
+    try:
+        return [process.wait() for process in starting]
+    except CommandFailure:
+        for process in starting:
+            process.end()
+        raise
 
 
 def is_alive(process: Running) -> bool:

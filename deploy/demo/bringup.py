@@ -1,0 +1,142 @@
+"""From an empty directory to a running exchange, by the commands an operator would type.
+
+Decides their order (CONTRACT of the operators' day one): deal the key shares, make gateway and custodian, let each know
+the other, serve, then for each agency invite, join, admit and run. Steps that do not wait for each other run at once.
+Does not decide when the whole is ready for questions (`sandbox`).
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from deploy.demo.counties import Agency, SourceKind
+from deploy.demo.county_files import DATA, DATABASE, ISSUER, county_file
+from deploy.demo.issuer import make_issuer
+from deploy.demo.layout import Layout, Member
+from deploy.demo.ports import free_addresses
+from deploy.demo.processes import Running, Starting, run, start, stop
+from deploy.demo.write_csv import write_extract
+from deploy.demo.write_sql import write_database
+from deploy.demo.youths import Caseload
+
+TRUST_DOMAIN: Final = "sandbox.example"
+CUSTODIAN_OPERATOR: Final = "invented-auditor"
+ADAPTER_FILE: Final = "adapter.yaml"
+GATEWAY: Final = "gateway"
+CUSTODIAN: Final = "custodian"
+_SANDBOX_SETTINGS: Final = """
+# Only in a sandbox: a match by tokens alone is good for records, and every received message is kept for inspection.
+matching: {{ auto: true }}
+sandbox: {{ record_messages: {directory} }}
+"""
+_CUSTODIAN_SETTINGS: Final = """
+# Only in a sandbox: every received message is kept for inspection.
+sandbox: {{ record_messages: {directory} }}
+"""
+
+
+def make_holders(layout: Layout) -> None:
+    """Gateway and custodian have keys, shares and settings, and the gateway trusts the custodian's card."""
+    log = layout.logs / "setup.log"
+    run("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(layout.ceremony), log=log)
+    gateway, enroll, custodian = free_addresses(3)
+    run(
+        "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
+        "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
+    )  # fmt: skip
+    run(
+        "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
+        "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
+        "--listen", custodian, log=log,
+    )  # fmt: skip
+    run("gateway", "trust", str(layout.gateway), "--custodian-card", str(layout.custodian / "card.json"), log=log)
+    _settle(layout.gateway / "gateway.yaml", _SANDBOX_SETTINGS, layout.received / GATEWAY)
+    _settle(layout.custodian / "custodian.yaml", _CUSTODIAN_SETTINGS, layout.received / CUSTODIAN)
+
+
+def serve_holder(layout: Layout, name: str) -> Starting:
+    """`gateway` or `custodian` has been started."""
+    return start(name, name, "serve", str(layout.root / name), directory=layout.logs)
+
+
+def make_agency(layout: Layout, agency: Agency, caseload: Caseload, *, today: date) -> None:
+    """The agency's own directory holds its file, its data and its token issuer."""
+    directory = layout.agency(agency.letter)
+    (directory / DATA).mkdir(mode=0o700, parents=True)
+    make_issuer(directory / ISSUER)
+    if agency.source is SourceKind.CSV:
+        write_extract(directory / DATA, caseload.a, today=today)
+    elif agency.source is SourceKind.SQL:
+        write_database(directory / DATABASE, caseload.b, caseload.referral)
+    (directory / ADAPTER_FILE).write_text(county_file(agency, directory), encoding="utf-8")
+
+
+def enlist(layout: Layout, agency: Agency, *, county_root: Path | None = None) -> Running:
+    """The agency was invited, has joined, is admitted by the custodian, and its adapter is ready.
+
+    `county_root`: key file of the county's root, where another agency of the county joined before.
+    """
+    log = layout.logs / f"setup-{agency.letter.lower()}.log"
+    phones = ("--duty-line", agency.duty_line, "--hotline", agency.hotline) if agency.duty_line else ()
+    invited = json.loads(
+        run(
+            "gateway",
+            "invite",
+            str(layout.gateway),
+            agency.agency_id,
+            "--kind",
+            agency.kind,
+            *phones,
+            "--expires",
+            "1h",
+            "--json",
+            log=log,
+        )
+    )
+    directory = layout.agency(agency.letter)
+    root = ("--county-root", str(county_root)) if county_root else ()
+    joined = json.loads(run("join", invited["line"], "--dir", str(directory), *root, "--json", log=log))
+    if county_root is None:
+        run(
+            "custodian", "admit", str(layout.custodian), agency.fips, "--root", joined["county_root_fingerprint"],
+            log=log,
+        )  # fmt: skip
+    return serve_adapter(layout, agency.letter).wait()
+
+
+def serve_adapter(layout: Layout, letter: str) -> Starting:
+    """The agency's adapter has been started."""
+    config = layout.agency(letter) / ADAPTER_FILE
+    return start(adapter_name(letter), "adapter", "run", "--config", str(config), directory=layout.logs)
+
+
+def adapter_name(letter: str) -> str:
+    """Name of an agency's adapter among the sandbox's processes."""
+    return f"adapter-{letter.lower()}"
+
+
+def member_of(layout: Layout, agency: Agency, adapter: Running) -> Member:
+    """How county systems reach the agency's adapter."""
+    certificate = layout.agency(agency.letter) / "state" / "local-tls" / "ca.pem"
+    return Member(agency.letter, agency.agency_id, str(adapter.ready["local"]), certificate)
+
+
+def enlist_all(layout: Layout, agencies: Sequence[Agency]) -> list[tuple[Agency, Running]]:
+    """Every agency is enlisted, all at once. Raises the first one's failure; no adapter runs then."""
+    with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
+        futures = [pool.submit(enlist, layout, agency) for agency in agencies]
+    running = [future.result() for future in futures if future.exception() is None]
+    for future in futures:
+        if future.exception() is not None:
+            stop(running)
+        future.result()
+    return list(zip(agencies, running, strict=True))
+
+
+def _settle(settings: Path, text: str, received: Path) -> None:
+    received.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with settings.open("a", encoding="utf-8") as file:
+        file.write(text.format(directory=json.dumps(str(received))))

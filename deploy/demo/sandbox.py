@@ -1,0 +1,218 @@
+"""The sandbox: a whole exchange on this machine, for county engineers, tests and the demonstration.
+
+    with Sandbox.up(directory) as sandbox:
+        with sandbox.county("A").open_channel() as channel:
+            Calls(channel).missing.CheckFlag(...)
+
+Decides what is brought up, when it is ready for questions, and how it is found, stopped and restarted. Everything is
+bound to loopback, everybody in it is invented, and it says so wherever it speaks.
+"""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+
+from deploy.demo import bringup
+from deploy.demo.counties import Agency, SourceKind, counties
+from deploy.demo.county import CALL_SECONDS, Calls, County
+from deploy.demo.layout import Layout, SandboxState, read_state, remove, write_state
+from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_all, wait_gone
+from deploy.demo.youths import Caseload, make_caseload
+from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
+from homeward.failure import CommandFailure
+
+READY_SECONDS: Final = 20.0
+_POLL_SECONDS: Final = 0.05
+
+
+class Sandbox:
+    """A running sandbox."""
+
+    def __init__(self, layout: Layout, state: SandboxState) -> None:
+        self.layout = layout
+        self.state = state
+        self.caseload: Caseload = make_caseload(datetime.now().astimezone().date())
+
+    @classmethod
+    def up(cls, directory: Path, *, count: int = 3) -> Self:
+        """A new sandbox with this many counties is ready for questions. Raises `CommandFailure`; nothing runs then."""
+        layout = Layout(directory.absolute())
+        _make_room(layout)
+        layout.make()
+        sandbox = cls(layout, SandboxState())
+        write_state(layout, sandbox.state)
+        try:
+            sandbox._bring_up(counties(count))
+        except BaseException:
+            stop(sandbox.state.processes)
+            raise
+        return sandbox
+
+    @classmethod
+    def attach(cls, directory: Path) -> Self:
+        """The sandbox that another command brought up. Raises `CommandFailure` where there is none."""
+        layout = Layout(directory.absolute())
+        state = read_state(layout)
+        if state is None:
+            raise CommandFailure(
+                "SBX-004",
+                "there is no sandbox here",
+                where=str(layout.root),
+                why="it holds no sandbox.json",
+                fix="homeward sandbox up, or name another --dir",
+            )
+        return cls(layout, state)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def county(self, letter: str) -> County:
+        """The agency with this letter. Raises `KeyError` for one that has not joined."""
+        found = {member.letter: member for member in self.state.members}[letter]
+        return County(found, self.layout.agency(letter))
+
+    def process(self, name: str) -> Running:
+        """A process by name: `gateway`, `custodian`, `adapter-a`. Raises `KeyError`."""
+        return {process.name: process for process in self.state.processes}[name]
+
+    def enlist(self, agency: Agency, *, beside: Agency | None = None) -> None:
+        """One more agency has joined; `beside` is one of its county that joined before it."""
+        bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
+        root = self.layout.agency(beside.letter) / "state" / "keys" / "county-root.key" if beside else None
+        self._joined(agency, bringup.enlist(self.layout, agency, county_root=root))
+        self._wait_ready(agency)
+
+    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """The process has received the signal and ended. Raises `CommandFailure` if it has not."""
+        process = self.process(name)
+        signal_all([process], number)
+        if not wait_gone([process], seconds=5.0):
+            raise CommandFailure(
+                "SBX-005",
+                f"{name} did not end on {number.name}",
+                where=str(process.log),
+                why="it still runs after 5 seconds",
+                fix="homeward sandbox down kills it",
+            )
+
+    def restart(self, name: str) -> None:
+        """The process, which had ended, runs again and is ready."""
+        letter = name.removeprefix("adapter-").upper()
+        is_adapter = name == bringup.adapter_name(letter)
+        again = bringup.serve_adapter(self.layout, letter) if is_adapter else bringup.serve_holder(self.layout, name)
+        self._keep(again.wait())
+        if is_adapter:
+            agency = next(member for member in self.state.members if member.letter == letter)
+            self.state = self.state.with_member(replace(agency, local=str(self.process(name).ready["local"])))
+            write_state(self.layout, self.state)
+
+    def down(self, *, keep: bool = True) -> tuple[str, ...]:
+        """Nothing of it runs; the directory is left (`keep`) or gone. Returns the names of killed processes."""
+        # Those who depend go first, so that their last words are not about a missing gateway.
+        adapters = [process for process in self.state.processes if process.name.startswith("adapter-")]
+        holders = [process for process in self.state.processes if process not in adapters]
+        killed = stop(adapters) + stop(holders)
+        if not keep:
+            remove(self.layout)
+        return killed
+
+    def _bring_up(self, agencies: tuple[Agency, ...]) -> None:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            holders = pool.submit(bringup.make_holders, self.layout)
+            for agency in agencies:
+                bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
+            holders.result()
+        names = (bringup.GATEWAY, bringup.CUSTODIAN)
+        for process in wait_all([bringup.serve_holder(self.layout, name) for name in names]):
+            self._keep(process)
+        for agency, adapter in bringup.enlist_all(self.layout, agencies):
+            self._joined(agency, adapter)
+        for agency in agencies:
+            self._wait_ready(agency)
+
+    def _keep(self, process: Running) -> None:
+        self.state = self.state.with_process(process)
+        write_state(self.layout, self.state)
+
+    def _joined(self, agency: Agency, adapter: Running) -> None:
+        self.state = self.state.with_member(bringup.member_of(self.layout, agency, adapter))
+        self._keep(adapter)
+
+    def _wait_ready(self, agency: Agency) -> None:
+        """The agency can ask, and what it lists can be found."""
+        adapter = self.process(bringup.adapter_name(agency.letter))
+        deadline = time.monotonic() + READY_SECONDS
+        status: GetStatusResponse | None = None
+        with self.county(agency.letter).open_channel() as channel:
+            calls = Calls(channel)
+            while time.monotonic() < deadline and is_alive(adapter):
+                status = _status(calls)
+                if status is not None and _is_ready(status, has_source=agency.source is not SourceKind.NONE):
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise CommandFailure(
+            "SBX-006",
+            f"{agency.title} did not become ready",
+            where=str(adapter.log),
+            why=_lacking(status),
+            fix="read the log named above and those beside it",
+        )
+
+
+def _make_room(layout: Layout) -> None:
+    """Nothing of an earlier sandbox is in the way. Raises `CommandFailure` for what must not be removed."""
+    state = read_state(layout)
+    if state is None:
+        if layout.root.exists() and any(layout.root.iterdir()):
+            raise CommandFailure(
+                "SBX-002",
+                "the directory is not empty and not a sandbox",
+                where=str(layout.root),
+                why="it holds files and no sandbox.json",
+                fix="name another --dir, or empty this one",
+            )
+        return
+    running = [process.name for process in state.processes if is_alive(process)]
+    if running:
+        raise CommandFailure(
+            "SBX-007",
+            "a sandbox is running here",
+            where=str(layout.root),
+            why=f"still running: {', '.join(running)}",
+            fix="homeward sandbox down, or name another --dir",
+        )
+    remove(layout)
+
+
+def _status(calls: Calls) -> GetStatusResponse | None:
+    try:
+        response: GetStatusResponse = calls.status.GetStatus(GetStatusRequest(), timeout=CALL_SECONDS)
+    except grpc.RpcError as refused:
+        if refused.code() is grpc.StatusCode.UNAVAILABLE:
+            return None
+        raise
+    return response
+
+
+def _is_ready(status: GetStatusResponse, *, has_source: bool) -> bool:
+    listed = not has_source or (status.listed_count > 0 and all(source.freshness == "ok" for source in status.sources))
+    return status.link_up and status.tokens_ready and listed
+
+
+def _lacking(status: GetStatusResponse | None) -> str:
+    if status is None:
+        return "its local endpoint does not answer"
+    states = {"link": status.link_up, "token keys": status.tokens_ready, "youths listed": status.listed_count > 0}
+    return "missing: " + ", ".join(name for name, is_there in states.items() if not is_there)
