@@ -125,7 +125,7 @@ class Reader:
         return self.read(lambda tx: _proof(tx, merkle.inclusion_plan(index, size)))
 
     def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
-        """Returns the proof that the tree of `size` leaves begins with that of `old_size`; raises as `inclusion` does."""
+        """Returns the proof that the tree of `size` leaves begins with that of `old_size`; raises like `inclusion`."""
         return self.read(lambda tx: _proof(tx, merkle.consistency_plan(old_size, size)))
 
     def agency_head(self, agency: str) -> tuple[int, bytes]:

@@ -315,3 +315,31 @@ async def test_two_replicas_write_one_log_without_a_fork(home: LogHome, tmp_path
     reader = Reader(home.store)
     assert verify_log(reader, key=SIGNER.public).size == 200
     reader.close()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("home", ["postgres"], indirect=True)
+async def test_lost_connection_stops_this_replica_and_a_new_start_goes_on(home: LogHome) -> None:
+    log = home.open()
+    await log.append(Append(draft()))
+    killer = home.store.connect()
+    killer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    killer.close()
+    with pytest.raises(LogUnavailable):
+        await log.append(Append(draft()))
+    await log.close()
+    assert home.stopped == [LogState.FAILED]
+    again = home.open()
+    assert (await again.append(Append(draft()))).index == 1
+    await again.close()
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("home", ["postgres"], indirect=True)
+def test_server_that_acknowledges_before_the_disk_has_it_is_refused(home: LogHome, server: str) -> None:
+    from audit.store_postgres import PostgresStore
+
+    careless = PostgresStore(server + "?options=-csynchronous_commit%3Doff")
+    with pytest.raises(EvidenceError) as caught:
+        careless.connect()
+    assert caught.value.reason is EvidenceReason.STORE

@@ -1,6 +1,7 @@
 """Entries: what opens with which key, what is bound, and what a draft may say."""
 
 import dataclasses
+import hashlib
 import random
 
 import pytest
@@ -81,6 +82,17 @@ def test_entries_of_any_content_have_the_same_size_of_leaf_and_digests() -> None
 
 def test_the_same_fields_never_give_the_same_digests() -> None:
     assert _entry(seed=1).digests[:DIGEST_BYTES] != _entry(seed=2).digests[:DIGEST_BYTES]
+
+
+def test_format_stays_what_stored_logs_were_written_in() -> None:
+    # Randomness counts up, so that these bytes depend on the format alone.
+    draft = Draft(FIELDS, YOUTH, "06037.cwa", "06059.cwa")
+    entry = build_entry(draft, PLACE, keys=KEYS, random_bytes=lambda count: bytes(at % 256 for at in range(count)))
+    assert entry.leaf.hex() == "01000001a0c4506c00259085bf85f4cad4eea65fcb5e70e8a7113e725ddb6627650112330ff39a6805"
+    assert (
+        hashlib.sha256(b"".join(entry.boxes)).hexdigest()
+        == "1873f85c85fc3dbe427ae4f5234b0f62756a86aa41b3c391289074dc42325a5c"
+    )
 
 
 def test_untouched_entry_is_bound() -> None:
