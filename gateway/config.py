@@ -80,6 +80,11 @@ class Sandbox(StrictModel):
     """Every message received is written here, one file each, for inspection."""
 
 
+def _check_sandbox(sandbox: Sandbox, *, demo: bool) -> None:
+    if sandbox.record_messages is not None and not demo:
+        raise ValueError("sandbox.record_messages needs demo: true")
+
+
 class GatewayConfig(StrictModel):
     """gateway.yaml."""
 
@@ -103,8 +108,7 @@ class GatewayConfig(StrictModel):
 
     @model_validator(mode="after")
     def _sandbox_only_in_demo(self) -> Self:
-        if self.sandbox.record_messages is not None and not self.demo:
-            raise ValueError("sandbox.record_messages needs demo: true")
+        _check_sandbox(self.sandbox, demo=self.demo)
         return self
 
 

@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]
 
-from gateway.protocol.channel import SERVER_OPTIONS
+from gateway.protocol.channel import MAX_MESSAGE_BYTES, SERVER_OPTIONS
 from gateway.rpc.interceptor import EdgeInterceptor
 from gateway.rpc.methods import METHODS, Listener, check_complete
 from gateway.rpc.peer import Peers
@@ -33,6 +33,8 @@ class Edge:
     recorder: CallRecorder
     reflection: bool = False
     messages: MessageRecorder | None = None
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    """Largest message received."""
 
 
 class Served:
@@ -65,7 +67,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
                 messages=edge.messages,
             )
         ],
-        options=SERVER_OPTIONS,
+        options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", edge.max_message_bytes)],
         maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
     )
     for add in services:

@@ -31,7 +31,13 @@ from gateway.protocol.ristretto import Ristretto, load_ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.rpc.admin import CustodianAdminServicer, serve_admin
-from gateway.rpc.custodian import CustodianListener, serve_custodian
+from gateway.rpc.countersign import CountersignServicer
+from gateway.rpc.custodian import MAX_DIRECTORY_BYTES, serve_custodian
+from gateway.rpc.methods import Listener
+from gateway.rpc.peer import Peers
+from gateway.rpc.recording import MessageRecorder
+from gateway.rpc.server import Edge
+from gateway.rpc.token import TokenServicer
 from gateway.state import State
 from gateway.telemetry import CallCounts
 from gateway.tokens.countersign import Countersigning, Custody
@@ -42,6 +48,7 @@ from gateway.tokens.share_file import DealtShare, read_share
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 KIND: Final = "custodian"
+GRACE_SECONDS: Final = 5.0
 Clock = Callable[[], datetime]
 Randomness = Callable[[int], bytes]
 
@@ -143,29 +150,37 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
 async def _listen(
     custodian: Custodian, state: State, ended: asyncio.Event, *, now: Clock, announce: Callable[[str], None]
 ) -> None:
-    counts = CallCounts()
+    config, gateway, counts = custodian.config, custodian.gateway, CallCounts()
+    gateway_uri = ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri
     admin = await serve_admin(state.admin_socket, CustodianAdminServicer(custodian.administration), recorder=counts)
-    server = await serve_custodian(_listener(custodian, counts, now=now), custodian.config.listen)
-    host, _ = split_address(custodian.config.listen)
-    announce(json.dumps({"event": "ready", "operator": custodian.config.operator, "listen": f"{host}:{server.port}"}))
+    server = await serve_custodian(
+        _edge(custodian, counts, now=now),
+        config.listen,
+        credential=custodian.server,
+        client_roots=gateway.ca.encode(),
+        token=TokenServicer(custodian.evaluator),
+        countersign=CountersignServicer(custodian.countersigning, gateway_uri=gateway_uri),
+    )
+    ready = {"event": "ready", "process": KIND, "operator": config.operator, "port": server.port, "demo": config.demo}
+    announce(json.dumps(ready))
     await ended.wait()
-    await server.stop()
-    await admin.stop(None)
+    await server.drain()
+    await asyncio.gather(server.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
     state.admin_socket.unlink(missing_ok=True)
 
 
-def _listener(custodian: Custodian, counts: CallCounts, *, now: Clock) -> CustodianListener:
-    gateway = custodian.gateway
-    return CustodianListener(
-        trust_domain=gateway.trust_domain,
-        gateway_uri=ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri,
-        client_roots=gateway.ca.encode(),
-        credential=custodian.server,
-        evaluator=custodian.evaluator,
-        countersigning=custodian.countersigning,
-        is_denied=lambda name: _is_suspended(custodian.countersigning, name),
-        now=now,
+def _edge(custodian: Custodian, counts: CallCounts, *, now: Clock) -> Edge:
+    recorded = custodian.config.sandbox.record_messages
+    return Edge(
+        listener=Listener.CUSTODIAN,
+        peers=Peers(
+            trust_domain=custodian.gateway.trust_domain,
+            is_denied=lambda name: _is_suspended(custodian.countersigning, name),
+            now=now,
+        ),
         recorder=counts,
+        messages=MessageRecorder(recorded) if recorded is not None else None,
+        max_message_bytes=MAX_DIRECTORY_BYTES,
     )
 
 

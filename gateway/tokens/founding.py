@@ -78,6 +78,6 @@ def found_custodian(
 
 def settings_text(config: CustodianConfig) -> str:
     """custodian.yaml with the settings that differ from one custodian to the next. JSON strings are YAML strings."""
-    names = ("trust_domain", "operator", "listen", "address", "log_origin")
+    names = ("trust_domain", "operator", "listen", "address", "log_origin", "demo")
     lines = [f"{name}: {json.dumps(getattr(config, name))}" for name in names]
     return "\n".join(["# Settings of this custodian; `homeward custodian serve` checks them all at start.", *lines, ""])
