@@ -4,13 +4,13 @@ Decides, field by field, what a sealed answer holds and what it says was withhel
 the grant (field sets and obligations), the purpose (detailed setting codes), the county's release rules, and masking:
 
     OTHER_SETTING   has no setting code and no caregiver relationship: hospital, custody and respite stay one thing
-    rare codes      are rolled up to their group below 11 youths; an absent code never says why it is absent
+    setting code    an absent one never says why: mapping rolls rare codes up to their group below 11 youths
     agency kind     only for casework roles: `PROB` would say that there is an offense
 
 Nothing here adds: what the record does not hold is withheld as not recorded, never guessed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -21,7 +21,7 @@ from adapters.node.identifiers import timestamp
 from adapters.node.minimize_history import History, placement_history
 from adapters.node.record_codes import wire_code
 from adapters.node.withholding import Withheld
-from adapters.records import MissingEpisode, SettingCode, Youth
+from adapters.records import MissingEpisode, Youth
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -77,8 +77,6 @@ class Subject:
     duty_line: str
     """Of this county, E.164, from the directory."""
     kind_of: Callable[[AgencyId], AgencyKind | None] = field(repr=False)
-    rare_codes: frozenset[SettingCode]
-    """Codes that fewer than 11 youths of the county carry now."""
 
 
 def minimize(subject: Subject, bounds: Bounds) -> RecordAnswer:
@@ -167,7 +165,6 @@ def _add_summary(answer: RecordAnswer, subject: Subject, bounds: Bounds, withhel
         coded=detail and coded,
         open_only=Obligation.CURRENT_PLACEMENT_ONLY in bounds.obligations,
         release=bounds.release.placement,
-        rare_codes=subject.rare_codes,
         page=bounds.page,
         page_size=bounds.page_size,
         today=bounds.today,
@@ -225,16 +222,6 @@ def _add_kind(
         withheld.add(wire.RECORD_FIELD_RESPONSIBLE_AGENCY_KIND, wire.WITHHELD_REASON_NOT_RECORDED)
     else:
         contact.responsible_agency_kind = to_wire(kind)  # type: ignore[assignment]
-
-
-def rare_codes_of(youths: Iterable[Youth], rare: Iterable[SettingCode], *, minimum: int) -> frozenset[SettingCode]:
-    """Of the codes that can be rare, those that fewer than `minimum` youths carry in any placement."""
-    carriers = dict.fromkeys(rare, 0)
-    for youth in youths:
-        carried = {placement.setting_code for episode in youth.episodes for placement in episode.placements}
-        for code in carriers:
-            carriers[code] += code in carried
-    return frozenset(code for code, count in carriers.items() if count < minimum)
 
 
 _Adder = Callable[[RecordAnswer, Subject, Bounds, Withheld], None]

@@ -13,7 +13,7 @@ from typing import Final
 from adapters.mapping.release import PlacementRelease
 from adapters.node.record_codes import wire_code
 from adapters.node.withholding import Withheld
-from adapters.records import OutOfHomeEpisode, Placement, SettingCode, SettingGroup
+from adapters.records import OutOfHomeEpisode, Placement, SettingGroup
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import records_pb2 as wire
 from homeward.gateway.v1.records_pb2 import PlacementHistory
@@ -34,7 +34,6 @@ class History:
     open_only: bool
     """Whether only the open placement may be given."""
     release: PlacementRelease
-    rare_codes: frozenset[SettingCode]
     page: int
     page_size: int
     today: date
@@ -126,8 +125,8 @@ def _add_code(message: wire.Placement, placement: Placement, history: History, w
         withheld.add(field, wire.WITHHELD_REASON_NOT_GRANTED)
     elif "setting_code" not in history.release.record_fields:
         withheld.add(field, wire.WITHHELD_REASON_COUNTY_RULE)
-    elif placement.setting_group is SettingGroup.OTHER_SETTING or code is None or code in history.rare_codes:
-        # One reason for all: were an unknown code told from a masked one, the masked one would be known.
+    elif placement.setting_group is SettingGroup.OTHER_SETTING or code is None:
+        # One reason for all: were an unknown code told from one that was too rare, the rare one would be known.
         withheld.add(field, wire.WITHHELD_REASON_MASKED)
     else:
         message.setting_code = wire_code(codes.SettingCode, code)

@@ -103,7 +103,9 @@ class VerifiedOrder:
     authority: Authority | None = field(repr=False)
     given: DecisionInput
     granted: tuple[FieldSet, ...]
-    """As the grant lists them, ascending."""
+    """As the grant lists them, ascending: what only a source can answer."""
+    decided: tuple[FieldSet, ...]
+    """As the decision lists them, ascending: what the requester is told it was granted, and the answer is bound to."""
     recipient_key: bytes = field(repr=False)
     decision_index: int
 
@@ -122,7 +124,7 @@ def verify_order(order: WorkOrder, here: Here) -> VerifiedOrder:
     given = _check_policy(order, here)
     authority = _authority(order, claims, here)
     _check_facts(order, query, claims=claims, requester=requester, authority=authority, given=given)
-    granted = _check_decision(order, given, here)
+    granted, decided = _check_decision(order, given, here)
     return VerifiedOrder(
         query=query,
         digest=hashlib.sha256(order.request_payload).digest(),
@@ -131,6 +133,7 @@ def verify_order(order: WorkOrder, here: Here) -> VerifiedOrder:
         authority=authority,
         given=given,
         granted=granted,
+        decided=decided,
         recipient_key=_recipient_key(order, query, requester.agency, here),
         decision_index=index,
     )
@@ -299,8 +302,10 @@ def _naming_digests(tokens: TokenSet) -> frozenset[bytes]:
     return frozenset(token_digest(Token(token)) for group in groups for token in group.tokens)
 
 
-def _check_decision(order: WorkOrder, given: DecisionInput, here: Here) -> tuple[FieldSet, ...]:
-    """Step 9. Returns the granted field sets."""
+def _check_decision(
+    order: WorkOrder, given: DecisionInput, here: Here
+) -> tuple[tuple[FieldSet, ...], tuple[FieldSet, ...]]:
+    """Step 9. Returns the field sets of the grant, and of the whole decision."""
     decision = decide(here.policy, given)
     try:
         granted = tuple(from_wire(FieldSet, number) for number in order.grant.field_sets)
@@ -312,7 +317,7 @@ def _check_decision(order: WorkOrder, given: DecisionInput, here: Here) -> tuple
         raise OrderRefused(Refusal.DECISION_DIFFERS)
     if granted != permitted or not granted:
         raise OrderRefused(Refusal.DECISION_DIFFERS)
-    return granted
+    return granted, decision.field_sets
 
 
 def _recipient_key(order: WorkOrder, query: RecordsQuery, requester: AgencyId, here: Here) -> bytes:

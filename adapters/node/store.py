@@ -87,9 +87,11 @@ work = Table(
     "work",
     metadata,
     Column("work_id", LargeBinary, primary_key=True),
-    Column("handle", LargeBinary, nullable=False),
+    # DECISION leaf that permitted it: one leaf is answered once. NULL until it was verified.
+    Column("decision_index", BigInteger, nullable=True, unique=True),
+    # Empty until the order was verified.
     Column("requester", String(40), nullable=False),
-    # ANSWERED, or the reason of the refusal.
+    # STARTED, ANSWERED, or why not.
     Column("result", String(48), nullable=False),
     # Serialized decision receipt of an answered order; NULL for a refused one.
     Column("receipt", LargeBinary, nullable=True),

@@ -36,13 +36,23 @@ class Subjects:
 
     def handle_of(self, local_id: LocalSubjectId) -> SubjectHandle:
         """The youth's handle, made now if there is none."""
+        return self.handles_of([local_id])[local_id]
+
+    def handles_of(self, local_ids: Sequence[LocalSubjectId]) -> Mapping[LocalSubjectId, SubjectHandle]:
+        """The handle of each of these youths, made now where there is none."""
         with self._store.write() as connection:
-            known = connection.scalar(select(subject.c.handle).where(subject.c.local_id == local_id))
-            if known is not None:
-                return SubjectHandle(known)
-            handle = self._random_bytes(OPAQUE_LENGTH)
-            connection.execute(subject.insert().values(local_id=local_id, handle=handle))
-            return SubjectHandle(handle)
+            rows = connection.execute(select(subject.c.local_id, subject.c.handle))
+            known = {LocalSubjectId(row.local_id): SubjectHandle(row.handle) for row in rows}
+            made = {
+                local_id: SubjectHandle(self._random_bytes(OPAQUE_LENGTH))
+                for local_id in dict.fromkeys(local_ids)
+                if local_id not in known
+            }
+            if made:
+                rows_made = [{"local_id": local_id, "handle": handle} for local_id, handle in made.items()]
+                connection.execute(subject.insert(), rows_made)
+        everybody = known | made
+        return {local_id: everybody[local_id] for local_id in local_ids}
 
     def local_id_of(self, handle: SubjectHandle) -> LocalSubjectId | None:
         """The county's own number of a youth, or None for a handle that is not of this agency."""

@@ -1,0 +1,207 @@
+"""The source side: from a work order to a sealed answer, or to a refusal that says nothing.
+
+    1  take the order up, once                     work_log
+    2  verify it alone                             order
+    3  find the youth, decide on own facts         subjects, flags, settle
+    4  read, minimize, check what was built        source, minimize, presence
+    5  sign and seal to the requester's key        gateway.protocol.sealing
+
+The only file of the source side with I/O; the rules are in the files named. Every refusal leaves as REFUSED, with its
+reason in `adapter.db` and in this county's own log without any value; a fault of the county's own systems is ERROR and
+never a negative.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.mapping.release import ReleaseRules
+from adapters.node.errors import NotReady
+from adapters.node.flags import OwnFlag, OwnFlags
+from adapters.node.minimize import Bounds, Subject, minimize
+from adapters.node.node import Node
+from adapters.node.order import Here, VerifiedOrder, verify_order
+from adapters.node.presence import field_sets_present
+from adapters.node.refusal import OrderRefused, Refusal
+from adapters.node.settle import OwnFacts, settle
+from adapters.node.source import Source, SourceUnusable, placement_county_of
+from adapters.node.subjects import Subjects
+from adapters.node.work_log import ANSWERED, WorkLog
+from adapters.records import Youth
+from gateway.protocol.decide import CountyNarrowing, Decision
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyId, AgencyKind, FieldSet, FlagId, SubjectHandle
+from gateway.protocol.policy.fieldsets import expand
+from gateway.protocol.sealing import SealContext, seal_record
+from gateway.protocol.wire_names import from_wire
+from homeward.gateway.v1.exchange_pb2 import SealedRecord
+from homeward.gateway.v1.link_pb2 import (
+    WORK_STATUS_ANSWERED,
+    WORK_STATUS_ERROR,
+    WORK_STATUS_REFUSED,
+    WorkOrder,
+    WorkResult,
+)
+from homeward.gateway.v1.records_pb2 import RecordAnswer
+
+_FLAG_SETS: Final = frozenset({FieldSet.FS2_FLAG_LOCATE, FieldSet.FS3_FLAG_CASEWORK})
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """Answers work orders. Blocking; run it off the event loop. Usable from several threads."""
+
+    node: Node
+    source: Source
+    subjects: Subjects
+    flags: OwnFlags
+    work: WorkLog
+    release: ReleaseRules
+    narrowing: CountyNarrowing
+    zone: ZoneInfo
+    """In which the county's days begin."""
+
+    def answer(self, order: WorkOrder) -> WorkResult:
+        """The result for the gateway; the order is unverified."""
+        now = self.node.now()
+        try:
+            self.work.start(order.work_id, now)
+        except OrderRefused as refused:
+            # The first time it came, the row was written; that row is not to be touched.
+            _log_refusal(refused.refusal)
+            return _result(order, WORK_STATUS_REFUSED)
+        try:
+            sealed = self._sealed(order, now)
+        except OrderRefused as refused:
+            _log_refusal(refused.refusal)
+            self.work.finish(order.work_id, refused.refusal)
+            return _result(order, WORK_STATUS_REFUSED)
+        except (NotReady, SourceUnusable) as fault:
+            _LOG.error("work order not answered", extra={"kind": type(fault).__name__})
+            self.work.finish(order.work_id, type(fault).__name__)
+            return _result(order, WORK_STATUS_ERROR)
+        self.work.finish(order.work_id, ANSWERED)
+        return WorkResult(work_id=order.work_id, status=WORK_STATUS_ANSWERED, sealed_record=sealed)
+
+    def _sealed(self, order: WorkOrder, now: datetime) -> SealedRecord:
+        here = Here(self.node.agency, self.node.directory(), self.node.policy(), now)
+        verified = verify_order(order, here)
+        self.work.claim(
+            order.work_id,
+            decision_index=verified.decision_index,
+            requester=verified.requester.agency,
+            receipt=order.decision_receipt,
+        )
+        handle = SubjectHandle(order.grant.subject_handle)
+        youth = self._youth(handle, now)
+        decision = settle(verified, self._own_facts(handle, youth), here, self.narrowing)
+        if youth.held_for_human:
+            raise OrderRefused(Refusal.HELD_FOR_HUMAN)
+        flag = self._flag(FlagId(order.grant.flag_id), handle, decision)
+        subject = Subject(
+            youth=youth,
+            flag=flag,
+            earlier_flags=tuple(self.flags.of(handle)),
+            data_as_of=self.source.data_as_of(),
+            duty_line=here.directory.county(self.node.membership.county).duty_line,
+            kind_of=_Kinds(here.directory),
+        )
+        answer = minimize(subject, self._bounds(verified, decision, now))
+        return self._seal(order, verified, answer)
+
+    def _youth(self, handle: SubjectHandle, now: datetime) -> Youth:
+        local_id = self.subjects.local_id_of(handle)
+        if local_id is None:
+            raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
+        if self.source.is_stale(now):
+            # Older than the county itself tolerates: what is not known now is neither denied nor told.
+            raise SourceUnusable
+        youth = self.source.by_local_id(local_id)
+        if youth is None:
+            raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
+        return youth
+
+    def _own_facts(self, handle: SubjectHandle, youth: Youth) -> OwnFacts:
+        tokens = self.subjects.registered(handle)
+        if tokens is None:
+            raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
+        flags = self.flags.of(handle)
+        newest = self.flags.open_flag(handle) or (flags[-1] if flags else None)
+        return OwnFacts(
+            handle=handle,
+            tokens=tokens,
+            flag=newest.state if newest is not None else None,
+            restriction=youth.restriction,
+            placement_county=placement_county_of(youth) or self.node.membership.county,
+        )
+
+    def _flag(self, named: FlagId, handle: SubjectHandle, decision: Decision) -> OwnFlag | None:
+        if _FLAG_SETS.isdisjoint(decision.field_sets):
+            return None
+        if not named:
+            return self.flags.open_flag(handle)
+        flag = self.flags.by_id(named)
+        if flag is None or flag.handle != handle:
+            raise OrderRefused(Refusal.FLAG_UNKNOWN)
+        return flag
+
+    def _bounds(self, verified: VerifiedOrder, decision: Decision, now: datetime) -> Bounds:
+        query = verified.query
+        asked = expand(from_wire(FieldSet, number) for number in query.field_sets)
+        if decision.mode is None:
+            raise OrderRefused(Refusal.DECIDED_OTHERWISE)
+        return Bounds(
+            request_digest=verified.digest,
+            granted=frozenset(decision.field_sets),
+            asked=frozenset(asked),
+            purpose=verified.request.purpose,
+            role=verified.request.role,
+            mode=decision.mode,
+            obligations=frozenset(decision.obligations),
+            release=self.release,
+            page=query.page or 1,
+            page_size=query.page_size,
+            today=now.astimezone(self.zone).date(),
+        )
+
+    def _seal(self, order: WorkOrder, verified: VerifiedOrder, answer: RecordAnswer) -> SealedRecord:
+        # Minimizing is right by construction; an answer that shows more all the same must not leave.
+        if not field_sets_present(answer) <= frozenset(verified.granted):
+            raise OrderRefused(Refusal.DECIDED_OTHERWISE)
+        context = SealContext(
+            request_digest=verified.digest,
+            pairwise_handle=order.grant.pairwise_handle,
+            requester=verified.requester.agency,
+            source=self.node.agency,
+            field_sets=verified.decided,
+            recipient_key_id=order.grant.recipient_key_id,
+            page=answer.page,
+            decision_index=verified.decision_index,
+        )
+        return seal_record(
+            answer, context=context, recipient_key=verified.recipient_key, source_key=self.node.keyring.record
+        )
+
+
+class _Kinds:
+    """Kinds of member agencies, from one directory."""
+
+    def __init__(self, directory: DirectoryView) -> None:
+        self._directory = directory
+
+    def __call__(self, agency: AgencyId) -> AgencyKind | None:
+        member = self._directory.member(agency)
+        return member.kind if member is not None else None
+
+
+
+
+def _log_refusal(refusal: Refusal) -> None:
+    _LOG.warning("work order refused", extra={"reason": refusal})
+
+
+def _result(order: WorkOrder, status: int) -> WorkResult:
+    return WorkResult(work_id=order.work_id, status=status)  # type: ignore[arg-type]
