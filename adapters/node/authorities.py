@@ -8,7 +8,7 @@ worth anything for a use is decided by `gateway.protocol.authority`, at every us
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 
 from google.protobuf.message import Message
@@ -17,6 +17,7 @@ from adapters.errors import ErrorReason, EvidenceInvalid, Invalid
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.identifiers import timestamp
+from adapters.node.majority import expiry_for
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.reports import Listing
@@ -24,7 +25,7 @@ from adapters.node.send import Deadline
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from adapters.staff import reference_commitment
-from gateway.protocol.authority import majority_moment, token_digest
+from gateway.protocol.authority import token_digest
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import (
@@ -47,8 +48,6 @@ from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 SUBJECT_KEY: Final = "name_dob"
 """Match key whose tokens name a youth in an authority (proto AuthoritySubject)."""
-MAJORITY_YEARS: Final = 18
-_LAPSING: Final = frozenset({Grantor.PARENT_GUARDIAN, Grantor.MINOR_COUNSEL})
 _RECORDED: Final = frozenset({"authority.recorded"})
 _REVOKED: Final = frozenset({"authority.revoked"})
 _LISTED: Final = frozenset({"authority.listed"})
@@ -143,7 +142,7 @@ class Registrar:
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
             return Registered(outcome, authority_id, kept)
 
-    async def list(
+    async def page(
         self, entry: Entry, *, live_only: bool, page_size: int, page_token: bytes, deadline: Deadline
     ) -> ListPage:
         """One page of the authorities this agency issued or is named in, each verified under its issuer's key."""
@@ -173,6 +172,7 @@ class Registrar:
         self, identifier: AuthorityId, permission: Permission, subject: AuthoritySubject
     ) -> authority_pb2.Authority:
         text = permission.language_text
+        expires, at_majority = _life(permission)
         return authority_pb2.Authority(
             authority_id=identifier,
             basis=to_wire(permission.basis),  # type: ignore[arg-type]
@@ -184,8 +184,8 @@ class Registrar:
             recipient_agencies=permission.recipient_agencies,
             recipient_roles=permission.recipient_roles,
             effective_time=timestamp(permission.effective),
-            expire_time=timestamp(permission.expires),
-            lapse_date=lapse_date(permission),
+            expire_time=timestamp(expires),
+            expires_at_majority=at_majority,
             evidence_commitment=reference_commitment(
                 self.commitment_key, "AUTHORITY_EVIDENCE", permission.evidence_reference
             ),
@@ -210,29 +210,15 @@ class Registrar:
         raise EvidenceInvalid("authority")
 
 
-def lapse_date(permission: Permission) -> str:
-    """The day on which the grantor's power ends, `YYYY-MM-DD`; empty where it does not end with the youth's majority.
-
-    A birthday within the authority's life is told exactly, because the law turns on it. Otherwise the end of that life
-    stands in its place: the authority ends by itself before, and the birth date stays in the county.
-    """
-    if permission.basis is not Basis.CONSENT or permission.grantor not in _LAPSING:
-        return ""
-    majority = _majority(permission.birth_date)
-    if majority_moment(majority) <= permission.expires:
-        return majority.isoformat()
-    return (permission.expires.astimezone(UTC).date() + timedelta(days=2)).isoformat()
-
-
-def _majority(birth_date: date) -> date:
-    year = birth_date.year + MAJORITY_YEARS
-    try:
-        return birth_date.replace(year=year)
-    except ValueError:
-        # Born on 29 February: of age on 1 March of a common year.
-        return date(year, 3, 1)
+def _life(permission: Permission) -> tuple[datetime, bool]:
+    if permission.basis is not Basis.CONSENT:
+        return permission.expires, False
+    return expiry_for(permission.grantor, permission.expires, permission.birth_date)
 
 
 def _check_times(permission: Permission) -> None:
     if permission.expires <= permission.effective:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("expire_time: after effective_time",))
+    expires, _ = _life(permission)
+    if expires <= permission.effective:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("grantor: no power from the month of the 18th birthday on",))

@@ -34,7 +34,7 @@ from gateway.protocol.policy.fieldsets import ACK, mask_of, members
 
 MAJORITY_ZONE: Final = timezone(timedelta(hours=-7))
 """A birthday starts at midnight in this zone: the earlier of California's two offsets, so that
-a parent's consent can lapse at most one hour early and never late."""
+a parent's consent can end at most one hour early on its account and never late."""
 DEFAULT_CONSENT_DAYS: Final = 365
 """Longest life of a consent whose form names no earlier end (DOMAIN §3.4)."""
 
@@ -87,7 +87,7 @@ CONSENT_PURPOSES: Final[Mapping[Grantor, frozenset[Purpose]]] = {
 }
 """For which purposes each grantor's consent counts."""
 
-_LAPSES_AT_MAJORITY: Final = frozenset({Grantor.PARENT_GUARDIAN, Grantor.MINOR_COUNSEL})
+LAPSES_AT_MAJORITY: Final = frozenset({Grantor.PARENT_GUARDIAN, Grantor.MINOR_COUNSEL})
 """Those who sign in a minor's stead; what a minor may sign for itself stays its own word (DOMAIN §3.4)."""
 
 
@@ -127,8 +127,9 @@ class Authority:
     recipient_roles: frozenset[Role]
     effective_time: datetime
     expire_time: datetime
-    majority_date: date | None = field(default=None, repr=False)
-    """The youth's 18th birthday, where the signer's power ends with it."""
+    expires_at_majority: bool = False
+    """Whether `expire_time` was brought forward because the signer's power ends when the youth is 18. It is then
+    `majority_month`, so that no birth date follows from it."""
     team_ref_commitment: bytes | None = None
     """Commitment to the named team, 32 bytes; the caller's TEAM_MEMBERSHIP evidence must repeat it."""
     evidence_commitment: bytes | None = None
@@ -214,8 +215,16 @@ def token_digest(token: Token) -> bytes:
 
 
 def majority_moment(majority_date: date) -> datetime:
-    """The moment, UTC, from which the youth is an adult; see `MAJORITY_ZONE`."""
+    """The moment, UTC, from which the youth is an adult; see `MAJORITY_ZONE`. Never leaves the county."""
     return datetime.combine(majority_date, time(), MAJORITY_ZONE).astimezone(UTC)
+
+
+def majority_month(majority_date: date) -> datetime:
+    """The moment, UTC, at which a consent in a minor's stead ends: the first day of the month of the 18th birthday.
+
+    Up to a month early rather than on the day, because everybody who sees an authority could read the day.
+    """
+    return majority_moment(majority_date.replace(day=1))
 
 
 def default_expiry(
@@ -227,11 +236,11 @@ def default_expiry(
     case_close_time: datetime | None = None,
 ) -> datetime:
     """The earliest of twelve months, the team's end, the case's close and, where the signer's power ends
-    with it, the 18th birthday (DOMAIN §3.4)."""
+    with it, the month of the 18th birthday (DOMAIN §3.4). For the county, which alone knows these dates."""
     ends = [effective_time + timedelta(days=DEFAULT_CONSENT_DAYS)]
     ends += [end for end in (team_end_time, case_close_time) if end is not None]
-    if majority_date is not None and grantor in _LAPSES_AT_MAJORITY:
-        ends.append(majority_moment(majority_date))
+    if majority_date is not None and grantor in LAPSES_AT_MAJORITY:
+        ends.append(majority_month(majority_date))
     return min(ends)
 
 
@@ -249,7 +258,6 @@ def consent_gaps(authority: Authority) -> tuple[str, ...]:
         "evidence_commitment": authority.evidence_commitment is not None,
         "language_version_hash": authority.language_version_hash is not None,
         "copy_given_to_youth": authority.copy_given_to_youth,
-        "majority_date": authority.majority_date is not None or authority.grantor not in _LAPSES_AT_MAJORITY,
     }
     return tuple(name for name, there in present.items() if not there)
 
@@ -259,21 +267,12 @@ def _status(authority: Authority, use: Use, now: datetime, *, revoked: bool, tea
         return AuthorityStatus.REVOKED
     if now < authority.effective_time:
         return AuthorityStatus.NOT_YET
-    if _lapsed_at_majority(authority, now):
-        return AuthorityStatus.LAPSED_MAJORITY
     if now >= authority.expire_time:
-        return AuthorityStatus.EXPIRED
+        lapsed = authority.expires_at_majority and authority.basis is Basis.CONSENT
+        return AuthorityStatus.LAPSED_MAJORITY if lapsed else AuthorityStatus.EXPIRED
     if team_ended and authority.team_ref_commitment is not None:
         return AuthorityStatus.LAPSED_TEAM_ENDED
     return _scope(authority, use)
-
-
-def _lapsed_at_majority(authority: Authority, now: datetime) -> bool:
-    if authority.basis is not Basis.CONSENT or authority.majority_date is None:
-        return False
-    moment = majority_moment(authority.majority_date)
-    # An authority that ended before the birthday expired; it did not lapse.
-    return authority.grantor in _LAPSES_AT_MAJORITY and moment <= authority.expire_time and now >= moment
 
 
 def _scope(authority: Authority, use: Use) -> AuthorityStatus:

@@ -4,7 +4,7 @@ Both ends read authorities the same way: signature by the issuer's authority key
 then every rule of `authority.Authority`.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from gateway.protocol.authority import Authority, AuthorityError, Subject
 from gateway.protocol.directory import DirectoryView, KeyUnknown
@@ -62,7 +62,7 @@ def _authority(message: authority_pb2.Authority) -> Authority:
         recipient_roles=frozenset(parse_role(role) for role in message.recipient_roles),
         effective_time=message.effective_time.ToDatetime(UTC),
         expire_time=message.expire_time.ToDatetime(UTC),
-        majority_date=date.fromisoformat(message.lapse_date) if message.lapse_date else None,
+        expires_at_majority=message.expires_at_majority,
         team_ref_commitment=message.team_commitment or None,
         evidence_commitment=message.evidence_commitment,
         language_version_hash=message.language_version_hash or None,

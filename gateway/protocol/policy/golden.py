@@ -9,7 +9,6 @@ agencies in the cases are invented.
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from importlib.resources import files
 from typing import Annotated, Final
 
@@ -59,7 +58,7 @@ class _Authority(_Strict):
     field_sets: frozenset[FieldSet]
     effective: AwareDatetime
     expire: AwareDatetime
-    majority_date: date | None = None
+    expires_at_majority: StrictBool = False
     revoked: StrictBool = False
     for_another_youth: StrictBool = False
 
@@ -177,7 +176,7 @@ def _authority(case: Case, use: Use) -> AuthorityFacts | None:
         recipient_roles=frozenset(),
         effective_time=given.effective,
         expire_time=given.expire,
-        majority_date=given.majority_date,
+        expires_at_majority=given.expires_at_majority,
     )
     return check(authority, use, case.at, revoked=given.revoked)
 

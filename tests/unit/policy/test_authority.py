@@ -1,7 +1,7 @@
 """When an authority is live and what it covers."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from gateway.protocol.authority import (
     CONSENT_PURPOSES,
     GRANTORS,
+    LAPSES_AT_MAJORITY,
+    MAJORITY_ZONE,
     Authority,
     AuthorityError,
     AuthorityStatus,
@@ -20,6 +22,7 @@ from gateway.protocol.authority import (
     covers_subject,
     default_expiry,
     majority_moment,
+    majority_month,
     token_digest,
 )
 from gateway.protocol.names import (
@@ -52,7 +55,6 @@ CONSENT = Authority(
     recipient_roles=frozenset({ROLE}),
     effective_time=START,
     expire_time=END,
-    majority_date=date(2029, 11, 2),
     evidence_commitment=b"e" * 32,
     language_version_hash=b"l" * 32,
     copy_given_to_youth=True,
@@ -89,20 +91,27 @@ def test_a_revoked_authority_is_never_live(now: datetime) -> None:
     assert status(CONSENT, now=now, revoked=True) is AuthorityStatus.REVOKED
 
 
-def test_a_parents_consent_lapses_at_the_eighteenth_birthday_and_an_adults_own_does_not() -> None:
-    birthday = date(2026, 2, 1)
-    parents = replace(CONSENT, majority_date=birthday)
-    own = replace(parents, grantor=Grantor.NMD_SELF)
-    midnight = majority_moment(birthday)
-    before = midnight - timedelta(milliseconds=1)
-    assert status(parents, now=before) is AuthorityStatus.LIVE
-    assert status(parents, now=midnight) is AuthorityStatus.LAPSED_MAJORITY
-    assert status(own, now=midnight) is AuthorityStatus.LIVE
+def test_a_parents_consent_lapses_in_the_month_of_the_eighteenth_birthday() -> None:
+    month = majority_month(date(2026, 2, 17))
+    parents = replace(CONSENT, expire_time=month, expires_at_majority=True)
+    assert status(parents, now=month - timedelta(milliseconds=1)) is AuthorityStatus.LIVE
+    assert status(parents, now=month) is AuthorityStatus.LAPSED_MAJORITY
 
 
-def test_a_consent_that_ended_before_the_birthday_expired() -> None:
-    parents = replace(CONSENT, majority_date=date(2026, 6, 1))
-    assert status(parents, now=datetime(2026, 7, 1, tzinfo=UTC)) is AuthorityStatus.EXPIRED
+def test_what_ends_for_another_cause_than_majority_expired() -> None:
+    assert status(CONSENT, now=END) is AuthorityStatus.EXPIRED
+    order = replace(CONSENT, basis=Basis.COURT_ORDER, grantor=Grantor.COURT, expires_at_majority=True)
+    assert status(order, now=END) is AuthorityStatus.EXPIRED
+
+
+@given(st.dates(date(2020, 1, 1), date(2060, 12, 31)), st.dates(date(2020, 1, 1), date(2060, 12, 31)))
+def test_an_expiry_at_majority_tells_the_month_of_a_birthday_and_not_the_day(one: date, other: date) -> None:
+    month = majority_month(one)
+    assert month <= majority_moment(one)
+    assert month.astimezone(MAJORITY_ZONE).timetz() == time(tzinfo=MAJORITY_ZONE)
+    same_month = (one.year, one.month) == (other.year, other.month)
+    assert (majority_month(other) == month) is same_month
+    assert majority_month(one.replace(day=28)) == month
 
 
 def test_a_birthday_begins_at_californias_midnight_or_at_most_an_hour_before() -> None:
@@ -171,17 +180,18 @@ def test_an_authority_by_handle_covers_that_youth_of_that_owner_alone() -> None:
 
 def test_the_default_end_is_the_earliest_of_those_that_apply() -> None:
     year = START + timedelta(days=365)
-    birthday = date(2026, 5, 1)
+    birthday = date(2026, 5, 19)
     assert default_expiry(START, Grantor.NMD_SELF, majority_date=birthday) == year
-    assert default_expiry(START, Grantor.PARENT_GUARDIAN, majority_date=birthday) == majority_moment(birthday)
+    for grantor in LAPSES_AT_MAJORITY:
+        assert default_expiry(START, grantor, majority_date=birthday) == majority_month(birthday)
     soon = START + timedelta(days=3)
     assert default_expiry(START, Grantor.NMD_SELF, team_end_time=soon, case_close_time=year) == soon
 
 
 def test_an_incomplete_consent_names_what_it_lacks() -> None:
     assert consent_gaps(CONSENT) == ()
-    bare = replace(CONSENT, evidence_commitment=None, copy_given_to_youth=False, majority_date=None)
-    assert consent_gaps(bare) == ("evidence_commitment", "copy_given_to_youth", "majority_date")
+    bare = replace(CONSENT, evidence_commitment=None, copy_given_to_youth=False)
+    assert consent_gaps(bare) == ("evidence_commitment", "copy_given_to_youth")
     assert consent_gaps(replace(bare, basis=Basis.COURT_ORDER, grantor=Grantor.COURT)) == ()
 
 

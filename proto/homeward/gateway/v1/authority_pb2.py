@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/authority.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\x98\x07\n\tAuthority\x12\x1d\n\x0c\x61uthority_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1a.homeward.gateway.v1.BasisB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x39\n\x07grantor\x18\x03 \x01(\x0e\x32\x1c.homeward.gateway.v1.GrantorB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x39\n\rissuer_agency\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12>\n\x07subject\x18\x05 \x01(\x0b\x32%.homeward.gateway.v1.AuthoritySubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x08purposes\x18\x06 \x03(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\n\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12H\n\nfield_sets\x18\x07 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12I\n\x12recipient_agencies\x18\x08 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10 \x18\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x44\n\x0frecipient_roles\x18\t \x03(\tB+\xbaH(\x92\x01%\x10\x10\x18\x01\"\x1fr\x1d\x32\x1b^[A-Z]{2,10}\\.[a-z_]{1,40}$\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12:\n\nlapse_date\x18\x0c \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$\x12 \n\x0fteam_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12$\n\x13\x65vidence_commitment\x18\x0e \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12&\n\x15language_version_hash\x18\x0f \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x1b\n\x13\x63opy_given_to_youth\x18\x10 \x01(\x08\x12\x1f\n\x17redisclosure_prohibited\x18\x11 \x01(\x08\"\x82\x01\n\x10\x41uthoritySubject\x12\x19\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10H\x00\x12\x41\n\rtoken_digests\x18\x02 \x01(\x0b\x32(.homeward.gateway.v1.SubjectTokenDigestsH\x00\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"8\n\x13SubjectTokenDigests\x12!\n\x07\x64igests\x18\x01 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10@\"\x04z\x02h \"Z\n\x16RecordAuthorityRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"n\n\x0f\x41uthorityRecord\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12>\n\tauthority\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"u\n\x17RecordAuthorityResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"Z\n\x16RevokeAuthorityRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"Q\n\x13\x41uthorityRevocation\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1d\n\x0c\x61uthority_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"u\n\x17RevokeAuthorityResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"Z\n\x16ListAuthoritiesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"}\n\x0f\x41uthorityFilter\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x11\n\tlive_only\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1b\n\npage_token\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"\xc9\x01\n\x17ListAuthoritiesResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x39\n\x0b\x61uthorities\x18\x02 \x03(\x0b\x32$.homeward.gateway.v1.ListedAuthority\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\x0c\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xb0\x01\n\x0fListedAuthority\x12\x36\n\tauthority\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32\".homeward.gateway.v1.LeafReference*\x9c\x02\n\x07Grantor\x12\x17\n\x13GRANTOR_UNSPECIFIED\x10\x00\x12\x16\n\x12GRANTOR_MINOR_SELF\x10\x01\x12\x14\n\x10GRANTOR_NMD_SELF\x10\x02\x12\x1b\n\x17GRANTOR_PARENT_GUARDIAN\x10\x03\x12\x19\n\x15GRANTOR_MINOR_COUNSEL\x10\x04\x12#\n\x1fGRANTOR_EDUCATION_RIGHTS_HOLDER\x10\x05\x12\x11\n\rGRANTOR_COURT\x10\x06\x12\x1c\n\x18GRANTOR_AGENCY_STATUTORY\x10\x07\x12\x1c\n\x18GRANTOR_AGENCY_SIGNATORY\x10\x08\x12\x1e\n\x1aGRANTOR_EMERGENCY_CLAIMANT\x10\t2\xdc\x02\n\x10\x41uthorityService\x12l\n\x0fRecordAuthority\x12+.homeward.gateway.v1.RecordAuthorityRequest\x1a,.homeward.gateway.v1.RecordAuthorityResponse\x12l\n\x0fRevokeAuthority\x12+.homeward.gateway.v1.RevokeAuthorityRequest\x1a,.homeward.gateway.v1.RevokeAuthorityResponse\x12l\n\x0fListAuthorities\x12+.homeward.gateway.v1.ListAuthoritiesRequest\x1a,.homeward.gateway.v1.ListAuthoritiesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/authority.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xf9\x06\n\tAuthority\x12\x1d\n\x0c\x61uthority_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1a.homeward.gateway.v1.BasisB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x39\n\x07grantor\x18\x03 \x01(\x0e\x32\x1c.homeward.gateway.v1.GrantorB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x39\n\rissuer_agency\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12>\n\x07subject\x18\x05 \x01(\x0b\x32%.homeward.gateway.v1.AuthoritySubjectB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x08purposes\x18\x06 \x03(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\n\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12H\n\nfield_sets\x18\x07 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x08\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12I\n\x12recipient_agencies\x18\x08 \x03(\tB-\xbaH*\x92\x01\'\x08\x01\x10 \x18\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x44\n\x0frecipient_roles\x18\t \x03(\tB+\xbaH(\x92\x01%\x10\x10\x18\x01\"\x1fr\x1d\x32\x1b^[A-Z]{2,10}\\.[a-z_]{1,40}$\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x13\x65xpires_at_majority\x18\x0c \x01(\x08\x12 \n\x0fteam_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12$\n\x13\x65vidence_commitment\x18\x0e \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12&\n\x15language_version_hash\x18\x0f \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x1b\n\x13\x63opy_given_to_youth\x18\x10 \x01(\x08\x12\x1f\n\x17redisclosure_prohibited\x18\x11 \x01(\x08\"\x82\x01\n\x10\x41uthoritySubject\x12\x19\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10H\x00\x12\x41\n\rtoken_digests\x18\x02 \x01(\x0b\x32(.homeward.gateway.v1.SubjectTokenDigestsH\x00\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"8\n\x13SubjectTokenDigests\x12!\n\x07\x64igests\x18\x01 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10@\"\x04z\x02h \"Z\n\x16RecordAuthorityRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"n\n\x0f\x41uthorityRecord\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12>\n\tauthority\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"u\n\x17RecordAuthorityResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"Z\n\x16RevokeAuthorityRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"Q\n\x13\x41uthorityRevocation\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1d\n\x0c\x61uthority_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"u\n\x17RevokeAuthorityResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"Z\n\x16ListAuthoritiesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"}\n\x0f\x41uthorityFilter\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x11\n\tlive_only\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1b\n\npage_token\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"\xc9\x01\n\x17ListAuthoritiesResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x39\n\x0b\x61uthorities\x18\x02 \x03(\x0b\x32$.homeward.gateway.v1.ListedAuthority\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\x0c\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xb0\x01\n\x0fListedAuthority\x12\x36\n\tauthority\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12/\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08recorded\x18\x03 \x01(\x0b\x32\".homeward.gateway.v1.LeafReference*\x9c\x02\n\x07Grantor\x12\x17\n\x13GRANTOR_UNSPECIFIED\x10\x00\x12\x16\n\x12GRANTOR_MINOR_SELF\x10\x01\x12\x14\n\x10GRANTOR_NMD_SELF\x10\x02\x12\x1b\n\x17GRANTOR_PARENT_GUARDIAN\x10\x03\x12\x19\n\x15GRANTOR_MINOR_COUNSEL\x10\x04\x12#\n\x1fGRANTOR_EDUCATION_RIGHTS_HOLDER\x10\x05\x12\x11\n\rGRANTOR_COURT\x10\x06\x12\x1c\n\x18GRANTOR_AGENCY_STATUTORY\x10\x07\x12\x1c\n\x18GRANTOR_AGENCY_SIGNATORY\x10\x08\x12\x1e\n\x1aGRANTOR_EMERGENCY_CLAIMANT\x10\t2\xdc\x02\n\x10\x41uthorityService\x12l\n\x0fRecordAuthority\x12+.homeward.gateway.v1.RecordAuthorityRequest\x1a,.homeward.gateway.v1.RecordAuthorityResponse\x12l\n\x0fRevokeAuthority\x12+.homeward.gateway.v1.RevokeAuthorityRequest\x1a,.homeward.gateway.v1.RevokeAuthorityResponse\x12l\n\x0fListAuthorities\x12+.homeward.gateway.v1.ListAuthoritiesRequest\x1a,.homeward.gateway.v1.ListAuthoritiesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,8 +58,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORITY'].fields_by_name['effective_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_AUTHORITY'].fields_by_name['expire_time']._loaded_options = None
   _globals['_AUTHORITY'].fields_by_name['expire_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_AUTHORITY'].fields_by_name['lapse_date']._loaded_options = None
-  _globals['_AUTHORITY'].fields_by_name['lapse_date']._serialized_options = b'\272H#r!2\037^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'
   _globals['_AUTHORITY'].fields_by_name['team_commitment']._loaded_options = None
   _globals['_AUTHORITY'].fields_by_name['team_commitment']._serialized_options = b'\272H\004z\002\030 '
   _globals['_AUTHORITY'].fields_by_name['evidence_commitment']._loaded_options = None
@@ -98,34 +96,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORITYFILTER'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
   _globals['_AUTHORITYFILTER'].fields_by_name['page_token']._loaded_options = None
   _globals['_AUTHORITYFILTER'].fields_by_name['page_token']._serialized_options = b'\272H\004z\002\030\020'
-  _globals['_GRANTOR']._serialized_start=2554
-  _globals['_GRANTOR']._serialized_end=2838
+  _globals['_GRANTOR']._serialized_start=2523
+  _globals['_GRANTOR']._serialized_end=2807
   _globals['_AUTHORITY']._serialized_start=221
-  _globals['_AUTHORITY']._serialized_end=1141
-  _globals['_AUTHORITYSUBJECT']._serialized_start=1144
-  _globals['_AUTHORITYSUBJECT']._serialized_end=1274
-  _globals['_SUBJECTTOKENDIGESTS']._serialized_start=1276
-  _globals['_SUBJECTTOKENDIGESTS']._serialized_end=1332
-  _globals['_RECORDAUTHORITYREQUEST']._serialized_start=1334
-  _globals['_RECORDAUTHORITYREQUEST']._serialized_end=1424
-  _globals['_AUTHORITYRECORD']._serialized_start=1426
-  _globals['_AUTHORITYRECORD']._serialized_end=1536
-  _globals['_RECORDAUTHORITYRESPONSE']._serialized_start=1538
-  _globals['_RECORDAUTHORITYRESPONSE']._serialized_end=1655
-  _globals['_REVOKEAUTHORITYREQUEST']._serialized_start=1657
-  _globals['_REVOKEAUTHORITYREQUEST']._serialized_end=1747
-  _globals['_AUTHORITYREVOCATION']._serialized_start=1749
-  _globals['_AUTHORITYREVOCATION']._serialized_end=1830
-  _globals['_REVOKEAUTHORITYRESPONSE']._serialized_start=1832
-  _globals['_REVOKEAUTHORITYRESPONSE']._serialized_end=1949
-  _globals['_LISTAUTHORITIESREQUEST']._serialized_start=1951
-  _globals['_LISTAUTHORITIESREQUEST']._serialized_end=2041
-  _globals['_AUTHORITYFILTER']._serialized_start=2043
-  _globals['_AUTHORITYFILTER']._serialized_end=2168
-  _globals['_LISTAUTHORITIESRESPONSE']._serialized_start=2171
-  _globals['_LISTAUTHORITIESRESPONSE']._serialized_end=2372
-  _globals['_LISTEDAUTHORITY']._serialized_start=2375
-  _globals['_LISTEDAUTHORITY']._serialized_end=2551
-  _globals['_AUTHORITYSERVICE']._serialized_start=2841
-  _globals['_AUTHORITYSERVICE']._serialized_end=3189
+  _globals['_AUTHORITY']._serialized_end=1110
+  _globals['_AUTHORITYSUBJECT']._serialized_start=1113
+  _globals['_AUTHORITYSUBJECT']._serialized_end=1243
+  _globals['_SUBJECTTOKENDIGESTS']._serialized_start=1245
+  _globals['_SUBJECTTOKENDIGESTS']._serialized_end=1301
+  _globals['_RECORDAUTHORITYREQUEST']._serialized_start=1303
+  _globals['_RECORDAUTHORITYREQUEST']._serialized_end=1393
+  _globals['_AUTHORITYRECORD']._serialized_start=1395
+  _globals['_AUTHORITYRECORD']._serialized_end=1505
+  _globals['_RECORDAUTHORITYRESPONSE']._serialized_start=1507
+  _globals['_RECORDAUTHORITYRESPONSE']._serialized_end=1624
+  _globals['_REVOKEAUTHORITYREQUEST']._serialized_start=1626
+  _globals['_REVOKEAUTHORITYREQUEST']._serialized_end=1716
+  _globals['_AUTHORITYREVOCATION']._serialized_start=1718
+  _globals['_AUTHORITYREVOCATION']._serialized_end=1799
+  _globals['_REVOKEAUTHORITYRESPONSE']._serialized_start=1801
+  _globals['_REVOKEAUTHORITYRESPONSE']._serialized_end=1918
+  _globals['_LISTAUTHORITIESREQUEST']._serialized_start=1920
+  _globals['_LISTAUTHORITIESREQUEST']._serialized_end=2010
+  _globals['_AUTHORITYFILTER']._serialized_start=2012
+  _globals['_AUTHORITYFILTER']._serialized_end=2137
+  _globals['_LISTAUTHORITIESRESPONSE']._serialized_start=2140
+  _globals['_LISTAUTHORITIESRESPONSE']._serialized_end=2341
+  _globals['_LISTEDAUTHORITY']._serialized_start=2344
+  _globals['_LISTEDAUTHORITY']._serialized_end=2520
+  _globals['_AUTHORITYSERVICE']._serialized_start=2810
+  _globals['_AUTHORITYSERVICE']._serialized_end=3158
 # @@protoc_insertion_point(module_scope)

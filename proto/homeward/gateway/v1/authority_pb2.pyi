@@ -38,7 +38,7 @@ GRANTOR_AGENCY_SIGNATORY: Grantor
 GRANTOR_EMERGENCY_CLAIMANT: Grantor
 
 class Authority(_message.Message):
-    __slots__ = ("authority_id", "basis", "grantor", "issuer_agency", "subject", "purposes", "field_sets", "recipient_agencies", "recipient_roles", "effective_time", "expire_time", "lapse_date", "team_commitment", "evidence_commitment", "language_version_hash", "copy_given_to_youth", "redisclosure_prohibited")
+    __slots__ = ("authority_id", "basis", "grantor", "issuer_agency", "subject", "purposes", "field_sets", "recipient_agencies", "recipient_roles", "effective_time", "expire_time", "expires_at_majority", "team_commitment", "evidence_commitment", "language_version_hash", "copy_given_to_youth", "redisclosure_prohibited")
     AUTHORITY_ID_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
     GRANTOR_FIELD_NUMBER: _ClassVar[int]
@@ -50,7 +50,7 @@ class Authority(_message.Message):
     RECIPIENT_ROLES_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
-    LAPSE_DATE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MAJORITY_FIELD_NUMBER: _ClassVar[int]
     TEAM_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_VERSION_HASH_FIELD_NUMBER: _ClassVar[int]
@@ -67,13 +67,13 @@ class Authority(_message.Message):
     recipient_roles: _containers.RepeatedScalarFieldContainer[str]
     effective_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    lapse_date: str
+    expires_at_majority: bool
     team_commitment: bytes
     evidence_commitment: bytes
     language_version_hash: bytes
     copy_given_to_youth: bool
     redisclosure_prohibited: bool
-    def __init__(self, authority_id: _Optional[bytes] = ..., basis: _Optional[_Union[_codes_pb2.Basis, str]] = ..., grantor: _Optional[_Union[Grantor, str]] = ..., issuer_agency: _Optional[str] = ..., subject: _Optional[_Union[AuthoritySubject, _Mapping]] = ..., purposes: _Optional[_Iterable[_Union[_codes_pb2.Purpose, str]]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ..., recipient_agencies: _Optional[_Iterable[str]] = ..., recipient_roles: _Optional[_Iterable[str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapse_date: _Optional[str] = ..., team_commitment: _Optional[bytes] = ..., evidence_commitment: _Optional[bytes] = ..., language_version_hash: _Optional[bytes] = ..., copy_given_to_youth: _Optional[bool] = ..., redisclosure_prohibited: _Optional[bool] = ...) -> None: ...
+    def __init__(self, authority_id: _Optional[bytes] = ..., basis: _Optional[_Union[_codes_pb2.Basis, str]] = ..., grantor: _Optional[_Union[Grantor, str]] = ..., issuer_agency: _Optional[str] = ..., subject: _Optional[_Union[AuthoritySubject, _Mapping]] = ..., purposes: _Optional[_Iterable[_Union[_codes_pb2.Purpose, str]]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ..., recipient_agencies: _Optional[_Iterable[str]] = ..., recipient_roles: _Optional[_Iterable[str]] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at_majority: _Optional[bool] = ..., team_commitment: _Optional[bytes] = ..., evidence_commitment: _Optional[bytes] = ..., language_version_hash: _Optional[bytes] = ..., copy_given_to_youth: _Optional[bool] = ..., redisclosure_prohibited: _Optional[bool] = ...) -> None: ...
 
 class AuthoritySubject(_message.Message):
     __slots__ = ("handle", "token_digests")
