@@ -12,7 +12,7 @@ from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
 from gateway.exchange.locate import Candidate, Found
 from gateway.ports import KeptAuthority, NewAlert
-from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, between_pages, withdraw
+from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, withdraw
 from gateway.protocol.names import OPEN_FLAG_STATES, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
 from homeward.gateway.v1.exchange_pb2 import (
@@ -60,8 +60,7 @@ class Asked:
         """The refusal that takes the place of a permit for a reason of a later step."""
         if self.facts is None:
             return decision
-        refusal = withdraw(decision, self.request, self.facts, reason=reason)
-        return between_pages(refusal) if self.query.page > 1 else refusal
+        return withdraw(decision, self.request, self.facts, reason=reason)
 
     def decision_leaf(self, decision: Decision, *, policy: str, committed: bytes) -> Draft:
         """The DECISION leaf."""

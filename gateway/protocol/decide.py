@@ -180,21 +180,23 @@ def withdraw(decision: Decision, request: RequestFacts, youth: YouthFacts, *, re
     return _refusal(request, decision.rule_id, reason, coverage_complete=youth.coverage_complete)
 
 
-_BETWEEN_PAGES: Final[dict[Reason, Reason]] = {
-    Reason.CONSENT_REVOKED: Reason.CONSENT_REVOKED_BETWEEN_PAGES,
-    Reason.AUTHORITY_REVOKED: Reason.AUTHORITY_ENDED_BETWEEN_PAGES,
-    Reason.AUTHORITY_ENDED_BEFORE_RELEASE: Reason.AUTHORITY_ENDED_BETWEEN_PAGES,
+# Reasons of the request alone: which page is asked for is the caller's word, so a refusal about the youth must not
+# depend on it.
+_BETWEEN_PAGES: Final[dict[Reason, tuple[Reason, Outcome]]] = {
+    Reason.CONSENT_REVOKED: (Reason.CONSENT_REVOKED_BETWEEN_PAGES, Outcome.CONSENT_REVOKED),
+    Reason.AUTHORITY_REVOKED: (Reason.AUTHORITY_ENDED_BETWEEN_PAGES, Outcome.AUTHORITY_NEEDED),
 }
 
 
 def between_pages(decision: Decision) -> Decision:
-    """The decision for a page after the first: what ended since then is named as ended, so that the reader stops."""
-    reason = _BETWEEN_PAGES.get(decision.reason)
-    if reason is None:
+    """The decision for a page after the first: a revocation is named as such, so that the reader stops.
+
+    A permit, and a refusal for any other reason, is returned as it is.
+    """
+    ended = _BETWEEN_PAGES.get(decision.reason)
+    if ended is None:
         return decision
-    outcome = REASONS[reason].outcome
-    if outcome is None:
-        raise AssertionError("a release-phase reason has one outcome")
+    reason, outcome = ended
     return replace(decision, reason=reason, outcome=outcome, notices=notices_of(outcome))
 
 

@@ -17,6 +17,7 @@ from gateway.protocol.decide import (
     PolicyMismatch,
     RequestFacts,
     YouthFacts,
+    between_pages,
     decide,
     decide_request,
     decide_youth,
@@ -39,7 +40,7 @@ from gateway.protocol.names import (
     Restriction,
     Role,
 )
-from gateway.protocol.outcomes import REASONS, UNIFORM_NEGATIVE, Outcome, Phase, Reason
+from gateway.protocol.outcomes import REASONS, UNIFORM_NEGATIVE, Outcome, Phase, Reason, notices_of
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.fieldsets import expand, mask_of, members
 from tests.unit.policy.facts import AGENCIES, authorities, requests, youths
@@ -281,6 +282,31 @@ def test_a_permit_withdrawn_before_release_looks_like_an_unknown_youth(reason: R
     withdrawn = withdraw(both(asked, youth), asked, youth, reason=reason)
     assert withdrawn.reason is reason
     assert withdrawn.public == both(asked, UNKNOWN).public
+
+
+@pytest.mark.parametrize(
+    ("reason", "ended", "outcome"),
+    [
+        (Reason.CONSENT_REVOKED, Reason.CONSENT_REVOKED_BETWEEN_PAGES, Outcome.CONSENT_REVOKED),
+        (Reason.AUTHORITY_REVOKED, Reason.AUTHORITY_ENDED_BETWEEN_PAGES, Outcome.AUTHORITY_NEEDED),
+    ],
+)
+def test_a_revocation_is_named_to_whoever_reads_on(reason: Reason, ended: Reason, outcome: Outcome) -> None:
+    refused = replace(decide_request(POLICY, request(role=Role("PUBLIC.anyone"))), reason=reason)
+    later = between_pages(refused)
+    assert (later.reason, later.outcome) == (ended, outcome) == (ended, REASONS[ended].outcome)
+    assert later.notices == notices_of(outcome)
+    assert not later.permit
+
+
+@pytest.mark.parametrize(
+    "reason", [each for each in Reason if REASONS[each].phase is Phase.YOUTH and REASONS[each].outcome is None]
+)
+def test_on_a_later_page_too_every_refusal_about_the_youth_is_that_of_an_unknown_one(reason: Reason) -> None:
+    asked, youth = request(), found()
+    later = between_pages(withdraw(both(asked, youth), asked, youth, reason=reason))
+    assert later.reason is reason
+    assert later.public == both(asked, UNKNOWN).public
 
 
 @settings(max_examples=120)
