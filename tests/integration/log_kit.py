@@ -97,7 +97,7 @@ def postgres_url() -> Iterator[str]:
         if os.environ.get("HOMEWARD_REQUIRE_DOCKER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     with PostgresContainer(image, driver="psycopg") as server:
         yield server.get_connection_url()
