@@ -19,7 +19,7 @@ from gateway.exchange.locate import Candidate
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
-from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
+from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
 
 
 class Entered(Protocol):
@@ -106,6 +106,16 @@ class SourceUnreachable(Exception):
     def __init__(self, status: int) -> None:
         super().__init__("source unreachable")
         self.status = status
+
+
+class AlertFeed(Protocol):
+    """Alerts by agency, in dense sequences."""
+
+    async def after(self, agency: AgencyId, sequence: int) -> Sequence[Alert]:
+        """The next alerts of this agency after a sequence, in order; empty when there are none."""
+
+    def acknowledged(self, agency: AgencyId, sequence: int) -> "Rows":
+        """Everything up to this sequence is stored by the agency's adapter."""
 
 
 class Sources(Protocol):

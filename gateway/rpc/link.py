@@ -14,14 +14,13 @@ from typing import Any, Final
 from audit.sequencer import Append
 from gateway.errors import Error, ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind, draft
-from gateway.ports import Journal
+from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.links import Link, Links
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.peer import Peer, Peers
-from gateway.store.alerts import Alerts
 from homeward.gateway.v1 import link_pb2 as pb
 from homeward.gateway.v1 import link_pb2_grpc
 
@@ -40,7 +39,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         *,
         peers: Peers,
         machine: MachineCalls,
-        alerts: Alerts,
+        alerts: AlertFeed,
         journal: Journal,
         directory: Callable[[], DirectoryView],
         now: Callable[[], datetime],

@@ -29,7 +29,7 @@ _ACKNOWLEDGE: Final = upsert(alert_cursor, "agency")
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Alerts of every agency."""
+    """`ports.AlertFeed` on the database."""
 
     lookups: Lookups
 
