@@ -287,7 +287,13 @@ _STAFF: Final[dict[AgencyKind, tuple[str, ...]]] = {
 ROLES_BY_KIND: Final[dict[AgencyKind, frozenset[Role]]] = {
     kind: frozenset(_roles(kind, *names)) for kind, names in _STAFF.items()
 }
-"""Roles that staff of a kind of agency can hold; a role of another kind is refused."""
+"""Roles that belong to a kind of agency; `CWA.*` in a policy stands for these."""
+_PRIVACY_OFFICER: Final = Role("COUNTY.privacy_officer")
+ROLES_HELD_BY_KIND: Final[dict[AgencyKind, frozenset[Role]]] = ROLES_BY_KIND | {
+    kind: ROLES_BY_KIND[kind] | {_PRIVACY_OFFICER} for kind in (AgencyKind.CWA, AgencyKind.PROB)
+}
+"""Roles that staff of a kind of agency can hold; any other is refused. A county's agencies have a privacy officer
+among their own staff, who gains no right of casework by it: `CWA.*` does not mean this role."""
 ROLES: Final[tuple[Role, ...]] = tuple(role for kind, names in _STAFF.items() for role in _roles(kind, *names))
 """Every role, in the order of the table."""
 REPORT_IN_ROLES: Final[frozenset[Role]] = frozenset(role for role in ROLES if role.endswith(".report_in"))

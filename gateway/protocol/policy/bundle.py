@@ -25,6 +25,7 @@ from gateway.protocol.names import (
     REPORT_IN_ROLES,
     ROLES,
     ROLES_BY_KIND,
+    ROLES_HELD_BY_KIND,
     AgencyKind,
     Basis,
     DisclosureMode,
@@ -165,7 +166,7 @@ def _row_problems(row: _Row, bundle: _Bundle) -> Iterator[str]:
             continue
         if not REPORT_IN_ROLES.isdisjoint(roles):
             yield f"{row.id}: {name} only reports in"
-        if any(role in ROLES_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
+        if any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
             yield f"{row.id}: {name} belongs to a prohibited kind of agency"
     if (row.mode is DisclosureMode.VIEW_ONLY) != (Notice.INSPECT_ONLY in row.notices):
         yield f"{row.id}: VIEW_ONLY and the notice INSPECT_ONLY go together"

@@ -10,9 +10,11 @@ from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     REPORT_IN_ROLES,
-    ROLES_BY_KIND,
+    ROLES_HELD_BY_KIND,
+    AgencyKind,
     Basis,
     Restriction,
+    Role,
     YouthPrecondition,
 )
 from gateway.protocol.outcomes import Reason
@@ -23,13 +25,19 @@ from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
 
 def caller_gap(policy: Policy, request: RequestFacts, asked: int) -> Reason | None:
     """Why this caller may ask nothing at all; no modality overrides it."""
-    if request.agency_kind in policy.prohibited_kinds:
-        return Reason.PROHIBITED_RECIPIENT
-    if request.role not in ROLES_BY_KIND[request.agency_kind]:
-        return Reason.KIND_ROLE_MISMATCH
+    reason = staff_gap(policy, request.agency_kind, request.role)
+    if reason is not None:
+        return reason
     if request.role in REPORT_IN_ROLES:
         return Reason.ROLE_NOT_PERMITTED
     return Reason.NO_FIELD_SET_ASKED if asked == ACK else None
+
+
+def staff_gap(policy: Policy, kind: AgencyKind, role: Role) -> Reason | None:
+    """Why a role of this kind of agency counts for nothing at all, not even for a report."""
+    if kind in policy.prohibited_kinds:
+        return Reason.PROHIBITED_RECIPIENT
+    return None if role in ROLES_HELD_BY_KIND[kind] else Reason.KIND_ROLE_MISMATCH
 
 
 def rule_gap(rule: Rule, request: RequestFacts, asked: int) -> Reason | None:

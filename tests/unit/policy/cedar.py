@@ -12,7 +12,7 @@ from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     REPORT_IN_ROLES,
     ROLES,
-    ROLES_BY_KIND,
+    ROLES_HELD_BY_KIND,
     Basis,
     FieldSet,
     Purpose,
@@ -56,7 +56,7 @@ def _context(request: RequestFacts, youth: YouthFacts) -> dict[str, Any]:
     return {
         "role": str(request.role),
         "kind": request.agency_kind.value,
-        "kindRoles": sorted(ROLES_BY_KIND[request.agency_kind]),
+        "kindRoles": sorted(ROLES_HELD_BY_KIND[request.agency_kind]),
         "evidence": sorted(request.evidence),
         "asked": [each.value for each in asked(request)],
         "basis": "NONE" if authority is None else authority.basis.value,

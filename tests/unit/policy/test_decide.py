@@ -364,3 +364,18 @@ def test_a_missing_agreement_does_not_outweigh_a_live_consent() -> None:
     )
     decision = both(asked, found(agreement_with_owner=False, authority_covers_youth=True))
     assert (decision.permit, decision.basis) == (True, Basis.CONSENT)
+
+
+@pytest.mark.parametrize("kind", [AgencyKind.CWA, AgencyKind.PROB, AgencyKind.COUNTY])
+def test_a_countys_privacy_officer_may_review_and_nothing_else(kind: AgencyKind) -> None:
+    officer = replace(
+        request(agency_kind=kind, role=Role("COUNTY.privacy_officer"), purpose=Purpose.OVERSIGHT_AUDIT),
+        field_sets=(FieldSet.FS7_ACCOUNTING,),
+        evidence=frozenset(EvidenceKind),
+    )
+    assert decide_request(POLICY, officer).permit
+    for purpose in set(Purpose) - {Purpose.OVERSIGHT_AUDIT}:
+        other = replace(officer, purpose=purpose, field_sets=tuple(FieldSet))
+        assert decide_request(POLICY, other).reason is Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
+    police = replace(officer, agency_kind=AgencyKind.LEA)
+    assert decide_request(POLICY, police).reason is Reason.KIND_ROLE_MISMATCH

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from gateway.protocol.names import (
     ROLES,
     ROLES_BY_KIND,
+    ROLES_HELD_BY_KIND,
     AgencyKind,
     Call,
     FieldSet,
     NameSyntaxError,
+    Role,
     county_of,
     parse_agency_id,
     parse_authority_id,
@@ -82,3 +84,11 @@ def test_what_is_removed_takes_along_what_includes_it(asked: frozenset[FieldSet]
 def test_a_call_for_flag_status_alone_is_a_flag_check() -> None:
     flag_checks = [field_set for field_set in FieldSet if call_of([field_set]) is Call.FLAG_CHECK]
     assert flag_checks == [FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS]
+
+
+def test_a_county_agencys_privacy_officer_is_no_case_worker() -> None:
+    officer = Role("COUNTY.privacy_officer")
+    holders = {kind for kind, roles in ROLES_HELD_BY_KIND.items() if officer in roles}
+    assert holders == {AgencyKind.CWA, AgencyKind.PROB, AgencyKind.COUNTY}
+    assert officer not in ROLES_BY_KIND[AgencyKind.CWA]
+    assert all(ROLES_BY_KIND[kind] <= roles for kind, roles in ROLES_HELD_BY_KIND.items())
