@@ -11,11 +11,13 @@ The only broad `except` of the code base: whatever a handler raises becomes INTE
 without text, because grpcio would send the text to the peer (SECURITY §0.2).
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 
@@ -41,7 +43,14 @@ def current_peer() -> Peer:
     return _PEER.get()
 
 
-class EdgeInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+if TYPE_CHECKING:
+    _Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    # Generic in its stubs only.
+    _Interceptor = grpc.aio.ServerInterceptor
+
+
+class EdgeInterceptor(_Interceptor):
     """Wraps every handler of one listener."""
 
     def __init__(
