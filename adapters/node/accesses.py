@@ -8,7 +8,7 @@ Does not decide which entries the agency may see; the gateway does, and writes t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -24,6 +24,7 @@ from adapters.node.recording import Entry, Recorder
 from adapters.node.send import Deadline
 from adapters.node.store import Store, subject
 from adapters.node.translate import county_errors
+from gateway.protocol.directory import DirectoryView
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
 from homeward.audit.v1.service_pb2 import EntryQuery
 
@@ -50,6 +51,8 @@ class AccessPage:
     accesses: tuple[Access, ...]
     next_index: int | None
     """Entries after this index come next; None for the last page."""
+    checkpoint: str
+    """Signed note of the newest state of the log under which an entry was verified."""
     receipt: Kept
 
 
@@ -60,7 +63,7 @@ class Accesses:
     recorder: Recorder
     store: Store
 
-    async def list(
+    async def page(
         self, entry: Entry, wanted: EntryFilter, *, page_size: int, after_index: int, deadline: Deadline
     ) -> AccessPage:
         """One page of entries that concern this agency; that it was read is on record. `after_index` -1: all.
@@ -83,23 +86,17 @@ class Accesses:
             )
             if not response.permitted:
                 raise Denied
-            accesses = await asyncio.to_thread(self._verified, list(response.entries), after_index)
+            verified = _in_order(response.entries, self.recorder.sender.directory(), after_index)
+            accesses = await asyncio.to_thread(lambda: tuple(self._access(each) for each in verified))
+            newest = max((*verified, receipt), key=lambda each: each.checkpoint.size)
             more = response.next_after_index
-            return AccessPage(tuple(accesses), None if more == _NO_MORE else more, receipt)
+            return AccessPage(
+                accesses, None if more == _NO_MORE else more, newest.receipt.checkpoint, receipt
+            )
 
-    def _verified(self, entries: list[Receipt], after_index: int) -> list[Access]:
-        directory = self.recorder.sender.directory()
-        found: list[Access] = []
-        before = after_index
-        for message in entries:
-            kept = open_receipt(message, directory)
-            if kept.index <= before:
-                raise EvidenceInvalid("entries_order")
-            before = kept.index
-            local_id = self._local_id(kept.opened.get("handle", b""))
-            words = sentence(kept.opened, kept.leaf_time)
-            found.append(Access(kept.index, kept.leaf_time, kept.opened, local_id, words))
-        return found
+    def _access(self, kept: Kept) -> Access:
+        local_id = self._local_id(kept.opened.get("handle", b""))
+        return Access(kept.index, kept.leaf_time, kept.opened, local_id, sentence(kept.opened, kept.leaf_time))
 
     def _local_id(self, handle: bytes) -> str:
         if not handle:
@@ -109,3 +106,15 @@ class Accesses:
                 select(subject.c.local_id).where(subject.c.handle == handle)
             )
         return local_id or ""
+
+
+def _in_order(entries: Iterable[Receipt], directory: DirectoryView, after_index: int) -> list[Kept]:
+    found: list[Kept] = []
+    before = after_index
+    for message in entries:
+        kept = open_receipt(message, directory)
+        if kept.index <= before:
+            raise EvidenceInvalid("entries_order")
+        before = kept.index
+        found.append(kept)
+    return found

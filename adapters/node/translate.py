@@ -12,6 +12,7 @@ from adapters.errors import Conflict, Error, ErrorReason, EvidenceInvalid, Exhau
 from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
 from adapters.node.rpcs import CallFailed, CallFault
+from adapters.node.source import SourceUnusable
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.parse import MalformedMessage
 
@@ -64,6 +65,8 @@ def county_errors() -> Iterator[None]:
         if any(each.fault is CallFault.EXHAUSTED for each in failed.faults):
             raise Exhausted(ErrorReason.BUDGET_EXHAUSTED) from failed
         raise Unavailable(ErrorReason.GATEWAY_UNAVAILABLE, fault="TOKEN_HOLDERS") from failed
+    except SourceUnusable as unusable:
+        raise Unavailable(ErrorReason.SOURCE_UNAVAILABLE) from unusable
     except KeyUnknown as unknown:
         raise Unavailable(ErrorReason.NOT_READY, fault="KEY") from unknown
     except IncompleteIdentity as incomplete:

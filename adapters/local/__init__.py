@@ -1,0 +1,1 @@
+"""The county-facing endpoint: `homeward.county.v1` on loopback, inside the county."""

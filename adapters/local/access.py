@@ -1,0 +1,87 @@
+"""AccessLogService and StatusService: the county's own view of the log, and of its adapter. Parse, ask, build."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from adapters.local.interceptor import current_call
+from adapters.local.methods import METHODS
+from adapters.local.wire import Reading, receipt, stamp
+from adapters.node.access_words import field_text
+from adapters.node.accesses import Access, Accesses
+from gateway.protocol.names import Purpose
+from homeward.county.v1 import access_pb2, access_pb2_grpc
+
+DEFAULT_PAGE_SIZE: Final = 50
+_REVIEWERS: Final = METHODS["/homeward.county.v1.AccessLogService/ListAccesses"].roles
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEdge:
+    """What the service needs."""
+
+    reading: Reading = field(repr=False)
+    accesses: Accesses = field(repr=False)
+    policy_version: Callable[[], str]
+
+
+class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
+    """Serves `homeward.county.v1.AccessLogService`."""
+
+    def __init__(self, edge: AccessEdge) -> None:
+        self._at = edge
+
+    async def ListAccesses(
+        self, request: access_pb2.ListAccessesRequest, context: Any
+    ) -> access_pb2.ListAccessesResponse:
+        """Entries that concern this agency, each verified here."""
+        call = current_call()
+        entry = self._at.reading.entry(
+            request,
+            call,
+            request_id="",
+            role=request.role,
+            purpose=Purpose.OVERSIGHT_AUDIT,
+            among=_REVIEWERS,
+        )
+        page = await self._at.accesses.page(
+            entry,
+            request.filter,
+            page_size=request.page_size or DEFAULT_PAGE_SIZE,
+            after_index=int(request.page_token) if request.page_token else -1,
+            deadline=call.deadline,
+        )
+        return access_pb2.ListAccessesResponse(
+            entries=[_entry(each) for each in page.accesses],
+            next_page_token="" if page.next_index is None else str(page.next_index),
+            checkpoint=page.checkpoint,
+            receipt=receipt(page.receipt, entry.request_id, self._at.policy_version()),
+        )
+
+
+class StatusServicer(access_pb2_grpc.StatusServiceServicer):
+    """Serves `homeward.county.v1.StatusService`."""
+
+    def __init__(self, status: Callable[[], access_pb2.GetStatusResponse]) -> None:
+        """`status` reads the adapter's state; it may block."""
+        self._status = status
+
+    async def GetStatus(
+        self, request: access_pb2.GetStatusRequest, context: Any
+    ) -> access_pb2.GetStatusResponse:
+        """Identity, link, sources and index state; names no youth."""
+        return await asyncio.to_thread(self._status)
+
+
+def _entry(access: Access) -> access_pb2.AccessEntry:
+    return access_pb2.AccessEntry(
+        index=access.index,
+        create_time=stamp(access.created),
+        fields=[
+            access_pb2.AccessField(name=name, value=field_text(name, value))
+            for name, value in access.opened.items()
+        ],
+        local_id=access.local_id,
+        sentence=access.sentence,
+    )

@@ -1,0 +1,95 @@
+"""The caller side of one adapter, assembled from its node: who asks, who reports, who keeps, who reads.
+
+Decides nothing; every part is made here once, from the same node, so that all of them see the same directory, keys and
+clock.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from adapters.identity.tokenize import Person
+from adapters.local.access import AccessEdge
+from adapters.local.authority import AuthorityEdge
+from adapters.local.missing import MissingEdge
+from adapters.local.placement import PlacementEdge
+from adapters.local.wire import Reading
+from adapters.node.accesses import Accesses
+from adapters.node.alerts import Alerts
+from adapters.node.authorities import Registrar
+from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.node import Node
+from adapters.node.receipts import Requests
+from adapters.node.recording import Recorder
+from adapters.node.reports import Listing, Reporter
+from adapters.node.request import Requester
+from adapters.node.send import Sender
+from gateway.protocol.names import county_of
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What the four services with users need."""
+
+    missing: MissingEdge = field(repr=False)
+    placement: PlacementEdge = field(repr=False)
+    authority: AuthorityEdge = field(repr=False)
+    access: AccessEdge = field(repr=False)
+
+
+def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -> Edges:
+    """The edges of this node."""
+    sender = Sender(
+        agency=node.agency,
+        actor=node.membership.spiffe_id,
+        gateway=node.gateway,
+        assertion_key=node.keyring.assertion,
+        directory=node.directory,
+        thumbprint=node.channel_thumbprint,
+        now=node.now,
+        random_bytes=node.random_bytes,
+    )
+    tokens = _lookup(node)
+    requests = Requests(node.store)
+    recorder = Recorder(sender, requests)
+    reading = Reading(node.keyring.commitment, node.now, node.random_bytes)
+    requester = Requester(
+        sender=sender,
+        requests=requests,
+        tokens=tokens,
+        policy=node.policy,
+        envelope_key=node.keyring.envelope,
+        seal_key=node.keyring.seal,
+    )
+    reporter = Reporter(
+        recorder=recorder,
+        flags=flags,
+        issuer=FlagIssuer(county_of(node.agency), node.keyring.flag),
+        listing=listing,
+        tokens=tokens,
+    )
+    registrar = Registrar(
+        recorder=recorder,
+        listing=listing,
+        tokens=tokens,
+        authority_key=node.keyring.authority,
+        commitment_key=node.keyring.commitment,
+    )
+
+    def version() -> str:
+        return node.bundle.version
+
+    return Edges(
+        missing=MissingEdge(reading, requester, reporter, alerts, node.store, version),
+        placement=PlacementEdge(reading, requester, version),
+        authority=AuthorityEdge(reading, registrar, version),
+        access=AccessEdge(reading, Accesses(recorder, node.store), version),
+    )
+
+
+def _lookup(node: Node) -> Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]:
+    async def tokens(people: Sequence[Person]) -> Sequence[TokenSet]:
+        return await node.tokens(people, EVALUATION_USE_LOOKUP)
+
+    return tokens

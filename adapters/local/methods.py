@@ -1,0 +1,96 @@
+"""The method table of the local endpoint: every method has a row, or the server refuses to start.
+
+Decides who may call a method at all and how long it may take. What a role may learn is the policy's matter and never
+decided here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.protocol.names import REPORT_IN_ROLES, ROLES, ROLES_BY_KIND, AgencyKind, Role
+from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement_pb2
+
+_KINDS_WITH_OWN_YOUTHS: Final = (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.TRIBE)
+_REVIEWERS: Final = frozenset({Role("COUNTY.privacy_officer"), Role("AUDITOR.internal")})
+
+ANYBODY: Final = frozenset(ROLES)
+"""The policy decides; a role that only reports is refused by it, on record."""
+DUTY: Final = frozenset(role for kind in _KINDS_WITH_OWN_YOUTHS for role in ROLES_BY_KIND[kind])
+"""Casework and duty roles of agencies that own youths."""
+KEEPERS: Final = frozenset(ROLES) - REPORT_IN_ROLES - _REVIEWERS - ROLES_BY_KIND[AgencyKind.OMBUDS]
+"""Roles that work with consents, orders and emergencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row. `roles` None: no user, nothing about anybody is told."""
+
+    roles: frozenset[Role] | None
+    stays_open: bool = False
+    """Whether the call may last as long as its caller likes."""
+
+
+def _rows(service: str, roles: frozenset[Role] | None, *names: str) -> dict[str, Method]:
+    return {f"/homeward.county.v1.{service}/{name}": Method(roles) for name in names}
+
+
+METHODS: Final[dict[str, Method]] = {
+    **_rows(
+        "MissingService",
+        ANYBODY,
+        "CheckFlag",
+        "GetFlagDetails",
+        "RaiseFlag",
+        "UpdateFlag",
+        "ReportLocated",
+        "ResolveFlag",
+    ),
+    **_rows("MissingService", DUTY, "AcknowledgeAlerts"),
+    "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY, stays_open=True),
+    **_rows(
+        "PlacementService", ANYBODY, "GetPlacementHistory", "StreamPlacementHistory", "GetJurisdictionContact"
+    ),
+    **_rows("AuthorityService", KEEPERS, "RecordAuthority", "RevokeAuthority", "ListAuthorities"),
+    **_rows("AccessLogService", _REVIEWERS, "ListAccesses"),
+    **_rows("StatusService", None, "GetStatus"),
+}
+"""Full method name, exactly as it must be spelled in a request, to its row."""
+
+FILES: Final[tuple[FileDescriptor, ...]] = (
+    access_pb2.DESCRIPTOR,
+    authority_pb2.DESCRIPTOR,
+    missing_pb2.DESCRIPTOR,
+    placement_pb2.DESCRIPTOR,
+)
+"""The .proto files whose services are served here."""
+
+
+class MethodTableIncomplete(Exception):
+    """A method has no row, or a row has no method. The text names them."""
+
+
+def declared(files: Iterable[FileDescriptor] = FILES) -> dict[str, MethodDescriptor]:
+    """Every method of the services in these files, by full name."""
+    return {
+        f"/{service.full_name}/{method.name}": method
+        for file in files
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+
+
+def check_complete(files: Iterable[FileDescriptor] = FILES) -> None:
+    """Every method has a row and every row a method. Raises `MethodTableIncomplete` otherwise."""
+    difference = set(declared(files)) ^ set(METHODS)
+    if difference:
+        raise MethodTableIncomplete(", ".join(sorted(difference)))
+
+
+def request_types(files: Iterable[FileDescriptor] = FILES) -> dict[str, type[Message]]:
+    """What each method takes, by full name."""
+    return {name: GetMessageClass(method.input_type) for name, method in declared(files).items()}

@@ -1,0 +1,45 @@
+"""From an error to what a county system reads: one table, constant text.
+
+grpcio sends the text of an unhandled exception to the peer (SECURITY §0.2), so nothing but this table makes a status.
+What differs travels as `google.rpc.ErrorInfo` (reason, and a fault from a closed list) and as field paths.
+"""
+
+from typing import Final
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from adapters import errors
+
+DOMAIN: Final = "homeward.county"
+
+CODES: Final[dict[type[errors.Error], tuple[grpc.StatusCode, str]]] = {
+    errors.Error: (grpc.StatusCode.FAILED_PRECONDITION, "the request cannot be served"),
+    errors.Unauthenticated: (grpc.StatusCode.UNAUTHENTICATED, "the token of the identity provider does not count"),
+    errors.Denied: (grpc.StatusCode.PERMISSION_DENIED, "the user does not hold a role that may do this"),
+    errors.Invalid: (grpc.StatusCode.INVALID_ARGUMENT, "the request is not valid"),
+    errors.NotFound: (grpc.StatusCode.NOT_FOUND, "what the request names does not exist for this agency"),
+    errors.Conflict: (grpc.StatusCode.ABORTED, "the request identifier is already in use"),
+    errors.Exhausted: (grpc.StatusCode.RESOURCE_EXHAUSTED, "a limit of the exchange is reached"),
+    errors.Unavailable: (grpc.StatusCode.UNAVAILABLE, "no answer can be given now; this is not a negative answer"),
+    errors.EvidenceInvalid: (grpc.StatusCode.DATA_LOSS, "the evidence of an answer did not verify; it was not used"),
+}
+"""Every class of the tree."""
+
+INTERNAL: Final = rpc_status.to_status(
+    status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message="internal error")
+)
+"""The status of everything unforeseen."""
+
+
+def status_of(error: errors.Error) -> grpc.Status:
+    """The status for an error: fixed text, reason, fault and field paths."""
+    code, text = CODES[type(error)]
+    status = status_pb2.Status(code=code.value[0], message=text)
+    metadata = {"fault": error.fault} if error.fault else {}
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
+    if error.fields:
+        violations = [error_details_pb2.BadRequest.FieldViolation(field=path) for path in error.fields]
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+    return rpc_status.to_status(status)
