@@ -15,11 +15,11 @@ from typing import Final
 
 from adapters.channel_identity import (
     ChannelIdentityFiles,
-    KeyFileUnusable,
     accept_renewal,
     certificate_request,
     next_key,
 )
+from adapters.keyring import KeyFileUnusable
 from adapters.membership import read_membership
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.rpcs import RENEW_CERTIFICATE, Caller, CallFailed

@@ -1,0 +1,255 @@
+"""The one stream this adapter keeps open: work comes in, results, acknowledgements and signs of life go out.
+
+Decides when the stream counts as broken, and never treats silence as calm:
+
+    first up        Hello, signed; first down Welcome, else the stream is dropped
+    every 10 s      Ping; no message for 25 s ends the stream
+    work            at most `credit` orders at a time, each in a thread; one more is answered BUSY at once
+    alert           on disk first, acknowledged after; a hole in the sequence ends the stream, and the next one starts
+                    from the last alert on disk
+    pong            names the last alert that was sent; if it is not here, an alert was lost: as a hole
+    going away      the stream is opened anew at once
+    broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter)
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from grpc import aio
+
+from adapters.node.alerts import Alerts, Arrival
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.identifiers import Clock, RandomBytes, timestamp
+from adapters.node.link.channels import PeerChannel, failure_of
+from gateway.protocol.envelope import wrap
+from gateway.protocol.parse import MalformedMessage, check
+from gateway.protocol.signing import SigningKey
+from homeward.gateway.v1 import link_pb2 as pb
+
+PATH: Final = "/homeward.gateway.v1.AdapterLinkService/Connect"
+PING_SECONDS: Final = 10.0
+SILENCE_SECONDS: Final = 25.0
+WELCOME_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+STEADY: Final = timedelta(seconds=10)
+"""A stream that lived so long was a good one: the next is opened without delay."""
+CREDIT: Final = 16
+GOING_AWAY: Final = "GOING_AWAY"
+_LOG: Final = logging.getLogger(__name__)
+
+Stream = aio.StreamStreamCall[pb.ConnectRequest, pb.ConnectResponse]
+
+
+class StreamBroken(Exception):
+    """The stream ended, or must not go on. `why` is a constant word or the peer's constant reason."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(slots=True)
+class LinkStatus:
+    """What is known of the link now."""
+
+    up: bool = False
+    since: datetime | None = None
+    last_end: str = ""
+    """Why the last stream ended: a constant word."""
+    resync_required: bool = False
+    """The gateway no longer keeps alerts this adapter has not seen: flags must be looked through by a person."""
+
+
+@dataclass(slots=True)
+class Link:
+    """Keeps the stream open."""
+
+    channel: PeerChannel
+    envelope_key: SigningKey = field(repr=False)
+    work: Callable[[pb.WorkOrder], pb.WorkResult]
+    """Answers one order; blocking, run in a thread."""
+    alerts: Alerts
+    keeper: DirectoryKeeper
+    now: Clock
+    random_bytes: RandomBytes = field(repr=False)
+    has_sources: bool = True
+    status: LinkStatus = field(default_factory=LinkStatus)
+    heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
+    """Called for each alert once it is on disk."""
+
+    async def run(self) -> None:
+        """Keeps a stream open until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._session()
+            except StreamBroken as broken:
+                failures = 0 if broken.why == GOING_AWAY or self._was_steady() else failures + 1
+                self.status.up, self.status.since, self.status.last_end = False, None, broken.why
+                _LOG.info("link ended", extra={"why": broken.why})
+            await asyncio.sleep(self._pause(failures))
+
+    def _was_steady(self) -> bool:
+        # Two holders of one identity replace each other's link; without this they would do it ten times a second.
+        return self.status.since is not None and self.now() - self.status.since > STEADY
+
+    async def _session(self) -> None:
+        """One stream, from Hello to its end. Always raises `StreamBroken`, unless cancelled."""
+        method = self.channel.channel.stream_stream(
+            PATH,
+            request_serializer=pb.ConnectRequest.SerializeToString,
+            response_deserializer=pb.ConnectResponse.FromString,
+        )
+        call: Stream = method(request_iterator=None)
+        session = _Session(self, call)
+        try:
+            await session.run()
+        except aio.AioRpcError as error:
+            failed = failure_of(error)
+            raise StreamBroken(failed.reason or failed.fault) from None
+        except (aio.UsageError, asyncio.InvalidStateError) as exc:
+            raise StreamBroken("CLOSED") from exc
+        finally:
+            call.cancel()
+
+    def _pause(self, failures: int) -> float:
+        ceiling = min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)
+        return float(ceiling * int.from_bytes(self.random_bytes(4), "big") / 0xFFFFFFFF)
+
+
+class _Session:
+    """One stream's reading, pinging and answering."""
+
+    def __init__(self, link: Link, call: Stream) -> None:
+        self._link = link
+        self._call = call
+        self._outgoing: asyncio.Queue[pb.ConnectRequest] = asyncio.Queue()
+        self._working: set[asyncio.Task[None]] = set()
+        self._crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Runs until the stream ends. Raises `StreamBroken`, `AioRpcError`."""
+        await self._call.write(pb.ConnectRequest(hello=wrap(self._hello(), self._link.envelope_key)))
+        await self._welcome()
+        self._link.status.up, self._link.status.since = True, self._link.now()
+        _LOG.info("link up")
+        tasks = [asyncio.ensure_future(each) for each in (self._read(), self._write(), self._ping(), self._crashed)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            raise StreamBroken("ENDED")
+        finally:
+            await _cancelled(*tasks, *self._working)
+
+    def _hello(self) -> pb.Hello:
+        link = self._link
+        return pb.Hello(
+            create_time=timestamp(link.now()),
+            alert_cursor=link.alerts.cursor(),
+            work_credit=CREDIT if link.has_sources else 0,
+            session_nonce=link.random_bytes(32),
+        )
+
+    async def _welcome(self) -> None:
+        first = await self._next(WELCOME_SECONDS)
+        if first.WhichOneof("message") != "welcome":
+            raise StreamBroken("PROTOCOL_ERROR")
+        self._link.status.resync_required |= first.welcome.resync_required
+        if first.welcome.directory_version > self._link.keeper.version:
+            self._link.keeper.poke()
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._next(SILENCE_SECONDS)
+            kind = message.WhichOneof("message")
+            if kind == "work_order":
+                self._take(message.work_order)
+            elif kind == "alert":
+                await self._alert(message.alert)
+            elif kind == "pong":
+                self._pong(message.pong)
+            elif kind == "directory_changed":
+                self._link.keeper.poke()
+            elif kind == "going_away":
+                raise StreamBroken(GOING_AWAY)
+            else:
+                raise StreamBroken("PROTOCOL_ERROR")
+
+    async def _next(self, seconds: float) -> pb.ConnectResponse:
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._call.read()
+        except TimeoutError as exc:
+            raise StreamBroken("SILENT") from exc
+        if not isinstance(message, pb.ConnectResponse):
+            # The library's end of stream; it raises by itself for a status other than OK.
+            raise StreamBroken("ENDED")
+        try:
+            check(message)
+        except MalformedMessage as exc:
+            raise StreamBroken("MALFORMED") from exc
+        return message
+
+    def _take(self, order: pb.WorkOrder) -> None:
+        if len(self._working) >= CREDIT or not self._link.has_sources:
+            result = pb.WorkResult(work_id=order.work_id, status=pb.WORK_STATUS_BUSY)
+            self._outgoing.put_nowait(pb.ConnectRequest(work_result=result))
+            return
+        task = asyncio.ensure_future(self._answer(order))
+        self._working.add(task)
+        task.add_done_callback(self._answered)
+
+    async def _answer(self, order: pb.WorkOrder) -> None:
+        result = await asyncio.to_thread(self._link.work, order)
+        self._outgoing.put_nowait(pb.ConnectRequest(work_result=result))
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._crashed.done():
+            # Not an answer and not a broken stream: a fault of this program, which must not go unnoticed.
+            self._crashed.set_exception(error)
+
+    async def _alert(self, alert: pb.Alert) -> None:
+        arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
+        if arrival is Arrival.GAP and self._link.status.resync_required:
+            await asyncio.to_thread(self._link.alerts.resync, alert.sequence)
+            arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
+        if arrival is Arrival.GAP:
+            raise StreamBroken("ALERT_GAP")
+        if arrival is Arrival.STORED:
+            self._link.heard(alert)
+        acknowledgement = pb.AlertAcknowledgement(sequence=alert.sequence)
+        self._outgoing.put_nowait(pb.ConnectRequest(alert_acknowledgement=acknowledgement))
+
+    def _pong(self, pong: pb.Pong) -> None:
+        # Alerts and pongs come in the order they were sent, so an alert before this pong was stored before it.
+        if pong.alert_sequence > self._link.alerts.cursor():
+            raise StreamBroken("ALERT_LOST")
+
+    async def _write(self) -> None:
+        async for message in self._messages():
+            await self._call.write(message)
+
+    async def _messages(self) -> AsyncIterator[pb.ConnectRequest]:
+        while True:
+            yield await self._outgoing.get()
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            ping = pb.Ping(create_time=timestamp(self._link.now()))
+            self._outgoing.put_nowait(pb.ConnectRequest(ping=ping))
+
+
+async def _cancelled(*tasks: asyncio.Future[None]) -> None:
+    """The tasks are at their end; what they were cancelled out of is of no interest any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
