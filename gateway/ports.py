@@ -4,7 +4,7 @@ Everything here is awaited, because waiting is I/O. Implementations: `store/` fo
 database keeps, `rpc/link` for sources, fakes in tests that behave.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,10 +13,10 @@ from audit.receipt import Receipt
 from audit.sequencer import Append
 from audit.statement import Params, Statement
 from audit.transaction import Tx
-from gateway.exchange.call import Caller, Query
+from gateway.exchange.call import Caller
 from gateway.exchange.coverage import Listing
 from gateway.exchange.locate import Candidate
-from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
@@ -83,6 +83,12 @@ class YouthKeys(Protocol):
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
         """The youth's key with a counter that no entry has used or will use again."""
 
+    async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
+        """Every mark that an entry about one of these youths may carry, with the key that opens it.
+
+        A youth whose key was destroyed, or that never had one, contributes none.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class NewAlert:
@@ -132,13 +138,29 @@ Rows = tuple[tuple[Statement, Params], ...]
 Guard = Callable[[Tx], Draft | None]
 
 
+class OneTime(Protocol):
+    """What a request is known by, and whether it uses up its assertion."""
+
+    @property
+    def request_id(self) -> RequestId:
+        """Chosen by the caller's adapter."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of its exact bytes."""
+
+    @property
+    def spends_assertion(self) -> bool:
+        """False for all but the first of several requests under one assertion."""
+
+
 class Projections(Protocol):
     """What changes in the tables together with a leaf, and what is checked in the same transaction."""
 
-    def unspent(self, caller: Caller, query: Query) -> Guard:
+    def unspent(self, caller: Caller, query: OneTime) -> Guard:
         """Refuses, by raising `Conflict`, an entry whose request or assertion was used before."""
 
-    def spend(self, caller: Caller, query: Query) -> Rows:
+    def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
 
     def alert(self, alert: NewAlert) -> Rows:

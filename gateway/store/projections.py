@@ -11,8 +11,8 @@ from audit.sequencer import INDEX
 from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason
-from gateway.exchange.call import Caller, Query
-from gateway.ports import Guard, NewAlert, Rows
+from gateway.exchange.call import Caller
+from gateway.ports import Guard, NewAlert, OneTime, Rows
 from gateway.protocol.outcomes import Reason
 from gateway.store.tables import alert, authority, denied, emergency_use, spent
 
@@ -64,7 +64,7 @@ def assertion_identifier(agency: str, assertion_id: str) -> bytes:
 class SqlProjections:
     """`ports.Projections` on the database."""
 
-    def unspent(self, caller: Caller, query: Query) -> Guard:
+    def unspent(self, caller: Caller, query: OneTime) -> Guard:
         """Refuses an entry whose request or assertion was used before."""
         request = request_identifier(caller.agency, query.request_id)
         assertion = assertion_identifier(caller.agency, caller.claims.assertion_id)
@@ -80,7 +80,7 @@ class SqlProjections:
 
         return guard
 
-    def spend(self, caller: Caller, query: Query) -> Rows:
+    def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
         at = int(caller.call.received_at.timestamp() * 1000)
         rows = [(_SPEND, (request_identifier(caller.agency, query.request_id), query.digest, INDEX, at))]

@@ -5,8 +5,9 @@ backup with the log. Each key rests encrypted under a key outside this file, bou
 A counter is reserved before it is used, in blocks: gaps are allowed, repetition never.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.entry import KEY_BYTES, YouthKey
+from audit.entry import KEY_BYTES, YouthKey, youth_tag
 from gateway.protocol.names import AgencyId, SubjectHandle
 
 _BLOCK: Final = 64
 _NONCE_BYTES: Final = 12
+_YOUTHS_A_TURN: Final = 100
 _SCHEMA: Final = "CREATE TABLE youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)"
 
 
@@ -72,6 +74,20 @@ class FileYouthKeys:
         name = _name(owner, handle)
         row = self._connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
         return self._unwrap(name, row[0]) if row else None
+
+    async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
+        """Every mark that an entry about one of these youths may carry, with the key that opens it."""
+        found: dict[bytes, bytes] = {}
+        for position, handle in enumerate(handles):
+            if position % _YOUTHS_A_TURN == 0:
+                # A large county has tens of thousands of youths; other calls must not wait for all of them.
+                await asyncio.sleep(0)
+            name = _name(owner, handle)
+            row = self._connection.execute("SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)).fetchone()
+            if row is not None:
+                key = self._unwrap(name, row[0])
+                found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
+        return found
 
     def close(self) -> None:
         """The file is closed."""

@@ -1,0 +1,121 @@
+"""The missing-from-care episode: states, who may cause which change, and the duties with their clocks. Pure.
+
+Decides the life of a flag. Only its owner, the agency with placement and care, ends it
+(DOMAIN §4d): whatever anybody else says makes it at most LOCATED_PENDING, and an owner that
+re-affirms its flag does not thereby dismiss somebody's report. Does not decide who the owner is
+(`flags`) or whether a statement is genuine (`statement`).
+
+A nonminor dependent's flag is an ordinary one: the owner states WELFARE_CHECK_ADULT after its
+own finding, and nothing here second-guesses it (AB 2108; DOMAIN §4a row 6).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from gateway.protocol.names import AgencyKind, FlagState
+from homeward.gateway.v1.missing_pb2 import (
+    DUTY_COURT_NOTICE,
+    DUTY_LAW_ENFORCEMENT_REPORT,
+    DUTY_NCMEC_REPORT,
+    DUTY_PARTIES_NOTICE,
+    DUTY_TRIBE_NOTICE,
+)
+
+OWNER_KINDS: Final = frozenset({AgencyKind.CWA, AgencyKind.PROB})
+"""Kinds that can have court-ordered placement and care, and so own an episode (DOMAIN §4a row 2)."""
+DUTY_PERIOD: Final = timedelta(hours=24)
+"""From learning of the absence to each report (42 USC 671(a)(35); WIC 16501.35)."""
+WARN_AFTER: Final = timedelta(hours=12)
+DUTIES: Final = (
+    DUTY_LAW_ENFORCEMENT_REPORT,
+    DUTY_NCMEC_REPORT,
+    DUTY_PARTIES_NOTICE,
+    DUTY_COURT_NOTICE,
+    DUTY_TRIBE_NOTICE,
+)
+
+
+class Event(StrEnum):
+    """What happens to a flag."""
+
+    RAISED = "RAISED"
+    AFFIRMED = "AFFIRMED"
+    """The owner states that the flag stands."""
+    OWNER_LOCATED = "OWNER_LOCATED"
+    RESOLVED = "RESOLVED"
+    WITHDRAWN = "WITHDRAWN"
+    """The owner states that it was a mistake."""
+    LOCATED = "LOCATED"
+    """Any agency reports the youth located."""
+    RESOLVE_ATTEMPTED = "RESOLVE_ATTEMPTED"
+    """Another agency would end it (S15)."""
+
+
+OWNER_EVENTS: Final = frozenset({Event.RAISED, Event.AFFIRMED, Event.OWNER_LOCATED, Event.RESOLVED, Event.WITHDRAWN})
+"""Events that only the owner's signed statement can cause."""
+
+EVENT_OF_STATEMENT: Final[Mapping[FlagState, Event]] = {
+    FlagState.ACTIVE: Event.AFFIRMED,
+    FlagState.LOCATED_PENDING: Event.OWNER_LOCATED,
+    FlagState.RESOLVED: Event.RESOLVED,
+    FlagState.ENTERED_IN_ERROR: Event.WITHDRAWN,
+}
+"""What a later statement of the owner says happened."""
+
+TRANSITIONS: Final[Mapping[tuple[FlagState | None, Event], FlagState]] = {
+    (None, Event.RAISED): FlagState.ACTIVE,
+    (FlagState.ACTIVE, Event.AFFIRMED): FlagState.ACTIVE,
+    (FlagState.ACTIVE, Event.OWNER_LOCATED): FlagState.LOCATED_PENDING,
+    (FlagState.ACTIVE, Event.RESOLVED): FlagState.RESOLVED,
+    (FlagState.ACTIVE, Event.WITHDRAWN): FlagState.ENTERED_IN_ERROR,
+    (FlagState.ACTIVE, Event.LOCATED): FlagState.LOCATED_PENDING,
+    (FlagState.ACTIVE, Event.RESOLVE_ATTEMPTED): FlagState.LOCATED_PENDING,
+    # A report of another agency stands until the owner has looked into it and ended the episode.
+    (FlagState.LOCATED_PENDING, Event.AFFIRMED): FlagState.LOCATED_PENDING,
+    (FlagState.LOCATED_PENDING, Event.OWNER_LOCATED): FlagState.LOCATED_PENDING,
+    (FlagState.LOCATED_PENDING, Event.RESOLVED): FlagState.RESOLVED,
+    (FlagState.LOCATED_PENDING, Event.WITHDRAWN): FlagState.ENTERED_IN_ERROR,
+    (FlagState.LOCATED_PENDING, Event.LOCATED): FlagState.LOCATED_PENDING,
+    (FlagState.LOCATED_PENDING, Event.RESOLVE_ATTEMPTED): FlagState.LOCATED_PENDING,
+    # What arrives late about an ended episode is recorded and changes nothing.
+    (FlagState.RESOLVED, Event.LOCATED): FlagState.RESOLVED,
+    (FlagState.RESOLVED, Event.RESOLVE_ATTEMPTED): FlagState.RESOLVED,
+    (FlagState.ENTERED_IN_ERROR, Event.LOCATED): FlagState.ENTERED_IN_ERROR,
+    (FlagState.ENTERED_IN_ERROR, Event.RESOLVE_ATTEMPTED): FlagState.ENTERED_IN_ERROR,
+}
+"""The state machine. What is not listed cannot happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDuty:
+    """A duty that is still open."""
+
+    duty: int
+    """`Duty` of the protocol."""
+    due: datetime
+    warned: bool
+    """Whether more than half of its time is over."""
+    overdue: bool
+
+
+def after(state: FlagState | None, event: Event) -> FlagState | None:
+    """The state after the event, or None when it cannot happen in this state; None as state: no flag yet."""
+    return TRANSITIONS.get((state, event))
+
+
+def is_late(learned: datetime, reported: datetime) -> bool:
+    """Whether the report came after its deadline. A late report is marked, never refused (S25)."""
+    return reported - learned > DUTY_PERIOD
+
+
+def open_duties(learned: datetime, settled: frozenset[int], now: datetime) -> tuple[DueDuty, ...]:
+    """Duties that are neither done nor inapplicable, with the time each falls due."""
+    due = learned + DUTY_PERIOD
+    return tuple(
+        DueDuty(duty, due, warned=now >= learned + WARN_AFTER, overdue=now > due)
+        for duty in DUTIES
+        if duty not in settled
+    )

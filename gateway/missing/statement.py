@@ -1,0 +1,67 @@
+"""The owner's statement about a flag: when one counts. Pure.
+
+In this order: a flag key of the caller's own county signed it, it is about that county, it has
+begun, and it ends within 31 days, so that a forgotten flag ends by itself. The exchange keeps
+the very envelope and hands it on; it can neither make nor change one.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.errors import ErrorReason, Invalid
+from gateway.protocol.directory import DirectoryView, KeyUnknown
+from gateway.protocol.envelope import unwrap
+from gateway.protocol.names import FlagId, FlagState
+from gateway.protocol.parse import MalformedMessage
+from gateway.protocol.signing import SignatureInvalid
+from gateway.protocol.wire_names import from_wire
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+
+LONGEST_LIFE: Final = timedelta(days=31)
+LEEWAY: Final = timedelta(minutes=5)
+"""A county's clock may be this much ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that counts."""
+
+    flag_id: FlagId
+    state: FlagState
+    version: int
+    expires: datetime
+    envelope: bytes = field(repr=False)
+    """Serialized, as signed."""
+
+
+def open_statement(envelope: SignedEnvelope, *, county: str, directory: DirectoryView, at: datetime) -> Statement:
+    """The statement in an unverified envelope, after everything this module decides held. Raises `Invalid`."""
+    try:
+        message = unwrap(envelope, FlagStatement, directory.flag_key(county, envelope.key_id, at))
+    except KeyUnknown as exc:
+        raise statement_invalid("key_id") from exc
+    except SignatureInvalid as exc:
+        raise statement_invalid("signature") from exc
+    except MalformedMessage as exc:
+        raise statement_invalid("payload") from exc
+    if message.county != county:
+        raise statement_invalid("county")
+    expires = message.expire_time.ToDatetime(UTC)
+    if message.issue_time.ToDatetime(UTC) > at + LEEWAY:
+        raise statement_invalid("issue_time")
+    if not at < expires <= at + LONGEST_LIFE:
+        raise statement_invalid("expire_time")
+    return Statement(
+        flag_id=FlagId(message.flag_id),
+        state=from_wire(FlagState, message.state),
+        version=message.version,
+        expires=expires,
+        envelope=envelope.SerializeToString(),
+    )
+
+
+def statement_invalid(rule: str) -> Invalid:
+    """The refusal of a statement; `rule` names what does not hold."""
+    return Invalid(ErrorReason.STATEMENT_INVALID, fields=(f"flag_statement: {rule}",))
