@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -40,6 +41,8 @@ class Stage:
     """The story's surroundings and memory."""
 
     sandbox: Sandbox
+    scratch: Path
+    """A directory of this story's own for copies and token files."""
     calls: dict[str, Calls] = field(default_factory=dict)
     channels: list[grpc.Channel] = field(default_factory=list)
     flag_id: str = ""
@@ -92,7 +95,7 @@ class Alerts:
 
     def close(self) -> None:
         """The stream is closed."""
-        self._stream.cancel()
+        self._stream.cancel()  # type: ignore[no-untyped-call]
         self._thread.join(timeout=CALL_SECONDS)
 
     def _read(self) -> None:

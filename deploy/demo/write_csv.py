@@ -55,6 +55,12 @@ EPISODES: Final = (
     "EPS_NOTES",
 )
 COLUMN_COUNT: Final = len(CLIENTS) + len(PLACEMENTS) + len(EPISODES)
+FAULTS: Final = (
+    *(("clients", code) for code in ("SRC-003", "SRC-004", "SRC-005", "IDN-001", "IDN-002", "IDN-003", "IDN-007")),
+    *(("placements", code) for code in ("PLC-001", "PLC-002", "PLC-003", "PLC-004", "PLC-005", "PLC-006", "PLC-021")),
+    ("episodes", "EPS-004"),
+)
+"""Table and rule of every row that is wrong on purpose."""
 _DATE: Final = "%m/%d/%Y"
 _LINE_END: Final = "\r\n"
 _ENCODING: Final = "cp1252"

@@ -1,0 +1,132 @@
+"""Plays the story and says, step by step, whether it went as it must.
+
+Decides the order of the story, what is printed, and what is left behind: `transcript.json` (each step's name, expected,
+actual, ok) and `gateway-view/`. Words only, plain ASCII, no color: a screen reader and a 1990s console show the same.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup
+from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
+from deploy.demo.gateway_view import take_view, write_summary
+from deploy.demo.sandbox import Sandbox
+from deploy.demo.scan import make_scanner, scan_tree
+from deploy.demo.stage import Played, Seen, Stage, Step, play
+
+Say = Callable[[str], None]
+TRANSCRIPT: Final = "transcript.json"
+VIEW: Final = "gateway-view"
+_WIDTH: Final = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A story that was played."""
+
+    played: Sequence[Played]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Every step went as expected."""
+        return all(step.ok for step in self.played)
+
+
+def story(output: Path) -> tuple[Step, ...]:
+    """All steps, in order."""
+    view = Step(
+        "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, _look(output)
+    )
+    return (
+        *story_setup.STEPS,
+        *story_missing.STEPS,
+        *story_records.STEPS,
+        *story_consent.STEPS,
+        *story_evidence.STEPS,
+        *story_evidence.PROOFS,
+        view,
+    )
+
+
+def run_demo(work: Path, output: Path, say: Say) -> Result:
+    """The story, played in a sandbox under `work`; `output` holds transcript and view. Raises `CommandFailure`."""
+    started = time.monotonic()
+    say("Homeward demo: 3 counties, 60 invented youths, seed 7. No real person is in this data.")
+    say("")
+    with Sandbox.up(work / "sandbox") as sandbox:
+        sandbox.enlist(FOSTER_AGENCY, beside=COUNTY_B)
+        scratch = work / "scratch"
+        scratch.mkdir(mode=0o700)
+        stage = Stage(sandbox, scratch)
+        try:
+            played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
+        finally:
+            stage.close()
+    result = Result(played, time.monotonic() - started)
+    write_transcript(result, output)
+    say(_verdict(result, output))
+    return result
+
+
+def write_transcript(result: Result, output: Path) -> None:
+    """`transcript.json` says of each step what was expected and what happened."""
+    output.mkdir(parents=True, exist_ok=True)
+    steps = [
+        {
+            "name": played.step.name,
+            "title": played.step.title,
+            "expected": played.step.expected,
+            "actual": played.seen.actual,
+            "ok": played.ok,
+            "seconds": round(played.seconds, 3),
+        }
+        for played in result.played
+    ]
+    document = {"ok": result.ok, "seconds": round(result.seconds, 3), "steps": steps}
+    (output / TRANSCRIPT).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _show(number: int, played: Played, say: Say) -> Played:
+    verdict = "ok" if played.ok else "FAIL"
+    say(f"{number:2}  {played.step.title:<{_WIDTH - 12}} {verdict:<4} {played.seconds:4.1f} s")
+    for line in played.seen.lines:
+        say(f"      {line}")
+    if not played.ok:
+        say(f"      expected  {json.dumps(played.step.expected)}")
+        say(f"      actual    {json.dumps(played.seen.actual)}")
+    return played
+
+
+def _look(output: Path) -> Callable[[Stage], Seen]:
+    def look(stage: Stage) -> Seen:
+        """Files, log lines and messages of both holders are copied and searched for every youth."""
+        view = take_view(stage.sandbox.layout, output / VIEW)
+        scanner = make_scanner(stage.sandbox.caseload, today=datetime.now().astimezone().date())
+        findings = scan_tree(scanner, view.root)
+        looked_for = len(scanner.needles) + len(scanner.folded) + len(scanner.dates)
+        write_summary(view, findings, looked_for=looked_for)
+        return Seen(
+            {"found": len(findings), "has_messages": view.received.total() > 0},
+            (
+                f"they hold      {view.files} files, {view.received.total()} received messages, {view.octets} bytes",
+                f"looked for     {looked_for} forms of names, birth dates, placement dates and numbers",
+                f"found          {len(findings)}",
+                *(f"FOUND          {finding.what} in {finding.file}" for finding in findings[:5]),
+                "they saw       tokens, opaque handles, purposes, roles, counties, times, sizes and sealed bytes",
+            ),
+        )
+
+    return look
+
+
+def _verdict(result: Result, output: Path) -> str:
+    wrong = [played.step.name for played in result.played if not played.ok]
+    count = len(result.played)
+    ending = f"All {count} steps as expected" if not wrong else f"FAIL  {len(wrong)} of {count}: {', '.join(wrong)}"
+    return f"\n{ending}, {result.seconds:.1f} s in all. Evidence: {output / TRANSCRIPT}, {output / VIEW}"
