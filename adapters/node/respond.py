@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from adapters.mapping.release import ReleaseRules
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlag, OwnFlags
+from adapters.node.majority import consent_outlived
 from adapters.node.minimize import Bounds, Subject, minimize
 from adapters.node.node import Node
 from adapters.node.order import Here, VerifiedOrder, verify_order
@@ -32,7 +33,7 @@ from adapters.node.work_log import ANSWERED, WorkLog
 from adapters.records import Youth
 from gateway.protocol.decide import CountyNarrowing, Decision
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import AgencyId, AgencyKind, FieldSet, FlagId, SubjectHandle
+from gateway.protocol.names import AgencyId, AgencyKind, Basis, FieldSet, FlagId, SubjectHandle
 from gateway.protocol.policy.fieldsets import expand
 from gateway.protocol.sealing import SealContext, seal_record
 from gateway.protocol.wire_names import from_wire
@@ -98,6 +99,9 @@ class Responder:
         handle = SubjectHandle(order.grant.subject_handle)
         youth = self._youth(handle, now)
         decision = settle(verified, self._own_facts(handle, youth), here, self.narrowing)
+        on_consent = decision.basis is Basis.CONSENT
+        if on_consent and consent_outlived(verified.authority, youth.identity.birth_date, now):
+            raise OrderRefused(Refusal.CONSENT_OUTLIVED)
         if youth.held_for_human:
             raise OrderRefused(Refusal.HELD_FOR_HUMAN)
         flag = self._flag(FlagId(order.grant.flag_id), handle, decision)
