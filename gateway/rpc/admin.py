@@ -6,7 +6,7 @@ of the process. There is no other credential, because the same person can read t
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,15 +25,13 @@ from gateway.tokens.custody import CustodianAdministration
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import (
     AdminServiceServicer,
-    AdminServiceStub,
     CustodianAdminServiceServicer,
-    CustodianAdminServiceStub,
     add_AdminServiceServicer_to_server,
     add_CustodianAdminServiceServicer_to_server,
 )
 
 TIMEOUT_SECONDS: Final = 10.0
-Stub = TypeVar("Stub", AdminServiceStub, CustodianAdminServiceStub)
+Stub = TypeVar("Stub")
 Reply = TypeVar("Reply")
 
 
@@ -122,9 +120,7 @@ class AdminRefused(Exception):
         self.fields = fields
 
 
-def ask(
-    socket: Path, stub: Callable[[grpc.aio.Channel], Stub], call: Callable[[Stub], Coroutine[Any, Any, Reply]]
-) -> Reply:
+def ask(socket: Path, stub: Callable[[grpc.aio.Channel], Stub], call: Callable[[Stub], Awaitable[Reply]]) -> Reply:
     """The reply of the process that serves at the socket. Raises `AdminRefused`."""
 
     async def run() -> Reply:

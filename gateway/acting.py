@@ -1,0 +1,120 @@
+"""Runs an operator's act where the log can be written: in the process that serves, or here while none does.
+
+A log has one writer. The lock says who it is: if it is free, the act opens the state itself; if not, the act goes to
+the serving process over the admin socket. Decides also what an operator reads when something is refused: one table
+from reasons to words.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from audit.errors import EvidenceError
+from gateway.cards import CardBroken
+from gateway.errors import Error, ErrorReason
+from gateway.protocol.ristretto import InvalidElement, LibraryUnavailable
+from gateway.protocol.strict_yaml import DocumentErrors
+from gateway.rpc.admin import AdminRefused
+from gateway.state import LogInUse, State, StateBroken, StateExists
+from gateway.tokens.ceremony import ShareRefused
+from gateway.tokens.share_file import ShareFileBroken
+from homeward.failure import CommandFailure, ExitCode
+
+Reply = TypeVar("Reply")
+
+REFUSALS: Final[dict[str, tuple[str, str]]] = {
+    ErrorReason.HOLDER_MISSING: (
+        "an invitation pins the key of every other signer, and none is on record",
+        "hand over the custodian's card: homeward gateway trust DIR --custodian-card FILE",
+    ),
+    ErrorReason.HOLDER_CONFLICT: (
+        "another holder has the same of what must differ",
+        "two shares must lie with two operators, each with its own root and keys",
+    ),
+    ErrorReason.MEMBER_UNKNOWN: (
+        "no agency or adapter of this name ever enrolled",
+        "list the members: homeward gateway status DIR",
+    ),
+    ErrorReason.INVALID_REQUEST: ("a value breaks the rule named above", "correct it and try again"),
+    ErrorReason.LOG_UNAVAILABLE: (
+        "the log has stopped; nothing may change that is not written down",
+        "check the disk, then verify the log: homeward verify; then start the process again",
+    ),
+    "UNAVAILABLE": ("the serving process did not answer on its socket", "look at its output, or stop it and try again"),
+    "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),
+}
+
+
+def act(
+    state: State,
+    *,
+    here: Callable[[], Coroutine[Any, Any, Reply]],
+    there: Callable[[Path], Reply],
+) -> Reply:
+    """What the act gives, run in whichever process may write the log. Raises `CommandFailure`."""
+    if not state.database.exists():
+        raise failure(
+            "STATE-001", f"there is no {state.kind} here", state, why="its database is missing", fix="check the path"
+        )
+    try:
+        with state.writing():
+            return asyncio.run(here())
+    except LogInUse:
+        return _ask(state, there)
+    except Error as exc:
+        raise refusal(state, exc.reason, exc.fields) from exc
+    except tuple(_BROKEN) as exc:
+        raise broken(state, exc) from exc
+
+
+def _ask(state: State, there: Callable[[Path], Reply]) -> Reply:
+    try:
+        return there(state.admin_socket)
+    except AdminRefused as exc:
+        raise refusal(state, exc.reason, exc.fields) from exc
+
+
+def refusal(state: State, reason: str, fields: tuple[str, ...]) -> CommandFailure:
+    """The words for a refused act."""
+    why, fix = REFUSALS.get(reason, ("the act was refused for this reason", "see the reason in the documentation"))
+    what = f"refused: {reason}" + (f" ({', '.join(fields)})" if fields else "")
+    return failure("ADMIN-001", what, state, why=why, fix=fix, exit_code=_exit_code(reason))
+
+
+def _exit_code(reason: str) -> ExitCode:
+    unreachable = reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED", ErrorReason.LOG_UNAVAILABLE)
+    return ExitCode.UNREACHABLE if unreachable else ExitCode.DENIED
+
+
+_BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
+    DocumentErrors: ("CONFIG-001", "the settings are not valid", "correct the file at the places named"),
+    StateBroken: ("STATE-002", "a file of the state cannot be used", "restore it from your backup of secrets"),
+    StateExists: ("STATE-003", "there is already something at this place", "name an empty directory"),
+    LogInUse: ("STATE-004", "another process has the log", "stop it first, or look for it: homeward gateway status"),
+    EvidenceError: ("STATE-005", "the log must not go on as it is", "run: homeward verify; then restore from a mirror"),
+    CardBroken: ("CARD-001", "the file is not a card", "ask its operator for card.json of their directory"),
+    ShareFileBroken: ("SHARE-001", "the file is not a share", "take the file that `homeward custodian deal` wrote"),
+    ShareRefused: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
+    InvalidElement: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
+    LibraryUnavailable: ("HOST-001", "libsodium cannot be used", "install libsodium 1.0.18 or newer, or rbcl"),
+    OSError: ("STATE-006", "a file or address cannot be used", "check that it exists, is free, and is yours to use"),
+}
+
+
+def broken(state: State, error: Exception) -> CommandFailure:
+    """The words for a state that cannot be opened. `error` is of a class in the table."""
+    code, what, fix = next(row for kind, row in _BROKEN.items() if isinstance(error, kind))
+    exit_code = ExitCode.EVIDENCE if isinstance(error, EvidenceError) else ExitCode.FAILED
+    return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code)
+
+
+BROKEN: Final = tuple(_BROKEN)
+"""Errors that `broken` has words for."""
+
+
+def failure(
+    code: str, what: str, state: State, *, why: str, fix: str, exit_code: ExitCode = ExitCode.FAILED
+) -> CommandFailure:
+    """A failure at this state's directory."""
+    return CommandFailure(code, what, where=str(state.directory), why=why, fix=fix, exit_code=exit_code)

@@ -1,0 +1,285 @@
+"""`homeward gateway`: make it, give it its second signer, invite, revoke, look, serve.
+
+Decides presentation only; what each act means is the matter of `members`. Acts run in the serving process when one
+serves, and here otherwise (`acting`).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf.json_format import MessageToDict
+from pydantic import ValidationError
+
+from gateway.acting import BROKEN, act, broken, failure
+from gateway.cards import CardBroken, CustodianCard, read_card
+from gateway.config import GatewayConfig, load_gateway
+from gateway.members.administration import Administration
+from gateway.members.assembly import open_members, read_keys
+from gateway.members.founding import found_gateway
+from gateway.members.office import Countersigned, HolderSilent
+from gateway.protocol.names import AgencyKind
+from gateway.protocol.parse import MalformedMessage, check
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.ristretto import load_ristretto
+from gateway.protocol.strict_yaml import parse_duration
+from gateway.protocol.wire_names import to_wire
+from gateway.rpc.admin import TIMEOUT_SECONDS, ask
+from gateway.state import State
+from gateway.wiring import run, utc_now
+from homeward.failure import CommandFailure, ExitCode
+from homeward.gateway.v1 import admin_pb2
+from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub
+from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
+
+if TYPE_CHECKING:  # the stubs of the generated module know this name, the module does not
+    from homeward.gateway.v1.admin_pb2_grpc import AdminServiceAsyncStub
+
+Request = TypeVar(
+    "Request",
+    admin_pb2.InviteRequest,
+    admin_pb2.TrustHolderRequest,
+    admin_pb2.RevokeMemberRequest,
+    admin_pb2.GetGatewayStatusRequest,
+)
+Reply = TypeVar("Reply")
+_DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+@click.group()
+def gateway() -> None:
+    """Run the exchange and invite its members."""
+
+
+@gateway.command()
+@_DIRECTORY
+@click.option("--trust-domain", required=True, help="Name of the exchange, like a DNS name.")
+@click.option("--listen", required=True, help="host:port for members.")
+@click.option("--enroll-listen", required=True, help="host:port for newcomers.")
+@click.option("--address", help="host:port that members dial, if it differs from --listen.")
+@click.option("--enroll-address", help="host:port that newcomers dial, if it differs from --enroll-listen.")
+@click.option(
+    "--name", default="gw1", show_default=True, help="Name of this gateway, and of its operator as key holder."
+)
+@click.option("--share", type=_FILE, required=True, help="Share 1 of the token key (homeward custodian deal).")
+@click.option("--demo", is_flag=True, help="Invented youths only.")
+@_JSON
+def init(directory: Path, share: Path, as_json: bool, **settings: Any) -> None:
+    """Make a gateway in the empty directory DIR: keys, certificates, log, settings, card."""
+    state = _state(directory)
+    settings["address"] = settings["address"] or settings["listen"]
+    settings["enroll_address"] = settings["enroll_address"] or settings["enroll_listen"]
+    try:
+        config = GatewayConfig(log_origin=f"{settings['trust_domain']}/log", **settings)
+        card = found_gateway(
+            state, config, share.read_bytes(), group=load_ristretto(), now=utc_now, random_bytes=os.urandom
+        )
+    except ValidationError as exc:
+        raise _bad_options(state, exc) from exc
+    except BROKEN as exc:
+        raise broken(state, exc) from exc
+    if as_json:
+        click.echo(json.dumps({"ok": True, "card": str(state.card), **card.model_dump()}))
+        return
+    click.echo(f"Made the gateway of {card.trust_domain} in {directory}.")
+    click.echo(f"  move   {state.secret('ca-root.key')} to an offline place: serving does not need it")
+    click.echo(f"  next   give {state.card} to the custodian's operator, and take theirs:")
+    click.echo(f"         homeward gateway trust {directory} --custodian-card FILE")
+
+
+@gateway.command()
+@_DIRECTORY
+@click.option("--custodian-card", type=_FILE, required=True, help="card.json of the custodian.")
+@_JSON
+def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
+    """Record another holder of the token key, by the card its operator handed over."""
+    state = _state(directory)
+    try:
+        card = read_card(custodian_card.read_text(encoding="utf-8"), CustodianCard)
+    except (CardBroken, OSError) as exc:
+        raise broken(state, exc) from exc
+    root = x509.load_pem_x509_certificate(card.ca_certificate.encode())
+    request = admin_pb2.TrustHolderRequest(
+        share_index=card.share_index,
+        operator=card.operator,
+        address=card.address,
+        ca_certificate=root.public_bytes(Encoding.DER),
+        directory_key=bytes.fromhex(card.directory_key),
+        share_commitment=bytes.fromhex(card.share_commitment),
+    )
+    _act(
+        state,
+        request,
+        here=lambda administration: administration.trust_holder(request),
+        there=lambda stub: stub.TrustHolder(request, timeout=TIMEOUT_SECONDS),
+    )
+    click.echo(json.dumps({"ok": True, "operator": card.operator}) if as_json else f"Trusted holder {card.operator}.")
+
+
+@gateway.command()
+@_DIRECTORY
+@click.argument("agency")
+@click.option("--kind", required=True, type=click.Choice([kind.value for kind in AgencyKind]), help="What it is.")
+@click.option("--duty-line", default="", help="24-hour line of the county, +1..., for its first agency.")
+@click.option("--hotline", default="", help="Hotline of the county, +1..., for its first agency.")
+@click.option("--expires", default="1h", show_default=True, help="Life of the invitation, 1m to 24h.")
+@_JSON
+def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str, expires: str, as_json: bool) -> None:
+    """Invite AGENCY (<fips>.<name>): prints one line that its operator pastes into `homeward join`."""
+    state = _state(directory)
+    request = admin_pb2.InviteRequest(agency=agency, duty_line=duty_line, hotline=hotline)
+    request.kind = to_wire(AgencyKind(kind))  # type: ignore[assignment]  # numbers of an enum are its values
+    request.life.FromTimedelta(_life(state, expires))
+    reply = _act(
+        state,
+        request,
+        here=lambda administration: administration.invite(request),
+        there=lambda stub: stub.Invite(request, timeout=TIMEOUT_SECONDS),
+    )
+    until = reply.expire_time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
+    if as_json:
+        click.echo(json.dumps({"ok": True, "agency": agency, "expires": until, "line": reply.line}))
+        return
+    click.echo(f"Invitation for {agency} ({kind}). Valid once, until {until}.\n")
+    click.echo(f"  homeward join '{reply.line}'\n")
+    click.echo(f"Read its last four characters to them by phone: {reply.line[-4:]}")
+
+
+@gateway.command()
+@_DIRECTORY
+@click.argument("subject")
+@_JSON
+def revoke(directory: Path, subject: str, as_json: bool) -> None:
+    """Revoke SUBJECT: an agency (<fips>.<name>) or one adapter (spiffe://...). Streams end within five seconds."""
+    request = admin_pb2.RevokeMemberRequest(subject=subject)
+    reply = _act(
+        _state(directory),
+        request,
+        here=lambda administration: administration.revoke(request),
+        there=lambda stub: stub.RevokeMember(request, timeout=TIMEOUT_SECONDS),
+    )
+    if as_json:
+        click.echo(json.dumps({"ok": True, "subject": subject, "leaf_index": reply.leaf_index}))
+        return
+    click.echo(f"Revoked {subject}; entry {reply.leaf_index} of the log.")
+
+
+@gateway.command()
+@_DIRECTORY
+@_JSON
+def status(directory: Path, as_json: bool) -> None:
+    """Members, certificates, directory, waiting counties, log size."""
+    request = admin_pb2.GetGatewayStatusRequest()
+    reply = _act(
+        _state(directory),
+        request,
+        here=lambda administration: administration.status(),
+        there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
+    )
+    if as_json:
+        fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        click.echo(json.dumps({"ok": True, **fields}))
+        return
+    click.echo("\n".join(_status_lines(reply)))
+
+
+@gateway.command()
+@_DIRECTORY
+def serve(directory: Path) -> None:
+    """Serve until told to stop. Prints one JSON line when ready."""
+    state = _state(directory)
+    try:
+        sys.exit(run(directory))
+    except BROKEN as exc:
+        raise broken(state, exc) from exc
+
+
+def _state(directory: Path) -> State:
+    return State(directory, "gateway")
+
+
+def _act(
+    state: State,
+    request: Request,
+    *,
+    here: Callable[[Administration], Coroutine[Any, Any, Reply]],
+    there: Callable[["AdminServiceAsyncStub"], Awaitable[Reply]],
+) -> Reply:
+    try:
+        check(request)
+    except MalformedMessage as exc:
+        why = "; ".join(exc.fields)
+        raise failure(
+            "USAGE-001", "a value breaks its rule", state, why=why, fix="see --help", exit_code=ExitCode.USAGE
+        ) from exc
+
+    async def opened() -> Reply:
+        config, group = load_gateway(state.directory), load_ristretto()
+        keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
+        members = await open_members(
+            state,
+            config,
+            keys,
+            policy=load_california(),
+            group=group,
+            signers=_Nobody(),
+            now=utc_now,
+            random_bytes=os.urandom,
+        )
+        try:
+            return await here(members.administration)
+        finally:
+            await members.ledger.close()
+
+    return act(state, here=opened, there=lambda socket: ask(socket, AdminServiceStub, there))
+
+
+class _Nobody:
+    """No holder is asked by a command: the serving process publishes what the command changed."""
+
+    async def countersign(self, holder: KeyHolder, signed: SignedDirectory) -> Countersigned:
+        """Always silent."""
+        raise HolderSilent("no process serves")
+
+
+def _life(state: State, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise failure(
+            "USAGE-001", "--expires is not a duration", state, why=str(exc), fix="for example --expires 1h",
+            exit_code=ExitCode.USAGE,
+        ) from exc  # fmt: skip
+
+
+def _bad_options(state: State, error: ValidationError) -> CommandFailure:
+    faults = [f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}" for fault in error.errors()]
+    return failure(
+        "USAGE-001", "an option breaks its rule", state, why="; ".join(faults), fix="see --help",
+        exit_code=ExitCode.USAGE,
+    )  # fmt: skip
+
+
+def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
+    yield f"exchange    {reply.trust_domain}"
+    yield f"log         {reply.log_size} entries"
+    yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
+    yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"
+    yield f"invitations {reply.open_invitation_count} open"
+    for fips in reply.waiting_counties:
+        yield f"waiting     county {fips}: a custodian's operator has not admitted its root"
+    for member in reply.members:
+        yield f"{'revoked' if member.suspended else 'member':<11} {member.agency}"
+        for instance in member.instances:
+            until = instance.expire_time.ToDatetime().strftime("%Y-%m-%d %H:%MZ")
+            mark = "  denied" if instance.denied else ""
+            yield f"            {instance.spiffe_id}  generation {instance.generation}, until {until}{mark}"
