@@ -1,0 +1,181 @@
+"""The ways in which joining fails, each with its code: what happened, where, why, and what to do.
+
+Decides words only. None of them holds the ticket, a key or anything else of the join line but the agency and the
+address that the operator can see anyway.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from adapters.keyring import KeyFileUnusable
+from adapters.node.link.redeem import OtherCertificate, Unreachable
+from adapters.node.rpcs import CallFailed, CallFault
+from homeward.failure import CommandFailure, ExitCode
+from homeward.gateway.v1.enrollment_pb2 import Invitation
+
+_LINE: Final = "the join line"
+
+_UNREACHABLE: Final[dict[str, tuple[str, str]]] = {
+    "name": ("its name is not known to this machine", "check DNS, or ask the gateway's operator for the address"),
+    "refused": ("nothing accepts the connection", "check the firewall toward this address, and that the gateway runs"),
+    "time": ("no answer came", "check the firewall toward this address; outbound connections are enough"),
+    "tls": ("what answers does not speak TLS", "check the address and port, and whether a proxy stands between"),
+}
+
+
+def line_broken(why: str) -> CommandFailure:
+    """JOIN-001."""
+    return CommandFailure(
+        "JOIN-001",
+        why,
+        where=_LINE,
+        why="the line is not as the gateway printed it",
+        fix="copy it again, in one piece and in quotes; chat programs break it at the underscore",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def line_expired(expired: datetime) -> CommandFailure:
+    """JOIN-002, found here."""
+    return CommandFailure(
+        "JOIN-002",
+        "this join line has expired",
+        where=_LINE,
+        why=f"it was good until {expired.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        fix="ask the gateway's operator for a new one: homeward gateway invite",
+    )
+
+
+def membership_unreadable(state: Path, why: str) -> CommandFailure:
+    """JOIN-009."""
+    return CommandFailure(
+        "JOIN-009",
+        "this directory holds a membership that cannot be read",
+        where=str(state),
+        why=why,
+        fix="restore the directory from its backup, or join in an empty one with a new line",
+    )
+
+
+def instance_malformed() -> CommandFailure:
+    """JOIN-010."""
+    return CommandFailure(
+        "JOIN-010",
+        "the instance name cannot be used",
+        where="--instance",
+        why="it becomes part of the adapter's identity",
+        fix="use 1 to 32 of a-z, 0-9 and -, beginning with a letter or digit",
+        exit_code=ExitCode.USAGE,
+    )
+
+
+def answer_unusable(why: str) -> CommandFailure:
+    """JOIN-008."""
+    return CommandFailure(
+        "JOIN-008",
+        "the exchange's answer cannot be used",
+        where="the enrollment listener",
+        why=why,
+        fix="tell the gateway's operator; nothing of the answer was kept",
+        exit_code=ExitCode.EVIDENCE,
+    )
+
+
+@contextmanager
+def of_listener(address: str) -> Iterator[None]:
+    """Inside, JOIN-004 for a listener that does not answer and JOIN-005 for another one than the line's."""
+    try:
+        yield
+    except Unreachable as unreachable:
+        why, fix = _UNREACHABLE[unreachable.why]
+        raise CommandFailure(
+            "JOIN-004",
+            "the exchange cannot be reached",
+            where=address,
+            why=why,
+            fix=fix,
+            exit_code=ExitCode.UNREACHABLE,
+        ) from unreachable
+    except OtherCertificate as other:
+        raise CommandFailure(
+            "JOIN-005",
+            "something else than the exchange of this line answers",
+            where=address,
+            why=f"its certificate was issued by {other.issuer} and is not the one in the line",
+            fix="ask your network for a bypass of TLS inspection to this address; if there is none, call the operator",
+            exit_code=ExitCode.EVIDENCE,
+        ) from other
+
+
+@contextmanager
+def of_files(state: Path) -> Iterator[None]:
+    """Inside, JOIN-011 for a key that cannot be used and JOIN-012 for a directory that cannot be written."""
+    try:
+        yield
+    except KeyFileUnusable as unusable:
+        raise CommandFailure(
+            "JOIN-011",
+            f"the key file {unusable.file} cannot be used",
+            where=str(state),
+            why=unusable.why,
+            fix="make it readable for its owner alone (chmod 600), or remove the directory's keys and join anew",
+        ) from unusable
+    except OSError as error:
+        raise CommandFailure(
+            "JOIN-012",
+            "the state directory cannot be written",
+            where=str(state),
+            why=error.strerror or "the system refused",
+            fix="run this as the user of the adapter's service, or give --dir a directory of that user",
+        ) from error
+
+
+@contextmanager
+def of_redeeming(invitation: Invitation) -> Iterator[None]:
+    """Inside, what the exchange refuses becomes JOIN-002, 003, 006, 007; anything else JOIN-004 or JOIN-008."""
+    try:
+        yield
+    except CallFailed as failed:
+        raise _refused(failed, invitation) from failed
+
+
+def _refused(failed: CallFailed, invitation: Invitation) -> CommandFailure:
+    where, agency = invitation.enrollment_address, invitation.agency
+    again = f"ask the gateway's operator for a new line: homeward gateway invite DIR {agency}"
+    known = {
+        "TICKET_EXPIRED": ("JOIN-002", "this join line has expired", "the exchange's clock is past its end", again),
+        "TICKET_USED": (
+            "JOIN-003",
+            "this join line was already used",
+            "another key redeemed it",
+            f"if that was this machine before: {again}; if you do not know who it was, have {agency} revoked",
+        ),
+        "TICKET_UNKNOWN": (
+            "JOIN-006",
+            "the exchange does not know this join line",
+            "it was withdrawn, or made by a gateway whose state was restored from before",
+            again,
+        ),
+        "COUNTY_ROOT_DIFFERS": (
+            "JOIN-007",
+            "this county already has another root key",
+            "an agency of the same county joined before, and a county has one root",
+            "copy that agency's county-root.key here by a safe way and give it with --county-root",
+        ),
+    }.get(failed.reason)
+    if known is not None:
+        code, what, why, fix = known
+        return CommandFailure(code, what, where=where, why=why, fix=fix)
+    if failed.fault in (CallFault.UNAVAILABLE, CallFault.TIMED_OUT, CallFault.EXHAUSTED):
+        return CommandFailure(
+            "JOIN-004",
+            "the exchange cannot be reached",
+            where=where,
+            why="the connection broke while joining; the line is not lost by that",
+            fix="run the same command again: the keys are kept, and the same key gets the same answer",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+    return answer_unusable(f"it refused the request ({failed.reason or failed.fault})")
