@@ -1,0 +1,465 @@
+"""Membership on a real log: tickets, certificates, generations, revocation, the pepper, the directory office."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid, Unauthenticated
+from gateway.members.deny import DenyList
+from gateway.members.office import HolderSilent
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import AgencyId
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.spiffe import parse_spiffe
+from homeward.gateway.v1 import admin_pb2, directory_pb2
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, OfferPepperRequest, PepperOffer, SealedPepper
+from homeward.gateway.v1.enrollment_pb2 import EnrollResponse
+from tests.unit.members.world import County, World, certificate_request, make_world
+
+URI = "spiffe://exchange.example/county/06037/cwa/adapter/a1"
+AGENCY = AgencyId("06037.cwa")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = await make_world(tmp_path)
+    await made.trust()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def county(world: World) -> County:
+    return County(clock=world.clock)
+
+
+async def refused(work: Awaitable[object]) -> ErrorReason:
+    with pytest.raises(Error) as caught:
+        await work
+    return caught.value.reason
+
+
+# --- tickets
+
+
+async def test_an_invitation_becomes_a_member_with_a_first_certificate(world: World, county: County) -> None:
+    response = await world.gateway.enrollment.redeem(county.enrollment(await world.invite(county.agency)))
+    leaf = x509.load_pem_x509_certificates(response.certificate_chain)[0]
+    assert response.spiffe_id == URI
+    assert response.generation == 1
+    assert leaf.public_key() == county.tls.public_key()
+    assert world.kinds() == ["holder.trusted", "enroll.invited", "enroll.redeemed"]
+
+
+async def test_without_another_signer_no_invitation_is_written(tmp_path: Path) -> None:
+    world = await make_world(tmp_path)
+    assert await refused(world.invite("06037.cwa")) == ErrorReason.HOLDER_MISSING
+    assert world.kinds() == []
+    await world.close()
+
+
+async def test_the_database_does_not_hold_what_redeems_a_ticket(world: World, county: County) -> None:
+    invitation = await world.invite(county.agency)
+    await world.gateway.ledger.close()
+    stored = b"".join(path.read_bytes() for path in (world.directory / "gw").glob("gateway.db*"))
+    await world.custodian.ledger.close()
+    assert invitation.ticket not in stored
+    assert county.agency.encode() in stored  # the search does find what is there
+
+
+async def test_of_fifty_redemptions_at_once_exactly_one_gets_a_certificate(world: World) -> None:
+    invitation = await world.invite("06037.cwa")
+    rivals = [County(clock=world.clock) for _ in range(50)]
+    outcomes = await asyncio.gather(
+        *(world.gateway.enrollment.redeem(rival.enrollment(invitation)) for rival in rivals), return_exceptions=True
+    )
+    issued = [outcome for outcome in outcomes if isinstance(outcome, EnrollResponse)]
+    reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Error)}
+    assert len(issued) == 1
+    assert reasons == {ErrorReason.TICKET_USED}
+    assert world.kinds().count("enroll.redeemed") == 1
+    assert len((await world.gateway.administration.status()).members[0].instances) == 1
+
+
+async def test_fifty_repetitions_by_one_key_give_one_certificate(world: World, county: County) -> None:
+    request = county.enrollment(await world.invite(county.agency))
+    responses = await asyncio.gather(*(world.gateway.enrollment.redeem(request) for _ in range(50)))
+    assert len({response.certificate_chain for response in responses}) == 1
+    assert world.kinds().count("enroll.redeemed") == 1
+
+
+async def test_a_ticket_past_its_end_is_refused_and_the_refusal_is_a_leaf(world: World, county: County) -> None:
+    request = county.enrollment(await world.invite(county.agency))
+    world.clock.advance(timedelta(hours=1))
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.TICKET_EXPIRED
+    assert world.kinds()[-1] == "access.refused"
+    assert world.leaf(2)["reason"] == b"TICKET_EXPIRED"
+
+
+async def test_even_the_key_that_spent_a_ticket_cannot_use_it_after_its_end(world: World, county: County) -> None:
+    request = county.enrollment(await world.invite(county.agency))
+    await world.gateway.enrollment.redeem(request)
+    world.clock.advance(timedelta(hours=1))
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.TICKET_USED
+
+
+async def test_an_unknown_ticket_leaves_no_trace_in_the_log(world: World, county: County) -> None:
+    request = county.enrollment(await world.invite(county.agency), ticket=bytes(32))
+    before = world.kinds()
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.TICKET_UNKNOWN
+    assert world.kinds() == before
+
+
+async def test_a_refused_key_does_not_burn_the_ticket(world: World, county: County) -> None:
+    invitation = await world.invite(county.agency)
+    weak = certificate_request(ec.generate_private_key(ec.SECP384R1()))
+    with pytest.raises(Invalid) as caught:
+        await world.gateway.enrollment.redeem(county.enrollment(invitation, certificate_request=weak))
+    assert caught.value.fields == ("certificate_request: key_type",)
+    await world.gateway.enrollment.redeem(county.enrollment(invitation))
+
+
+# --- key statements
+
+
+async def test_statements_by_another_root_are_refused(world: World, county: County) -> None:
+    request = county.enrollment(await world.invite(county.agency))
+    request.county_root_key = SigningKey.generate().public_bytes
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.INVALID_REQUEST
+
+
+async def test_statements_about_another_agency_are_refused(world: World, county: County) -> None:
+    other = County(office="probation", root=county.root, clock=world.clock)
+    request = county.enrollment(await world.invite(county.agency))
+    del request.keys[:]
+    request.keys.extend(other.statements())
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.INVALID_REQUEST
+
+
+async def test_a_second_agency_of_a_county_must_bring_the_same_root(world: World, county: County) -> None:
+    await world.enroll(county)
+    stranger = County(office="probation", clock=world.clock)
+    request = stranger.enrollment(await world.invite(stranger.agency))
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.COUNTY_ROOT_DIFFERS
+    sister = County(office="probation", root=county.root, flag=county.flag, clock=world.clock)
+    await world.enroll(sister)
+    assert [m.agency for m in (await world.gateway.administration.status()).members] == ["06037.cwa", "06037.probation"]
+
+
+async def test_nobody_enrolls_a_key_that_is_another_agencys(world: World, county: County) -> None:
+    await world.enroll(county)
+    thief = County(fips="06001", signing=dict(county.signing), clock=world.clock)
+    request = thief.enrollment(await world.invite(thief.agency))
+    with pytest.raises(Invalid) as caught:
+        await world.gateway.enrollment.redeem(request)
+    assert caught.value.fields == ("keys[0]: unique",)
+    assert [m.agency for m in (await world.gateway.administration.status()).members] == ["06037.cwa"]
+
+
+# --- renewal
+
+
+async def renew(world: World, county: County, key: ec.EllipticCurvePrivateKey, generation: int) -> int:
+    request = directory_pb2.RenewCertificateRequest(envelope=county.renewal(key, generation))
+    return (await world.gateway.membership.renew(parse_spiffe(URI), AGENCY, request)).generation
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+async def test_a_renewal_takes_the_next_generation_with_a_new_key(world: World, county: County) -> None:
+    await world.enroll(county)
+    assert await renew(world, county, new_key(), 1) == 2
+    assert await renew(world, county, new_key(), 2) == 3
+    assert world.kinds()[-2:] == ["certificate.renewed"] * 2
+
+
+async def test_a_repeated_renewal_gives_the_same_certificate_and_locks_nobody(world: World, county: County) -> None:
+    await world.enroll(county)
+    key, entries = new_key(), 5
+    assert [await renew(world, county, key, 1) for _ in range(entries)] == [2] * entries
+    assert world.kinds().count("certificate.renewed") == 1
+    assert not world.gateway.denied.is_denied(URI)
+
+
+async def test_the_second_holder_of_a_copied_identity_locks_it_for_both(world: World, county: County) -> None:
+    await world.enroll(county)
+    told: list[bool] = []
+    world.gateway.denied.subscribe(lambda: told.append(world.gateway.denied.is_denied(URI)))
+    await renew(world, county, new_key(), 1)
+    assert await refused(renew(world, county, new_key(), 1)) == ErrorReason.IDENTITY_LOCKED
+    assert told == [True]
+    assert world.kinds()[-1] == "identity.locked"
+
+
+async def test_a_new_invitation_unlocks_a_locked_identity(world: World, county: County) -> None:
+    await world.enroll(county)
+    await renew(world, county, new_key(), 1)
+    assert await refused(renew(world, county, new_key(), 1)) == ErrorReason.IDENTITY_LOCKED
+    invitation = await world.invite(county.agency)
+    county.tls = new_key()
+    response = await world.gateway.enrollment.redeem(county.enrollment(invitation))
+    assert response.generation == 3
+    assert not world.gateway.denied.is_denied(URI)
+
+
+async def test_a_renewal_with_a_key_used_before_is_refused(world: World, county: County) -> None:
+    await world.enroll(county)
+    with pytest.raises(Invalid) as caught:
+        await renew(world, county, county.tls, 1)
+    assert caught.value.fields == ("certificate_request: new_key",)
+    assert not world.gateway.denied.is_denied(URI)
+
+
+async def test_an_old_renewal_played_again_is_refused_and_locks_nobody(world: World, county: County) -> None:
+    await world.enroll(county)
+    old = directory_pb2.RenewCertificateRequest(envelope=county.renewal(new_key(), 1))
+    await renew(world, county, new_key(), 1)
+    world.clock.advance(timedelta(seconds=61))
+    with pytest.raises(Invalid) as caught:
+        await world.gateway.membership.renew(parse_spiffe(URI), AGENCY, old)
+    assert caught.value.fields == ("create_time: fresh",)
+    assert not world.gateway.denied.is_denied(URI)
+
+
+@pytest.mark.parametrize("signer", ["stranger", "assertion", "neighbor"])
+async def test_a_renewal_signed_by_another_key_is_refused(world: World, county: County, signer: str) -> None:
+    await world.enroll(county)
+    neighbor = County(fips="06001", clock=world.clock)
+    await world.enroll(neighbor)
+    keys = {
+        "stranger": SigningKey.generate(),
+        "assertion": county.signing[directory_pb2.KEY_USE_ASSERTION],
+        "neighbor": neighbor.envelope_key,
+    }
+    county.signing[KEY_USE_ENVELOPE] = keys[signer]
+    with pytest.raises(EnvelopeInvalid):
+        await renew(world, county, new_key(), 1)
+
+
+# --- revocation
+
+
+async def test_a_revoked_agency_is_denied_and_its_keys_leave_the_directory(world: World, county: County) -> None:
+    await world.enroll(county)
+    await world.admit(county)
+    assert await world.gateway.office.step()
+    reply = await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    assert world.gateway.denied.is_denied(county.agency)
+    assert world.leaf(reply.leaf_index)["subject"] == county.agency.encode()
+    assert await world.gateway.office.step()
+    for view in (world.gateway.office.view(), world.custodian.countersigning.view()):
+        member = view.member(AGENCY) if view else None
+        assert member is not None
+        assert member.suspended
+
+
+async def test_revoking_one_adapter_leaves_the_agency(world: World, county: County) -> None:
+    await world.enroll(county)
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=URI))
+    assert world.gateway.denied.is_denied(URI)
+    assert not world.gateway.denied.is_denied(county.agency)
+
+
+@pytest.mark.parametrize("subject", ["06999.nobody", "spiffe://exchange.example/county/06037/cwa/adapter/a9"])
+async def test_nobody_is_revoked_who_never_enrolled(world: World, county: County, subject: str) -> None:
+    await world.enroll(county)
+    before = world.kinds()
+    revocation = world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=subject))
+    assert await refused(revocation) == ErrorReason.MEMBER_UNKNOWN
+    assert world.kinds() == before
+
+
+async def test_an_agency_that_joins_again_comes_back_without_the_keys_it_was_revoked_for(
+    world: World, county: County
+) -> None:
+    await world.enroll(county)
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    again = County(root=county.root, clock=world.clock)
+    await world.enroll(again)
+    await world.admit(county)
+    assert await world.gateway.office.step()
+    view = world.gateway.office.view()
+    member = view.member(AGENCY) if view else None
+    assert member is not None
+    assert not member.suspended
+    assert again.envelope_key.key_id in member.keys
+    assert county.envelope_key.key_id not in member.keys
+
+
+async def test_another_process_on_the_same_database_follows(world: World, county: County) -> None:
+    await world.enroll(county)
+    other, changed = DenyList(), asyncio.Event()
+    other.subscribe(changed.set)
+    following = asyncio.create_task(other.follow(world.gateway.ledger, poll_seconds=0.02))
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    async with asyncio.timeout(5):
+        await changed.wait()
+    assert other.is_denied(county.agency)
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+
+
+# --- the directory office
+
+
+async def test_nothing_is_published_without_another_signer(tmp_path: Path) -> None:
+    world = await make_world(tmp_path)
+    assert not await world.gateway.office.step()
+    assert world.gateway.office.current() is None
+    await world.close()
+
+
+async def test_a_county_nobody_admitted_waits_and_delays_nobody_else(world: World, county: County) -> None:
+    await world.enroll(county)
+    await world.admit(county)
+    stranger = County(fips="06001", clock=world.clock)
+    await world.enroll(stranger)
+    office = world.gateway.office
+    assert not await office.step()
+    assert office.waiting_counties == {"06001"}
+    view = office.view()
+    assert view is not None
+    assert [member.agency for member in view.members()] == ["06037.cwa"]
+    assert (await world.gateway.membership.directory(0)).pending_count == 1
+    await world.admit(stranger)
+    assert await office.step()
+    view = office.view()
+    assert view is not None
+    assert [member.agency for member in view.members()] == ["06001.cwa", "06037.cwa"]
+
+
+async def test_asking_again_makes_no_version_and_no_leaf(world: World, county: County) -> None:
+    await world.enroll(county)
+    office = world.gateway.office
+    for _ in range(3):
+        assert not await office.step()
+    entries = len(world.kinds())
+    for _ in range(20):
+        assert not await office.step()
+    assert len(world.kinds()) == entries
+
+
+async def test_versions_only_grow_and_subscribers_hear_of_each(world: World, county: County) -> None:
+    heard: list[int] = []
+    office = world.gateway.office
+    office.subscribe(heard.append)
+    assert await office.step()
+    await world.enroll(county)
+    await world.admit(county)
+    assert await office.step()
+    assert await office.step()
+    assert heard == sorted(set(heard))
+    assert len(heard) == 2
+    assert (await world.gateway.membership.directory(heard[-1])).HasField("directory") is False
+    assert (await world.gateway.membership.directory(heard[0])).HasField("directory") is True
+
+
+async def test_a_silent_holder_delays_publishing_and_loses_nothing(world: World, county: County) -> None:
+    await world.enroll(county)
+    await world.admit(county)
+    world.signers.silent = True
+    with pytest.raises(HolderSilent):
+        await world.gateway.office.step()
+    assert world.gateway.office.current() is None
+    world.signers.silent = False
+    assert await world.gateway.office.step()
+
+
+async def test_the_office_publishes_by_itself_soon_after_an_admission(world: World, county: County) -> None:
+    office, published = world.gateway.office, asyncio.Event()
+    await world.enroll(county)
+    assert not await office.step()
+    office.subscribe(lambda _: published.set())
+    running = asyncio.create_task(office.run())
+    await world.admit(county)
+    async with asyncio.timeout(5):
+        await published.wait()
+    view = office.view()
+    assert view is not None
+    assert view.member(AGENCY) is not None
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+# --- the pepper of counties
+
+
+def offer(
+    county: County, commitment: bytes, *agencies: County, sealed: bytes = b"stands for sealed bytes"
+) -> OfferPepperRequest:
+    parts = [SealedPepper(agency=one.agency, recipient_key_id=one.seal.key_id, sealed=sealed) for one in agencies]
+    message = PepperOffer(epoch="e1", commitment=commitment, sealed_peppers=parts)
+    return OfferPepperRequest(envelope=wrap(message, county.envelope_key))
+
+
+@pytest.fixture
+async def pair(world: World, county: County) -> tuple[County, County]:
+    other = County(fips="06001", clock=world.clock)
+    for one in (county, other):
+        await world.enroll(one)
+        await world.admit(one)
+    assert await world.gateway.office.step()
+    return county, other
+
+
+async def standing(world: World, county: County) -> directory_pb2.FetchPepperResponse:
+    return await world.gateway.membership.fetch_pepper(AgencyId(county.agency), "e1")
+
+
+async def test_the_first_offer_fixes_the_pepper_and_another_is_refused(
+    world: World, pair: tuple[County, County]
+) -> None:
+    first, second = pair
+    membership = world.gateway.membership
+    assert (await standing(world, first)).state == directory_pb2.PEPPER_STATE_ABSENT
+    await membership.offer_pepper(AgencyId(first.agency), offer(first, b"\x01" * 32, first))
+    with pytest.raises(Conflict) as caught:
+        await membership.offer_pepper(AgencyId(second.agency), offer(second, b"\x02" * 32, second))
+    assert caught.value.reason == ErrorReason.PEPPER_CONFLICT
+    assert (await standing(world, second)).state == directory_pb2.PEPPER_STATE_WAITING
+    mine = await standing(world, first)
+    assert mine.state == directory_pb2.PEPPER_STATE_AVAILABLE
+    assert list(mine.waiting_agencies) == [second.agency]
+    assert await world.gateway.office.step()
+    view = world.gateway.office.view()
+    assert view is not None
+    assert view.message.pepper_commitment == b"\x01" * 32
+
+
+async def test_a_part_in_use_is_never_replaced(world: World, pair: tuple[County, County]) -> None:
+    first, second = pair
+    membership = world.gateway.membership
+    await membership.offer_pepper(AgencyId(first.agency), offer(first, b"\x01" * 32, first, second))
+    before = await standing(world, second)
+    spoiled = offer(first, b"\x01" * 32, second, sealed=b"spoiled")
+    await membership.offer_pepper(AgencyId(first.agency), spoiled)
+    assert (await standing(world, second)).sealed_pepper == before.sealed_pepper
+
+
+async def test_a_member_that_joined_again_waits_for_a_part_to_its_new_key(
+    world: World, pair: tuple[County, County]
+) -> None:
+    first, second = pair
+    await world.gateway.membership.offer_pepper(AgencyId(first.agency), offer(first, b"\x01" * 32, first, second))
+    world.clock.advance(timedelta(minutes=10))
+    again = County(fips=second.fips, root=second.root, clock=world.clock)
+    await world.enroll(again)
+    assert (await standing(world, again)).state == directory_pb2.PEPPER_STATE_WAITING
+    assert list((await standing(world, first)).waiting_agencies) == [again.agency]
+    await world.gateway.membership.offer_pepper(AgencyId(first.agency), offer(first, b"\x01" * 32, again))
+    assert (await standing(world, again)).sealed_pepper.recipient_key_id == again.seal.key_id
+
+
+async def test_an_offer_in_anothers_name_is_refused(world: World, pair: tuple[County, County]) -> None:
+    first, second = pair
+    with pytest.raises(Unauthenticated):
+        await world.gateway.membership.offer_pepper(AgencyId(second.agency), offer(first, b"\x01" * 32, first))
