@@ -88,24 +88,36 @@ class Registrar:
     policy: IndexPolicy
     unlistable: int = 0
     """Of the last comparison."""
+    beats: int = 0
+    """Heartbeats the gateway took since the start."""
+    _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     async def run(self) -> None:
         """Synchronizes and sends heartbeats at the configured interval, until cancelled."""
         while True:
+            self._poked.clear()
             pause = self.policy.heartbeat_seconds
             try:
                 await self.synchronize()
                 await self.heartbeat()
             except NotReady as waiting:
                 _LOG.debug("list not synchronized", extra={"missing": waiting.missing})
-                pause = min(pause, 1.0)
+                pause = min(pause, 0.5)
             except (CallFailed, HolderUnavailable) as failed:
                 _LOG.warning("list not synchronized", extra={"why": str(failed)})
                 pause = min(pause, 5.0)
             except SourceUnusable:
                 _LOG.warning("list not synchronized: the county's sources cannot be used")
-            await asyncio.sleep(pause)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._poked.wait()
+            except TimeoutError:
+                continue
+
+    def poke(self) -> None:
+        """The caseload may have changed: the next comparison happens at once."""
+        self._poked.set()
 
     async def synchronize(self) -> int:
         """The gateway lists exactly whom it should; returns how many changes that took.
@@ -154,6 +166,7 @@ class Registrar:
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
+        self.beats += 1
 
     def _compare(self) -> Plan:
         listed = self.subjects.listed()

@@ -1,0 +1,194 @@
+"""Runs one adapter: starts its parts in order, says when it is ready, and stops it without losing what is under way.
+
+    read the file  ->  assemble  ->  read the sources once  ->  listen  ->  run  ->  one readiness line  ->  stop
+
+Decides the order, and that a part which ends for a reason nobody foresaw ends the process with one clear line: an
+adapter that runs half answers half. What can be foreseen (a gateway that is down, a source that refuses) each part
+handles itself and shows in its status. Standard output carries the readiness line and nothing else.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.config import AdapterConfig, read_config
+from adapters.keyring import KeyFileUnusable
+from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
+from adapters.logs import log_to
+from adapters.membership import MembershipInvalid
+from adapters.node.renew import IdentityLocked
+from adapters.node.store import StoreUnsafe
+from adapters.wiring import Adapter, build
+from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.failure import CommandFailure, ExitCode
+
+READY_POLL_SECONDS: Final = 0.05
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def run(file: Path) -> None:
+    """The adapter of this county file ran until it was told to stop (SIGTERM, SIGINT).
+
+    Raises `CommandFailure` where it cannot start, or a part of it failed.
+    """
+    log_to(sys.stderr)
+    adapter = _build(file, _read(file))
+    try:
+        await asyncio.to_thread(refresh, adapter)
+        server = await _listen(adapter)
+        try:
+            await _supervise(adapter, server)
+        finally:
+            await server.stop()
+    finally:
+        await adapter.channels.close()
+        adapter.node.store.close()
+
+
+def refresh(adapter: Adapter) -> None:
+    """The sources were read once more; what is served is the newest reading that could be used."""
+    report = adapter.caseload.refresh(adapter.node.now())
+    if adapter.has_sources and not report.is_in_use:
+        _LOG.error("the sources were refused; the reading before stays in use")
+
+
+async def _supervise(adapter: Adapter, server: LocalServer) -> None:
+    """Runs every part until the process is told to stop. What ends a part for good is raised here."""
+    stopping = asyncio.create_task(_told_to_stop())
+    running = {asyncio.create_task(part, name=name) for name, part in _parts(adapter, server).items()}
+    try:
+        while True:
+            done, running = await asyncio.wait({*running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for part in done - {stopping}:
+                part.result()
+            if stopping in done:
+                _LOG.info("stopping")
+                return
+    except IdentityLocked as exc:
+        raise CommandFailure(
+            "ADAPTER-005", "the exchange locked this adapter's identity", where=str(adapter.state),
+            why="two adapters renewed one certificate: the state directory was copied or restored",
+            fix="stop the other one, ask the exchange for a new invitation and join again",
+        ) from exc  # fmt: skip
+    finally:
+        for part in {*running, stopping}:
+            part.cancel()
+        await asyncio.gather(*running, stopping, return_exceptions=True)
+
+
+async def _told_to_stop() -> None:
+    """Returns when the process is sent SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, Any, None]]:
+    parts: dict[str, Coroutine[Any, Any, None]] = {
+        "directory": adapter.node.keeper.run(),
+        "pepper": adapter.node.pepper.run(),
+        "link": adapter.link.run(),
+        "renewal": adapter.renewer.run(),
+        "readiness": _announce(adapter, server),
+    }
+    if adapter.has_sources:
+        parts |= {"list": adapter.registrar.run(), "sources": _keep_refreshed(adapter)}
+    return parts
+
+
+async def _keep_refreshed(adapter: Adapter) -> None:
+    while True:
+        await asyncio.sleep(adapter.config.refresh.total_seconds())
+        await asyncio.to_thread(refresh, adapter)
+        adapter.registrar.poke()
+
+
+async def _announce(adapter: Adapter, server: LocalServer) -> None:
+    """Prints the readiness line once, when county systems can ask and other counties can be answered."""
+    while not adapter.is_ready():  # noqa: ASYNC110 - readiness is a state of five parts, none of which knows the rest
+        await asyncio.sleep(READY_POLL_SECONDS)
+    line = {
+        "event": "ready",
+        "agency": adapter.node.agency,
+        "local": server.address,
+        "listed": adapter.subjects.listed_count(),
+        "policy": adapter.node.bundle.version,
+        "counsel_confirmed": adapter.node.bundle.counsel_confirmed,
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+async def _listen(adapter: Adapter) -> LocalServer:
+    config = adapter.config
+    local = LocalConfig(
+        address=config.listen, allow_other_hosts=config.allow_other_hosts, sandbox=config.sandbox
+    )
+    try:
+        return await serve(
+            adapter.edges, local, staff=adapter.staff, status=adapter.status, state=adapter.state, now=adapter.node.now
+        )
+    except PortTaken as exc:
+        raise CommandFailure(
+            "ADAPTER-004", "the adapter cannot listen", where=config.listen,
+            why="the address is in use or not of this machine", fix="stop the other process, or change listen",
+            exit_code=ExitCode.FAILED,
+        ) from exc  # fmt: skip
+
+
+def _read(file: Path) -> AdapterConfig:
+    try:
+        return read_config(file)
+    except DocumentErrors as errors:
+        raise CommandFailure(
+            "ADAPTER-001", "the county file has problems", where=str(file), why=str(errors),
+            fix="homeward adapter check --config shows each with its line",
+        ) from errors  # fmt: skip
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CommandFailure(
+            "ADAPTER-001", "the county file cannot be read", where=str(file), why=type(exc).__name__,
+            fix="check the path and its permissions",
+        ) from exc  # fmt: skip
+
+
+def _build(file: Path, config: AdapterConfig) -> Adapter:
+    state = config.state_directory(file)
+    try:
+        return build(
+            config,
+            file,
+            environment=os.environ,
+            now=lambda: datetime.now(UTC),
+            random_bytes=secrets.token_bytes,
+            monotonic=time.monotonic,
+        )
+    except (FileNotFoundError, MembershipInvalid) as exc:
+        raise CommandFailure(
+            "ADAPTER-002", "this adapter has not joined an exchange", where=str(state), why=_why(exc),
+            fix="ask the exchange for an invitation and run homeward join with it",
+        ) from exc  # fmt: skip
+    except (KeyFileUnusable, StoreUnsafe) as exc:
+        raise CommandFailure(
+            "ADAPTER-003", "the state directory cannot be used", where=str(state), why=str(exc),
+            fix="restore it from its backup, or join again with a new invitation",
+        ) from exc  # fmt: skip
+
+
+def _why(error: Exception) -> str:
+    return error.why if isinstance(error, MembershipInvalid) else "there is no member.json"

@@ -1,0 +1,247 @@
+"""Assembles one adapter from its file and its state directory. Knows everybody; decides nothing.
+
+Nothing here waits, dials or listens: that begins in `service`.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.caseload import Caseload, open_sources
+from adapters.channel_identity import load_identity
+from adapters.config import AdapterConfig
+from adapters.identity.scheme import load_scheme
+from adapters.keyring import Keyring, load_keyring
+from adapters.local.edges import Edges, assemble
+from adapters.mapping.rules import Severity
+from adapters.membership import Membership, read_membership
+from adapters.node.alerts import Alerts
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.errors import NotReady
+from adapters.node.flags import OwnFlags
+from adapters.node.holders import Tokenizer
+from adapters.node.identifiers import Clock, RandomBytes, timestamp
+from adapters.node.link.channels import Channels
+from adapters.node.link.stream import Link
+from adapters.node.node import Node
+from adapters.node.pepper import PepperKeeper
+from adapters.node.register import Registrar
+from adapters.node.renew import Renewer
+from adapters.node.respond import Responder
+from adapters.node.source import CaseloadSource
+from adapters.node.store import FILE_NAME as STORE_FILE
+from adapters.node.store import Store, open_store
+from adapters.node.subjects import Subjects
+from adapters.node.work_log import WorkLog
+from adapters.sources.freshness import FreshnessState
+from adapters.staff import StaffTokens
+from adapters.staff_keys import key_set
+from gateway.protocol.directory import DirectoryView, KeyUnknown
+from gateway.protocol.oprf import Suite
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.ristretto import load_ristretto
+from homeward.county.v1.access_pb2 import GetStatusResponse, SourceState
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One adapter, assembled."""
+
+    config: AdapterConfig
+    state: Path
+    node: Node
+    channels: Channels
+    caseload: Caseload
+    subjects: Subjects
+    alerts: Alerts
+    registrar: Registrar
+    link: Link
+    renewer: Renewer
+    edges: Edges = field(repr=False)
+    staff: StaffTokens = field(repr=False)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether this county's file names systems to answer from."""
+        return bool(self.config.sources)
+
+    def is_ready(self) -> bool:
+        """Listed in the directory, able to make tokens, linked, and with its list at the gateway if it has one."""
+        listed = self.registrar.beats > 0 or not self.has_sources
+        return self.link.status.up and listed and self.tokens_ready()
+
+    def tokens_ready(self) -> bool:
+        """Whether directory, policy and pepper are there."""
+        try:
+            self.node.policy()
+            self.node.pepper.current(self.node.directory())
+        except NotReady:
+            return False
+        return True
+
+    def status(self) -> GetStatusResponse:
+        """The adapter's own state; names no youth."""
+        return GetStatusResponse(
+            agency=self.node.agency,
+            spiffe_id=self.node.membership.spiffe_id,
+            certificate_expire_time=timestamp(self.channels.identity.expires),
+            link_up=self.link.status.up,
+            directory_version=self.node.keeper.version,
+            listed_count=self.subjects.listed_count(),
+            sources=_source_states(self.caseload),
+            open_alert_count=self.alerts.open_count(),
+            policy_version=self.node.bundle.version,
+            tokens_ready=self.tokens_ready(),
+        )
+
+
+def build(
+    config: AdapterConfig, file: Path, *, environment: Mapping[str, str], now: Clock, random_bytes: RandomBytes,
+    monotonic: Callable[[], float],
+) -> Adapter:
+    """The adapter whose file this is; call it within the event loop that will run it.
+
+    Raises `FileNotFoundError` and `MembershipInvalid` where nobody joined, `KeyFileUnusable`, `StoreUnsafe`,
+    `LibraryUnavailable`.
+    """
+    state = config.state_directory(file)
+    # The identity first: it finishes a renewal that a crash interrupted, which also rewrites the membership.
+    channels = Channels(read_membership(state).gateway_address, lambda: load_identity(state))
+    membership, keyring = read_membership(state), load_keyring(state / "keys")
+    store = open_store(state / STORE_FILE)
+    node = _node(state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes)
+    sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
+    caseload = Caseload(config, sources, zone=config.tzinfo)
+    source, subjects = CaseloadSource(caseload), Subjects(store, random_bytes=random_bytes)
+    flags, alerts = OwnFlags(store), Alerts(store)
+    registrar = Registrar(node, source, subjects, flags, config.index.policy)
+    responder = Responder(
+        node=node,
+        source=source,
+        subjects=subjects,
+        flags=flags,
+        work=WorkLog(store),
+        release=config.release,
+        narrowing=config.never.narrowing,
+        zone=config.tzinfo,
+    )
+    return Adapter(
+        config=config,
+        state=state,
+        node=node,
+        channels=channels,
+        caseload=caseload,
+        subjects=subjects,
+        alerts=alerts,
+        registrar=registrar,
+        link=_link(node, channels, responder, alerts, has_sources=bool(config.sources)),
+        renewer=_renewer(state, node, channels),
+        edges=assemble(node, listing=registrar, flags=flags, alerts=alerts),
+        staff=_staff(config, file, keyring, now),
+    )
+
+
+def _node(
+    state: Path,
+    membership: Membership,
+    keyring: Keyring,
+    *,
+    store: Store,
+    channels: Channels,
+    now: Clock,
+    random_bytes: RandomBytes,
+) -> Node:
+    keeper = DirectoryKeeper(
+        store=store, pins=membership.pins, gateway=channels.gateway, is_listed=_lists(membership, keyring, now)
+    )
+    pepper = PepperKeeper(
+        agency=membership.agency,
+        keyring=keyring,
+        keys=state / "keys",
+        directory=keeper,
+        gateway=channels.gateway,
+        now=now,
+        random_bytes=random_bytes,
+    )
+    tokenizer = Tokenizer(
+        suite=Suite(load_ristretto()),
+        scheme=load_scheme(),
+        envelope_key=keyring.envelope,
+        caller_of=channels.holder,
+        now=now,
+        random_bytes=random_bytes,
+    )
+    return Node(
+        membership=membership,
+        keyring=keyring,
+        store=store,
+        gateway=channels.gateway,
+        identity=lambda: channels.identity,
+        keeper=keeper,
+        pepper=pepper,
+        tokenizer=tokenizer,
+        bundle=load_california(),
+        now=now,
+        random_bytes=random_bytes,
+    )
+
+
+def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[DirectoryView], bool]:
+    """Whether a directory lists this adapter: its agency, with the very key it signs envelopes with."""
+
+    def lists(directory: DirectoryView) -> bool:
+        try:
+            directory.key(membership.agency, KEY_USE_ENVELOPE, keyring.envelope.key_id, now())
+        except KeyUnknown:
+            return False
+        return True
+
+    return lists
+
+
+def _link(node: Node, channels: Channels, responder: Responder, alerts: Alerts, *, has_sources: bool) -> Link:
+    return Link(
+        channel=channels.gateway,
+        envelope_key=node.keyring.envelope,
+        work=responder.answer,
+        alerts=alerts,
+        keeper=node.keeper,
+        now=node.now,
+        random_bytes=node.random_bytes,
+        has_sources=has_sources,
+    )
+
+
+def _renewer(state: Path, node: Node, channels: Channels) -> Renewer:
+    return Renewer(
+        state=state,
+        envelope_key=node.keyring.envelope,
+        identity=lambda: channels.identity,
+        gateway=channels.gateway,
+        took_over=channels.reload,
+        now=node.now,
+        random_bytes=node.random_bytes,
+    )
+
+
+def _staff(config: AdapterConfig, file: Path, keyring: Keyring, now: Clock) -> StaffTokens:
+    keys = key_set(config.staff.jwks, base=file.parent, now=now)
+    pseudonyms = hmac.digest(keyring.commitment, b"homeward/pseudonym/v1", "sha256")
+    return StaffTokens(config.staff, keys, pseudonym_key=pseudonyms, now=now)
+
+
+def _source_states(caseload: Caseload) -> list[SourceState]:
+    report = caseload.last_report
+    states = []
+    for source in report.sources if report is not None else ():
+        freshness = source.freshness if source.refusal is None else FreshnessState.STALE
+        refused = sum(entry.count for entry in source.entries if entry.severity is Severity.RECORD_REFUSED)
+        state = SourceState(
+            name=source.name, freshness=freshness, record_count=source.records, refused_count=refused
+        )
+        if source.as_of is not None:
+            state.data_as_of_time.FromDatetime(source.as_of)
+        states.append(state)
+    return states
