@@ -50,7 +50,7 @@ def make_holders(layout: Layout) -> None:
     run(
         "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
         "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
-        "--listen", custodian, log=log,
+        "--listen", custodian, "--demo", log=log,
     )  # fmt: skip
     run("gateway", "trust", str(layout.gateway), "--custodian-card", str(layout.custodian / "card.json"), log=log)
     _settle(layout.gateway / "gateway.yaml", _SANDBOX_SETTINGS, layout.received / GATEWAY)

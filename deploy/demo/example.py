@@ -62,7 +62,7 @@ def describe(sandbox: Sandbox) -> dict[str, Any]:
         "directory": str(root),
         "logs": str(sandbox.layout.logs),
         "gateway": {
-            "address": sandbox.process("gateway").ready.get("listen", ""),
+            "address": f"127.0.0.1:{sandbox.process('gateway').ready['port']}",
             "directory": str(sandbox.layout.gateway),
         },
         "pids": {process.name: process.pid for process in sandbox.state.processes},

@@ -8,7 +8,7 @@ value stands where, never the value.
 import base64
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -85,7 +85,12 @@ def make_scanner(caseload: Caseload, *, today: date) -> Scanner:
         day for youth in (*caseload.a, *caseload.b) for stay in youth.stays for day in (stay.start, stay.end) if day
     }
     dates = frozenset(day for day in births | stays if abs(day - today) > _RECENT)
-    return Scanner(tuple(needles), tuple(dict.fromkeys(folded)), dates)
+    return Scanner(_distinct(needles), _distinct(folded), dates)
+
+
+def _distinct(needles: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+    """One name for each byte string: many spellings come to the same bytes."""
+    return tuple((what, needle) for needle, what in {needle: what for what, needle in reversed(needles)}.items())
 
 
 def scan_tree(scanner: Scanner, root: Path) -> list[Finding]:
@@ -105,7 +110,7 @@ def _name_words(caseload: Caseload) -> set[str]:
         for text in (person.given_name, person.surname, person.aka):
             for word in _WORD.findall(text):
                 words |= {word, "".join(character for character in word if character.isalpha())}
-    return {word.lower() for word in words if len(word) >= _SHORTEST_WORD}
+    return {word for word in words if len(word) >= _SHORTEST_WORD}
 
 
 def _plain(word: str) -> str:
@@ -113,26 +118,26 @@ def _plain(word: str) -> str:
 
 
 def _spellings(word: str) -> set[str]:
-    return {word, unicodedata.normalize("NFD", word), _plain(word)}
+    """As written, with accents apart, and without; each also in small and in capital letters."""
+    forms = {word, unicodedata.normalize("NFD", word), _plain(word)}
+    return forms | {form.lower() for form in forms} | {form.upper() for form in forms}
 
 
 def _text_forms(word: str) -> Iterator[tuple[str, bytes]]:
+    """Compared without regard to the case of ASCII letters; lowering bytes leaves a capital with an accent alone."""
     for text in _spellings(word):
-        # Lowering bytes leaves a capital letter with an accent as it is.
-        yield "UTF-8", text.encode()
-        yield "UTF-8", text.upper().encode().lower()
-        yield "UTF-16", text.encode("utf-16-le")
+        yield "UTF-8", text.encode().lower()
+        yield "UTF-16", text.encode("utf-16-le").lower()
         yield "hexadecimal", text.encode().hex().encode()
-        yield "JSON escapes", text.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00")
-    yield "cp1252", word.encode("cp1252", "replace")
-    yield "letters in reverse", _plain(word)[::-1].encode()
+        yield "JSON escapes", text.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00").lower()
+        yield "cp1252", text.encode("cp1252", "replace").lower()
+    yield "letters in reverse", _plain(word)[::-1].lower().encode()
 
 
 def _base64_forms(word: str) -> Iterator[tuple[str, bytes]]:
     for text in _spellings(word):
-        for written in {text, text.upper(), text.capitalize()}:
-            for shift in range(3):
-                yield "base64", _base64_core(written.encode(), shift)
+        for shift in range(3):
+            yield "base64", _base64_core(text.encode(), shift)
 
 
 def _base64_core(data: bytes, shift: int) -> bytes:

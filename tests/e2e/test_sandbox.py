@@ -1,0 +1,103 @@
+"""The sandbox by its commands: it comes up, its own example works, it says what runs, and it leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def homeward(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "homeward", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sandbox") / "box"
+
+
+@pytest.fixture(scope="module")
+def described(directory: Path) -> Iterator[Any]:
+    done = homeward("sandbox", "up", "--counties", "3", "--dir", str(directory), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield json.loads(done.stdout)
+    if directory.exists():
+        homeward("sandbox", "down", "--dir", str(directory))
+
+
+def test_up_says_where_everything_is(described: Any) -> None:
+    assert described["ok"] is True
+    assert set(described["counties"]) == {"A", "B", "C"}
+    assert set(described["pids"]) == {"gateway", "custodian", "adapter-a", "adapter-b", "adapter-c"}
+    for county in described["counties"].values():
+        assert county["endpoint"].startswith("127.0.0.1:")
+        assert Path(county["certificate"]).read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+        assert county["tokens"]
+
+
+def test_every_process_is_a_real_one_of_its_own(described: Any) -> None:
+    pids = set(described["pids"].values())
+    assert len(pids) == 5
+    for pid in pids:
+        os.kill(pid, 0)
+
+
+def test_the_python_example_works_as_printed(described: Any) -> None:
+    done = subprocess.run(
+        described["example"]["python"],
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,  # noqa: S602
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["outcome"] == "OUTCOME_NO_ACTIVE_FLAG_FOUND"
+    assert "NOTICE_NOT_A_CLEARANCE" in answer["notices"]
+    assert int(answer["receipt"]["leaf_index"]) > 0
+
+
+def test_a_token_of_another_county_is_refused(described: Any, directory: Path) -> None:
+    foreign = homeward("sandbox", "token", "--county", "A", "--role", "CWA.hotline_screener", "--dir", str(directory))
+    text = Path(described["example"]["python_file"]).read_text()
+    token_file = directory / "foreign.token"
+    token_file.write_text(foreign.stdout.strip())
+    own = next(line for line in text.splitlines() if line.startswith("TOKEN"))
+    done = subprocess.run(
+        [sys.executable, "-c", text.replace(own, f"TOKEN = Path({str(token_file)!r}).read_text()")],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "UNAUTHENTICATED" in done.stderr
+
+
+def test_a_second_sandbox_in_the_same_place_is_refused(described: Any, directory: Path) -> None:
+    again = homeward("sandbox", "up", "--dir", str(directory), "--json")
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["error"]["code"] == "SBX-007"
+
+
+def test_a_directory_that_is_not_a_sandbox_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    for command in ("up", "down"):
+        refused = homeward("sandbox", command, "--dir", str(tmp_path), "--json")
+        assert refused.returncode == 1
+    assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+def test_down_stops_every_process_and_removes_the_directory(described: Any, directory: Path) -> None:
+    status = homeward("sandbox", "status", "--dir", str(directory), "--json")
+    assert json.loads(status.stdout)["ok"] is True
+    done = homeward("sandbox", "down", "--dir", str(directory), "--json")
+    assert json.loads(done.stdout) == {"ok": True, "killed": []}
+    assert not directory.exists()
+    for pid in described["pids"].values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
