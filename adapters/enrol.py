@@ -45,7 +45,6 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse, Invitation
 
-STATE: Final = "state"
 KEYS: Final = "keys"
 _INSTANCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -65,7 +64,8 @@ class Wish:
     """What the operator asks for."""
 
     line: str = field(repr=False)
-    directory: Path
+    state: Path
+    """State directory of the adapter."""
     instance: str = "a1"
     county_root: Path | None = None
     """Private key of a county root that another agency of the county made; None: this adapter's own."""
@@ -85,8 +85,8 @@ class Joined:
 
 
 async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -> Joined:
-    """The directory is of a member. Raises `CommandFailure` JOIN-001 to JOIN-012."""
-    state = wish.directory / STATE
+    """The state directory is of a member. Raises `CommandFailure` JOIN-001 to JOIN-012."""
+    state = wish.state
     known = _known(state)
     if known is not None:
         return Joined(known, _root_fingerprint(state), was_member=True)

@@ -1,0 +1,184 @@
+"""`homeward adapter` and `homeward join`: check, run and look at one adapter; make it a member.
+
+Decides presentation only. `authority` and `audit` are in `cli_calls`; their names stand here for the entry points.
+"""
+
+import asyncio
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from google.protobuf.json_format import MessageToDict
+
+from adapters.caseload import Caseload, open_sources
+from adapters.cli_calls import audit, authority
+from adapters.cli_options import AS_JSON, Place, place_options, read_file
+from adapters.config import FILE_NAME, AdapterConfig
+from adapters.enrol import Exchange, Joined, Wish
+from adapters.enrol import join as join_exchange
+from adapters.fingerprint import spoken
+from adapters.mapping.report import Report, as_data, render
+from adapters.node.link.redeem import redeem, shown_certificate
+from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
+from homeward.failure import ExitCode
+
+__all__ = ["adapter", "audit", "authority", "join"]
+
+_CONFIG = click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=FILE_NAME,
+    show_default=True,
+    help="The county's file.",
+)
+
+
+@click.group()
+def adapter() -> None:
+    """Check and run a county's adapter."""
+
+
+@adapter.command()
+@_CONFIG
+@click.option("--values", is_flag=True, help="Show the codes that no map holds; never names or dates.")
+@click.option("--strict", is_flag=True, help="Exit status 4 for warnings.")
+@AS_JSON
+def check(file: Path, values: bool, strict: bool, as_json: bool) -> int:
+    """Read the county's file and its sources once; say what became of every row. Sends nothing."""
+    config = read_file(file)
+    report = _read_once(config)
+    if as_json:
+        click.echo(json.dumps({"ok": not report.has_failed, **as_data(report, show_values=values)}))
+    else:
+        click.echo(render(report, zone=config.tzinfo, show_values=values) if config.sources else "no sources")
+    if config.sources and (report.has_failed or not report.is_in_use):
+        return int(ExitCode.FAILED)
+    return int(ExitCode.WARNINGS) if strict and report.has_warnings else int(ExitCode.OK)
+
+
+@adapter.command()
+@_CONFIG
+def run(file: Path) -> None:
+    """Run until told to stop. Prints one JSON line when ready."""
+    # Late: everything that dials and listens is loaded for this command alone.
+    from adapters.service import run as run_adapter
+
+    asyncio.run(run_adapter(file))
+
+
+@adapter.command()
+@place_options
+@AS_JSON
+def status(place: Place, as_json: bool) -> int:
+    """Identity, link, sources and list of a running adapter. Exit status 5 where none answers, 1 while not ready."""
+    found = place.endpoint(None).call(
+        "/homeward.county.v1.StatusService/GetStatus", GetStatusRequest(), GetStatusResponse
+    )
+    ready = found.link_up and found.tokens_ready
+    if as_json:
+        document = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        click.echo(json.dumps({"ok": ready, "ready": ready, **document}))
+    else:
+        click.echo(_status_text(found, ready))
+    return int(ExitCode.OK if ready else ExitCode.FAILED)
+
+
+@click.command()
+@click.argument("line")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    show_default="here",
+    help="Directory of the adapter; its keys go into DIR/state.",
+)
+@click.option("--instance", default="a1", show_default=True, help="Name of this adapter among the agency's.")
+@click.option(
+    "--county-root",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The county's root key, where another agency of the county joined before.",
+)
+@click.option("--sources/--no-sources", default=None, help="Whether it answers for records; the county's file decides.")
+@AS_JSON
+def join(
+    line: str, directory: Path, instance: str, county_root: Path | None, sources: bool | None, as_json: bool
+) -> None:
+    """Redeem LINE, the join line of an invitation: give this county's adapter its identity."""
+    state, has_sources = _prepared(directory, sources)
+    joined = asyncio.run(
+        join_exchange(
+            Wish(line, state, instance, county_root, has_sources),
+            Exchange(shown_certificate, redeem),
+            now=_utc_now,
+        )
+    )
+    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined))
+
+
+def _prepared(directory: Path, sources: bool | None) -> tuple[Path, bool]:
+    file = directory / FILE_NAME
+    if not file.exists():
+        return directory / "state", sources is not False
+    config = read_file(file)
+    return config.state_directory(file), bool(config.sources) if sources is None else sources
+
+
+def _read_once(config: AdapterConfig) -> Report:
+    now = _utc_now()
+    sources = open_sources(config, environment=os.environ, now=_utc_now, monotonic=time.monotonic)
+    return Caseload(config, sources, zone=config.tzinfo).refresh(now)
+
+
+def _joined_data(joined: Joined) -> dict[str, object]:
+    digest = joined.root_fingerprint
+    return {
+        "ok": True,
+        "already_joined": joined.was_member,
+        "agency": joined.membership.agency,
+        "spiffe_id": joined.membership.spiffe_id,
+        "county_root_fingerprint": digest.hex(),
+        "county_root_words": spoken(digest) if digest else "",
+    }
+
+
+def _joined_text(joined: Joined) -> str:
+    member, digest = joined.membership, joined.root_fingerprint
+    lines = [f"ok    identity {member.spiffe_id}"]
+    if joined.was_member:
+        lines.insert(0, "note  this directory has joined already; the line was not used")
+    if digest:
+        lines += [
+            f"ok    county root  {spoken(digest)}",
+            f"                   {digest.hex()}",
+            "Tell this fingerprint to the custodian's operator by telephone; the words find a slip, all of it counts.",
+        ]
+    lines.append("Joined. This line is spent; restarts do not need it.  Next: homeward adapter run")
+    return "\n".join(lines)
+
+
+def _status_text(found: GetStatusResponse, ready: bool) -> str:
+    lines = [
+        f"{'ok  ' if ready else 'wait'}  {found.agency}  {found.spiffe_id}",
+        f"{'ok  ' if found.link_up else 'FAIL'}  link to the exchange {'up' if found.link_up else 'down'}",
+        f"{'ok  ' if found.tokens_ready else 'wait'}  tokens {'can' if found.tokens_ready else 'cannot yet'} be made",
+        f"      directory {found.directory_version}, policy {found.policy_version}",
+        f"      {found.listed_count} youths listed, {found.open_alert_count} alerts nobody has noted",
+    ]
+    lines += [
+        f"{_WORD.get(source.freshness, 'FAIL')}  source {source.name}: {source.record_count} records, "
+        f"{source.refused_count} refused, {source.freshness}"
+        for source in found.sources
+    ]
+    return "\n".join(lines)
+
+
+_WORD = {"ok": "ok  ", "warn": "warn"}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

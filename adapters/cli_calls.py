@@ -1,0 +1,205 @@
+"""`homeward authority` and `homeward audit`: consents and the log, through the adapter's local endpoint.
+
+Decides presentation only. A youth's name is read from a file or standard input and never from the command line, where
+other users of the machine could see it; nothing here prints one.
+"""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import click
+from google.protobuf.json_format import MessageToDict, Parse, ParseError
+from google.protobuf.message import Message
+
+from adapters.cli_options import AS_JSON, TOKEN_FILE, Place, place_options
+from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
+from gateway.protocol.strict_yaml import parse_duration
+from gateway.protocol.wire_names import from_wire
+from homeward.audit.v1 import log_pb2
+from homeward.county.v1 import access_pb2, authority_pb2
+from homeward.failure import CommandFailure, ExitCode
+
+_SERVICE: Final = "/homeward.county.v1.AuthorityService/"
+_ROLE: Final = click.option("--role", default="", help="Role you act in, where you hold several.")
+_PAGE: Final = 200
+_IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
+_AGO: Final = re.compile(r"[0-9]{1,5}[smhd]")
+
+
+@click.group()
+def authority() -> None:
+    """Record, revoke and list consents, orders and agreements."""
+
+
+@authority.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def record(file: TextIO, place: Place, token_file: Path, as_json: bool) -> int:
+    """Record the authority in FILE, a RecordAuthorityRequest as JSON; - reads standard input."""
+    request = _parsed(file, authority_pb2.RecordAuthorityRequest())
+    done = place.endpoint(token_file).call(
+        _SERVICE + "RecordAuthority", request, authority_pb2.RecordAuthorityResponse
+    )
+    return _outcome(done, done.outcome, as_json, f"authority   {done.authority_id}")
+
+
+@authority.command()
+@click.argument("authority_id")
+@_ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def revoke(authority_id: str, role: str, place: Place, token_file: Path, as_json: bool) -> int:
+    """Revoke AUTHORITY_ID, at once. No reason is asked."""
+    if not _IDENTIFIER.fullmatch(authority_id):
+        raise click.UsageError("AUTHORITY_ID: 32 hexadecimal digits")
+    request = authority_pb2.RevokeAuthorityRequest(authority_id=authority_id, role=role)
+    done = place.endpoint(token_file).call(
+        _SERVICE + "RevokeAuthority", request, authority_pb2.RevokeAuthorityResponse
+    )
+    return _outcome(done, done.outcome, as_json, f"revoked     {authority_id}")
+
+
+@authority.command("list")
+@click.option("--live", "live_only", is_flag=True, help="Leave out expired and revoked ones.")
+@_ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def list_(live_only: bool, role: str, place: Place, token_file: Path, as_json: bool) -> None:
+    """List the authorities your agency issued or is named in."""
+    endpoint, found, page_token = place.endpoint(token_file), [], ""
+    while True:
+        request = authority_pb2.ListAuthoritiesRequest(
+            live_only=live_only, role=role, page_size=_PAGE, page_token=page_token
+        )
+        page = endpoint.call(_SERVICE + "ListAuthorities", request, authority_pb2.ListAuthoritiesResponse)
+        found += list(page.authorities)
+        page_token = page.next_page_token
+        if not page_token:
+            break
+    if as_json:
+        click.echo(json.dumps({"ok": True, "authorities": [_data(each) for each in found]}))
+        return
+    for each in found:
+        click.echo(_authority_text(each))
+    click.echo(f"{len(found)} authorities" if len(found) != 1 else "1 authority")
+
+
+@click.group()
+def audit() -> None:
+    """Ask the log who asked what, and what was answered."""
+
+
+@audit.command()
+@click.option("--kind", "kinds", multiple=True, help="Kind of entry, for example access.decision; repeatable.")
+@click.option("--decision", type=click.Choice(["allow", "deny"]), help="What was decided.")
+@click.option("--outcome", help="What the requester was told, for example NO_ACTIVE_FLAG_FOUND.")
+@click.option("--reason", default="", help="Internal reason, for example CONSENT_EXPIRED.")
+@click.option("--purpose", default="", help="Purpose of use, for example MFC_LOCATE.")
+@click.option("--counterpart", default="", help="Agency on the other side, for example 06077.pd.")
+@click.option("--since", help="2026-11-01, 2026-11-01T08:00Z, or 7d for the last seven days.")
+@click.option("--until", help="As --since; exclusive.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many.")
+@_ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def query(place: Place, token_file: Path, as_json: bool, limit: int, outcome: str | None, **given: Any) -> None:
+    """Show entries that concern your agency, each verified by the adapter. The query itself is logged."""
+    request = access_pb2.ListAccessesRequest(filter=_filter(given), role=given["role"], page_size=min(limit, 500))
+    endpoint, entries, answer = place.endpoint(token_file), [], None
+    while len(entries) < limit:
+        answer = endpoint.call(
+            "/homeward.county.v1.AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse
+        )
+        entries += [entry for entry in answer.entries if outcome is None or _field(entry, "outcome") == outcome]
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            break
+    del entries[limit:]
+    more = answer is not None and bool(answer.next_page_token)
+    if as_json:
+        document = {"ok": True, "entries": [_data(entry) for entry in entries], "more": more}
+        click.echo(json.dumps(document | {"checkpoint": answer.checkpoint if answer is not None else ""}))
+        return
+    for entry in entries:
+        about = f"  [youth {entry.local_id}]" if entry.local_id else ""
+        click.echo(f"{entry.index:>8}  {entry.sentence}{about}")
+    click.echo(f"{len(entries)} entries, verified{'; more with a higher --limit' if more else ''}")
+
+
+def _filter(given: dict[str, Any]) -> log_pb2.EntryFilter:
+    wanted = log_pb2.EntryFilter(
+        kinds=given["kinds"],
+        reason=given["reason"],
+        purpose=given["purpose"],
+        counterpart_agency=given["counterpart"],
+        decision=f"DECISION_{given['decision'].upper()}" if given["decision"] else None,
+    )
+    now = datetime.now(UTC)
+    if given["since"]:
+        wanted.start_time.FromDatetime(_moment(given["since"], now))
+    if given["until"]:
+        wanted.end_time.FromDatetime(_moment(given["until"], now))
+    return wanted
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if _AGO.fullmatch(text):
+        return now - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise click.UsageError("a time is written 2026-11-01, 2026-11-01T08:00Z, or 7d") from exc
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _parsed(file: TextIO, message: authority_pb2.RecordAuthorityRequest) -> authority_pb2.RecordAuthorityRequest:
+    try:
+        return Parse(file.read(), message)
+    except (ParseError, UnicodeDecodeError):
+        # `from None` and no text: the parser's message quotes the document, which names a youth.
+        raise CommandFailure(
+            "AUTHORITY-001",
+            "the document is not a RecordAuthorityRequest",
+            where=getattr(file, "name", "standard input"),
+            why="it is not JSON, or has a field or value that the message does not have",
+            fix="compare it with proto/homeward/county/v1/authority.proto",
+            exit_code=ExitCode.USAGE,
+        ) from None
+
+
+def _outcome(done: Message, number: int, as_json: bool, line: str) -> int:
+    outcome = from_wire(Outcome, number)
+    recorded = outcome is Outcome.RECORDED
+    if as_json:
+        click.echo(json.dumps({"ok": recorded, **_data(done)}))
+    else:
+        click.echo(line if recorded else f"{outcome}  {OUTCOME_TEXT[outcome]}", file=sys.stdout)
+    return int(ExitCode.OK if recorded else ExitCode.DENIED)
+
+
+def _authority_text(each: authority_pb2.ListedAuthority) -> str:
+    data = _data(each.authority)
+    state = f"revoked {each.revoke_time.ToJsonString()}" if each.HasField("revoke_time") else "on record"
+    purposes = ",".join(str(name).removeprefix("PURPOSE_") for name in data.get("purposes", []))
+    basis = str(data.get("basis", "")).removeprefix("BASIS_")
+    return (
+        f"{each.authority_id}  {basis:<12} {purposes}  for {', '.join(each.authority.recipient_agencies)}"
+        f"  until {each.authority.expire_time.ToJsonString()}  {state}"
+    )
+
+
+def _field(entry: access_pb2.AccessEntry, name: str) -> str:
+    return next((field.value for field in entry.fields if field.name == name), "")
+
+
+def _data(message: Message) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True)

@@ -1,0 +1,152 @@
+"""The commands' way to the local endpoint: TLS with the adapter's own CA, a staff token from a file.
+
+Decides how a status becomes a failure of a command: what an engineer or auditor can act on, never the content of a
+request. The same way is open to any county system; nothing here is privileged.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from adapters.local.tls import CA_FILE
+from gateway.protocol.channel import client_options
+from homeward.failure import CommandFailure, ExitCode
+
+R = TypeVar("R", bound=Message)
+CALL_SECONDS: Final = 30.0
+_MAX_TOKEN_BYTES: Final = 16 * 1024
+
+EXITS: Final[dict[grpc.StatusCode, ExitCode]] = {
+    grpc.StatusCode.UNAVAILABLE: ExitCode.UNREACHABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNREACHABLE,
+    grpc.StatusCode.PERMISSION_DENIED: ExitCode.DENIED,
+    grpc.StatusCode.DATA_LOSS: ExitCode.EVIDENCE,
+}
+"""Exit statuses; any other code is a plain failure."""
+
+_FIXES: Final[dict[str, str]] = {
+    "UNAUTHENTICATED": "get a fresh token of the county's identity provider, for this adapter's audience",
+    "ROLE_NOT_HELD": "ask for the group that gives the role, or name a role you hold with --role",
+    "INVALID_REQUEST": "correct the fields named above",
+    "GATEWAY_UNAVAILABLE": "try again; homeward adapter status shows whether the link is up",
+    "NOT_READY": "wait until homeward adapter status shows the adapter ready",
+    "EVIDENCE_INVALID": "do not use the answer; tell the exchange's operator and your privacy officer",
+    "AUTHORITY_NOT_FOUND": "check the identifier with homeward authority list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an adapter listens for its county's systems."""
+
+    address: str
+    ca: bytes
+    token: str | None = field(default=None, repr=False)
+
+    def call(self, path: str, request: Message, response: type[R]) -> R:
+        """The adapter's answer. Raises `CommandFailure`."""
+        return asyncio.run(self._call(path, request, response))
+
+    async def _call(self, path: str, request: Message, response: type[R]) -> R:
+        credentials = grpc.ssl_channel_credentials(root_certificates=self.ca)
+        metadata = (("authorization", f"Bearer {self.token}"),) if self.token is not None else ()
+        async with aio.secure_channel(
+            self.address, credentials, options=client_options(self.address)
+        ) as channel:
+            method = channel.unary_unary(
+                path, request_serializer=_serialize, response_deserializer=response.FromString
+            )
+            try:
+                answer: R = await method(request, timeout=CALL_SECONDS, metadata=metadata)
+            except aio.AioRpcError as error:
+                raise failure_of(error, self.address) from None
+            return answer
+
+
+def endpoint(state: Path, address: str, token_file: Path | None) -> Endpoint:
+    """The endpoint of the adapter with this state directory. Raises `CommandFailure`."""
+    try:
+        ca = (state / "local-tls" / CA_FILE).read_bytes()
+    except OSError as exc:
+        raise CommandFailure(
+            "CALL-001",
+            "the adapter's certificate cannot be read",
+            where=str(state / "local-tls" / CA_FILE),
+            why="the adapter has not run yet, or this user may not read it",
+            fix="start the adapter: homeward adapter run",
+            exit_code=ExitCode.UNREACHABLE,
+        ) from exc
+    return Endpoint(address, ca, _token(token_file) if token_file is not None else None)
+
+
+def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
+    """The failure of a command whose call failed."""
+    info, fields = _details(error)
+    reason = info.reason if info is not None else error.code().name
+    fault = info.metadata.get("fault", "") if info is not None else ""
+    if info is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+        return CommandFailure(
+            "CALL-002",
+            "the adapter cannot be reached",
+            where=address,
+            why="nothing accepts the connection, or its certificate is another",
+            fix="check that the adapter runs and listens there: homeward adapter run; --address names another place",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+    why = " ".join(part for part in (reason, fault, ", ".join(fields)) if part)
+    return CommandFailure(
+        f"CALL-{reason}",
+        # Constant text of the adapter's own table (`local/status`).
+        error.details() or "the call failed",
+        where=address,
+        why=why,
+        fix=_FIXES.get(reason, "try again; if it stays, look into the adapter's log"),
+        exit_code=EXITS.get(error.code(), ExitCode.FAILED),
+    )
+
+
+def _details(error: Any) -> tuple[error_details_pb2.ErrorInfo | None, list[str]]:
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        return None, []
+    found: error_details_pb2.ErrorInfo | None = None
+    fields: list[str] = []
+    for detail in status.details if status is not None else ():
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            found = info
+        elif detail.Unpack(bad):
+            fields += [violation.field for violation in bad.field_violations]
+    return found, fields
+
+
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _token(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise _unreadable_token(path) from exc
+    if not text.strip() or len(text) > _MAX_TOKEN_BYTES:
+        raise _unreadable_token(path)
+    return text.strip()
+
+
+def _unreadable_token(path: Path) -> CommandFailure:
+    return CommandFailure(
+        "CALL-003",
+        "the token file cannot be used",
+        where=str(path),
+        why="it cannot be read, is empty, or is no token",
+        fix="write the token of the county's identity provider into it, alone, readable for you only",
+    )
