@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.moments import LEEWAY
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import FlagId, FlagState
@@ -20,8 +21,6 @@ from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 
 LONGEST_LIFE: Final = timedelta(days=31)
-LEEWAY: Final = timedelta(minutes=5)
-"""A county's clock may be this much ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,11 @@ def open_statement(envelope: SignedEnvelope, *, county: str, directory: Director
         raise statement_invalid("payload") from exc
     if message.county != county:
         raise statement_invalid("county")
-    expires = message.expire_time.ToDatetime(UTC)
-    if message.issue_time.ToDatetime(UTC) > at + LEEWAY:
+    try:
+        issued, expires = message.issue_time.ToDatetime(UTC), message.expire_time.ToDatetime(UTC)
+    except ValueError as exc:
+        raise statement_invalid("timestamp") from exc
+    if issued > at + LEEWAY:
         raise statement_invalid("issue_time")
     if not at < expires <= at + LONGEST_LIFE:
         raise statement_invalid("expire_time")

@@ -1,0 +1,199 @@
+"""What happens to a flag after it was raised: updated, reported located, resolved.
+
+Decides who may change what: the owner under its signed statement, whose version only grows;
+anybody else at most to LOCATED_PENDING, and the owner is told at once. A resolution by another
+agency counts as a report that the youth was located (S15).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.call import Caller
+from gateway.exchange.deed import Deed, on_what_stands, standing
+from gateway.exchange.journal import Kind
+from gateway.exchange.moments import milliseconds, past_moment
+from gateway.missing.episode import EVENT_OF_STATEMENT, DueDuty, Event, after, open_duties
+from gateway.missing.leaves import report_leaf
+from gateway.missing.ports import Flag
+from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
+from gateway.missing.statement import open_statement, statement_invalid
+from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, county_of
+from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import moment_of
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_LOCATED, ALERT_KIND_RESOLVE_ATTEMPTED
+from homeward.gateway.v1.missing_pb2 import FlagResolution, FlagUpdate, LocatedReport
+
+ENDED_STATES: Final = frozenset(FlagState) - OPEN_FLAG_STATES
+
+
+class Changing:
+    """Takes reports about flags that were raised."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._on = recording
+
+    async def update_flag(self, caller: Caller, update: FlagUpdate) -> Recorded:
+        """The owner's change is on record, once. Raises `Invalid`, `Conflict`, `Unavailable`."""
+        deed = deed_of(caller, update.request_id)
+        before = await self._on.before(caller, deed)
+        if before is not None and before.outcome is not Outcome.RECORDED:
+            return before
+        if before is not None:
+            return replace(before, duties=await self._open_duties(caller, FlagId(update.flag_id)))
+        reason = standing(self._on.at.policy, caller)
+        if reason is not None:
+            return await self._on.deny(caller, deed, reason)
+        return await on_what_stands(lambda: self._update(caller, deed, update))
+
+    async def report_located(self, caller: Caller, report: LocatedReport) -> Recorded:
+        """The report is on record, once, and the owner is told. Raises `Invalid`, `Conflict`, `Unavailable`."""
+        deed = deed_of(caller, report.request_id)
+        before = await self._on.before(caller, deed)
+        if before is not None:
+            return before
+        reason = standing(self._on.at.policy, caller)
+        if reason is not None:
+            return await self._on.deny(caller, deed, reason)
+        past_moment(report.locate_time, caller.call.received_at, field="locate_time")
+        return await on_what_stands(
+            lambda: self._locate(caller, deed, report.flag_id, Event.LOCATED, county=report.located_county)
+        )
+
+    async def resolve_flag(self, caller: Caller, resolution: FlagResolution) -> Recorded:
+        """The flag is ended by its owner, or pending by anybody else; on record, once.
+
+        Raises `Invalid`, `Conflict`, `Unavailable`.
+        """
+        deed = deed_of(caller, resolution.request_id)
+        before = await self._on.before(caller, deed)
+        if before is not None:
+            return before
+        reason = standing(self._on.at.policy, caller)
+        if reason is not None:
+            return await self._on.deny(caller, deed, reason)
+        return await on_what_stands(lambda: self._resolve(caller, deed, resolution))
+
+    async def _update(self, caller: Caller, deed: Deed, update: FlagUpdate) -> Recorded:
+        on, flag = self._on, await self._known(update.flag_id)
+        if flag.owner != caller.agency:
+            raise Invalid(ErrorReason.NOT_FLAG_OWNER)
+        duties = _done(update, caller.call.received_at)
+        if not update.HasField("flag_statement") and not duties:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required without duties",))
+        restated = flag
+        if update.HasField("flag_statement"):
+            restated = self._restated(caller, flag, update.flag_statement, to=OPEN_FLAG_STATES)
+        leaf = report_leaf(
+            Kind.FLAG_UPDATED,
+            caller,
+            deed,
+            reason=Reason.RECORDED,
+            about=await on.about(flag.owner, flag.handle, flag.flag_id),
+            state=restated.state,
+        )
+        entered = await on.enter(
+            caller,
+            deed,
+            leaf,
+            guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
+            rows=on.flags.put(restated) + on.flags.settle(flag.flag_id, duties),
+        )
+        still_open = await self._open_duties(caller, flag.flag_id)
+        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=restated.state, duties=still_open)
+
+    async def _resolve(self, caller: Caller, deed: Deed, resolution: FlagResolution) -> Recorded:
+        on, flag = self._on, await self._known(resolution.flag_id)
+        if flag.owner != caller.agency:
+            return await self._locate(caller, deed, flag.flag_id, Event.RESOLVE_ATTEMPTED, county="")
+        if not resolution.HasField("flag_statement"):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required",))
+        ended = self._restated(caller, flag, resolution.flag_statement, to=ENDED_STATES)
+        leaf = report_leaf(
+            Kind.FLAG_RESOLVED,
+            caller,
+            deed,
+            reason=Reason.RECORDED,
+            about=await on.about(flag.owner, flag.handle, flag.flag_id),
+            state=ended.state,
+        )
+        stands = on.flags.stands(flag.flag_id, flag.state, flag.version)
+        entered = await on.enter(caller, deed, leaf, guard=stands, rows=on.flags.put(ended))
+        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=ended.state)
+
+    async def _locate(self, caller: Caller, deed: Deed, flag_id: bytes, event: Event, *, county: str) -> Recorded:
+        on, flag = self._on, await self._known(flag_id)
+        attempt = event is Event.RESOLVE_ATTEMPTED
+        leaf = report_leaf(
+            Kind.FLAG_LOCATED,
+            caller,
+            deed,
+            reason=Reason.NOT_FLAG_OWNER if attempt else Reason.RECORDED,
+            about=await on.about(flag.owner, flag.handle, flag.flag_id),
+            county=county,
+        )
+        kind = ALERT_KIND_RESOLVE_ATTEMPTED if attempt else ALERT_KIND_LOCATED
+        entered = await on.enter(
+            caller,
+            deed,
+            leaf,
+            guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
+            rows=on.flags.put(replace(flag, state=_after(flag.state, event))),
+            alert=alert_to(caller, flag.owner, flag.handle, kind=kind, flag_id=flag.flag_id, county=county),
+        )
+        # That an episode ended meanwhile is the owner's to tell.
+        return Recorded(Outcome.RECORDED, entered)
+
+    async def _known(self, flag_id: bytes) -> Flag:
+        flag = await self._on.flags.get(FlagId(flag_id))
+        if flag is None:
+            raise Invalid(ErrorReason.FLAG_NOT_FOUND)
+        return flag
+
+    def _restated(self, caller: Caller, flag: Flag, envelope: SignedEnvelope, *, to: frozenset[FlagState]) -> Flag:
+        """The flag under its owner's next statement, which may say one of these states. Raises `Invalid`."""
+        statement = open_statement(
+            envelope,
+            county=county_of(caller.agency),
+            directory=self._on.at.directory(),
+            at=caller.call.received_at,
+        )
+        if statement.flag_id != flag.flag_id:
+            raise statement_invalid("flag_id")
+        if statement.version <= flag.version:
+            raise statement_invalid("version")
+        state = after(flag.state, EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
+        if state is None:
+            raise statement_invalid("state")
+        return replace(
+            flag,
+            state=state,
+            version=statement.version,
+            statement=statement.envelope,
+            statement_expire_ms=milliseconds(statement.expires),
+        )
+
+    async def _open_duties(self, caller: Caller, flag_id: FlagId) -> tuple[DueDuty, ...]:
+        flag = await self._known(flag_id)
+        settled = await self._on.flags.settled(flag_id)
+        return open_duties(moment_of(flag.learn_ms), settled, caller.call.received_at)
+
+
+def _after(state: FlagState, event: Event) -> FlagState:
+    following = after(state, event)
+    if following is None:
+        raise AssertionError("a report of another agency is possible in every state")
+    return following
+
+
+def _done(update: FlagUpdate, at: datetime) -> Mapping[int, int | None]:
+    """When each duty was done, in milliseconds; None: it does not apply. Raises `Invalid`."""
+    return {
+        each.duty: milliseconds(past_moment(each.done_time, at, field="duties.done_time"))
+        if each.HasField("done_time")
+        else None
+        for each in update.duties
+    }

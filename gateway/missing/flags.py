@@ -1,0 +1,31 @@
+"""The four reports about missing youths, together: what the service of the edge is given."""
+
+from gateway.exchange.call import Caller
+from gateway.missing.changing import Changing
+from gateway.missing.raising import Raising
+from gateway.missing.recording import Recorded, Recording
+from homeward.gateway.v1.missing_pb2 import FlagReport, FlagResolution, FlagUpdate, LocatedReport
+
+
+class FlagReports:
+    """Takes every report about a missing youth. Each raises `Invalid`, `Conflict`, `Unavailable`."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._raising = Raising(recording)
+        self._changing = Changing(recording)
+
+    async def raise_flag(self, caller: Caller, report: FlagReport) -> Recorded:
+        """A youth is missing (`raising`)."""
+        return await self._raising.raise_flag(caller, report)
+
+    async def update_flag(self, caller: Caller, update: FlagUpdate) -> Recorded:
+        """The owner changes its flag, or did a duty (`changing`)."""
+        return await self._changing.update_flag(caller, update)
+
+    async def report_located(self, caller: Caller, report: LocatedReport) -> Recorded:
+        """A flagged youth was located (`changing`)."""
+        return await self._changing.report_located(caller, report)
+
+    async def resolve_flag(self, caller: Caller, resolution: FlagResolution) -> Recorded:
+        """An episode ended (`changing`)."""
+        return await self._changing.resolve_flag(caller, resolution)

@@ -1,0 +1,56 @@
+"""What the missing episode needs from outside, beyond `gateway.ports`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.ports import Guard, Rows
+from gateway.protocol.names import AgencyId, FlagId, FlagState, SubjectHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag as the exchange holds it. Times are milliseconds since 1970, UTC."""
+
+    flag_id: FlagId
+    owner: AgencyId
+    handle: SubjectHandle = field(repr=False)
+    state: FlagState
+    version: int
+    """Of the owner's statement; only grows."""
+    statement: bytes = field(repr=False)
+    """Serialized SignedEnvelope of the owner's FlagStatement."""
+    statement_expire_ms: int
+    learn_ms: int
+    report_ms: int
+
+
+class Flags(Protocol):
+    """Flags, and what is kept beside them. What returns a guard or rows takes part in the transaction of a leaf."""
+
+    async def get(self, flag_id: FlagId) -> Flag | None:
+        """The flag, open or ended, or None."""
+
+    async def open_of(self, owner: AgencyId, handle: SubjectHandle) -> Flag | None:
+        """The open flag of this youth by this owner, or None."""
+
+    async def is_listed(self, agency: AgencyId, handle: SubjectHandle) -> bool:
+        """Whether the agency lists a youth under this handle."""
+
+    async def settled(self, flag_id: FlagId) -> frozenset[int]:
+        """Duties that were done or do not apply."""
+
+    def stands(self, flag_id: FlagId, state: FlagState, version: int) -> Guard:
+        """Raises `Moved` unless the flag still has this state and version."""
+
+    def none_stands(self, flag_id: FlagId, youths: Sequence[tuple[AgencyId, SubjectHandle]]) -> Guard:
+        """Raises `Moved` when the identifier is in use, or one of these youths has an open flag, meanwhile."""
+
+    def put(self, flag: Flag) -> Rows:
+        """The flag is this."""
+
+    def support(self, flag_id: FlagId, agency: AgencyId, report_ms: int) -> Rows:
+        """The agency reported the same absence; its latest report counts."""
+
+    def settle(self, flag_id: FlagId, duties: Mapping[int, int | None]) -> Rows:
+        """The duties were done at these times; None: does not apply."""

@@ -1,0 +1,207 @@
+"""A report that a youth is missing: a flag, a supporting report, or a word to whoever owns the youth.
+
+In this order:
+
+1. carried out before: the entry of that time
+2. the role exists in the caller's kind, and the purpose is to locate; otherwise the policy's refusal
+3. another agency's open flag for the youth: a supporting report, and its owner is told (S15)
+4. the agency owns the youth: its own open flag again, or a new one under its signed statement
+5. anybody else: the owner is told where one youth is known for certain, and the reporter sees no
+   difference, because whether a youth is known is not the reporter's to learn
+
+Two agencies that raise at once cannot both succeed: what step 3 found is checked again in the
+transaction of the leaf.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.call import Caller
+from gateway.exchange.deed import Deed, on_what_stands, standing
+from gateway.exchange.journal import Kind
+from gateway.exchange.locate import Candidate, check_core, locate
+from gateway.exchange.moments import milliseconds, past_moment
+from gateway.missing.episode import OWNER_KINDS, Event, after, is_late
+from gateway.missing.leaves import report_leaf
+from gateway.missing.ports import Flag
+from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
+from gateway.missing.statement import Statement, open_statement, statement_invalid
+from gateway.protocol.names import AgencyId, FlagId, FlagState, Purpose, SubjectHandle, county_of
+from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import Located
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
+from homeward.gateway.v1.missing_pb2 import FlagReport
+
+_CERTAIN: Final = frozenset({Located.ONE, Located.ONE_FOR_FLAG})
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A report and what was found about it."""
+
+    caller: Caller
+    deed: Deed
+    report: FlagReport
+    learned: datetime
+    own_handle: SubjectHandle | None
+    """Of the youth at the reporting agency, if that agency may own episodes and says it owns this youth."""
+    candidates: Sequence[Candidate]
+
+    @property
+    def reason(self) -> Reason:
+        """What the leaf says."""
+        late = is_late(self.learned, self.caller.call.received_at)
+        return Reason.RECORDED_LATE if late else Reason.RECORDED
+
+
+class Raising:
+    """Takes reports that a youth is missing."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._on = recording
+
+    async def raise_flag(self, caller: Caller, report: FlagReport) -> Recorded:
+        """The report is on record, once. Raises `Invalid`, `Conflict`, `Unavailable`."""
+        deed = deed_of(caller, report.request_id)
+        before = await self._on.before(caller, deed)  # 1
+        if before is not None:
+            return await self._again(caller, report, before)
+        reason = standing(self._on.at.policy, caller)  # 2
+        if reason is None and caller.claims.purpose is not Purpose.MFC_LOCATE:
+            reason = Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
+        if reason is not None:
+            return await self._on.deny(caller, deed, reason)
+        return await on_what_stands(lambda: self._record(caller, deed, report))
+
+    async def _record(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
+        case = await self._case(caller, deed, report)
+        theirs = [each for each in case.candidates if each.owner != caller.agency]
+        flagged = _certain(each for each in theirs if each.flag is not None)
+        if flagged is not None:  # 3
+            return await self._support(case, flagged)
+        if case.own_handle is None:  # 5
+            return await self._support(case, _certain(case.candidates))
+        own = await self._on.flags.open_of(caller.agency, case.own_handle)
+        return await self._raise(case, case.own_handle, theirs) if own is None else await self._repost(case, own)  # 4
+
+    async def _case(self, caller: Caller, deed: Deed, report: FlagReport) -> _Case:
+        at = self._on.at
+        learned = past_moment(report.learn_time, caller.call.received_at, field="learn_time")
+        check_core(report.tokens)
+        if report.tokens.epoch != at.directory().epoch:
+            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
+        candidates = await at.index.candidates(report.tokens)
+        return _Case(caller, deed, report, learned, await self._own_handle(caller, report), candidates)
+
+    async def _own_handle(self, caller: Caller, report: FlagReport) -> SubjectHandle | None:
+        if caller.member.kind not in OWNER_KINDS or not report.subject_handle:
+            return None
+        handle = SubjectHandle(report.subject_handle)
+        if not await self._on.flags.is_listed(caller.agency, handle):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: unknown",))
+        if not report.HasField("flag_statement"):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required",))
+        return handle
+
+    async def _support(self, case: _Case, candidate: Candidate | None) -> Recorded:
+        on, caller = self._on, case.caller
+        reported = milliseconds(caller.call.received_at)
+        flag = candidate.flag if candidate is not None else None
+        about = alert = None
+        if candidate is not None:
+            flag_id = flag.flag_id if flag is not None else b""
+            about = await on.about(candidate.owner, candidate.handle, flag_id)
+            alert = alert_to(
+                caller, candidate.owner, candidate.handle, kind=ALERT_KIND_SUPPORTING_REPORT, flag_id=flag_id
+            )
+        entered = await on.enter(
+            caller,
+            case.deed,
+            report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about),
+            guard=on.flags.stands(FlagId(flag.flag_id), flag.state, flag.version) if flag is not None else None,
+            rows=on.flags.support(FlagId(flag.flag_id), caller.agency, reported) if flag is not None else (),
+            alert=alert,
+        )
+        return Recorded(Outcome.RECORDED, entered, late=case.reason is Reason.RECORDED_LATE)
+
+    async def _repost(self, case: _Case, own: Flag) -> Recorded:
+        """The owner reports an absence that is flagged: the flag stands as it is."""
+        return await self._own_leaf(case, own, new=False, theirs=())
+
+    async def _raise(self, case: _Case, handle: SubjectHandle, theirs: Sequence[Candidate]) -> Recorded:
+        caller = case.caller
+        received = caller.call.received_at
+        statement = open_statement(
+            case.report.flag_statement,
+            county=county_of(caller.agency),
+            directory=self._on.at.directory(),
+            at=received,
+        )
+        # The identifier of an ended episode never comes back; a higher version may, after the exchange lost the flag.
+        if statement.state is not FlagState.ACTIVE or await self._on.flags.get(statement.flag_id) is not None:
+            raise statement_invalid("state" if statement.state is not FlagState.ACTIVE else "flag_id")
+        flag = _flag(caller.agency, handle, statement, learned=case.learned, received=received)
+        return await self._own_leaf(case, flag, new=True, theirs=theirs)
+
+    async def _own_leaf(self, case: _Case, flag: Flag, *, new: bool, theirs: Sequence[Candidate]) -> Recorded:
+        on, caller = self._on, case.caller
+        about = await on.about(flag.owner, flag.handle, flag.flag_id)
+        youths = [(flag.owner, flag.handle), *((each.owner, each.handle) for each in theirs if _decisive(each))]
+        entered = await on.enter(
+            caller,
+            case.deed,
+            report_leaf(
+                Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about, state=flag.state
+            ),
+            guard=on.flags.none_stands(flag.flag_id, youths)
+            if new
+            else on.flags.stands(flag.flag_id, flag.state, flag.version),
+            rows=on.flags.put(flag) if new else (),
+        )
+        late = case.reason is Reason.RECORDED_LATE
+        return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
+
+    async def _again(self, caller: Caller, report: FlagReport, before: Recorded) -> Recorded:
+        """The same answer as the first time. That the caller owns the flag is told by the flag, not by the retry."""
+        # Only the leaf of an owner's report says a state.
+        if before.state is None:
+            return before
+        flag = await self._on.flags.open_of(caller.agency, SubjectHandle(report.subject_handle))
+        if flag is None:
+            # Ended since; these are the bytes that were verified the first time.
+            stated = FlagStatement.FromString(report.flag_statement.payload)
+            flag = await self._on.flags.get(FlagId(stated.flag_id))
+        return replace(before, flag_id=flag.flag_id if flag is not None else b"")
+
+
+def _certain(candidates: Iterable[Candidate]) -> Candidate | None:
+    """The one youth that these are for certain, or None."""
+    found = locate(candidates, auto=True)
+    return found.candidate if found.located in _CERTAIN else None
+
+
+def _decisive(candidate: Candidate) -> bool:
+    return _certain([candidate]) is not None
+
+
+def _flag(
+    owner: AgencyId, handle: SubjectHandle, statement: Statement, *, learned: datetime, received: datetime
+) -> Flag:
+    state = after(None, Event.RAISED)
+    if state is None:
+        raise AssertionError("a flag can be raised")
+    return Flag(
+        flag_id=statement.flag_id,
+        owner=owner,
+        handle=handle,
+        state=state,
+        version=statement.version,
+        statement=statement.envelope,
+        statement_expire_ms=milliseconds(statement.expires),
+        learn_ms=milliseconds(learned),
+        report_ms=milliseconds(received),
+    )
