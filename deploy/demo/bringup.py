@@ -21,6 +21,7 @@ from deploy.demo.processes import Running, Starting, run, start, stop
 from deploy.demo.write_csv import write_extract
 from deploy.demo.write_sql import write_database
 from deploy.demo.youths import Caseload
+from homeward.failure import CommandFailure
 
 TRUST_DOMAIN: Final = "sandbox.example"
 CUSTODIAN_OPERATOR: Final = "invented-auditor"
@@ -99,12 +100,16 @@ def enlist(layout: Layout, agency: Agency, *, county_root: Path | None = None) -
     directory = layout.agency(agency.letter)
     root = ("--county-root", str(county_root)) if county_root else ()
     joined = json.loads(run("join", invited["line"], "--dir", str(directory), *root, "--json", log=log))
-    if county_root is None:
-        run(
-            "custodian", "admit", str(layout.custodian), agency.fips, "--root", joined["county_root_fingerprint"],
-            log=log,
-        )  # fmt: skip
-    return serve_adapter(layout, agency.letter).wait()
+    # Started before the custodian's operator admits the county, as in life: it waits until it is listed.
+    adapter = serve_adapter(layout, agency.letter)
+    try:
+        if county_root is None:
+            fingerprint = joined["county_root_fingerprint"]
+            run("custodian", "admit", str(layout.custodian), agency.fips, "--root", fingerprint, log=log)
+    except CommandFailure:
+        adapter.end()
+        raise
+    return adapter.wait()
 
 
 def serve_adapter(layout: Layout, letter: str) -> Starting:

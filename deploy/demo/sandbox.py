@@ -9,27 +9,21 @@ bound to loopback, everybody in it is invented, and it says so wherever it speak
 """
 
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
-
-import grpc
+from typing import Self
 
 from deploy.demo import bringup
-from deploy.demo.counties import Agency, SourceKind, counties
-from deploy.demo.county import CALL_SECONDS, Calls, County
+from deploy.demo.counties import Agency, counties
+from deploy.demo.county import County
 from deploy.demo.layout import Layout, SandboxState, read_state, remove, write_state
 from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_all, wait_gone
+from deploy.demo.readiness import wait_ready
 from deploy.demo.youths import Caseload, make_caseload
-from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure
-
-READY_SECONDS: Final = 20.0
-_POLL_SECONDS: Final = 0.05
 
 
 class Sandbox:
@@ -92,7 +86,7 @@ class Sandbox:
         bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
         root = self.layout.agency(beside.letter) / "state" / "keys" / "county-root.key" if beside else None
         self._joined(agency, bringup.enlist(self.layout, agency, county_root=root))
-        self._wait_ready(agency)
+        self._wait(agency)
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """The process has received the signal and ended. Raises `CommandFailure` if it has not."""
@@ -140,7 +134,10 @@ class Sandbox:
         for agency, adapter in bringup.enlist_all(self.layout, agencies):
             self._joined(agency, adapter)
         for agency in agencies:
-            self._wait_ready(agency)
+            self._wait(agency)
+
+    def _wait(self, agency: Agency) -> None:
+        wait_ready(self.county(agency.letter), agency, self.process(bringup.adapter_name(agency.letter)))
 
     def _keep(self, process: Running) -> None:
         self.state = self.state.with_process(process)
@@ -149,26 +146,6 @@ class Sandbox:
     def _joined(self, agency: Agency, adapter: Running) -> None:
         self.state = self.state.with_member(bringup.member_of(self.layout, agency, adapter))
         self._keep(adapter)
-
-    def _wait_ready(self, agency: Agency) -> None:
-        """The agency can ask, and what it lists can be found."""
-        adapter = self.process(bringup.adapter_name(agency.letter))
-        deadline = time.monotonic() + READY_SECONDS
-        status: GetStatusResponse | None = None
-        with self.county(agency.letter).open_channel() as channel:
-            calls = Calls(channel)
-            while time.monotonic() < deadline and is_alive(adapter):
-                status = _status(calls)
-                if status is not None and _is_ready(status, has_source=agency.source is not SourceKind.NONE):
-                    return
-                time.sleep(_POLL_SECONDS)
-        raise CommandFailure(
-            "SBX-006",
-            f"{agency.title} did not become ready",
-            where=str(adapter.log),
-            why=_lacking(status),
-            fix="read the log named above and those beside it",
-        )
 
 
 def _make_room(layout: Layout) -> None:
@@ -194,25 +171,3 @@ def _make_room(layout: Layout) -> None:
             fix="homeward sandbox down, or name another --dir",
         )
     remove(layout)
-
-
-def _status(calls: Calls) -> GetStatusResponse | None:
-    try:
-        response: GetStatusResponse = calls.status.GetStatus(GetStatusRequest(), timeout=CALL_SECONDS)
-    except grpc.RpcError as refused:
-        if refused.code() is grpc.StatusCode.UNAVAILABLE:
-            return None
-        raise
-    return response
-
-
-def _is_ready(status: GetStatusResponse, *, has_source: bool) -> bool:
-    listed = not has_source or (status.listed_count > 0 and all(source.freshness == "ok" for source in status.sources))
-    return status.link_up and status.tokens_ready and listed
-
-
-def _lacking(status: GetStatusResponse | None) -> str:
-    if status is None:
-        return "its local endpoint does not answer"
-    states = {"link": status.link_up, "token keys": status.tokens_ready, "youths listed": status.listed_count > 0}
-    return "missing: " + ", ".join(name for name, is_there in states.items() if not is_there)

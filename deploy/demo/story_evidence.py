@@ -100,9 +100,10 @@ def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
     token = stage.scratch / f"officer-{letter}.token"
     token.write_text(stage.county(letter).token(_OFFICER), encoding="utf-8")
     token.chmod(0o600)
+    county = stage.county(letter)
     done = _run(
-        "audit", "query", "--dir", str(stage.county(letter).directory), "--token-file", str(token),
-        "--decision", "deny", "--json",
+        "audit", "query", "--dir", str(county.directory), "--address", county.member.local,
+        "--token-file", str(token), "--decision", "deny", "--json",
     )  # fmt: skip
     if done.returncode != 0:
         raise Unexpected(f"homeward audit query failed: {done.stdout}{done.stderr}")
