@@ -6,14 +6,16 @@ Carried through steps 8 to 13, so that each leaf, alert and order is made from t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import floor
+from typing import Final
 
 from audit.entry import Draft, YouthKey
+from audit.receipt import Receipt
 from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
 from gateway.exchange.locate import Candidate, Found
-from gateway.ports import KeptAuthority, NewAlert
+from gateway.ports import Entered, KeptAuthority, NewAlert
 from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, withdraw
-from gateway.protocol.names import OPEN_FLAG_STATES, FieldSet
+from gateway.protocol.names import OPEN_FLAG_STATES, Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
 from homeward.gateway.v1.exchange_pb2 import (
     SOURCE_STATUS_ANSWERED,
@@ -30,6 +32,43 @@ from homeward.gateway.v1.link_pb2 import (
     WORK_STATUS_REFUSED,
     WorkResult,
 )
+
+_TOLD: Final = frozenset({"kind", "purpose", "policy", "worker", "request"})
+"""Fields of a DECISION leaf that say the same for every youth."""
+_RESULT: Final = _TOLD | {"decision", "outcome"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A durable entry of which its reader can be shown the fields of these names and no other."""
+
+    entered: Entered
+    names: frozenset[str]
+
+    @property
+    def index(self) -> int:
+        """Position in the log."""
+        return self.entered.index
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard put a refusal in the entry's place."""
+        return self.entered.guarded
+
+    def receipt(self, names: frozenset[str]) -> Receipt:
+        """Proof of the entry, with those of its fields open that are asked for and may be shown."""
+        return self.entered.receipt(names & self.names)
+
+
+def shown(decided: Entered, decision: Decision, family: Call) -> Shown:
+    """The DECISION leaf as its caller may see it, once `decision` is what the call ended in.
+
+    Never the digest of the decision's argument: whoever guesses what the exchange knows of the youth could confirm
+    the guess by it. And where a record call ends in no record, not what was decided at first: a permit that the
+    source or a revocation ended would tell a known youth from an unknown one.
+    """
+    withdrawn = family is Call.RECORD and not decision.permit and REASONS[decision.reason].phase is not Phase.REQUEST
+    return Shown(decided, _TOLD if withdrawn else _RESULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +101,14 @@ class Asked:
             return decision
         return withdraw(decision, self.request, self.facts, reason=reason)
 
-    def decision_leaf(self, decision: Decision, *, policy: str, committed: bytes) -> Draft:
+    def decision_leaf(self, decision: Decision, *, policy: str) -> Draft:
         """The DECISION leaf."""
         return leaves.decision_leaf(
             self.caller,
             self.query,
             decision,
             policy=policy,
-            committed=committed,
+            committed=self.committed,
             youth=self.youth,
             candidate=self.candidate,
         )

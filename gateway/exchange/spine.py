@@ -14,6 +14,7 @@ refusal is the uniform negative, with the same leaves and in the same time (`slo
 refusal leaves through the journal; nothing leaves before it is written down.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,16 +22,17 @@ from audit.entry import Draft, YouthKey
 from audit.sequencer import Append
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
-from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result
+from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.coverage import stale_counties
+from gateway.exchange.deed import both
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.locate import NOTHING, Found, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered, KeptAuthority, SourceUnreachable
+from gateway.ports import Entered, Guard, KeptAuthority, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, between_pages, decide_request, decide_youth
@@ -95,18 +97,20 @@ class Exchange:
         key = await self._youth_key(found)
         asked = Asked(caller, query, kept, found, key, at.policy.digest, request, youth)
         decision = between_pages(decision) if query.page > 1 else decision
-        decided, committed = await self._decide(asked, decision)  # 8
+        decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
-            return Result(decision, found, stale, decided)
+            return Result(decision, found, stale, shown(decided, decision, query.family))
         sealed: SealedRecord | None = None
         status: int = SOURCE_STATUS_UNSPECIFIED
         if decision.permit:
-            sealed, status, reason = await self._ask(asked, decision, decided, committed)  # 9, 10, 11
+            sealed, status, reason = await self._ask(asked, decision, decided)  # 9, 10, 11
             decision = decision if reason is None else asked.ended(decision, reason)
         released, decision = await self._release(asked, decision, decided, sealed)  # 12
         if looks_unknown(decision):
+            # What a source said, or that it was asked, must not outlast the permit.
+            sealed, status = None, SOURCE_STATUS_UNSPECIFIED
             await at.until(next_slot(caller.call.received_at, at.now(), at.slot_seconds))
-        return Result(decision, found, stale, decided, released, sealed if decision.permit else None, status)  # 13
+        return Result(decision, found, stale, shown(decided, decision, query.family), released, sealed, status)  # 13
 
     def _check(self, caller: Caller, query: Query) -> None:
         check_core(query.tokens)
@@ -147,22 +151,38 @@ class Exchange:
             return None
         return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
 
-    async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, bytes]:
-        at, committed = self._at, asked.committed
-        leaf = asked.decision_leaf(decision, policy=at.policy.version, committed=committed)
+    async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, Decision]:
+        at, refused = self._at, list[Decision]()
+
+        def refusal(reason: Reason) -> Draft:
+            # The writer may run a guard twice; the last word counts.
+            refused[:] = [asked.ended(decision, reason)]
+            return asked.decision_leaf(refused[0], policy=at.policy.version)
+
+        leaf = asked.decision_leaf(decision, policy=at.policy.version)
+        guard = at.projections.unspent(asked.caller, asked.query)
+        if decision.permit and asked.query.family is Family.FLAG_CHECK:
+            # This leaf is the release: what ended since the authority was read ends the permit here.
+            guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
         if decision.permit and decision.basis is Basis.EMERGENCY:
             rows += at.projections.emergency(asked.caller)
         alert = asked.flag_alert(decision)
         if alert is not None:
             rows += at.projections.alert(alert)
-        entered = await at.journal.enter(Append(leaf, at.projections.unspent(asked.caller, asked.query), rows))
+        entered = await at.journal.enter(Append(leaf, guard, rows))
+        if entered.guarded:
+            return entered, refused[0]
         if alert is not None:
             at.sources.alerted(alert.agency)
-        return entered, committed
+        return entered, decision
+
+    def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
+        relies = decision.basis is not Basis.STATUTE
+        return self._at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
 
     async def _ask(
-        self, asked: Asked, decision: Decision, decided: Entered, committed: bytes
+        self, asked: Asked, decision: Decision, decided: Entered
     ) -> tuple[SealedRecord | None, int, Reason | None]:
         at, candidate = self._at, asked.candidate
         if candidate is None:
@@ -173,7 +193,7 @@ class Exchange:
             decision,
             candidate=candidate,
             authority=asked.kept.envelope if asked.kept is not None else None,
-            committed=committed,
+            committed=asked.committed,
             receipt=receipt_message(decided.receipt(leaves.SOURCE_OPENS)),
             work_id=at.random_bytes(16),
             pairwise_handle=at.pairwise(asked.caller.agency, candidate.owner, candidate.handle),
@@ -198,8 +218,7 @@ class Exchange:
         leaf = asked.outcome_leaf(decision, decided=decided.index, sealed=sealed, youth=youth)
         if not decision.permit:
             return await at.journal.enter(Append(leaf)), decision
-        relies = decision.basis is not Basis.STATUTE
-        guard = at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        guard = self._releasable(asked, decision, refusal)
         alert = asked.release_alert()
         rows = at.projections.alert(alert) if alert is not None else ()
         entered = await at.journal.enter(Append(leaf, guard, rows))
