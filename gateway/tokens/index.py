@@ -1,0 +1,246 @@
+"""What agencies list in the blind index: registrations, removals, heartbeats.
+
+In this order for a registration:
+
+1. the agency is a member that holds sources; the epoch is the directory's; each youth carries the complete core group
+2. the same batch again changes nothing
+3. one transaction: a leaf with counts, each youth's tokens replaced by the new ones, removed youths gone
+
+A youth with an open flag stays listed when its removal is asked for: somebody is looking for it, and a finder's
+question must still reach the flag. The answer names it, so that the agency asks again once the episode has ended.
+
+Tokens rest under a key that is not in the database (TOKENS §4.2); dummies rest too, because nobody here can tell them
+from tokens. Who asked the index what is decided elsewhere (`exchange/locate`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, select
+
+from audit.entry import Draft
+from audit.log import INDEX, Append
+from audit.statement import Statement, upsert
+from audit.transaction import Tx
+from gateway.errors import Conflict, ErrorReason, Invalid, Unauthenticated
+from gateway.exchange.coverage import STALE_AFTER, Scope
+from gateway.exchange.journal import Kind, draft
+from gateway.exchange.locate import check_core
+from gateway.exchange.moments import milliseconds, past_moment
+from gateway.members.ledger import Ledger
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction
+from gateway.protocol.wire_names import from_wire
+from gateway.store import tables
+from gateway.store.projections import request_identifier
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.index_pb2 import (
+    HeartbeatResponse,
+    IndexHeartbeat,
+    IndexScope,
+    RegisterSubjectsResponse,
+    RegistrationBatch,
+    Subject,
+)
+
+FRESHNESS: Final = timedelta(seconds=60)
+"""A heartbeat whose own time is further off says nothing about now, and a recorded one cannot be played again."""
+
+_S, _T, _F = tables.subject.c, tables.index_token.c, tables.flag.c
+_PUT_SUBJECT: Final = upsert(tables.subject, "owner", "handle")
+_PUT_TOKEN: Final = upsert(tables.index_token, "token", "owner", "handle")
+_DROP_TOKENS: Final = Statement(
+    delete(tables.index_token).where(and_(_T.owner == bindparam("owner_"), _T.handle == bindparam("handle_"))),
+    "owner_", "handle_",
+)  # fmt: skip
+_DROP_SUBJECT: Final = Statement(
+    delete(tables.subject).where(and_(_S.owner == bindparam("owner_"), _S.handle == bindparam("handle_"))),
+    "owner_", "handle_",
+)  # fmt: skip
+_FLAGGED: Final = Statement(
+    select(_F.handle).where(
+        and_(
+            _F.owner == bindparam("owner_"),
+            _F.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)]),
+        )
+    )
+)
+_COUNT: Final = Statement(
+    select(func.count())
+    .select_from(tables.subject)
+    .where(
+        and_(
+            _S.owner == bindparam("owner_"),
+            select(_T.token)
+            .where(and_(_T.owner == _S.owner, _T.handle == _S.handle, _T.epoch == bindparam("epoch_")))
+            .exists(),
+        )
+    ),
+    "owner_", "epoch_",
+)  # fmt: skip
+_SPENT: Final = Statement(select(tables.spent.c.digest).where(tables.spent.c.identifier == bindparam("identifier_")))
+_SPEND: Final = Statement(insert(tables.spent))
+_PUT_LISTING: Final = upsert(tables.listing, "owner")
+_SCOPES: Final = {
+    IndexScope.INDEX_SCOPE_FLAGGED_ONLY: Scope.FLAGGED_ONLY,
+    IndexScope.INDEX_SCOPE_ALL_IN_CARE: Scope.ALL_IN_CARE,
+}
+
+
+class _Repeated(Exception):
+    """The batch was carried out before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who signed a machine call, and the digest of what was signed."""
+
+    agency: AgencyId
+    digest: bytes
+    """SHA-256 of the envelope's payload."""
+
+
+class Registrations:
+    """Keeps what agencies list. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        directory: Callable[[], DirectoryView],
+        at_rest: Callable[[bytes], bytes],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._directory = directory
+        self._at_rest = at_rest
+        self._now = now
+
+    async def register(self, signed: Signed, batch: RegistrationBatch) -> RegisterSubjectsResponse:
+        """The agency's list is changed as the batch says. `batch` is verified and keeps the rules of its .proto.
+
+        Raises `Unauthenticated`, `Invalid`, `Conflict`, `Unavailable`.
+        """
+        owner, epoch = signed.agency, self._directory().epoch
+        self._check_source(owner)
+        _check_batch(batch, epoch)
+        kept: list[bytes] = []
+        entry = draft(
+            Kind.INDEX_REGISTERED,
+            requester=owner,
+            op={"epoch": epoch, "listed": len(batch.subjects), "removed": len(batch.removed_handles)},
+            req={"request": signed.digest},
+        )
+        identifier = request_identifier(owner, batch.request_id)
+        append = Append(
+            entry,
+            guard=_unspent(identifier, signed.digest),
+            rows=((_SPEND, (identifier, signed.digest, INDEX, milliseconds(self._now()))),),
+            apply=self._projection(owner, batch, kept),
+        )
+        try:
+            await self._ledger.append(append)
+        except _Repeated:
+            kept = await self._ledger.read(lambda tx: _still_listed(tx, owner, batch.removed_handles))
+        count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner, epoch)))
+        return RegisterSubjectsResponse(subject_count=count[0] if count else 0, kept_handles=kept)
+
+    async def beat(self, signed: Signed, heartbeat: IndexHeartbeat) -> HeartbeatResponse:
+        """The agency's list counts as current from now on. `heartbeat` is verified.
+
+        Raises `Unauthenticated`, `Invalid`, `Unavailable`.
+        """
+        owner, now = signed.agency, self._now()
+        self._check_source(owner)
+        created = past_moment(heartbeat.create_time, now, field="create_time")
+        if abs(now - created) > FRESHNESS:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
+        as_of = milliseconds(past_moment(heartbeat.data_as_of_time, now, field="data_as_of_time"))
+        scope = _SCOPES[heartbeat.scope]
+        entry = draft(
+            Kind.INDEX_HEARTBEAT,
+            requester=owner,
+            op={"revision": heartbeat.revision, "scope": scope, "data_as_of_ms": as_of},
+            req={"request": signed.digest},
+        )
+        row = (owner, heartbeat.revision, str(scope), as_of, milliseconds(now))
+        # A lower revision than before is no fault: an adapter that joined anew counts from the start.
+        await self._ledger.append(Append(entry, rows=((_PUT_LISTING, row),)))
+        return HeartbeatResponse(stale_after_seconds=int(STALE_AFTER.total_seconds()))
+
+    def _check_source(self, agency: AgencyId) -> None:
+        member = self._directory().member(agency)
+        if member is None or not member.has_sources:
+            raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
+
+    def _projection(self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes]) -> Callable[[Tx, int], None]:
+        def apply(tx: Tx, index: int) -> None:
+            for subject in batch.subjects:
+                self._list(tx, index, owner, subject)
+            # The writer may run this twice.
+            kept[:] = _remove(tx, owner, batch.removed_handles)
+
+        return apply
+
+    def _list(self, tx: Tx, index: int, owner: AgencyId, subject: Subject) -> None:
+        tx.run(_DROP_TOKENS, (owner, subject.handle))
+        restriction = str(from_wire(Restriction, subject.restriction))
+        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, index))
+        tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
+
+
+def _token_rows(
+    owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: Callable[[bytes], bytes]
+) -> list[tuple[bytes, str, bytes, str, str]]:
+    return [
+        (at_rest(token), owner, handle, group.key, tokens.epoch)
+        for group in tokens.keys
+        if group.present
+        for token in group.tokens
+    ]
+
+
+def _check_batch(batch: RegistrationBatch, epoch: str) -> None:
+    handles = [subject.handle for subject in batch.subjects] + list(batch.removed_handles)
+    if len(set(handles)) != len(handles):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subjects.handle: unique",))
+    for position, subject in enumerate(batch.subjects):
+        if subject.tokens.epoch != epoch:
+            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
+        try:
+            check_core(subject.tokens)
+        except Invalid as exc:
+            raise Invalid(exc.reason, fields=(f"subjects[{position}].tokens",)) from exc
+
+
+def _unspent(identifier: bytes, digest: bytes) -> Callable[[Tx], Draft | None]:
+    def guard(tx: Tx) -> Draft | None:
+        row = tx.one(_SPENT, (identifier,))
+        if row is None:
+            return None
+        if row[0] != digest:
+            raise Conflict(ErrorReason.ID_REUSED)
+        raise _Repeated
+
+    return guard
+
+
+def _flagged(tx: Tx, owner: AgencyId) -> frozenset[bytes]:
+    return frozenset(bytes(handle) for (handle,) in tx.all(_FLAGGED, (owner,)))
+
+
+def _remove(tx: Tx, owner: AgencyId, handles: Sequence[bytes]) -> list[bytes]:
+    """The youths are gone from the list, except those with an open flag, which are returned."""
+    flagged = _flagged(tx, owner) if handles else frozenset()
+    gone = [(owner, handle) for handle in handles if handle not in flagged]
+    if gone:
+        tx.many(_DROP_TOKENS, gone)
+        tx.many(_DROP_SUBJECT, gone)
+    return [handle for handle in handles if handle in flagged]
+
+
+def _still_listed(tx: Tx, owner: AgencyId, handles: Iterable[bytes]) -> list[bytes]:
+    flagged = _flagged(tx, owner)
+    return [handle for handle in handles if handle in flagged]
