@@ -2,8 +2,9 @@
 
 Decides that an epoch has one pepper: the first offer's commitment holds, and an offer with another is refused, however
 close the two came. An offer serves members that wait: those without a part, and those whose part is sealed to a key
-they no longer use (they joined again). It never replaces a part in use, so that nobody can take the pepper away from
-somebody else. Whether the sealed bytes hold the pepper is for the receiver to check, by the commitment.
+they no longer use (they joined again), or came from a member since revoked, whose offer no reader accepts. It never
+replaces a part in use, so that nobody can take the pepper away from somebody else. Whether the sealed bytes hold the
+pepper is for the receiver to check, by the commitment.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 _P = tables.pepper.c
 _PUT: Final = upsert(tables.pepper, "epoch", "agency")
 _COMMITMENT: Final = Statement(select(_P.commitment).where(_P.epoch == bindparam("epoch_")).limit(1))
-_PARTS: Final = Statement(select(_P.agency, _P.sealed).where(_P.epoch == bindparam("epoch_")))
+_PARTS: Final = Statement(select(_P.agency, _P.sealed, _P.offer).where(_P.epoch == bindparam("epoch_")))
 _PART: Final = Statement(
     select(_P.sealed, _P.offer).where(and_(_P.epoch == bindparam("epoch_"), _P.agency == bindparam("agency_"))),
     "epoch_", "agency_",
@@ -107,10 +108,12 @@ def commitment(tx: Tx, epoch: str) -> bytes:
 
 
 def _waiting(tx: Tx, epoch: str) -> tuple[AgencyId, ...]:
-    """Members, not suspended, that have no part for the seal key they use."""
+    """Members, not suspended, that have no part they can open and accept."""
+    live = roster.live_key_ids(tx)
     sealed_to = {
         AgencyId(agency): SealedPepper.FromString(sealed).recipient_key_id
-        for agency, sealed in tx.all(_PARTS, (epoch,))
+        for agency, sealed, offer in tx.all(_PARTS, (epoch,))
+        if SignedEnvelope.FromString(offer).key_id in live
     }
     in_use = roster.seal_keys(tx)
     return tuple(

@@ -44,6 +44,7 @@ _DROP_KEYS: Final = Statement(
 _KEY: Final = Statement(select(_K.county, _K.agency, _K.envelope).where(_K.key_id == bindparam("key_id_")))
 _ALL_COUNTIES: Final = Statement(select(tables.county).order_by(tables.county.c.fips))
 _ALL_MEMBERS: Final = Statement(select(tables.member).order_by(_M.agency))
+_KEY_IDS: Final = Statement(select(_K.key_id, _K.agency))
 _ALL_KEYS: Final = Statement(select(_K.county, _K.agency, _K.envelope).order_by(_K.key_id))
 
 
@@ -166,3 +167,9 @@ def seal_keys(tx: Tx) -> dict[AgencyId, bytes]:
             agency = AgencyId(row.agency)
             found[agency] = max(found.get(agency, (began, b"")), (began, key_id(statement.public_key)))
     return {agency: identifier for agency, (_, identifier) in found.items()}
+
+
+def live_key_ids(tx: Tx) -> frozenset[bytes]:
+    """Identifiers of the keys of members that are not suspended."""
+    suspended = {member.agency for member in all_members(tx) if member.suspended}
+    return frozenset(identifier for identifier, agency in tx.all(_KEY_IDS) if agency not in suspended)

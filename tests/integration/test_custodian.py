@@ -553,7 +553,7 @@ def test_a_refused_command_says_what_and_what_to_do(processes: Processes) -> Non
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The `ErrorInfo` reason of a refused call."""
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads code, details, trailing metadata alone
     info = error_details_pb2.ErrorInfo()
     assert status is not None
     assert status.details[0].Unpack(info)

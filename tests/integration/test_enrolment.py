@@ -463,3 +463,15 @@ async def test_an_offer_in_anothers_name_is_refused(world: World, pair: tuple[Co
     first, second = pair
     with pytest.raises(Unauthenticated):
         await world.gateway.membership.offer_pepper(AgencyId(second.agency), offer(first, b"\x01" * 32, first))
+
+
+async def test_what_a_revoked_member_sealed_may_be_sealed_anew(world: World, pair: tuple[County, County]) -> None:
+    first, second = pair
+    third = County(fips="06003", clock=world.clock)
+    await world.enroll(third)
+    membership = world.gateway.membership
+    await membership.offer_pepper(AgencyId(first.agency), offer(first, b"\x01" * 32, first, second, third))
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=first.agency))
+    assert (await standing(world, third)).state == directory_pb2.PEPPER_STATE_WAITING
+    await membership.offer_pepper(AgencyId(second.agency), offer(second, b"\x01" * 32, second, third))
+    assert (await standing(world, third)).state == directory_pb2.PEPPER_STATE_AVAILABLE

@@ -30,7 +30,7 @@ def request(
     key: CertificateIssuerPrivateKeyTypes = KEY,
     *extensions: x509.ExtensionType,
     name: str = "",
-    digest: hashes.HashAlgorithm | None = SHA256,
+    digest: hashes.SHA256 | None = SHA256,
 ) -> bytes:
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else []
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))

@@ -153,7 +153,7 @@ class County:
     root: SigningKey = field(default_factory=SigningKey.generate, repr=False)
     flag: SigningKey = field(default_factory=SigningKey.generate, repr=False)
     seal: SealKey = field(default_factory=SealKey.generate, repr=False)
-    signing: dict[int, SigningKey] = field(default_factory=dict, repr=False)
+    signing: dict[KeyUse, SigningKey] = field(default_factory=dict, repr=False)
     tls: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()), repr=False)
 
     def __post_init__(self) -> None:
