@@ -22,7 +22,7 @@ from deploy.demo.stage import Played, Seen, Stage, Step, play
 Say = Callable[[str], None]
 TRANSCRIPT: Final = "transcript.json"
 VIEW: Final = "gateway-view"
-_WIDTH: Final = 78
+_WIDTH: Final = 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def run_demo(work: Path, output: Path, say: Say) -> Result:
     with Sandbox.up(work / "sandbox") as sandbox:
         sandbox.enlist(FOSTER_AGENCY, beside=COUNTY_B)
         scratch = work / "scratch"
-        scratch.mkdir(mode=0o700)
+        scratch.mkdir(mode=0o700, exist_ok=True)
         stage = Stage(sandbox, scratch)
         try:
             played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
@@ -94,7 +94,7 @@ def write_transcript(result: Result, output: Path) -> None:
 
 def _show(number: int, played: Played, say: Say) -> Played:
     verdict = "ok" if played.ok else "FAIL"
-    say(f"{number:2}  {played.step.title:<{_WIDTH - 12}} {verdict:<4} {played.seconds:4.1f} s")
+    say(f"{number:2}  {played.step.title:<{_WIDTH}} {played.seconds:5.1f} s  {verdict}")
     for line in played.seen.lines:
         say(f"      {line}")
     if not played.ok:

@@ -1,0 +1,57 @@
+"""Processes are started, found and stopped by what the operating system says of them, and failures are told whole."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.ports import free_addresses
+from deploy.demo.processes import Running, is_alive, run, start, stop
+from homeward.failure import CommandFailure
+
+STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)\n"
+
+
+def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailure) as refused:
+        start("gateway", "gateway", "serve", str(tmp_path / "nothing"), directory=tmp_path).wait()
+    assert "gateway" in refused.value.what
+    assert refused.value.where == str(tmp_path / "gateway.log")
+    assert "fix" in refused.value.why
+
+
+def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailure) as refused:
+        run("gateway", "trust", str(tmp_path), "--custodian-card", str(tmp_path / "none"), log=tmp_path / "log")
+    assert refused.value.code == "SBX-001"
+    assert "none" in refused.value.why
+
+
+def test_a_recycled_process_number_is_not_taken_for_the_process(tmp_path: Path) -> None:
+    recycled = Running("gateway", os.getpid(), "1", tmp_path / "log", tmp_path / "out", {})
+    assert not is_alive(recycled)
+    assert stop([recycled], seconds=0.1) == ()
+
+
+def test_who_does_not_end_when_asked_is_killed_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.demo.processes.command_line", lambda *words: [sys.executable, "-c", *words])
+    starting = start("stubborn", STUBBORN, directory=tmp_path)
+    while not (tmp_path / "stubborn.out").read_text():
+        time.sleep(0.01)
+    mark = Path(f"/proc/{starting.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    running = Running("stubborn", starting.pid, mark, starting.log, starting.output, {})
+    assert is_alive(running)
+    assert stop([running], seconds=0.3) == ("stubborn",)
+    assert not is_alive(running)
+    with pytest.raises(ProcessLookupError):
+        os.kill(starting.pid, signal.SIGCONT)
+
+
+def test_free_addresses_are_different_and_below_the_range_of_outgoing_ports() -> None:
+    addresses = free_addresses(8)
+    ports = [int(address.removeprefix("127.0.0.1:")) for address in addresses]
+    assert len(set(ports)) == 8
+    assert max(ports) < 32_000
