@@ -12,6 +12,7 @@ from gateway.errors import EnvelopeInvalid, ErrorReason, Invalid, Unavailable
 from gateway.members import pepper, roster
 from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
+from gateway.members.refusals import on_record
 from gateway.members.renew import Renewal
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.envelope import unwrap
@@ -47,7 +48,8 @@ class Membership:
         self, identity: ChannelIdentity, agency: AgencyId, request: directory_pb2.RenewCertificateRequest
     ) -> directory_pb2.RenewCertificateResponse:
         """A certificate of the next generation; see `renew`."""
-        return await self._renewal.renew(identity, agency, request.envelope)
+        work = self._renewal.renew(identity, agency, request.envelope)
+        return await on_record(self._ledger, agency, asked="RenewCertificate", work=work)
 
     async def offer_pepper(
         self, agency: AgencyId, request: directory_pb2.OfferPepperRequest
@@ -56,6 +58,10 @@ class Membership:
 
         Raises `EnvelopeInvalid`, `Invalid`, `Conflict`, `Unavailable`.
         """
+        await on_record(self._ledger, agency, asked="OfferPepper", work=self._take_offer(agency, request))
+        return directory_pb2.OfferPepperResponse()
+
+    async def _take_offer(self, agency: AgencyId, request: directory_pb2.OfferPepperRequest) -> None:
         view = self._office.view()
         if view is None:
             raise Unavailable(ErrorReason.NOT_READY)
@@ -70,7 +76,6 @@ class Membership:
         if offer.epoch != self._epoch:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         await pepper.store_offer(self._ledger, agency, envelope, offer, changed=self._office.changed)
-        return directory_pb2.OfferPepperResponse()
 
     async def fetch_pepper(self, agency: AgencyId, epoch: str) -> directory_pb2.FetchPepperResponse:
         """Where the pepper of the epoch stands for the caller. Raises `Invalid` for another epoch."""

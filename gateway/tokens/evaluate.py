@@ -26,6 +26,7 @@ from gateway.config import Budgets
 from gateway.errors import EnvelopeInvalid, ErrorReason, Exhausted, Invalid, Unavailable
 from gateway.exchange.journal import DENY, Kind, draft
 from gateway.members.ledger import Ledger
+from gateway.members.refusals import on_record
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap
@@ -94,6 +95,9 @@ class Evaluator:
 
         Raises `EnvelopeInvalid`, `Invalid`, `Exhausted`, `Unavailable`.
         """
+        return await on_record(self._ledger, agency, asked="Evaluate", work=self._evaluate(agency, envelope))
+
+    async def _evaluate(self, agency: AgencyId, envelope: SignedEnvelope) -> EvaluateResponse:
         now = self._now()
         batch = self._open(agency, envelope, now)
         self._check_size(batch)

@@ -202,8 +202,12 @@ async def test_only_an_envelope_key_of_the_agency_counts(world: World, county: C
         agency = AgencyId("06001.cwa")
     else:
         envelope.payload += b"\x00"
-    with pytest.raises(EnvelopeInvalid):
-        await world.custodian.evaluator.evaluate(agency, envelope)
+    for evaluator in (world.custodian.evaluator, world.gateway.evaluator):
+        with pytest.raises(EnvelopeInvalid):
+            await evaluator.evaluate(agency, envelope)
+    refused = world.leaf(len(world.kinds()) - 1)
+    assert (refused["kind"], refused["reason"]) == (b"access.refused", b"ENVELOPE_INVALID")
+    assert (refused["agency"], refused["asked"]) == (agency.encode(), b"Evaluate")
 
 
 async def test_the_custodian_evaluates_only_for_counties_in_a_directory_it_signed(world: World) -> None:
