@@ -1,0 +1,409 @@
+"""A small exchange for tests of the spine: real keys, directory, policy, log and database; sources that behave."""
+
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Table, create_engine, delete, insert, update
+from sqlalchemy import bindparam as bind
+
+from audit.checkpoint import LogSigner
+from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
+from audit.log import Append, Log
+from audit.reader import Reader, Selection
+from audit.sequencer import INDEX
+from audit.startup import create_log
+from audit.statement import Statement
+from audit.store_sqlite import SqliteStore
+from gateway.exchange.call import Call
+from gateway.exchange.coverage import Scope
+from gateway.exchange.journal import Kind, draft
+from gateway.exchange.setting import Setting
+from gateway.exchange.spine import Exchange
+from gateway.protocol.assertion import Claims, sign_assertion
+from gateway.protocol.authority import token_digest
+from gateway.protocol.directory import DirectoryView, read_directory
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import (
+    AgencyId,
+    AuthorityId,
+    Basis,
+    FieldSet,
+    FlagState,
+    Grantor,
+    HandlingCode,
+    Purpose,
+    Restriction,
+    SubjectHandle,
+    Token,
+)
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.rules import Policy
+from gateway.protocol.wire_names import to_wire
+from gateway.rpc.exchange import ExchangeServicer
+from gateway.rpc.interceptor import _PEER
+from gateway.rpc.machine import MachineCalls
+from gateway.store import tables
+from gateway.store.authorities import SqlAuthorities
+from gateway.store.index import SqlIndex
+from gateway.store.log_journal import LogJournal
+from gateway.store.lookups import Lookups
+from gateway.store.projections import SqlProjections
+from gateway.store.youth_keys import FileYouthKeys
+from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2
+from homeward.gateway.v1.envelope_pb2 import Evidence
+from tests.unit.exchange.spine_parts import (
+    ASKER,
+    EPOCH,
+    FAR_OWNER,
+    KINDS,
+    ORIGIN,
+    OWNER,
+    SLOT,
+    SOURCES,
+    START,
+    TEAM,
+    TEAM_REFERENCE,
+    TRUST_DOMAIN,
+    Clock,
+    Party,
+    Question,
+    at_rest,
+    pairwise,
+    stamp,
+    tokens_of,
+)
+from tests.unit.exchange.spine_sources import CountySources
+
+
+@dataclass
+class Answered:
+    """One call as its caller saw it, and what it left behind."""
+
+    response: exchange_pb2.RequestRecordsResponse | exchange_pb2.CheckFlagResponse
+    seconds: float
+    """From receipt to reply, on the world's clock."""
+    entries: "list[Read]"
+    """Entries of the log it left."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """An entry as an auditor with every key of the log reads it."""
+
+    index: int
+    requester: str
+    holder: str
+    fields: dict[str, str | bytes] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.fields["kind"])
+
+    @property
+    def allows(self) -> bool:
+        return self.fields.get("decision") == "ALLOW"
+
+
+class World:
+    """The exchange, its members and its log."""
+
+    def __init__(self, directory: Path, *, auto: bool = True) -> None:
+        self.path = directory / "log.db"
+        self.clock = Clock()
+        self.policy: Policy = load_california()
+        self.parties = {agency: Party.make(agency) for agency in KINDS}
+        self.keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
+        self.signer = LogSigner(ORIGIN, Ed25519PrivateKey.generate())
+        record_keys = {agency: party.record for agency, party in self.parties.items()}
+        self.sources = CountySources(self.clock, self.directory, policy=self.policy, record_keys=record_keys)
+        self._store = SqliteStore(self.path)
+        create_log(self._store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
+        self._list_sources()
+        FileYouthKeys.create(directory / "keys.db")
+        self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
+        self.log = Log.open(
+            self._store,
+            signer=self.signer,
+            keys=self.keys,
+            high_water=directory / "high-water",
+            now=self.clock,
+            random_bytes=os.urandom,
+        )
+        self.reader = Reader(self._store)
+        self.journal = LogJournal(self.log, self.keys)
+        lookups = Lookups(self.reader, threaded=False)
+        self.setting = Setting(
+            policy=self.policy,
+            directory=self.directory,
+            journal=self.journal,
+            index=SqlIndex(lookups, at_rest),
+            authorities=SqlAuthorities(lookups),
+            projections=SqlProjections(),
+            youth_keys=self.youth_keys,
+            sources=self.sources,
+            pairwise=pairwise,
+            random_bytes=os.urandom,
+            now=self.clock,
+            until=self.clock.until,
+            auto=auto,
+            slot_seconds=SLOT,
+        )
+        self.use(self.setting)
+
+    def use(self, setting: Setting) -> None:
+        """Calls are answered with this setting from here on."""
+        self.exchange = Exchange(setting)
+        self.servicer = ExchangeServicer(
+            self.exchange,
+            journal=setting.journal,
+            machine=MachineCalls(self.directory, self.clock),
+            pairwise=pairwise,
+            policy_version=self.policy.version,
+            now=self.clock,
+        )
+
+    async def close(self) -> None:
+        await self.log.close()
+        self.reader.close()
+        self.youth_keys.close()
+
+    def directory(self) -> DirectoryView:
+        return self._directory
+
+    @cached_property
+    def _directory(self) -> DirectoryView:
+        parties = self.parties.values()
+        message = directory_pb2.Directory(
+            trust_domain=TRUST_DOMAIN,
+            version=1,
+            create_time=stamp(START),
+            counties=[party.county() for party in parties],
+            members=[party.member() for party in parties],
+            log_key=self.signer.public.raw,
+            log_origin=ORIGIN,
+            policy_version=self.policy.version,
+            policy_digest=self.policy.digest,
+            epoch=EPOCH,
+            counties_without_agreement=[f"{ASKER[:5]}/{FAR_OWNER[:5]}"],
+        )
+        return read_directory(message.SerializeToString())
+
+    # --- what the exchange knows ----------------------------------------------------------
+
+    def register(
+        self,
+        youth: str,
+        *,
+        owner: AgencyId = OWNER,
+        restriction: Restriction = Restriction.NONE,
+        flag: FlagState | None = None,
+        keys: Sequence[str] = ("name_dob", "skeleton_dob"),
+        placed_in: str = "",
+    ) -> SubjectHandle:
+        """The owner lists this youth. Two owners may list the same name: that is another youth with the same tokens."""
+        handle = SubjectHandle(hashlib.sha256(f"{owner} {youth}".encode()).digest()[:16])
+        self._put(tables.subject, owner=owner, handle=handle, restriction=restriction, placement_county=placed_in)
+        for group in tokens_of(youth).keys:
+            for token in group.tokens if group.key in keys else ():
+                row = {"token": at_rest(token), "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
+                self._put(tables.index_token, **row)
+        if flag is not None:
+            self._put_flag(owner, handle, flag)
+        return handle
+
+    def _put_flag(self, owner: AgencyId, handle: SubjectHandle, state: FlagState) -> None:
+        flag_id = hashlib.sha256(b"flag" + handle).digest()[:16]
+        statement = exchange_pb2.FlagStatement(
+            flag_id=flag_id,
+            county=owner[:5],
+            state=to_wire(state),
+            handling_code=to_wire(HandlingCode.CALL_DUTY_LINE),
+            version=1,
+            issue_time=stamp(START),
+            expire_time=stamp(START + timedelta(days=30)),
+        )
+        self._put(
+            tables.flag,
+            flag_id=flag_id,
+            owner=owner,
+            handle=handle,
+            state=state,
+            version=1,
+            statement=wrap(statement, self.parties[owner].flag).SerializeToString(),
+            statement_expire_ms=0,
+            learn_ms=0,
+            report_ms=0,
+        )
+
+    def record_authority(
+        self,
+        number: int = 1,
+        *,
+        subject: str | SubjectHandle = "",
+        issuer: AgencyId = OWNER,
+        to: AgencyId = TEAM,
+        purposes: Iterable[Purpose] = (Purpose.CFT_COORDINATION,),
+        field_sets: Iterable[FieldSet] = (FieldSet.FS4_PLACEMENT_SUMMARY,),
+        grantor: Grantor = Grantor.NMD_SELF,
+    ) -> AuthorityId:
+        """A consent is on record for a youth by name (tokens), or by the issuer's handle."""
+        identifier = AuthorityId(number.to_bytes(16, "big"))
+        message = authority_pb2.Authority(
+            authority_id=identifier,
+            basis=to_wire(Basis.CONSENT),
+            grantor=to_wire(grantor),
+            issuer_agency=issuer,
+            subject=_authority_subject(subject),
+            purposes=[to_wire(each) for each in purposes],
+            field_sets=[to_wire(each) for each in field_sets],
+            recipient_agencies=[to],
+            effective_time=stamp(START - timedelta(hours=1)),
+            expire_time=stamp(START + timedelta(days=90)),
+            evidence_commitment=b"e" * 32,
+            language_version_hash=b"l" * 32,
+            copy_given_to_youth=True,
+            redisclosure_prohibited=True,
+        )
+        envelope = wrap(message, self.parties[issuer].authority).SerializeToString()
+        self._put(tables.authority, authority_id=identifier, issuer=issuer, envelope=envelope)
+        return identifier
+
+    async def revoke(self, authority_id: AuthorityId) -> int:
+        """The revocation is acknowledged; its index."""
+        leaf = draft(Kind.AUTHORITY_REVOKED, requester=OWNER, req={"authority": authority_id.hex()})
+        row = (INDEX, int(self.clock().timestamp() * 1000), authority_id)
+        return (await self.log.append(Append(leaf, rows=((_REVOKE, row),)))).index
+
+    async def deny(self, agency: AgencyId) -> int:
+        """The member is suspended; the index of that."""
+        leaf = draft(Kind.MEMBER_REVOKED, op={"agency": agency})
+        return (await self.log.append(Append(leaf, rows=((_DENY, (agency, INDEX)),)))).index
+
+    def silence(self, agency: AgencyId) -> None:
+        """The source's last heartbeat is an hour old."""
+        self._run(delete(tables.listing).where(tables.listing.c.owner == agency))
+        self._list(agency, self.clock() - timedelta(hours=1))
+
+    def _list_sources(self) -> None:
+        for agency in SOURCES:
+            self._list(agency, START)
+
+    def _list(self, agency: AgencyId, at: datetime) -> None:
+        moment = int(at.timestamp() * 1000)
+        row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "data_as_of_ms": moment}
+        self._run(insert(tables.listing).values(**row, heartbeat_ms=moment))
+
+    def _put(self, table: Table, **values: object) -> None:
+        named = {"leaf_index": 0} if "leaf_index" in table.c else {}
+        self._run(insert(table).values(**values, **named))
+
+    def _run(self, *clauses: object) -> None:
+        engine = create_engine(f"sqlite:///{self.path}")
+        with engine.begin() as connection:
+            for clause in clauses:
+                connection.execute(clause)  # type: ignore[call-overload]
+        engine.dispose()
+
+    # --- asking ---------------------------------------------------------------------------
+
+    async def records(self, question: Question) -> Answered:
+        """A request for records, through the servicer."""
+        payload = exchange_pb2.RecordsQuery(
+            request_id=question.request_id,
+            tokens=tokens_of(question.youth),
+            evidence=_evidence(question),
+            field_sets=[to_wire(each) for each in question.field_sets],
+            page=question.page,
+            recipient_key_id=self.parties[question.by].seal.key_id,
+        ).SerializeToString()
+        request = exchange_pb2.RequestRecordsRequest(payload=payload, user_assertion=self.assertion(question, payload))
+        return await self._asked(question, lambda: self.servicer.RequestRecords(request, None))
+
+    async def flag(self, question: Question) -> Answered:
+        """A flag check, through the servicer."""
+        payload = exchange_pb2.FlagQuery(
+            request_id=question.request_id, tokens=tokens_of(question.youth), evidence=_evidence(question)
+        ).SerializeToString()
+        request = exchange_pb2.CheckFlagRequest(payload=payload, user_assertion=self.assertion(question, payload))
+        return await self._asked(question, lambda: self.servicer.CheckFlag(request, None))
+
+    async def _asked(self, question: Question, call: Callable[[], Awaitable[object]]) -> Answered:
+        before, began = self.size(), self.clock()
+        bound = _PEER.set(self.parties[question.by].peer)
+        try:
+            response = await call()
+        finally:
+            _PEER.reset(bound)
+        return Answered(response, (self.clock() - began).total_seconds(), self.entries(before))  # type: ignore[arg-type]
+
+    def assertion(self, question: Question, payload: bytes) -> str:
+        """The county's signed word that its user asks exactly this."""
+        party, now = self.parties[question.by], self.clock()
+        claims = Claims(
+            issuer=party.agency,
+            subject="worker-1",
+            actor=party.identity.uri,
+            role=question.role,
+            purpose=question.purpose,
+            authority_id=question.authority,
+            request_digest=hashlib.sha256(payload).digest(),
+            channel_thumbprint=party.thumbprint,
+            audience=TRUST_DOMAIN,
+            assertion_id=question.assertion or f"jti-{question.request_id.hex()}",
+            issued=now,
+            expires=now + timedelta(seconds=60),
+            login=now - timedelta(minutes=1),
+        )
+        return sign_assertion(claims, party.assertion)
+
+    def call(self, question: Question, payload: bytes) -> Call:
+        """The call as the edge hands it to the spine."""
+        party = self.parties[question.by]
+        token = self.assertion(question, payload)
+        return Call(payload, token, party.agency, party.identity.uri, party.thumbprint, self.clock())
+
+    # --- reading the log ------------------------------------------------------------------
+
+    def size(self) -> int:
+        return self.reader.tree().size
+
+    def entries(self, start: int = 0) -> list[Read]:
+        """Entries from this index on."""
+        return [self._read(entry) for entry in self.reader.entries(Selection(start=start))]
+
+    def _read(self, entry: StoredEntry) -> Read:
+        fields: dict[str, str | bytes] = {}
+        classes = ((FieldClass.OP, self.keys.op), (FieldClass.REQ, self.keys.req), (FieldClass.HOLD, self.keys.hold))
+        for cls, key in classes:
+            for opening in open_class(entry, cls, key):
+                value = opening.value
+                fields.setdefault(opening.name, value.decode() if value.isascii() else value)
+        return Read(entry.index, entry.requester, entry.holder, fields)
+
+
+_REVOKE: Final = Statement(
+    update(tables.authority)
+    .where(tables.authority.c.authority_id == bind("authority_"))
+    .values(revoke_index=bind("index_"), revoke_ms=bind("at_")),
+    "index_", "at_", "authority_",
+)  # fmt: skip
+_DENY: Final = Statement(insert(tables.denied))
+
+
+def _evidence(question: Question) -> list[Evidence]:
+    return [Evidence(kind=to_wire(kind), reference_commitment=TEAM_REFERENCE) for kind in question.evidence]
+
+
+def _authority_subject(subject: str | SubjectHandle) -> authority_pb2.AuthoritySubject:
+    if isinstance(subject, bytes):
+        return authority_pb2.AuthoritySubject(handle=subject)
+    (names,) = (group.tokens for group in tokens_of(subject).keys if group.key == "name_dob")
+    digests = sorted(token_digest(Token(token)) for token in names)
+    return authority_pb2.AuthoritySubject(token_digests=authority_pb2.SubjectTokenDigests(digests=digests))
