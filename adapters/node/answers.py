@@ -222,7 +222,7 @@ def check_records(
         stale_counties=_stale(response.stale_counties, outcome),
         source=_source(response, outcome),
         granted=_granted(response, asked) if outcome is Outcome.ANSWERED else (),
-        decision=decision if outcome is Outcome.ANSWERED else closed(decision),
+        decision=decision if release is None or outcome is Outcome.ANSWERED else closed(decision),
         release=release,
     )
     if outcome is not Outcome.ANSWERED or release is None:
