@@ -6,7 +6,7 @@ is refused, and so is an assertion that was used before. What a decision rested 
 again in the transaction of its entry; if it has changed, the decision is made anew.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol, TypeVar
@@ -17,7 +17,8 @@ from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.call import Caller
 from gateway.exchange.journal import DENY, Kind, draft
-from gateway.ports import Entered, Guard, Journal
+from gateway.exchange.setting import Setting
+from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.names import OPAQUE_LENGTH, RequestId
 from gateway.protocol.outcomes import REASONS, Outcome, Reason
 from gateway.protocol.policy.conditions import staff_gap
@@ -80,12 +81,33 @@ def both(first: Guard, second: Guard) -> Guard:
     return guard
 
 
-async def carry_out(journal: Journal, deeds: Deeds, append: Append) -> Entered:
-    """The entry of this request: the new one, or that of the first time when another call was quicker."""
+async def enter_once(
+    at: Setting,
+    deeds: Deeds,
+    caller: Caller,
+    deed: Deed,
+    leaf: Draft,
+    *,
+    guard: Guard | None = None,
+    rows: Rows = (),
+    alerts: Sequence[NewAlert] = (),
+) -> Entered:
+    """The leaf and all that changes with it are durable, once; then whoever is alerted is told.
+
+    Returns the entry of the first time when another call carried out the same request meanwhile. Raises what the
+    guard raises, `Conflict`, `Unavailable`.
+    """
+    fresh = deeds.fresh(caller, deed)
+    rows = at.projections.spend(caller, deed) + rows
+    for alert in alerts:
+        rows += at.projections.alert(alert)
     try:
-        return await journal.enter(append)
+        entered = await at.journal.enter(Append(leaf, fresh if guard is None else both(fresh, guard), rows))
     except Repeated as repeated:
         return await deeds.entry(repeated.index)
+    for alert in alerts:
+        at.sources.alerted(alert.agency)
+    return entered
 
 
 async def on_what_stands(decide: Callable[[], Awaitable[Result]]) -> Result:

@@ -154,9 +154,7 @@ class Raising:
         entered = await on.enter(
             caller,
             case.deed,
-            report_leaf(
-                Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about, state=flag.state
-            ),
+            report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
             guard=on.flags.none_stands(flag.flag_id, youths)
             if new
             else on.flags.stands(flag.flag_id, flag.state, flag.version),

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from audit.entry import Draft
-from audit.sequencer import Append
 from gateway.exchange.call import Caller
-from gateway.exchange.deed import Deed, Deeds, both, carry_out, denied_leaf, opened, outcome_of_refusal
+from gateway.exchange.deed import Deed, Deeds, denied_leaf, enter_once, opened, outcome_of_refusal
 from gateway.exchange.moments import milliseconds
 from gateway.exchange.setting import Setting
 from gateway.missing.episode import DueDuty
@@ -64,16 +63,8 @@ class Recording:
 
         Raises `Moved` when the guard finds that something changed, `Conflict`, `Unavailable`.
         """
-        at, fresh = self.at, self.deeds.fresh(caller, deed)
-        rows = at.projections.spend(caller, deed) + rows
-        if alert is not None:
-            rows += at.projections.alert(alert)
-        entered = await carry_out(
-            at.journal, self.deeds, Append(leaf, fresh if guard is None else both(fresh, guard), rows)
-        )
-        if alert is not None:
-            at.sources.alerted(alert.agency)
-        return entered
+        alerts = () if alert is None else (alert,)
+        return await enter_once(self.at, self.deeds, caller, deed, leaf, guard=guard, rows=rows, alerts=alerts)
 
     async def about(self, owner: AgencyId, handle: SubjectHandle, flag_id: bytes) -> About:
         """The youth of the next leaf."""

@@ -18,9 +18,7 @@ class IndexServicer(IndexServiceServicer):
         self._registrations = registrations
         self._machine = machine
 
-    async def RegisterSubjects(
-        self, request: pb.RegisterSubjectsRequest, context: Any
-    ) -> pb.RegisterSubjectsResponse:
+    async def RegisterSubjects(self, request: pb.RegisterSubjectsRequest, context: Any) -> pb.RegisterSubjectsResponse:
         """Adds, replaces and removes youths of the peer's agency."""
         check_request(request)
         agency, batch = self._machine.open(request.envelope, pb.RegistrationBatch, current_peer())

@@ -1,0 +1,260 @@
+"""Authorities on record: recorded by their issuer, revoked by whom they bind, listed to their parties.
+
+Decides when an authority may be recorded: signed by the caller's own agency, complete for its
+kind, not over yet, about a youth the issuer lists where it names one by handle. A revocation is
+effective when it is acknowledged: its row changes in the transaction of its leaf, and every
+release re-reads that row (`spine` step 12). Nobody is asked why (DOMAIN §3.4).
+
+Whether an authority is worth anything for a use is decided at every use anew (`protocol/authority`).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import Final, Protocol
+
+from audit.entry import YouthKey
+from audit.sequencer import Append
+from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.exchange.authority_leaves import recorded_leaf, revoked_leaf, stop_use
+from gateway.exchange.call import Caller
+from gateway.exchange.deed import (
+    Deed,
+    Deeds,
+    denied_leaf,
+    enter_once,
+    on_what_stands,
+    opened,
+    outcome_of_refusal,
+    reading,
+    standing,
+    worker,
+)
+from gateway.exchange.journal import ALLOW, Kind, draft
+from gateway.exchange.moments import milliseconds
+from gateway.exchange.setting import Setting
+from gateway.ports import Entered, Guard, Rows
+from gateway.protocol.authority import GRANTORS, Authority, consent_gaps
+from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
+from gateway.protocol.names import AgencyId, AuthorityId, Basis, RequestId, SubjectHandle
+from gateway.protocol.outcomes import Outcome, Reason
+from homeward.gateway.v1 import authority_pb2 as pb
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+DEFAULT_PAGE: Final = 50
+_FETCH: Final = 200
+_TOKEN_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A recorded authority. Times are milliseconds since 1970, UTC."""
+
+    authority_id: AuthorityId
+    issuer: AgencyId
+    envelope: SignedEnvelope = field(repr=False)
+    """As signed; verified when it was recorded."""
+    revoke_ms: int | None
+    record_index: int
+    record_ms: int
+
+    @property
+    def message(self) -> pb.Authority:
+        """What it says."""
+        return pb.Authority.FromString(self.envelope.payload)
+
+    @property
+    def parties(self) -> frozenset[AgencyId]:
+        """Issuer and recipients: who may see and revoke it."""
+        return frozenset({self.issuer, *map(AgencyId, self.message.recipient_agencies)})
+
+    @property
+    def handle(self) -> SubjectHandle | None:
+        """The issuer's handle of the youth; None where the youth is named by tokens."""
+        subject = self.message.subject
+        return SubjectHandle(subject.handle) if subject.WhichOneof("subject") == "handle" else None
+
+
+class AuthorityBook(Protocol):
+    """Recorded authorities, to change and to list."""
+
+    async def find(self, authority_id: AuthorityId) -> Booked | None:
+        """The authority, revoked or not, or None."""
+
+    async def of(self, agency: AgencyId, *, after: int, limit: int) -> Sequence[Booked]:
+        """Authorities this agency is a party of, by index of their leaves, after this index."""
+
+    def absent(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` when an authority of this identifier was recorded meanwhile."""
+
+    def put(
+        self, authority_id: AuthorityId, issuer: AgencyId, envelope: SignedEnvelope, parties: frozenset[AgencyId]
+    ) -> Rows:
+        """The authority is on record."""
+
+    def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
+        """The authority is revoked; the first revocation counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a call about authorities, before it is a message."""
+
+    outcome: Outcome
+    entered: Entered = field(repr=False)
+    listed: tuple[Booked, ...] = ()
+    next_token: bytes = b""
+
+
+class AuthorityRecords:
+    """Keeps authorities. Every call raises `Conflict` and `Unavailable`."""
+
+    def __init__(
+        self,
+        at: Setting,
+        book: AuthorityBook,
+        deeds: Deeds,
+        *,
+        is_listed: Callable[[AgencyId, SubjectHandle], Awaitable[bool]],
+    ) -> None:
+        self._at = at
+        self._book = book
+        self._deeds = deeds
+        self._is_listed = is_listed
+
+    async def record(self, caller: Caller, message: pb.AuthorityRecord) -> Kept:
+        """The authority is on record, once. Raises `Invalid`."""
+        deed = Deed(RequestId(message.request_id), caller.claims.request_digest)
+        settled = await self._settled(caller, deed)
+        if settled is not None:
+            return settled
+        return await on_what_stands(lambda: self._record(caller, deed, message.authority))
+
+    async def revoke(self, caller: Caller, message: pb.AuthorityRevocation) -> Kept:
+        """The authority is revoked: no release that relies on it has a higher index. Raises `Invalid`."""
+        deed = Deed(RequestId(message.request_id), caller.claims.request_digest)
+        settled = await self._settled(caller, deed)
+        if settled is not None:
+            return settled
+        booked = await self._book.find(AuthorityId(message.authority_id))
+        if booked is None or caller.agency not in booked.parties:
+            # Somebody else's authority and none at all are one answer.
+            raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
+        at, handle = self._at, booked.handle
+        # Only the first revocation stops anything that a second one could.
+        members = [party for party in booked.parties if at.directory().member(party) is not None]
+        alerts = stop_use(
+            caller,
+            members if booked.revoke_ms is None else (),
+            issuer=booked.issuer,
+            handle=handle,
+            pairwise=at.pairwise,
+        )
+        key = await self._key(booked.issuer, handle)
+        leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
+        rows = self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
+        entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
+        return Kept(Outcome.RECORDED, entered)
+
+    async def list_own(self, caller: Caller, message: pb.AuthorityFilter) -> Kept:
+        """The authorities the caller's agency issued or is named in; that they were listed is on record first.
+
+        Raises `Invalid`.
+        """
+        if len(message.page_token) not in (0, _TOKEN_BYTES):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("page_token: own",))
+        deed = reading(caller)
+        reason = standing(self._at.policy, caller)
+        if reason is not None:
+            return await self._deny(caller, deed, reason)
+        leaf = draft(
+            Kind.AUTHORITY_LISTED,
+            requester=caller.agency,
+            op={"decision": ALLOW, "outcome": Outcome.ANSWERED, "purpose": caller.claims.purpose},
+            req={"worker": worker(caller), "request": deed.digest},
+        )
+        at = self._at
+        entered = await at.journal.enter(
+            Append(leaf, at.projections.unspent(caller, deed), at.projections.spend(caller, deed))
+        )
+        listed, more = await self._page(caller, message)
+        token = listed[-1].record_index.to_bytes(_TOKEN_BYTES, "big") if more else b""
+        return Kept(Outcome.ANSWERED, entered, tuple(listed), token)
+
+    async def _settled(self, caller: Caller, deed: Deed) -> Kept | None:
+        """What became of the request already: the same as the first time, or the policy's refusal."""
+        before = await self._deeds.done(caller, deed)
+        if before is not None:
+            return Kept(Outcome(opened(before, "outcome")), before)
+        reason = standing(self._at.policy, caller)
+        return None if reason is None else await self._deny(caller, deed, reason)
+
+    async def _record(self, caller: Caller, deed: Deed, envelope: SignedEnvelope) -> Kept:
+        try:
+            authority = open_authority(envelope, self._at.directory(), caller.call.received_at)
+        except AuthorityInvalid as exc:
+            raise _invalid("authority: signed_by_issuer") from exc
+        await self._check(caller, authority)
+        guard, rows = None, Rows()
+        known = await self._book.find(authority.authority_id)
+        if known is None:
+            parties = frozenset({authority.issuer_agency, *authority.recipient_agencies})
+            guard = self._book.absent(authority.authority_id)
+            rows = self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
+        elif (known.issuer, known.envelope.payload) != (caller.agency, envelope.payload):
+            raise Conflict(ErrorReason.ID_REUSED)
+        # Presented again, as an adapter does after the exchange was restored: on record again, and nothing changes.
+        handle = _handle(authority)
+        key = await self._key(caller.agency, handle)
+        leaf = recorded_leaf(caller, deed, authority, signature=envelope.signature, handle=handle, key=key)
+        entered = await enter_once(self._at, self._deeds, caller, deed, leaf, guard=guard, rows=rows)
+        return Kept(Outcome.RECORDED, entered)
+
+    async def _check(self, caller: Caller, authority: Authority) -> None:
+        received, emergency = caller.call.received_at, self._at.policy.emergency
+        if authority.issuer_agency != caller.agency:
+            raise _invalid("authority.issuer_agency: own")
+        gaps = consent_gaps(authority)
+        if gaps:
+            raise _invalid(*(f"authority.{name}: required" for name in gaps))
+        if authority.grantor not in GRANTORS[authority.basis]:
+            raise _invalid("authority.grantor: power")
+        if authority.expire_time <= received:
+            raise _invalid("authority.expire_time: future")
+        longest = timedelta(seconds=emergency.max_life_seconds)
+        if authority.basis is Basis.EMERGENCY and authority.expire_time - authority.effective_time > longest:
+            raise _invalid("authority.expire_time: emergency")
+        handle = _handle(authority)
+        if handle is not None and not await self._is_listed(caller.agency, handle):
+            raise _invalid("authority.subject.handle: unknown")
+
+    async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
+        return None if handle is None else await self._at.youth_keys.next(owner, handle)
+
+    async def _page(self, caller: Caller, message: pb.AuthorityFilter) -> tuple[list[Booked], bool]:
+        size = message.page_size or DEFAULT_PAGE
+        after, found = int.from_bytes(message.page_token, "big") if message.page_token else -1, list[Booked]()
+        while len(found) <= size:
+            batch = await self._book.of(caller.agency, after=after, limit=_FETCH)
+            now = caller.call.received_at
+            found += [
+                each
+                for each in batch
+                if not message.live_only or (each.revoke_ms is None and each.message.expire_time.ToDatetime(UTC) > now)
+            ]
+            if len(batch) < _FETCH:
+                break
+            after = batch[-1].record_index
+        return found[:size], len(found) > size
+
+    async def _deny(self, caller: Caller, deed: Deed, reason: Reason) -> Kept:
+        leaf = denied_leaf(caller, deed, reason, policy=self._at.policy.version)
+        return Kept(outcome_of_refusal(reason), await enter_once(self._at, self._deeds, caller, deed, leaf))
+
+
+def _handle(authority: Authority) -> SubjectHandle | None:
+    return authority.subject.handle if authority.subject is not None else None
+
+
+def _invalid(*fields: str) -> Invalid:
+    return Invalid(ErrorReason.AUTHORITY_INVALID, fields=fields)

@@ -1,0 +1,109 @@
+"""Recorded authorities in the database, to change and to list: `exchange.authorities.AuthorityBook`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, insert, null, select, update
+
+from audit.entry import Draft
+from audit.sequencer import INDEX
+from audit.statement import Statement
+from audit.tables import ENTRY
+from audit.transaction import Tx
+from gateway.exchange.authorities import Booked
+from gateway.exchange.deed import Moved
+from gateway.ports import Guard, Rows
+from gateway.protocol.names import AgencyId, AuthorityId
+from gateway.store.lookups import Lookups
+from gateway.store.tables import authority, authority_party
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+_A, _P = authority.c, authority_party.c
+_BOOKED: Final = select(
+    _A.authority_id, _A.issuer, _A.envelope, _A.revoke_ms, _A.leaf_index, ENTRY.c.time_ms
+).select_from(authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index))
+_FIND: Final = Statement(_BOOKED.where(_A.authority_id == bindparam("authority_")))
+_OF: Final = Statement(
+    _BOOKED.join(authority_party, _P.authority_id == _A.authority_id)
+    .where(and_(_P.agency == bindparam("agency_"), _A.leaf_index > bindparam("after_")))
+    .order_by(_A.leaf_index)
+    .limit(bindparam("limit_")),
+    "agency_",
+    "after_",
+    "limit_",
+)
+_KNOWN: Final = Statement(select(_A.leaf_index).where(_A.authority_id == bindparam("authority_")))
+_PUT: Final = Statement(
+    insert(authority).values(
+        authority_id=bindparam("authority_"),
+        issuer=bindparam("issuer_"),
+        envelope=bindparam("envelope_"),
+        revoke_ms=null(),
+        revoke_index=null(),
+        leaf_index=bindparam("index_"),
+    ),
+    "authority_",
+    "issuer_",
+    "envelope_",
+    "index_",
+)
+_PUT_PARTY: Final = Statement(insert(authority_party))
+_REVOKE: Final = Statement(
+    update(authority)
+    .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
+    .values(revoke_ms=bindparam("at_"), revoke_index=bindparam("index_")),
+    "at_",
+    "index_",
+    "authority_",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAuthorityBook:
+    """`exchange.authorities.AuthorityBook` on the database."""
+
+    lookups: Lookups
+
+    async def find(self, authority_id: AuthorityId) -> Booked | None:
+        """The authority, revoked or not, or None."""
+        row = await self.lookups.read(lambda tx: tx.one(_FIND, (authority_id,)))
+        return None if row is None else _booked(row)
+
+    async def of(self, agency: AgencyId, *, after: int, limit: int) -> Sequence[Booked]:
+        """Authorities this agency is a party of, by index of their leaves, after this index."""
+        rows = await self.lookups.read(lambda tx: tx.all(_OF, (agency, after, limit)))
+        return [_booked(row) for row in rows]
+
+    def absent(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` when an authority of this identifier was recorded meanwhile."""
+
+        def guard(tx: Tx) -> Draft | None:
+            if tx.one(_KNOWN, (authority_id,)) is not None:
+                raise Moved
+            return None
+
+        return guard
+
+    def put(
+        self, authority_id: AuthorityId, issuer: AgencyId, envelope: SignedEnvelope, parties: frozenset[AgencyId]
+    ) -> Rows:
+        """The authority is on record."""
+        booked = (_PUT, (authority_id, issuer, envelope.SerializeToString(), INDEX))
+        return (booked, *((_PUT_PARTY, (agency, authority_id, INDEX)) for agency in sorted(parties)))
+
+    def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
+        """The authority is revoked; the first revocation counts."""
+        return ((_REVOKE, (at_ms, INDEX, authority_id)),)
+
+
+def _booked(row: Sequence[Any]) -> Booked:
+    authority_id, issuer, envelope, revoke_ms, index, time_ms = row
+    return Booked(
+        authority_id=AuthorityId(authority_id),
+        issuer=AgencyId(issuer),
+        envelope=SignedEnvelope.FromString(envelope),
+        revoke_ms=revoke_ms,
+        record_index=index,
+        record_ms=time_ms,
+    )
