@@ -1,77 +1,42 @@
-"""The custodian: what it signs, what it evaluates and for whom; then gateway and custodian as real processes."""
+"""The custodian: what it signs, what it evaluates, for whom and how often, on real logs."""
 
 import asyncio
-import json
 import os
-import signal
-import socket
-import ssl
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
-import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
-from gateway.config import Budgets
-from gateway.errors import EnvelopeInvalid, Error, ErrorReason, Invalid
+from gateway.cards import GatewayCard, read_card
+from gateway.config import Budgets, load_custodian
+from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid
+from gateway.members.ca import make_root
 from gateway.protocol import oprf
-from gateway.protocol.channel import client_options
-from gateway.protocol.directory import DirectoryView, Pins, certify, open_directory, sign_directory
-from gateway.protocol.envelope import wrap
-from gateway.protocol.invitation import decode
+from gateway.protocol.directory import certify, sign_directory
 from gateway.protocol.names import AgencyId
-from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.signing import SigningKey
-from gateway.state import LogInUse, State, key_pem
-from gateway.tokens.countersign import root_fingerprint
+from gateway.state import State
 from gateway.tokens.evaluate import Evaluator
-from homeward.gateway.v1 import custodian_pb2_grpc, directory_pb2, directory_pb2_grpc, token_pb2_grpc
-from homeward.gateway.v1.custodian_pb2 import CountersignRequest
+from gateway.tokens.founding import OperatorRefused, found_custodian
+from gateway.tokens.share_file import DealtShare
+from homeward.gateway.v1 import directory_pb2
+from homeward.gateway.v1.admin_pb2 import TrustHolderRequest
 from homeward.gateway.v1.directory_pb2 import (
     KEY_USE_ENVELOPE,
     Directory,
-    GetDirectoryRequest,
     SignedDirectory,
 )
-from homeward.gateway.v1.enrollment_pb2 import EnrollResponse, Invitation
-from homeward.gateway.v1.enrollment_pb2_grpc import EnrollmentServiceStub
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.token_pb2 import (
-    EVALUATION_USE_LOOKUP,
     EVALUATION_USE_REGISTRATION,
-    BlindedBatch,
-    EvaluateRequest,
     EvaluateResponse,
 )
-from tests.unit.members.world import Clock, County, World, make_world
+from tests.unit.members.batches import SUITE, batch, blinded, check_proof
+from tests.unit.members.world import County, World, make_world
 
 AGENCY = AgencyId("06037.cwa")
-SUITE = oprf.Suite(load_ristretto())
-
-
-def blinded(inputs: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Blinds and blinded elements."""
-    blinds = oprf.random_scalars(SUITE, len(inputs), random_bytes=os.urandom)
-    return blinds, oprf.blind(SUITE, inputs, blinds)
-
-
-def batch(county: County, elements: list[bytes], **changes: object) -> SignedEnvelope:
-    message = BlindedBatch(
-        request_id=os.urandom(16), epoch="e1", record_count=1, elements=elements, use=EVALUATION_USE_LOOKUP
-    )
-    for name, value in changes.items():
-        setattr(message, name, value)
-    return wrap(message, county.envelope_key)
 
 
 @pytest.fixture
@@ -117,10 +82,6 @@ async def test_both_holders_together_give_what_the_whole_key_gives(world: World,
     for holder, answer in zip(view.holders, answers, strict=True):
         assert holder.share_index == answer.share_index
         check_proof(holder.share_commitment, elements, answer)
-
-
-def check_proof(commitment: bytes, elements: list[bytes], answer: EvaluateResponse) -> None:
-    oprf.verify_proof(SUITE, commitment, blinded=elements, evaluated=list(answer.elements), proof=answer.proof)
 
 
 async def test_an_evaluation_is_a_leaf_that_counts_and_holds_no_element(world: World, county: County) -> None:
@@ -341,224 +302,35 @@ async def test_a_directory_another_key_signed_is_refused(world: World, county: C
     assert await refused_rule(world, signed) == "signature"
 
 
-# --- real processes
+# --- what operators may not do
 
 
-HOMEWARD = Path(sys.executable).with_name("homeward")
-Run = Callable[..., dict[str, object]]
+async def test_the_gateways_operator_cannot_hold_a_second_share(world: World) -> None:
+    card = read_card((world.directory / "gw" / "card.json").read_text(), GatewayCard)
+    share = DealtShare("e1", world.dealing.shares[1], world.dealing.commitments).to_bytes()
+    config = load_custodian(world.directory / "cu").model_copy(update={"operator": card.name})
+    state = State(world.directory / "second", "custodian")
+    with pytest.raises(OperatorRefused):
+        found_custodian(state, config, card, share, group=world.group, now=world.clock, random_bytes=os.urandom)
+    assert not state.directory.exists()
 
 
-def homeward(*arguments: object, code: int = 0) -> dict[str, object]:
-    """What a command answers with --json."""
-    done = subprocess.run(
-        [HOMEWARD, *map(str, arguments), "--json"], capture_output=True, text=True, timeout=60, check=False
+@pytest.mark.parametrize("shared", ["operator", "ca_certificate", "directory_key", "share_commitment"])
+async def test_two_holders_must_share_nothing(world: World, county: County, shared: str) -> None:
+    view = world.gateway.office.view()
+    assert view is not None
+    second = view.message.holders[1]
+    root = make_root("another root", now=world.clock(), random_bytes=os.urandom).certificate
+    request = TrustHolderRequest(
+        share_index=3,
+        operator="another",
+        address="127.0.0.1:9",
+        ca_certificate=root.public_bytes(Encoding.DER),
+        directory_key=SigningKey.generate().public_bytes,
+        share_commitment=b"\x05" * 32,
     )
-    assert done.returncode == code, done.stdout + done.stderr
-    reply: dict[str, object] = json.loads((done.stdout or done.stderr).splitlines()[-1])
-    return reply
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Processes:
-    """A gateway and a custodian that serve."""
-
-    gateway: Path
-    custodian: Path
-    gateway_port: int
-    custodian_port: int
-    running: tuple[subprocess.Popen[str], ...]
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    process = subprocess.Popen([HOMEWARD, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = json.loads(process.stdout.readline())
-    assert line["event"] == "ready"
-    return process
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    place = tmp_path_factory.mktemp("exchange")
-    gateway, custodian, shares = place / "gw", place / "cu", place / "shares"
-    ports = [free_port() for _ in range(3)]
-    homeward("custodian", "deal", "--out", shares)
-    homeward(
-        "gateway", "init", gateway, "--trust-domain", "exchange.example", "--share", shares / "share-1.bin",
-        "--listen", f"127.0.0.1:{ports[0]}", "--enroll-listen", f"127.0.0.1:{ports[1]}",
-    )  # fmt: skip
-    homeward(
-        "custodian", "init", custodian, "--share", shares / "share-2.bin", "--operator", "auditor",
-        "--gateway-card", gateway / "card.json", "--listen", f"127.0.0.1:{ports[2]}",
-    )  # fmt: skip
-    homeward("gateway", "trust", gateway, "--custodian-card", custodian / "card.json")
-    running = (start("custodian", "serve", custodian), start("gateway", "serve", gateway))
-    yield Processes(gateway, custodian, ports[0], ports[2], running)
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """An adapter that enrolled over the network."""
-
-    county: County
-    invitation: Invitation
-    response: EnrollResponse
-
-    def channel(self, address: str, roots: bytes) -> grpc.aio.Channel:
-        credentials = grpc.ssl_channel_credentials(roots, key_pem(self.county.tls), self.response.certificate_chain)
-        return grpc.aio.secure_channel(address, credentials, options=client_options(address))
-
-    def gateway(self) -> grpc.aio.Channel:
-        return self.channel(self.invitation.gateway_address, self.response.ca_certificates)
-
-    def pins(self) -> Pins:
-        return Pins(self.invitation.gateway_key, tuple(self.invitation.holder_keys))
-
-
-async def join(processes: Processes, fips: str) -> Joined:
-    """What `homeward join` does: pin the listener by the line, enroll, keep the answer."""
-    county = County(fips=fips, clock=Clock(datetime.now(UTC)))
-    arguments = ("--kind", "CWA", "--duty-line", "+15555550100", "--hotline", "+15555550101")
-    invited = await asyncio.to_thread(homeward, "gateway", "invite", processes.gateway, county.agency, *arguments)
-    invitation = decode(str(invited["line"]))
-    host, port = invitation.enrollment_address.split(":")
-    shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
-    der = x509.load_pem_x509_certificate(shown.encode()).public_bytes(Encoding.DER)
-    assert sha256(der).digest() == invitation.enrollment_certificate_digest
-    credentials = grpc.ssl_channel_credentials(shown.encode())
-    options = client_options(invitation.enrollment_address)
-    async with grpc.aio.secure_channel(invitation.enrollment_address, credentials, options=options) as channel:
-        response = await EnrollmentServiceStub(channel).Enroll(county.enrollment(invitation), timeout=10)
-    return Joined(county, invitation, response)
-
-
-async def directory_of(joined: Joined) -> DirectoryView:
-    """The directory that lists the adapter, as soon as it is published."""
-    async with asyncio.timeout(10), joined.gateway() as channel:
-        stub = directory_pb2_grpc.MembershipServiceStub(channel)
-        while True:
-            reply = await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
-            if reply.HasField("directory"):
-                view = open_directory(reply.directory, joined.pins())
-                if view.member(AGENCY) is not None:
-                    return view
-            await asyncio.sleep(0.1)
-
-
-async def test_a_county_joins_is_admitted_and_has_tokens_evaluated_by_two_processes(processes: Processes) -> None:
-    joined = await join(processes, "06037")
-    status = await asyncio.to_thread(homeward, "custodian", "status", processes.custodian)
-    assert status["admitted_counties"] == []
-    fingerprint = root_fingerprint(joined.county.root.public_bytes).hex()
-    await asyncio.to_thread(homeward, "custodian", "admit", processes.custodian, "06037", "--root", fingerprint)
-    view = await directory_of(joined)
-    _, elements = blinded([b"one", b"two"])
-    request = EvaluateRequest(envelope=batch(joined.county, elements))
-    for holder in view.holders:
-        root = x509.load_der_x509_certificate(holder.ca_certificate).public_bytes(Encoding.PEM)
-        async with joined.channel(holder.address, root) as channel:
-            answer = await token_pb2_grpc.TokenServiceStub(channel).Evaluate(request, timeout=10)
-        assert answer.share_index == holder.share_index
-        check_proof(holder.share_commitment, elements, answer)
-
-
-async def test_a_revocation_while_serving_refuses_calls_on_the_open_connection(processes: Processes) -> None:
-    joined = await join(processes, "06059")
-    async with joined.gateway() as channel:
-        stub = directory_pb2_grpc.MembershipServiceStub(channel)
-        await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
-        await asyncio.to_thread(homeward, "gateway", "revoke", processes.gateway, joined.county.agency)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
-    assert reason_of(caught.value) == "CERTIFICATE_REFUSED"
-
-
-async def test_renewal_over_the_network_and_the_new_certificate_serves(processes: Processes) -> None:
-    joined = await join(processes, "06065")
-    key = ec.generate_private_key(ec.SECP256R1())
-    async with joined.gateway() as channel:
-        reply = await directory_pb2_grpc.MembershipServiceStub(channel).RenewCertificate(
-            directory_pb2.RenewCertificateRequest(envelope=joined.county.renewal(key, 1)), timeout=5
-        )
-    joined.county.tls = key
-    joined.response.certificate_chain = reply.certificate_chain
-    async with joined.gateway() as channel:
-        await directory_pb2_grpc.MembershipServiceStub(channel).GetDirectory(GetDirectoryRequest(), timeout=5)
-
-
-async def test_an_adapter_cannot_ask_for_a_countersignature(processes: Processes) -> None:
-    joined = await join(processes, "06071")
-    card = json.loads((processes.custodian / "card.json").read_text())
-    async with joined.channel(card["address"], card["ca_certificate"].encode()) as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await custodian_pb2_grpc.CountersignServiceStub(channel).Countersign(CountersignRequest(), timeout=5)
-    assert reason_of(caught.value) == "METHOD_NOT_ALLOWED"
-
-
-async def test_without_a_client_certificate_nobody_reaches_the_custodian(processes: Processes) -> None:
-    card = json.loads((processes.custodian / "card.json").read_text())
-    credentials = grpc.ssl_channel_credentials(card["ca_certificate"].encode())
-    async with grpc.aio.secure_channel(
-        card["address"], credentials, options=client_options(card["address"])
-    ) as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await token_pb2_grpc.TokenServiceStub(channel).Evaluate(EvaluateRequest(), timeout=5)
-    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-
-
-async def test_the_enrollment_listener_offers_enrollment_alone(processes: Processes) -> None:
-    joined = await join(processes, "06073")
-    address = joined.invitation.enrollment_address
-    shown = (processes.gateway / "ca" / "enroll.pem").read_bytes()
-    async with grpc.aio.secure_channel(
-        address, grpc.ssl_channel_credentials(shown), options=client_options(address)
-    ) as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await directory_pb2_grpc.MembershipServiceStub(channel).GetDirectory(GetDirectoryRequest(), timeout=5)
-    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
-
-
-def test_only_the_serving_process_writes_its_log(processes: Processes) -> None:
-    with pytest.raises(LogInUse), State(processes.gateway, "gateway").writing():
-        pass
-    before = homeward("gateway", "status", processes.gateway)["log_size"]
-    invited = homeward(
-        "gateway", "invite", processes.gateway, "06001.cwa", "--kind", "CWA",
-        "--duty-line", "+15555550100", "--hotline", "+15555550101",
-    )  # fmt: skip
-    after = homeward("gateway", "status", processes.gateway)
-    assert decode(str(invited["line"])).agency == "06001.cwa"
-    assert int(str(after["log_size"])) > int(str(before))
-    socket_file = State(processes.gateway, "gateway").admin_socket
-    assert socket_file.stat().st_mode & 0o077 == 0
-
-
-def test_a_refused_command_says_what_and_what_to_do(processes: Processes) -> None:
-    failed = homeward("gateway", "revoke", processes.gateway, "06999.nobody", code=3)
-    assert failed["error"] == {
-        "code": "ADMIN-001",
-        "what": "refused: MEMBER_UNKNOWN",
-        "where": str(processes.gateway),
-        "why": "no agency or adapter of this name ever enrolled",
-        "fix": "list the members: homeward gateway status DIR",
-    }
-
-
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The `ErrorInfo` reason of a refused call."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads code, details, trailing metadata alone
-    info = error_details_pb2.ErrorInfo()
-    assert status is not None
-    assert status.details[0].Unpack(info)
-    return str(info.reason)
+    setattr(request, shared, getattr(second, shared))
+    with pytest.raises(Conflict) as caught:
+        await world.gateway.administration.trust_holder(request)
+    field = "ca_fingerprint" if shared == "ca_certificate" else shared
+    assert caught.value.fields == (f"{field}: unique",)
