@@ -42,5 +42,8 @@ def consent(**changes: object) -> SignedEnvelope:
         copy_given_to_youth=True,
     )
     for name, value in changes.items():
-        getattr(message, name).CopyFrom(value)
+        if isinstance(value, int):
+            setattr(message, name, value)
+        else:
+            getattr(message, name).CopyFrom(value)
     return wrap(message, keys().rings[AgencyId(message.issuer_agency)].authority)

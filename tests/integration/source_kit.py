@@ -1,0 +1,313 @@
+"""Adapters for the tests of the source side: real stores and keys, a gateway that behaves, sources held in memory."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from google.protobuf.message import Message
+
+from adapters.channel_identity import ChannelIdentityFiles
+from adapters.identity.scheme import load_scheme
+from adapters.mapping.release import ReleaseRules
+from adapters.membership import Membership
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.holders import Tokenizer
+from adapters.node.node import Node
+from adapters.node.pepper import PepperKeeper
+from adapters.node.respond import Responder
+from adapters.node.rpcs import (
+    EVALUATE,
+    FETCH_PEPPER,
+    GET_DIRECTORY,
+    HEARTBEAT,
+    OFFER_PEPPER,
+    REGISTER_SUBJECTS,
+    A,
+    CallFailed,
+    CallFault,
+    Q,
+    Rpc,
+)
+from adapters.node.source import SourceUnusable
+from adapters.node.store import Store, open_store
+from adapters.node.subjects import Subjects
+from adapters.node.work_log import WorkLog
+from adapters.records import LocalSubjectId, Youth
+from gateway.protocol import oprf
+from gateway.protocol.decide import CountyNarrowing
+from gateway.protocol.directory import DirectoryView, HolderView
+from gateway.protocol.envelope import unwrap
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.ristretto import load_ristretto
+from gateway.tokens.ceremony import Dealing, deal, public_share
+from homeward.gateway.v1 import directory_pb2, index_pb2, token_pb2
+from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from tests.unit.node import world
+
+
+class MemorySource:
+    """The port of a source, over a list that a test changes."""
+
+    def __init__(self, *youths: Youth, as_of: datetime = world.NOW) -> None:
+        self.held: dict[LocalSubjectId, Youth] = {youth.local_id: youth for youth in youths}
+        self.as_of: datetime | None = as_of
+        self.stale = False
+
+    def youths(self) -> Sequence[Youth]:
+        self.data_as_of()
+        return tuple(self.held.values())
+
+    def by_local_id(self, local_id: LocalSubjectId) -> Youth | None:
+        self.data_as_of()
+        return self.held.get(local_id)
+
+    def data_as_of(self) -> datetime:
+        if self.as_of is None:
+            raise SourceUnusable
+        return self.as_of
+
+    def is_stale(self, now: datetime) -> bool:
+        return self.stale
+
+
+@dataclass
+class Gateway:
+    """A gateway as its adapters see it: directory, pepper, index and one share; the custodian's share beside it.
+
+    Behaves as the services are documented, for one process and without a network.
+    """
+
+    edit: Callable[[Directory], None] = lambda _: None
+    dealing: Dealing = field(
+        default_factory=lambda: deal(load_ristretto(), threshold=2, holders=2, random_bytes=secrets.token_bytes)
+    )
+    offers: dict[str, tuple[SealedPepper, SignedEnvelope, bytes]] = field(default_factory=dict)
+    subjects: dict[tuple[str, bytes], index_pb2.Subject] = field(default_factory=dict)
+    heartbeats: list[tuple[str, index_pb2.IndexHeartbeat]] = field(default_factory=list)
+    failing: dict[str, CallFailed] = field(default_factory=dict)
+    """By path: what a call ends in."""
+    evaluated: list[tuple[int, token_pb2.BlindedBatch]] = field(default_factory=list)
+    lying_share: int | None = None
+    """A holder that evaluates under another key than its published one."""
+
+    def directory(self) -> Directory:
+        message = world.directory_message()
+        group = load_ristretto()
+        for index, operator in ((1, "exchange"), (2, "auditor")):
+            commitment = public_share(group, self.dealing.commitments, index)
+            message.holders.append(
+                world.holder(index, operator, address=f"h{index}:1", certificate=b"c%d" % index, commitment=commitment)
+            )
+        self.edit(message)
+        return message
+
+    def caller(self, agency: AgencyId, share: int = 1) -> "GatewayCaller":
+        return GatewayCaller(self, agency, share)
+
+    def envelope_key(self, agency: AgencyId) -> bytes:
+        return world.keys().rings[agency].envelope.public_bytes
+
+
+@dataclass
+class GatewayCaller:
+    """The port, for one adapter and one holder."""
+
+    gateway: Gateway
+    agency: AgencyId
+    share: int
+
+    async def call(self, rpc: Rpc[Q, A], request: Q, *, seconds: float) -> A:
+        assert 0 < seconds <= 60
+        if rpc.path in self.gateway.failing:
+            raise self.gateway.failing[rpc.path]
+        answer = _METHODS[rpc.path](self, request)
+        assert isinstance(answer, rpc.answer)
+        return answer
+
+    def _open(self, envelope: SignedEnvelope, kind: type[Message]) -> Message:
+        return unwrap(envelope, kind, self.gateway.envelope_key(self.agency))
+
+    def get_directory(self, request: directory_pb2.GetDirectoryRequest) -> directory_pb2.GetDirectoryResponse:
+        message = self.gateway.directory()
+        answer = directory_pb2.GetDirectoryResponse()
+        if message.version != request.known_version:
+            answer.directory.CopyFrom(world.signed(message))
+        return answer
+
+    def fetch_pepper(self, request: directory_pb2.FetchPepperRequest) -> directory_pb2.FetchPepperResponse:
+        offers = self.gateway.offers
+        if not offers:
+            return directory_pb2.FetchPepperResponse(state=directory_pb2.PEPPER_STATE_ABSENT)
+        commitment = next(iter(offers.values()))[2]
+        if self.agency not in offers:
+            return directory_pb2.FetchPepperResponse(state=directory_pb2.PEPPER_STATE_WAITING, commitment=commitment)
+        waiting = [agency for agency in world.KINDS if agency not in offers]
+        sealed, offer, _ = offers[self.agency]
+        return directory_pb2.FetchPepperResponse(
+            state=directory_pb2.PEPPER_STATE_AVAILABLE,
+            sealed_pepper=sealed,
+            commitment=commitment,
+            offer=offer,
+            waiting_agencies=waiting,
+        )
+
+    def offer_pepper(self, request: directory_pb2.OfferPepperRequest) -> directory_pb2.OfferPepperResponse:
+        offer = self._open(request.envelope, PepperOffer)
+        assert isinstance(offer, PepperOffer)
+        held = self.gateway.offers
+        if held and next(iter(held.values()))[2] != offer.commitment:
+            raise CallFailed(CallFault.REFUSED, "PEPPER_CONFLICT")
+        for each in offer.sealed_peppers:
+            held.setdefault(each.agency, (each, request.envelope, offer.commitment))
+        return directory_pb2.OfferPepperResponse()
+
+    def register(self, request: index_pb2.RegisterSubjectsRequest) -> index_pb2.RegisterSubjectsResponse:
+        batch = self._open(request.envelope, index_pb2.RegistrationBatch)
+        assert isinstance(batch, index_pb2.RegistrationBatch)
+        for each in batch.subjects:
+            self.gateway.subjects[self.agency, each.handle] = each
+        for handle in batch.removed_handles:
+            del self.gateway.subjects[self.agency, handle]
+        return index_pb2.RegisterSubjectsResponse(subject_count=len(self.gateway.subjects))
+
+    def heartbeat(self, request: index_pb2.HeartbeatRequest) -> index_pb2.HeartbeatResponse:
+        beat = self._open(request.envelope, index_pb2.IndexHeartbeat)
+        assert isinstance(beat, index_pb2.IndexHeartbeat)
+        self.gateway.heartbeats.append((self.agency, beat))
+        return index_pb2.HeartbeatResponse(stale_after_seconds=900)
+
+    def evaluate(self, request: token_pb2.EvaluateRequest) -> token_pb2.EvaluateResponse:
+        batch = self._open(request.envelope, token_pb2.BlindedBatch)
+        assert isinstance(batch, token_pb2.BlindedBatch)
+        self.gateway.evaluated.append((self.share, batch))
+        group = load_ristretto()
+        share = self.gateway.dealing.shares[self.share - 1]
+        secret = share.secret
+        if self.gateway.lying_share == self.share:
+            secret = oprf.random_scalars(oprf.Suite(group), 1, random_bytes=secrets.token_bytes)[0]
+        blinded = list(batch.elements)
+        evaluated = oprf.evaluate(group, secret, blinded)
+        suite = oprf.Suite(group)
+        (nonce,) = oprf.random_scalars(suite, 1, random_bytes=secrets.token_bytes)
+        keys = oprf.KeyPair(secret, group.multiply_base(secret))
+        proof = oprf.generate_proof(suite, keys, blinded=blinded, evaluated=evaluated, nonce=nonce)
+        return token_pb2.EvaluateResponse(share_index=self.share, elements=evaluated, proof=proof)
+
+
+_METHODS: dict[str, Callable[..., Message]] = {
+    GET_DIRECTORY.path: GatewayCaller.get_directory,
+    FETCH_PEPPER.path: GatewayCaller.fetch_pepper,
+    OFFER_PEPPER.path: GatewayCaller.offer_pepper,
+    REGISTER_SUBJECTS.path: GatewayCaller.register,
+    HEARTBEAT.path: GatewayCaller.heartbeat,
+    EVALUATE.path: GatewayCaller.evaluate,
+}
+
+
+@dataclass
+class Clock:
+    """Time that passes when a test says so."""
+
+    now: datetime = world.NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+def membership(agency: AgencyId) -> Membership:
+    return Membership(
+        trust_domain=world.DOMAIN,
+        agency=agency,
+        kind=world.KINDS[agency],
+        instance="a1",
+        gateway_address="127.0.0.1:1",
+        gateway_key=world.pins().gateway_key,
+        holder_keys=world.pins().holder_keys,
+        generation=1,
+        has_sources=True,
+        joined=world.NOW,
+    )
+
+
+def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE, clock: Clock | None = None) -> Node:
+    """A node with its own store and keys; no directory yet."""
+    clock = clock or Clock()
+    (directory / "keys").mkdir(parents=True, exist_ok=True)
+    store: Store = open_store(directory / "adapter.db")
+    caller = gateway.caller(agency)
+    keeper = DirectoryKeeper(
+        store=store, pins=world.pins(), gateway=caller, is_listed=lambda view: view.member(agency) is not None
+    )
+
+    def caller_of(holder: HolderView) -> GatewayCaller:
+        return gateway.caller(agency, holder.share_index)
+
+    return Node(
+        membership=membership(agency),
+        keyring=world.keys().rings[agency],
+        store=store,
+        gateway=caller,
+        identity=lambda: ChannelIdentityFiles(b"", b"", b"", b"t" * 32, clock.now, clock.now),
+        keeper=keeper,
+        pepper=PepperKeeper(
+            agency=agency, keyring=world.keys().rings[agency], keys=directory / "keys", directory=keeper,
+            gateway=caller, now=clock, random_bytes=secrets.token_bytes,
+        ),
+        tokenizer=Tokenizer(
+            suite=oprf.Suite(load_ristretto()), scheme=load_scheme(), envelope_key=world.keys().rings[agency].envelope,
+            caller_of=caller_of, now=clock, random_bytes=secrets.token_bytes,
+        ),
+        bundle=world.policy(),
+        now=clock,
+        random_bytes=secrets.token_bytes,
+    )  # fmt: skip
+
+
+@dataclass
+class Side:
+    """The source side of one adapter."""
+
+    node: Node
+    source: MemorySource
+    subjects: Subjects
+    flags: OwnFlags
+    responder: Responder
+
+    def enroll(self, youth: Youth, handle: bytes = world.HANDLE) -> None:
+        """The youth is in the caseload under this handle, registered with the tokens of `world.YOUTH_TOKENS`."""
+        self.source.held[youth.local_id] = youth
+        taken = iter([handle])
+        named = Subjects(self.node.store, random_bytes=lambda _: next(taken))
+        named.handle_of(youth.local_id)
+        named.propose({SubjectHandle(handle): world.tokens_of(*world.YOUTH_TOKENS)})
+        named.confirm({SubjectHandle(handle): hashlib.sha256(handle).digest()}, self.node.now())
+
+    @property
+    def issuer(self) -> FlagIssuer:
+        return FlagIssuer(self.node.membership.county, self.node.keyring.flag)
+
+
+async def make_side(directory: Path, gateway: Gateway, **changes: object) -> Side:
+    node = make_node(directory, gateway)
+    await node.keeper.refresh()
+    source, flags = MemorySource(), OwnFlags(node.store)
+    subjects = Subjects(node.store, random_bytes=secrets.token_bytes)
+    values: dict[str, object] = {"release": ReleaseRules(), "narrowing": CountyNarrowing()}
+    responder = Responder(
+        node=node, source=source, subjects=subjects, flags=flags, work=WorkLog(node.store),
+        zone=ZoneInfo("America/Los_Angeles"), **(values | changes),  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Side(node, source, subjects, flags, responder)
+
+
+def view(gateway: Gateway) -> DirectoryView:
+    return world.directory(gateway.edit)
