@@ -125,7 +125,7 @@ class World:
         self.sources = CountySources(self.clock, self.directory, policy=self.policy, record_keys=record_keys)
         self._store = SqliteStore(self.path)
         create_log(self._store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
-        self._list_sources()
+        self.beat()
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
         self.log = Log.open(
@@ -251,21 +251,23 @@ class World:
         to: AgencyId = TEAM,
         purposes: Iterable[Purpose] = (Purpose.CFT_COORDINATION,),
         field_sets: Iterable[FieldSet] = (FieldSet.FS4_PLACEMENT_SUMMARY,),
+        basis: Basis = Basis.CONSENT,
         grantor: Grantor = Grantor.NMD_SELF,
+        life: timedelta = timedelta(days=90),
     ) -> AuthorityId:
-        """A consent is on record for a youth by name (tokens), or by the issuer's handle."""
+        """An authority is on record for a youth by name (tokens), or by the issuer's handle."""
         identifier = AuthorityId(number.to_bytes(16, "big"))
         message = authority_pb2.Authority(
             authority_id=identifier,
-            basis=to_wire(Basis.CONSENT),
+            basis=to_wire(basis),
             grantor=to_wire(grantor),
             issuer_agency=issuer,
             subject=_authority_subject(subject),
             purposes=[to_wire(each) for each in purposes],
             field_sets=[to_wire(each) for each in field_sets],
             recipient_agencies=[to],
-            effective_time=stamp(START - timedelta(hours=1)),
-            expire_time=stamp(START + timedelta(days=90)),
+            effective_time=stamp(START - timedelta(minutes=1)),
+            expire_time=stamp(START - timedelta(minutes=1) + life),
             evidence_commitment=b"e" * 32,
             language_version_hash=b"l" * 32,
             copy_given_to_youth=True,
@@ -291,9 +293,11 @@ class World:
         self._run(delete(tables.listing).where(tables.listing.c.owner == agency))
         self._list(agency, self.clock() - timedelta(hours=1))
 
-    def _list_sources(self) -> None:
+    def beat(self) -> None:
+        """Every source has just sent a heartbeat."""
+        self._run(delete(tables.listing))
         for agency in SOURCES:
-            self._list(agency, START)
+            self._list(agency, self.clock())
 
     def _list(self, agency: AgencyId, at: datetime) -> None:
         moment = int(at.timestamp() * 1000)
