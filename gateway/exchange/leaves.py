@@ -2,7 +2,11 @@
 
 A permit and a refusal leave the same number of leaves, and their receipts open the same
 fields to the requester: never the internal reason, which would tell unknown from sealed
-(ARCHITECTURE §6, Outcomes). An entry has at most eleven fields beside the log's own.
+(ARCHITECTURE §6, Outcomes). Leaves with and without a youth have the same number of fields,
+because the slot of its sequence number, which the requester may open, would tell them apart.
+
+The holder may open who asked. An entry has at most eleven fields beside the log's own; where an
+authority is named, the one that closes a record call says who asked, and the decision which authority.
 """
 
 from hashlib import sha256
@@ -42,15 +46,11 @@ def decision_leaf(
     }
     # A permit has one reason; the slot goes to what was granted instead.
     op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
-    return draft(
-        Kind.DECISION,
-        requester=caller.agency,
-        holder=candidate.owner if candidate is not None else None,
-        op=op,
-        req=_worker(caller) | {"request": query.digest, "input": sha256(committed).digest()},
-        youth={"handle": candidate.handle} if candidate is not None and youth is not None else None,
-        youth_key=youth,
-    )
+    req = _worker(caller) | {"request": query.digest, "input": sha256(committed).digest()}
+    asked: dict[str, Value] = {"requester": caller.agency}
+    if caller.claims.authority_id is not None:
+        req, asked = req | {"authority": caller.claims.authority_id.hex()}, {}
+    return _about(Kind.DECISION, caller, candidate, youth, op=op, req=req, hold=asked)
 
 
 def outcome_leaf(
@@ -74,15 +74,8 @@ def outcome_leaf(
         "decided": decided,
     }
     op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
-    return draft(
-        Kind.OUTCOME,
-        requester=caller.agency,
-        holder=candidate.owner if candidate is not None else None,
-        op=op,
-        req=_worker(caller) | {"request": query.digest, "sealed": sha256(sealed).digest() if sealed else b""},
-        youth={"handle": candidate.handle} if candidate is not None and youth is not None else None,
-        youth_key=youth,
-    )
+    req = _worker(caller) | {"request": query.digest, "sealed": sha256(sealed).digest() if sealed else b""}
+    return _about(Kind.OUTCOME, caller, candidate, youth, op=op, req=req, hold={"requester": caller.agency})
 
 
 def refused_leaf(call: Call, reason: ErrorReason) -> Draft:
@@ -95,11 +88,33 @@ def refused_leaf(call: Call, reason: ErrorReason) -> Draft:
     )
 
 
+def _about(
+    kind: Kind,
+    caller: Caller,
+    candidate: Candidate | None,
+    youth: YouthKey | None,
+    *,
+    op: dict[str, Value],
+    req: dict[str, Value],
+    hold: dict[str, Value],
+) -> Draft:
+    if candidate is None or youth is None:
+        # Class `hold` without a holder: nobody ever opens these, which stand for the youth's.
+        return draft(kind, requester=caller.agency, op=op, req=req, hold=hold | {"handle": b""})
+    return draft(
+        kind,
+        requester=caller.agency,
+        holder=candidate.owner,
+        op=op,
+        req=req,
+        hold=hold,
+        youth={"handle": candidate.handle},
+        youth_key=youth,
+    )
+
+
 def _worker(caller: Caller) -> dict[str, Value]:
-    worker: dict[str, Value] = {"worker": f"{caller.claims.subject} {caller.claims.role}"}
-    if caller.claims.authority_id is not None:
-        worker["authority"] = caller.claims.authority_id.hex()
-    return worker
+    return {"worker": f"{caller.claims.subject} {caller.claims.role}"}
 
 
 def _short(decision: Decision) -> str:

@@ -16,6 +16,7 @@ from audit.log import Log
 from audit.reader import Reader, Selection
 from audit.receipt import Receipt
 from audit.statement import Statement
+from gateway.exchange.access import size_of
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.store.tables import subject
 
@@ -86,8 +87,3 @@ class LogEntries:
     async def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """The proof that the tree of `new_size` begins with that of `old_size`; both at most the newest size."""
         return await asyncio.to_thread(self.reader.consistency, old_size, new_size)
-
-
-def size_of(note: str) -> int:
-    """Size in a checkpoint of this log's own making: its second line (C2SP tlog-checkpoint)."""
-    return int(note.split("\n", 2)[1])

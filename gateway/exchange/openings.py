@@ -1,0 +1,144 @@
+"""Which fields of an entry a reader of the log may open. Pure.
+
+A reader stands to an entry as the agency that asked, as the agency that holds the youth, as both,
+or as an overseer who is neither. To the agency that asked, every refusal after a youth was looked
+for must stay one and the same refusal (ARCHITECTURE §6, Outcomes): this is where that would be
+lost again, days later and by the hundred, if the log opened to it why.
+
+- asked: `op` and `req`, without the digest of the decision's argument, by which a guess of what
+  the exchange knows could be confirmed; of an entry that is veiled, only what is the same for
+  every youth
+- holds: `op`, `hold` and `youth`; of `req` nothing, because another agency's workers are not its own
+- both: everything
+- overseer: `op`
+
+Which entries are veiled is decided by their own reason or, for a permit that was withdrawn before
+anything left, by the entry that closed the call (`ends`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class
+from gateway.exchange.journal import ALLOW, DENY, Kind
+from gateway.protocol.names import AgencyId
+from gateway.protocol.outcomes import REASONS, Phase, Reason
+
+NEVER_TO_REQUESTER: Final = frozenset({"input"})
+VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "authority", "seq", "prev"})
+"""Of a permit that came to nothing: what is the same for every youth."""
+_VEILED_REFUSAL: Final = VEILED | {"decision", "outcome", "decided", "sealed"}
+"""Of a refusal that its caller was told: all but the reason."""
+_FLAG_CHECK: Final = frozenset({"FS0", "FS1"})
+
+
+class Stand(Enum):
+    """How a reader stands to an entry."""
+
+    ASKED = auto()
+    HOLDS = auto()
+    BOTH = auto()
+    OVERSEES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An entry with the fields its reader may see."""
+
+    entry: StoredEntry = field(repr=False)
+    stand: Stand
+    openings: tuple[Opening, ...] = field(repr=False)
+    counterpart: str
+    """Agency on the other side, as far as this reader may know it; empty otherwise."""
+
+    def value(self, name: str) -> str:
+        """Text of an opened field; empty when it is not open."""
+        return next((each.value.decode("utf-8", "replace") for each in self.openings if each.name == name), "")
+
+
+def stand_of(entry: StoredEntry, agency: AgencyId, *, oversees: bool) -> Stand | None:
+    """How this agency stands to the entry; None when it is not concerned."""
+    asked, holds = entry.requester == agency, entry.holder == agency
+    if asked and holds:
+        return Stand.BOTH
+    if asked:
+        return Stand.ASKED
+    if holds:
+        return Stand.HOLDS
+    return Stand.OVERSEES if oversees else None
+
+
+def open_entry(
+    entry: StoredEntry, stand: Stand, keys: ClassKeys, *, youth_key: bytes | None, ended: Mapping[int, bool]
+) -> Opened:
+    """The entry with the fields this reader may see.
+
+    `ended` tells for the index of a decision whether its caller learned of the permit (`ends`). `youth_key` is None
+    when the youth's key is not known, or was destroyed: then those fields stay closed for good.
+    """
+    op = open_class(entry, FieldClass.OP, keys.op)
+    if stand is Stand.OVERSEES:
+        return _opened(entry, stand, op, counterpart="")
+    if stand is Stand.ASKED:
+        return _to_requester(entry, op + open_class(entry, FieldClass.REQ, keys.req), ended)
+    fields = op + open_class(entry, FieldClass.HOLD, keys.hold)
+    if stand is Stand.BOTH:
+        fields += open_class(entry, FieldClass.REQ, keys.req)
+    if youth_key is not None:
+        fields += open_class(entry, FieldClass.YOUTH, youth_key)
+    return _opened(entry, stand, fields, counterpart=entry.requester)
+
+
+def ends(outcomes: Iterable[StoredEntry], keys: ClassKeys) -> dict[int, bool]:
+    """For each decision that these entries close, whether its caller learned that it was a permit."""
+    found: dict[int, bool] = {}
+    for entry in outcomes:
+        said = _values(open_class(entry, FieldClass.OP, keys.op))
+        if said.get("decided", "").isdecimal():
+            found[int(said["decided"])] = not _is_veiled_refusal(said)
+    return found
+
+
+def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
+    """Whether the entry permits records, so that another entry says how its call ended."""
+    if entry.kind != Kind.DECISION:
+        return False
+    said = _values(open_class(entry, FieldClass.OP, keys.op))
+    return said.get("decision") == ALLOW and not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
+
+
+def _to_requester(entry: StoredEntry, fields: Sequence[Opening], ended: Mapping[int, bool]) -> Opened:
+    said = _values(fields)
+    shown = frozenset(each.name for each in fields) - NEVER_TO_REQUESTER
+    counterpart = entry.holder
+    if _is_veiled_refusal(said):
+        shown, counterpart = shown & _VEILED_REFUSAL, ""
+    elif entry.kind == Kind.DECISION and said.get("decision") == ALLOW and _asks_records(said):
+        # Withdrawn, or never closed: its caller learned of no permit.
+        if not ended.get(entry.index, False):
+            shown, counterpart = shown & VEILED, ""
+    elif entry.kind == Kind.FLAG_RAISED and "state" not in said:
+        # A report of somebody else's youth: whether it found one is not the reporter's to learn.
+        counterpart = ""
+    return _opened(entry, Stand.ASKED, [each for each in fields if each.name in shown], counterpart=counterpart)
+
+
+def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
+    reason = said.get("reason", "")
+    if said.get("decision") != DENY or reason not in Reason.__members__:
+        return False
+    return REASONS[Reason(reason)].phase is Phase.YOUTH
+
+
+def _asks_records(said: Mapping[str, str]) -> bool:
+    return not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
+
+
+def _opened(entry: StoredEntry, stand: Stand, fields: Sequence[Opening], *, counterpart: str) -> Opened:
+    return Opened(entry, stand, tuple(sorted(fields, key=lambda each: each.slot)), counterpart)
+
+
+def _values(fields: Iterable[Opening]) -> dict[str, str]:
+    return {each.name: each.value.decode("utf-8", "replace") for each in fields}
