@@ -46,7 +46,7 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.ristretto import load_ristretto
 from gateway.tokens.ceremony import Dealing, deal, public_share
 from homeward.gateway.v1 import directory_pb2, index_pb2, token_pb2
-from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper
+from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper, SignedDirectory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from tests.unit.node import world
 
@@ -84,6 +84,7 @@ class Gateway:
     """
 
     edit: Callable[[Directory], None] = lambda _: None
+    sign: Callable[[Directory], SignedDirectory] = world.signed
     dealing: Dealing = field(
         default_factory=lambda: deal(load_ristretto(), threshold=2, holders=2, random_bytes=secrets.token_bytes)
     )
@@ -137,7 +138,7 @@ class GatewayCaller:
         message = self.gateway.directory()
         answer = directory_pb2.GetDirectoryResponse()
         if message.version != request.known_version:
-            answer.directory.CopyFrom(world.signed(message))
+            answer.directory.CopyFrom(self.gateway.sign(message))
         return answer
 
     def fetch_pepper(self, request: directory_pb2.FetchPepperRequest) -> directory_pb2.FetchPepperResponse:
@@ -311,3 +312,10 @@ async def make_side(directory: Path, gateway: Gateway, **changes: object) -> Sid
 
 def view(gateway: Gateway) -> DirectoryView:
     return world.directory(gateway.edit)
+
+
+async def prepare(*nodes: Node) -> None:
+    """Each has the directory and, in this order, what it can have of the pepper."""
+    for node in nodes:
+        await node.keeper.refresh()
+        await node.pepper.step()
