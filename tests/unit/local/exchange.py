@@ -44,9 +44,17 @@ from gateway.protocol.policy.facts import Located, RequestFacts, YouthFacts
 from gateway.protocol.sealing import SealContext, seal_record
 from gateway.protocol.wire_names import from_wire, to_wire
 from homeward.gateway.v1 import exchange_pb2 as pb
+from homeward.gateway.v1.codes_pb2 import SETTING_CODE_STRTP, SETTING_GROUP_CONGREGATE_CARE
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, KEY_USE_SEAL
 from homeward.gateway.v1.envelope_pb2 import Evidence, SignedEnvelope, TokenSet
-from homeward.gateway.v1.records_pb2 import RecordAnswer
+from homeward.gateway.v1.records_pb2 import (
+    FlagCasework,
+    FlagLocate,
+    OutOfHomeEpisode,
+    Placement,
+    PlacementHistory,
+    RecordAnswer,
+)
 from tests.unit.node.world import (
     ASKER,
     DOMAIN,
@@ -349,3 +357,42 @@ def question(
     )
 
 
+@dataclass
+class Calls:
+    """Fills the port with one function."""
+
+    call: Callable[..., Any]
+
+
+FS1, FS2, FS3 = FieldSet.FS1_FLAG_STATUS, FieldSet.FS2_FLAG_LOCATE, FieldSet.FS3_FLAG_CASEWORK
+FS4, FS5, FS6 = FieldSet.FS4_PLACEMENT_SUMMARY, FieldSet.FS5_PLACEMENT_DETAIL, FieldSet.FS6_JURISDICTION_CONTACT
+LOCATE = FlagLocate(missing_since_date="2026-11-20", last_seen_county="06075")
+
+
+def history(*, detail: bool = False) -> PlacementHistory:
+    placement = Placement(sequence=1, start_date="2026-01-05", setting_group=SETTING_GROUP_CONGREGATE_CARE)
+    if detail:
+        placement.setting_code = SETTING_CODE_STRTP
+    return PlacementHistory(episodes=[OutOfHomeEpisode(removal_date="2026-01-05", placements=[placement])])
+
+
+def planning(**changes: Any) -> Any:
+    given: dict[str, Any] = {
+        "purpose": Purpose.PLACEMENT_PLANNING,
+        "role": "CWA.placement_worker",
+        "evidence": (EvidenceKind.OPEN_REFERRAL,),
+    }
+    return question(*changes.pop("sets", (FS5,)), **(given | changes))
+
+
+def desk_for_flags() -> Desk:
+    gateway = FakeGateway()
+    gateway.record.flag_locate.CopyFrom(LOCATE)
+    gateway.record.flag_casework.CopyFrom(FlagCasework(prior_flag_count=1))
+    return Desk(gateway)
+
+
+def desk_for_history() -> Desk:
+    gateway = FakeGateway()
+    gateway.record.placement_history.CopyFrom(history(detail=True))
+    return Desk(gateway)

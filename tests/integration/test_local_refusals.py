@@ -1,0 +1,187 @@
+"""What the local endpoint refuses, what it says of it, and what never gets out."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+from sqlalchemy import select
+
+from adapters.node import store as tables
+from adapters.node.rpcs import CallFailed, CallFault
+from homeward.county.v1 import county_pb2, missing_pb2
+from homeward.gateway.v1 import codes_pb2 as codes
+from tests.integration.local_kit import (
+    CHECK,
+    LOCATE,
+    PERSONAL,
+    County,
+    check,
+    county,
+    inquiry,
+    refusal,
+    refused,
+)
+from tests.unit.local.exchange import (
+    CANARY,
+    CANARY_BIRTH,
+    CANARY_SURNAME,
+)
+
+BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "not a message": (b"\xff\xff\xff", ("(encoding)",)),
+    "an unknown field": (
+        missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)).SerializeToString() + b"\xfa\x7f\x00",
+        ("(unknown field)",),
+    ),
+    "nothing": (b"", ("inquiry: required",)),
+    "no purpose": (
+        missing_pb2.CheckFlagRequest(inquiry=inquiry(codes.PURPOSE_UNSPECIFIED)).SerializeToString(),
+        ("inquiry.purpose: enum.not_in",),
+    ),
+    "a birth date that is no day": (
+        missing_pb2.CheckFlagRequest(
+            inquiry=inquiry(
+                LOCATE,
+                youth=county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date="2011-02-30"),
+            )
+        ).SerializeToString(),
+        ("youth.birth_date: day of the calendar",),
+    ),
+    "a role that is none": (
+        missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, role=CANARY)).SerializeToString(),
+        ("inquiry.role: string.pattern",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_malformed_request_is_refused_with_field_paths_and_no_values(name: str, tmp_path: Path) -> None:
+    data, fields = BAD[name]
+    async with county(tmp_path) as at:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await at.raw(f"/homeward.county.v1.{CHECK}", data, metadata=_bearer(at, "workers"))
+        assert at.gateway.calls == []
+    found = refused(caught.value)
+    assert (found.code, found.text) == (grpc.StatusCode.INVALID_ARGUMENT, "the request is not valid")
+    assert (found.reason, found.domain, found.fields) == ("INVALID_REQUEST", "homeward.county", fields)
+    assert not any(word in found.everything for word in PERSONAL)
+
+
+def _bearer(at: County, *groups: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {at.token(*groups)}"),)
+
+
+async def test_a_call_without_a_token_or_with_two_is_refused_before_the_request_is_read(tmp_path: Path) -> None:
+    path = f"/homeward.county.v1.{CHECK}"
+    async with county(tmp_path) as at:
+        found = []
+        for metadata in ((), 2 * _bearer(at, "workers"), (("authorization", "Bearer x.y.z"),)):
+            with pytest.raises(aio.AioRpcError) as caught:
+                await at.raw(path, b"\xff", metadata=metadata)
+            found.append(refused(caught.value))
+    assert {each.code for each in found} == {grpc.StatusCode.UNAUTHENTICATED}
+    assert [each.fault for each in found] == ["TOKEN_MISSING", "TOKEN_REPEATED", "TOKEN_MALFORMED"]
+
+
+async def test_a_role_that_is_not_held_is_refused(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        request = missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, role="CWA.supervisor"))
+        found = await refusal(at, CHECK, request, "workers")
+        nobody = await refusal(at, CHECK, missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)), "no such group")
+        unclear = await refusal(
+            at, CHECK, missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)), "workers", "placement"
+        )
+    assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
+    assert nobody.code is grpc.StatusCode.PERMISSION_DENIED
+    assert (unclear.reason, unclear.fields) == ("INVALID_REQUEST", ("role: several_held",))
+
+
+async def test_only_exact_method_names_are_served(tmp_path: Path) -> None:
+    names = (
+        "/homeward.county.v1.MissingService/checkflag",
+        "/homeward.county.v1.MissingService/CheckFlag/",
+        "/homeward.county.v1.MissingService//CheckFlag",
+        "/homeward.county.v1.missingservice/CheckFlag",
+        "/homeward.county.v1.MissingService/Check%46lag",
+        "/homeward.gateway.v1.ExchangeService/CheckFlag",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    )
+    async with county(tmp_path) as at:
+        for name in names:
+            with pytest.raises(aio.AioRpcError) as caught:
+                await at.raw(name, b"", metadata=_bearer(at, "workers"))
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED, name
+
+
+async def test_an_unforeseen_error_becomes_a_constant_and_its_text_stays_here(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with county(tmp_path) as at:
+
+        def break_down(response: Any) -> None:
+            raise RuntimeError(f"while answering about {CANARY} {CANARY_SURNAME}, born {CANARY_BIRTH}")
+
+        at.gateway.after = break_down
+        with caplog.at_level(logging.DEBUG):
+            found = await refusal(at, CHECK, missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)), "workers")
+    assert (found.code, found.text) == (grpc.StatusCode.INTERNAL, "internal error")
+    logged = " ".join(f"{record.getMessage()} {vars(record)!r}" for record in caplog.records)
+    assert "RuntimeError" in logged
+    assert not any(word in found.everything + logged for word in PERSONAL)
+
+
+async def test_nothing_personal_is_in_what_leaves_or_in_the_adapters_database(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with county(tmp_path) as at:
+        shown = county_pb2.EvidenceReference(kind=codes.EVIDENCE_KIND_REPORT_BEING_FILED, reference="REF-77-1234")
+        with caplog.at_level(logging.DEBUG):
+            await check(at, "workers", evidence=[shown])
+        sent = b"".join(payload + repr(claims).encode() for _, payload, claims in at.gateway.calls)
+    stored = b"".join((tmp_path / name).read_bytes() for name in os.listdir(tmp_path) if name.startswith("adapter.db"))
+    logged = " ".join(f"{record.getMessage()} {vars(record)!r}" for record in caplog.records).encode()
+    for word in PERSONAL:
+        assert word.encode() not in sent + stored + logged, word
+    # The control: what was sent is in the database, and would have been found there.
+    assert at.gateway.calls[0][1] in stored
+
+
+async def test_a_gateway_that_is_away_is_told_as_such_and_never_as_a_negative(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+
+        async def call(rpc: Any, request: Any, *, seconds: float) -> Any:
+            raise CallFailed(CallFault.TIMED_OUT)
+
+        at.gateway.call = call  # type: ignore[method-assign]
+        found = await refusal(at, CHECK, missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)), "workers")
+    assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_UNAVAILABLE")
+    assert "not a negative answer" in found.text
+
+
+async def test_a_call_without_a_deadline_ends_all_the_same(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        at.gateway.unreachable = 1
+        answer = missing_pb2.CheckFlagResponse.FromString(
+            await at.raw(
+                f"/homeward.county.v1.{CHECK}",
+                missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)).SerializeToString(),
+                metadata=_bearer(at, "workers"),
+                seconds=None,
+            )
+        )
+    assert answer.outcome == codes.OUTCOME_ANSWERED
+
+
+async def test_a_shelters_refused_question_leaves_no_trace_outside(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        request = missing_pb2.CheckFlagRequest(inquiry=inquiry(codes.PURPOSE_VOLUNTARY_SHELTER))
+        answer = await at.call(CHECK, request, missing_pb2.CheckFlagResponse, "shelter")
+        assert at.gateway.calls == []
+        with at.store.read() as connection:
+            assert len(connection.execute(select(tables.local_event)).all()) == 1
+    assert not answer.HasField("receipt")
+    assert answer.duty_line == "+16615550100"

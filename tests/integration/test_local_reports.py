@@ -1,0 +1,316 @@
+"""Reports and authorities through the local endpoint: what is stated here, and what leaves."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+
+from adapters.node import rpcs
+from gateway.protocol.authority_wire import open_authority
+from gateway.protocol.names import FlagState
+from gateway.protocol.outcomes import Outcome
+from gateway.protocol.wire_names import to_wire
+from homeward.county.v1 import authority_pb2, county_pb2, missing_pb2
+from homeward.gateway.v1 import authority_pb2 as gateway_authority
+from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1 import missing_pb2 as gateway_missing
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.records_pb2 import FlagLocate
+from tests.integration.local_kit import (
+    LOCATE,
+    OWN_HANDLE,
+    OWN_YOUTH,
+    PERSONAL,
+    County,
+    county,
+    inquiry,
+    refusal,
+)
+from tests.unit.local.exchange import (
+    CANARY,
+    CANARY_BIRTH,
+    CANARY_SURNAME,
+)
+from tests.unit.node.world import ASKER, FLAG, NOW, directory, stamp
+
+
+def recorded(at: County, kind: str, response: Any, **fields: Any) -> Any:
+    """An answer of the exchange that records something."""
+
+    def answer(payload: bytes, claims: Any) -> Any:
+        made = response(outcome=to_wire(Outcome.RECORDED), receipt=at.gateway.leaf(kind, payload, claims, "RECORDED"))
+        for name, value in fields.items():
+            setattr(made, name, value(payload) if callable(value) else value)
+        return made
+
+    return answer
+
+
+async def test_a_flag_of_an_own_youth_is_signed_here_and_its_details_stay_here(tmp_path: Path) -> None:
+    sent: list[gateway_missing.FlagReport] = []
+
+    def flag_of(payload: bytes) -> bytes:
+        report = gateway_missing.FlagReport.FromString(payload)
+        sent.append(report)
+        return FlagStatement.FromString(report.flag_statement.payload).flag_id
+
+    async with county(tmp_path) as at:
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(
+            at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_of, late=True
+        )
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE),
+            local_id=OWN_YOUTH,
+            learn_time=stamp(NOW - timedelta(hours=31)),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20", last_seen_county="06037"),
+        )
+        answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert (answer.outcome, answer.late) == (codes.OUTCOME_RECORDED, True)
+    assert answer.flag_id == flag.flag_id.hex()
+    assert flag.recorded
+    (report,) = sent
+    assert report.subject_handle == OWN_HANDLE
+    assert b"06037" not in report.SerializeToString()
+    assert flag.locate.last_seen_county == "06037"
+
+
+async def raise_own_flag(at: County) -> missing_pb2.RaiseFlagResponse:
+    """A flag of this agency's own youth, recorded at the exchange."""
+
+    def flag_of(payload: bytes) -> bytes:
+        report = gateway_missing.FlagReport.FromString(payload)
+        return FlagStatement.FromString(report.flag_statement.payload).flag_id
+
+    at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(
+        at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_of
+    )
+    request = missing_pb2.RaiseFlagRequest(
+        inquiry=inquiry(LOCATE),
+        local_id=OWN_YOUTH,
+        learn_time=stamp(NOW),
+        flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+    )
+    answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+    return cast(missing_pb2.RaiseFlagResponse, answer)
+
+
+async def test_a_report_that_only_supports_another_owners_flag_leaves_no_flag_here(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse)
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE),
+            local_id=OWN_YOUTH,
+            learn_time=stamp(NOW),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+        )
+        answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        assert at.flags.of(OWN_HANDLE) == []
+    assert answer.flag_id == ""
+
+
+async def test_a_youth_outside_the_caseload_cannot_be_flagged_as_an_own_one(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE),
+            local_id="invented-9999",
+            learn_time=stamp(NOW),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+        )
+        found = await refusal(at, "MissingService/RaiseFlag", request, "workers")
+        assert at.gateway.calls == []
+    assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "YOUTH_NOT_IN_CASELOAD")
+
+
+async def test_a_duty_done_raises_the_version_and_an_unknown_flag_is_not_found(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(
+            at, "flag.updated", gateway_missing.UpdateFlagResponse
+        )
+        done = gateway_missing.DutyDone(duty=gateway_missing.DUTY_NCMEC_REPORT, done_time=stamp(NOW))
+        request = missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex(), duties=[done])
+        answer = await at.call("MissingService/UpdateFlag", request, missing_pb2.UpdateFlagResponse, "workers")
+        (changed,) = at.flags.of(OWN_HANDLE)
+        unknown = missing_pb2.UpdateFlagRequest(flag_id="f" * 32)
+        found = await refusal(at, "MissingService/UpdateFlag", unknown, "workers")
+    assert answer.outcome == codes.OUTCOME_RECORDED
+    assert (changed.version, changed.recorded) == (2, True)
+    assert changed.casework.ncmec_report_time == stamp(NOW)
+    assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "FLAG_NOT_FOUND")
+
+
+async def test_only_the_owner_ends_a_flag_and_anybody_else_reports_the_youth_located(tmp_path: Path) -> None:
+    sent: list[gateway_missing.FlagResolution] = []
+
+    def state(payload: bytes) -> int:
+        sent.append(gateway_missing.FlagResolution.FromString(payload))
+        return to_wire(FlagState.RESOLVED if sent[-1].HasField("flag_statement") else FlagState.LOCATED_PENDING)
+
+    async with county(tmp_path) as at:
+        own = (await raise_own_flag(at)).flag_id
+        at.gateway.answers[rpcs.RESOLVE_FLAG.path] = recorded(
+            at, "flag.resolved", gateway_missing.ResolveFlagResponse, flag_state=state
+        )
+        answers = []
+        for flag_id in (own, FLAG.hex()):
+            request = missing_pb2.ResolveFlagRequest(
+                flag_id=flag_id, resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME
+            )
+            answers.append(
+                await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
+            )
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert [each.flag_state for each in answers] == [codes.FLAG_STATE_RESOLVED, codes.FLAG_STATE_LOCATED_PENDING]
+    assert flag.state is FlagState.RESOLVED
+    assert flag.casework.resolution_group == codes.RESOLUTION_GROUP_RETURNED_SAME
+
+
+async def test_a_located_report_names_the_callers_county_unless_it_says_otherwise(tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    def located(payload: bytes) -> bytes:
+        sent.append(gateway_missing.LocatedReport.FromString(payload).located_county)
+        return b""
+
+    async with county(tmp_path) as at:
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            located(payload)
+            receipt = at.gateway.leaf("flag.located", payload, claims, "RECORDED")
+            return gateway_missing.ReportLocatedResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+        at.gateway.answers[rpcs.REPORT_LOCATED.path] = answer
+        for where in ("", "06037"):
+            request = missing_pb2.ReportLocatedRequest(
+                flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW), located_county=where
+            )
+            done = await at.call(
+                "MissingService/ReportLocated", request, missing_pb2.ReportLocatedResponse, "workers"
+            )
+            assert done.outcome == codes.OUTCOME_RECORDED
+    assert sent == ["06029", "06037"]
+
+
+async def test_a_report_whose_receipt_is_about_something_else_is_refused(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            receipt = at.gateway.leaf("flag.located", b"another request", claims, "RECORDED")
+            return gateway_missing.ReportLocatedResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+        at.gateway.answers[rpcs.REPORT_LOCATED.path] = answer
+        request = missing_pb2.ReportLocatedRequest(
+            flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW)
+        )
+        found = await refusal(at, "MissingService/ReportLocated", request, "workers")
+    assert (found.code, found.reason) == (grpc.StatusCode.DATA_LOSS, "EVIDENCE_INVALID")
+    assert found.fault == "receipt_request"
+
+
+
+
+
+def consent_request(**changes: Any) -> authority_pb2.RecordAuthorityRequest:
+    given: dict[str, Any] = {
+        "youth": county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date=CANARY_BIRTH),
+        "basis": codes.BASIS_CONSENT,
+        "grantor": gateway_authority.GRANTOR_PARENT_GUARDIAN,
+        "purposes": [codes.PURPOSE_CFT_COORDINATION],
+        "field_sets": [codes.FIELD_SET_FS4_PLACEMENT_SUMMARY],
+        "recipient_agencies": ["06037.prob"],
+        "expire_time": stamp(NOW + timedelta(days=300)),
+        "evidence_reference": "REF-77-1234",
+        "language_text": f"I, the parent of {CANARY}, agree.",
+        "copy_given_to_youth": True,
+    }
+    return authority_pb2.RecordAuthorityRequest(**(given | changes))
+
+
+async def test_a_consent_is_signed_here_and_names_nobody(tmp_path: Path) -> None:
+    sent: list[SignedEnvelope] = []
+
+    async with county(tmp_path) as at:
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            sent.append(gateway_authority.AuthorityRecord.FromString(payload).authority)
+            receipt = at.gateway.leaf("authority.recorded", payload, claims, "RECORDED")
+            return gateway_authority.RecordAuthorityResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+        at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = answer
+        done = await at.call(
+            "AuthorityService/RecordAuthority", consent_request(), authority_pb2.RecordAuthorityResponse, "workers"
+        )
+    (envelope,) = sent
+    kept = open_authority(envelope, directory(), NOW)
+    assert done.authority_id == kept.authority_id.hex()
+    assert kept.issuer_agency == ASKER
+    assert kept.subject is not None
+    assert len(kept.subject.token_digests) == 6
+    assert not any(word.encode() in envelope.payload for word in PERSONAL)
+    # 18 in 2029: the life of this consent ends long before.
+    assert not gateway_authority.Authority.FromString(envelope.payload).expires_at_majority
+
+
+async def test_an_own_youth_is_named_by_its_handle(tmp_path: Path) -> None:
+    sent: list[gateway_authority.Authority] = []
+
+    async with county(tmp_path) as at:
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            record = gateway_authority.AuthorityRecord.FromString(payload)
+            sent.append(gateway_authority.Authority.FromString(record.authority.payload))
+            receipt = at.gateway.leaf("authority.recorded", payload, claims, "RECORDED")
+            return gateway_authority.RecordAuthorityResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+        at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = answer
+        request = consent_request(local_id=OWN_YOUTH)
+        await at.call(
+            "AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers"
+        )
+        assert at.tokens.people == []
+    assert sent[0].subject.handle == OWN_HANDLE
+
+
+async def test_listed_authorities_are_verified_and_come_without_their_subject(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        stored: list[SignedEnvelope] = []
+
+        def record(payload: bytes, claims: Any) -> Any:
+            stored.append(gateway_authority.AuthorityRecord.FromString(payload).authority)
+            receipt = at.gateway.leaf("authority.recorded", payload, claims, "RECORDED")
+            return gateway_authority.RecordAuthorityResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+        def listing(payload: bytes, claims: Any) -> Any:
+            item = gateway_authority.ListedAuthority(authority=stored[0], revoke_time=stamp(NOW))
+            item.recorded.create_time.CopyFrom(stamp(NOW))
+            return gateway_authority.ListAuthoritiesResponse(
+                outcome=codes.OUTCOME_ANSWERED,
+                authorities=[item],
+                receipt=at.gateway.leaf("authority.listed", payload, claims, "ANSWERED"),
+            )
+
+        at.gateway.answers |= {rpcs.RECORD_AUTHORITY.path: record, rpcs.LIST_AUTHORITIES.path: listing}
+        await at.call(
+            "AuthorityService/RecordAuthority", consent_request(), authority_pb2.RecordAuthorityResponse, "workers"
+        )
+        request = authority_pb2.ListAuthoritiesRequest()
+        page = await at.call(
+            "AuthorityService/ListAuthorities", request, authority_pb2.ListAuthoritiesResponse, "workers"
+        )
+        stored[0].signature = bytes(64)
+        found = await refusal(at, "AuthorityService/ListAuthorities", request, "workers")
+    (item,) = page.authorities
+    assert not item.authority.HasField("subject")
+    assert item.revoke_time == stamp(NOW)
+    assert (found.reason, found.fault) == ("EVIDENCE_INVALID", "authority")
+
+
+async def test_a_teacher_cannot_record_a_consent(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        found = await refusal(at, "AuthorityService/RecordAuthority", consent_request(), "teachers")
+        assert at.gateway.calls == []
+    assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")

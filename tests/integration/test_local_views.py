@@ -1,0 +1,130 @@
+"""The county's own view through the local endpoint: the log in words, alerts, the adapter's state."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from adapters.node import rpcs
+from adapters.node import store as tables
+from homeward.audit.v1 import service_pb2 as audit
+from homeward.audit.v1.log_pb2 import EntryFilter
+from homeward.county.v1 import access_pb2, missing_pb2
+from homeward.gateway.v1 import link_pb2
+from tests.integration.local_kit import (
+    LOCATE,
+    OWN_HANDLE,
+    OWN_YOUTH,
+    County,
+    county,
+    refusal,
+)
+from tests.unit.node.world import ASKER, NOW, SOURCE, receipt_of
+
+
+def entry(index: int, **said: bytes) -> Any:
+    return receipt_of({"kind": b"access.decision", "request": bytes(32), **said}, index=index, time=NOW)
+
+
+def entries_of(at: County, entries: list[Any], **changes: Any) -> None:
+    def answer(payload: bytes, claims: Any) -> Any:
+        assert claims.purpose == "OVERSIGHT_AUDIT"
+        assert audit.EntryQuery.FromString(payload).filter.agency == ASKER
+        receipt = at.gateway.leaf("audit.read", payload, claims, "ANSWERED")
+        made = {"permitted": True, "entries": entries, "next_after_index": -1, "receipt": receipt}
+        return audit.ListEntriesResponse(**(made | changes))
+
+    at.gateway.answers[rpcs.LIST_ENTRIES.path] = answer
+
+
+async def test_the_privacy_officer_reads_verified_entries_in_words(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        with at.store.write() as connection:
+            connection.execute(tables.subject.insert().values(local_id=OWN_YOUTH, handle=OWN_HANDLE))
+        said = {
+            "decision": b"DENY",
+            "outcome": b"NO_DISCLOSABLE_RECORD",
+            "reason": b"RECORD_SENSITIVE",
+            "purpose": b"PLACEMENT_PLANNING",
+            "handle": OWN_HANDLE,
+        }
+        entries_of(at, [entry(5, **said), entry(9)])
+        request = access_pb2.ListAccessesRequest(filter=EntryFilter(reason="RECORD_SENSITIVE"))
+        page = await at.call("AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse, "privacy")
+        found = await refusal(at, "AccessLogService/ListAccesses", request, "workers")
+    first, second = page.entries
+    assert (first.index, first.local_id, second.local_id) == (5, OWN_YOUTH, "")
+    assert first.sentence.startswith("2026-11-24 11:10:00 UTC: a question was decided")
+    assert "the requester was told NO_DISCLOSABLE_RECORD" in first.sentence
+    assert "The owner limits access to this case" in first.sentence
+    assert {field.name: field.value for field in first.fields}["handle"] == OWN_HANDLE.hex()
+    assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
+
+
+async def test_one_entry_that_does_not_verify_spoils_the_page(tmp_path: Path) -> None:
+    altered, request = entry(9), access_pb2.ListAccessesRequest()
+    altered.openings[0].value = b"access.outcome"
+    async with county(tmp_path) as at:
+        entries_of(at, [entry(5), altered])
+        first = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+        entries_of(at, [entry(9), entry(5)])
+        second = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+        entries_of(at, [], permitted=False)
+        third = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+    assert (first.code, first.fault) == (grpc.StatusCode.DATA_LOSS, "receipt")
+    assert (second.code, second.fault) == (grpc.StatusCode.DATA_LOSS, "entries_order")
+    assert third.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_alerts_are_followed_from_a_cursor_and_noted_by_a_person(tmp_path: Path) -> None:
+    seen: list[missing_pb2.WatchAlertsResponse] = []
+    async with county(tmp_path) as at, at.channel() as channel:
+        with at.store.write() as connection:
+            connection.execute(tables.subject.insert().values(local_id=OWN_YOUTH, handle=OWN_HANDLE))
+        at.alerts.accept(alert(1), NOW)
+        at.alerts.accept(alert(2), NOW)
+        watch = channel.unary_stream(
+            "/homeward.county.v1.MissingService/WatchAlerts",
+            request_serializer=missing_pb2.WatchAlertsRequest.SerializeToString,
+            response_deserializer=missing_pb2.WatchAlertsResponse.FromString,
+        )
+        metadata = (("authorization", f"Bearer {at.token('workers')}"),)
+        stream = watch(missing_pb2.WatchAlertsRequest(cursor=1, follow=True), metadata=metadata)
+        seen.append(await stream.read())
+        at.alerts.accept(alert(3), NOW)
+        seen.append(await asyncio.wait_for(stream.read(), 5))
+        stream.cancel()
+        note = missing_pb2.AcknowledgeAlertsRequest(sequence=2)
+        noted = await at.call(
+            "MissingService/AcknowledgeAlerts", note, missing_pb2.AcknowledgeAlertsResponse, "workers"
+        )
+    assert [(each.sequence, each.local_id) for each in seen] == [(2, OWN_YOUTH), (3, OWN_YOUTH)]
+    assert seen[0].kind == missing_pb2.ALERT_KIND_LOCATED
+    assert noted.open_count == 1
+
+
+def alert(sequence: int) -> link_pb2.Alert:
+    return link_pb2.Alert(
+        sequence=sequence,
+        kind=link_pb2.ALERT_KIND_LOCATED,
+        subject_handle=OWN_HANDLE,
+        acting_agency=SOURCE,
+        acting_duty_line="+14155550100",
+        purpose=LOCATE,
+    )
+
+
+def test_alert_kinds_agree() -> None:
+    assert dict(missing_pb2.AlertKind.items()) == dict(link_pb2.AlertKind.items())
+
+
+async def test_the_state_is_told_to_anybody_on_the_machine_and_health_is_served(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        state = access_pb2.GetStatusResponse.FromString(
+            await at.raw("/homeward.county.v1.StatusService/GetStatus", b"")
+        )
+        health = health_pb2.HealthCheckResponse.FromString(await at.raw("/grpc.health.v1.Health/Check", b""))
+    assert (state.agency, state.link_up) == (ASKER, True)
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
