@@ -1,0 +1,584 @@
+"""A small exchange for tests of calls that record and read: real keys, directory, policy, log and database.
+
+Agencies, youths and telephone numbers are invented. Tokens are random bytes, one set for each invented name and birth
+date: how tokens are made is not this room's matter. Calls go through the servicers, as a peer makes them.
+
+    world = World(tmp_path)                 # closed with `await world.close()`
+    youth = Youth("Ana Invented", "2010-05-04")
+    handle = await world.register(SF, youth)
+    flag = await world.raise_flag(SF, youth, handle=handle)
+"""
+
+import hashlib
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Table, create_engine, select
+
+from audit.checkpoint import LogSigner
+from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
+from audit.log import Log
+from audit.reader import Reader, Selection
+from audit.startup import create_log
+from audit.store_sqlite import SqliteStore
+from gateway.exchange.access import AccessLog
+from gateway.exchange.authorities import AuthorityRecords
+from gateway.exchange.setting import Setting
+from gateway.exchange.spine import Exchange
+from gateway.members.ledger import Ledger
+from gateway.missing.flags import FlagReports
+from gateway.missing.recording import Recording
+from gateway.ports import SourceUnreachable
+from gateway.protocol.assertion import Claims, sign_assertion
+from gateway.protocol.directory import DirectoryView, certify, read_directory
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import (
+    AgencyId,
+    AgencyKind,
+    AuthorityId,
+    EvidenceKind,
+    FieldSet,
+    FlagState,
+    HandlingCode,
+    Purpose,
+    Restriction,
+    Role,
+    SubjectHandle,
+)
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.sealing import SealKey
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from gateway.protocol.wire_names import to_wire
+from gateway.rpc.access import AuditServicer
+from gateway.rpc.authority import AuthorityServicer
+from gateway.rpc.exchange import ExchangeServicer
+from gateway.rpc.index import IndexServicer
+from gateway.rpc.interceptor import _PEER
+from gateway.rpc.machine import MachineCalls
+from gateway.rpc.missing import MissingServicer
+from gateway.rpc.peer import Peer
+from gateway.store import tables
+from gateway.store.alerts import Alerts
+from gateway.store.authorities import SqlAuthorities
+from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.deeds import SqlDeeds
+from gateway.store.entries import LogEntries
+from gateway.store.flags import SqlFlags
+from gateway.store.index import SqlIndex
+from gateway.store.log_journal import LogJournal
+from gateway.store.lookups import Lookups
+from gateway.store.projections import SqlProjections
+from gateway.store.youth_keys import FileYouthKeys
+from gateway.tokens.index import Registrations
+from homeward.audit.v1 import service_pb2 as audit_pb
+from homeward.audit.v1.log_pb2 import EntryFilter
+from homeward.gateway.v1 import directory_pb2, exchange_pb2, index_pb2, missing_pb2
+from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
+
+START: Final = datetime(2026, 3, 14, 10, 10, tzinfo=UTC)
+TRUST_DOMAIN: Final = "exchange.example"
+EPOCH: Final = "e1"
+ORIGIN: Final = "exchange.example/log"
+
+SF, LA, KERN = AgencyId("06075.cwa"), AgencyId("06037.cwa"), AgencyId("06029.cwa")
+LA_PROB, STRTP = AgencyId("06037.probation"), AgencyId("06037.harbor-strtp")
+POLICE, STATE, FEDERAL = AgencyId("06077.example-pd"), AgencyId("06067.example-state"), AgencyId("06067.example-fed")
+KINDS: Final = {
+    SF: AgencyKind.CWA,
+    LA: AgencyKind.CWA,
+    KERN: AgencyKind.CWA,
+    LA_PROB: AgencyKind.PROB,
+    STRTP: AgencyKind.STRTP,
+    POLICE: AgencyKind.LEA,
+    STATE: AgencyKind.STATE,
+    FEDERAL: AgencyKind.FED,
+}
+SOURCES: Final = (SF, LA, KERN, LA_PROB)
+ROLES: Final = {
+    AgencyKind.CWA: Role("CWA.case_worker"),
+    AgencyKind.PROB: Role("PROB.duty_officer"),
+    AgencyKind.STRTP: Role("STRTP.administrator"),
+    AgencyKind.LEA: Role("LEA.patrol"),
+    AgencyKind.STATE: Role("STATE.cdss_oversight"),
+    AgencyKind.FED: Role("CWA.case_worker"),
+}
+"""The role of an agency's worker, unless a test says otherwise."""
+PRIVACY_OFFICER: Final = Role("COUNTY.privacy_officer")
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Youth:
+    """An invented youth. Twins share a birth date; two people may share both."""
+
+    name: str
+    born: str = "2010-05-04"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member agency with its keys."""
+
+    agency: AgencyId
+    assertion: SigningKey = field(default_factory=SigningKey.generate)
+    envelope: SigningKey = field(default_factory=SigningKey.generate)
+    authority: SigningKey = field(default_factory=SigningKey.generate)
+    record: SigningKey = field(default_factory=SigningKey.generate)
+    seal: SealKey = field(default_factory=SealKey.generate)
+
+    @property
+    def identity(self) -> ChannelIdentity:
+        return ChannelIdentity(TRUST_DOMAIN, ChannelKind.ADAPTER, "a1", self.agency)
+
+    @property
+    def peer(self) -> Peer:
+        thumbprint = hashlib.sha256(self.agency.encode()).digest()
+        return Peer(self.identity, thumbprint, START - timedelta(days=1), START + timedelta(days=60))
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who does something: agency, role, purpose and the authority they name."""
+
+    agency: AgencyId
+    role: Role
+    purpose: Purpose = Purpose.MFC_LOCATE
+    authority_id: AuthorityId | None = None
+
+
+def staff(agency: AgencyId, purpose: Purpose = Purpose.MFC_LOCATE, role: Role | None = None) -> Act:
+    """A worker of this agency."""
+    return Act(agency, role or ROLES[KINDS[agency]], purpose)
+
+
+def officer(agency: AgencyId) -> Act:
+    """The privacy officer of a county agency, or the state's reviewer."""
+    role = ROLES[AgencyKind.STATE] if KINDS[agency] is AgencyKind.STATE else PRIVACY_OFFICER
+    return Act(agency, role, Purpose.OVERSIGHT_AUDIT)
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **duration: float) -> None:
+        self.time += timedelta(**duration)
+
+    async def until(self, moment: datetime) -> None:
+        self.time = max(self.time, moment)
+
+
+class SilentSources:
+    """Sources nobody reaches; remembers who was told of alerts."""
+
+    def __init__(self) -> None:
+        self.alerted_agencies: list[AgencyId] = []
+        self.answer: Callable[[AgencyId, WorkOrder], WorkResult] | None = None
+        """What a reached source answers; None: no source is reached."""
+
+    async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
+        if self.answer is None:
+            raise SourceUnreachable(exchange_pb2.SOURCE_STATUS_OFFLINE)
+        return self.answer(agency, order)
+
+    def alerted(self, agency: AgencyId) -> None:
+        self.alerted_agencies.append(agency)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An entry as somebody with every key reads it."""
+
+    entry: StoredEntry = field(repr=False)
+    op: Mapping[str, str]
+    req: Mapping[str, bytes]
+    hold: Mapping[str, bytes]
+    youth: Mapping[str, bytes]
+
+    @property
+    def kind(self) -> str:
+        return self.entry.kind
+
+    @property
+    def field_count(self) -> int:
+        return len(self.op) + len(self.req) + len(self.hold) + len(self.youth)
+
+
+class World:
+    """The exchange, its members and its log."""
+
+    def __init__(self, directory: Path) -> None:
+        self.clock, self.policy, self.sources = Clock(), load_california(), SilentSources()
+        self.members = {agency: Member(agency) for agency in KINDS}
+        self.roots = {fips: SigningKey.generate() for fips in sorted({agency[:5] for agency in KINDS})}
+        self.flag_keys = {fips: SigningKey.generate() for fips in self.roots}
+        self.class_keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
+        self.signer = LogSigner(ORIGIN, Ed25519PrivateKey.generate())
+        self._tokens: dict[tuple[str, str, str], tuple[bytes, ...]] = {}
+        self._assertions = 0
+        self._database = directory / "gateway.db"
+        self._view = self._compose()
+        self._open_log(directory)
+        self._assemble()
+
+    # --- what tests do ---------------------------------------------------------------------
+
+    async def register(
+        self, agency: AgencyId, youth: Youth, *, restriction: Restriction = Restriction.NONE, placed_in: str = ""
+    ) -> SubjectHandle:
+        """The agency lists this youth; its handle."""
+        handle = handle_of(agency, youth)
+        subject = index_pb2.Subject(
+            handle=handle,
+            tokens=self.tokens(youth),
+            restriction=to_wire(restriction),  # type: ignore[arg-type]
+            placement_county=placed_in,
+        )
+        await self.list_subjects(agency, subjects=[subject])
+        return handle
+
+    async def list_subjects(
+        self,
+        agency: AgencyId,
+        *,
+        subjects: Iterable[index_pb2.Subject] = (),
+        removed: Iterable[bytes] = (),
+        request_id: bytes = b"",
+    ) -> index_pb2.RegisterSubjectsResponse:
+        """A batch of changes of the agency's list."""
+        batch = index_pb2.RegistrationBatch(
+            request_id=request_id or os.urandom(16), subjects=subjects, removed_handles=removed
+        )
+        request = index_pb2.RegisterSubjectsRequest(envelope=wrap(batch, self.members[agency].envelope))
+        return await self.as_peer(agency, lambda: self.index.RegisterSubjects(request, None))
+
+    async def heartbeat(
+        self, agency: AgencyId, *, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE, revision: int = 1
+    ) -> index_pb2.HeartbeatResponse:
+        """The agency's list counts as current."""
+        message = index_pb2.IndexHeartbeat(
+            revision=revision,
+            scope=scope,  # type: ignore[arg-type]
+            data_as_of_time=stamp(self.clock()),
+            create_time=stamp(self.clock()),
+        )
+        request = index_pb2.HeartbeatRequest(envelope=wrap(message, self.members[agency].envelope))
+        return await self.as_peer(agency, lambda: self.index.Heartbeat(request, None))
+
+    async def raise_flag(
+        self,
+        agency: AgencyId,
+        youth: Youth,
+        *,
+        handle: SubjectHandle | None = None,
+        act: Act | None = None,
+        statement: SignedEnvelope | None = None,
+        learned: datetime | None = None,
+        request_id: bytes = b"",
+        tokens: TokenSet | None = None,
+    ) -> missing_pb2.RaiseFlagResponse:
+        """A report that the youth is missing; with a handle as its owner, under a statement made here or given."""
+        if handle is not None and statement is None:
+            statement = self.statement(agency)
+        report = missing_pb2.FlagReport(
+            request_id=request_id or os.urandom(16),
+            subject_handle=handle or b"",
+            tokens=tokens or self.tokens(youth),
+            flag_statement=statement,
+            learn_time=stamp(learned or self.clock()),
+        )
+        request = self.signed(missing_pb2.RaiseFlagRequest, report, act or staff(agency))
+        return await self.as_peer(agency, lambda: self.missing.RaiseFlag(request, None))
+
+    async def check_flag(
+        self, agency: AgencyId, youth: Youth, *, request_id: bytes = b""
+    ) -> exchange_pb2.CheckFlagResponse:
+        """A flag check by whoever has the youth in front of them."""
+        query = exchange_pb2.FlagQuery(
+            request_id=request_id or os.urandom(16),
+            tokens=self.tokens(youth),
+            evidence=[evidence(EvidenceKind.YOUTH_PRESENT)],
+        )
+        request = self.signed(exchange_pb2.CheckFlagRequest, query, staff(agency, Purpose.MFC_HANDOFF))
+        return await self.as_peer(agency, lambda: self.exchange_servicer.CheckFlag(request, None))
+
+    async def ask_records(self, agency: AgencyId, youth: Youth) -> exchange_pb2.RequestRecordsResponse:
+        """A placement worker with an open case asks for placement history."""
+        query = exchange_pb2.RecordsQuery(
+            request_id=os.urandom(16),
+            tokens=self.tokens(youth),
+            evidence=[evidence(EvidenceKind.OPEN_CASE)],
+            field_sets=[to_wire(FieldSet.FS5_PLACEMENT_DETAIL)],  # type: ignore[list-item]
+            recipient_key_id=self.members[agency].seal.key_id,
+        )
+        act = staff(agency, Purpose.PLACEMENT_PLANNING, Role("CWA.placement_worker"))
+        request = self.signed(exchange_pb2.RequestRecordsRequest, query, act)
+        return await self.as_peer(agency, lambda: self.exchange_servicer.RequestRecords(request, None))
+
+    async def read_log(
+        self, act: Act, *, wanted: EntryFilter | None = None, page_size: int = 0, after: int = -1
+    ) -> audit_pb.ListEntriesResponse:
+        """One page of the log as this agency sees it."""
+        query = audit_pb.EntryQuery(request_id=os.urandom(16), filter=wanted, page_size=page_size, after_index=after)
+        request = self.signed(audit_pb.ListEntriesRequest, query, act)
+        return await self.as_peer(act.agency, lambda: self.audit.ListEntries(request, None))
+
+    def statement(
+        self,
+        agency: AgencyId,
+        *,
+        flag_id: bytes = b"",
+        state: FlagState = FlagState.ACTIVE,
+        version: int = 1,
+        handling: HandlingCode = HandlingCode.CALL_DUTY_LINE,
+        life: timedelta = timedelta(days=30),
+        county: str = "",
+        key: SigningKey | None = None,
+    ) -> SignedEnvelope:
+        """What the agency's county states of a flag; a fresh flag unless one is named."""
+        message = exchange_pb2.FlagStatement(
+            flag_id=flag_id or os.urandom(16),
+            county=county or agency[:5],
+            state=to_wire(state),  # type: ignore[arg-type]
+            handling_code=to_wire(handling),  # type: ignore[arg-type]
+            version=version,
+            issue_time=stamp(self.clock()),
+            expire_time=stamp(self.clock() + life),
+        )
+        return wrap(message, key or self.flag_keys[agency[:5]])
+
+    def tokens(self, youth: Youth) -> TokenSet:
+        """Tokens of the youth: the same random bytes whoever asks; a name alone is the weaker key."""
+        groups = (("name_dob", youth.name), ("skeleton_dob", youth.name.lower()[:6]))
+        return TokenSet(
+            epoch=EPOCH,
+            scheme="core-1",
+            keys=[KeyTokens(key=key, present=True, tokens=self._minted(key, said, youth.born)) for key, said in groups],
+        )
+
+    def signed(self, request_type: type[M], payload: Message, act: Act, *, assertion_id: str = "") -> M:
+        """The request: exact bytes and the county's signed word that its user says exactly this."""
+        data, member, now = payload.SerializeToString(), self.members[act.agency], self.clock()
+        self._assertions += 1
+        claims = Claims(
+            issuer=act.agency,
+            subject="worker-1",
+            actor=member.identity.uri,
+            role=act.role,
+            purpose=act.purpose,
+            authority_id=act.authority_id,
+            request_digest=hashlib.sha256(data).digest(),
+            channel_thumbprint=member.peer.thumbprint,
+            audience=TRUST_DOMAIN,
+            assertion_id=assertion_id or f"jti-{self._assertions}",
+            issued=now,
+            expires=now + timedelta(seconds=60),
+            login=now - timedelta(minutes=1),
+        )
+        return request_type(payload=data, user_assertion=sign_assertion(claims, member.assertion))
+
+    async def as_peer(self, agency: AgencyId, call: Callable[[], Awaitable[M]]) -> M:
+        """The answer to a call that this agency's adapter makes."""
+        bound = _PEER.set(self.members[agency].peer)
+        try:
+            return await call()
+        finally:
+            _PEER.reset(bound)
+
+    async def alerts(self, agency: AgencyId) -> list[Alert]:
+        """Every alert of the agency so far."""
+        return list(await Alerts(self.lookups).after(agency, 0))
+
+    def rows(self, table: Table) -> list[Mapping[str, object]]:
+        """Everything in a table."""
+        engine = create_engine(f"sqlite:///{self._database}")
+        with engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(select(table)).mappings()]
+        engine.dispose()
+        return found
+
+    async def leaves(self, start: int = 0) -> list[Leaf]:
+        """Entries from this index on, with everything open that a listed youth's key opens."""
+        marks: dict[bytes, bytes] = {}
+        for row in self.rows(tables.subject):
+            owner, handle = AgencyId(str(row["owner"])), SubjectHandle(bytes(row["handle"]))  # type: ignore[call-overload]
+            marks |= await self.youth_keys.marks(owner, [handle])
+        return [self._leaf(entry, marks.get(entry.tag)) for entry in self.reader.entries(Selection(start=start))]
+
+    def size(self) -> int:
+        """Number of entries."""
+        return self.reader.tree().size
+
+    def directory(self) -> DirectoryView:
+        """The directory in force."""
+        return self._view
+
+    async def close(self) -> None:
+        await self.log.close()
+        self.reader.close()
+        self.youth_keys.close()
+
+    # --- how it is put together ------------------------------------------------------------
+
+    def _minted(self, key: str, said: str, born: str) -> tuple[bytes, ...]:
+        return self._tokens.setdefault((key, said, born), tuple(os.urandom(16) for _ in range(4)))
+
+    def _leaf(self, entry: StoredEntry, youth_key: bytes | None) -> Leaf:
+        keys = self.class_keys
+
+        def opened(cls: FieldClass, key: bytes) -> dict[str, bytes]:
+            return {each.name: each.value for each in open_class(entry, cls, key)}
+
+        return Leaf(
+            entry,
+            op={name: value.decode() for name, value in opened(FieldClass.OP, keys.op).items()},
+            req=opened(FieldClass.REQ, keys.req),
+            hold=opened(FieldClass.HOLD, keys.hold),
+            youth=opened(FieldClass.YOUTH, youth_key) if youth_key is not None else {},
+        )
+
+    def _compose(self) -> DirectoryView:
+        message = directory_pb2.Directory(
+            trust_domain=TRUST_DOMAIN,
+            version=1,
+            create_time=stamp(START),
+            counties=[self._county(fips) for fips in self.roots],
+            members=[self._member(member) for member in self.members.values()],
+            log_key=self.signer.public.raw,
+            log_origin=ORIGIN,
+            policy_version=self.policy.version,
+            policy_digest=self.policy.digest,
+            epoch=EPOCH,
+        )
+        return read_directory(message.SerializeToString())
+
+    def _county(self, fips: str) -> directory_pb2.County:
+        return directory_pb2.County(
+            fips=fips,
+            root_key=self.roots[fips].public_bytes,
+            duty_line="+15550100101",
+            hotline="+15550100102",
+            flag_keys=[self._stated(fips, "", directory_pb2.KEY_USE_FLAG, self.flag_keys[fips].public_bytes)],
+        )
+
+    def _member(self, member: Member) -> directory_pb2.Member:
+        agency, keys = member.agency, {
+            directory_pb2.KEY_USE_ASSERTION: member.assertion.public_bytes,
+            directory_pb2.KEY_USE_ENVELOPE: member.envelope.public_bytes,
+            directory_pb2.KEY_USE_AUTHORITY: member.authority.public_bytes,
+            directory_pb2.KEY_USE_RECORD: member.record.public_bytes,
+            directory_pb2.KEY_USE_SEAL: member.seal.public_bytes,
+        }  # fmt: skip
+        return directory_pb2.Member(
+            agency=agency,
+            kind=to_wire(KINDS[agency]),  # type: ignore[arg-type]
+            keys=[self._stated(agency[:5], agency, use, public) for use, public in keys.items()],
+            has_sources=agency in SOURCES,
+        )
+
+    def _stated(self, fips: str, agency: str, use: int, public: bytes) -> SignedEnvelope:
+        statement = directory_pb2.KeyStatement(
+            use=use,  # type: ignore[arg-type]
+            agency=agency,
+            county=fips,
+            public_key=public,
+            effective_time=stamp(START - timedelta(days=1)),
+            expire_time=stamp(START + timedelta(days=60)),
+        )
+        return certify(statement, self.roots[fips])
+
+    def _open_log(self, directory: Path) -> None:
+        store = SqliteStore(self._database)
+        create_log(store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
+        FileYouthKeys.create(directory / "keys.db")
+        self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
+        self.log = Log.open(
+            store,
+            signer=self.signer,
+            keys=self.class_keys,
+            high_water=directory / "high-water",
+            now=self.clock,
+            random_bytes=os.urandom,
+        )
+        self.reader = Reader(store)
+        self.lookups = Lookups(self.reader, threaded=False)
+
+    def _assemble(self) -> None:
+        now, journal, index = self.clock, LogJournal(self.log, self.class_keys), SqlIndex(self.lookups, at_rest)
+        self.setting = Setting(
+            policy=self.policy,
+            directory=self.directory,
+            journal=journal,
+            index=index,
+            authorities=SqlAuthorities(self.lookups),
+            projections=SqlProjections(),
+            youth_keys=self.youth_keys,
+            sources=self.sources,
+            pairwise=pairwise,
+            random_bytes=os.urandom,
+            now=now,
+            until=now.until,
+            auto=True,
+        )
+        exchange, machine = Exchange(self.setting), MachineCalls(self.directory, now)
+        entries = LogEntries(self.log, self.reader, self.class_keys)
+        deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups)
+        self.exchange = exchange
+        self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
+        self.authority = AuthorityServicer(
+            AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed),
+            exchange,
+            now=now,
+        )
+        self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
+        registrations = Registrations(Ledger(self.log, self.reader), directory=self.directory, at_rest=at_rest, now=now)
+        self.index = IndexServicer(registrations, machine)
+        self.exchange_servicer = ExchangeServicer(
+            exchange,
+            journal=journal,
+            machine=machine,
+            pairwise=pairwise,
+            policy_version=self.policy.version,
+            now=now,
+        )
+
+
+def handle_of(agency: AgencyId, youth: Youth) -> SubjectHandle:
+    """The agency's own handle of the youth."""
+    return SubjectHandle(hashlib.sha256(f"{agency} {youth.name} {youth.born}".encode()).digest()[:16])
+
+
+def at_rest(token: bytes) -> bytes:
+    """How a token rests in the index."""
+    return hashlib.sha256(b"rest" + token).digest()[:16]
+
+
+def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:
+    """A handle between two agencies."""
+    return hashlib.sha256(f"{requester} {owner}".encode() + handle).digest()[:16]
+
+
+def evidence(kind: EvidenceKind) -> Evidence:
+    """Evidence with a commitment to some reference."""
+    return Evidence(kind=to_wire(kind), reference_commitment=b"c" * 32)  # type: ignore[arg-type]
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """The moment as a message."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
