@@ -13,13 +13,12 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Table, create_engine, select
 
 from audit.checkpoint import LogSigner
@@ -37,12 +36,10 @@ from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.ports import SourceUnreachable
 from gateway.protocol.assertion import Claims, sign_assertion
-from gateway.protocol.directory import DirectoryView, certify, read_directory
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import (
     AgencyId,
-    AgencyKind,
-    AuthorityId,
     EvidenceKind,
     FieldSet,
     FlagState,
@@ -53,9 +50,7 @@ from gateway.protocol.names import (
     SubjectHandle,
 )
 from gateway.protocol.policy.bundle import load_california
-from gateway.protocol.sealing import SealKey
 from gateway.protocol.signing import SigningKey
-from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
@@ -64,7 +59,6 @@ from gateway.rpc.index import IndexServicer
 from gateway.rpc.interceptor import _PEER
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.missing import MissingServicer
-from gateway.rpc.peer import Peer
 from gateway.store import tables
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
@@ -80,90 +74,24 @@ from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.audit.v1.log_pb2 import EntryFilter
-from homeward.gateway.v1 import directory_pb2, exchange_pb2, index_pb2, missing_pb2
+from homeward.gateway.v1 import exchange_pb2, index_pb2, missing_pb2
 from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
+from tests.unit.exchange.members import (
+    EPOCH,
+    ORIGIN,
+    SOURCES,
+    START,
+    TRUST_DOMAIN,
+    Act,
+    Membership,
+    Youth,
+    handle_of,
+    staff,
+    stamp,
+)
 
-START: Final = datetime(2026, 3, 14, 10, 10, tzinfo=UTC)
-TRUST_DOMAIN: Final = "exchange.example"
-EPOCH: Final = "e1"
-ORIGIN: Final = "exchange.example/log"
-
-SF, LA, KERN = AgencyId("06075.cwa"), AgencyId("06037.cwa"), AgencyId("06029.cwa")
-LA_PROB, STRTP = AgencyId("06037.probation"), AgencyId("06037.harbor-strtp")
-POLICE, STATE, FEDERAL = AgencyId("06077.example-pd"), AgencyId("06067.example-state"), AgencyId("06067.example-fed")
-KINDS: Final = {
-    SF: AgencyKind.CWA,
-    LA: AgencyKind.CWA,
-    KERN: AgencyKind.CWA,
-    LA_PROB: AgencyKind.PROB,
-    STRTP: AgencyKind.STRTP,
-    POLICE: AgencyKind.LEA,
-    STATE: AgencyKind.STATE,
-    FEDERAL: AgencyKind.FED,
-}
-SOURCES: Final = (SF, LA, KERN, LA_PROB)
-ROLES: Final = {
-    AgencyKind.CWA: Role("CWA.case_worker"),
-    AgencyKind.PROB: Role("PROB.duty_officer"),
-    AgencyKind.STRTP: Role("STRTP.administrator"),
-    AgencyKind.LEA: Role("LEA.patrol"),
-    AgencyKind.STATE: Role("STATE.cdss_oversight"),
-    AgencyKind.FED: Role("CWA.case_worker"),
-}
-"""The role of an agency's worker, unless a test says otherwise."""
-PRIVACY_OFFICER: Final = Role("COUNTY.privacy_officer")
 M = TypeVar("M", bound=Message)
-
-
-@dataclass(frozen=True)
-class Youth:
-    """An invented youth. Twins share a birth date; two people may share both."""
-
-    name: str
-    born: str = "2010-05-04"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member agency with its keys."""
-
-    agency: AgencyId
-    assertion: SigningKey = field(default_factory=SigningKey.generate)
-    envelope: SigningKey = field(default_factory=SigningKey.generate)
-    authority: SigningKey = field(default_factory=SigningKey.generate)
-    record: SigningKey = field(default_factory=SigningKey.generate)
-    seal: SealKey = field(default_factory=SealKey.generate)
-
-    @property
-    def identity(self) -> ChannelIdentity:
-        return ChannelIdentity(TRUST_DOMAIN, ChannelKind.ADAPTER, "a1", self.agency)
-
-    @property
-    def peer(self) -> Peer:
-        thumbprint = hashlib.sha256(self.agency.encode()).digest()
-        return Peer(self.identity, thumbprint, START - timedelta(days=1), START + timedelta(days=60))
-
-
-@dataclass(frozen=True)
-class Act:
-    """Who does something: agency, role, purpose and the authority they name."""
-
-    agency: AgencyId
-    role: Role
-    purpose: Purpose = Purpose.MFC_LOCATE
-    authority_id: AuthorityId | None = None
-
-
-def staff(agency: AgencyId, purpose: Purpose = Purpose.MFC_LOCATE, role: Role | None = None) -> Act:
-    """A worker of this agency."""
-    return Act(agency, role or ROLES[KINDS[agency]], purpose)
-
-
-def officer(agency: AgencyId) -> Act:
-    """The privacy officer of a county agency, or the state's reviewer."""
-    role = ROLES[AgencyKind.STATE] if KINDS[agency] is AgencyKind.STATE else PRIVACY_OFFICER
-    return Act(agency, role, Purpose.OVERSIGHT_AUDIT)
 
 
 class Clock:
@@ -223,15 +151,13 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.clock, self.policy, self.sources = Clock(), load_california(), SilentSources()
-        self.members = {agency: Member(agency) for agency in KINDS}
-        self.roots = {fips: SigningKey.generate() for fips in sorted({agency[:5] for agency in KINDS})}
-        self.flag_keys = {fips: SigningKey.generate() for fips in self.roots}
+        self.membership = Membership.make()
         self.class_keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
         self.signer = LogSigner(ORIGIN, Ed25519PrivateKey.generate())
         self._tokens: dict[tuple[str, str, str], tuple[bytes, ...]] = {}
         self._assertions = 0
         self._database = directory / "gateway.db"
-        self._view = self._compose()
+        self._view = self.membership.directory(self.policy, self.signer.public)
         self._open_log(directory)
         self._assemble()
 
@@ -263,7 +189,7 @@ class World:
         batch = index_pb2.RegistrationBatch(
             request_id=request_id or os.urandom(16), subjects=subjects, removed_handles=removed
         )
-        request = index_pb2.RegisterSubjectsRequest(envelope=wrap(batch, self.members[agency].envelope))
+        request = index_pb2.RegisterSubjectsRequest(envelope=wrap(batch, self.membership.members[agency].envelope))
         return await self.as_peer(agency, lambda: self.index.RegisterSubjects(request, None))
 
     async def heartbeat(
@@ -276,8 +202,13 @@ class World:
             data_as_of_time=stamp(self.clock()),
             create_time=stamp(self.clock()),
         )
-        request = index_pb2.HeartbeatRequest(envelope=wrap(message, self.members[agency].envelope))
+        request = index_pb2.HeartbeatRequest(envelope=wrap(message, self.membership.members[agency].envelope))
         return await self.as_peer(agency, lambda: self.index.Heartbeat(request, None))
+
+    async def all_current(self) -> None:
+        """Every source's list is fresh, so that a miss means something."""
+        for agency in SOURCES:
+            await self.heartbeat(agency)
 
     async def raise_flag(
         self,
@@ -323,7 +254,7 @@ class World:
             tokens=self.tokens(youth),
             evidence=[evidence(EvidenceKind.OPEN_CASE)],
             field_sets=[to_wire(FieldSet.FS5_PLACEMENT_DETAIL)],  # type: ignore[list-item]
-            recipient_key_id=self.members[agency].seal.key_id,
+            recipient_key_id=self.membership.members[agency].seal.key_id,
         )
         act = staff(agency, Purpose.PLACEMENT_PLANNING, Role("CWA.placement_worker"))
         request = self.signed(exchange_pb2.RequestRecordsRequest, query, act)
@@ -359,7 +290,7 @@ class World:
             issue_time=stamp(self.clock()),
             expire_time=stamp(self.clock() + life),
         )
-        return wrap(message, key or self.flag_keys[agency[:5]])
+        return wrap(message, key or self.membership.flag_keys[agency[:5]])
 
     def tokens(self, youth: Youth) -> TokenSet:
         """Tokens of the youth: the same random bytes whoever asks; a name alone is the weaker key."""
@@ -372,7 +303,7 @@ class World:
 
     def signed(self, request_type: type[M], payload: Message, act: Act, *, assertion_id: str = "") -> M:
         """The request: exact bytes and the county's signed word that its user says exactly this."""
-        data, member, now = payload.SerializeToString(), self.members[act.agency], self.clock()
+        data, member, now = payload.SerializeToString(), self.membership.members[act.agency], self.clock()
         self._assertions += 1
         claims = Claims(
             issuer=act.agency,
@@ -393,7 +324,7 @@ class World:
 
     async def as_peer(self, agency: AgencyId, call: Callable[[], Awaitable[M]]) -> M:
         """The answer to a call that this agency's adapter makes."""
-        bound = _PEER.set(self.members[agency].peer)
+        bound = _PEER.set(self.membership.members[agency].peer)
         try:
             return await call()
         finally:
@@ -451,56 +382,6 @@ class World:
             youth=opened(FieldClass.YOUTH, youth_key) if youth_key is not None else {},
         )
 
-    def _compose(self) -> DirectoryView:
-        message = directory_pb2.Directory(
-            trust_domain=TRUST_DOMAIN,
-            version=1,
-            create_time=stamp(START),
-            counties=[self._county(fips) for fips in self.roots],
-            members=[self._member(member) for member in self.members.values()],
-            log_key=self.signer.public.raw,
-            log_origin=ORIGIN,
-            policy_version=self.policy.version,
-            policy_digest=self.policy.digest,
-            epoch=EPOCH,
-        )
-        return read_directory(message.SerializeToString())
-
-    def _county(self, fips: str) -> directory_pb2.County:
-        return directory_pb2.County(
-            fips=fips,
-            root_key=self.roots[fips].public_bytes,
-            duty_line="+15550100101",
-            hotline="+15550100102",
-            flag_keys=[self._stated(fips, "", directory_pb2.KEY_USE_FLAG, self.flag_keys[fips].public_bytes)],
-        )
-
-    def _member(self, member: Member) -> directory_pb2.Member:
-        agency, keys = member.agency, {
-            directory_pb2.KEY_USE_ASSERTION: member.assertion.public_bytes,
-            directory_pb2.KEY_USE_ENVELOPE: member.envelope.public_bytes,
-            directory_pb2.KEY_USE_AUTHORITY: member.authority.public_bytes,
-            directory_pb2.KEY_USE_RECORD: member.record.public_bytes,
-            directory_pb2.KEY_USE_SEAL: member.seal.public_bytes,
-        }  # fmt: skip
-        return directory_pb2.Member(
-            agency=agency,
-            kind=to_wire(KINDS[agency]),  # type: ignore[arg-type]
-            keys=[self._stated(agency[:5], agency, use, public) for use, public in keys.items()],
-            has_sources=agency in SOURCES,
-        )
-
-    def _stated(self, fips: str, agency: str, use: int, public: bytes) -> SignedEnvelope:
-        statement = directory_pb2.KeyStatement(
-            use=use,  # type: ignore[arg-type]
-            agency=agency,
-            county=fips,
-            public_key=public,
-            effective_time=stamp(START - timedelta(days=1)),
-            expire_time=stamp(START + timedelta(days=60)),
-        )
-        return certify(statement, self.roots[fips])
-
     def _open_log(self, directory: Path) -> None:
         store = SqliteStore(self._database)
         create_log(store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
@@ -557,11 +438,6 @@ class World:
         )
 
 
-def handle_of(agency: AgencyId, youth: Youth) -> SubjectHandle:
-    """The agency's own handle of the youth."""
-    return SubjectHandle(hashlib.sha256(f"{agency} {youth.name} {youth.born}".encode()).digest()[:16])
-
-
 def at_rest(token: bytes) -> bytes:
     """How a token rests in the index."""
     return hashlib.sha256(b"rest" + token).digest()[:16]
@@ -575,10 +451,3 @@ def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> byt
 def evidence(kind: EvidenceKind) -> Evidence:
     """Evidence with a commitment to some reference."""
     return Evidence(kind=to_wire(kind), reference_commitment=b"c" * 32)  # type: ignore[arg-type]
-
-
-def stamp(moment: datetime) -> Timestamp:
-    """The moment as a message."""
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

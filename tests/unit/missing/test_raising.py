@@ -1,0 +1,260 @@
+"""A youth is reported missing: one episode, one owner, and nothing for the reporter to learn."""
+
+import asyncio
+import os
+from datetime import timedelta
+
+import pytest
+
+from audit.entry import FieldClass, Opening, StoredEntry, open_class
+from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.exchange.journal import Kind
+from gateway.protocol.names import FlagState, HandlingCode, Purpose, Role
+from gateway.protocol.signing import SigningKey
+from gateway.store import tables
+from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
+from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
+from tests.unit.exchange.members import FEDERAL, LA, LA_PROB, POLICE, SF, STRTP, Youth, staff, stamp
+from tests.unit.exchange.world import World
+
+ANA = Youth("Ana Invented")
+TWIN = Youth("Mia Invented")
+
+
+async def test_a_raised_flag_is_found_by_whoever_asks_about_the_youth(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    statement = world.statement(SF, handling=HandlingCode.WELFARE_CHECK_ADULT)
+    raised = await world.raise_flag(SF, ANA, handle=handle, statement=statement)
+    assert (raised.outcome, raised.late) == (OUTCOME_RECORDED, False)
+    assert raised.flag_id == FlagStatement.FromString(statement.payload).flag_id
+    await world.all_current()
+    found = await world.check_flag(POLICE, ANA)
+    assert found.answer.outcome == OUTCOME_ANSWERED
+    assert found.answer.flag_statement == statement
+
+
+async def test_the_leaf_says_what_happened_and_only_the_youths_key_opens_which_youth(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    before = world.size()
+    raised = await world.raise_flag(SF, ANA, handle=handle)
+    (leaf,) = await world.leaves(before)
+    assert (leaf.kind, leaf.entry.requester, leaf.entry.holder) == (Kind.FLAG_RAISED, SF, SF)
+    assert (leaf.op["outcome"], leaf.op["reason"], leaf.op["state"]) == ("RECORDED", "RECORDED", "ACTIVE")
+    assert (leaf.youth["handle"], leaf.youth["flag"]) == (handle, raised.flag_id)
+    assert handle not in b"".join([*leaf.req.values(), *leaf.hold.values()])
+
+
+async def test_a_report_31_hours_after_learning_is_accepted_and_marked_late(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    raised = await world.raise_flag(SF, ANA, handle=handle, learned=world.clock() - timedelta(hours=31))
+    assert (raised.outcome, raised.late, len(raised.flag_id)) == (OUTCOME_RECORDED, True, 16)
+    assert (await world.leaves())[-1].op["reason"] == "RECORDED_LATE"
+
+
+async def test_three_agencies_report_one_absence_and_one_of_them_owns_it(world: World) -> None:
+    ours, theirs = await world.register(LA, ANA), await world.register(LA_PROB, ANA)
+    first = await world.raise_flag(LA, ANA, handle=ours)
+    second = await world.raise_flag(LA_PROB, ANA, handle=theirs)
+    third = await world.raise_flag(STRTP, ANA)
+    assert [len(each.flag_id) for each in (first, second, third)] == [16, 0, 0]
+    assert {each.outcome for each in (first, second, third)} == {OUTCOME_RECORDED}
+    assert len(world.rows(tables.flag)) == 1
+    assert {row["agency"] for row in world.rows(tables.supporting_report)} == {LA_PROB, STRTP}
+    alerts = await world.alerts(LA)
+    assert [(each.kind, each.acting_agency) for each in alerts] == [
+        (ALERT_KIND_SUPPORTING_REPORT, LA_PROB),
+        (ALERT_KIND_SUPPORTING_REPORT, STRTP),
+    ]
+    assert all(each.flag_id == first.flag_id and each.subject_handle == ours for each in alerts)
+    assert world.sources.alerted_agencies == [LA, LA]
+
+
+async def test_two_owners_that_raise_at_once_make_one_episode(world: World) -> None:
+    ours, theirs = await world.register(LA, ANA), await world.register(LA_PROB, ANA)
+    answers = await asyncio.gather(
+        world.raise_flag(LA, ANA, handle=ours), world.raise_flag(LA_PROB, ANA, handle=theirs)
+    )
+    assert sorted(len(each.flag_id) for each in answers) == [0, 16]
+    assert len(world.rows(tables.flag)) == len(world.rows(tables.supporting_report)) == 1
+
+
+async def test_an_owner_that_reports_again_has_the_flag_it_had(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    first = await world.raise_flag(SF, ANA, handle=handle)
+    again = await world.raise_flag(SF, ANA, handle=handle)
+    assert again.flag_id == first.flag_id
+    assert len(world.rows(tables.flag)) == 1
+
+
+async def test_a_retry_is_answered_with_the_same_leaf_and_leaves_no_other(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    report = FlagReport(
+        request_id=os.urandom(16),
+        subject_handle=handle,
+        tokens=world.tokens(ANA),
+        flag_statement=world.statement(SF),
+        learn_time=stamp(world.clock() - timedelta(hours=23, minutes=59)),
+    )
+
+    async def send() -> tuple[bytes, bool, int]:
+        request = world.signed(RaiseFlagRequest, report, staff(SF))
+        answer = await world.as_peer(SF, lambda: world.missing.RaiseFlag(request, None))
+        return answer.flag_id, answer.late, answer.receipt.index
+
+    first = await send()
+    size = world.size()
+    world.clock.advance(minutes=5)
+    assert await send() == first
+    assert world.size() == size
+
+
+async def test_another_report_under_a_used_identifier_is_refused_and_on_record(world: World) -> None:
+    handle, identifier = await world.register(SF, ANA), os.urandom(16)
+    await world.raise_flag(SF, ANA, handle=handle, request_id=identifier)
+    with pytest.raises(Conflict) as refused:
+        await world.raise_flag(SF, TWIN, request_id=identifier)
+    assert refused.value.reason is ErrorReason.ID_REUSED
+    assert (await world.leaves())[-1].op == {"kind": "access.refused", "decision": "DENY", "reason": "ID_REUSED"}
+
+
+async def test_an_assertion_used_twice_is_refused(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    for number in (1, 2):
+        report = FlagReport(
+            request_id=os.urandom(16),
+            subject_handle=handle,
+            tokens=world.tokens(ANA),
+            flag_statement=world.statement(SF),
+            learn_time=stamp(world.clock()),
+        )
+        request = world.signed(RaiseFlagRequest, report, staff(SF), assertion_id="once")
+        if number == 1:
+            await world.as_peer(SF, lambda request=request: world.missing.RaiseFlag(request, None))
+            continue
+        with pytest.raises(Conflict) as refused:
+            await world.as_peer(SF, lambda request=request: world.missing.RaiseFlag(request, None))
+        assert refused.value.reason is ErrorReason.ASSERTION_REPLAYED
+
+
+async def test_a_reporter_cannot_tell_a_known_youth_from_an_unknown_one(world: World) -> None:
+    await world.raise_flag(SF, ANA, handle=await world.register(SF, ANA))
+    await world.register(LA, TWIN)
+    start = world.size()
+    answers = [await world.raise_flag(STRTP, youth) for youth in (ANA, TWIN, Youth("Nobody Invented", "2011-01-01"))]
+    leaves = await world.leaves(start)
+    assert [leaf.entry.holder for leaf in leaves] == [SF, LA, ""]
+    assert len({leaf.field_count - 2 * bool(leaf.entry.holder) for leaf in leaves}) == 1
+    shapes = set()
+    for answer, leaf in zip(answers, leaves, strict=True):
+        opened = [(each.slot, each.name) for each in answer.receipt.openings]
+        seats = [each.slot for each in _own_fields(world, leaf.entry)]
+        said = {each.name: each.value for each in answer.receipt.openings if each.name != "request"}
+        shapes.add((answer.outcome, answer.flag_id, answer.late, str(opened), str(seats), str(said)))
+    assert len(shapes) == 1
+
+
+def _own_fields(world: World, entry: StoredEntry) -> list[Opening]:
+    return [each for each in open_class(entry, FieldClass.REQ, world.class_keys.req) if each.name in ("seq", "prev")]
+
+
+async def test_the_owner_of_an_unflagged_youth_hears_of_a_report(world: World) -> None:
+    handle = await world.register(LA, ANA)
+    await world.raise_flag(STRTP, ANA)
+    (alert,) = await world.alerts(LA)
+    assert (alert.kind, alert.subject_handle, alert.flag_id) == (ALERT_KIND_SUPPORTING_REPORT, handle, b"")
+    assert not world.rows(tables.supporting_report)
+
+
+async def test_nobody_hears_of_a_report_that_two_youths_could_be_meant_by(world: World) -> None:
+    await world.register(LA, ANA)
+    await world.register(SF, ANA)
+    await world.raise_flag(STRTP, ANA)
+    assert not await world.alerts(LA)
+    assert not await world.alerts(SF)
+
+
+async def test_a_twins_flag_does_not_swallow_a_report(world: World) -> None:
+    await world.raise_flag(SF, ANA, handle=await world.register(SF, ANA))
+    raised = await world.raise_flag(LA, TWIN, handle=await world.register(LA, TWIN))
+    assert len(raised.flag_id) == 16
+    assert not await world.alerts(SF)
+
+
+async def test_an_agency_that_does_not_list_the_youth_cannot_own_its_flag(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(LA, ANA, handle=handle)
+    assert refused.value.fields == ("subject_handle: unknown",)
+    assert not world.rows(tables.flag)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"county": "06037"}, "county"),
+        ({"life": timedelta(days=32)}, "expire_time"),
+        ({"life": timedelta(0)}, "expire_time"),
+        ({"state": FlagState.RESOLVED}, "state"),
+        ({"state": FlagState.LOCATED_PENDING}, "state"),
+        ({"key": SigningKey.generate()}, "key_id"),
+    ],
+)
+async def test_a_statement_that_does_not_count_raises_nothing(
+    world: World, changes: dict[str, object], rule: str
+) -> None:
+    handle = await world.register(SF, ANA)
+    statement = world.statement(SF, **changes)  # type: ignore[arg-type]
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(SF, ANA, handle=handle, statement=statement)
+    assert (refused.value.reason, refused.value.fields) == (
+        ErrorReason.STATEMENT_INVALID,
+        (f"flag_statement: {rule}",),
+    )
+    assert not world.rows(tables.flag)
+    assert (await world.leaves())[-1].op["reason"] == "STATEMENT_INVALID"
+
+
+async def test_a_statement_whose_signature_was_changed_raises_nothing(world: World) -> None:
+    handle, statement = await world.register(SF, ANA), world.statement(SF)
+    statement.signature = bytes(64)
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(SF, ANA, handle=handle, statement=statement)
+    assert refused.value.fields == ("flag_statement: signature",)
+
+
+@pytest.mark.parametrize(
+    ("agency", "role", "purpose", "reason"),
+    [
+        (POLICE, Role("CWA.case_worker"), Purpose.MFC_LOCATE, "KIND_ROLE_MISMATCH"),
+        (FEDERAL, Role("CWA.case_worker"), Purpose.MFC_LOCATE, "PROHIBITED_RECIPIENT"),
+        (POLICE, Role("LEA.patrol"), Purpose.MFC_HANDOFF, "ROLE_NOT_PERMITTED_FOR_PURPOSE"),
+    ],
+)
+async def test_a_role_that_may_not_report_is_refused_on_record(
+    world: World, agency: str, role: Role, purpose: Purpose, reason: str
+) -> None:
+    await world.register(SF, ANA)
+    before = world.size()
+    answer = await world.raise_flag(agency, ANA, act=staff(agency, purpose, role))  # type: ignore[arg-type]
+    assert answer.outcome == OUTCOME_NOT_PERMITTED
+    (leaf,) = await world.leaves(before)
+    assert (leaf.kind, leaf.op["reason"], leaf.entry.holder) == (Kind.DECISION, reason, "")
+    assert not await world.alerts(SF)
+
+
+async def test_a_report_of_tomorrow_or_without_the_core_group_is_refused(world: World) -> None:
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(STRTP, ANA, learned=world.clock() + timedelta(days=1))
+    assert refused.value.fields == ("learn_time: past",)
+    tokens = world.tokens(ANA)
+    tokens.keys[0].present = False
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(STRTP, ANA, tokens=tokens)
+    assert refused.value.reason is ErrorReason.TOKENS_INCOMPLETE
+    tokens = world.tokens(ANA)
+    tokens.epoch = "e0"
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(STRTP, ANA, tokens=tokens)
+    assert refused.value.reason is ErrorReason.EPOCH_UNKNOWN
