@@ -87,7 +87,8 @@ class Joined:
 async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -> Joined:
     """The state directory is of a member. Raises `CommandFailure` JOIN-001 to JOIN-012."""
     state = wish.state
-    known = _known(state)
+    with failures.of_files(state):
+        known = _known(state)
     if known is not None:
         return Joined(known, _root_fingerprint(state), was_member=True)
     invitation = read_line(wish.line, now())  # 1

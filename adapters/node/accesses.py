@@ -25,11 +25,14 @@ from adapters.node.send import Deadline
 from adapters.node.store import Store, subject
 from adapters.node.translate import county_errors
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyKind
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
 from homeward.audit.v1.service_pb2 import EntryQuery
 
 _READ: Final = frozenset({"audit.read"})
 _NO_MORE: Final = -1
+OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
+"""Kinds whose members may ask about every agency; any other asks about itself, whatever the filter says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Accesses:
         with county_errors():
             own = EntryFilter()
             own.CopyFrom(wanted)
-            own.agency = self.recorder.sender.agency
+            if not self._oversees():
+                own.agency = self.recorder.sender.agency
 
             async def build() -> Message:
                 return EntryQuery(
@@ -93,6 +97,11 @@ class Accesses:
             return AccessPage(
                 accesses, None if more == _NO_MORE else more, newest.receipt.checkpoint, receipt
             )
+
+    def _oversees(self) -> bool:
+        sender = self.recorder.sender
+        member = sender.directory().member(sender.agency)
+        return member is not None and member.kind in OVERSEERS
 
     def _access(self, kept: Kept) -> Access:
         local_id = self._local_id(kept.opened.get("handle", b""))
