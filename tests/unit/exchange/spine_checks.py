@@ -14,8 +14,8 @@ from gateway.protocol.wire_names import from_wire
 from homeward.audit.v1 import log_pb2
 from homeward.gateway.v1.exchange_pb2 import RequestRecordsResponse
 from homeward.gateway.v1.link_pb2 import WorkOrder
-from tests.unit.exchange.spine_parts import Question
-from tests.unit.exchange.spine_world import Answered, World
+from tests.unit.exchange.spine_parts import Answered, Question
+from tests.unit.exchange.spine_world import World
 
 SOURCE_FAILED = ("offline", "silent", "busy", "error")
 

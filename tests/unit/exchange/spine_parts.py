@@ -4,7 +4,7 @@ Tokens stand for a youth by a digest of an invented name: how tokens are made is
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -26,7 +26,7 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.peer import Peer
-from homeward.gateway.v1 import directory_pb2
+from homeward.gateway.v1 import directory_pb2, exchange_pb2
 from homeward.gateway.v1.envelope_pb2 import KeyTokens, SignedEnvelope, TokenSet
 
 START: Final = datetime(2026, 3, 14, 10, 10, tzinfo=UTC)
@@ -155,6 +155,35 @@ class Question:
     @property
     def request_id(self) -> bytes:
         return hashlib.sha256(f"{self.by} {self.youth} {self.number}".encode()).digest()[:16]
+
+
+@dataclass
+class Answered:
+    """One call as its caller saw it, and what it left behind."""
+
+    response: exchange_pb2.RequestRecordsResponse | exchange_pb2.CheckFlagResponse
+    seconds: float
+    """From receipt to reply, on the world's clock."""
+    entries: "list[Read]"
+    """Entries of the log it left."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """An entry as an auditor with every key of the log reads it."""
+
+    index: int
+    requester: str
+    holder: str
+    fields: dict[str, str | bytes] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.fields["kind"])
+
+    @property
+    def allows(self) -> bool:
+        return self.fields.get("decision") == "ALLOW"
 
 
 def tokens_of(youth: str) -> TokenSet:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.exchange_pb2 import CheckFlagResponse, RequestRecordsResponse
-from tests.unit.exchange.spine_world import Answered
+from tests.unit.exchange.spine_parts import Answered
 
 GROWS = ("index", "inclusion_hashes", "checkpoint")
 OWN = ("request", "decided")

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -71,44 +70,17 @@ from tests.unit.exchange.spine_parts import (
     TEAM,
     TEAM_REFERENCE,
     TRUST_DOMAIN,
+    Answered,
     Clock,
     Party,
     Question,
+    Read,
     at_rest,
     pairwise,
     stamp,
     tokens_of,
 )
 from tests.unit.exchange.spine_sources import CountySources
-
-
-@dataclass
-class Answered:
-    """One call as its caller saw it, and what it left behind."""
-
-    response: exchange_pb2.RequestRecordsResponse | exchange_pb2.CheckFlagResponse
-    seconds: float
-    """From receipt to reply, on the world's clock."""
-    entries: "list[Read]"
-    """Entries of the log it left."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """An entry as an auditor with every key of the log reads it."""
-
-    index: int
-    requester: str
-    holder: str
-    fields: dict[str, str | bytes] = field(repr=False)
-
-    @property
-    def kind(self) -> str:
-        return str(self.fields["kind"])
-
-    @property
-    def allows(self) -> bool:
-        return self.fields.get("decision") == "ALLOW"
 
 
 class World:

@@ -24,9 +24,9 @@ from gateway.protocol.names import (
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.exchange_pb2 import RequestRecordsResponse
-from tests.unit.exchange.spine_parts import FAR_OWNER, OWNER, TEAM, Question
+from tests.unit.exchange.spine_parts import FAR_OWNER, OWNER, TEAM, Answered, Question
 from tests.unit.exchange.spine_seen import distinguishes, seen
-from tests.unit.exchange.spine_world import Answered, World
+from tests.unit.exchange.spine_world import World
 
 PLACEMENT = Question("nobody")
 SUPERVISION = replace(
