@@ -92,7 +92,15 @@ class Link:
                 failures = 0 if broken.why == GOING_AWAY or self._was_steady() else failures + 1
                 self.status.up, self.status.since, self.status.last_end = False, None, broken.why
                 _LOG.info("link ended", extra={"why": broken.why})
-            await asyncio.sleep(self._pause(failures))
+            await self._rest(self._pause(failures))
+
+    async def _rest(self, seconds: float) -> None:
+        """Pauses, at most until another directory is in force: it may be the first that lists this adapter."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.keeper.newer_than(self.keeper.version)
+        except TimeoutError:
+            return
 
     def _was_steady(self) -> bool:
         # Two holders of one identity replace each other's link; without this they would do it ten times a second.
