@@ -17,6 +17,7 @@ from adapters.local.edges import Edges, assemble
 from adapters.mapping.rules import Severity
 from adapters.membership import Membership, read_membership
 from adapters.node.alerts import Alerts
+from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
@@ -25,7 +26,7 @@ from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
-from adapters.node.pepper import PepperKeeper
+from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
@@ -116,7 +117,7 @@ def build(
     caseload = Caseload(config, sources, zone=config.tzinfo)
     source, subjects = CaseloadSource(caseload), Subjects(store, random_bytes=random_bytes)
     flags, alerts = OwnFlags(store), Alerts(store)
-    registrar = Registrar(node, source, subjects, flags, config.index.policy)
+    registrar = Registrar(Comparison(node, source, subjects, flags, config.index.policy))
     responder = Responder(
         node=node,
         source=source,
@@ -159,7 +160,7 @@ def _node(
     pepper = PepperKeeper(
         agency=membership.agency,
         keyring=keyring,
-        keys=state / "keys",
+        files=PepperFiles(state / "keys"),
         directory=keeper,
         gateway=channels.gateway,
         now=now,

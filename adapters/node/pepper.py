@@ -17,6 +17,7 @@ import hmac
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -63,23 +64,48 @@ class PepperRefused(Exception):
         self.why = why
 
 
+class PepperFiles:
+    """The peppers on disk: one key file an epoch, read once."""
+
+    def __init__(self, keys: Path) -> None:
+        self._keys = keys
+        self._known: dict[str, bytes] = {}
+
+    def get(self, epoch: str) -> bytes | None:
+        """The pepper of an epoch, or None. Raises `KeyFileUnusable`."""
+        file = self._file(epoch)
+        if epoch not in self._known and file.exists():
+            self._known[epoch] = read_secret(file, length=PEPPER_LENGTH)
+        return self._known.get(epoch)
+
+    def keep(self, epoch: str, pepper: bytes) -> None:
+        """The pepper is on disk, for its owner alone."""
+        write_secret(self._file(epoch), pepper)
+        self._known[epoch] = pepper
+
+    def is_empty(self) -> bool:
+        """Whether no pepper was read or kept yet."""
+        return not self._known
+
+    def _file(self, epoch: str) -> Path:
+        return self._keys / f"pepper-{epoch}.key"
+
+
 @dataclass(slots=True)
 class PepperKeeper:
     """The peppers this adapter knows, and the task that spreads them."""
 
     agency: AgencyId
     keyring: Keyring = field(repr=False)
-    keys: Path
-    """Directory of the key files."""
+    files: PepperFiles
     directory: DirectoryKeeper
     gateway: Caller
     now: Clock
     random_bytes: RandomBytes = field(repr=False)
-    _known: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def current(self, directory: DirectoryView) -> bytes:
         """The pepper of the directory's epoch, 32 bytes. Raises `NotReady`, also where the directory names another."""
-        pepper = self._stored(directory.epoch)
+        pepper = self.files.get(directory.epoch)
         if pepper is None or not commits(directory, hashlib.sha256(pepper).digest()):
             raise NotReady(Missing.PEPPER)
         return pepper
@@ -105,11 +131,11 @@ class PepperKeeper:
         """
         view = self.directory.current()
         answer = await self.gateway.call(FETCH_PEPPER, FetchPepperRequest(epoch=view.epoch), seconds=CALL_SECONDS)
-        pepper = self._stored(view.epoch)
+        pepper = self.files.get(view.epoch)
         if pepper is not None:
             await self._spread(view, pepper, answer)
         elif answer.state == PEPPER_STATE_AVAILABLE:
-            self._keep(view.epoch, self._open(view, answer))
+            self.files.keep(view.epoch, self._open(view, answer))
         elif answer.state == PEPPER_STATE_ABSENT:
             await self._mint(view)
 
@@ -119,7 +145,7 @@ class PepperKeeper:
         pepper = self.random_bytes(PEPPER_LENGTH)
         await self._offer(view, pepper, [member.agency for member in view.members()])
         # Kept only when the gateway took it: had another adapter been first, its pepper is everybody's.
-        self._keep(view.epoch, pepper)
+        self.files.keep(view.epoch, pepper)
 
     async def _spread(self, view: DirectoryView, pepper: bytes, answer: FetchPepperResponse) -> None:
         digest = hashlib.sha256(pepper).digest()
@@ -130,7 +156,8 @@ class PepperKeeper:
             await self._offer(view, pepper, waiting)
 
     async def _offer(self, view: DirectoryView, pepper: bytes, agencies: Sequence[AgencyId]) -> None:
-        sealed = [each for each in (self._seal(view, pepper, agency) for agency in agencies) if each is not None]
+        parts = (seal_to(view, pepper, agency, self.now()) for agency in agencies)
+        sealed = [part for part in parts if part is not None]
         digest = hashlib.sha256(pepper).digest()
         for start in range(0, len(sealed), MAX_SEALED):
             part = sealed[start : start + MAX_SEALED]
@@ -138,17 +165,8 @@ class PepperKeeper:
             request = OfferPepperRequest(envelope=wrap(offer, self.keyring.envelope))
             await self.gateway.call(OFFER_PEPPER, request, seconds=CALL_SECONDS)
 
-    def _seal(self, view: DirectoryView, pepper: bytes, agency: AgencyId) -> SealedPepper | None:
-        """The pepper for one member; None where the directory has no seal key for it, whatever the gateway says."""
-        try:
-            key = view.current_key(agency, KEY_USE_SEAL, self.now())
-        except KeyUnknown:
-            return None
-        sealed = seal_bytes(pepper, key.public_bytes, seal_info(view.epoch, agency, key.key_id))
-        return SealedPepper(agency=agency, recipient_key_id=key.key_id, sealed=sealed)
-
     def _open(self, view: DirectoryView, answer: FetchPepperResponse) -> bytes:
-        offer = self._offered(view, answer.offer)
+        offer = open_offer(view, answer.offer, self.now())
         mine = answer.sealed_pepper
         if offer.epoch != view.epoch or mine not in offer.sealed_peppers or mine.agency != self.agency:
             raise PepperRefused("not_in_offer")
@@ -164,35 +182,35 @@ class PepperKeeper:
             raise PepperRefused("directory_commits_to_another")
         return pepper
 
-    def _offered(self, view: DirectoryView, envelope: SignedEnvelope) -> PepperOffer:
-        for member in view.members():
-            try:
-                public = view.key(member.agency, KEY_USE_ENVELOPE, envelope.key_id, self.now())
-                return unwrap(envelope, PepperOffer, public)
-            except KeyUnknown:
-                continue
-            except (SignatureInvalid, MalformedMessage) as exc:
-                raise PepperRefused("offer") from exc
-        raise PepperRefused("offered_by_nobody_known")
-
-    def _keep(self, epoch: str, pepper: bytes) -> None:
-        write_secret(self._file(epoch), pepper)
-        self._known[epoch] = pepper
-
-    def _stored(self, epoch: str) -> bytes | None:
-        if epoch not in self._known and self._file(epoch).exists():
-            self._known[epoch] = read_secret(self._file(epoch), length=PEPPER_LENGTH)
-        return self._known.get(epoch)
-
-    def _file(self, epoch: str) -> Path:
-        return self.keys / f"pepper-{epoch}.key"
-
     async def _pause(self, version: int) -> None:
         try:
-            async with asyncio.timeout(CALM_SECONDS if self._known else EAGER_SECONDS):
+            async with asyncio.timeout(EAGER_SECONDS if self.files.is_empty() else CALM_SECONDS):
                 await self.directory.newer_than(version)
         except TimeoutError:
             return
+
+
+def seal_to(view: DirectoryView, pepper: bytes, agency: AgencyId, now: datetime) -> SealedPepper | None:
+    """The pepper for one member; None where the directory has no seal key for it, whatever the gateway says."""
+    try:
+        key = view.current_key(agency, KEY_USE_SEAL, now)
+    except KeyUnknown:
+        return None
+    sealed = seal_bytes(pepper, key.public_bytes, seal_info(view.epoch, agency, key.key_id))
+    return SealedPepper(agency=agency, recipient_key_id=key.key_id, sealed=sealed)
+
+
+def open_offer(view: DirectoryView, envelope: SignedEnvelope, now: datetime) -> PepperOffer:
+    """The offer, after a member of the directory had signed it. Raises `PepperRefused`."""
+    for member in view.members():
+        try:
+            public = view.key(member.agency, KEY_USE_ENVELOPE, envelope.key_id, now)
+            return unwrap(envelope, PepperOffer, public)
+        except KeyUnknown:
+            continue
+        except (SignatureInvalid, MalformedMessage) as exc:
+            raise PepperRefused("offer") from exc
+    raise PepperRefused("offered_by_nobody_known")
 
 
 def seal_info(epoch: str, agency: AgencyId, recipient_key_id: bytes) -> bytes:

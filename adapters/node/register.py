@@ -5,36 +5,31 @@ heartbeat may claim that the list is complete. A heartbeat is not sent while a s
 tolerates or a change is not registered yet: the gateway then answers UNDETERMINED and names this county, which is the
 truth (ARCHITECTURE §6). A youth whose name or birth date is missing makes no tokens; it is counted, and not found.
 
-    1  compare: new and changed youths, youths that left
+    1  compare: new and changed youths, youths that left   (compare)
     2  tokens with the holders, as many at once as a batch holds; on disk before the gateway has them
     3  register and remove in signed batches
     4  heartbeat
 """
 
 import asyncio
-import hmac
-import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
-from adapters.identity.keys import missing_fields
-from adapters.identity.tokenize import Person
+from adapters.identity.errors import IncompleteIdentity
+from adapters.node.compare import Change, Comparison
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
-from adapters.node.flags import OwnFlags
 from adapters.node.identifiers import new_request_id, timestamp
-from adapters.node.listing import IndexPolicy, person_of
 from adapters.node.node import Node
 from adapters.node.rpcs import HEARTBEAT, REGISTER_SUBJECTS, CallFailed
-from adapters.node.source import Source, SourceUnusable, placement_county_of
-from adapters.node.store import get_setting, put_setting
+from adapters.node.source import SourceUnusable
+from adapters.node.store import Store, get_setting, put_setting
 from adapters.node.subjects import Subjects
-from adapters.records import LocalSubjectId, Youth
+from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import Restriction, SubjectHandle
+from gateway.protocol.names import SubjectHandle
 from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.index_pb2 import (
@@ -56,36 +51,11 @@ _REVISION: Final = "index-revision"
 _LOG: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One youth to register."""
-
-    handle: SubjectHandle = field(repr=False)
-    person: Person = field(repr=False)
-    restriction: Restriction
-    placement_county: str = field(repr=False)
-    fingerprint: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What must change at the gateway."""
-
-    changes: tuple[Change, ...]
-    removed: tuple[SubjectHandle, ...] = field(repr=False)
-    unlistable: int
-    """Youths without a usable name or birth date."""
-
-
 @dataclass(slots=True)
 class Registrar:
     """The list of this agency at the gateway."""
 
-    node: Node
-    source: Source
-    subjects: Subjects
-    flags: OwnFlags
-    policy: IndexPolicy
+    comparison: Comparison
     unlistable: int = 0
     """Of the last comparison."""
     beats: int = 0
@@ -93,11 +63,21 @@ class Registrar:
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
+    @property
+    def node(self) -> Node:
+        """The node whose list it is."""
+        return self.comparison.node
+
+    @property
+    def subjects(self) -> Subjects:
+        """The handles on disk."""
+        return self.comparison.subjects
+
     async def run(self) -> None:
         """Synchronizes and sends heartbeats at the configured interval, until cancelled."""
         while True:
             self._poked.clear()
-            pause = self.policy.heartbeat_seconds
+            pause = self.comparison.policy.heartbeat_seconds
             try:
                 await self.synchronize()
                 await self.heartbeat()
@@ -125,7 +105,7 @@ class Registrar:
         Raises `NotReady`, `HolderUnavailable`, `CallFailed`, `SourceUnusable`. What was done before an error stays.
         """
         async with self._turn:
-            plan = await asyncio.to_thread(self._compare)
+            plan = await asyncio.to_thread(self.comparison.compare)
             self.unlistable = plan.unlistable
             if plan.unlistable:
                 _LOG.warning("youths without a usable name or birth date", extra={"count": plan.unlistable})
@@ -139,11 +119,11 @@ class Registrar:
         Raises `NotReady(SUBJECT)` for a youth that is not in the caseload or makes no tokens, and as `synchronize`.
         """
         async with self._turn:
-            youth = self.source.by_local_id(local_id)
+            youth = self.comparison.source.by_local_id(local_id)
             if youth is None:
                 raise NotReady(Missing.SUBJECT)
             handle = await asyncio.to_thread(self.subjects.handle_of, local_id)
-            change = self._change(youth, handle)
+            change = self.comparison.change_of(youth, handle)
             if change is None:
                 raise NotReady(Missing.SUBJECT)
             known = (await asyncio.to_thread(self.subjects.listed)).get(local_id)
@@ -154,71 +134,19 @@ class Registrar:
     async def heartbeat(self) -> None:
         """The gateway knows that the list is complete and current. Nothing is sent while a source is stale."""
         now = self.node.now()
-        if self.source.is_stale(now):
+        if self.comparison.source.is_stale(now):
             _LOG.warning("no heartbeat: a source is older than its own limit")
             return
-        scope = INDEX_SCOPE_FLAGGED_ONLY if self.policy.flagged_only else INDEX_SCOPE_ALL_IN_CARE
+        scope = INDEX_SCOPE_FLAGGED_ONLY if self.comparison.policy.flagged_only else INDEX_SCOPE_ALL_IN_CARE
         beat = IndexHeartbeat(
-            revision=self._revision(),
+            revision=revision(self.node.store),
             scope=scope,
-            data_as_of_time=timestamp(self.source.data_as_of()),
+            data_as_of_time=timestamp(self.comparison.source.data_as_of()),
             create_time=timestamp(now),
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
         self.beats += 1
-
-    def _compare(self) -> Plan:
-        listed = self.subjects.listed()
-        flagged = {self.subjects.local_id_of(handle) for handle in self.flags.open_handles()}
-        youths = [youth for youth in self.source.youths() if self._belongs(youth, flagged)]
-        handles = self.subjects.handles_of([youth.local_id for youth in youths])
-        changes: list[Change] = []
-        kept: set[LocalSubjectId] = set()
-        unlistable = 0
-        for youth in youths:
-            change = self._change(youth, handles[youth.local_id])
-            if change is None:
-                unlistable += 1
-                continue
-            kept.add(youth.local_id)
-            known = listed.get(youth.local_id)
-            if known is None or known.fingerprint != change.fingerprint:
-                changes.append(change)
-        removed = tuple(each.handle for local_id, each in listed.items() if local_id not in kept)
-        return Plan(tuple(changes), removed, unlistable)
-
-    def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:
-        if self.policy.drops(youth.restriction):
-            return False
-        if self.policy.flagged_only or youth.local_id in flagged:
-            return youth.local_id in flagged
-        return youth.current_episode is not None or youth.open_absence is not None
-
-    def _change(self, youth: Youth, handle: SubjectHandle) -> Change | None:
-        """What would be registered of this youth; None where it makes no tokens."""
-        person = person_of(youth.identity)
-        try:
-            if missing_fields(person.identity, aliases=person.aliases, scheme=self.node.tokenizer.scheme):
-                return None
-        except InvalidIdentity:
-            return None
-        county = placement_county_of(youth)
-        restriction = youth.restriction
-        return Change(
-            handle=handle,
-            person=person,
-            restriction=restriction,
-            placement_county="" if county == self.node.membership.county else county,
-            fingerprint=self._fingerprint(person, restriction, county),
-        )
-
-    def _fingerprint(self, person: Person, restriction: Restriction, county: str) -> bytes:
-        """Keyed: whoever takes the database without the key cannot test a name against it."""
-        scheme, epoch = self.node.tokenizer.scheme.version, self.node.directory().epoch
-        parts = [scheme, epoch, restriction, county, dict(person.identity), [dict(each) for each in person.aliases]]
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
-        return hmac.digest(self.node.keyring.commitment, b"homeward/listing/v1\0" + text.encode(), "sha256")
 
     async def _register(self, changes: Sequence[Change]) -> None:
         for start in range(0, len(changes), BATCH):
@@ -255,9 +183,11 @@ class Registrar:
             revision = int(get_setting(connection, _REVISION) or b"0") + 1
             put_setting(connection, _REVISION, str(revision).encode())
 
-    def _revision(self) -> int:
-        with self.node.store.read() as connection:
-            return int(get_setting(connection, _REVISION) or b"0")
+
+def revision(store: Store) -> int:
+    """How often the list was changed since the adapter joined."""
+    with store.read() as connection:
+        return int(get_setting(connection, _REVISION) or b"0")
 
 
 def _message(change: Change, tokens: TokenSet) -> SubjectMessage:

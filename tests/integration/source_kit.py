@@ -18,7 +18,7 @@ from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
-from adapters.node.pepper import PepperKeeper
+from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.respond import Responder
 from adapters.node.rpcs import (
     EVALUATE,
@@ -260,7 +260,7 @@ def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE
         identity=lambda: ChannelIdentityFiles(b"", b"", b"", b"t" * 32, clock.now, clock.now),
         keeper=keeper,
         pepper=PepperKeeper(
-            agency=agency, keyring=world.keys().rings[agency], keys=directory / "keys", directory=keeper,
+            agency=agency, keyring=world.keys().rings[agency], files=PepperFiles(directory / "keys"), directory=keeper,
             gateway=caller, now=clock, random_bytes=secrets.token_bytes,
         ),
         tokenizer=Tokenizer(

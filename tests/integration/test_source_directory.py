@@ -11,7 +11,7 @@ from adapters.keyring import KeyFileUnusable
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import Missing, NotReady
 from adapters.node.node import Node
-from adapters.node.pepper import PepperRefused
+from adapters.node.pepper import PepperFiles, PepperRefused
 from adapters.node.rpcs import FETCH_PEPPER, GET_DIRECTORY, CallFailed, CallFault
 from homeward.gateway.v1.directory_pb2 import PEPPER_STATE_ABSENT, Directory, FetchPepperRequest, SignedDirectory
 from tests.integration.source_kit import Gateway, make_node, membership, prepare
@@ -219,7 +219,7 @@ async def test_the_pepper_outlives_a_restart_in_a_file_for_its_owner_alone(
     again = make_node(tmp_path / "source", gateway)
     assert pepper_of(again) == before
     file.chmod(0o644)
-    again.pepper._known.clear()
+    again.pepper.files = PepperFiles(tmp_path / "source" / "keys")
     with pytest.raises(KeyFileUnusable):
         pepper_of(again)
     again.store.close()

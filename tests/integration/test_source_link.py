@@ -236,18 +236,18 @@ async def test_a_fault_of_the_program_is_not_swallowed(tmp_path: Path, authority
 
 async def test_an_alert_is_on_disk_before_it_is_acknowledged(tmp_path: Path, authority: Authority) -> None:
     seen: list[tuple[int, int]] = []
-    holder: list[Alerts] = []
+    stored: asyncio.Future[Alerts] = asyncio.get_running_loop().create_future()
 
     async def script(visit: Visit) -> None:
         await welcome(visit)
         for sequence in (1, 2):
             await visit.send(alert=alert(sequence))
             acknowledged = await visit.until("alert_acknowledgement")
-            seen.append((acknowledged.sequence, holder[0].cursor()))
+            seen.append((acknowledged.sequence, (await stored).cursor()))
         await stay(visit)
 
     async with running(tmp_path, authority, script) as run:
-        holder.append(run.alerts)
+        stored.set_result(run.alerts)
         await wait_for(lambda: len(seen) == 2)
         assert seen == [(1, 1), (2, 2)]
         assert [each.message.sequence for each in run.alerts.after(0)] == [1, 2]

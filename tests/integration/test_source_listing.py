@@ -10,6 +10,7 @@ import pytest
 
 from adapters.identity.errors import IncompleteIdentity
 from adapters.identity.tokenize import Person
+from adapters.node.compare import Comparison
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.listing import IndexPolicy, Restricted
@@ -144,10 +145,10 @@ def youth(number: int, **changes: object) -> Youth:
 
 
 def registrar(node: Node, held: MemorySource, **policy: object) -> Registrar:
+    subjects = Subjects(node.store, random_bytes=secrets.token_bytes)
     return Registrar(
-        node, held, Subjects(node.store, random_bytes=secrets.token_bytes), OwnFlags(node.store),
-        IndexPolicy(**policy),  # type: ignore[arg-type]
-    )  # fmt: skip
+        Comparison(node, held, subjects, OwnFlags(node.store), IndexPolicy(**policy))  # type: ignore[arg-type]
+    )
 
 
 async def test_the_list_follows_the_caseload(source: Node, gateway: Gateway) -> None:
@@ -210,7 +211,7 @@ async def test_a_county_may_list_only_youths_with_a_raised_flag(source: Node, ga
     flag = issuer.raised(
         FlagId(bytes(16)), handle, handling_code=HandlingCode.CALL_DUTY_LINE, learned=NOW, locate=FlagLocate(), now=NOW
     )
-    keeping.flags.keep(flag)
+    keeping.comparison.flags.keep(flag)
     assert await keeping.synchronize() == 0
     assert list(gateway.subjects) == [(SOURCE, handle)]
     await keeping.heartbeat()

@@ -14,7 +14,7 @@ Decides when the stream counts as broken, and never treats silence as calm:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -82,6 +82,11 @@ class Link:
     heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
     """Called for each alert once it is on disk."""
 
+    @property
+    def credit(self) -> int:
+        """Work orders taken at once; none by an adapter that has nothing to answer from."""
+        return CREDIT if self.has_sources else 0
+
     async def run(self) -> None:
         """Keeps a stream open until cancelled."""
         failures = 0
@@ -130,6 +135,38 @@ class Link:
         return float(ceiling * int.from_bytes(self.random_bytes(4), "big") / 0xFFFFFFFF)
 
 
+class _Work:
+    """The orders under way on one stream."""
+
+    def __init__(self, answer: Callable[[pb.WorkOrder], pb.WorkResult], *, credit: int) -> None:
+        self._answer = answer
+        self._credit = credit
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Fails when an order made this program fail."""
+
+    def take(self, order: pb.WorkOrder, outgoing: "asyncio.Queue[pb.ConnectRequest]") -> None:
+        """The order is being answered, or was answered BUSY."""
+        if len(self.tasks) >= self._credit:
+            result = pb.WorkResult(work_id=order.work_id, status=pb.WORK_STATUS_BUSY)
+            outgoing.put_nowait(pb.ConnectRequest(work_result=result))
+            return
+        task = asyncio.ensure_future(self._run(order, outgoing))
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _run(self, order: pb.WorkOrder, outgoing: "asyncio.Queue[pb.ConnectRequest]") -> None:
+        result = await asyncio.to_thread(self._answer, order)
+        outgoing.put_nowait(pb.ConnectRequest(work_result=result))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.crashed.done():
+            # Not an answer and not a broken stream: a fault of this program, which must not go unnoticed.
+            self.crashed.set_exception(error)
+
+
 class _Session:
     """One stream's reading, pinging and answering."""
 
@@ -137,8 +174,7 @@ class _Session:
         self._link = link
         self._call = call
         self._outgoing: asyncio.Queue[pb.ConnectRequest] = asyncio.Queue()
-        self._working: set[asyncio.Task[None]] = set()
-        self._crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work = _Work(link.work, credit=link.credit)
 
     async def run(self) -> None:
         """Runs until the stream ends. Raises `StreamBroken`, `AioRpcError`."""
@@ -146,21 +182,22 @@ class _Session:
         await self._welcome()
         self._link.status.up, self._link.status.since = True, self._link.now()
         _LOG.info("link up")
-        tasks = [asyncio.ensure_future(each) for each in (self._read(), self._write(), self._ping(), self._crashed)]
+        parts = (self._read(), self._write(), self._ping(), self._work.crashed)
+        tasks = [asyncio.ensure_future(each) for each in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             raise StreamBroken("ENDED")
         finally:
-            await _cancelled(*tasks, *self._working)
+            await _cancelled(*tasks, *self._work.tasks)
 
     def _hello(self) -> pb.Hello:
         link = self._link
         return pb.Hello(
             create_time=timestamp(link.now()),
             alert_cursor=link.alerts.cursor(),
-            work_credit=CREDIT if link.has_sources else 0,
+            work_credit=link.credit,
             session_nonce=link.random_bytes(32),
         )
 
@@ -177,7 +214,7 @@ class _Session:
             message = await self._next(SILENCE_SECONDS)
             kind = message.WhichOneof("message")
             if kind == "work_order":
-                self._take(message.work_order)
+                self._work.take(message.work_order, self._outgoing)
             elif kind == "alert":
                 await self._alert(message.alert)
             elif kind == "pong":
@@ -204,26 +241,6 @@ class _Session:
             raise StreamBroken("MALFORMED") from exc
         return message
 
-    def _take(self, order: pb.WorkOrder) -> None:
-        if len(self._working) >= CREDIT or not self._link.has_sources:
-            result = pb.WorkResult(work_id=order.work_id, status=pb.WORK_STATUS_BUSY)
-            self._outgoing.put_nowait(pb.ConnectRequest(work_result=result))
-            return
-        task = asyncio.ensure_future(self._answer(order))
-        self._working.add(task)
-        task.add_done_callback(self._answered)
-
-    async def _answer(self, order: pb.WorkOrder) -> None:
-        result = await asyncio.to_thread(self._link.work, order)
-        self._outgoing.put_nowait(pb.ConnectRequest(work_result=result))
-
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._crashed.done():
-            # Not an answer and not a broken stream: a fault of this program, which must not go unnoticed.
-            self._crashed.set_exception(error)
-
     async def _alert(self, alert: pb.Alert) -> None:
         arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP and self._link.status.resync_required:
@@ -242,12 +259,8 @@ class _Session:
             raise StreamBroken("ALERT_LOST")
 
     async def _write(self) -> None:
-        async for message in self._messages():
-            await self._call.write(message)
-
-    async def _messages(self) -> AsyncIterator[pb.ConnectRequest]:
         while True:
-            yield await self._outgoing.get()
+            await self._call.write(await self._outgoing.get())
 
     async def _ping(self) -> None:
         while True:

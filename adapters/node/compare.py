@@ -1,0 +1,106 @@
+"""Whom this agency lists, next to whom it should: the difference is what must be registered.
+
+Decides who belongs on the list (everybody in care, or only youths with a raised flag), under which restriction, and
+when a youth counts as changed: by a keyed digest over all that is registered, so that no identity lies in the database.
+"""
+
+import hmac
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from adapters.identity.errors import InvalidIdentity
+from adapters.identity.keys import missing_fields
+from adapters.identity.tokenize import Person
+from adapters.node.flags import OwnFlags
+from adapters.node.listing import IndexPolicy, person_of
+from adapters.node.node import Node
+from adapters.node.source import Source, placement_county_of
+from adapters.node.subjects import Subjects
+from adapters.records import LocalSubjectId, Youth
+from gateway.protocol.names import Restriction, SubjectHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One youth to register."""
+
+    handle: SubjectHandle = field(repr=False)
+    person: Person = field(repr=False)
+    restriction: Restriction
+    placement_county: str = field(repr=False)
+    fingerprint: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What must change at the gateway."""
+
+    changes: tuple[Change, ...]
+    removed: tuple[SubjectHandle, ...] = field(repr=False)
+    unlistable: int
+    """Youths without a usable name or birth date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Compares the caseload with what is listed."""
+
+    node: Node
+    source: Source
+    subjects: Subjects
+    flags: OwnFlags
+    policy: IndexPolicy
+
+    def compare(self) -> Plan:
+        """What must change at the gateway. Raises `SourceUnusable`, `NotReady`."""
+        listed = self.subjects.listed()
+        flagged = {self.subjects.local_id_of(handle) for handle in self.flags.open_handles()}
+        youths = [youth for youth in self.source.youths() if self._belongs(youth, flagged)]
+        handles = self.subjects.handles_of([youth.local_id for youth in youths])
+        changes: list[Change] = []
+        kept: set[LocalSubjectId] = set()
+        unlistable = 0
+        for youth in youths:
+            change = self.change_of(youth, handles[youth.local_id])
+            if change is None:
+                unlistable += 1
+                continue
+            kept.add(youth.local_id)
+            known = listed.get(youth.local_id)
+            if known is None or known.fingerprint != change.fingerprint:
+                changes.append(change)
+        removed = tuple(each.handle for local_id, each in listed.items() if local_id not in kept)
+        return Plan(tuple(changes), removed, unlistable)
+
+    def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:
+        if self.policy.drops(youth.restriction):
+            return False
+        if self.policy.flagged_only or youth.local_id in flagged:
+            return youth.local_id in flagged
+        return youth.current_episode is not None or youth.open_absence is not None
+
+    def change_of(self, youth: Youth, handle: SubjectHandle) -> Change | None:
+        """What would be registered of this youth; None where it makes no tokens."""
+        person = person_of(youth.identity)
+        try:
+            if missing_fields(person.identity, aliases=person.aliases, scheme=self.node.tokenizer.scheme):
+                return None
+        except InvalidIdentity:
+            return None
+        county = placement_county_of(youth)
+        restriction = youth.restriction
+        return Change(
+            handle=handle,
+            person=person,
+            restriction=restriction,
+            placement_county="" if county == self.node.membership.county else county,
+            fingerprint=self._fingerprint(person, restriction, county),
+        )
+
+    def _fingerprint(self, person: Person, restriction: Restriction, county: str) -> bytes:
+        """Keyed: whoever takes the database without the key cannot test a name against it."""
+        scheme, epoch = self.node.tokenizer.scheme.version, self.node.directory().epoch
+        parts = [scheme, epoch, restriction, county, dict(person.identity), [dict(each) for each in person.aliases]]
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+        return hmac.digest(self.node.keyring.commitment, b"homeward/listing/v1\0" + text.encode(), "sha256")
