@@ -39,8 +39,11 @@ sandbox: {{ record_messages: {directory} }}
 """
 
 
-def make_holders(layout: Layout) -> None:
-    """Gateway and custodian have keys, shares and settings, and the gateway trusts the custodian's card."""
+def bring_up_holders(layout: Layout) -> list[Running]:
+    """Gateway and custodian serve, each with its share, and trust each other. Raises `CommandFailure`; none runs then.
+
+    The gateway already serves while the custodian is made, as a gateway does that gains another holder.
+    """
     log = layout.logs / "setup.log"
     run("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(layout.ceremony), log=log)
     gateway, enroll, custodian = free_addresses(3)
@@ -48,14 +51,24 @@ def make_holders(layout: Layout) -> None:
         "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
         "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
     )  # fmt: skip
-    run(
-        "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
-        "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
-        "--listen", custodian, "--demo", log=log,
-    )  # fmt: skip
-    run("gateway", "trust", str(layout.gateway), "--custodian-card", str(layout.custodian / "card.json"), log=log)
     _settle(layout.gateway / "gateway.yaml", _SANDBOX_SETTINGS, layout.received / GATEWAY)
-    _settle(layout.custodian / "custodian.yaml", _CUSTODIAN_SETTINGS, layout.received / CUSTODIAN)
+    starting = [serve_holder(layout, GATEWAY)]
+    try:
+        run(
+            "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
+            "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
+            "--listen", custodian, "--demo", log=log,
+        )  # fmt: skip
+        _settle(layout.custodian / "custodian.yaml", _CUSTODIAN_SETTINGS, layout.received / CUSTODIAN)
+        starting.append(serve_holder(layout, CUSTODIAN))
+        serving = [starting[0].wait()]
+        card = str(layout.custodian / "card.json")
+        run("gateway", "trust", str(layout.gateway), "--custodian-card", card, log=log)
+        return [*serving, starting[1].wait()]
+    except CommandFailure:
+        for process in starting:
+            process.end()
+        raise
 
 
 def serve_holder(layout: Layout, name: str) -> Starting:

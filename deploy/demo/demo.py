@@ -7,6 +7,7 @@ actual, ok) and `gateway-view/`. Words only, plain ASCII, no color: a screen rea
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,16 +59,17 @@ def run_demo(work: Path, output: Path, say: Say) -> Result:
     """The story, played in a sandbox under `work`; `output` holds transcript and view. Raises `CommandFailure`."""
     started = time.monotonic()
     say("Homeward demo: 3 counties, 60 invented youths, seed 7. No real person is in this data.")
-    say("")
     with Sandbox.up(work / "sandbox") as sandbox:
-        sandbox.enlist(FOSTER_AGENCY, beside=COUNTY_B)
+        say(f"    Gateway, custodian and three adapters run ({time.monotonic() - started:.1f} s).\n")
         scratch = work / "scratch"
         scratch.mkdir(mode=0o700, exist_ok=True)
-        stage = Stage(sandbox, scratch)
-        try:
-            played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
-        finally:
-            stage.close()
+        # The foster family agency joins while the counties already work; the story waits for it where it appears.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            stage = Stage(sandbox, scratch, pool.submit(sandbox.enlist, FOSTER_AGENCY, beside=COUNTY_B))
+            try:
+                played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
+            finally:
+                stage.close()
     result = Result(played, time.monotonic() - started)
     write_transcript(result, output)
     say(_verdict(result, output))
@@ -109,13 +111,12 @@ def _look(output: Path) -> Callable[[Stage], Seen]:
         view = take_view(stage.sandbox.layout, output / VIEW)
         scanner = make_scanner(stage.sandbox.caseload, today=datetime.now().astimezone().date())
         findings = scan_tree(scanner, view.root)
-        looked_for = len(scanner.needles) + len(scanner.folded) + len(scanner.dates)
-        write_summary(view, findings, looked_for=looked_for)
+        write_summary(view, findings, looked_for=scanner.size)
         return Seen(
             {"found": len(findings), "has_messages": view.received.total() > 0},
             (
                 f"they hold      {view.files} files, {view.received.total()} received messages, {view.octets} bytes",
-                f"looked for     {looked_for} forms of names, birth dates, placement dates and numbers",
+                f"looked for     {scanner.size} forms of names, birth dates, placement dates and numbers",
                 f"found          {len(findings)}",
                 *(f"FOUND          {finding.what} in {finding.file}" for finding in findings[:5]),
                 "they saw       tokens, opaque handles, purposes, roles, counties, times, sizes and sealed bytes",

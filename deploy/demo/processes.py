@@ -114,16 +114,6 @@ class Starting:
             os.waitpid(self.pid, 0)
 
 
-def wait_all(starting: Sequence[Starting]) -> list[Running]:
-    """Every process once all are ready. Raises the first one's `CommandFailure`; all have then ended."""
-    try:
-        return [process.wait() for process in starting]
-    except CommandFailure:
-        for process in starting:
-            process.end()
-        raise
-
-
 def is_alive(process: Running) -> bool:
     """The very process that was started still runs."""
     return _start_mark(process.pid) == process.started != ""

@@ -20,7 +20,7 @@ from deploy.demo import bringup
 from deploy.demo.counties import Agency, counties
 from deploy.demo.county import County
 from deploy.demo.layout import Layout, SandboxState, read_state, remove, write_state
-from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_all, wait_gone
+from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_gone
 from deploy.demo.readiness import wait_ready
 from deploy.demo.youths import Caseload, make_caseload
 from homeward.failure import CommandFailure
@@ -124,12 +124,10 @@ class Sandbox:
 
     def _bring_up(self, agencies: tuple[Agency, ...]) -> None:
         with ThreadPoolExecutor(max_workers=1) as pool:
-            holders = pool.submit(bringup.make_holders, self.layout)
+            holders = pool.submit(bringup.bring_up_holders, self.layout)
             for agency in agencies:
                 bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
-            holders.result()
-        names = (bringup.GATEWAY, bringup.CUSTODIAN)
-        for process in wait_all([bringup.serve_holder(self.layout, name) for name in names]):
+        for process in holders.result():
             self._keep(process)
         for agency, adapter in bringup.enlist_all(self.layout, agencies):
             self._joined(agency, adapter)

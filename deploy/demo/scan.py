@@ -1,8 +1,8 @@
 """Search of bytes for the invented youths: names, birth dates, placement dates, numbers, notes.
 
-Decides in which forms each is looked for: as text in several encodings and spellings, base64, hexadecimal, and dates as
-text and as numbers. What it cannot see: a value that was hashed, encrypted or compressed. A finding says what kind of
-value stands where, never the value.
+Decides in which forms each is looked for: text in several encodings and spellings, plain or inside base64 and
+hexadecimal, and dates as text and as numbers. What it cannot see: a value that was hashed, encrypted or compressed. A
+finding says what kind of value stands where, never the value.
 """
 
 import base64
@@ -25,6 +25,8 @@ _DATE_TEXT: Final = re.compile(
 )
 # Eight digits inside a hexadecimal string are not a date.
 _DATE_DIGITS: Final = re.compile(rb"(?<![0-9A-Za-z+/])[0-9]{8}(?![0-9A-Za-z+/])")
+_BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
+_HEX_RUN: Final = re.compile(rb"(?:[0-9a-f]{12,}|[0-9A-F]{12,})")
 _NUMBERS: Final = (b"TEST-A-", b"TEST-B-", b"TEST-REF-", b"TESTCT", b"TESTALG")
 _NOTES: Final = ("Invented note", "Invented Caregiver", "Invented Judge", *FACILITIES, *SCHOOLS, *STREETS)
 _RECENT: Final = timedelta(days=3)
@@ -44,53 +46,85 @@ class Finding:
 class Scanner:
     """What is looked for."""
 
-    needles: tuple[tuple[str, bytes], ...]
-    """(what, bytes) compared with the file as it is."""
-    folded: tuple[tuple[str, bytes], ...]
-    """(what, lower-case bytes) compared with the file in lower case."""
+    words: tuple[tuple[str, bytes], ...]
+    """(what, lower-case bytes) compared with the lower case of every reading."""
+    numbers: tuple[tuple[str, bytes], ...]
+    """(what, bytes) compared with the bytes as they are."""
     dates: frozenset[date]
 
-    def scan(self, data: bytes, *, file: str) -> Iterator[Finding]:
-        """Every kind of finding in the bytes, at its first place."""
-        lower = data.lower()
-        for haystack, needles in ((data, self.needles), (lower, self.folded)):
-            for what, needle in needles:
-                offset = haystack.find(needle)
-                if offset >= 0:
-                    yield Finding(file, offset, what)
-        yield from self._dates(data, file)
+    @property
+    def size(self) -> int:
+        """How many different things are looked for, in each reading."""
+        return len(self.words) + len(self.numbers) + len(self.dates)
 
-    def _dates(self, data: bytes, file: str) -> Iterator[Finding]:
-        for found in _DATE_TEXT.finditer(data):
+    def scan(self, data: bytes, *, file: str) -> Iterator[Finding]:
+        """Every kind of finding in the bytes, at its first place within its reading."""
+        for what, needle in self.numbers:
+            offset = data.find(needle)
+            if offset >= 0:
+                yield Finding(file, offset, what)
+        for reading, view in _readings(data):
+            lower = view.lower()
+            for what, needle in self.words:
+                offset = lower.find(needle)
+                if offset >= 0:
+                    yield Finding(file, offset, f"{what}, {reading}")
+            yield from self._dates(view, file, reading)
+
+    def _dates(self, view: bytes, file: str, reading: str) -> Iterator[Finding]:
+        for found in _DATE_TEXT.finditer(view):
             form = "%Y-%m-%d" if found["iso"] else "%m/%d/%Y"
             if _day(found[0], form) in self.dates:
-                yield Finding(file, found.start(), "date of a youth as text")
-        for found in _DATE_DIGITS.finditer(data):
+                yield Finding(file, found.start(), f"date of a youth, {reading}")
+        for found in _DATE_DIGITS.finditer(view):
             if self.dates & {_day(found[0], "%Y%m%d"), _day(found[0], "%m%d%Y")}:
-                yield Finding(file, found.start(), "date of a youth as digits")
+                yield Finding(file, found.start(), f"date of a youth in digits, {reading}")
+
+
+def _readings(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The bytes as they are, as text of two bytes a character, and what base64 and hexadecimal in them stand for."""
+    yield "as it stands", data
+    # UTF-16 of Western letters is Latin-1 with a zero byte beside each.
+    yield "UTF-16", data.replace(b"\0", b"")
+    yield "base64", b"\n".join(piece for run in _BASE64_RUN.findall(data) for piece in _from_base64(run))
+    yield "hexadecimal", b"\n".join(piece for run in _HEX_RUN.findall(data) for piece in _from_hex(run))
+
+
+def _from_base64(run: bytes) -> Iterator[bytes]:
+    standard = run.replace(b"-", b"+").replace(b"_", b"/")
+    for shift in range(4):
+        part = standard[shift:]
+        # A run can end within a group; one character alone holds no byte.
+        part = part[:-1] if len(part) % 4 == 1 else part
+        yield base64.b64decode(part + b"=" * (-len(part) % 4))
+
+
+def _from_hex(run: bytes) -> Iterator[bytes]:
+    for shift in range(2):
+        part = run[shift:]
+        yield bytes.fromhex(part[: len(part) // 2 * 2].decode())
 
 
 def make_scanner(caseload: Caseload, *, today: date) -> Scanner:
     """A scanner for these youths."""
-    folded: list[tuple[str, bytes]] = [("number of a youth", number.lower()) for number in _NUMBERS]
-    folded += [("content of a county's record", note.lower().encode()) for note in _NOTES]
-    needles: list[tuple[str, bytes]] = []
-    for word in sorted(_name_words(caseload)):
-        folded += [(f"name, {form}", needle) for form, needle in _text_forms(word)]
-        needles += [(f"name, {form}", needle) for form, needle in _base64_forms(word)]
+    words: list[tuple[str, bytes]] = [("number of a youth", number.lower()) for number in _NUMBERS]
+    words += [("content of a county's record", note.lower().encode()) for note in _NOTES]
+    words += [("name", form) for word in sorted(_name_words(caseload)) for form in _forms(word)]
     births = {person.birth_date for person in caseload.people()}
-    for birth in births:
-        needles += [(f"birth date, {form}", needle) for form, needle in _number_forms(birth)]
-    stays = {
-        day for youth in (*caseload.a, *caseload.b) for stay in youth.stays for day in (stay.start, stay.end) if day
-    }
-    dates = frozenset(day for day in births | stays if abs(day - today) > _RECENT)
-    return Scanner(_distinct(needles), _distinct(folded), dates)
+    numbers = [(f"birth date, {form}", needle) for birth in births for form, needle in _number_forms(birth)]
+    stays = (stay for youth in (*caseload.a, *caseload.b) for stay in youth.stays)
+    days = births | {day for stay in stays for day in (stay.start, stay.end) if day is not None}
+    dates = frozenset(day for day in days if abs(day - today) > _RECENT)
+    return Scanner(_shortest(words), tuple(numbers), dates)
 
 
-def _distinct(needles: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
-    """One name for each byte string: many spellings come to the same bytes."""
-    return tuple((what, needle) for needle, what in {needle: what for what, needle in reversed(needles)}.items())
+def _shortest(needles: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+    """Without those that hold another: where they stand, the other stands too."""
+    kept: list[tuple[str, bytes]] = []
+    for what, needle in sorted(needles, key=lambda item: len(item[1])):
+        if not any(other in needle for _, other in kept):
+            kept.append((what, needle))
+    return tuple(kept)
 
 
 def scan_tree(scanner: Scanner, root: Path) -> list[Finding]:
@@ -123,29 +157,13 @@ def _spellings(word: str) -> set[str]:
     return forms | {form.lower() for form in forms} | {form.upper() for form in forms}
 
 
-def _text_forms(word: str) -> Iterator[tuple[str, bytes]]:
-    """Compared without regard to the case of ASCII letters; lowering bytes leaves a capital with an accent alone."""
+def _forms(word: str) -> Iterator[bytes]:
+    """In lower case as far as bytes have one: lowering leaves a capital letter with an accent as it is."""
     for text in _spellings(word):
-        yield "UTF-8", text.encode().lower()
-        yield "UTF-16", text.encode("utf-16-le").lower()
-        yield "hexadecimal", text.encode().hex().encode()
-        yield "JSON escapes", text.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00").lower()
-        yield "cp1252", text.encode("cp1252", "replace").lower()
-    yield "letters in reverse", _plain(word)[::-1].lower().encode()
-
-
-def _base64_forms(word: str) -> Iterator[tuple[str, bytes]]:
-    for text in _spellings(word):
-        for shift in range(3):
-            yield "base64", _base64_core(text.encode(), shift)
-
-
-def _base64_core(data: bytes, shift: int) -> bytes:
-    """The characters of the base64 text that only `data` decides, where it begins `shift` bytes into a group."""
-    text = base64.b64encode(b"\0" * shift + data)
-    first = (shift * 8 + 5) // 6
-    last = (shift + len(data)) * 8 // 6
-    return text[first:last]
+        yield text.encode().lower()
+        yield text.encode("cp1252", "replace").lower()
+        yield text.encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00").lower()
+    yield _plain(word)[::-1].lower().encode()
 
 
 def _number_forms(day: date) -> Iterator[tuple[str, bytes]]:

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,8 @@ class Stage:
     sandbox: Sandbox
     scratch: Path
     """A directory of this story's own for copies and token files."""
+    newcomer: Future[None]
+    """The foster family agency, still joining."""
     calls: dict[str, Calls] = field(default_factory=dict)
     channels: list[grpc.Channel] = field(default_factory=list)
     flag_id: str = ""

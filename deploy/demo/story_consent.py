@@ -29,6 +29,7 @@ def recorded(stage: Stage) -> Seen:
     """A records the consent that the youth's counsel signed; the agency relies on it."""
     caseload = stage.sandbox.caseload
     youth = caseload.youth(caseload.cast.teammate)
+    stage.newcomer.result()
     before = _ask(stage, authority_id="")
     expires = Timestamp()
     expires.FromDatetime(datetime.now(UTC) + timedelta(days=90))

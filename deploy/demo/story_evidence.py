@@ -16,22 +16,30 @@ from deploy.demo.tamper import copy_database, flip_byte
 
 _OFFICER: Final = "COUNTY.privacy_officer"
 _CHANGED: Final = 17
+_BACKUP: Final = "backup.db"
 _EVIDENCE_EXIT: Final = 6
 _COMMAND_SECONDS: Final = 30
 
 
+def back_up(stage: Stage) -> None:
+    """The gateway's operator backs up the log, as every night."""
+    copy_database(stage.sandbox.layout.gateway / "gateway.db", stage.scratch / _BACKUP)
+
+
 def owners_view(stage: Stage) -> Seen:
-    """A's privacy officer asks the log who asked about A's youths and was refused; B's, what B's staff were refused."""
+    """A's privacy officer reads who asked about A's youths and why they were refused; B's reads less of it."""
     owner = _denials(stage, "A")
     asker = _denials(stage, "B")
-    # Kept for `put_back`: what a backup of this moment would hold.
-    copy_database(stage.sandbox.layout.gateway / "gateway.db", stage.scratch / "old.db")
     return Seen(
         {
-            "owner_reads": sorted({entry["reason"] for entry in owner if entry["holder"].startswith("06037.")}),
-            "asker_reads": sorted({entry["reason"] for entry in asker if entry["holder"] == ""}),
+            "owner_reads": sorted({entry["reason"] for entry in owner}),
+            "asker_reads": sorted({entry["reason"] for entry in asker if entry["reason"]}),
+            "closed_to_asker": any(not entry["reason"] for entry in asker),
         },
-        tuple(f"A reads        {entry['sentence']}" for entry in owner[:6]),
+        (
+            *(f"A reads        {line}" for line in dict.fromkeys(_short(entry) for entry in owner)),
+            "B reads        its own refusals; why A's youths were refused stays closed to B",
+        ),
     )
 
 
@@ -63,13 +71,13 @@ def changed(stage: Stage) -> Seen:
 
 def put_back(stage: Stage) -> Seen:
     """An old copy of the whole log is put in its place: complete, signed, and shorter than what a county has seen."""
-    old = stage.scratch / "old.db"
+    old = stage.scratch / _BACKUP
     done = _verify(old, _head_file(stage))
     alone = _verify(old, None)
     return Seen(
         {"looks_whole_alone": alone.exit == 0, "exit": done.exit, "ok": bool(done.said.get("ok"))},
         (
-            f"alone          the old copy verifies: {alone.said.get('size')} entries",
+            f"alone          the backup verifies: {alone.said.get('size')} entries, signed",
             f"found          {done.said.get('text')}",
         ),
     )
@@ -96,14 +104,14 @@ def _head_file(stage: Stage) -> Path:
 
 
 def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
-    """What the agency's privacy officer reads of refusals, with `holder` and `reason` empty where not open to it."""
+    """What the agency's privacy officer reads of refusals; `reason` is empty where it is not open to the agency."""
     token = stage.scratch / f"officer-{letter}.token"
     token.write_text(stage.county(letter).token(_OFFICER), encoding="utf-8")
     token.chmod(0o600)
     county = stage.county(letter)
     done = _run(
         "audit", "query", "--dir", str(county.directory), "--address", county.member.local,
-        "--token-file", str(token), "--decision", "deny", "--json",
+        "--token-file", str(token), "--decision", "deny", "--kind", "access.decision", "--json",
     )  # fmt: skip
     if done.returncode != 0:
         raise Unexpected(f"homeward audit query failed: {done.stdout}{done.stderr}")
@@ -111,9 +119,14 @@ def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
     return [_flat(entry) for entry in entries]
 
 
+def _short(entry: dict[str, str]) -> str:
+    """Who was told what, and why, without time and numbers."""
+    return f"{entry['requester']}, {entry['purpose']}: told {entry['outcome']}, because {entry['reason']}"
+
+
 def _flat(entry: dict[str, Any]) -> dict[str, str]:
-    fields = {field["name"]: field["value"] for field in entry["fields"]}
-    return {"holder": "", "reason": "", **fields, "sentence": entry["sentence"]}
+    fields = {field["name"]: field.get("value", "") for field in entry["fields"]}
+    return {"requester": "?", "purpose": "?", "outcome": "?", "reason": "", **fields}
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -127,8 +140,9 @@ STEPS: Final = (
         "owners_view",
         "A's privacy officer reads in the log who was refused, and why",
         {
-            "owner_reads": ["PURPOSE_PRECONDITION_FAILED", "RECORD_SEALED", "RECORD_SENSITIVE"],
-            "asker_reads": ["EVIDENCE_MISSING", "NO_MATCH"],
+            "owner_reads": ["NO_ACTIVE_FLAG", "PURPOSE_PRECONDITION_FAILED", "RECORD_SEALED", "RECORD_SENSITIVE"],
+            "asker_reads": ["EVIDENCE_MISSING"],
+            "closed_to_asker": True,
         },
         owners_view,
     ),
@@ -143,7 +157,7 @@ PROOFS: Final = (
     ),
     Step(
         "put_back",
-        "We put an old copy of the log in its place",
+        "We put an older backup in the place of the log",
         {"looks_whole_alone": True, "exit": _EVIDENCE_EXIT, "ok": False},
         put_back,
     ),

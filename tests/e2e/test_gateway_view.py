@@ -37,13 +37,13 @@ def test_the_view_holds_the_files_log_lines_and_messages_of_both_holders(view: P
         assert (view / holder / "files" / f"{holder}.db").stat().st_size > 4096
         assert (view / holder / "log" / f"{holder}.log").exists()
         assert any((view / holder / "received").iterdir())
-    methods = {path.stem.partition("-")[2] for path in (view / "gateway" / "received").iterdir()}
+    methods = {path.stem.rpartition(".")[2] for path in (view / "gateway" / "received").iterdir()}
     assert {"CheckFlag", "RequestRecords", "RaiseFlag", "RegisterSubjects"} <= methods
 
 
 def test_the_view_holds_the_sealed_record_that_crossed(view: Path) -> None:
     """Otherwise its silence would prove nothing: the record must have been in the gateway's hands."""
-    links = [path for path in (view / "gateway" / "received").iterdir() if path.stem.endswith("-Connect")]
+    links = [path for path in (view / "gateway" / "received").iterdir() if path.stem.endswith(".Connect")]
     assert max(path.stat().st_size for path in links) > 1024
 
 
@@ -80,7 +80,7 @@ def test_a_number_planted_in_a_database_page_is_found(
     data[-2048 : -2048 + len(number)] = number
     (tmp_path / "gateway.db").write_bytes(bytes(data))
     assert [(finding.file, finding.what) for finding in scan_tree(scanner, tmp_path)] == [
-        ("gateway.db", "number of a youth")
+        ("gateway.db", "number of a youth, as it stands")
     ]
 
 
