@@ -10,7 +10,10 @@ import logging
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
-KEYS: Final = ("why", "fault", "reason", "missing", "kind", "operator", "generation", "count", "version", "outcome")
+KEYS: Final = (
+    "why", "fault", "reason", "missing", "kind", "operator", "generation", "count", "version", "outcome",
+    "method", "milliseconds", "exception_type",
+)  # fmt: skip
 
 
 class JsonLines(logging.Formatter):

@@ -45,12 +45,14 @@ def sentence(opened: Mapping[str, bytes], at: datetime) -> str:
     values = {name: field_text(name, value) for name, value in opened.items()}
     kind = values.get("kind", "")
     head = f"{at:%Y-%m-%d %H:%M:%S} UTC: {_EVENTS.get(kind, 'an entry was written')}"
-    parts = [head + _parties(values)]
+    held = values.get("holder", "")
+    parts = [head + (f" about a youth of {held}" if held else "")]
+    who = " ".join(each for each in (values.get("requester", ""), _worker(values.get("worker", ""))) if each)
+    if who:
+        parts.append(f"by {who}")
     purpose = _labels().get(values.get("purpose", ""))
     if purpose:
         parts.append(f'for "{purpose}"')
-    if values.get("worker"):
-        parts.append(f"by {_worker(values['worker'])}")
     return ", ".join(parts) + _result(values) + "."
 
 
@@ -65,14 +67,9 @@ def field_text(name: str, value: bytes) -> str:
     return text if text.isprintable() else value.hex()
 
 
-def _parties(values: Mapping[str, str]) -> str:
-    asked, held = values.get("requester", ""), values.get("holder", "")
-    return (f" from {asked}" if asked else "") + (f" about a youth of {held}" if held else "")
-
-
 def _worker(text: str) -> str:
     pseudonym, _, role = text.partition(" ")
-    return f"{role or 'somebody'} (worker {pseudonym})"
+    return f"{role} (worker {pseudonym})" if role else ""
 
 
 def _result(values: Mapping[str, str]) -> str:

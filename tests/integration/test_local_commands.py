@@ -1,0 +1,199 @@
+"""The adapter's commands against a real endpoint, as an operator, a worker and an auditor run them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.node import rpcs
+from gateway.protocol.outcomes import Outcome
+from gateway.protocol.wire_names import to_wire
+from homeward import command
+from homeward.audit.v1 import service_pb2 as audit
+from homeward.gateway.v1 import authority_pb2 as gateway_authority
+from tests.integration.local_kit import ISSUER, County, county
+from tests.unit.local.exchange import CANARY, CANARY_BIRTH, CANARY_SURNAME
+from tests.unit.node.world import NOW, receipt_of
+
+FILE = f"""
+version: 1
+name: "Invented County B"
+state: .
+staff:
+  issuer: {ISSUER}
+  audience: homeward-adapter
+  jwks: {{ file: jwks.json }}
+  roles: {{ workers: [CWA.case_worker] }}
+"""
+CONSENT = {
+    "youth": {"givenName": CANARY, "surname": CANARY_SURNAME, "birthDate": CANARY_BIRTH},
+    "basis": "BASIS_CONSENT",
+    "grantor": "GRANTOR_NMD_SELF",
+    "purposes": ["PURPOSE_CFT_COORDINATION"],
+    "fieldSets": ["FIELD_SET_FS4_PLACEMENT_SUMMARY"],
+    "recipientAgencies": ["06037.prob"],
+    "expireTime": (NOW + timedelta(days=90)).isoformat().replace("+00:00", "Z"),
+    "evidenceReference": "REF-77-1234",
+}
+
+
+@dataclass
+class Shell:
+    """A directory with an adapter's file, and the adapter it belongs to."""
+
+    directory: Path
+    at: County
+    capsys: pytest.CaptureFixture[str]
+
+    async def run(self, *words: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error of one command."""
+        status = await asyncio.to_thread(command.run, list(words))
+        shown = self.capsys.readouterr()
+        return status, shown.out, shown.err
+
+    def place(self, *groups: str) -> tuple[str, ...]:
+        """Options that lead to the adapter, as a member of staff in these groups."""
+        options = ("--dir", str(self.directory), "--address", self.at.server.address)
+        if not groups:
+            return options
+        file = self.directory / "token"
+        file.write_text(self.at.token(*groups) + "\n")
+        return (*options, "--token-file", str(file))
+
+
+@pytest.fixture
+async def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Shell]:
+    (tmp_path / "adapter.yaml").write_text(FILE)
+    async with county(tmp_path) as at:
+        yield Shell(tmp_path, at, capsys)
+
+
+async def test_status_says_whether_the_adapter_is_ready(shell: Shell) -> None:
+    status, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")
+    document = json.loads(out)
+    # Linked, but no token can be made yet.
+    assert (status, document["ready"], document["link_up"], document["agency"]) == (1, False, True, "06029.cwa")
+    _, text, _ = await shell.run("adapter", "status", *shell.place())
+    assert "link to the exchange up" in text
+
+
+async def test_an_adapter_that_does_not_answer_is_exit_status_5(shell: Shell) -> None:
+    await shell.at.server.server.stop(0)
+    status, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")
+    assert (status, json.loads(out)["error"]["code"]) == (5, "CALL-002")
+
+
+async def test_the_countys_file_is_checked_with_every_problem_at_its_place(shell: Shell) -> None:
+    file = shell.directory / "adapter.yaml"
+    assert (await shell.run("adapter", "check", "--config", str(file)))[0] == 0
+    file.write_text(FILE.replace("audience", "audeince") + "listen: nowhere\n")
+    status, _, err = await shell.run("adapter", "check", "--config", str(file))
+    assert status == 1
+    assert "adapter.yaml:7:3: error: staff.audeince" in err
+    assert "listen" in err
+    assert "ADAPTER-001" in err
+
+
+async def test_a_worker_records_and_revokes_a_consent_read_from_a_file(shell: Shell) -> None:
+    at = shell.at
+
+    def recorded(kind: str, response: Any) -> Any:
+        return lambda payload, claims: response(
+            outcome=to_wire(Outcome.RECORDED), receipt=at.gateway.leaf(kind, payload, claims, "RECORDED")
+        )
+
+    at.gateway.answers |= {
+        rpcs.RECORD_AUTHORITY.path: recorded("authority.recorded", gateway_authority.RecordAuthorityResponse),
+        rpcs.REVOKE_AUTHORITY.path: recorded("authority.revoked", gateway_authority.RevokeAuthorityResponse),
+    }
+    file = shell.directory / "consent.json"
+    file.write_text(json.dumps(CONSENT))
+    status, out, err = await shell.run("authority", "record", str(file), *shell.place("workers"), "--json")
+    done = json.loads(out)
+    assert (status, done["ok"]) == (0, True)
+    revoked = await shell.run("authority", "revoke", done["authority_id"], *shell.place("workers"))
+    assert revoked[0] == 0
+    assert not any(word in out + err + revoked[1] + revoked[2] for word in (CANARY, CANARY_SURNAME, CANARY_BIRTH))
+
+
+async def test_a_document_that_is_no_authority_is_refused_without_being_quoted(shell: Shell) -> None:
+    file = shell.directory / "consent.json"
+    file.write_text(json.dumps(CONSENT | {"nickname": CANARY}))
+    status, out, err = await shell.run("authority", "record", str(file), *shell.place("workers"))
+    assert status == 2
+    assert "AUTHORITY-001" in err
+    assert CANARY not in out + err
+
+
+async def test_a_refusal_by_policy_is_exit_status_3(shell: Shell) -> None:
+    def denied(payload: bytes, claims: Any) -> Any:
+        receipt = shell.at.gateway.leaf("access.decision", payload, claims, "NOT_PERMITTED")
+        return gateway_authority.RevokeAuthorityResponse(outcome=to_wire(Outcome.NOT_PERMITTED), receipt=receipt)
+
+    shell.at.gateway.answers[rpcs.REVOKE_AUTHORITY.path] = denied
+    status, out, _ = await shell.run("authority", "revoke", "0" * 32, *shell.place("workers"))
+    assert status == 3
+    assert out.startswith("NOT_PERMITTED")
+
+
+async def test_the_auditor_asks_the_log_and_reads_sentences(shell: Shell) -> None:
+    asked: list[audit.EntryQuery] = []
+
+    def page(payload: bytes, claims: Any) -> Any:
+        asked.append(audit.EntryQuery.FromString(payload))
+        first = asked[-1].after_index < 0
+        outcome = b"NO_ACTIVE_FLAG_FOUND" if first else b"ANSWERED"
+        said = {"kind": b"access.decision", "decision": b"DENY" if first else b"ALLOW", "outcome": outcome}
+        return audit.ListEntriesResponse(
+            permitted=True,
+            entries=[receipt_of(said, index=5 if first else 9, time=NOW)],
+            next_after_index=5 if first else -1,
+            receipt=shell.at.gateway.leaf("audit.read", payload, claims, "ANSWERED"),
+        )
+
+    shell.at.gateway.answers[rpcs.LIST_ENTRIES.path] = page
+    words = ("audit", "query", *shell.place("privacy"))
+    status, out, _ = await shell.run(*words, "--since", "2026-11-01", "--kind", "access.decision")
+    assert status == 0
+    assert out.count("a question was decided") == 2
+    assert "2 entries, verified" in out
+    assert asked[0].filter.start_time.ToJsonString() == "2026-11-01T00:00:00Z"
+    assert list(asked[0].filter.kinds) == ["access.decision"]
+    status, out, _ = await shell.run(*words, "--outcome", "ANSWERED", "--json")
+    assert [entry["index"] for entry in json.loads(out)["entries"]] == ["9"]
+
+
+async def test_who_is_no_reviewer_is_denied_and_a_bad_token_is_told_as_such(shell: Shell) -> None:
+    status, _, err = await shell.run("audit", "query", *shell.place("workers"))
+    assert (status, "CALL-ROLE_NOT_HELD" in err) == (3, True)
+    options = shell.place("workers")
+    (shell.directory / "token").write_text("not.a.token")
+    status, _, err = await shell.run("audit", "query", *options)
+    assert (status, "CALL-UNAUTHENTICATED" in err, "TOKEN_MALFORMED" in err) == (1, True, True)
+    (shell.directory / "token").write_text("")
+    assert "CALL-003" in (await shell.run("audit", "query", *options))[2]
+
+
+async def test_evidence_that_does_not_verify_is_exit_status_6(shell: Shell) -> None:
+    def page(payload: bytes, claims: Any) -> Any:
+        entry = receipt_of({"kind": b"access.decision"}, index=5, time=NOW)
+        entry.openings[0].value = b"access.outcome"
+        receipt = shell.at.gateway.leaf("audit.read", payload, claims, "ANSWERED")
+        return audit.ListEntriesResponse(permitted=True, entries=[entry], next_after_index=-1, receipt=receipt)
+
+    shell.at.gateway.answers[rpcs.LIST_ENTRIES.path] = page
+    status, _, err = await shell.run("audit", "query", *shell.place("privacy"))
+    assert (status, "CALL-EVIDENCE_INVALID" in err) == (6, True)
+
+
+async def test_a_join_line_that_is_none_is_told_in_four_parts(shell: Shell) -> None:
+    status, out, _ = await shell.run("join", "hw1_broken", "--dir", str(shell.directory), "--json")
+    assert status == 2
+    error = json.loads(out)["error"]
+    assert error["code"] == "JOIN-001"
+    assert all(error[part] for part in ("what", "where", "why", "fix"))
