@@ -26,7 +26,7 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import reading, worker
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
-from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entry, stand_of
+from gateway.exchange.openings import Opened, Stand, ends, open_entry, stand_of
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
@@ -159,10 +159,10 @@ class AccessLog:
         return opened
 
     async def _ends(self, agency: AgencyId, asked: Sequence[StoredEntry], end: int) -> dict[int, bool]:
-        waiting = [entry.index for entry in asked if awaits_end(entry, self._keys)]
-        if not waiting:
+        decided = [entry.index for entry in asked if entry.kind == Kind.DECISION]
+        if not decided:
             return {}
-        closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=waiting[0], end=end)
+        closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=decided[0], end=end)
         return ends(await self._entries.select(closing, limit=5 * _BATCH), self._keys)
 
     async def _prove(self, found: Sequence[Opened], entered: Entered) -> tuple[Receipt, ...]:

@@ -12,8 +12,9 @@ lost again, days later and by the hundred, if the log opened to it why.
 - both: everything
 - overseer: `op`
 
-Which entries are veiled is decided by their own reason or, for a permit that was withdrawn before
-anything left, by the entry that closed the call (`ends`).
+Which entries are veiled is decided by their own reason, and for the decision of a record call by the
+entry that closed the call (`ends`): a permit that was withdrawn before anything left must look like
+the refusal of an unknown youth, then and here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,11 +25,11 @@ from typing import Final
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class
 from gateway.exchange.journal import ALLOW, DENY, Kind
 from gateway.protocol.names import AgencyId
-from gateway.protocol.outcomes import REASONS, Phase, Reason
+from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
 NEVER_TO_REQUESTER: Final = frozenset({"input"})
 VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "authority", "seq", "prev"})
-"""Of a permit that came to nothing: what is the same for every youth."""
+"""Of the decision of a record call that came to nothing: what is the same for every youth."""
 _VEILED_REFUSAL: Final = VEILED | {"decision", "outcome", "decided", "sealed"}
 """Of a refusal that its caller was told: all but the reason."""
 _FLAG_CHECK: Final = frozenset({"FS0", "FS1"})
@@ -101,28 +102,27 @@ def ends(outcomes: Iterable[StoredEntry], keys: ClassKeys) -> dict[int, bool]:
     return found
 
 
-def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
-    """Whether the entry permits records, so that another entry says how its call ended."""
-    if entry.kind != Kind.DECISION:
-        return False
-    said = _values(open_class(entry, FieldClass.OP, keys.op))
-    return said.get("decision") == ALLOW and not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
-
-
 def _to_requester(entry: StoredEntry, fields: Sequence[Opening], ended: Mapping[int, bool]) -> Opened:
     said = _values(fields)
     shown = frozenset(each.name for each in fields) - NEVER_TO_REQUESTER
     counterpart = entry.holder
-    if _is_veiled_refusal(said):
+    if entry.kind == Kind.DECISION and _came_to_nothing(entry.index, said, ended):
+        shown, counterpart = shown & VEILED, ""
+    elif _is_veiled_refusal(said):
         shown, counterpart = shown & _VEILED_REFUSAL, ""
-    elif entry.kind == Kind.DECISION and said.get("decision") == ALLOW and _asks_records(said):
-        # Withdrawn, or never closed: its caller learned of no permit.
-        if not ended.get(entry.index, False):
-            shown, counterpart = shown & VEILED, ""
     elif entry.kind == Kind.FLAG_RAISED and "state" not in said:
         # A report of somebody else's youth: whether it found one is not the reporter's to learn.
         counterpart = ""
     return _opened(entry, Stand.ASKED, [each for each in fields if each.name in shown], counterpart=counterpart)
+
+
+def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bool]) -> bool:
+    """Whether this decides a record call of which its caller learned nothing, or has not yet."""
+    if index in ended:
+        return not ended[index]
+    if said.get("decision") == ALLOW:
+        return not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
+    return said.get("outcome") == Outcome.NO_DISCLOSABLE_RECORD
 
 
 def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
@@ -130,10 +130,6 @@ def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
     if said.get("decision") != DENY or reason not in Reason.__members__:
         return False
     return REASONS[Reason(reason)].phase is Phase.YOUTH
-
-
-def _asks_records(said: Mapping[str, str]) -> bool:
-    return not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
 
 
 def _opened(entry: StoredEntry, stand: Stand, fields: Sequence[Opening], *, counterpart: str) -> Opened:

@@ -117,8 +117,12 @@ class SilentSources:
         self.alerted_agencies: list[AgencyId] = []
         self.answer: Callable[[AgencyId, WorkOrder], WorkResult] | None = None
         """What a reached source answers; None: no source is reached."""
+        self.meanwhile: Callable[[AgencyId, WorkOrder], Awaitable[WorkResult]] | None = None
+        """The same, for a source that takes its time."""
 
     async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
+        if self.meanwhile is not None:
+            return await self.meanwhile(agency, order)
         if self.answer is None:
             raise SourceUnreachable(exchange_pb2.SOURCE_STATUS_OFFLINE)
         return self.answer(agency, order)
