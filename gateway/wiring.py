@@ -25,23 +25,31 @@ from audit.log import LogState
 from audit.reader import Reader
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange.access import AccessLog
+from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
 from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
+from gateway.missing.flags import FlagReports
+from gateway.missing.recording import Recording
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
+from gateway.rpc.access import AuditServicer
 from gateway.rpc.admin import AdminServicer, serve_admin
+from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
 from gateway.rpc.exchange import ExchangeServicer
+from gateway.rpc.index import IndexServicer
 from gateway.rpc.link import LinkServicer
 from gateway.rpc.links import Links
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.membership import MembershipServicer
 from gateway.rpc.methods import Listener
+from gateway.rpc.missing import MissingServicer
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.server import Add, Edge, Served, serve
@@ -50,16 +58,25 @@ from gateway.rpc.token import TokenServicer
 from gateway.state import State
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
+from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.deeds import SqlDeeds
+from gateway.store.entries import LogEntries
+from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import CallCounts
+from gateway.tokens.index import Registrations
+from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
+from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
 from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
 from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to_server
+from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
+from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 
 GRACE_SECONDS: Final = 5.0
@@ -219,31 +236,20 @@ def _edge(running: Running, listener: Listener, peers: Peers | None) -> Edge:
 
 
 def _services(running: Running) -> list[Add]:
-    members, pairwise = running.members, running.pairwise()
+    setting = _setting(running)
+    exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
-    index = SqlIndex(running.lookups, running.at_rest())
-    exchange = Exchange(
-        Setting(
-            policy=running.policy,
-            directory=running.directory,
-            journal=running.journal,
-            index=index,
-            authorities=SqlAuthorities(running.lookups),
-            projections=SqlProjections(),
-            youth_keys=running.youth_keys,
-            sources=running.links,
-            pairwise=pairwise,
-            random_bytes=os.urandom,
-            now=utc_now,
-            until=_until,
-            auto=running.config.matching.auto,
-        )
-    )
+    members, ledger = running.members, running.members.ledger
+    entries = LogEntries(ledger.log, ledger.reader, running.journal.keys)
+    deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
+    book = SqlAuthorityBook(running.lookups)
+    records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
+    registrations = Registrations(ledger, directory=running.directory, at_rest=running.at_rest(), now=utc_now)
     exchange_servicer = ExchangeServicer(
         exchange,
         journal=running.journal,
         machine=machine,
-        pairwise=pairwise,
+        pairwise=setting.pairwise,
         policy_version=running.policy.version,
         now=utc_now,
     )
@@ -256,12 +262,36 @@ def _services(running: Running) -> list[Add]:
         directory=running.directory,
         now=utc_now,
     )
+    missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
+    audit = AuditServicer(AccessLog(setting, entries, running.journal.keys), exchange, now=utc_now)
     return [
         _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
+        _adding(add_MissingServiceServicer_to_server, missing),
+        _adding(add_AuthorityServiceServicer_to_server, AuthorityServicer(records, exchange, now=utc_now)),
+        _adding(add_AuditServiceServicer_to_server, audit),
+        _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
         _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
     ]
+
+
+def _setting(running: Running) -> Setting:
+    return Setting(
+        policy=running.policy,
+        directory=running.directory,
+        journal=running.journal,
+        index=SqlIndex(running.lookups, running.at_rest()),
+        authorities=SqlAuthorities(running.lookups),
+        projections=SqlProjections(),
+        youth_keys=running.youth_keys,
+        sources=running.links,
+        pairwise=running.pairwise(),
+        random_bytes=os.urandom,
+        now=utc_now,
+        until=_until,
+        auto=running.config.matching.auto,
+    )
 
 
 def _adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:
