@@ -114,7 +114,8 @@ def audit() -> None:
 def query(place: Place, token_file: Path, as_json: bool, limit: int, outcome: str | None, **given: Any) -> None:
     """Show entries that concern your agency, each verified by the adapter. The query itself is logged."""
     request = access_pb2.ListAccessesRequest(filter=_filter(given), role=given["role"], page_size=min(limit, 500))
-    endpoint, entries, answer = place.endpoint(token_file), [], None
+    endpoint, answer = place.endpoint(token_file), None
+    entries: list[access_pb2.AccessEntry] = []
     while len(entries) < limit:
         answer = endpoint.call(
             "/homeward.county.v1.AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse
