@@ -108,10 +108,9 @@ def build(
     `LibraryUnavailable`.
     """
     state = config.state_directory(file)
-    # The identity first: it finishes a renewal that a crash interrupted, which also rewrites the membership.
-    channels = Channels(read_membership(state).gateway_address, lambda: load_identity(state))
-    membership, keyring = read_membership(state), load_keyring(state / "keys")
+    membership, keyring = _identify(state)
     store = open_store(state / STORE_FILE)
+    channels = Channels(membership.gateway_address, lambda: load_identity(state))
     node = _node(state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes)
     sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
@@ -142,6 +141,14 @@ def build(
         edges=assemble(node, listing=registrar, flags=flags, alerts=alerts),
         staff=_staff(config, file, keyring, now),
     )
+
+
+def _identify(state: Path) -> tuple[Membership, Keyring]:
+    """Who this adapter is, and its keys; nothing was opened when this fails."""
+    read_membership(state)
+    # Finishes a renewal that a crash interrupted, which also rewrites the membership.
+    load_identity(state)
+    return read_membership(state), load_keyring(state / "keys")
 
 
 def _node(

@@ -1,0 +1,156 @@
+"""The adapter's process: what it needs to start, what it says when it cannot, and how it stops."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import service
+from adapters.channel_identity import new_tls_key, write_identity
+from adapters.config import read_config
+from adapters.keyring import KeyFile, generate_keyring, write_keyring
+from adapters.membership import write_membership
+from adapters.node.renew import IdentityLocked
+from adapters.wiring import Adapter, build
+from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.failure import CommandFailure
+from tests.integration.channel_kit import Authority, public
+from tests.integration.source_kit import membership
+from tests.unit.node.world import SOURCE
+
+COUNTY_FILE = """\
+version: 1
+name: "Invented County"
+listen: 127.0.0.1:0
+staff:
+  issuer: https://idp.example
+  audience: homeward
+  jwks: { file: jwks.json }
+  roles: { workers: [CWA.case_worker] }
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The county file of an adapter that joined an exchange which is not there."""
+    authority, state, key = Authority(), tmp_path / "state", new_tls_key()
+    write_keyring(state / "keys", generate_keyring())
+    chain = authority.certify(SOURCE, public(key)).chain
+    write_identity(state / "keys", key=key, chain=chain, ca=authority.root_pem)
+    write_membership(state, membership(SOURCE))
+    path = tmp_path / "adapter.yaml"
+    path.write_text(COUNTY_FILE, encoding="utf-8")
+    return path
+
+
+def failure_of(file: Path) -> CommandFailure:
+    with pytest.raises(CommandFailure) as caught:
+        service._build(file, service._read(file))
+    return caught.value
+
+
+def test_an_adapter_that_never_joined_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.yaml"
+    path.write_text(COUNTY_FILE, encoding="utf-8")
+    failure = failure_of(path)
+    assert (failure.code, "homeward join" in failure.fix) == ("ADAPTER-002", True)
+
+
+def test_a_county_file_with_problems_is_refused_with_all_of_them(file: Path) -> None:
+    file.write_text(COUNTY_FILE.replace("version: 1", "version: 2") + "refrsh: 5m\n", encoding="utf-8")
+    with pytest.raises(DocumentErrors) as caught:
+        read_config(file)
+    assert len(caught.value.problems) == 2
+    assert failure_of(file).code == "ADAPTER-001"
+
+
+def test_a_county_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert failure_of(tmp_path / "adapter.yaml").code == "ADAPTER-001"
+
+
+def test_a_key_that_is_gone_is_named(file: Path) -> None:
+    (file.parent / "state" / "keys" / KeyFile.SEAL).unlink()
+    failure = failure_of(file)
+    assert (failure.code, failure.why) == ("ADAPTER-003", "seal.key: cannot be read")
+
+
+@pytest.fixture
+async def adapter(file: Path) -> Adapter:
+    return build(
+        read_config(file), file, environment={}, now=lambda: datetime.now(UTC), random_bytes=secrets.token_bytes,
+        monotonic=time.monotonic,
+    )  # fmt: skip
+
+
+async def test_a_new_adapter_is_not_ready_and_says_what_it_has(adapter: Adapter) -> None:
+    status = adapter.status()
+    assert (adapter.is_ready(), status.agency, status.link_up, status.tokens_ready) == (False, SOURCE, False, False)
+    assert status.policy_version == adapter.node.bundle.version
+    await adapter.channels.close()
+    adapter.node.store.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "becomes"), [(ZeroDivisionError, ZeroDivisionError), (IdentityLocked, CommandFailure)]
+)
+async def test_a_part_that_ends_for_good_ends_the_process(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch, fault: type[Exception], becomes: type[Exception]
+) -> None:
+    ended: list[str] = []
+
+    async def broken() -> None:
+        await asyncio.sleep(0)
+        raise fault
+
+    async def lasting() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("lasting")
+
+    def parts(*_: object) -> dict[str, Coroutine[Any, Any, None]]:
+        return {"lasting": lasting(), "broken": broken()}
+
+    monkeypatch.setattr(service, "_parts", parts)
+    server: Any = None
+    with pytest.raises(becomes):
+        await service._supervise(adapter, server)
+    assert ended == ["lasting"]
+    await adapter.channels.close()
+    adapter.node.store.close()
+
+
+@pytest.fixture
+def process(file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "homeward", "adapter", "run", "--config", str(file)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    yield running
+    if running.poll() is None:
+        running.kill()
+    running.communicate()
+
+
+def test_the_process_waits_for_an_exchange_that_is_down_and_stops_when_told(
+    file: Path, process: subprocess.Popen[bytes]
+) -> None:
+    certificate = file.parent / "state" / "local-tls" / "ca.pem"
+    deadline = time.monotonic() + 20
+    while not certificate.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert process.poll() is None
+    os.kill(process.pid, signal.SIGTERM)
+    output, log = process.communicate(timeout=20)
+    # Not ready, so no readiness line; and nothing but JSON lines on standard error.
+    assert (process.returncode, output) == (0, b"")
+    assert b"Traceback" not in log
+    assert b'"message": "stopping"' in log
