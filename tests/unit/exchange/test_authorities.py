@@ -29,7 +29,8 @@ from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTE
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, STRTP, Youth, handle_of, staff, stamp
-from tests.unit.exchange.world import World, pairwise
+from tests.unit.exchange.surroundings import pairwise
+from tests.unit.exchange.world import World
 
 ANA = Youth("Ana Invented")
 
@@ -90,9 +91,7 @@ async def revoke(
 async def listed(
     world: World, agency: AgencyId, *, live_only: bool = False, size: int = 0, token: bytes = b""
 ) -> pb.ListAuthoritiesResponse:
-    asked = pb.AuthorityFilter(
-        request_id=os.urandom(16), live_only=live_only, page_size=size, page_token=token
-    )
+    asked = pb.AuthorityFilter(request_id=os.urandom(16), live_only=live_only, page_size=size, page_token=token)
     request = world.signed(pb.ListAuthoritiesRequest, asked, staff(agency, Purpose.CFT_COORDINATION))
     return await world.as_peer(agency, lambda: world.authority.ListAuthorities(request, None))
 

@@ -12,7 +12,6 @@ date: how tokens are made is not this room's matter. Calls go through the servic
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +21,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Table, create_engine, select
 
 from audit.checkpoint import LogSigner
-from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
+from audit.entry import ClassKeys
 from audit.log import Log
 from audit.reader import Reader, Selection
 from audit.startup import create_log
@@ -34,7 +33,6 @@ from gateway.exchange.spine import Exchange
 from gateway.members.ledger import Ledger
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
-from gateway.ports import SourceUnreachable
 from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
@@ -76,12 +74,11 @@ from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import exchange_pb2, index_pb2, missing_pb2
 from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
-from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
+from homeward.gateway.v1.link_pb2 import Alert
 from tests.unit.exchange.members import (
     EPOCH,
     ORIGIN,
     SOURCES,
-    START,
     TRUST_DOMAIN,
     Act,
     Membership,
@@ -90,64 +87,9 @@ from tests.unit.exchange.members import (
     staff,
     stamp,
 )
+from tests.unit.exchange.surroundings import Clock, Leaf, SilentSources, at_rest, pairwise, read_leaf
 
 M = TypeVar("M", bound=Message)
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, **duration: float) -> None:
-        self.time += timedelta(**duration)
-
-    async def until(self, moment: datetime) -> None:
-        self.time = max(self.time, moment)
-
-
-class SilentSources:
-    """Sources nobody reaches; remembers who was told of alerts."""
-
-    def __init__(self) -> None:
-        self.alerted_agencies: list[AgencyId] = []
-        self.answer: Callable[[AgencyId, WorkOrder], WorkResult] | None = None
-        """What a reached source answers; None: no source is reached."""
-        self.meanwhile: Callable[[AgencyId, WorkOrder], Awaitable[WorkResult]] | None = None
-        """The same, for a source that takes its time."""
-
-    async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
-        if self.meanwhile is not None:
-            return await self.meanwhile(agency, order)
-        if self.answer is None:
-            raise SourceUnreachable(exchange_pb2.SOURCE_STATUS_OFFLINE)
-        return self.answer(agency, order)
-
-    def alerted(self, agency: AgencyId) -> None:
-        self.alerted_agencies.append(agency)
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """An entry as somebody with every key reads it."""
-
-    entry: StoredEntry = field(repr=False)
-    op: Mapping[str, str]
-    req: Mapping[str, bytes]
-    hold: Mapping[str, bytes]
-    youth: Mapping[str, bytes]
-
-    @property
-    def kind(self) -> str:
-        return self.entry.kind
-
-    @property
-    def field_count(self) -> int:
-        return len(self.op) + len(self.req) + len(self.hold) + len(self.youth)
 
 
 class World:
@@ -352,7 +294,10 @@ class World:
         for row in self.rows(tables.subject):
             owner, handle = AgencyId(str(row["owner"])), SubjectHandle(bytes(row["handle"]))  # type: ignore[call-overload]
             marks |= await self.youth_keys.marks(owner, [handle])
-        return [self._leaf(entry, marks.get(entry.tag)) for entry in self.reader.entries(Selection(start=start))]
+        return [
+            read_leaf(entry, self.class_keys, marks.get(entry.tag))
+            for entry in self.reader.entries(Selection(start=start))
+        ]
 
     def size(self) -> int:
         """Number of entries."""
@@ -371,20 +316,6 @@ class World:
 
     def _minted(self, key: str, said: str, born: str) -> tuple[bytes, ...]:
         return self._tokens.setdefault((key, said, born), tuple(os.urandom(16) for _ in range(4)))
-
-    def _leaf(self, entry: StoredEntry, youth_key: bytes | None) -> Leaf:
-        keys = self.class_keys
-
-        def opened(cls: FieldClass, key: bytes) -> dict[str, bytes]:
-            return {each.name: each.value for each in open_class(entry, cls, key)}
-
-        return Leaf(
-            entry,
-            op={name: value.decode() for name, value in opened(FieldClass.OP, keys.op).items()},
-            req=opened(FieldClass.REQ, keys.req),
-            hold=opened(FieldClass.HOLD, keys.hold),
-            youth=opened(FieldClass.YOUTH, youth_key) if youth_key is not None else {},
-        )
 
     def _open_log(self, directory: Path) -> None:
         store = SqliteStore(self._database)
@@ -440,16 +371,6 @@ class World:
             policy_version=self.policy.version,
             now=now,
         )
-
-
-def at_rest(token: bytes) -> bytes:
-    """How a token rests in the index."""
-    return hashlib.sha256(b"rest" + token).digest()[:16]
-
-
-def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:
-    """A handle between two agencies."""
-    return hashlib.sha256(f"{requester} {owner}".encode() + handle).digest()[:16]
 
 
 def evidence(kind: EvidenceKind) -> Evidence:
