@@ -129,7 +129,13 @@ class Reporter:
                     learn_time=timestamp(absence.learned),
                 )
 
-            response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
+            try:
+                response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
+            except rpcs.CallFailed as failed:
+                if flag is not None and failed.fault is rpcs.CallFault.REFUSED:
+                    # Not recorded, and never will be: a flag nobody else knows must not be answered from.
+                    await asyncio.to_thread(self.flags.drop, flag.flag_id)
+                raise
             outcome = outcome_of(response.outcome)
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome

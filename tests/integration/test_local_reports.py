@@ -7,6 +7,7 @@ from typing import Any, cast
 import grpc
 
 from adapters.node import rpcs
+from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.names import FlagState
 from gateway.protocol.outcomes import Outcome
@@ -109,6 +110,30 @@ async def test_a_report_that_only_supports_another_owners_flag_leaves_no_flag_he
         answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
         assert at.flags.of(OWN_HANDLE) == []
     assert answer.flag_id == ""
+
+
+async def test_a_flag_the_exchange_refuses_is_gone_and_one_it_did_not_hear_of_stays(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        kept = []
+        for fault in (CallFault.REFUSED, CallFault.TIMED_OUT):
+
+            def answer(payload: bytes, claims: Any, fault: CallFault = fault) -> Any:
+                raise CallFailed(fault, "STATEMENT_INVALID" if fault is CallFault.REFUSED else "")
+
+            at.gateway.answers[rpcs.RAISE_FLAG.path] = answer
+            request = missing_pb2.RaiseFlagRequest(
+                inquiry=inquiry(LOCATE),
+                local_id=OWN_YOUTH,
+                learn_time=stamp(NOW),
+                flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+            )
+            await refusal(at, "MissingService/RaiseFlag", request, "workers")
+            kept.append(at.flags.of(OWN_HANDLE))
+        (unheard,) = kept[1]
+        raised = await raise_own_flag(at)
+    assert kept[0] == []
+    assert not unheard.recorded
+    assert raised.flag_id == unheard.flag_id.hex()
 
 
 async def test_a_youth_outside_the_caseload_cannot_be_flagged_as_an_own_one(tmp_path: Path) -> None:

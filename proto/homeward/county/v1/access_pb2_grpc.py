@@ -52,7 +52,8 @@ class AccessLogServiceServicer:
         adapter. The query itself becomes an entry.
 
         Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
-        Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
+        GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

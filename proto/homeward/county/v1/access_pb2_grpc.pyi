@@ -39,7 +39,8 @@ class AccessLogServiceStub:
     adapter. The query itself becomes an entry.
 
     Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
-    Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
+    GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
 
 @_typing.type_check_only
@@ -53,7 +54,8 @@ class AccessLogServiceAsyncStub(AccessLogServiceStub):
     adapter. The query itself becomes an entry.
 
     Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
-    Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
+    GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
 
 class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +72,8 @@ class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
         adapter. The query itself becomes an entry.
 
         Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
-        Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
+        GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
 
 def add_AccessLogServiceServicer_to_server(servicer: AccessLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,8 +60,10 @@ class AuthorityServiceServicer:
         """Records an authority. The signed form stays in the county; the adapter
         signs its structured scope.
 
-        Who may call: staff with a casework role. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE.
+        Who may call: staff with any role but those that only report or review. Reasons:
+        UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+        YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
+        NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +72,7 @@ class AuthorityServiceServicer:
     def RevokeAuthority(self, request, context):
         """Revokes an authority, at once. No reason is asked.
 
-        Who may call: staff with a casework role. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+        Who may call and reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,13 +37,15 @@ class AuthorityServiceStub:
     """Records an authority. The signed form stays in the county; the adapter
     signs its structured scope.
 
-    Who may call: staff with a casework role. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE.
+    Who may call: staff with any role but those that only report or review. Reasons:
+    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+    YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
+    NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
     RevokeAuthority: _grpc.UnaryUnaryMultiCallable[_authority_pb2.RevokeAuthorityRequest, _authority_pb2.RevokeAuthorityResponse]
     """Revokes an authority, at once. No reason is asked.
 
-    Who may call: staff with a casework role. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+    Who may call and reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
     """
     ListAuthorities: _grpc.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]
     """Lists authorities the agency issued or is named in.
@@ -60,13 +62,15 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     """Records an authority. The signed form stays in the county; the adapter
     signs its structured scope.
 
-    Who may call: staff with a casework role. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE.
+    Who may call: staff with any role but those that only report or review. Reasons:
+    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+    YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
+    NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
     RevokeAuthority: _aio.UnaryUnaryMultiCallable[_authority_pb2.RevokeAuthorityRequest, _authority_pb2.RevokeAuthorityResponse]  # type: ignore[assignment]
     """Revokes an authority, at once. No reason is asked.
 
-    Who may call: staff with a casework role. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+    Who may call and reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
     """
     ListAuthorities: _aio.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]  # type: ignore[assignment]
     """Lists authorities the agency issued or is named in.
@@ -86,8 +90,10 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records an authority. The signed form stays in the county; the adapter
         signs its structured scope.
 
-        Who may call: staff with a casework role. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE.
+        Who may call: staff with any role but those that only report or review. Reasons:
+        UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+        YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
+        NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -98,7 +104,7 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authority_pb2.RevokeAuthorityResponse, _abc.Awaitable[_authority_pb2.RevokeAuthorityResponse]]:
         """Revokes an authority, at once. No reason is asked.
 
-        Who may call: staff with a casework role. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+        Who may call and reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

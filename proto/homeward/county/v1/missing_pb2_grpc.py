@@ -85,7 +85,8 @@ class MissingServiceServicer:
         """Returns whether somebody looks for a youth, what to do, and whom to call.
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+        BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +96,7 @@ class MissingServiceServicer:
         """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
         owning county and opened here.
 
-        Who may call and reasons: as CheckFlag, and SOURCE_UNAVAILABLE.
+        Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +106,7 @@ class MissingServiceServicer:
         """Raises a flag for a youth missing from care.
 
         Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-        CheckFlag, and YOUTH_NOT_IN_CASELOAD.
+        CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

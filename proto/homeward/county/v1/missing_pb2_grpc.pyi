@@ -37,19 +37,20 @@ class MissingServiceStub:
     """Returns whether somebody looks for a youth, what to do, and whom to call.
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+    BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
     """
     GetFlagDetails: _grpc.UnaryUnaryMultiCallable[_missing_pb2.GetFlagDetailsRequest, _missing_pb2.GetFlagDetailsResponse]
     """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
     owning county and opened here.
 
-    Who may call and reasons: as CheckFlag, and SOURCE_UNAVAILABLE.
+    Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
     """
     RaiseFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]
     """Raises a flag for a youth missing from care.
 
     Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-    CheckFlag, and YOUTH_NOT_IN_CASELOAD.
+    CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]
     """Records duties done, a new handling code, or that the flag still stands.
@@ -86,19 +87,20 @@ class MissingServiceAsyncStub(MissingServiceStub):
     """Returns whether somebody looks for a youth, what to do, and whom to call.
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+    BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
     """
     GetFlagDetails: _aio.UnaryUnaryMultiCallable[_missing_pb2.GetFlagDetailsRequest, _missing_pb2.GetFlagDetailsResponse]  # type: ignore[assignment]
     """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
     owning county and opened here.
 
-    Who may call and reasons: as CheckFlag, and SOURCE_UNAVAILABLE.
+    Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
     """
     RaiseFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]  # type: ignore[assignment]
     """Raises a flag for a youth missing from care.
 
     Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-    CheckFlag, and YOUTH_NOT_IN_CASELOAD.
+    CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]  # type: ignore[assignment]
     """Records duties done, a new handling code, or that the flag still stands.
@@ -138,7 +140,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns whether somebody looks for a youth, what to do, and whom to call.
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+        BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
         """
 
     @_abc_1.abstractmethod
@@ -150,7 +153,7 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
         owning county and opened here.
 
-        Who may call and reasons: as CheckFlag, and SOURCE_UNAVAILABLE.
+        Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +165,7 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Raises a flag for a youth missing from care.
 
         Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-        CheckFlag, and YOUTH_NOT_IN_CASELOAD.
+        CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
         """
 
     @_abc_1.abstractmethod

@@ -60,8 +60,9 @@ class PlacementServiceServicer:
         """Returns one page of placement history (FS4 or FS5) from the owning county.
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE,
-        SOURCE_UNAVAILABLE, EVIDENCE_INVALID.
+        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+        BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+        does not answer is an outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,9 @@ class PlacementServiceStub:
     """Returns one page of placement history (FS4 or FS5) from the owning county.
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE,
-    SOURCE_UNAVAILABLE, EVIDENCE_INVALID.
+    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+    BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+    does not answer is an outcome.
     """
     StreamPlacementHistory: _grpc.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]
     """Streams placement history page by page. Each page is decided and released
@@ -61,8 +62,9 @@ class PlacementServiceAsyncStub(PlacementServiceStub):
     """Returns one page of placement history (FS4 or FS5) from the owning county.
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE,
-    SOURCE_UNAVAILABLE, EVIDENCE_INVALID.
+    ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+    BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+    does not answer is an outcome.
     """
     StreamPlacementHistory: _aio.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]  # type: ignore[assignment]
     """Streams placement history page by page. Each page is decided and released
@@ -88,8 +90,9 @@ class PlacementServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one page of placement history (FS4 or FS5) from the owning county.
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
-        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, GATEWAY_UNAVAILABLE,
-        SOURCE_UNAVAILABLE, EVIDENCE_INVALID.
+        ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
+        BUDGET_EXHAUSTED, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+        does not answer is an outcome.
         """
 
     @_abc_1.abstractmethod
