@@ -111,7 +111,7 @@ class Requester:
             if _stays_here(question, here):
                 await self._refuse_here(question, here)
                 return negative(self.sender.agency, directory, here.outcome, notices=here.notices)
-            payload = await self._payload(question, "CheckFlag", self._flag_query)  # 1, 2
+            payload = await self._payload(question, "CheckFlag", _flag_query)  # 1, 2
             response: CheckFlagResponse = await self.sender.send(
                 rpcs.CHECK_FLAG, payload, question.act, deadline
             )  # 3
@@ -213,9 +213,6 @@ class Requester:
         )
         return payload
 
-    def _flag_query(self, question: Question, tokens: TokenSet) -> FlagQuery:
-        return FlagQuery(request_id=question.request_id, tokens=tokens, evidence=question.evidence)
-
     def _records_query(self, page: Page) -> Callable[[Question, TokenSet], RecordsQuery]:
         def build(question: Question, tokens: TokenSet) -> RecordsQuery:
             return RecordsQuery(
@@ -261,6 +258,10 @@ class Requester:
             return
         expected = Expected(_RECEIPT, None, ReceiptFinding.Name(finding))
         await self._keep(question.request_id, check_receipt(response.receipt, self.sender.directory(), expected))
+
+
+def _flag_query(question: Question, tokens: TokenSet) -> FlagQuery:
+    return FlagQuery(request_id=question.request_id, tokens=tokens, evidence=question.evidence)
 
 
 def _stays_here(question: Question, here: Decision) -> bool:
