@@ -26,7 +26,6 @@ from adapters.node.node import Node
 from adapters.node.rpcs import HEARTBEAT, REGISTER_SUBJECTS, CallFailed
 from adapters.node.source import SourceUnusable
 from adapters.node.store import Store, get_setting, put_setting
-from adapters.node.subjects import Subjects
 from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import SubjectHandle
@@ -67,11 +66,6 @@ class Registrar:
     def node(self) -> Node:
         """The node whose list it is."""
         return self.comparison.node
-
-    @property
-    def subjects(self) -> Subjects:
-        """The handles on disk."""
-        return self.comparison.subjects
 
     async def run(self) -> None:
         """Synchronizes and sends heartbeats at the configured interval, until cancelled."""
@@ -122,11 +116,11 @@ class Registrar:
             youth = self.comparison.source.by_local_id(local_id)
             if youth is None:
                 raise NotReady(Missing.SUBJECT)
-            handle = await asyncio.to_thread(self.subjects.handle_of, local_id)
+            handle = await asyncio.to_thread(self.comparison.subjects.handle_of, local_id)
             change = self.comparison.change_of(youth, handle)
             if change is None:
                 raise NotReady(Missing.SUBJECT)
-            known = (await asyncio.to_thread(self.subjects.listed)).get(local_id)
+            known = (await asyncio.to_thread(self.comparison.subjects.listed)).get(local_id)
             if known is None or known.fingerprint != change.fingerprint:
                 await self._register((change,))
             return change.handle
@@ -155,7 +149,7 @@ class Registrar:
             batch = RegistrationBatch(subjects=[_message(each, tokens[each.handle]) for each in part])
             await self._send(batch)
             prints = {each.handle: each.fingerprint for each in part}
-            await asyncio.to_thread(self.subjects.confirm, prints, self.node.now())
+            await asyncio.to_thread(self.comparison.subjects.confirm, prints, self.node.now())
 
     async def _tokens(self, changes: Sequence[Change]) -> Mapping[SubjectHandle, TokenSet]:
         people = [change.person for change in changes]
@@ -165,14 +159,14 @@ class Registrar:
             # Each was complete when compared, under the same rules.
             raise NotReady(Missing.SUBJECT) from exc
         tokens = {change.handle: each for change, each in zip(changes, made, strict=True)}
-        await asyncio.to_thread(self.subjects.propose, tokens)
+        await asyncio.to_thread(self.comparison.subjects.propose, tokens)
         return tokens
 
     async def _remove(self, handles: Sequence[SubjectHandle]) -> None:
         for start in range(0, len(handles), REMOVALS):
             part = handles[start : start + REMOVALS]
             await self._send(RegistrationBatch(removed_handles=part))
-            await asyncio.to_thread(self.subjects.withdraw, part)
+            await asyncio.to_thread(self.comparison.subjects.withdraw, part)
 
     async def _send(self, batch: RegistrationBatch) -> None:
         now: datetime = self.node.now()

@@ -249,10 +249,10 @@ async def test_a_registration_that_failed_is_made_again(source: Node, gateway: G
     gateway.failing[REGISTER_SUBJECTS.path] = CallFailed(CallFault.UNAVAILABLE)
     with pytest.raises(CallFailed):
         await keeping.synchronize()
-    assert keeping.subjects.listed_count() == 0
+    assert keeping.comparison.subjects.listed_count() == 0
     gateway.failing.clear()
     assert await keeping.synchronize() == 1
-    assert keeping.subjects.listed_count() == 1
+    assert keeping.comparison.subjects.listed_count() == 1
 
 
 async def test_what_was_registered_is_what_a_question_is_compared_with(
@@ -265,6 +265,6 @@ async def test_what_was_registered_is_what_a_question_is_compared_with(
     (asked,) = await asker.tokens(
         [Person({"given_name": "Invented", "surname": "Exampleb", "date_of_birth": "20110504"})], EVALUATION_USE_LOOKUP
     )
-    registered = keeping.subjects.registered(SubjectHandle(handle))
+    registered = keeping.comparison.subjects.registered(SubjectHandle(handle))
     assert registered is not None
     assert agreeing_keys(asked, registered) == {"name_dob", "skeleton_dob"}
