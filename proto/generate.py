@@ -62,6 +62,7 @@ def _mark_packages(into: Path, package: Path) -> None:
     for directory in (package, *package.parents[:-1]):
         init = into / directory / "__init__.py"
         if directory != Path("homeward") and not init.exists():
+            init.parent.mkdir(parents=True, exist_ok=True)
             init.write_text(MARKER, encoding="utf-8")
 
 
