@@ -12,12 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from deploy.demo.commands import Commands
 from deploy.demo.counties import Agency, SourceKind
 from deploy.demo.county_files import DATA, DATABASE, ISSUER, county_file
 from deploy.demo.issuer import make_issuer
 from deploy.demo.layout import Layout, Member
 from deploy.demo.ports import free_addresses
-from deploy.demo.processes import Running, Starting, run, start, stop
+from deploy.demo.processes import Running, Starting, start, stop
 from deploy.demo.write_csv import write_extract
 from deploy.demo.write_sql import write_database
 from deploy.demo.youths import Caseload
@@ -31,6 +32,7 @@ CUSTODIAN: Final = "custodian"
 _SANDBOX_SETTINGS: Final = """
 # Only in a sandbox: a match by tokens alone is good for records, and every received message is kept for inspection.
 matching: {{ auto: true }}
+negative_slot_ms: 400
 sandbox: {{ record_messages: {directory} }}
 """
 _CUSTODIAN_SETTINGS: Final = """
@@ -39,22 +41,22 @@ sandbox: {{ record_messages: {directory} }}
 """
 
 
-def bring_up_holders(layout: Layout) -> list[Running]:
+def bring_up_holders(layout: Layout, commands: Commands) -> list[Running]:
     """Gateway and custodian serve, each with its share, and trust each other. Raises `CommandFailure`; none runs then.
 
     The gateway already serves while the custodian is made, as a gateway does that gains another holder.
     """
     log = layout.logs / "setup.log"
-    run("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(layout.ceremony), log=log)
+    commands.run("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(layout.ceremony), log=log)
     gateway, enroll, custodian = free_addresses(3)
-    run(
+    commands.run(
         "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
         "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
     )  # fmt: skip
     _settle(layout.gateway / "gateway.yaml", _SANDBOX_SETTINGS, layout.received / GATEWAY)
     starting = [serve_holder(layout, GATEWAY)]
     try:
-        run(
+        commands.run(
             "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
             "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
             "--listen", custodian, "--demo", log=log,
@@ -63,7 +65,7 @@ def bring_up_holders(layout: Layout) -> list[Running]:
         starting.append(serve_holder(layout, CUSTODIAN))
         serving = [starting[0].wait()]
         card = str(layout.custodian / "card.json")
-        run("gateway", "trust", str(layout.gateway), "--custodian-card", card, log=log)
+        commands.run("gateway", "trust", str(layout.gateway), "--custodian-card", card, log=log)
         return [*serving, starting[1].wait()]
     except CommandFailure:
         for process in starting:
@@ -88,7 +90,7 @@ def make_agency(layout: Layout, agency: Agency, caseload: Caseload, *, today: da
     (directory / ADAPTER_FILE).write_text(county_file(agency, directory), encoding="utf-8")
 
 
-def enlist(layout: Layout, agency: Agency, *, county_root: Path | None = None) -> Running:
+def enlist(layout: Layout, agency: Agency, commands: Commands, *, county_root: Path | None = None) -> Running:
     """The agency was invited, has joined, is admitted by the custodian, and its adapter is ready.
 
     `county_root`: key file of the county's root, where another agency of the county joined before.
@@ -96,7 +98,7 @@ def enlist(layout: Layout, agency: Agency, *, county_root: Path | None = None) -
     log = layout.logs / f"setup-{agency.letter.lower()}.log"
     phones = ("--duty-line", agency.duty_line, "--hotline", agency.hotline) if agency.duty_line else ()
     invited = json.loads(
-        run(
+        commands.run(
             "gateway",
             "invite",
             str(layout.gateway),
@@ -112,13 +114,13 @@ def enlist(layout: Layout, agency: Agency, *, county_root: Path | None = None) -
     )
     directory = layout.agency(agency.letter)
     root = ("--county-root", str(county_root)) if county_root else ()
-    joined = json.loads(run("join", invited["line"], "--dir", str(directory), *root, "--json", log=log))
+    joined = json.loads(commands.run("join", invited["line"], "--dir", str(directory), *root, "--json", log=log))
     # Started before the custodian's operator admits the county, as in life: it waits until it is listed.
     adapter = serve_adapter(layout, agency.letter)
     try:
         if county_root is None:
             fingerprint = joined["county_root_fingerprint"]
-            run("custodian", "admit", str(layout.custodian), agency.fips, "--root", fingerprint, log=log)
+            commands.run("custodian", "admit", str(layout.custodian), agency.fips, "--root", fingerprint, log=log)
     except CommandFailure:
         adapter.end()
         raise
@@ -142,10 +144,10 @@ def member_of(layout: Layout, agency: Agency, adapter: Running) -> Member:
     return Member(agency.letter, agency.agency_id, str(adapter.ready["local"]), certificate)
 
 
-def enlist_all(layout: Layout, agencies: Sequence[Agency]) -> list[tuple[Agency, Running]]:
+def enlist_all(layout: Layout, agencies: Sequence[Agency], commands: Commands) -> list[tuple[Agency, Running]]:
     """Every agency is enlisted, all at once. Raises the first one's failure; no adapter runs then."""
     with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
-        futures = [pool.submit(enlist, layout, agency) for agency in agencies]
+        futures = [pool.submit(enlist, layout, agency, commands) for agency in agencies]
     running = [future.result() for future in futures if future.exception() is None]
     for future in futures:
         if future.exception() is not None:

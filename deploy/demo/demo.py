@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup
+from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
 from deploy.demo.gateway_view import take_view, write_summary
 from deploy.demo.sandbox import Sandbox
@@ -59,13 +60,14 @@ def run_demo(work: Path, output: Path, say: Say) -> Result:
     """The story, played in a sandbox under `work`; `output` holds transcript and view. Raises `CommandFailure`."""
     started = time.monotonic()
     say("Homeward demo: 3 counties, 60 invented youths, seed 7. No real person is in this data.")
-    with Sandbox.up(work / "sandbox") as sandbox:
+    with Commands() as commands, Sandbox.up(work / "sandbox") as sandbox:
         say(f"    Gateway, custodian and three adapters run ({time.monotonic() - started:.1f} s).\n")
         scratch = work / "scratch"
         scratch.mkdir(mode=0o700, exist_ok=True)
         # The foster family agency joins while the counties already work; the story waits for it where it appears.
         with ThreadPoolExecutor(max_workers=1) as pool:
-            stage = Stage(sandbox, scratch, pool.submit(sandbox.enlist, FOSTER_AGENCY, beside=COUNTY_B))
+            newcomer = pool.submit(sandbox.enlist, FOSTER_AGENCY, commands, beside=COUNTY_B)
+            stage = Stage(sandbox, commands, scratch, newcomer)
             try:
                 played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
             finally:

@@ -20,7 +20,6 @@ from homeward.failure import CommandFailure
 
 READY_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 5.0
-_COMMAND_SECONDS: Final = 30.0
 _TAIL_LINES: Final = 6
 _POLL_SECONDS: Final = 0.02
 
@@ -43,26 +42,6 @@ class Running:
 def command_line(*words: str) -> list[str]:
     """The words that run `homeward` from the environment this process runs in."""
     return [sys.executable, "-m", "homeward", *words]
-
-
-def run(*words: str, log: Path) -> str:
-    """Standard output of a command that succeeded. Raises `CommandFailure` with its own words otherwise."""
-    try:
-        done = subprocess.run(
-            command_line(*words),
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            env=environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise _failed(" ".join(words[:2]), f"it took longer than {_COMMAND_SECONDS:.0f} seconds", log) from exc
-    with log.open("a", encoding="utf-8") as file:
-        file.write(done.stderr)
-    if done.returncode != 0:
-        raise _failed(" ".join(words[:2]), _tail(done.stderr or done.stdout) or f"exit {done.returncode}", log)
-    return done.stdout
 
 
 def start(name: str, *words: str, directory: Path) -> "Starting":
@@ -99,24 +78,24 @@ class Starting:
         while time.monotonic() < deadline:
             ready = _readiness(self.output)
             if ready is not None:
-                return Running(self.name, self.pid, _start_mark(self.pid), self.log, self.output, ready)
+                return Running(self.name, self.pid, start_mark(self.pid), self.log, self.output, ready)
             status = _reap(self.pid)
             if status is not None:
-                raise _failed(self.name, _tail(_text(self.log)) or f"exit {status}", self.log)
+                raise failed(self.name, tail(_text(self.log)) or f"exit {status}", self.log)
             time.sleep(_POLL_SECONDS)
         self.end()
-        raise _failed(self.name, f"not ready after {seconds:.0f} seconds; {_tail(_text(self.log))}", self.log)
+        raise failed(self.name, f"not ready after {seconds:.0f} seconds; {tail(_text(self.log))}", self.log)
 
     def end(self) -> None:
         """The process has ended, whether or not it was ready."""
-        if _reap(self.pid) is None and _start_mark(self.pid):
+        if _reap(self.pid) is None and start_mark(self.pid):
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
 
 
 def is_alive(process: Running) -> bool:
     """The very process that was started still runs."""
-    return _start_mark(process.pid) == process.started != ""
+    return start_mark(process.pid) == process.started != ""
 
 
 def signal_all(processes: Sequence[Running], number: signal.Signals) -> None:
@@ -169,19 +148,19 @@ def _reap(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def _start_mark(pid: int) -> str:
+def start_mark(pid: int) -> str:
     """Start time of the process in clock ticks since boot, empty if it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except FileNotFoundError:
-        return _start_mark_portable(pid)
+        return _mark_portable(pid)
     except ProcessLookupError:
         return ""
     # Fields 3 and 22 of proc(5); the name in field 2 may itself hold spaces and parentheses.
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _start_mark_portable(pid: int) -> str:
+def _mark_portable(pid: int) -> str:
     """The same where there is no /proc (macOS)."""
     if Path("/proc/self/stat").exists():
         return ""
@@ -208,12 +187,14 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _tail(text: str) -> str:
+def tail(text: str) -> str:
+    """The last lines of a log, on one line."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-_TAIL_LINES:])
 
 
-def _failed(name: str, why: str, log: Path) -> CommandFailure:
+def failed(name: str, why: str, log: Path) -> CommandFailure:
+    """A process of the sandbox failed; its log says more."""
     return CommandFailure(
         "SBX-001",
         f"a process of the sandbox failed: {name}",

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.demo import bringup
+from deploy.demo.commands import Commands
 from deploy.demo.counties import Agency, counties
 from deploy.demo.county import County
 from deploy.demo.layout import Layout, SandboxState, read_state, remove, write_state
@@ -43,7 +44,8 @@ class Sandbox:
         sandbox = cls(layout, SandboxState())
         write_state(layout, sandbox.state)
         try:
-            sandbox._bring_up(counties(count))
+            with Commands() as commands:
+                sandbox._bring_up(counties(count), commands)
         except BaseException:
             stop(sandbox.state.processes)
             raise
@@ -81,11 +83,11 @@ class Sandbox:
         """A process by name: `gateway`, `custodian`, `adapter-a`. Raises `KeyError`."""
         return {process.name: process for process in self.state.processes}[name]
 
-    def enlist(self, agency: Agency, *, beside: Agency | None = None) -> None:
+    def enlist(self, agency: Agency, commands: Commands, *, beside: Agency | None = None) -> None:
         """One more agency has joined; `beside` is one of its county that joined before it."""
         bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
         root = self.layout.agency(beside.letter) / "state" / "keys" / "county-root.key" if beside else None
-        self._joined(agency, bringup.enlist(self.layout, agency, county_root=root))
+        self._joined(agency, bringup.enlist(self.layout, agency, commands, county_root=root))
         self._wait(agency)
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
@@ -122,14 +124,14 @@ class Sandbox:
             remove(self.layout)
         return killed
 
-    def _bring_up(self, agencies: tuple[Agency, ...]) -> None:
+    def _bring_up(self, agencies: tuple[Agency, ...], commands: Commands) -> None:
         with ThreadPoolExecutor(max_workers=1) as pool:
-            holders = pool.submit(bringup.bring_up_holders, self.layout)
+            holders = pool.submit(bringup.bring_up_holders, self.layout, commands)
             for agency in agencies:
                 bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
         for process in holders.result():
             self._keep(process)
-        for agency, adapter in bringup.enlist_all(self.layout, agencies):
+        for agency, adapter in bringup.enlist_all(self.layout, agencies, commands):
             self._joined(agency, adapter)
         for agency in agencies:
             self._wait(agency)

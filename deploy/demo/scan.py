@@ -26,6 +26,7 @@ _DATE_TEXT: Final = re.compile(
 # Eight digits inside a hexadecimal string are not a date.
 _DATE_DIGITS: Final = re.compile(rb"(?<![0-9A-Za-z+/])[0-9]{8}(?![0-9A-Za-z+/])")
 _BASE64_RUN: Final = re.compile(rb"[A-Za-z0-9+/_-]{8,}")
+_UTF16_RUN: Final = re.compile(rb"(?:[^\0]\0){5,}[^\0]")
 _HEX_RUN: Final = re.compile(rb"(?:[0-9a-f]{12,}|[0-9A-F]{12,})")
 _NUMBERS: Final = (b"TEST-A-", b"TEST-B-", b"TEST-REF-", b"TESTCT", b"TESTALG")
 _NOTES: Final = ("Invented note", "Invented Caregiver", "Invented Judge", *FACILITIES, *SCHOOLS, *STREETS)
@@ -85,7 +86,7 @@ def _readings(data: bytes) -> Iterator[tuple[str, bytes]]:
     """The bytes as they are, as text of two bytes a character, and what base64 and hexadecimal in them stand for."""
     yield "as it stands", data
     # UTF-16 of Western letters is Latin-1 with a zero byte beside each.
-    yield "UTF-16", data.replace(b"\0", b"")
+    yield "UTF-16", b"\n".join(run.replace(b"\0", b"") for run in _UTF16_RUN.findall(data))
     yield "base64", b"\n".join(piece for run in _BASE64_RUN.findall(data) for piece in _from_base64(run))
     yield "hexadecimal", b"\n".join(piece for run in _HEX_RUN.findall(data) for piece in _from_hex(run))
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import grpc
 
+from deploy.demo.commands import Commands
 from deploy.demo.county import CALL_SECONDS, Calls, County
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1.county_pb2 import Receipt
@@ -42,6 +43,7 @@ class Stage:
     """The story's surroundings and memory."""
 
     sandbox: Sandbox
+    commands: Commands
     scratch: Path
     """A directory of this story's own for copies and token files."""
     newcomer: Future[None]

@@ -5,12 +5,10 @@ asked for and to the agency that asked, never to the worker who was refused.
 """
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.demo.processes import command_line, environment
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
 from deploy.demo.tamper import copy_database, flip_byte
 
@@ -18,7 +16,6 @@ _OFFICER: Final = "COUNTY.privacy_officer"
 _CHANGED: Final = 17
 _BACKUP: Final = "backup.db"
 _EVIDENCE_EXIT: Final = 6
-_COMMAND_SECONDS: Final = 30
 
 
 def back_up(stage: Stage) -> None:
@@ -46,7 +43,7 @@ def owners_view(stage: Stage) -> Seen:
 def verified(stage: Stage) -> Seen:
     """The whole log is recomputed, against a signed head that a county received with its last answer."""
     head = _head_file(stage)
-    done = _verify(stage.sandbox.layout.gateway / "gateway.db", head)
+    done = _verify(stage, stage.sandbox.layout.gateway / "gateway.db", head)
     return Seen(
         {
             "exit": done.exit,
@@ -62,7 +59,7 @@ def changed(stage: Stage) -> Seen:
     copy = stage.scratch / "changed.db"
     copy_database(stage.sandbox.layout.gateway / "gateway.db", copy)
     place = flip_byte(copy, _CHANGED)
-    done = _verify(copy, _head_file(stage))
+    done = _verify(stage, copy, _head_file(stage))
     return Seen(
         {"exit": done.exit, "ok": bool(done.said.get("ok")), "entry": int(done.said.get("index") or -1)},
         (f"changed        one bit of byte {place} of the file", f"found          {done.said.get('text')}"),
@@ -72,8 +69,8 @@ def changed(stage: Stage) -> Seen:
 def put_back(stage: Stage) -> Seen:
     """An old copy of the whole log is put in its place: complete, signed, and shorter than what a county has seen."""
     old = stage.scratch / _BACKUP
-    done = _verify(old, _head_file(stage))
-    alone = _verify(old, None)
+    done = _verify(stage, old, _head_file(stage))
+    alone = _verify(stage, old, None)
     return Seen(
         {"looks_whole_alone": alone.exit == 0, "exit": done.exit, "ok": bool(done.said.get("ok"))},
         (
@@ -89,10 +86,10 @@ class _Verdict:
     said: dict[str, Any]
 
 
-def _verify(database: Path, head: Path | None) -> _Verdict:
+def _verify(stage: Stage, database: Path, head: Path | None) -> _Verdict:
     words = ["verify", str(database), "--json", *(("--checkpoint", str(head)) if head else ())]
-    done = _run(*words)
-    return _Verdict(done.returncode, json.loads(done.stdout or "{}"))
+    done = stage.commands.ask(*words)
+    return _Verdict(done.exit, json.loads(done.out or "{}"))
 
 
 def _head_file(stage: Stage) -> Path:
@@ -109,13 +106,13 @@ def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
     token.write_text(stage.county(letter).token(_OFFICER), encoding="utf-8")
     token.chmod(0o600)
     county = stage.county(letter)
-    done = _run(
+    done = stage.commands.ask(
         "audit", "query", "--dir", str(county.directory), "--address", county.member.local,
-        "--token-file", str(token), "--decision", "deny", "--kind", "access.decision", "--json",
+        "--token-file", str(token), "--decision", "deny", "--json",
     )  # fmt: skip
-    if done.returncode != 0:
-        raise Unexpected(f"homeward audit query failed: {done.stdout}{done.stderr}")
-    entries = json.loads(done.stdout)["entries"]
+    if done.exit != 0:
+        raise Unexpected(f"homeward audit query failed: {done.out}{done.err}")
+    entries = json.loads(done.out)["entries"]
     return [_flat(entry) for entry in entries]
 
 
@@ -127,12 +124,6 @@ def _short(entry: dict[str, str]) -> str:
 def _flat(entry: dict[str, Any]) -> dict[str, str]:
     fields = {field["name"]: field.get("value", "") for field in entry["fields"]}
     return {"requester": "?", "purpose": "?", "outcome": "?", "reason": "", **fields}
-
-
-def _run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command_line(*words), capture_output=True, text=True, timeout=_COMMAND_SECONDS, env=environment(), check=False
-    )
 
 
 STEPS: Final = (

@@ -4,18 +4,14 @@ Decides what must be true before anybody asks anything.
 """
 
 import json
-import subprocess
 from typing import Final
 
 from deploy.demo.bringup import ADAPTER_FILE
 from deploy.demo.county import CALL_SECONDS
-from deploy.demo.processes import command_line, environment
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
 from deploy.demo.write_csv import FAULTS
 from deploy.demo.youths import COUNT_A, COUNT_B
 from homeward.county.v1.access_pb2 import GetStatusRequest
-
-_COMMAND_SECONDS: Final = 30
 
 
 def joined(stage: Stage) -> Seen:
@@ -42,17 +38,14 @@ def joined(stage: Stage) -> Seen:
 
 def checked(stage: Stage) -> Seen:
     """A's file holds one bad row for each of a list of faults; each is named and the rest is served."""
-    done = subprocess.run(
-        command_line("adapter", "check", "--config", str(stage.county("A").directory / ADAPTER_FILE), "--json"),
-        capture_output=True, text=True, timeout=_COMMAND_SECONDS, env=environment(), check=False,
-    )  # fmt: skip
-    report = json.loads(done.stdout or "{}")
+    done = stage.commands.ask("adapter", "check", "--config", str(stage.county("A").directory / ADAPTER_FILE), "--json")
+    report = json.loads(done.out or "{}")
     if "sources" not in report:
-        raise Unexpected(f"homeward adapter check: exit {done.returncode}: {done.stdout}{done.stderr}")
+        raise Unexpected(f"homeward adapter check: exit {done.exit}: {done.out}{done.err}")
     codes = sorted(entry["code"] for source in report["sources"] for entry in source["entries"])
     rows = {source["name"]: source["rows"] for source in report["sources"]}
     return Seen(
-        {"codes": codes, "exit": done.returncode},
+        {"codes": codes, "exit": done.exit},
         (
             f"A's files      {', '.join(f'{count} {name}' for name, count in rows.items())}; {report['youths']} youths",
             f"bad rows       {len(codes)}, each named with file, line and rule; the rest is served",

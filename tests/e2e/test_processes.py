@@ -4,12 +4,14 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from deploy.demo.commands import Commands
 from deploy.demo.ports import free_addresses
-from deploy.demo.processes import Running, is_alive, run, start, stop
+from deploy.demo.processes import Running, is_alive, start, start_mark, stop
 from homeward.failure import CommandFailure
 
 STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)\n"
@@ -24,10 +26,28 @@ def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp
 
 
 def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailure) as refused:
-        run("gateway", "trust", str(tmp_path), "--custodian-card", str(tmp_path / "none"), log=tmp_path / "log")
+    with Commands() as commands, pytest.raises(CommandFailure) as refused:
+        commands.run(
+            "gateway", "trust", str(tmp_path), "--custodian-card", str(tmp_path / "none"), log=tmp_path / "log"
+        )
     assert refused.value.code == "SBX-001"
     assert "none" in refused.value.why
+
+
+def test_commands_run_at_once_each_with_its_own_end(tmp_path: Path) -> None:
+    with Commands() as commands, ThreadPoolExecutor(max_workers=4) as pool:
+        good = pool.submit(commands.ask, "policy", "show", "--json")
+        usage = pool.submit(commands.ask, "policy", "show", "--no-such-option")
+        unknown = pool.submit(commands.ask, "verify", str(tmp_path / "none.db"))
+        assert (good.result().exit, usage.result().exit, unknown.result().exit) == (0, 2, 2)
+        assert good.result().out.startswith("{")
+        assert "no-such-option" in usage.result().err
+
+
+def test_a_join_line_is_not_repeated_in_a_failure(tmp_path: Path) -> None:
+    with Commands() as commands, pytest.raises(CommandFailure) as refused:
+        commands.run("join", "hw1_c2VjcmV0", "--dir", str(tmp_path), log=tmp_path / "log")
+    assert "c2VjcmV0" not in refused.value.as_text()
 
 
 def test_a_recycled_process_number_is_not_taken_for_the_process(tmp_path: Path) -> None:
@@ -41,7 +61,7 @@ def test_who_does_not_end_when_asked_is_killed_and_named(tmp_path: Path, monkeyp
     starting = start("stubborn", STUBBORN, directory=tmp_path)
     while not (tmp_path / "stubborn.out").read_text():
         time.sleep(0.01)
-    mark = Path(f"/proc/{starting.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    mark = start_mark(starting.pid)
     running = Running("stubborn", starting.pid, mark, starting.log, starting.output, {})
     assert is_alive(running)
     assert stop([running], seconds=0.3) == ("stubborn",)

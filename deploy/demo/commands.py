@@ -1,0 +1,116 @@
+"""Running the product's commands, many in a short time.
+
+Decides that each runs in a process of its own (`warm`), how long it may take, and how its failure is told: in its own
+words. Usable from several threads.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+from deploy.demo.processes import environment, failed, tail
+
+_SECONDS: Final = 60.0
+
+
+class _ServerEnded(Exception):
+    """The server is gone before the command's end was known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended."""
+
+    exit: int
+    out: str
+    err: str
+
+
+class Commands:
+    """Runs commands until it is closed; a context manager."""
+
+    def __init__(self) -> None:
+        self._files = tempfile.TemporaryDirectory(prefix="homeward-commands-")
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "deploy.demo.warm"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            text=True,
+        )
+        self._asking, self._telling = _pipes(self._server)
+        self._numbers = itertools.count(1)
+        self._ends: dict[int, Future[int]] = {}
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name="commands", daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing of it runs."""
+        self._asking.close()
+        self._reader.join()
+        self._telling.close()
+        self._server.wait()
+        self._files.cleanup()
+
+    def ask(self, *words: str) -> Done:
+        """The command has run to its end, whatever that was. Raises `CommandFailure` if it does not end."""
+        number = next(self._numbers)
+        out, err = (Path(self._files.name) / f"{number}.{kind}" for kind in ("out", "err"))
+        end: Future[int] = Future()
+        self._ends[number] = end
+        request = json.dumps({"id": number, "words": words, "out": str(out), "err": str(err)})
+        try:
+            with self._lock:
+                self._asking.write(request + "\n")
+                self._asking.flush()
+            code = end.result(timeout=_SECONDS)
+        except FutureTimeoutError:
+            raise failed(_label(words), f"it took longer than {_SECONDS:.0f} seconds", err) from None
+        except (BrokenPipeError, _ServerEnded):
+            raise failed(_label(words), "the interpreter that runs the commands ended; see above", err) from None
+        return Done(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+    def run(self, *words: str, log: Path) -> str:
+        """Standard output of a command that succeeded. Raises `CommandFailure` with its own words otherwise."""
+        done = self.ask(*words)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(done.err)
+        if done.exit != 0:
+            raise failed(_label(words), tail(done.err or done.out) or f"exit {done.exit}", log)
+        return done.out
+
+    def _read(self) -> None:
+        for line in self._telling:
+            said = json.loads(line)
+            self._ends.pop(said["id"]).set_result(said["exit"])
+        for end in self._ends.values():
+            end.set_exception(_ServerEnded())
+
+
+def _label(words: tuple[str, ...]) -> str:
+    """What the command is called. A join line, a secret until it is spent, is no part of a name."""
+    return " ".join(word for word in words[:2] if word.isalpha())
+
+
+def _pipes(server: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
+    if server.stdin is None or server.stdout is None:
+        raise RuntimeError("opened with pipes")
+    return server.stdin, server.stdout

@@ -1,0 +1,91 @@
+"""An interpreter that has loaded the product's commands and runs each in a child of its own.
+
+Decides nothing but how a command is started. A child is a process like any other, with its own arguments, output and
+exit status, and ends as `homeward` ends; it only need not load again what this one has loaded. One line of JSON on
+standard input asks for a command, one on standard output tells its end. Ends when standard input does.
+"""
+
+import json
+import os
+import selectors
+import signal
+import sys
+from typing import Final
+
+import click
+
+from homeward.command import COMMANDS, homeward, main
+from homeward.failure import CommandFailure
+
+_CHUNK: Final = 65536
+
+
+def serve() -> list[str]:
+    """Returns in each child, with its command's words. The server itself exits when nobody asks any more."""
+    children: dict[int, int] = {}
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(wake)
+    waiting = selectors.DefaultSelector()
+    waiting.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    waiting.register(woken, selectors.EVENT_READ)
+    pending = b""
+    while True:
+        ready = {key.fd for key, _ in waiting.select()}
+        if woken in ready:
+            os.read(woken, _CHUNK)
+            _tell_ends(children)
+        if sys.stdin.fileno() in ready:
+            data = os.read(sys.stdin.fileno(), _CHUNK)
+            if not data:
+                sys.exit(0)
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                request = json.loads(line)
+                pid = os.fork()
+                if pid == 0:
+                    signal.set_wakeup_fd(-1)
+                    return _become(request)
+                children[pid] = request["id"]
+
+
+def _tell_ends(children: dict[int, int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        print(json.dumps({"id": children.pop(pid), "exit": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def _become(request: dict[str, object]) -> list[str]:
+    """This process has the output files of the request and nothing of the server's input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number, path in ((1, request["out"]), (2, request["err"])):
+        descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    words = [str(word) for word in request["words"]]  # type: ignore[attr-defined]
+    sys.argv = ["homeward", *words]
+    return words
+
+
+def load() -> None:
+    """Every command is loaded, the sandbox's own left out. One that cannot be will say so in its own child."""
+    context = click.Context(homeward)
+    for name in COMMANDS:
+        if name in {"demo", "sandbox"}:
+            continue
+        try:
+            homeward.get_command(context, name)
+        except (CommandFailure, ImportError):
+            continue
+
+
+if __name__ == "__main__":
+    load()
+    main(serve())
