@@ -102,6 +102,9 @@ class GatewayConfig(StrictModel):
     budgets: Budgets = Budgets()
     telemetry: Telemetry = Telemetry()
     matching: Matching = Matching()
+    negative_slot_ms: Annotated[int, Field(ge=100, le=5000)] = 1000
+    """Negative answers about records leave on multiples of this. Longer than a county's source takes to refuse, so
+    that an unknown youth and one whose county refuses take equally long."""
     demo: bool = False
     """Demonstration: invented youths only. Shown at start-up; allows reflection."""
     sandbox: Sandbox = Sandbox()

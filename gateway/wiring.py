@@ -68,7 +68,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import CallCounts
-from gateway.tokens.index import Registrations
+from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
@@ -187,6 +187,8 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
     members, config = running.members, running.config
+    for owner, handles in (await running.lookups.read(listed_subjects)).items():
+        await running.youth_keys.prepare(owner, handles)
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, Listener.GATEWAY, running.peers),
@@ -244,7 +246,9 @@ def _services(running: Running) -> list[Add]:
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
     book = SqlAuthorityBook(running.lookups)
     records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
-    registrations = Registrations(ledger, directory=running.directory, at_rest=running.at_rest(), now=utc_now)
+    registrations = Registrations(
+        ledger, directory=running.directory, at_rest=running.at_rest(), prepare=running.youth_keys.prepare, now=utc_now
+    )
     exchange_servicer = ExchangeServicer(
         exchange,
         journal=running.journal,
@@ -291,6 +295,7 @@ def _setting(running: Running) -> Setting:
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
+        slot_seconds=running.config.negative_slot_ms / 1000,
     )
 
 

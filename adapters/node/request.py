@@ -256,7 +256,7 @@ class Requester:
         except rpcs.CallFailed as failed:
             log.warning("a release stays unconfirmed", extra={"fault": failed.fault})
             return
-        expected = Expected(_RECEIPT, None, ReceiptFinding.Name(finding))
+        expected = Expected(_RECEIPT, request_digest(envelope.payload), ReceiptFinding.Name(finding))
         await self._keep(question.request_id, check_receipt(response.receipt, self.sender.directory(), expected))
 
 

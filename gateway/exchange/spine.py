@@ -105,11 +105,15 @@ class Exchange:
         if decision.permit:
             sealed, status, reason = await self._ask(asked, decision, decided)  # 9, 10, 11
             decision = decision if reason is None else asked.ended(decision, reason)
+        if looks_unknown(decision):
+            # Before the leaf and not after it: its time is in the receipt.
+            await self._slot(asked)
         released, decision = await self._release(asked, decision, decided, sealed)  # 12
         if looks_unknown(decision):
             # What a source said, or that it was asked, must not outlast the permit.
             sealed, status = None, SOURCE_STATUS_UNSPECIFIED
-            await at.until(next_slot(caller.call.received_at, at.now(), at.slot_seconds))
+        if released.guarded:
+            await self._slot(asked)
         return Result(decision, found, stale, shown(decided, decision, query.family), released, sealed, status)  # 13
 
     def _check(self, caller: Caller, query: Query) -> None:
@@ -120,6 +124,10 @@ class Exchange:
             self._at.directory().key(caller.agency, KEY_USE_SEAL, query.recipient_key_id, caller.call.received_at)
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
+
+    async def _slot(self, asked: Asked) -> None:
+        at = self._at
+        await at.until(next_slot(asked.caller.call.received_at, at.now(), at.slot_seconds))
 
     async def _authority(self, caller: Caller) -> tuple[KeptAuthority | None, Authority | None]:
         if caller.claims.authority_id is None:
@@ -186,7 +194,8 @@ class Exchange:
     ) -> tuple[SealedRecord | None, int, Reason | None]:
         at, candidate = self._at, asked.candidate
         if candidate is None:
-            raise AssertionError("a permit has one candidate")
+            # No rule permits a record of nobody; if one did, it would be told like an unknown youth.
+            return None, SOURCE_STATUS_UNSPECIFIED, Reason.NO_MATCH
         order = work_order(
             asked.caller,
             asked.query,

@@ -9,17 +9,20 @@ from typing import Final
 Option = tuple[str, int | str]
 
 MAX_MESSAGE_BYTES: Final = 256 * 1024
+"""Largest request: what an authenticated peer may push at a server."""
+MAX_REPLY_BYTES: Final = 16 * 1024 * 1024
+"""Largest reply a client takes, from the one server it pinned: a directory of a whole state (`directory.proto`)."""
 MAX_METADATA_BYTES: Final = 8 * 1024
 
 _BOTH: Final[tuple[Option, ...]] = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 262_144),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
 )
 
 SERVER_OPTIONS: Final[tuple[Option, ...]] = (
     *_BOTH,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 32),
     # Bounds how long a revoked or expired certificate can keep a quiet connection, and frees
     # handlers stuck on a reader that stopped (SECURITY §3.5).
@@ -34,6 +37,7 @@ SERVER_OPTIONS: Final[tuple[Option, ...]] = (
 
 CLIENT_OPTIONS: Final[tuple[Option, ...]] = (
     *_BOTH,
+    ("grpc.max_receive_message_length", MAX_REPLY_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # A transparent retry by the library would repeat a single-use assertion.

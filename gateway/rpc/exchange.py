@@ -20,6 +20,7 @@ from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import admitted, batch_item, call_of, flag_query, on_record, records_query
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.machine import MachineCalls
+from gateway.rpc.wellformed import check_request
 from homeward.gateway.v1 import exchange_pb2 as pb
 from homeward.gateway.v1 import exchange_pb2_grpc
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -86,6 +87,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     async def ConfirmReceipt(self, request: pb.ConfirmReceiptRequest, context: Any) -> pb.ConfirmReceiptResponse:
         """What the requester found when it opened a release."""
+        check_request(request)
         agency, found = self._machine.open(request.envelope, pb.ReceiptConfirmation, current_peer())
         entered = await self._journal.enter(
             Append(
@@ -93,11 +95,12 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
                     Kind.RECEIPT,
                     requester=agency,
                     op={"outcome": pb.ReceiptFinding.Name(found.finding), "released": found.release_index},
-                    req={"request": sha256(found.request_id).digest()},
+                    req={"request": sha256(request.envelope.payload).digest()},
                 )
             )
         )
-        return pb.ConfirmReceiptResponse(receipt=receipt_message(entered.receipt(frozenset({"kind", "outcome"}))))
+        opened = entered.receipt(frozenset({"kind", "outcome", "request"}))
+        return pb.ConfirmReceiptResponse(receipt=receipt_message(opened))
 
     async def _flag(self, caller: Caller, query: Query) -> pb.CheckFlagResponse:
         async def work() -> bytes:

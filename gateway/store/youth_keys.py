@@ -3,11 +3,16 @@
 Destroying one key is what seals a youth's entries, so the keys never share a database or a
 backup with the log. Each key rests encrypted under a key outside this file, bound to its row.
 A counter is reserved before it is used, in blocks: gaps are allowed, repetition never.
+
+Reserving waits for the disk, and how long a question takes must not tell a youth who is listed
+from one who is not. So it happens beside the call: when a youth is listed, when the process
+starts (`prepare`), and again before a block runs out.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +24,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit.entry import KEY_BYTES, YouthKey, youth_tag
 from gateway.protocol.names import AgencyId, SubjectHandle
 
+_FIRST_BLOCK: Final = 4
+"""What a start reserves for everybody: small, because counters that a restart leaves unused stay unused."""
 _BLOCK: Final = 64
+_LOW: Final = 2
 _NONCE_BYTES: Final = 12
 _YOUTHS_A_TURN: Final = 100
 _SCHEMA: Final = "CREATE TABLE youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)"
@@ -37,18 +45,20 @@ class _Block:
 
 
 class FileYouthKeys:
-    """`ports.YouthKeys` on one SQLite file. One process uses it; not thread-safe."""
+    """`ports.YouthKeys` on one SQLite file. One process and one event loop use it."""
 
     def __init__(self, path: Path, *, wrapping_key: bytes, random_bytes: Callable[[int], bytes]) -> None:
         if not path.is_file():
             raise YouthKeysBroken
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._lock = threading.Lock()
         self._connection.execute("PRAGMA synchronous = FULL")
         # A destroyed key must not survive in a free page.
         self._connection.execute("PRAGMA secure_delete = ON")
         self._wrapping = AESGCM(wrapping_key)
         self._random_bytes = random_bytes
         self._blocks: dict[bytes, _Block] = {}
+        self._refills: dict[bytes, asyncio.Task[None]] = {}
 
     @staticmethod
     def create(path: Path) -> None:
@@ -60,19 +70,30 @@ class FileYouthKeys:
         connection.commit()
         connection.close()
 
+    async def prepare(self, owner: AgencyId, handles: Iterable[SubjectHandle]) -> None:
+        """The next entry about each of these youths needs no write to this file."""
+        names = [name for name in (_name(owner, handle) for handle in handles) if name not in self._blocks]
+        blocks = await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
+        for name, block in blocks.items():
+            self._blocks.setdefault(name, block)
+
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
         """The youth's key with a counter that no entry has used or will use again."""
         name = _name(owner, handle)
         block = self._blocks.get(name)
         if block is None or block.following >= block.end:
-            block = self._blocks[name] = self._reserve(name)
-        block.following += 1
-        return YouthKey(block.key, block.following - 1)
+            await self._refill(name)
+            block = self._blocks[name]
+        counter, block.following = block.following, block.following + 1
+        if block.end - block.following <= _LOW and name not in self._refills:
+            self._refills[name] = asyncio.create_task(self._refill_once(name))
+        return YouthKey(block.key, counter)
 
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
         """The youth's key, or None when there is none or it was destroyed."""
         name = _name(owner, handle)
-        row = self._connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
+        with self._lock:
+            row = self._connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
         return self._unwrap(name, row[0]) if row else None
 
     async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
@@ -83,27 +104,55 @@ class FileYouthKeys:
                 # A large county has tens of thousands of youths; other calls must not wait for all of them.
                 await asyncio.sleep(0)
             name = _name(owner, handle)
-            row = self._connection.execute("SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)).fetchone()
+            with self._lock:
+                row = self._connection.execute(
+                    "SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)
+                ).fetchone()
             if row is not None:
                 key = self._unwrap(name, row[0])
                 found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
         return found
 
     def close(self) -> None:
-        """The file is closed."""
-        self._connection.close()
+        """The file is closed; what is being reserved at this moment is reserved first."""
+        for task in self._refills.values():
+            task.cancel()
+        with self._lock:
+            self._connection.close()
 
-    def _reserve(self, name: bytes) -> _Block:
+    async def _refill_once(self, name: bytes) -> None:
+        try:
+            await self._refill(name)
+        finally:
+            del self._refills[name]
+
+    async def _refill(self, name: bytes) -> None:
+        block = (await asyncio.to_thread(self._reserve, [name], _BLOCK))[name]
+        self._blocks[name] = block
+
+    def _reserve(self, names: Sequence[bytes], count: int) -> dict[bytes, _Block]:
+        """A block of counters for each of these names, durable; runs in a thread."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                blocks = {name: self._reserve_one(name, count) for name in names}
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        return blocks
+
+    def _reserve_one(self, name: bytes, count: int) -> _Block:
         row = self._connection.execute(
-            "UPDATE youth_key SET reserved = reserved + ? WHERE name = ? RETURNING wrapped, reserved", (_BLOCK, name)
+            "UPDATE youth_key SET reserved = reserved + ? WHERE name = ? RETURNING wrapped, reserved", (count, name)
         ).fetchall()
         if row:
             wrapped, reserved = row[0]
-            return _Block(self._unwrap(name, wrapped), reserved - _BLOCK, reserved)
+            return _Block(self._unwrap(name, wrapped), reserved - count, reserved)
         key, nonce = self._random_bytes(KEY_BYTES), self._random_bytes(_NONCE_BYTES)
         wrapped = nonce + self._wrapping.encrypt(nonce, key, name)
-        self._connection.execute("INSERT INTO youth_key VALUES (?, ?, ?)", (name, wrapped, _BLOCK))
-        return _Block(key, 0, _BLOCK)
+        self._connection.execute("INSERT INTO youth_key VALUES (?, ?, ?)", (name, wrapped, count))
+        return _Block(key, 0, count)
 
     def _unwrap(self, name: bytes, wrapped: bytes) -> bytes:
         try:

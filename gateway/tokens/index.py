@@ -13,7 +13,7 @@ Tokens rest under a key that is not in the database (TOKENS §4.2); dummies rest
 from tokens. Who asked the index what is decided elsewhere (`exchange/locate`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,7 +31,7 @@ from gateway.exchange.locate import check_core
 from gateway.exchange.moments import milliseconds, past_moment
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
 from gateway.protocol.wire_names import from_wire
 from gateway.store import tables
 from gateway.store.projections import request_identifier
@@ -81,12 +81,16 @@ _COUNT: Final = Statement(
     "owner_", "epoch_",
 )  # fmt: skip
 _SPENT: Final = Statement(select(tables.spent.c.digest).where(tables.spent.c.identifier == bindparam("identifier_")))
+_LISTED: Final = Statement(select(tables.subject.c.owner, tables.subject.c.handle))
 _SPEND: Final = Statement(insert(tables.spent))
 _PUT_LISTING: Final = upsert(tables.listing, "owner")
 _SCOPES: Final = {
     IndexScope.INDEX_SCOPE_FLAGGED_ONLY: Scope.FLAGGED_ONLY,
     IndexScope.INDEX_SCOPE_ALL_IN_CARE: Scope.ALL_IN_CARE,
 }
+
+
+Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
 
 class _Repeated(Exception):
@@ -103,7 +107,8 @@ class Signed:
 
 
 class Registrations:
-    """Keeps what agencies list. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes."""
+    """Keeps what agencies list. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes; `prepare` readies the
+    audit keys of youths, so that a later question about one takes as long as a question about nobody."""
 
     def __init__(
         self,
@@ -111,9 +116,11 @@ class Registrations:
         *,
         directory: Callable[[], DirectoryView],
         at_rest: Callable[[bytes], bytes],
+        prepare: Prepare,
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
+        self._prepare = prepare
         self._directory = directory
         self._at_rest = at_rest
         self._now = now
@@ -144,6 +151,7 @@ class Registrations:
             await self._ledger.append(append)
         except _Repeated:
             kept = await self._ledger.read(lambda tx: _still_listed(tx, owner, batch.removed_handles))
+        await self._prepare(owner, [SubjectHandle(subject.handle) for subject in batch.subjects])
         count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner, epoch)))
         return RegisterSubjectsResponse(subject_count=count[0] if count else 0, kept_handles=kept)
 
@@ -225,6 +233,14 @@ def _unspent(identifier: bytes, digest: bytes) -> Callable[[Tx], Draft | None]:
         raise _Repeated
 
     return guard
+
+
+def listed_subjects(tx: Tx) -> dict[AgencyId, list[SubjectHandle]]:
+    """Everybody who is listed, by owner."""
+    listed: dict[AgencyId, list[SubjectHandle]] = {}
+    for owner, handle in tx.all(_LISTED):
+        listed.setdefault(AgencyId(owner), []).append(SubjectHandle(bytes(handle)))
+    return listed
 
 
 def _flagged(tx: Tx, owner: AgencyId) -> frozenset[bytes]:

@@ -361,7 +361,13 @@ class World:
             now=now,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
-        registrations = Registrations(Ledger(self.log, self.reader), directory=self.directory, at_rest=at_rest, now=now)
+        registrations = Registrations(
+            Ledger(self.log, self.reader),
+            directory=self.directory,
+            at_rest=at_rest,
+            prepare=self.youth_keys.prepare,
+            now=now,
+        )
         self.index = IndexServicer(registrations, machine)
         self.exchange_servicer = ExchangeServicer(
             exchange,

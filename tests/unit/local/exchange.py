@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -268,7 +269,11 @@ class FakeGateway:
         public = directory().key(ASKER, KEY_USE_ENVELOPE, request.envelope.key_id, NOW)
         found = unwrap(request.envelope, pb.ReceiptConfirmation, public)
         self.confirmed.append(found)
-        said = {"kind": b"access.receipt", "outcome": pb.ReceiptFinding.Name(found.finding).encode()}
+        said = {
+            "kind": b"access.receipt",
+            "outcome": pb.ReceiptFinding.Name(found.finding).encode(),
+            "request": sha256(request.envelope.payload).digest(),
+        }
         return pb.ConfirmReceiptResponse(receipt=receipt_of(said, index=next(self.index), time=NOW))
 
 
