@@ -145,6 +145,10 @@ def check_flag(response: CheckFlagResponse, asked: Asked, directory: DirectoryVi
         return negative(asked.agency, directory, outcome, notices=notices, stale=_stale(answer.stale_counties, outcome),
                         receipt=receipt)  # fmt: skip
     statement = open_statement(answer.flag_statement, directory, asked.now)
+    if asked.now >= statement.expire_time.ToDatetime(UTC):
+        # The owner has not re-affirmed it: neither a flag to act on nor a negative. Its county is named, and called.
+        return negative(asked.agency, directory, Outcome.UNDETERMINED, notices=(Notice.NOT_A_CLEARANCE,),
+                        stale=(statement.county,), receipt=receipt)  # fmt: skip
     return FlagResult(
         outcome=outcome,
         notices=notices,
@@ -178,7 +182,7 @@ def negative(
 
 
 def open_statement(envelope: SignedEnvelope, directory: DirectoryView, at: datetime) -> FlagStatement:
-    """The owner's statement: signed by a flag key of the county it names, current, about an open flag.
+    """The owner's statement: signed by a flag key of the county it names, about an open flag; possibly expired.
 
     Raises `EvidenceInvalid`.
     """
@@ -192,7 +196,7 @@ def open_statement(envelope: SignedEnvelope, directory: DirectoryView, at: datet
             raise EvidenceInvalid("statement") from exc
         if statement.county != county.fips:
             raise EvidenceInvalid("statement_county")
-        if not statement.issue_time.ToDatetime(UTC) - LEEWAY <= at < statement.expire_time.ToDatetime(UTC):
+        if at < statement.issue_time.ToDatetime(UTC) - LEEWAY:
             raise EvidenceInvalid("statement_time")
         if from_wire(FlagState, statement.state) not in OPEN_FLAG_STATES:
             raise EvidenceInvalid("statement_state")

@@ -55,7 +55,8 @@ class Comparison:
     def compare(self) -> Plan:
         """What must change at the gateway. Raises `SourceUnusable`, `NotReady`."""
         listed = self.subjects.listed()
-        flagged = {self.subjects.local_id_of(handle) for handle in self.flags.open_handles()}
+        open_handles = frozenset(self.flags.open_handles())
+        flagged = {self.subjects.local_id_of(handle) for handle in open_handles}
         youths = [youth for youth in self.source.youths() if self._belongs(youth, flagged)]
         handles = self.subjects.handles_of([youth.local_id for youth in youths])
         changes: list[Change] = []
@@ -70,7 +71,11 @@ class Comparison:
             known = listed.get(youth.local_id)
             if known is None or known.fingerprint != change.fingerprint:
                 changes.append(change)
-        removed = tuple(each.handle for local_id, each in listed.items() if local_id not in kept)
+        # A youth somebody is looking for stays findable although the extract no longer names the youth: only the
+        # owner ends an episode, and a row that went missing is not that (DOMAIN §4d).
+        removed = tuple(
+            each.handle for local_id, each in listed.items() if local_id not in kept and each.handle not in open_handles
+        )
         return Plan(tuple(changes), removed, unlistable)
 
     def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:

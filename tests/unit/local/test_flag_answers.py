@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from adapters.errors import EvidenceInvalid
 from adapters.node import store as tables
-from gateway.protocol.names import FlagState
+from gateway.protocol.names import FlagState, Notice
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
@@ -50,7 +50,6 @@ FLAG_TAMPERING: dict[str, tuple[Callable[[FakeGateway], None], str]] = {
     "outcome hidden": (lambda at: _after(at, _hide_outcome), "receipt_outcome"),
     "statement signed by another": (lambda at: _statement(at, key=SigningKey.generate()), "statement_key"),
     "statement of another county": (lambda at: _statement(at, county="06037"), "statement_county"),
-    "statement expired": (lambda at: _statement(at, expire_time=stamp(NOW)), "statement_time"),
     "statement from the future": (
         lambda at: _statement(at, issue_time=stamp(NOW + timedelta(hours=1))),
         "statement_time",
@@ -131,11 +130,19 @@ async def test_a_flag_answer_with_one_thing_changed_is_refused_whole(name: str) 
         assert connection.execute(select(tables.receipt)).all() == []
 
 
+async def test_a_flag_that_its_owner_did_not_reaffirm_is_undetermined_and_names_its_county() -> None:
+    desk = Desk()
+    _statement(desk.gateway, expire_time=stamp(NOW))
+    result = await desk.requester().ask_flag(question(FS1), desk.deadline())
+    assert result.outcome is Outcome.UNDETERMINED
+    assert len(result.stale_counties) == 1
+    assert Notice.NOT_A_CLEARANCE in result.notices
+    assert result.flag_id == b""
+
+
 async def test_a_located_flag_may_be_reported_although_its_owner_has_not_said_so() -> None:
     desk = Desk()
-    desk.gateway.after = lambda response: setattr(
-        response.answer, "flag_state", to_wire(FlagState.LOCATED_PENDING)
-    )
+    desk.gateway.after = lambda response: setattr(response.answer, "flag_state", to_wire(FlagState.LOCATED_PENDING))
     result = await desk.requester().ask_flag(question(FS1), desk.deadline())
     assert result.flag_state is FlagState.LOCATED_PENDING
 
