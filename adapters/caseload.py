@@ -40,7 +40,10 @@ class Snapshot:
 
 
 def open_sources(
-    sections: CountySections, *, environment: Mapping[str, str], now: Callable[[], datetime],
+    sections: CountySections,
+    *,
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
     monotonic: Callable[[], float],
 ) -> tuple[Source, ...]:
     """Sources of the file, each asked for the columns its mappings read. Nothing is opened yet."""
@@ -53,9 +56,7 @@ def open_sources(
             made.append(CsvSource(name, config, columns=needed[name]))
         else:
             password = _password(sections, config, environment)
-            made.append(SqlSource(
-                name, config, password=password, columns=needed[name], now=now, monotonic=monotonic
-            ))
+            made.append(SqlSource(name, config, password=password, columns=needed[name], now=now, monotonic=monotonic))
     return tuple(made)
 
 
@@ -123,8 +124,7 @@ class Caseload:
         if snapshot is None:
             return FreshnessState.STALE
         states = [
-            state_of(as_of, now, self._sections.sources[name].freshness)
-            for name, as_of in snapshot.data_as_of.items()
+            state_of(as_of, now, self._sections.sources[name].freshness) for name, as_of in snapshot.data_as_of.items()
         ]
         return max(states, key=_GRAVITY.index, default=FreshnessState.OK)
 
@@ -149,7 +149,10 @@ class Caseload:
         readings = {source.name: _rows(source, opened, refused) for source in self._sources}
         try:
             mapped = map_rows(
-                readings, identity=identity, records=self._sections.records, release=self._sections.release,
+                readings,
+                identity=identity,
+                records=self._sections.records,
+                release=self._sections.release,
                 today=now.astimezone(self._zone).date(),
             )
         except SourceRefused:
@@ -170,9 +173,15 @@ class Caseload:
         ):
             before = None
         return SourceReport(
-            name, summary.origin, rows=summary.rows, records=ledger.records.get(name, 0), as_of=summary.as_of,
-            freshness=state_of(summary.as_of, now, config.freshness), control_total=summary.control_total,
-            rows_before=before, entries=entries_of(ledger, name),
+            name,
+            summary.origin,
+            rows=summary.rows,
+            records=ledger.records.get(name, 0),
+            as_of=summary.as_of,
+            freshness=state_of(summary.as_of, now, config.freshness),
+            control_total=summary.control_total,
+            rows_before=before,
+            entries=entries_of(ledger, name),
         )
 
     def _refused(self, now: datetime, refused: dict[str, SourceRefused]) -> Report:

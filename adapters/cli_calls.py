@@ -43,9 +43,7 @@ def authority() -> None:
 def record(file: TextIO, place: Place, token_file: Path, as_json: bool) -> int:
     """Record the authority in FILE, a RecordAuthorityRequest as JSON; - reads standard input."""
     request = _parsed(file, authority_pb2.RecordAuthorityRequest())
-    done = place.endpoint(token_file).call(
-        _SERVICE + "RecordAuthority", request, authority_pb2.RecordAuthorityResponse
-    )
+    done = place.endpoint(token_file).call(_SERVICE + "RecordAuthority", request, authority_pb2.RecordAuthorityResponse)
     return _outcome(done, done.outcome, as_json, f"authority   {done.authority_id}")
 
 
@@ -60,9 +58,7 @@ def revoke(authority_id: str, role: str, place: Place, token_file: Path, as_json
     if not _IDENTIFIER.fullmatch(authority_id):
         raise click.UsageError("AUTHORITY_ID: 32 hexadecimal digits")
     request = authority_pb2.RevokeAuthorityRequest(authority_id=authority_id, role=role)
-    done = place.endpoint(token_file).call(
-        _SERVICE + "RevokeAuthority", request, authority_pb2.RevokeAuthorityResponse
-    )
+    done = place.endpoint(token_file).call(_SERVICE + "RevokeAuthority", request, authority_pb2.RevokeAuthorityResponse)
     return _outcome(done, done.outcome, as_json, f"revoked     {authority_id}")
 
 

@@ -95,9 +95,7 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
     if not _INSTANCE.fullmatch(wish.instance):
         raise failures.instance_malformed()
     with failures.of_listener(invitation.enrollment_address):
-        certificate = exchange.look(
-            invitation.enrollment_address, invitation.enrollment_certificate_digest
-        )  # 2
+        certificate = exchange.look(invitation.enrollment_address, invitation.enrollment_certificate_digest)  # 2
     with failures.of_files(state):
         keyring, root, tls_key = _keys(state, wish)  # 3
     agency = AgencyId(invitation.agency)
@@ -114,9 +112,7 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
     membership = _membership(invitation, wish, response, now())
     _check(response, membership, tls_key)  # 5
     with failures.of_files(state):  # 6
-        write_identity(
-            state / KEYS, key=tls_key, chain=response.certificate_chain, ca=response.ca_certificates
-        )
+        write_identity(state / KEYS, key=tls_key, chain=response.certificate_chain, ca=response.ca_certificates)
         write_membership(state, membership)
     return Joined(membership, fingerprint(root.public_bytes), was_member=False)
 
@@ -204,4 +200,3 @@ def _check(response: EnrollResponse, membership: Membership, tls_key: bytes) -> 
         raise failures.answer_unusable("its certificate is for another key")
     if membership.generation < 1:
         raise failures.answer_unusable("it names no generation")
-

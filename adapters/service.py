@@ -137,9 +137,7 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
 
 async def _listen(adapter: Adapter) -> LocalServer:
     config = adapter.config
-    local = LocalConfig(
-        address=config.listen, allow_other_hosts=config.allow_other_hosts, sandbox=config.sandbox
-    )
+    local = LocalConfig(address=config.listen, allow_other_hosts=config.allow_other_hosts, sandbox=config.sandbox)
     try:
         return await serve(
             adapter.edges, local, staff=adapter.staff, status=adapter.status, state=adapter.state, now=adapter.node.now

@@ -99,7 +99,12 @@ class Adapter:
 
 
 def build(
-    config: AdapterConfig, file: Path, *, environment: Mapping[str, str], now: Clock, random_bytes: RandomBytes,
+    config: AdapterConfig,
+    file: Path,
+    *,
+    environment: Mapping[str, str],
+    now: Clock,
+    random_bytes: RandomBytes,
     monotonic: Callable[[], float],
 ) -> Adapter:
     """The adapter whose file this is; call it within the event loop that will run it.
@@ -246,9 +251,7 @@ def _source_states(caseload: Caseload) -> list[SourceState]:
     for source in report.sources if report is not None else ():
         freshness = source.freshness if source.refusal is None else FreshnessState.STALE
         refused = sum(entry.count for entry in source.entries if entry.severity is Severity.RECORD_REFUSED)
-        state = SourceState(
-            name=source.name, freshness=freshness, record_count=source.records, refused_count=refused
-        )
+        state = SourceState(name=source.name, freshness=freshness, record_count=source.records, refused_count=refused)
         if source.as_of is not None:
             state.data_as_of_time.FromDatetime(source.as_of)
         states.append(state)

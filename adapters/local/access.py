@@ -67,9 +67,7 @@ class StatusServicer(access_pb2_grpc.StatusServiceServicer):
         """`status` reads the adapter's state; it may block."""
         self._status = status
 
-    async def GetStatus(
-        self, request: access_pb2.GetStatusRequest, context: Any
-    ) -> access_pb2.GetStatusResponse:
+    async def GetStatus(self, request: access_pb2.GetStatusRequest, context: Any) -> access_pb2.GetStatusResponse:
         """Identity, link, sources and index state; names no youth."""
         return await asyncio.to_thread(self._status)
 
@@ -79,8 +77,7 @@ def _entry(access: Access) -> access_pb2.AccessEntry:
         index=access.index,
         create_time=stamp(access.created),
         fields=[
-            access_pb2.AccessField(name=name, value=field_text(name, value))
-            for name, value in access.opened.items()
+            access_pb2.AccessField(name=name, value=field_text(name, value)) for name, value in access.opened.items()
         ],
         local_id=access.local_id,
         sentence=access.sentence,

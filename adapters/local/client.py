@@ -57,12 +57,8 @@ class Endpoint:
     async def _call(self, path: str, request: Message, response: type[R]) -> R:
         credentials = grpc.ssl_channel_credentials(root_certificates=self.ca)
         metadata = (("authorization", f"Bearer {self.token}"),) if self.token is not None else ()
-        async with aio.secure_channel(
-            self.address, credentials, options=client_options(self.address)
-        ) as channel:
-            method = channel.unary_unary(
-                path, request_serializer=_serialize, response_deserializer=response.FromString
-            )
+        async with aio.secure_channel(self.address, credentials, options=client_options(self.address)) as channel:
+            method = channel.unary_unary(path, request_serializer=_serialize, response_deserializer=response.FromString)
             try:
                 answer: R = await method(request, timeout=CALL_SECONDS, metadata=metadata)
             except aio.AioRpcError as error:

@@ -49,7 +49,6 @@ class LocalCall:
     deadline: Deadline
 
 
-
 def current_call() -> LocalCall:
     """The call being served. Only in methods that have a user."""
     return _CALL.get()

@@ -52,9 +52,7 @@ METHODS: Final[dict[str, Method]] = {
     ),
     **_rows("MissingService", DUTY, "AcknowledgeAlerts"),
     "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY, stays_open=True),
-    **_rows(
-        "PlacementService", ANYBODY, "GetPlacementHistory", "StreamPlacementHistory", "GetJurisdictionContact"
-    ),
+    **_rows("PlacementService", ANYBODY, "GetPlacementHistory", "StreamPlacementHistory", "GetJurisdictionContact"),
     **_rows("AuthorityService", KEEPERS, "RecordAuthority", "RevokeAuthority", "ListAuthorities"),
     **_rows("AccessLogService", _REVIEWERS, "ListAccesses"),
     **_rows("StatusService", None, "GetStatus"),

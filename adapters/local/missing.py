@@ -42,9 +42,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
     def __init__(self, edge: MissingEdge) -> None:
         self._at = edge
 
-    async def CheckFlag(
-        self, request: missing_pb2.CheckFlagRequest, context: Any
-    ) -> missing_pb2.CheckFlagResponse:
+    async def CheckFlag(self, request: missing_pb2.CheckFlagRequest, context: Any) -> missing_pb2.CheckFlagResponse:
         """Flag status of one youth."""
         call = current_call()
         question = self._at.reading.question(request.inquiry, call, FLAG)
@@ -79,9 +77,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             _copy(answer, response, "flag_locate", "flag_casework", "data_as_of_time")
         return response
 
-    async def RaiseFlag(
-        self, request: missing_pb2.RaiseFlagRequest, context: Any
-    ) -> missing_pb2.RaiseFlagResponse:
+    async def RaiseFlag(self, request: missing_pb2.RaiseFlagRequest, context: Any) -> missing_pb2.RaiseFlagResponse:
         """A youth is reported missing."""
         call, inquiry = current_call(), request.inquiry
         entry = self._at.reading.entry(
@@ -107,9 +103,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             receipt=receipt(done.receipt, entry.request_id, self._at.policy_version()),
         )
 
-    async def UpdateFlag(
-        self, request: missing_pb2.UpdateFlagRequest, context: Any
-    ) -> missing_pb2.UpdateFlagResponse:
+    async def UpdateFlag(self, request: missing_pb2.UpdateFlagRequest, context: Any) -> missing_pb2.UpdateFlagResponse:
         """The owner changes or re-affirms a flag."""
         call = current_call()
         entry = self._at.reading.entry(
@@ -198,9 +192,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
 
     def _alert(self, alert: link_pb2.Alert) -> missing_pb2.WatchAlertsResponse:
         with self._at.store.read() as connection:
-            local_id = connection.scalar(
-                select(subject.c.local_id).where(subject.c.handle == alert.subject_handle)
-            )
+            local_id = connection.scalar(select(subject.c.local_id).where(subject.c.handle == alert.subject_handle))
         return missing_pb2.WatchAlertsResponse(
             sequence=alert.sequence,
             # The two lists have the same numbers (test_alert_kinds_agree).

@@ -34,9 +34,7 @@ from homeward.county.v1 import access_pb2, access_pb2_grpc, authority_pb2_grpc, 
 
 MAX_CALLS: Final = 64
 STOP_SECONDS: Final = 10.0
-SERVICES: Final = tuple(
-    service.full_name for file in FILES for service in file.services_by_name.values()
-)
+SERVICES: Final = tuple(service.full_name for file in FILES for service in file.services_by_name.values())
 
 
 class LocalConfig(StrictModel):

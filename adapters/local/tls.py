@@ -82,9 +82,7 @@ def _make(directory: Path, names: tuple[str, ...], now: datetime) -> None:
     (directory / _KEY_FILE).unlink(missing_ok=True)
     replace_file(directory / CA_FILE, ca.public_bytes(Encoding.PEM), mode=0o644)
     replace_file(directory / _CERTIFICATE_FILE, certificate.public_bytes(Encoding.PEM), mode=0o644)
-    write_secret(
-        directory / _KEY_FILE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    write_secret(directory / _KEY_FILE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _builder(

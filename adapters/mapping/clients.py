@@ -117,7 +117,8 @@ class ClientReader:
     def _details(self, known: _Gathered, row: Row) -> None:
         mapping = self._mapping
         for column, read, name in (
-            (mapping.ssn4, fields.last_four, "ssn4"), (mapping.postcode, fields.postcode, "postcode"),
+            (mapping.ssn4, fields.last_four, "ssn4"),
+            (mapping.postcode, fields.postcode, "postcode"),
             (mapping.house_number, fields.house_number, "house_number"),
         ):
             if column is None or getattr(known, name) is not None:
@@ -146,17 +147,30 @@ class ClientReader:
     def _find(
         self, number: str, row: Row, column: str, *, value: str | None = None, because: str | None = None
     ) -> None:
-        self._ledger.find(f"IDN-{number}", self._mapping.from_, Place(row.number, row.line), column=column, value=value,
-                          because=because)
+        self._ledger.find(
+            f"IDN-{number}",
+            self._mapping.from_,
+            Place(row.number, row.line),
+            column=column,
+            value=value,
+            because=because,
+        )
 
 
 def _client(known: _Gathered, name: PersonName) -> Client:
     aliases = tuple(alias for alias in known.aliases if alias != name)
     return Client(
         YouthIdentity(
-            given_name=name.given_name, surname=name.surname, birth_date=known.birth_date, aliases=aliases,
-            ssn4=known.ssn4, postcode=known.postcode, house_number=known.house_number,
+            given_name=name.given_name,
+            surname=name.surname,
+            birth_date=known.birth_date,
+            aliases=aliases,
+            ssn4=known.ssn4,
+            postcode=known.postcode,
+            house_number=known.house_number,
             birth_date_estimated=known.estimated,
         ),
-        known.restriction, known.is_nmd, frozenset(known.marks),
+        known.restriction,
+        known.is_nmd,
+        frozenset(known.marks),
     )

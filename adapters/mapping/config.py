@@ -203,8 +203,12 @@ def _agency(text: str) -> AgencyId:
 Agency = Annotated[str, AfterValidator(_agency)]
 
 
-_DEFAULT_RESTRICTIONS: Final = {"": Restriction.NONE, "N": Restriction.NONE, "S": Restriction.SENSITIVE,
-                                "R": Restriction.SEALED}
+_DEFAULT_RESTRICTIONS: Final = {
+    "": Restriction.NONE,
+    "N": Restriction.NONE,
+    "S": Restriction.SENSITIVE,
+    "R": Restriction.SEALED,
+}
 
 
 class RestrictionColumn(StrictModel):

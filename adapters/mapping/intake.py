@@ -37,9 +37,7 @@ D = TypeVar("D", bound=Draft)
 class Drafts(Generic[D]):
     """The rows of one mapping as drafts, by youth."""
 
-    def __init__(
-        self, source: str, family: str, ledger: Ledger, read: Callable[[RowReader], D], subject: str
-    ) -> None:
+    def __init__(self, source: str, family: str, ledger: Ledger, read: Callable[[RowReader], D], subject: str) -> None:
         self.source = source
         self.family = family
         self.ledger = ledger
@@ -103,13 +101,18 @@ def intakes(identity: IdentityMapping, records: RecordMappings | None, ledger: L
     missing = records.missing_episode if records else None
     contact = records.contact if records else None
     return Intakes(
-        ClientReader(client, ledger, today=today), client.from_,
+        ClientReader(client, ledger, today=today),
+        client.from_,
         Drafts(placement.from_, "PLC", ledger, lambda reader: read_placement(reader, placement), placement.subject)
-        if placement else None,
-        Drafts(episode.from_, "EPS", ledger, lambda reader: read_episode(reader, episode, today=today),
-                episode.subject) if episode else None,
+        if placement
+        else None,
+        Drafts(episode.from_, "EPS", ledger, lambda reader: read_episode(reader, episode, today=today), episode.subject)
+        if episode
+        else None,
         Drafts(missing.from_, "MIS", ledger, lambda reader: read_absence(reader, missing), missing.subject)
-        if missing else None,
+        if missing
+        else None,
         Drafts(contact.from_, "CON", ledger, lambda reader: read_contact(reader, contact), contact.subject)
-        if contact else None,
+        if contact
+        else None,
     )

@@ -52,8 +52,14 @@ class Ledger:
         self._values: dict[tuple[str, str, str | None], set[str]] = {}
 
     def find(
-        self, code: str, source: str, row: Row | UnreadableRow | Place, *, column: str | None = None,
-        because: str | None = None, value: str | None = None,
+        self,
+        code: str,
+        source: str,
+        row: Row | UnreadableRow | Place,
+        *,
+        column: str | None = None,
+        because: str | None = None,
+        value: str | None = None,
     ) -> None:
         """One finding is counted."""
         key = Key(source, code, column, because, self._kept(source, code, column, value))

@@ -60,8 +60,12 @@ class Mapped:
 
 
 def map_rows(
-    readings: Mapping[str, Iterable[Row | UnreadableRow]], *, identity: IdentityMapping, records: RecordMappings | None,
-    release: ReleaseRules, today: date,
+    readings: Mapping[str, Iterable[Row | UnreadableRow]],
+    *,
+    identity: IdentityMapping,
+    records: RecordMappings | None,
+    release: ReleaseRules,
+    today: date,
 ) -> Mapped:
     """Every youth of the readings, by source name. Raises only what a reading raises (`SourceRefused`)."""
     ledger = Ledger()
@@ -91,7 +95,9 @@ class _Assembly:
         self._clients = intakes.clients.clients()
         left_out = intakes.clients.left_out
         for intake, code in (
-            (intakes.placements, "PLC-002"), (intakes.episodes, "EPS-002"), (intakes.absences, "MIS-002"),
+            (intakes.placements, "PLC-002"),
+            (intakes.episodes, "EPS-002"),
+            (intakes.absences, "MIS-002"),
             (intakes.contacts, "CON-001"),
         ):
             if intake is not None:
@@ -111,9 +117,15 @@ class _Assembly:
         episodes, lost = self._episodes(subject, placements)
         absences = self._absences(subject, from_rows, episodes)
         return Youth(
-            local_id=subject, identity=client.identity, episodes=episodes, missing_episodes=absences,
-            jurisdiction=self._contact(subject, episodes), restriction=client.restriction, is_nmd=client.is_nmd,
-            unusable_rows=unusable + lost, held_for_human=self._is_held(client),
+            local_id=subject,
+            identity=client.identity,
+            episodes=episodes,
+            missing_episodes=absences,
+            jurisdiction=self._contact(subject, episodes),
+            restriction=client.restriction,
+            is_nmd=client.is_nmd,
+            unusable_rows=unusable + lost,
+            held_for_human=self._is_held(client),
         )
 
     def _placements(
@@ -177,9 +189,7 @@ class _Assembly:
             for absence in sorted(kept.values(), key=lambda item: (item.missing_since, item.is_open, item.local_id))
         )
 
-    def _contact(
-        self, subject: LocalSubjectId, episodes: tuple[OutOfHomeEpisode, ...]
-    ) -> JurisdictionContact | None:
+    def _contact(self, subject: LocalSubjectId, episodes: tuple[OutOfHomeEpisode, ...]) -> JurisdictionContact | None:
         if self._records is None:
             return None
         home = _home(self._records)
@@ -219,17 +229,26 @@ def _located(draft: PlacementDraft) -> PlacementDraft:
 def _absence_of_placement(draft: PlacementDraft) -> MissingEpisode:
     category = draft.setting.absence or AbsenceCategory.UNSPECIFIED_ABSENCE
     return MissingEpisode(
-        local_id="/".join(draft.local_id), missing_since=draft.start, is_open=draft.end is None, returned_on=draft.end,
+        local_id="/".join(draft.local_id),
+        missing_since=draft.start,
+        is_open=draft.end is None,
+        returned_on=draft.end,
         absence_category=category,
     )
 
 
 def _absence(draft: AbsenceDraft) -> MissingEpisode:
     return MissingEpisode(
-        local_id="/".join(draft.local_id), missing_since=draft.missing_since, is_open=draft.is_open,
-        reported_at=draft.reported_at, returned_at=draft.returned_at, returned_on=draft.returned_on,
-        located_not_returned=draft.located_not_returned, absence_category=draft.category,
-        missing_from_setting_group=draft.missing_from, last_seen_county=draft.last_seen_county,
+        local_id="/".join(draft.local_id),
+        missing_since=draft.missing_since,
+        is_open=draft.is_open,
+        reported_at=draft.reported_at,
+        returned_at=draft.returned_at,
+        returned_on=draft.returned_on,
+        located_not_returned=draft.located_not_returned,
+        absence_category=draft.category,
+        missing_from_setting_group=draft.missing_from,
+        last_seen_county=draft.last_seen_county,
         resolution_group=draft.resolution,
     )
 

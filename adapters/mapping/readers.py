@@ -69,16 +69,18 @@ class RowReader:
         self._family = family
         self._ledger = ledger
 
-    def refuse(self, number: str, column: str | None = None, *, value: str | None = None,
-               because: str | None = None) -> Refused:
+    def refuse(
+        self, number: str, column: str | None = None, *, value: str | None = None, because: str | None = None
+    ) -> Refused:
         """The error to raise, after the finding is in the ledger."""
         self.drop(number, column, value=value, because=because)
         return Refused()
 
     def drop(self, number: str, column: str | None, *, value: str | None = None, because: str | None = None) -> None:
         """A value is lost; the finding is in the ledger."""
-        self._ledger.find(f"{self._family}-{number}", self._source, self.place, column=column, value=value,
-                          because=because)
+        self._ledger.find(
+            f"{self._family}-{number}", self._source, self.place, column=column, value=value, because=because
+        )
 
     def subject(self, column: str) -> LocalSubjectId:
         """The client number. Raises `Refused` if empty."""
@@ -164,9 +166,15 @@ def read_placement(reader: RowReader, mapping: PlacementMapping) -> PlacementDra
     columns = mapping.fields
     start, end = reader.start(columns.start_date), reader.end(columns.end_date)
     return PlacementDraft(
-        subject=subject, local_id=reader.local_id(mapping.id), place=reader.place, start=start, end=end,
-        setting=reader.setting(columns.facility_type), county=reader.county(columns.county, "013"),
-        caregiver=reader.coded(columns.caregiver_relationship, "014"), reason=reader.coded(columns.move_reason, "014"),
+        subject=subject,
+        local_id=reader.local_id(mapping.id),
+        place=reader.place,
+        start=start,
+        end=end,
+        setting=reader.setting(columns.facility_type),
+        county=reader.county(columns.county, "013"),
+        caregiver=reader.coded(columns.caregiver_relationship, "014"),
+        reason=reader.coded(columns.move_reason, "014"),
     )
 
 
@@ -182,8 +190,13 @@ def read_episode(reader: RowReader, mapping: EpisodeMapping, *, today: date) -> 
         raise reader.refuse("006", columns.removal_date.column)
     reason = reader.coded(columns.exit_reason, "011") if left is not None else None
     return EpisodeDraft(
-        subject=subject, local_id=reader.local_id(mapping.id), place=reader.place, start=removal, end=left,
-        exit_group=reason, court_county=reader.own_county(columns.court_county, "013"),
+        subject=subject,
+        local_id=reader.local_id(mapping.id),
+        place=reader.place,
+        start=removal,
+        end=left,
+        exit_group=reason,
+        court_county=reader.own_county(columns.court_county, "013"),
     )
 
 
@@ -203,9 +216,13 @@ def read_absence(reader: RowReader, mapping: MissingMapping) -> AbsenceDraft:
     local_zone = columns.reported_at.tzinfo
     setting = reader.coded(columns.missing_from, "011")
     return AbsenceDraft(
-        subject=subject, local_id=reader.local_id(mapping.id), place=reader.place,
+        subject=subject,
+        local_id=reader.local_id(mapping.id),
+        place=reader.place,
         missing_since=_first_day(reader, columns.missing_since) or reported.astimezone(local_zone).date(),
-        is_open=status is not MissingStatus.RETURNED, reported_at=reported, returned_at=returned,
+        is_open=status is not MissingStatus.RETURNED,
+        reported_at=reported,
+        returned_at=returned,
         returned_on=returned.astimezone(local_zone).date() if returned else None,
         located_not_returned=status is MissingStatus.LOCATED_NOT_RETURNED,
         category=reader.coded(columns.category, "011") or AbsenceCategory.UNSPECIFIED_ABSENCE,
@@ -225,7 +242,9 @@ def read_contact(reader: RowReader, mapping: ContactMapping) -> ContactDraft:
         except NotReadable:
             reader.drop("002", columns.phone)
     return ContactDraft(
-        subject=reader.subject(mapping.subject), place=reader.place, phone=phone,
+        subject=reader.subject(mapping.subject),
+        place=reader.place,
+        phone=phone,
         transfer_status=reader.coded(columns.transfer_status, "011") or TransferStatus.NONE,
         icpc_status=reader.coded(columns.icpc_status, "011") or IcpcStatus.NONE,
     )
@@ -243,9 +262,7 @@ def _status(reader: RowReader, mapping: MissingMapping) -> MissingStatus:
     return found
 
 
-def _returned(
-    reader: RowReader, mapping: MissingMapping, reported: datetime, status: MissingStatus
-) -> datetime | None:
+def _returned(reader: RowReader, mapping: MissingMapping, reported: datetime, status: MissingStatus) -> datetime | None:
     column = mapping.fields.returned_at
     if column is None:
         return None

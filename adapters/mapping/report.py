@@ -21,7 +21,9 @@ SHOWN_FROM: Final = 11
 _CODE: Final = re.compile(r"[\w ./+-]{1,12}", re.ASCII)
 _ORDER: Final = list(Severity)
 _WORD: Final = {
-    Severity.FILE_REFUSED: "FAIL", Severity.RECORD_REFUSED: "FAIL", Severity.VALUE_DROPPED: "warn",
+    Severity.FILE_REFUSED: "FAIL",
+    Severity.RECORD_REFUSED: "FAIL",
+    Severity.VALUE_DROPPED: "warn",
     Severity.NOTE: "note",
 }
 
@@ -80,7 +82,8 @@ class SourceReport:
     def has_failed(self) -> bool:
         """Something was refused, or the data are too old."""
         return (
-            self.refusal is not None or self.freshness is FreshnessState.STALE
+            self.refusal is not None
+            or self.freshness is FreshnessState.STALE
             or any(_WORD[entry.severity] == "FAIL" for entry in self.entries)
         )
 
@@ -88,7 +91,8 @@ class SourceReport:
     def has_warnings(self) -> bool:
         """Something was dropped, or the data are getting old, or their number changed."""
         return (
-            self.freshness is FreshnessState.WARN or self.rows_before is not None
+            self.freshness is FreshnessState.WARN
+            or self.rows_before is not None
             or any(_WORD[entry.severity] == "warn" for entry in self.entries)
         )
 
@@ -118,7 +122,8 @@ def entries_of(ledger: Ledger, source: str) -> tuple[Entry, ...]:
     """The ledger's findings of one source: gravest first, then by rule, then the most frequent."""
     found = [
         Entry(key.code, RULES[key.code].severity, key.column, key.because, count.count, tuple(count.places), key.value)
-        for key, count in ledger.counts.items() if key.source == source
+        for key, count in ledger.counts.items()
+        if key.source == source
     ]
     return tuple(sorted(found, key=lambda entry: (_ORDER.index(entry.severity), entry.code, -entry.count)))
 
@@ -128,15 +133,20 @@ def render(report: Report, *, zone: ZoneInfo, show_values: bool = False) -> str:
     lines: list[str] = []
     for source in report.sources:
         lines.extend(_source_lines(source, report.made_at, zone, show_values))
-    lines.append(f"{_count(report.youths, 'youth', 'youths')} in the adapter's memory" if report.is_in_use
-                 else "FAIL  this reading is not used; the one before stays in use")
+    lines.append(
+        f"{_count(report.youths, 'youth', 'youths')} in the adapter's memory"
+        if report.is_in_use
+        else "FAIL  this reading is not used; the one before stays in use"
+    )
     return "\n".join(lines)
 
 
 def as_data(report: Report, *, show_values: bool = False) -> dict[str, object]:
     """The report for `--json`; values masked like in text."""
     return {
-        "made_at": report.made_at.isoformat(), "in_use": report.is_in_use, "youths": report.youths,
+        "made_at": report.made_at.isoformat(),
+        "in_use": report.is_in_use,
+        "youths": report.youths,
         "sources": [_source_data(source, show_values) for source in report.sources],
     }
 
@@ -150,8 +160,10 @@ def _source_lines(source: SourceReport, now: datetime, zone: ZoneInfo, show_valu
         yield f"  fix: {rule.fix}"
         return
     problems = sum(1 for entry in source.entries if entry.severity is not Severity.NOTE)
-    yield (f"{source.name:<20} {_count(problems, 'problem', 'problems')} in {_count(source.rows, 'row', 'rows')}"
-           f"  ->  {_count(source.records, 'record', 'records')}")
+    yield (
+        f"{source.name:<20} {_count(problems, 'problem', 'problems')} in {_count(source.rows, 'row', 'rows')}"
+        f"  ->  {_count(source.records, 'record', 'records')}"
+    )
     for entry in source.entries:
         yield _entry_line(entry, show_values)
         if entry.severity in (Severity.RECORD_REFUSED, Severity.VALUE_DROPPED):
@@ -200,9 +212,14 @@ def _count(value: int, one: str, many: str) -> str:
 def _source_data(source: SourceReport, show_values: bool) -> dict[str, object]:
     refusal = source.refusal
     return {
-        "name": source.name, "origin": source.origin, "rows": source.rows, "records": source.records,
-        "as_of": source.as_of.isoformat() if source.as_of else None, "freshness": source.freshness.value,
-        "control_total": source.control_total, "rows_before": source.rows_before,
+        "name": source.name,
+        "origin": source.origin,
+        "rows": source.rows,
+        "records": source.records,
+        "as_of": source.as_of.isoformat() if source.as_of else None,
+        "freshness": source.freshness.value,
+        "control_total": source.control_total,
+        "rows_before": source.rows_before,
         "refusal": {"code": refusal.code, "detail": refusal.detail, "line": refusal.line} if refusal else None,
         "entries": [_entry_data(entry, show_values) for entry in source.entries],
     }
@@ -211,6 +228,11 @@ def _source_data(source: SourceReport, show_values: bool) -> dict[str, object]:
 def _entry_data(entry: Entry, show_values: bool) -> dict[str, object]:
     places: Sequence[dict[str, int | None]] = [{"row": place.number, "line": place.line} for place in entry.places]
     return {
-        "code": entry.code, "severity": entry.severity.value, "sentence": entry.sentence(show_values=show_values),
-        "fix": RULES[entry.code].fix, "column": entry.column, "count": entry.count, "places": places,
+        "code": entry.code,
+        "severity": entry.severity.value,
+        "sentence": entry.sentence(show_values=show_values),
+        "fix": RULES[entry.code].fix,
+        "column": entry.column,
+        "count": entry.count,
+        "places": places,
     }

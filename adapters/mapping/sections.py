@@ -62,10 +62,21 @@ def columns_of(model: BaseModel) -> Iterator[str]:
                     yield from columns_of(item)
 
 
-_COLUMN_FIELDS = frozenset({
-    "column", "key", "id", "subject", "last_name", "first_name", "alias_columns", "ssn4", "postcode", "house_number",
-    "phone",
-})
+_COLUMN_FIELDS = frozenset(
+    {
+        "column",
+        "key",
+        "id",
+        "subject",
+        "last_name",
+        "first_name",
+        "alias_columns",
+        "ssn4",
+        "postcode",
+        "house_number",
+        "phone",
+    }
+)
 
 
 def _sources(sections: CountySections) -> Iterator[Fault]:

@@ -98,14 +98,24 @@ def _long_ago(end: date | None, gap: timedelta, today: date) -> bool:
 def _derived(chain: list[PlacementDraft], *, exited: bool) -> EpisodeDraft:
     first, last = chain[0], chain[-1]
     return EpisodeDraft(
-        subject=first.subject, local_id=first.local_id, place=first.place, start=first.start,
-        end=last.end if exited else None, exit_group=None, court_county=None,
+        subject=first.subject,
+        local_id=first.local_id,
+        place=first.place,
+        start=first.start,
+        end=last.end if exited else None,
+        exit_group=None,
+        court_county=None,
     )
 
 
 def assemble(
-    episodes: Sequence[EpisodeDraft], placements: Sequence[PlacementDraft], *, home: Home,
-    rare: frozenset[SettingCode], ledger: Ledger, source: str,
+    episodes: Sequence[EpisodeDraft],
+    placements: Sequence[PlacementDraft],
+    *,
+    home: Home,
+    rare: frozenset[SettingCode],
+    ledger: Ledger,
+    source: str,
 ) -> tuple[tuple[OutOfHomeEpisode, ...], int]:
     """Episodes with their placements, and the number of placement rows that fit none. Both inputs are in order."""
     held: dict[int, list[PlacementDraft]] = {number: [] for number in range(len(episodes))}
@@ -142,8 +152,13 @@ def _within(placement: PlacementDraft, episode: EpisodeDraft, ledger: Ledger, so
 
 
 def _episode(
-    draft: EpisodeDraft, placements: Sequence[PlacementDraft], *, home: Home, rare: frozenset[SettingCode],
-    ledger: Ledger, source: str,
+    draft: EpisodeDraft,
+    placements: Sequence[PlacementDraft],
+    *,
+    home: Home,
+    rare: frozenset[SettingCode],
+    ledger: Ledger,
+    source: str,
 ) -> OutOfHomeEpisode:
     made = []
     for number, placement in enumerate(placements, start=1):
@@ -151,14 +166,25 @@ def _episode(
         if code in rare:
             ledger.find("PLC-025", source, placement.place)
             code = None
-        made.append(Placement(
-            seq=number, start_date=placement.start, end_date=placement.end, setting_group=placement.setting.group,
-            setting_code=code, placement_county=placement.county, caregiver_relationship_group=placement.caregiver,
-            move_reason_group=placement.reason,
-        ))
+        made.append(
+            Placement(
+                seq=number,
+                start_date=placement.start,
+                end_date=placement.end,
+                setting_group=placement.setting.group,
+                setting_code=code,
+                placement_county=placement.county,
+                caregiver_relationship_group=placement.caregiver,
+                move_reason_group=placement.reason,
+            )
+        )
     court: CountyFips = draft.court_county or home.court_county
     exit_group = draft.exit_group or ExitGroup.OTHER if draft.end is not None else None
     return OutOfHomeEpisode(
-        removal_date=draft.start, exit_date=draft.end, exit_group=exit_group, court_county=court,
-        responsible_agency=home.agency, placements=tuple(made),
+        removal_date=draft.start,
+        exit_date=draft.end,
+        exit_group=exit_group,
+        court_county=court,
+        responsible_agency=home.agency,
+        placements=tuple(made),
     )

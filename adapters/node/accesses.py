@@ -80,23 +80,17 @@ class Accesses:
                 own.agency = self.recorder.sender.agency
 
             async def build() -> Message:
-                return EntryQuery(
-                    request_id=entry.request_id, filter=own, page_size=page_size, after_index=after_index
-                )
+                return EntryQuery(request_id=entry.request_id, filter=own, page_size=page_size, after_index=after_index)
 
             response, digest = await self.recorder.send(rpcs.LIST_ENTRIES, entry, deadline, build)
-            receipt = await self.recorder.check(
-                response.receipt, entry, digest=digest, kinds=_READ, outcome=None
-            )
+            receipt = await self.recorder.check(response.receipt, entry, digest=digest, kinds=_READ, outcome=None)
             if not response.permitted:
                 raise Denied
             verified = _in_order(response.entries, self.recorder.sender.directory(), after_index)
             accesses = await asyncio.to_thread(lambda: tuple(self._access(each) for each in verified))
             newest = max((*verified, receipt), key=lambda each: each.checkpoint.size)
             more = response.next_after_index
-            return AccessPage(
-                accesses, None if more == _NO_MORE else more, newest.receipt.checkpoint, receipt
-            )
+            return AccessPage(accesses, None if more == _NO_MORE else more, newest.receipt.checkpoint, receipt)
 
     def _oversees(self) -> bool:
         sender = self.recorder.sender
@@ -111,9 +105,7 @@ class Accesses:
         if not handle:
             return ""
         with self.store.read() as connection:
-            local_id: str | None = connection.scalar(
-                select(subject.c.local_id).where(subject.c.handle == handle)
-            )
+            local_id: str | None = connection.scalar(select(subject.c.local_id).where(subject.c.handle == handle))
         return local_id or ""
 
 

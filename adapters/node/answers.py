@@ -53,15 +53,17 @@ OUTCOME: Final = frozenset({"access.outcome"})
 LEEWAY: Final = timedelta(minutes=5)
 """A statement may be this much ahead of this machine's clock."""
 
-_REQUEST_OUTCOMES: Final = frozenset({
-    Outcome.ANSWERED,
-    Outcome.UNDETERMINED,
-    Outcome.NOT_PERMITTED,
-    Outcome.REPORT_IN_ONLY,
-    Outcome.EVIDENCE_NEEDED,
-    Outcome.CONSENT_NEEDED,
-    Outcome.AUTHORITY_NEEDED,
-})
+_REQUEST_OUTCOMES: Final = frozenset(
+    {
+        Outcome.ANSWERED,
+        Outcome.UNDETERMINED,
+        Outcome.NOT_PERMITTED,
+        Outcome.REPORT_IN_ONLY,
+        Outcome.EVIDENCE_NEEDED,
+        Outcome.CONSENT_NEEDED,
+        Outcome.AUTHORITY_NEEDED,
+    }
+)
 FLAG_OUTCOMES: Final = _REQUEST_OUTCOMES | {Outcome.NO_ACTIVE_FLAG_FOUND}
 RECORD_OUTCOMES: Final = _REQUEST_OUTCOMES | {
     Outcome.NO_DISCLOSABLE_RECORD,
@@ -237,9 +239,7 @@ def check_records(
 def open_sealed(sealed: Sealed, seal_key: SealKey) -> RecordAnswer:
     """The source's answer, every field within its grant. Raises `BindingFailed`, `OverDisclosed`."""
     try:
-        answer = open_record(
-            sealed.record, context=sealed.context, seal_key=seal_key, source_key=sealed.source_key
-        )
+        answer = open_record(sealed.record, context=sealed.context, seal_key=seal_key, source_key=sealed.source_key)
     except SealBroken as exc:
         raise BindingFailed from exc
     granted = frozenset(sealed.context.field_sets)

@@ -154,9 +154,7 @@ class OwnFlags:
         """The gateway has recorded this version."""
         with self._store.write() as connection:
             connection.execute(
-                own_flag.update()
-                .where(own_flag.c.flag_id == flag_id, own_flag.c.version == version)
-                .values(recorded=1)
+                own_flag.update().where(own_flag.c.flag_id == flag_id, own_flag.c.version == version).values(recorded=1)
             )
 
     def drop(self, flag_id: FlagId) -> None:
@@ -210,8 +208,6 @@ def casework_of(flag: OwnFlag, earlier: Sequence[OwnFlag]) -> FlagCasework:
     casework.CopyFrom(flag.casework)
     casework.prior_flag_count = min(len(counted), 99)
     return casework
-
-
 
 
 def _values(flag: OwnFlag) -> dict[str, Any]:

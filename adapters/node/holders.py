@@ -142,9 +142,7 @@ def independent_holders(directory: DirectoryView) -> tuple[HolderView, ...]:
     return tuple(kept.values())
 
 
-def check_evaluation(
-    suite: oprf.Suite, holder: HolderView, blinded: Sequence[bytes], answer: EvaluateResponse
-) -> None:
+def check_evaluation(suite: oprf.Suite, holder: HolderView, blinded: Sequence[bytes], answer: EvaluateResponse) -> None:
     """The holder evaluated exactly these elements under its published share. Raises `ProofError`, `BatchError`."""
     if answer.share_index != holder.share_index:
         raise oprf.BatchError(oprf.BatchFault.INVALID_SHARE_INDEX)
@@ -158,7 +156,5 @@ def token_message(tokens: TokenSet) -> envelope_pb2.TokenSet:
     return envelope_pb2.TokenSet(
         epoch=tokens.epoch,
         scheme=tokens.scheme,
-        keys=[
-            envelope_pb2.KeyTokens(key=each.name, present=each.present, tokens=each.tokens) for each in tokens.keys
-        ],
+        keys=[envelope_pb2.KeyTokens(key=each.name, present=each.present, tokens=each.tokens) for each in tokens.keys],
     )

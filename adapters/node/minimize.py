@@ -40,7 +40,11 @@ from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate, Jurisdicti
 CASEWORK_ROLES: Final = frozenset(
     Role(name)
     for name in (
-        "CWA.er_worker", "CWA.case_worker", "CWA.placement_worker", "CWA.supervisor", "PROB.placement_officer",
+        "CWA.er_worker",
+        "CWA.case_worker",
+        "CWA.placement_worker",
+        "CWA.supervisor",
+        "PROB.placement_officer",
     )
 )
 """Roles that may learn the kind of the responsible agency (DOMAIN §0.7)."""

@@ -64,9 +64,7 @@ def placement_history(
     return message, position > first + size
 
 
-def _episodes(
-    episodes: Sequence[OutOfHomeEpisode], history: History, withheld: Withheld
-) -> Sequence[OutOfHomeEpisode]:
+def _episodes(episodes: Sequence[OutOfHomeEpisode], history: History, withheld: Withheld) -> Sequence[OutOfHomeEpisode]:
     if not history.detail:
         return episodes[-1:] if episodes and episodes[-1].exit_date is None else ()
     withheld.add(wire.RECORD_FIELD_EARLIER_EPISODES, wire.WITHHELD_REASON_COUNTY_RULE)

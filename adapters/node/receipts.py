@@ -180,9 +180,7 @@ class Requests:
             if checkpoint.size > size:
                 put_setting(connection, _NEWEST, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
 
-    def refused_here(
-        self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime
-    ) -> None:
+    def refused_here(self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime) -> None:
         """A refusal that never left the county is on record in it."""
         with self._store.write() as connection:
             connection.execute(

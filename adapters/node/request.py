@@ -112,9 +112,7 @@ class Requester:
                 await self._refuse_here(question, here)
                 return negative(self.sender.agency, directory, here.outcome, notices=here.notices)
             payload = await self._payload(question, "CheckFlag", _flag_query)  # 1, 2
-            response: CheckFlagResponse = await self.sender.send(
-                rpcs.CHECK_FLAG, payload, question.act, deadline
-            )  # 3
+            response: CheckFlagResponse = await self.sender.send(rpcs.CHECK_FLAG, payload, question.act, deadline)  # 3
             directory = self.sender.directory()
             result = check_flag(response, self._asked(question, payload, here), directory)  # 14
             await self._keep(question.request_id, result.receipt)

@@ -201,8 +201,6 @@ class _Kinds:
         return member.kind if member is not None else None
 
 
-
-
 def _log_refusal(refusal: Refusal) -> None:
     _LOG.warning("work order refused", extra={"reason": refusal})
 

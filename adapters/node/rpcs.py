@@ -68,9 +68,7 @@ class Caller(Protocol):
 _GATEWAY: Final = "/homeward.gateway.v1."
 _AUDIT: Final = "/homeward.audit.v1."
 
-CHECK_FLAG: Final = Rpc(
-    _GATEWAY + "ExchangeService/CheckFlag", exchange.CheckFlagRequest, exchange.CheckFlagResponse
-)
+CHECK_FLAG: Final = Rpc(_GATEWAY + "ExchangeService/CheckFlag", exchange.CheckFlagRequest, exchange.CheckFlagResponse)
 CHECK_FLAGS: Final = Rpc(
     _GATEWAY + "ExchangeService/CheckFlags", exchange.CheckFlagsRequest, exchange.CheckFlagsResponse
 )
@@ -81,9 +79,7 @@ CONFIRM_RECEIPT: Final = Rpc(
     _GATEWAY + "ExchangeService/ConfirmReceipt", exchange.ConfirmReceiptRequest, exchange.ConfirmReceiptResponse
 )
 RAISE_FLAG: Final = Rpc(_GATEWAY + "MissingService/RaiseFlag", missing.RaiseFlagRequest, missing.RaiseFlagResponse)
-UPDATE_FLAG: Final = Rpc(
-    _GATEWAY + "MissingService/UpdateFlag", missing.UpdateFlagRequest, missing.UpdateFlagResponse
-)
+UPDATE_FLAG: Final = Rpc(_GATEWAY + "MissingService/UpdateFlag", missing.UpdateFlagRequest, missing.UpdateFlagResponse)
 REPORT_LOCATED: Final = Rpc(
     _GATEWAY + "MissingService/ReportLocated", missing.ReportLocatedRequest, missing.ReportLocatedResponse
 )

@@ -196,9 +196,9 @@ _PRAGMAS: Final = (
 
 def get_setting(connection: Connection, name: str) -> bytes | None:
     """The value under a name, or None."""
-    value: bytes | None = connection.scalar(setting.select().with_only_columns(setting.c.value).where(
-        setting.c.name == name
-    ))
+    value: bytes | None = connection.scalar(
+        setting.select().with_only_columns(setting.c.value).where(setting.c.name == name)
+    )
     return value
 
 

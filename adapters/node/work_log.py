@@ -34,9 +34,9 @@ class WorkLog:
         """The order is taken up, durably. Raises `OrderRefused` for one that was taken up before."""
         try:
             with self.store.write() as connection:
-                connection.execute(work.delete().where(
-                    work.c.result != ANSWERED, work.c.create_ms < milliseconds(now - REMEMBERED)
-                ))
+                connection.execute(
+                    work.delete().where(work.c.result != ANSWERED, work.c.create_ms < milliseconds(now - REMEMBERED))
+                )
                 connection.execute(
                     work.insert().values(work_id=work_id, requester="", result=STARTED, create_ms=milliseconds(now))
                 )

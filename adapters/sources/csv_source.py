@@ -85,7 +85,8 @@ class CsvSource:
                 yield item
             if summary.control_total is not None and summary.control_total != summary.rows - before:
                 raise SourceRefused(
-                    "SRC-002", origin=path.name,
+                    "SRC-002",
+                    origin=path.name,
                     detail=f"control total {summary.control_total}, rows read {summary.rows - before}",
                 )
         summary.as_of = newest.value if newest.column is not None else _file_time(files[-1])

@@ -40,8 +40,14 @@ class SqlSource:
     """One query; see the module. `password` is asked for at each connection, so that it can be rotated."""
 
     def __init__(
-        self, name: str, config: SqlSourceConfig, *, password: Callable[[], str] | None = None,
-        columns: Iterable[str] = (), now: Callable[[], datetime], monotonic: Callable[[], float],
+        self,
+        name: str,
+        config: SqlSourceConfig,
+        *,
+        password: Callable[[], str] | None = None,
+        columns: Iterable[str] = (),
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._name = name
         self._config = config
@@ -109,7 +115,9 @@ class SqlSource:
             url = url.set(password=self._password())
         milliseconds = max(1, int(self._config.timeout.total_seconds() * 1000))
         return create_engine(
-            url, poolclass=NullPool, hide_parameters=True,
+            url,
+            poolclass=NullPool,
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": max(2, min(30, milliseconds // 1000)),
                 "options": f"-c statement_timeout={milliseconds} -c default_transaction_read_only=on",

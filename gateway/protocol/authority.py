@@ -62,13 +62,15 @@ class AuthorityStatus(StrEnum):
 
 GRANTORS: Final[Mapping[Basis, frozenset[Grantor]]] = {
     Basis.STATUTE: frozenset({Grantor.AGENCY_STATUTORY}),
-    Basis.CONSENT: frozenset({
-        Grantor.MINOR_SELF,
-        Grantor.NMD_SELF,
-        Grantor.PARENT_GUARDIAN,
-        Grantor.MINOR_COUNSEL,
-        Grantor.EDUCATION_RIGHTS_HOLDER,
-    }),
+    Basis.CONSENT: frozenset(
+        {
+            Grantor.MINOR_SELF,
+            Grantor.NMD_SELF,
+            Grantor.PARENT_GUARDIAN,
+            Grantor.MINOR_COUNSEL,
+            Grantor.EDUCATION_RIGHTS_HOLDER,
+        }
+    ),
     Basis.COURT_ORDER: frozenset({Grantor.COURT}),
     Basis.AGREEMENT: frozenset({Grantor.AGENCY_SIGNATORY}),
     Basis.EMERGENCY: frozenset({Grantor.EMERGENCY_CLAIMANT}),

@@ -255,7 +255,12 @@ def _roles(kind: AgencyKind, *names: str) -> tuple[Role, ...]:
 
 _STAFF: Final[dict[AgencyKind, tuple[str, ...]]] = {
     AgencyKind.CWA: (
-        "hotline_screener", "er_worker", "case_worker", "placement_worker", "supervisor", "duty_officer",
+        "hotline_screener",
+        "er_worker",
+        "case_worker",
+        "placement_worker",
+        "supervisor",
+        "duty_officer",
     ),
     AgencyKind.PROB: ("placement_officer", "duty_officer"),
     AgencyKind.LEA: ("patrol", "dispatch", "missing_persons"),

@@ -121,9 +121,7 @@ def seal_record(
     )
 
 
-def open_record(
-    sealed: SealedRecord, *, context: SealContext, seal_key: SealKey, source_key: bytes
-) -> RecordAnswer:
+def open_record(sealed: SealedRecord, *, context: SealContext, seal_key: SealKey, source_key: bytes) -> RecordAnswer:
     """The answer, after the source's signature held, the seal opened under this very context,
     and the answer repeats its request digest and page. Raises `SealBroken`.
     """

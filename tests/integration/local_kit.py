@@ -120,9 +120,7 @@ class County:
 
 
 @asynccontextmanager
-async def county(
-    directory_: Path, gateway: FakeGateway | None = None, **config: Any
-) -> AsyncIterator[County]:
+async def county(directory_: Path, gateway: FakeGateway | None = None, **config: Any) -> AsyncIterator[County]:
     """The adapter, listening on a free port of loopback."""
     made, tokens = gateway or FakeGateway(), Tokens()
     store = open_store(directory_ / "adapter.db")
@@ -239,9 +237,7 @@ PERSONAL = (CANARY, CANARY_SURNAME, CANARY_BIRTH, "20110719", "invented.worker",
 async def check(at: County, *groups: str, **changes: Any) -> missing_pb2.CheckFlagResponse:
     """A flag check by a member of staff in these groups."""
     request = missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, **changes))
-    return cast(
-        missing_pb2.CheckFlagResponse, await at.call(CHECK, request, missing_pb2.CheckFlagResponse, *groups)
-    )
+    return cast(missing_pb2.CheckFlagResponse, await at.call(CHECK, request, missing_pb2.CheckFlagResponse, *groups))
 
 
 async def refusal(at: County, path: str, request: Any, *groups: str) -> Refused:

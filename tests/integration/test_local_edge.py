@@ -49,13 +49,18 @@ async def test_what_a_county_system_reads_of_a_negative_is_the_same_for_unknown_
         place.mkdir()
         gateway = FakeGateway(youth=youth)
         if youth is KNOWN:
-            gateway.youth = type(KNOWN)(**{
-                name: getattr(KNOWN, name) for name in KNOWN.__slots__ if name != "flag"
-            } | {"flag": FlagState.RESOLVED})
+            gateway.youth = type(KNOWN)(
+                **{name: getattr(KNOWN, name) for name in KNOWN.__slots__ if name != "flag"}
+                | {"flag": FlagState.RESOLVED}
+            )
         async with county(place, gateway) as at:
-            answer = await check(at, "workers", evidence=[
-                county_pb2.EvidenceReference(kind=codes.EVIDENCE_KIND_REPORT_BEING_FILED, reference="REF-77-1234")
-            ])
+            answer = await check(
+                at,
+                "workers",
+                evidence=[
+                    county_pb2.EvidenceReference(kind=codes.EVIDENCE_KIND_REPORT_BEING_FILED, reference="REF-77-1234")
+                ],
+            )
         size = len(answer.receipt.proof)
         answer.ClearField("receipt")
         shown.append((answer, size))
@@ -115,14 +120,9 @@ async def test_what_was_asked_for_and_not_granted_is_named_with_its_reason(tmp_p
                 ],
             )
         )
-        answer = await at.call(
-            "MissingService/GetFlagDetails", request, missing_pb2.GetFlagDetailsResponse, "workers"
-        )
+        answer = await at.call("MissingService/GetFlagDetails", request, missing_pb2.GetFlagDetailsResponse, "workers")
     assert answer.outcome == codes.OUTCOME_NOT_PERMITTED
     assert not answer.HasField("flag_locate")
-
-
-
 
 
 async def test_the_endpoint_is_tls_with_its_own_ca_and_its_key_is_private(tmp_path: Path) -> None:

@@ -153,9 +153,7 @@ async def test_a_duty_done_raises_the_version_and_an_unknown_flag_is_not_found(t
     async with county(tmp_path) as at:
         await raise_own_flag(at)
         (flag,) = at.flags.of(OWN_HANDLE)
-        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(
-            at, "flag.updated", gateway_missing.UpdateFlagResponse
-        )
+        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(at, "flag.updated", gateway_missing.UpdateFlagResponse)
         done = gateway_missing.DutyDone(duty=gateway_missing.DUTY_NCMEC_REPORT, done_time=stamp(NOW))
         request = missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex(), duties=[done])
         answer = await at.call("MissingService/UpdateFlag", request, missing_pb2.UpdateFlagResponse, "workers")
@@ -213,9 +211,7 @@ async def test_a_located_report_names_the_callers_county_unless_it_says_otherwis
             request = missing_pb2.ReportLocatedRequest(
                 flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW), located_county=where
             )
-            done = await at.call(
-                "MissingService/ReportLocated", request, missing_pb2.ReportLocatedResponse, "workers"
-            )
+            done = await at.call("MissingService/ReportLocated", request, missing_pb2.ReportLocatedResponse, "workers")
             assert done.outcome == codes.OUTCOME_RECORDED
     assert sent == ["06029", "06037"]
 
@@ -234,9 +230,6 @@ async def test_a_report_whose_receipt_is_about_something_else_is_refused(tmp_pat
         found = await refusal(at, "MissingService/ReportLocated", request, "workers")
     assert (found.code, found.reason) == (grpc.StatusCode.DATA_LOSS, "EVIDENCE_INVALID")
     assert found.fault == "receipt_request"
-
-
-
 
 
 def consent_request(**changes: Any) -> authority_pb2.RecordAuthorityRequest:
@@ -293,9 +286,7 @@ async def test_an_own_youth_is_named_by_its_handle(tmp_path: Path) -> None:
 
         at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = answer
         request = consent_request(local_id=OWN_YOUTH)
-        await at.call(
-            "AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers"
-        )
+        await at.call("AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers")
         assert at.tokens.people == []
     assert sent[0].subject.handle == OWN_HANDLE
 

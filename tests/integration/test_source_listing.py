@@ -94,9 +94,7 @@ async def test_many_people_are_asked_about_in_several_batches(source: Node, gate
 
 
 @pytest.mark.parametrize("share", [1, 2])
-async def test_a_holder_that_evaluates_under_another_key_is_caught(
-    source: Node, gateway: Gateway, share: int
-) -> None:
+async def test_a_holder_that_evaluates_under_another_key_is_caught(source: Node, gateway: Gateway, share: int) -> None:
     await prepare(source)
     gateway.lying_share = share
     with pytest.raises(HolderUnavailable) as caught:
@@ -192,9 +190,7 @@ async def test_youths_who_left_care_or_make_no_token_are_not_listed(source: Node
 
 async def test_a_county_may_leave_sealed_and_sensitive_youths_out(source: Node, gateway: Gateway) -> None:
     await prepare(source)
-    held = MemorySource(
-        youth(1, restriction=Restriction.SEALED), youth(2, restriction=Restriction.SENSITIVE), youth(3)
-    )
+    held = MemorySource(youth(1, restriction=Restriction.SEALED), youth(2, restriction=Restriction.SENSITIVE), youth(3))
     await registrar(source, held, sealed=Restricted.DROP).synchronize()
     assert len(gateway.subjects) == 2
     await registrar(source, held, sealed=Restricted.DROP, sensitive=Restricted.DROP).synchronize()

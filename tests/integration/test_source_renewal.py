@@ -261,7 +261,11 @@ def test_a_membership_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("agency", "75.cwa"), ("kind", "NOPE"), ("instance", "A/1"), ("gateway_key", "00"), ("generation", "x"),
+        ("agency", "75.cwa"),
+        ("kind", "NOPE"),
+        ("instance", "A/1"),
+        ("gateway_key", "00"),
+        ("generation", "x"),
         ("format", ""),
     ],
 )

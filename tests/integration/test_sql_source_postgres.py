@@ -41,8 +41,12 @@ def container() -> Iterator[URL]:
     engine = engine.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", PASSWORD)
     with engine.with_env("POSTGRES_DB", DATABASE) as running:
         yield URL.create(
-            "postgresql+psycopg", USER, PASSWORD, running.get_container_host_ip(),
-            int(running.get_exposed_port(5432)), DATABASE,
+            "postgresql+psycopg",
+            USER,
+            PASSWORD,
+            running.get_container_host_ip(),
+            int(running.get_exposed_port(5432)),
+            DATABASE,
         )
 
 
@@ -63,14 +67,18 @@ def fill(url: URL) -> None:
             with engine.begin() as connection:
                 connection.execute(text("drop table if exists absence"))
                 connection.execute(text("create sequence if not exists counter"))
-                connection.execute(text(
-                    "create table absence (id int, since date, told timestamptz, share numeric, note text, raw bytea)"
-                ))
-                connection.execute(text(
-                    "insert into absence values"
-                    " (1, '2026-03-12', '2026-03-12 22:15-07', 1.50, 'Nu\u00f1ez', null),"
-                    " (2, '2026-03-13', null, null, null, 'x')"
-                ))
+                connection.execute(
+                    text(
+                        "create table absence (id int, since date, told timestamptz, share numeric, note text, raw bytea)"
+                    )
+                )
+                connection.execute(
+                    text(
+                        "insert into absence values"
+                        " (1, '2026-03-12', '2026-03-12 22:15-07', 1.50, 'Nu\u00f1ez', null),"
+                        " (2, '2026-03-13', null, null, null, 'x')"
+                    )
+                )
             return
         except OperationalError as exc:
             if time.monotonic() > deadline:
@@ -80,11 +88,16 @@ def fill(url: URL) -> None:
 
 def source(url: URL, query: str, *, timeout: str = "30s") -> SqlSource:
     place = URL.create("postgresql", host=url.host, port=url.port, database=url.database)
-    config = SqlSourceConfig.model_validate({
-        "kind": "sql", "url": place.render_as_string(),
-        "username": url.username, "query": query, "timeout": timeout,
-        "freshness": {"from": "poll", "warn_after": "1h", "error_after": "2h"},
-    })
+    config = SqlSourceConfig.model_validate(
+        {
+            "kind": "sql",
+            "url": place.render_as_string(),
+            "username": url.username,
+            "query": query,
+            "timeout": timeout,
+            "freshness": {"from": "poll", "warn_after": "1h", "error_after": "2h"},
+        }
+    )
     return SqlSource("x", config, password=lambda: url.password or "", now=lambda: NOW, monotonic=time.monotonic)
 
 

@@ -86,7 +86,9 @@ sources:
 range: { low: 3, high: 1 }
 colour: red
 """
-    assert "\n".join(problems(text)) == """\
+    assert (
+        "\n".join(problems(text))
+        == """\
 county.yaml:1:1: error: county: write county codes in quotes: county: "19"
     county: 19
 county.yaml:2:1: error: level: unknown value "hihg" - did you mean "high"? (one of: low, high)
@@ -99,6 +101,7 @@ county.yaml:9:18: error: range.high: high must not be below low
     range: { low: 3, high: 1 }
 county.yaml:10:1: error: colour: unknown key "colour"
     colour: red"""
+    )
 
 
 def test_a_missing_setting_is_named_at_its_section() -> None:

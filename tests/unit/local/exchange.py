@@ -335,9 +335,7 @@ def staff(*roles: str) -> Staff:
     return Staff("pseudonym-of-a-worker", frozenset(Role(role) for role in roles), NOW - timedelta(minutes=10))
 
 
-def act(
-    purpose: Purpose = Purpose.MFC_LOCATE, role: str = "CWA.case_worker", authority: bytes | None = None
-) -> Act:
+def act(purpose: Purpose = Purpose.MFC_LOCATE, role: str = "CWA.case_worker", authority: bytes | None = None) -> Act:
     return Act(staff(role), Role(role), purpose, AuthorityId(authority) if authority is not None else None)
 
 
@@ -354,9 +352,7 @@ def question(
         request_id=RequestId(request_id or secrets.token_bytes(16)),
         act=act(purpose, role, authority),
         youth=Person({"given_name": name, "surname": CANARY_SURNAME, "date_of_birth": "20110719"}),
-        evidence=tuple(
-            Evidence(kind=cast(Any, to_wire(each)), reference_commitment=bytes(32)) for each in evidence
-        ),
+        evidence=tuple(Evidence(kind=cast(Any, to_wire(each)), reference_commitment=bytes(32)) for each in evidence),
         field_sets=field_sets,
         content=content_digest(b"k" * 32, name.encode(), purpose.encode()),
     )

@@ -282,9 +282,7 @@ def _no_generation(response: EnrollResponse) -> None:
     response.generation = 0
 
 
-@pytest.mark.parametrize(
-    "edit", [_other_identity, _other_name, _other_key, _garbage, _no_ca, _no_generation]
-)
+@pytest.mark.parametrize("edit", [_other_identity, _other_name, _other_key, _garbage, _no_ca, _no_generation])
 async def test_an_answer_that_is_not_for_us_is_not_kept(edit: Callable[[EnrollResponse], None], tmp_path: Path) -> None:
     found = await failure(Listener(edit=edit), tmp_path)
     assert (found.code, found.exit_code) == ("JOIN-008", ExitCode.EVIDENCE)

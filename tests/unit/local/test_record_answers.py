@@ -182,11 +182,17 @@ async def test_a_withdrawn_permit_shows_a_county_system_no_more_than_an_unknown_
         result = await desk.requester().ask_records(planning(), Page(), desk.deadline())
         assert result.decision is not None
         assert result.release is not None
-        shown.append((
-            replace(result, decision=None, release=None),
-            sorted(result.decision.opened),
-            {name: value for name, value in result.release.opened.items() if name in ("kind", "outcome", "decision")},
-        ))
+        shown.append(
+            (
+                replace(result, decision=None, release=None),
+                sorted(result.decision.opened),
+                {
+                    name: value
+                    for name, value in result.release.opened.items()
+                    if name in ("kind", "outcome", "decision")
+                },
+            )
+        )
     assert shown[0] == shown[1]
     assert shown[0][0].outcome is Outcome.NO_DISCLOSABLE_RECORD
 

@@ -41,9 +41,7 @@ def run(*, with_episodes: bool = False, **tables: Iterable[Cells]) -> Mapped:
     records = SECTIONS.records if with_episodes else SECTIONS.records.model_copy(update={"episode": None})
     whole: dict[str, Iterable[Cells]] = {"clients": [{}], **tables}
     readings = {table: rows(table, changes) for table, changes in whole.items()}
-    return map_rows(
-        readings, identity=SECTIONS.identity, records=records, release=SECTIONS.release, today=date(*TODAY)
-    )
+    return map_rows(readings, identity=SECTIONS.identity, records=records, release=SECTIONS.release, today=date(*TODAY))
 
 
 def only(mapped: Mapped) -> Youth:
@@ -63,8 +61,13 @@ def spans(youth: Youth) -> list[tuple[date, date | None]]:
 
 
 def test_a_bad_row_is_refused_and_counted_and_the_rest_is_served() -> None:
-    mapped = run(placements=[{}, {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"},
-                             {"PLC_BEG_DT": "04/01/2026", "PLC_END_DT": ""}])
+    mapped = run(
+        placements=[
+            {},
+            {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"},
+            {"PLC_BEG_DT": "04/01/2026", "PLC_END_DT": ""},
+        ]
+    )
     youth = only(mapped)
     assert spans(youth) == [(date(2026, 3, 1), date(2026, 3, 5)), (date(2026, 4, 1), None)]
     assert codes(mapped) == {"PLC-004": 1}
@@ -100,15 +103,26 @@ def test_a_placement_in_another_state_says_so_whatever_the_county_column_holds()
     assert placement.placement_county is OutOfState.OUT_OF_STATE
 
 
-@pytest.mark.parametrize(("code", "fips"), [("01", "06001"), ("19", "06037"), ("38", "06075"), ("39", "06077"),
-                                            ("58", "06115"), ("60", OutOfState.OUT_OF_STATE), ("59", None)])
+@pytest.mark.parametrize(
+    ("code", "fips"),
+    [
+        ("01", "06001"),
+        ("19", "06037"),
+        ("38", "06075"),
+        ("39", "06077"),
+        ("58", "06115"),
+        ("60", OutOfState.OUT_OF_STATE),
+        ("59", None),
+    ],
+)
 def test_state_order_becomes_fips(code: str, fips: str | None) -> None:
     assert only(run(placements=[{"FAC_COUNTY_CD": code}])).episodes[0].placements[0].placement_county == fips
 
 
 def test_an_absence_written_as_a_placement_lies_over_the_history() -> None:
-    youth = only(run(placements=[{"PLC_END_DT": ""},
-                                 {"PLC_BEG_DT": "03/12/2026", "PLC_END_DT": "", "FAC_TYPE_CD": "RUN"}]))
+    youth = only(
+        run(placements=[{"PLC_END_DT": ""}, {"PLC_BEG_DT": "03/12/2026", "PLC_END_DT": "", "FAC_TYPE_CD": "RUN"}])
+    )
     assert spans(youth) == [(date(2026, 3, 1), None)]
     absence = youth.open_absence
     assert absence is not None
@@ -149,13 +163,21 @@ def test_placements_find_their_episode_and_end_with_it() -> None:
 
 
 def test_without_episodes_a_long_gap_parts_them_and_a_recent_end_is_no_exit() -> None:
-    youth = only(run(placements=[{"PLC_BEG_DT": "03/01/2024", "PLC_END_DT": "04/01/2024"},
-                                 {"PLC_BEG_DT": "04/01/2026", "PLC_END_DT": "04/28/2026"}]))
+    youth = only(
+        run(
+            placements=[
+                {"PLC_BEG_DT": "03/01/2024", "PLC_END_DT": "04/01/2024"},
+                {"PLC_BEG_DT": "04/01/2026", "PLC_END_DT": "04/28/2026"},
+            ]
+        )
+    )
     assert [episode.exit_date for episode in youth.episodes] == [date(2024, 4, 1), None]
 
 
-@pytest.mark.parametrize(("written", "restriction"), [("N", Restriction.NONE), ("S", Restriction.SENSITIVE),
-                                                      ("R", Restriction.SEALED), ("?", Restriction.SEALED)])
+@pytest.mark.parametrize(
+    ("written", "restriction"),
+    [("N", Restriction.NONE), ("S", Restriction.SENSITIVE), ("R", Restriction.SEALED), ("?", Restriction.SEALED)],
+)
 def test_limited_access_is_kept_and_an_unknown_code_seals(written: str, restriction: Restriction) -> None:
     assert only(run(clients=[{"LMT": written}])).restriction is restriction
 
@@ -186,8 +208,10 @@ def test_a_mark_or_a_limit_named_in_the_release_rules_holds_the_youth() -> None:
 def test_a_rare_code_shows_only_from_eleven_youths_on() -> None:
     def detailed(count: int) -> set[SettingCode | None]:
         ids = [f"{number:04}" for number in range(count)]
-        mapped = run(clients=[{"CLIENT_ID": name} for name in ids],
-                     placements=[{"CLIENT_ID": name, "FAC_TYPE_CD": "ISFC"} for name in ids])
+        mapped = run(
+            clients=[{"CLIENT_ID": name} for name in ids],
+            placements=[{"CLIENT_ID": name, "FAC_TYPE_CD": "ISFC"} for name in ids],
+        )
         placements = [youth.episodes[0].placements[0] for youth in mapped.youths]
         assert {placement.setting_group for placement in placements} == {SettingGroup.FAMILY_HOME}
         return {placement.setting_code for placement in placements}

@@ -60,11 +60,16 @@ def test_a_good_example_breaks_no_rule_that_costs_data(rule: Rule) -> None:
 
 
 def read(text: str, folder: Path) -> Iterator[str]:
-    config = CsvSourceConfig.model_validate({
-        "kind": "csv", "path": str(folder / "*.csv"), "footer_rows": 1,
-        "control_total": {"pattern": r"ROWS (\d+)"}, "columns_required": ("ID", "FIRST", "LAST"),
-        "freshness": {"from": "file_time", "warn_after": "1h", "error_after": "2h"},
-    })
+    config = CsvSourceConfig.model_validate(
+        {
+            "kind": "csv",
+            "path": str(folder / "*.csv"),
+            "footer_rows": 1,
+            "control_total": {"pattern": r"ROWS (\d+)"},
+            "columns_required": ("ID", "FIRST", "LAST"),
+            "freshness": {"from": "file_time", "warn_after": "1h", "error_after": "2h"},
+        }
+    )
     if text:
         (folder / "x.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     try:

@@ -77,8 +77,10 @@ def test_the_example_files_are_valid() -> None:
 
 def test_every_fault_of_a_section_is_reported_at_once_with_its_place() -> None:
     report = faults(
-        ("encoding: cp1252", "encodng: cp1252"), ('court_county: "06037"', "court_county: 06037"),
-        ("GH: group_home", "GH: grup_home"), ("warn_after: 2h", "warn_after: soon"),
+        ("encoding: cp1252", "encodng: cp1252"),
+        ('court_county: "06037"', "court_county: 06037"),
+        ("GH: group_home", "GH: grup_home"),
+        ("warn_after: 2h", "warn_after: soon"),
         ("unknown: refuse_value", "unknown: x"),
         ('BIRTH_DT, format: "%m/%d/%Y"', 'BIRTH_DT, format: "mm/dd/yyyy"'),
     )
@@ -94,8 +96,10 @@ def test_every_fault_of_a_section_is_reported_at_once_with_its_place() -> None:
 def test_references_between_sections_are_checked_together() -> None:
     report = faults(
         ("    from: placements\n    id:", "    from: placement\n    id:"),
-        ("secret: sql_password }", "secret: sql_pass }"), ("when: [sealed]", "when: [sealed, tribal]"),
-        ("not_before: start_date", "not_before: begin"), ("key: CLIENT_ID", "key: CLIENT_NO"),
+        ("secret: sql_password }", "secret: sql_pass }"),
+        ("when: [sealed]", "when: [sealed, tribal]"),
+        ("not_before: start_date", "not_before: begin"),
+        ("key: CLIENT_ID", "key: CLIENT_NO"),
     )
     assert "records.placement.from: no such source; defined: placements, missing" in report
     assert "sources.missing.password.secret: not defined under secrets" in report
@@ -135,7 +139,11 @@ def test_every_column_a_mapping_reads_is_known_to_the_source() -> None:
     assert sections.records.placement is not None
     assert set(columns_of(sections.identity.client)) == {"CLIENT_ID", "LAST_NM", "FIRST_NM", "BIRTH_DT"}
     assert set(columns_of(sections.records.placement)) == {
-        "CLIENT_ID", "PLC_BEG_DT", "PLC_END_DT", "FAC_TYPE_CD", "FAC_COUNTY_CD",
+        "CLIENT_ID",
+        "PLC_BEG_DT",
+        "PLC_END_DT",
+        "FAC_TYPE_CD",
+        "FAC_COUNTY_CD",
     }
 
 

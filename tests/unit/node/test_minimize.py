@@ -35,11 +35,22 @@ from tests.unit.node.youths import DETAILED_FLAG, NOBODY, TODAY, all_bounds, bou
 
 FS = FieldSet
 ABOUT_THE_ANSWER = {
-    "request_digest", "field_sets", "withheld", "data_as_of_time", "page", "more_pages", "mode", "padding",
+    "request_digest",
+    "field_sets",
+    "withheld",
+    "data_as_of_time",
+    "page",
+    "more_pages",
+    "mode",
+    "padding",
 }
 DETAIL = {
-    "shelter_day_count", "episodes.exit_date", "episodes.exit_group", "episodes.placements.setting_code",
-    "episodes.placements.caregiver_relationship_group", "episodes.placements.move_reason_group",
+    "shelter_day_count",
+    "episodes.exit_date",
+    "episodes.exit_group",
+    "episodes.placements.setting_code",
+    "episodes.placements.caregiver_relationship_group",
+    "episodes.placements.move_reason_group",
 }
 
 
@@ -61,7 +72,8 @@ def outside(answer: RecordAnswer, granted: Collection[FieldSet]) -> set[str]:
         needed = {
             "flag_locate": {FS.FS2_FLAG_LOCATE, FS.FS3_FLAG_CASEWORK},
             "flag_casework": {FS.FS3_FLAG_CASEWORK},
-            "placement_history": {FS.FS5_PLACEMENT_DETAIL} if rest in DETAIL
+            "placement_history": {FS.FS5_PLACEMENT_DETAIL}
+            if rest in DETAIL
             else {FS.FS4_PLACEMENT_SUMMARY, FS.FS5_PLACEMENT_DETAIL},
             "jurisdiction_contact": {FS.FS6_JURISDICTION_CONTACT},
         }[head]

@@ -128,8 +128,12 @@ def test_every_reason_of_verify_and_settle_is_reached_by_a_test() -> None:
         # The source cannot see the channel, so this fault cannot arise here (SECURITY §3.1).
         Refusal.ASSERTION_BINDING,
         # Reached in tests/integration/test_source_side.py, where there is a database.
-        Refusal.REPEATED, Refusal.DECISION_REPEATED, Refusal.SUBJECT_UNKNOWN, Refusal.FLAG_UNKNOWN,
-        Refusal.HELD_FOR_HUMAN, Refusal.CONSENT_OUTLIVED,
+        Refusal.REPEATED,
+        Refusal.DECISION_REPEATED,
+        Refusal.SUBJECT_UNKNOWN,
+        Refusal.FLAG_UNKNOWN,
+        Refusal.HELD_FOR_HUMAN,
+        Refusal.CONSENT_OUTLIVED,
     }
     reached = {expected for _, _, expected in WRONG} | {Refusal.TOKENS_DIFFER, Refusal.DECIDED_OTHERWISE}
     assert set(Refusal) - elsewhere == reached

@@ -72,7 +72,10 @@ def test_a_record_that_was_restricted_since_the_index_knew_it_is_refused(restric
 
 def located_order() -> Order:
     return Order(
-        role=Role("CWA.case_worker"), purpose=Purpose.MFC_LOCATE, asked=(FieldSet.FS3_FLAG_CASEWORK,), evidence=(),
+        role=Role("CWA.case_worker"),
+        purpose=Purpose.MFC_LOCATE,
+        asked=(FieldSet.FS3_FLAG_CASEWORK,),
+        evidence=(),
         youth=replace(Order().youth, flag=FlagState.ACTIVE),
     )
 
@@ -114,5 +117,3 @@ def test_what_the_county_never_answers_is_refused(narrowing: dict[str, object]) 
 def test_a_county_that_gives_less_gives_less() -> None:
     narrowing = {"field_sets": frozenset({FieldSet.FS5_PLACEMENT_DETAIL})}
     assert settled(Order(), own(), **narrowing) == (FieldSet.FS4_PLACEMENT_SUMMARY,)
-
-

@@ -65,4 +65,3 @@ def test_a_case_refused_too_early_fails() -> None:
 def test_a_malformed_file_of_cases_is_refused(text: str) -> None:
     with pytest.raises(GoldenError):
         parse_cases(text)
-

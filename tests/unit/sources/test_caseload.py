@@ -19,9 +19,11 @@ from gateway.protocol.strict_yaml import load
 NOW = datetime(2026, 5, 1, 18, 0, tzinfo=UTC)
 ZONE = ZoneInfo("America/Los_Angeles")
 SECTIONS = load(
-    COUNTY_FILE.replace("query: select * from placements", "query: select * from placements\n"
-                        "    volume: { warn_if_changes_by: 30% }"),
-    CountySections, origin="county.yaml",
+    COUNTY_FILE.replace(
+        "query: select * from placements", "query: select * from placements\n    volume: { warn_if_changes_by: 30% }"
+    ),
+    CountySections,
+    origin="county.yaml",
 )
 
 
@@ -53,8 +55,11 @@ class Table:
 
 def tables(*, placements: list[dict[str, str]] | None = None) -> dict[str, Table]:
     rows: dict[str, list[dict[str, str]]] = {
-        "clients": [{}], "placements": placements if placements is not None else [{}], "episodes": [{}],
-        "absences": [], "contacts": [{}],
+        "clients": [{}],
+        "placements": placements if placements is not None else [{}],
+        "episodes": [{}],
+        "absences": [],
+        "contacts": [{}],
     }
     return {name: Table(name, changes) for name, changes in rows.items()}
 
@@ -133,10 +138,14 @@ def test_readers_see_one_whole_reading_while_another_is_made() -> None:
 
 
 def test_the_report_reads_like_the_manual_says() -> None:
-    sources = tables(placements=[
-        {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"}, {"FAC_TYPE_CD": "SILP"}, {"ADOPT_FLG": "Y"},
-        {"PLC_BEG_DT": "03/05/2026"},
-    ])
+    sources = tables(
+        placements=[
+            {"PLC_BEG_DT": "04/20/2026", "PLC_END_DT": "04/02/2026"},
+            {"FAC_TYPE_CD": "SILP"},
+            {"ADOPT_FLG": "Y"},
+            {"PLC_BEG_DT": "03/05/2026"},
+        ]
+    )
     text = render(caseload(sources).refresh(NOW), zone=ZONE)
     assert "placements           2 problems in 4 rows  ->  2 records\n" in text
     assert "  FAIL  record refused   PLC-004  end date before start date  1 row  1\n" in text
@@ -148,8 +157,10 @@ def test_the_report_reads_like_the_manual_says() -> None:
 
 def test_codes_are_masked_until_they_stand_in_eleven_rows() -> None:
     def shown(count: int, *, show_values: bool = False) -> bool:
-        rows = [{"PLC_BEG_DT": f"04/{day:02}/2026", "PLC_END_DT": f"04/{day:02}/2026", "FAC_TYPE_CD": "SILP"}
-                for day in range(1, count + 1)]
+        rows = [
+            {"PLC_BEG_DT": f"04/{day:02}/2026", "PLC_END_DT": f"04/{day:02}/2026", "FAC_TYPE_CD": "SILP"}
+            for day in range(1, count + 1)
+        ]
         report = caseload(tables(placements=rows)).refresh(NOW)
         text = render(report, zone=ZONE, show_values=show_values)
         assert ("SILP" in str(as_data(report, show_values=show_values))) == ("SILP" in text)

@@ -15,8 +15,12 @@ def test_each_kind_of_reference_finds_its_secret(tmp_path: Path) -> None:
     (tmp_path / "sql").write_text(CANARY + "\n", encoding="utf-8")
     environment = {"PW": CANARY, "CREDENTIALS_DIRECTORY": str(tmp_path)}
     program = (sys.executable, "-c", f"print('{CANARY}')")
-    for ref in (SecretRef(env="PW"), SecretRef(credential="sql"), SecretRef(file=str(tmp_path / "sql")),
-                SecretRef(exec=program)):
+    for ref in (
+        SecretRef(env="PW"),
+        SecretRef(credential="sql"),
+        SecretRef(file=str(tmp_path / "sql")),
+        SecretRef(exec=program),
+    ):
         assert resolve(ref, environment=environment) == CANARY
 
 
@@ -31,9 +35,15 @@ def test_an_absent_empty_or_endless_secret_is_unavailable_and_not_shown(tmp_path
     binary = tmp_path / "binary"
     binary.write_bytes(CANARY.encode() + b"\xff")
     failing = (sys.executable, "-c", f"import sys; print('{CANARY}'); sys.exit('{CANARY}')")
-    for ref in (SecretRef(env="NONE"), SecretRef(credential="x"), SecretRef(file=str(tmp_path / "none")),
-                SecretRef(file=str(long)), SecretRef(file=str(binary)), SecretRef(exec=failing),
-                SecretRef(exec=("/nonexistent/program",))):
+    for ref in (
+        SecretRef(env="NONE"),
+        SecretRef(credential="x"),
+        SecretRef(file=str(tmp_path / "none")),
+        SecretRef(file=str(long)),
+        SecretRef(file=str(binary)),
+        SecretRef(exec=failing),
+        SecretRef(exec=("/nonexistent/program",)),
+    ):
         with pytest.raises(SecretUnavailable) as caught:
             resolve(ref, environment={})
         assert CANARY not in str(caught.value)

@@ -29,12 +29,22 @@ def database(tmp_path: Path) -> Path:
 
 
 def source(
-    path: Path, query: str, *, freshness: dict[str, str] = FRESH, columns: tuple[str, ...] = (),
+    path: Path,
+    query: str,
+    *,
+    freshness: dict[str, str] = FRESH,
+    columns: tuple[str, ...] = (),
     monotonic: Callable[[], float] = lambda: 0.0,
 ) -> SqlSource:
-    config = SqlSourceConfig.model_validate({
-        "kind": "sql", "url": f"sqlite:///{path}", "query": query, "freshness": freshness, "timeout": "5s",
-    })
+    config = SqlSourceConfig.model_validate(
+        {
+            "kind": "sql",
+            "url": f"sqlite:///{path}",
+            "query": query,
+            "freshness": freshness,
+            "timeout": "5s",
+        }
+    )
     return SqlSource("missing", config, columns=columns, now=lambda: NOW, monotonic=monotonic)
 
 
