@@ -6,8 +6,6 @@ Does not decide when the whole is ready for questions (`sandbox`).
 """
 
 import json
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -18,7 +16,7 @@ from deploy.demo.county_files import DATA, DATABASE, ISSUER, county_file
 from deploy.demo.issuer import make_issuer
 from deploy.demo.layout import Layout, Member
 from deploy.demo.ports import free_addresses
-from deploy.demo.processes import Running, Starting, start, stop
+from deploy.demo.processes import Running, Starting, start
 from deploy.demo.write_csv import write_extract
 from deploy.demo.write_sql import write_database
 from deploy.demo.youths import Caseload
@@ -29,15 +27,13 @@ CUSTODIAN_OPERATOR: Final = "invented-auditor"
 ADAPTER_FILE: Final = "adapter.yaml"
 GATEWAY: Final = "gateway"
 CUSTODIAN: Final = "custodian"
-_SANDBOX_SETTINGS: Final = """
-# Only in a sandbox: a match by tokens alone is good for records, and every received message is kept for inspection.
-matching: {{ auto: true }}
-negative_slot_ms: 400
+_BOTH_SETTINGS: Final = """
+# Only in a sandbox: every received message is kept for inspection, and a developer may look up as often as needed.
 sandbox: {{ record_messages: {directory} }}
+budgets: {{ lookups_a_day: 1000000 }}
 """
-_CUSTODIAN_SETTINGS: Final = """
-# Only in a sandbox: every received message is kept for inspection.
-sandbox: {{ record_messages: {directory} }}
+_GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
+matching: {{ auto: true }}
 """
 
 
@@ -53,7 +49,7 @@ def bring_up_holders(layout: Layout, commands: Commands) -> list[Running]:
         "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
         "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
     )  # fmt: skip
-    _settle(layout.gateway / "gateway.yaml", _SANDBOX_SETTINGS, layout.received / GATEWAY)
+    _settle(layout.gateway / "gateway.yaml", _BOTH_SETTINGS + _GATEWAY_SETTINGS, layout.received / GATEWAY)
     starting = [serve_holder(layout, GATEWAY)]
     try:
         commands.run(
@@ -61,7 +57,7 @@ def bring_up_holders(layout: Layout, commands: Commands) -> list[Running]:
             "--operator", CUSTODIAN_OPERATOR, "--gateway-card", str(layout.gateway / "card.json"),
             "--listen", custodian, "--demo", log=log,
         )  # fmt: skip
-        _settle(layout.custodian / "custodian.yaml", _CUSTODIAN_SETTINGS, layout.received / CUSTODIAN)
+        _settle(layout.custodian / "custodian.yaml", _BOTH_SETTINGS, layout.received / CUSTODIAN)
         starting.append(serve_holder(layout, CUSTODIAN))
         serving = [starting[0].wait()]
         card = str(layout.custodian / "card.json")
@@ -142,18 +138,6 @@ def member_of(layout: Layout, agency: Agency, adapter: Running) -> Member:
     """How county systems reach the agency's adapter."""
     certificate = layout.agency(agency.letter) / "state" / "local-tls" / "ca.pem"
     return Member(agency.letter, agency.agency_id, str(adapter.ready["local"]), certificate)
-
-
-def enlist_all(layout: Layout, agencies: Sequence[Agency], commands: Commands) -> list[tuple[Agency, Running]]:
-    """Every agency is enlisted, all at once. Raises the first one's failure; no adapter runs then."""
-    with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
-        futures = [pool.submit(enlist, layout, agency, commands) for agency in agencies]
-    running = [future.result() for future in futures if future.exception() is None]
-    for future in futures:
-        if future.exception() is not None:
-            stop(running)
-        future.result()
-    return list(zip(agencies, running, strict=True))
 
 
 def _settle(settings: Path, text: str, received: Path) -> None:

@@ -33,7 +33,7 @@ class County:
         self.member = member
         self.directory = directory
 
-    def open_channel(self) -> grpc.Channel:
+    def channel(self) -> grpc.Channel:
         """A TLS channel to the adapter's endpoint for county systems; a context manager that closes it."""
         credentials = grpc.ssl_channel_credentials(self.member.certificate.read_bytes())
         return grpc.secure_channel(self.member.local, credentials, options=_OPTIONS)

@@ -22,7 +22,7 @@ def wait_ready(county: County, agency: Agency, adapter: Running) -> None:
     """The agency can ask, and what it lists can be found. Raises `CommandFailure`."""
     deadline = time.monotonic() + READY_SECONDS
     status: GetStatusResponse | None = None
-    with county.open_channel() as channel:
+    with county.channel() as channel:
         calls = Calls(channel)
         while time.monotonic() < deadline and is_alive(adapter):
             status = _status(calls)

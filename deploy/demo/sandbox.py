@@ -1,7 +1,7 @@
 """The sandbox: a whole exchange on this machine, for county engineers, tests and the demonstration.
 
     with Sandbox.up(directory) as sandbox:
-        with sandbox.county("A").open_channel() as channel:
+        with sandbox.county("A").channel() as channel:
             Calls(channel).missing.CheckFlag(...)
 
 Decides what is brought up, when it is ready for questions, and how it is found, stopped and restarted. Everything is
@@ -9,9 +9,10 @@ bound to loopback, everybody in it is invented, and it says so wherever it speak
 """
 
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +21,7 @@ from deploy.demo import bringup
 from deploy.demo.commands import Commands
 from deploy.demo.counties import Agency, counties
 from deploy.demo.county import County
-from deploy.demo.layout import Layout, SandboxState, read_state, remove, write_state
+from deploy.demo.layout import Layout, Member, SandboxState, read_state, remove, write_state
 from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_gone
 from deploy.demo.readiness import wait_ready
 from deploy.demo.youths import Caseload, make_caseload
@@ -33,7 +34,8 @@ class Sandbox:
     def __init__(self, layout: Layout, state: SandboxState) -> None:
         self.layout = layout
         self.state = state
-        self.caseload: Caseload = make_caseload(datetime.now().astimezone().date())
+        self._lock = threading.Lock()
+        self.caseload: Caseload = make_caseload(_today())
 
     @classmethod
     def up(cls, directory: Path, *, count: int = 3) -> Self:
@@ -45,7 +47,7 @@ class Sandbox:
         write_state(layout, sandbox.state)
         try:
             with Commands() as commands:
-                sandbox._bring_up(counties(count), commands)
+                _bring_up(sandbox, counties(count), commands)
         except BaseException:
             stop(sandbox.state.processes)
             raise
@@ -84,11 +86,10 @@ class Sandbox:
         return {process.name: process for process in self.state.processes}[name]
 
     def enlist(self, agency: Agency, commands: Commands, *, beside: Agency | None = None) -> None:
-        """One more agency has joined; `beside` is one of its county that joined before it."""
-        bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
+        """One more agency has joined and is ready; `beside` is one of its county that joined before it."""
+        bringup.make_agency(self.layout, agency, self.caseload, today=_today())
         root = self.layout.agency(beside.letter) / "state" / "keys" / "county-root.key" if beside else None
-        self._joined(agency, bringup.enlist(self.layout, agency, commands, county_root=root))
-        self._wait(agency)
+        _enlist(self, agency, commands, county_root=root)
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """The process has received the signal and ended. Raises `CommandFailure` if it has not."""
@@ -108,11 +109,10 @@ class Sandbox:
         letter = name.removeprefix("adapter-").upper()
         is_adapter = name == bringup.adapter_name(letter)
         again = bringup.serve_adapter(self.layout, letter) if is_adapter else bringup.serve_holder(self.layout, name)
-        self._keep(again.wait())
-        if is_adapter:
-            agency = next(member for member in self.state.members if member.letter == letter)
-            self.state = self.state.with_member(replace(agency, local=str(self.process(name).ready["local"])))
-            write_state(self.layout, self.state)
+        process = again.wait()
+        member = next((member for member in self.state.members if is_adapter and member.letter == letter), None)
+        # An adapter that listens on port 0 has another port now.
+        self.keep(process, None if member is None else replace(member, local=str(process.ready["local"])))
 
     def down(self, *, keep: bool = True) -> tuple[str, ...]:
         """Nothing of it runs; the directory is left (`keep`) or gone. Returns the names of killed processes."""
@@ -124,28 +124,41 @@ class Sandbox:
             remove(self.layout)
         return killed
 
-    def _bring_up(self, agencies: tuple[Agency, ...], commands: Commands) -> None:
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            holders = pool.submit(bringup.bring_up_holders, self.layout, commands)
-            for agency in agencies:
-                bringup.make_agency(self.layout, agency, self.caseload, today=datetime.now().astimezone().date())
-        for process in holders.result():
-            self._keep(process)
-        for agency, adapter in bringup.enlist_all(self.layout, agencies, commands):
-            self._joined(agency, adapter)
+    def keep(self, process: Running, member: Member | None = None) -> None:
+        """The process, and the member it serves, are of the sandbox, here and in its file. Usable from any thread."""
+        with self._lock:
+            self.state = self.state.with_process(process)
+            if member is not None:
+                self.state = self.state.with_member(member)
+            write_state(self.layout, self.state)
+
+
+def _bring_up(sandbox: Sandbox, agencies: tuple[Agency, ...], commands: Commands) -> None:
+    """Whatever was started is known to the sandbox, also when this fails."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        holders = pool.submit(_serve_holders, sandbox, commands)
         for agency in agencies:
-            self._wait(agency)
+            bringup.make_agency(sandbox.layout, agency, sandbox.caseload, today=_today())
+    holders.result()
+    with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
+        enlisted = [pool.submit(_enlist, sandbox, agency, commands) for agency in agencies]
+    for done in enlisted:
+        done.result()
 
-    def _wait(self, agency: Agency) -> None:
-        wait_ready(self.county(agency.letter), agency, self.process(bringup.adapter_name(agency.letter)))
 
-    def _keep(self, process: Running) -> None:
-        self.state = self.state.with_process(process)
-        write_state(self.layout, self.state)
+def _serve_holders(sandbox: Sandbox, commands: Commands) -> None:
+    for process in bringup.bring_up_holders(sandbox.layout, commands):
+        sandbox.keep(process)
 
-    def _joined(self, agency: Agency, adapter: Running) -> None:
-        self.state = self.state.with_member(bringup.member_of(self.layout, agency, adapter))
-        self._keep(adapter)
+
+def _enlist(sandbox: Sandbox, agency: Agency, commands: Commands, *, county_root: Path | None = None) -> None:
+    adapter = bringup.enlist(sandbox.layout, agency, commands, county_root=county_root)
+    sandbox.keep(adapter, bringup.member_of(sandbox.layout, agency, adapter))
+    wait_ready(sandbox.county(agency.letter), agency, adapter)
+
+
+def _today() -> date:
+    return datetime.now().astimezone().date()
 
 
 def _make_room(layout: Layout) -> None:

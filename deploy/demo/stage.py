@@ -63,7 +63,7 @@ class Stage:
     def at(self, letter: str) -> Calls:
         """The stubs of the agency's adapter; the channel stays open to the end of the story."""
         if letter not in self.calls:
-            channel = self.county(letter).open_channel()
+            channel = self.county(letter).channel()
             self.channels.append(channel)
             self.calls[letter] = Calls(channel)
         return self.calls[letter]

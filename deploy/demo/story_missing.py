@@ -21,6 +21,7 @@ from homeward.county.v1.missing_pb2 import (
     CheckFlagRequest,
     CheckFlagResponse,
     RaiseFlagRequest,
+    RaiseFlagResponse,
     ReportLocatedRequest,
     ResolveFlagRequest,
     WatchAlertsResponse,
@@ -36,30 +37,8 @@ _LEARNED_AGO: Final = timedelta(hours=5)
 def raise_flag(stage: Stage) -> Seen:
     """A's case worker reports the youth missing."""
     stage.alerts = Alerts(stage, "A", "CWA.duty_officer")
-    cast = stage.sandbox.caseload.cast
-    learned = datetime.now(UTC) - _LEARNED_AGO
-    response = stage.at("A").missing.RaiseFlag(
-        RaiseFlagRequest(
-            inquiry=inquiry(
-                stage.sandbox.caseload.youth(cast.runaway).person,
-                codes.PURPOSE_MFC_LOCATE,
-                evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-7731")],
-            ),
-            local_id=cast.runaway,
-            learn_time=_stamp(learned),
-            handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
-            flag_locate=FlagLocate(
-                missing_since_date=learned.date().isoformat(),
-                absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
-                last_seen_county=COUNTY_A.fips,
-                missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
-            ),
-        ),
-        metadata=stage.county("A").metadata(_CASEWORKER),
-        timeout=CALL_SECONDS,
-    )
+    response = _raise(stage, stage.sandbox.caseload.cast.runaway)
     stage.flag_id = response.flag_id
-    stage.keep(response.receipt)
     return Seen(
         {"outcome": name(response, "outcome"), "late": response.late, "has_flag_id": len(response.flag_id) == 32},
         ("what crossed   an opaque handle, the flag's state and what a finder is asked to do, signed by A",),
@@ -68,7 +47,7 @@ def raise_flag(stage: Stage) -> Seen:
 
 def found(stage: Stage) -> Seen:
     """C's intake desk asks whether anybody looks for the youth in front of it."""
-    response = _check(stage)
+    response = _check(stage, stage.sandbox.caseload.cast.runaway)
     state, handling = name(response, "flag_state"), name(response, "handling_code")
     return Seen(
         {
@@ -133,7 +112,7 @@ def resolved(stage: Stage) -> Seen:
     )
     stage.keep(response.receipt)
     back_up(stage)
-    again = _check(stage)
+    again = _check(stage, stage.sandbox.caseload.cast.runaway)
     return Seen(
         {
             "outcome": name(response, "outcome"),
@@ -149,12 +128,57 @@ def resolved(stage: Stage) -> Seen:
     )
 
 
-def _check(stage: Stage) -> CheckFlagResponse:
+def lookalikes(stage: Stage) -> Seen:
+    """A's twin is missing, and so is a youth of A whose name and birth date another youth, of B, bears too."""
     cast = stage.sandbox.caseload.cast
+    raised = [_raise(stage, cast.twin), _raise(stage, cast.namesake)]
+    twin, both = _check(stage, cast.other_twin), _check(stage, cast.other_namesake)
+    return Seen(
+        {
+            "raised": [name(response, "outcome") for response in raised],
+            "other_twin": name(twin, "outcome"),
+            "same_name_and_birth_date": name(both, "outcome"),
+            "flags_told": [bool(twin.flag_id), bool(both.flag_id)],
+        },
+        (
+            f"the other twin {name(twin, 'outcome')}: born the same day, another name, another youth",
+            f"the namesake   {name(both, 'outcome')}: two youths fit, and neither is guessed",
+        ),
+    )
+
+
+def _raise(stage: Stage, local_id: str) -> RaiseFlagResponse:
+    learned = datetime.now(UTC) - _LEARNED_AGO
+    response: RaiseFlagResponse = stage.at("A").missing.RaiseFlag(
+        RaiseFlagRequest(
+            inquiry=inquiry(
+                stage.sandbox.caseload.youth(local_id).person,
+                codes.PURPOSE_MFC_LOCATE,
+                evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-7731")],
+            ),
+            local_id=local_id,
+            learn_time=_stamp(learned),
+            handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
+            flag_locate=FlagLocate(
+                missing_since_date=learned.date().isoformat(),
+                absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
+                last_seen_county=COUNTY_A.fips,
+                missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
+            ),
+        ),
+        metadata=stage.county("A").metadata(_CASEWORKER),
+        timeout=CALL_SECONDS,
+    )
+    stage.keep(response.receipt)
+    return response
+
+
+def _check(stage: Stage, local_id: str) -> CheckFlagResponse:
+    """C's intake desk asks about this youth, as it spells the name."""
     response: CheckFlagResponse = stage.at("C").missing.CheckFlag(
         CheckFlagRequest(
             inquiry=inquiry(
-                heard(stage.sandbox.caseload.youth(cast.runaway).person),
+                heard(stage.sandbox.caseload.youth(local_id).person),
                 codes.PURPOSE_MFC_HANDOFF,
                 evidence=[(codes.EVIDENCE_KIND_YOUTH_PRESENT, "TEST-INCIDENT-12")],
             )
@@ -235,5 +259,16 @@ STEPS: Final = (
             "call": COUNTY_C.hotline,
         },
         resolved,
+    ),
+    Step(
+        "lookalikes",
+        "Youths who are easily confused are not",
+        {
+            "raised": ["RECORDED", "RECORDED"],
+            "other_twin": "NO_ACTIVE_FLAG_FOUND",
+            "same_name_and_birth_date": "UNDETERMINED",
+            "flags_told": [False, False],
+        },
+        lookalikes,
     ),
 )

@@ -26,6 +26,8 @@ def serve() -> list[str]:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
+    # Ctrl-C is for whoever asks; the server ends with its standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.set_wakeup_fd(wake)
     waiting = selectors.DefaultSelector()
@@ -62,6 +64,7 @@ def _tell_ends(children: dict[int, int]) -> None:
 def _become(request: dict[str, object]) -> list[str]:
     """This process has the output files of the request and nothing of the server's input."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, path in ((1, request["out"]), (2, request["err"])):
         descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(descriptor, number)

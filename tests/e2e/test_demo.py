@@ -15,6 +15,7 @@ STEPS = [
     "told",
     "located",
     "resolved",
+    "lookalikes",
     "history",
     "refused_by_request",
     "sealed_like_unknown",

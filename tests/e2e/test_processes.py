@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from homeward.failure import CommandFailure
 STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)\n"
 
 
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Commands]:
+    with Commands() as running:
+        yield running
+
+
 def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(CommandFailure) as refused:
         start("gateway", "gateway", "serve", str(tmp_path / "nothing"), directory=tmp_path).wait()
@@ -25,8 +32,8 @@ def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp
     assert "fix" in refused.value.why
 
 
-def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
-    with Commands() as commands, pytest.raises(CommandFailure) as refused:
+def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path, commands: Commands) -> None:
+    with pytest.raises(CommandFailure) as refused:
         commands.run(
             "gateway", "trust", str(tmp_path), "--custodian-card", str(tmp_path / "none"), log=tmp_path / "log"
         )
@@ -34,8 +41,8 @@ def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
     assert "none" in refused.value.why
 
 
-def test_commands_run_at_once_each_with_its_own_end(tmp_path: Path) -> None:
-    with Commands() as commands, ThreadPoolExecutor(max_workers=4) as pool:
+def test_commands_run_at_once_each_with_its_own_end(tmp_path: Path, commands: Commands) -> None:
+    with ThreadPoolExecutor(max_workers=4) as pool:
         good = pool.submit(commands.ask, "policy", "show", "--json")
         usage = pool.submit(commands.ask, "policy", "show", "--no-such-option")
         unknown = pool.submit(commands.ask, "verify", str(tmp_path / "none.db"))
@@ -44,8 +51,8 @@ def test_commands_run_at_once_each_with_its_own_end(tmp_path: Path) -> None:
         assert "no-such-option" in usage.result().err
 
 
-def test_a_join_line_is_not_repeated_in_a_failure(tmp_path: Path) -> None:
-    with Commands() as commands, pytest.raises(CommandFailure) as refused:
+def test_a_join_line_is_not_repeated_in_a_failure(tmp_path: Path, commands: Commands) -> None:
+    with pytest.raises(CommandFailure) as refused:
         commands.run("join", "hw1_c2VjcmV0", "--dir", str(tmp_path), log=tmp_path / "log")
     assert "c2VjcmV0" not in refused.value.as_text()
 

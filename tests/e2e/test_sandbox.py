@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.processes import start_mark
+from deploy.demo.layout import Layout, SandboxState, write_state
+from deploy.demo.processes import Running, start_mark
 
 
 def homeward(*words: str) -> subprocess.CompletedProcess[str]:
@@ -92,6 +93,17 @@ def test_a_directory_that_is_not_a_sandbox_is_left_alone(tmp_path: Path) -> None
         refused = homeward("sandbox", command, "--dir", str(tmp_path), "--json")
         assert refused.returncode == 1
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
+
+
+def test_what_is_left_of_a_dead_sandbox_is_removed_without_touching_other_processes(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "box")
+    layout.make()
+    recycled = Running("gateway", os.getpid(), "another start", layout.logs / "g.log", layout.logs / "g.out", {})
+    write_state(layout, SandboxState(processes=(recycled,)))
+    status = homeward("sandbox", "status", "--dir", str(layout.root), "--json")
+    assert (status.returncode, json.loads(status.stdout)["processes"]) == (1, {"gateway": False})
+    assert homeward("sandbox", "down", "--dir", str(layout.root), "--json").returncode == 0
+    assert not layout.root.exists()
 
 
 def test_down_stops_every_process_and_removes_the_directory(described: Any, directory: Path) -> None:
