@@ -69,7 +69,8 @@ def fill(url: URL) -> None:
                 connection.execute(text("create sequence if not exists counter"))
                 connection.execute(
                     text(
-                        "create table absence (id int, since date, told timestamptz, share numeric, note text, raw bytea)"
+                        "create table absence "
+                        "(id int, since date, told timestamptz, share numeric, note text, raw bytea)"
                     )
                 )
                 connection.execute(
