@@ -16,7 +16,7 @@ from typing import Final
 from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup
 from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
-from deploy.demo.gateway_view import take_view, write_summary
+from deploy.demo.gateway_view import View, take_view, write_summary
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.scan import make_scanner, scan_tree
 from deploy.demo.stage import Played, Seen, Stage, Step, play
@@ -121,11 +121,21 @@ def _look(output: Path) -> Callable[[Stage], Seen]:
                 f"looked for     {scanner.size} forms of names, birth dates, placement dates and numbers",
                 f"found          {len(findings)}",
                 *(f"FOUND          {finding.what} in {finding.file}" for finding in findings[:5]),
-                "they saw       tokens, opaque handles, purposes, roles, counties, times, sizes and sealed bytes",
+                f"they saw       {_saw(view)}",
+                "               tokens, opaque handles, purposes, roles, counties, times, sizes and sealed bytes",
             ),
         )
 
     return look
+
+
+def _saw(view: View) -> str:
+    kinds = {"Evaluate": "batches of blinded names", "CheckFlag": "flag checks", "RequestRecords": "record requests",
+             "RaiseFlag": "flags"}  # fmt: skip
+    counts = {
+        method: sum(count for name, count in view.received.items() if name.endswith(f".{method}")) for method in kinds
+    }
+    return ", ".join(f"{counts[method]} {kind}" for method, kind in kinds.items())
 
 
 def _verdict(result: Result, output: Path) -> str:

@@ -88,7 +88,7 @@ class SandboxState:
     def with_member(self, member: Member) -> Self:
         """The same with this member in place of an earlier one of its letter."""
         others = tuple(other for other in self.members if other.letter != member.letter)
-        return replace(self, members=(*others, member))
+        return replace(self, members=tuple(sorted((*others, member), key=lambda each: each.letter)))
 
 
 def write_state(layout: Layout, state: SandboxState) -> None:

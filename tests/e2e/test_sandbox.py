@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from deploy.demo.layout import Layout, SandboxState, write_state
 from deploy.demo.processes import Running, start_mark
@@ -65,6 +67,17 @@ def test_the_python_example_works_as_printed(described: Any) -> None:
     assert answer["outcome"] == "OUTCOME_NO_ACTIVE_FLAG_FOUND"
     assert "NOTICE_NOT_A_CLEARANCE" in answer["notices"]
     assert int(answer["receipt"]["leaf_index"]) > 0
+
+
+def test_the_endpoint_describes_itself_so_that_the_grpcurl_line_works(described: Any) -> None:
+    county = described["counties"]["C"]
+    credentials = grpc.ssl_channel_credentials(Path(county["certificate"]).read_bytes())
+    with grpc.secure_channel(county["endpoint"], credentials, [("grpc.enable_http_proxy", 0)]) as channel:
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+    assert "homeward.county.v1.MissingService" in services
+    line = described["example"]["grpcurl"]
+    assert county["endpoint"] in line
+    assert county["tokens"]["CWA.hotline_screener"] not in line
 
 
 def test_a_token_of_another_county_is_refused(described: Any, directory: Path) -> None:
