@@ -235,18 +235,19 @@ class Town:
 
     def leaves(self, start: int = 0) -> list[Leaf]:
         """The same, opened with the operator's keys."""
-        keys = self.state.read_class_keys()
+        op = self.state.read_class_keys().op
         return [
             Leaf(
                 start + place,
                 entry.requester,
-                {
-                    each.name: each.value.decode("utf-8", "replace")
-                    for each in open_class(entry, FieldClass.OP, keys.op)
-                },
+                {each.name: each.value.decode("utf-8", "replace") for each in open_class(entry, FieldClass.OP, op)},
             )
             for place, entry in enumerate(self.entries(start))
         ]
+
+    def news(self, start: int) -> list[Leaf]:
+        """What calls left in the log since; directories sign themselves in whenever an agency joined."""
+        return [leaf for leaf in self.leaves(start) if leaf.kind != "directory.signed"]
 
     def size(self) -> int:
         """Number of entries."""
