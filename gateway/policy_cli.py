@@ -6,7 +6,8 @@ youth's data: `explain` speaks of a request, and lists what must hold of a youth
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
     Basis,
+    Call,
     DisclosureMode,
     EvidenceKind,
     FieldSet,
@@ -38,6 +40,7 @@ from homeward.failure import CommandFailure, ExitCode
 _ASKING_AGENCY = AgencyId("06000.example")
 """Stands for any agency: no rule looks at which agency asks."""
 _MODES = {DisclosureMode.VIEW_ONLY: "view", DisclosureMode.COPY_PERMITTED: "copy"}
+_CALLS = {Call.FLAG_CHECK: "flag check", Call.RECORD: "record request"}
 _BUNDLE = click.option(
     "--bundle",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -84,7 +87,7 @@ def show(bundle: Path | None, as_json: bool) -> None:
     "--ask",
     multiple=True,
     type=click.Choice([each.value for each in FieldSet]),
-    help="Field sets asked for; every one of them if left out.",
+    help="Field sets asked for, in one call; if left out, FS1 as a flag check and every one as a record request.",
 )
 @_BUNDLE
 @_JSON
@@ -99,25 +102,27 @@ def explain(
     bundle: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what a role would receive for PURPOSE, what not, and why. Exit status 3 when it is denied."""
+    """Say what a role would receive for PURPOSE, what not, and why. Exit status 3 when every call is denied."""
     rules = _load(bundle)
+    asks = [tuple(FieldSet(each) for each in ask)] if ask else [(FieldSet.FS1_FLAG_STATUS,), tuple(FieldSet)]
     request = RequestFacts(
         agency=_ASKING_AGENCY,
         agency_kind=AgencyKind(role.partition(".")[0]),
         role=Role(role),
         purpose=Purpose(purpose),
-        field_sets=tuple(FieldSet(each) for each in ask) or tuple(FieldSet),
+        field_sets=asks[0],
         evidence=frozenset(EvidenceKind(each) for each in evidence),
         authority=_live(Basis(authority), rules) if authority else None,
         received_at=datetime.now(UTC),
         login_age_seconds=0,
     )
-    decision = decide_request(rules, request)
+    explained = [_explained(rules, replace(request, field_sets=asked)) for asked in asks]
     if as_json:
-        click.echo(json.dumps(_explain_document(rules, request, decision), indent=2))
+        click.echo(json.dumps(_explain_document(rules, explained), indent=2))
     else:
-        _print_explanation(rules, request, decision)
-    ctx.exit(int(ExitCode.OK if decision.permit else ExitCode.DENIED))
+        _print_explanation(rules, explained)
+    permitted = any(each.decision.permit for each in explained)
+    ctx.exit(int(ExitCode.OK if permitted else ExitCode.DENIED))
 
 
 @policy.command()
@@ -198,30 +203,55 @@ def _short(mask: int) -> str:
     return " ".join(each.partition("_")[0] for each in members(mask) if each is not FieldSet.FS0_ACK)
 
 
-def _conditions(rules: Policy, request: RequestFacts, decision: Decision) -> list[YouthPrecondition]:
-    """What must besides hold of the youth for a permitted request."""
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """What one call gets."""
+
+    request: RequestFacts
+    decision: Decision
+    provided: tuple[YouthPrecondition, ...]
+    """What must besides hold of the youth; empty for a refusal."""
+
+
+def _explained(rules: Policy, request: RequestFacts) -> _Explained:
+    decision = decide_request(rules, request)
+    needed: set[YouthPrecondition] = set()
     rule = rules.by_id.get(decision.rule_id) if decision.permit and decision.rule_id else None
-    if not isinstance(rule, Rule):
-        return []
-    waived = {YouthPrecondition.ACTIVE_FLAG} if rule.youth_waived_by & request.evidence else set()
-    return sorted(rule.youth_all - waived)
+    if isinstance(rule, Rule):
+        waived = {YouthPrecondition.ACTIVE_FLAG} if rule.youth_waived_by & request.evidence else set()
+        needed |= rule.youth_all - waived
+    if decision.permit and request.call is Call.FLAG_CHECK:
+        # Whatever the rule waives: without an open flag there is no status to tell.
+        needed.add(YouthPrecondition.ACTIVE_FLAG)
+    return _Explained(request, decision, tuple(sorted(needed)))
 
 
-def _print_explanation(rules: Policy, request: RequestFacts, decision: Decision) -> None:
+def _print_explanation(rules: Policy, explained: Sequence[_Explained]) -> None:
+    last = explained[-1]
+    click.echo(f"{last.request.purpose} by {last.request.role}")
+    click.echo(f"policy {rules.version} (sha256 {rules.digest.hex()[:8]}...)")
+    if not rules.counsel_confirmed:
+        click.echo("This policy is NOT CONFIRMED BY COUNSEL.")
+    if len({each.decision.reason for each in explained}) == 1 and not last.decision.permit:
+        # One cause refuses them all, and the last call asks for the most.
+        _print_call(last, " or ".join(_CALLS[each.request.call] for each in explained))
+        return
+    for each in explained:
+        _print_call(each, _CALLS[each.request.call])
+
+
+def _print_call(explained: _Explained, call: str) -> None:
+    decision = explained.decision
     word = "permitted" if decision.permit else "denied"
-    click.echo(f"{word}  {decision.outcome}  {decision.reason}")
-    click.echo(f"  asked     {request.purpose} by {request.role}")
-    click.echo(f"  policy    {rules.version} (sha256 {rules.digest.hex()[:8]}...)")
+    click.echo(f"\n{call}: {word}  {decision.outcome}  {decision.reason}")
     click.echo(f"  rule      {decision.rule_id or 'none'}")
     click.echo(f"  basis     {decision.basis or 'none'}")
     click.echo(f"  granted   {', '.join(decision.field_sets)}")
     click.echo(f"  withheld  {', '.join(decision.withheld) or 'nothing that was asked for'}")
-    for condition in _conditions(rules, request, decision):
+    for condition in explained.provided:
         click.echo(f"  provided  {english.PRECONDITIONS[condition]}")
     for line in english.explanation(decision):
         click.echo(f"  {line}")
-    if not rules.counsel_confirmed:
-        click.echo("  This policy is NOT CONFIRMED BY COUNSEL.")
 
 
 def _identity(rules: Policy) -> dict[str, Any]:
@@ -278,25 +308,35 @@ def _rule_document(rule: Rule, rules: Policy) -> dict[str, Any]:
     }
 
 
-def _explain_document(rules: Policy, request: RequestFacts, decision: Decision) -> Mapping[str, Any]:
+def _explain_document(rules: Policy, explained: Sequence[_Explained]) -> Mapping[str, Any]:
+    request = explained[0].request
     return {
+        "permit": any(each.decision.permit for each in explained),
+        "purpose": request.purpose,
+        "role": request.role,
+        "calls": [_call_document(each) for each in explained],
+        "policy": _identity(rules),
+    }
+
+
+def _call_document(explained: _Explained) -> Mapping[str, Any]:
+    decision = explained.decision
+    return {
+        "call": explained.request.call,
         "permit": decision.permit,
         "outcome": decision.outcome,
         "message": OUTCOME_TEXT[decision.outcome],
         "reason": decision.reason,
         "rule": decision.rule_id,
-        "purpose": request.purpose,
-        "role": request.role,
         "basis": decision.basis,
         "granted": list(decision.field_sets),
         "withheld": list(decision.withheld),
-        "provided": _conditions(rules, request, decision),
+        "provided": list(explained.provided),
         "mode": decision.mode,
         "retention": decision.retention,
         "notices": list(decision.notices),
         "obligations": list(decision.obligations),
         "why": list(english.explanation(decision)),
-        "policy": _identity(rules),
     }
 
 

@@ -12,6 +12,9 @@ Order: (a) the caller's kind and role; each rule of the purpose for the role: fi
 evidence, authority; the emergency modality, where the policy lets it override the refusal.
 (b) what was found: match, sealing, the authority's subject, strength of the match and
 sensitivity, preconditions, agreement, open flag.
+
+In every step a grant counts only if it answers the call (`fieldsets.answers`): FS1 alone is an
+answer to a flag check and a refusal of a record call.
 """
 
 from collections.abc import Iterator
@@ -41,7 +44,7 @@ from gateway.protocol.policy.conditions import (
     rule_gap,
 )
 from gateway.protocol.policy.facts import DecisionInput, DecisionInputError, Located, RequestFacts, YouthFacts
-from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, mask_of, members, without
+from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, answers, mask_of, members, without
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule, RuleId
 
 __all__ = [
@@ -156,7 +159,7 @@ def decide_youth(policy: Policy, request: RequestFacts, youth: YouthFacts, first
     asked = mask_of(request.field_sets)
     gap: Reason | None = None
     for rule in _standing_rules(policy, request, first, asked):
-        granted, reason = _settle(rule, request, youth, _granted(rule, request, asked))
+        granted, reason = _settle(rule, request, youth, asked)
         if reason is None:
             own = youth.owner == request.agency
             return _permit(rule, _basis(rule, request), asked, granted=granted, own=own)
@@ -204,18 +207,13 @@ def narrow(decision: Decision, request: RequestFacts, youth: YouthFacts, narrowi
     """The decision less what the owner county's rules take away; never more than before."""
     if not decision.permit:
         return decision
-    granted = without(mask_of(decision.field_sets), narrowing.field_sets)
-    if (
-        request.purpose in narrowing.purposes
-        or request.role in narrowing.roles
-        or request.agency in narrowing.agencies
-    ):
+    asked, granted = mask_of(request.field_sets), without(mask_of(decision.field_sets), narrowing.field_sets)
+    if request.purpose in narrowing.purposes or request.role in narrowing.roles or request.agency in narrowing.agencies:
         return withdraw(decision, request, youth, reason=Reason.REFUSED_BY_SOURCE)
-    if granted == ACK or (_is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES):
+    if not answers(asked, granted) or (_is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES):
         # What is left would only say that the youth is known.
         return withdraw(decision, request, youth, reason=Reason.REFUSED_BY_SOURCE)
-    withheld = members(mask_of(request.field_sets) & ~granted)
-    return replace(decision, field_sets=members(granted), withheld=withheld)
+    return replace(decision, field_sets=members(granted), withheld=members(asked & ~granted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +248,10 @@ def _standing_rules(
 
 
 def _settle(
-    rule: Rule | EmergencyRule, request: RequestFacts, youth: YouthFacts, granted: int
+    rule: Rule | EmergencyRule, request: RequestFacts, youth: YouthFacts, asked: int
 ) -> tuple[int, Reason | None]:
-    """What is left of the grant for this youth, or why nothing is."""
-    granted, reason = limit(rule, youth, granted)
+    """What the rule grants of what is asked for, as far as it is left for this youth, or why nothing is."""
+    granted, reason = limit(rule, youth, asked=asked, granted=_granted(rule, request, asked))
     if reason is None and isinstance(rule, Rule):
         reason = precondition_gap(rule, request, youth)
     if reason is None and _is_flag_only(granted) and youth.flag not in OPEN_FLAG_STATES:
@@ -280,15 +278,13 @@ def _is_flag_only(granted: int) -> bool:
     return not granted & ~FLAG_STATUS
 
 
-def _agreement_override(
-    rule: EmergencyRule, request: RequestFacts, youth: YouthFacts, asked: int
-) -> Decision | None:
+def _agreement_override(rule: EmergencyRule, request: RequestFacts, youth: YouthFacts, asked: int) -> Decision | None:
     """The emergency grant in place of a missing agreement; None when no emergency stands for this youth."""
     if Reason.AGREEMENT_MISSING not in rule.overrides or not claims_emergency(request):
         return None
     if emergency_gap(rule, request, asked) is not None:
         return None
-    granted, reason = _settle(rule, request, youth, _granted(rule, request, asked))
+    granted, reason = _settle(rule, request, youth, asked)
     return _permit(rule, Basis.EMERGENCY, asked, granted=granted) if reason is None else None
 
 

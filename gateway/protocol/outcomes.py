@@ -175,8 +175,8 @@ REASONS: Final[dict[Reason, ReasonRow]] = {
     ),
     Reason.FIELD_SET_BEYOND_PURPOSE: _request(
         Outcome.NOT_PERMITTED,
-        "No field set that was asked for belongs to this purpose.",
-        "Ask for the field sets of the purpose, or use the purpose that fits the work.",
+        "No field set that could answer this call belongs to this purpose.",
+        "Ask for the field sets of the purpose, flag status alone as a flag check, or use the purpose that fits.",
         Obligation.MISUSE_SIGNAL,
     ),
     Reason.EVIDENCE_MISSING: _request(

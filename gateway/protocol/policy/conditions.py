@@ -19,7 +19,7 @@ from gateway.protocol.names import (
 )
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import Located, RequestFacts, YouthFacts
-from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, mask_of
+from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, answers, mask_of
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
 
 
@@ -45,7 +45,7 @@ def rule_gap(rule: Rule, request: RequestFacts, asked: int) -> Reason | None:
 
     A rule that rests on statute never looks at the authority, live or revoked.
     """
-    if asked & rule.mask == ACK:
+    if not answers(asked, asked & rule.mask):
         return Reason.FIELD_SET_BEYOND_PURPOSE
     if not rule.evidence_all <= request.evidence:
         return Reason.EVIDENCE_MISSING
@@ -59,7 +59,7 @@ def _authority_gap(rule: Rule, authority: AuthorityFacts | None, asked: int) -> 
         return Reason.CONSENT_ABSENT if Basis.CONSENT in rule.bases else Reason.AUTHORITY_ABSENT
     consent, other = _AUTHORITY_GAPS[authority.status]
     reason = consent if authority.basis is Basis.CONSENT else other
-    if reason is None and asked & rule.mask & mask_of(authority.field_sets) == ACK:
+    if reason is None and not answers(asked, asked & rule.mask & mask_of(authority.field_sets)):
         return Reason.CONSENT_OUT_OF_SCOPE if authority.basis is Basis.CONSENT else Reason.AUTHORITY_OUT_OF_SCOPE
     return reason
 
@@ -85,7 +85,7 @@ def emergency_gap(rule: EmergencyRule, request: RequestFacts, asked: int) -> Rea
         return Reason.EMERGENCY_LOGIN_NOT_FRESH
     if request.emergency_uses >= rule.max_uses:
         return Reason.EMERGENCY_QUOTA_SPENT
-    return Reason.EMERGENCY_FIELDS_BEYOND_LIMIT if emergency_grant(rule, authority, asked) == ACK else None
+    return None if answers(asked, emergency_grant(rule, authority, asked)) else Reason.EMERGENCY_FIELDS_BEYOND_LIMIT
 
 
 def emergency_grant(rule: EmergencyRule, authority: AuthorityFacts | None, asked: int) -> int:
@@ -93,8 +93,8 @@ def emergency_grant(rule: EmergencyRule, authority: AuthorityFacts | None, asked
     return asked & rule.mask & mask_of(() if authority is None else authority.field_sets)
 
 
-def limit(rule: Rule | EmergencyRule, youth: YouthFacts, granted: int) -> tuple[int, Reason | None]:
-    """The most that the match and the owner's restriction leave, and why when that is nothing."""
+def limit(rule: Rule | EmergencyRule, youth: YouthFacts, *, asked: int, granted: int) -> tuple[int, Reason | None]:
+    """The most that the match and the owner's restriction leave, and why when that answers nothing."""
     if youth.located is Located.NONE:
         return ACK, Reason.NO_MATCH
     if youth.restriction is Restriction.SEALED:
@@ -105,11 +105,12 @@ def limit(rule: Rule | EmergencyRule, youth: YouthFacts, granted: int) -> tuple[
     flag_released = bool(granted & FLAG_STATUS & ~ACK) and youth.flag in OPEN_FLAG_STATES
     if youth.located in _UNCERTAIN:
         return ACK, Reason.POSSIBLE_FLAG_MATCH if flag_released else _UNCERTAIN[youth.located]
+    flag_suffices = flag_released and answers(asked, FLAG_STATUS)
     if youth.restriction is Restriction.SENSITIVE:
         # An owner that raises a flag releases FS1 whatever the restriction; an emergency adds nothing to that.
-        return (FLAG_STATUS, None) if flag_released and not emergency else (ACK, Reason.RECORD_SENSITIVE)
+        return (FLAG_STATUS, None) if flag_suffices and not emergency else (ACK, Reason.RECORD_SENSITIVE)
     if youth.located is Located.ONE_FOR_FLAG:
-        return (FLAG_STATUS, None) if flag_released else (ACK, Reason.MATCH_TOO_WEAK)
+        return (FLAG_STATUS, None) if flag_suffices else (ACK, Reason.MATCH_TOO_WEAK)
     return granted, None
 
 

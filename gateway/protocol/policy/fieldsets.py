@@ -67,4 +67,13 @@ def expand(field_sets: Iterable[FieldSet]) -> tuple[FieldSet, ...]:
 
 def call_of(field_sets: Iterable[FieldSet]) -> Call:
     """Family of the call that asks for these sets: FS1 or less is a flag check, anything else a record call."""
-    return Call.FLAG_CHECK if mask_of(field_sets) in (ACK, FLAG_STATUS) else Call.RECORD
+    return Call.RECORD if mask_of(field_sets) & ~FLAG_STATUS else Call.FLAG_CHECK
+
+
+def answers(asked: int, granted: int) -> bool:
+    """Whether the grant leaves the call anything to answer: more than FS0 of a flag check, than FS1 of a record call.
+
+    A record call's answer comes from a source. One that is sent there for nothing would show, by whether the source
+    is up, that there is a youth.
+    """
+    return bool(granted & ~(FLAG_STATUS if asked & ~FLAG_STATUS else ACK))

@@ -108,6 +108,8 @@ def _scoped(rule: Rule) -> list[str]:
 
 _IN_SCOPE = " || ".join(f'(resource == FieldSet::"{each}" && context.scope.contains("{each}"))' for each in FieldSet)
 _FLAG = f'FieldSet::"{FieldSet.FS1_FLAG_STATUS}"'
+_DEEPER = [each for each in FieldSet if each not in (FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS)]
+_FLAG_CHECK = f"!context.asked.containsAny({_set(_DEEPER)})"
 
 
 def _certainty(sensitive_flag: bool) -> str:
@@ -119,8 +121,10 @@ def _certainty(sensitive_flag: bool) -> str:
 
 
 def _flag_released() -> str:
+    """Status of an open flag where nothing deeper is free: an answer to whoever asked for nothing deeper."""
     located = f'["{Located.ONE}", "{Located.ONE_FOR_FLAG}"].contains(context.located)'
-    return f'{located} && context.restriction != "{Restriction.SEALED}" && context.flag && resource == {_FLAG}'
+    free = f'{located} && context.restriction != "{Restriction.SEALED}"'
+    return f"{free} && context.flag && {_FLAG_CHECK} && resource == {_FLAG}"
 
 
 def _sure_or_flag() -> str:
@@ -128,15 +132,13 @@ def _sure_or_flag() -> str:
 
 
 def _says_something(gives: list[FieldSet], scoped: bool) -> str:
-    """FS1 alone is given only of an open flag; beside anything deeper it may say that there is none."""
-    deeper = [each for each in gives if each is not FieldSet.FS1_FLAG_STATUS]
-    if not deeper:
-        return f"resource != {_FLAG} || context.flag"
-    given = " || ".join(
+    """FS1 alone is given to a flag check, of an open flag; beside anything deeper it may say that there is none."""
+    given = [
         f'(context.asked.contains("{each}")' + (f' && context.scope.contains("{each}"))' if scoped else ")")
-        for each in deeper
-    )
-    return f"resource != {_FLAG} || context.flag || {given}"
+        for each in gives
+        if each is not FieldSet.FS1_FLAG_STATUS
+    ]
+    return " || ".join([f"resource != {_FLAG}", f"(context.flag && {_FLAG_CHECK})", *given])
 
 
 def _youth(rule: Rule, *, agreement: bool) -> list[str]:
@@ -194,8 +196,7 @@ def _emergency(policy: Policy) -> list[str]:
 
 def _in_place_of(rule: Rule, emergency: EmergencyRule, gives: list[FieldSet], standing: list[str]) -> list[str]:
     action = f'action == Action::"{rule.purpose}"'
-    asks_of_rule = " || ".join(f'context.asked.contains("{each}")' for each in _gives(rule.mask))
-    applies = [f"{_set(rule.roles)}.contains(context.role)", *_evidence(rule), asks_of_rule]
+    applies = [f"{_set(rule.roles)}.contains(context.role)", *_evidence(rule), _asks_of(_gives(rule.mask))]
     statements = []
     if Basis.CONSENT in rule.bases and Reason.CONSENT_ABSENT in emergency.overrides:
         statements.append(_permit(action, gives, [*applies, *standing]))
@@ -204,6 +205,12 @@ def _in_place_of(rule: Rule, emergency: EmergencyRule, gives: list[FieldSet], st
         youth = _youth(rule, agreement=False)
         statements.append(_permit(action, gives, [*applies, *youth, certain, *standing]))
     return statements
+
+
+def _asks_of(gives: list[FieldSet]) -> str:
+    """Whether the rule gives what would answer: anything it gives to a flag check, something deeper to others."""
+    deeper = [each for each in gives if each is not FieldSet.FS1_FLAG_STATUS]
+    return f"context.asked.containsAny({_set(deeper)}) || ({_FLAG_CHECK} && context.asked.containsAny({_set(gives)}))"
 
 
 def _forbid(policy: Policy) -> str:

@@ -1,5 +1,6 @@
-"""Strategies of invented decision facts, biased toward requests that get somewhere."""
+"""Strategies of invented decision facts, biased toward requests that get somewhere, and policies with other rules."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -19,11 +20,16 @@ from gateway.protocol.names import (
     Restriction,
     Role,
 )
-from gateway.protocol.policy.rules import Policy
+from gateway.protocol.policy.fieldsets import FLAG_STATUS
+from gateway.protocol.policy.rules import Policy, Rule
 
 AGENCIES = tuple(AgencyId(name) for name in ("06001.cwa", "06037.cwa", "06037.probation", "06075.example-pd"))
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-FIELD_SETS = st.lists(st.sampled_from(list(FieldSet)), unique=True, max_size=4).map(tuple)
+FLAG_CHECK = (FieldSet.FS1_FLAG_STATUS,)
+FIELD_SETS = st.one_of(
+    st.just(FLAG_CHECK),
+    *[st.lists(st.sampled_from(list(FieldSet)), unique=True, max_size=4).map(tuple)] * 3,
+)
 EVIDENCE = st.one_of(
     st.just(frozenset(EvidenceKind)),
     st.frozensets(st.sampled_from(list(EvidenceKind)), max_size=6),
@@ -95,7 +101,7 @@ def sampled(policy: Policy, rng: Random) -> tuple[RequestFacts, YouthFacts]:
         agency_kind=kind_of(role) if rng.random() < 0.97 else rng.choice(list(AgencyKind)),
         role=role,
         purpose=rule.purpose if rng.random() < 0.9 else rng.choice(list(Purpose)),
-        field_sets=tuple(rng.sample(list(FieldSet), rng.choice((1, 1, 2, 3, 8)))),
+        field_sets=_sampled_field_sets(rule, rng),
         evidence=frozenset(evidence),
         authority=_sampled_authority(rule.bases, rng),
         received_at=EPOCH,
@@ -103,6 +109,12 @@ def sampled(policy: Policy, rng: Random) -> tuple[RequestFacts, YouthFacts]:
         emergency_uses=rng.choice((0, 0, 0, 2, 3)),
     )
     return request, _sampled_youth(rng)
+
+
+def _sampled_field_sets(rule: Rule, rng: Random) -> tuple[FieldSet, ...]:
+    if rng.random() < (0.6 if rule.mask == FLAG_STATUS else 0.2):
+        return FLAG_CHECK
+    return tuple(rng.sample(list(FieldSet), rng.choice((1, 1, 2, 3, 8))))
 
 
 def _sampled_authority(bases: tuple[Basis, ...], rng: Random) -> AuthorityFacts | None:
@@ -129,3 +141,13 @@ def _sampled_youth(rng: Random) -> YouthFacts:
         agreement_with_owner=rng.random() < 0.6,
         authority_covers_youth=rng.random() < 0.85,
     )
+
+
+def with_rules(policy: Policy, rules: tuple[Rule, ...]) -> Policy:
+    """The policy with these rules in place of its own, indexed again."""
+    index: dict[object, tuple[Rule, ...]] = {}
+    for rule in rules:
+        for role in rule.roles:
+            index[rule.purpose, role] = (*index.get((rule.purpose, role), ()), rule)
+    by_id = {policy.emergency.rule_id: policy.emergency, **{rule.rule_id: rule for rule in rules}}
+    return replace(policy, rules=rules, index=index, by_id=by_id)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.fieldsets import mask_of
 from gateway.protocol.policy.rules import Policy, Rule
 from tests.unit.policy.cedar import asked, cedar_requests, render
-from tests.unit.policy.facts import sampled
+from tests.unit.policy.facts import sampled, with_rules
 
 POLICY = load_california()
 RENDERED = cedarpy.PolicySet.from_str(render(POLICY))
@@ -108,13 +108,3 @@ def test_one_altered_row_is_noticed(rule_id: str, mutate: Callable[[Rule], Rule]
     altered = with_rules(POLICY, tuple(mutate(rule) if rule.rule_id == rule_id else rule for rule in POLICY.rules))
     pairs = (pair for seed in range(60) for pair in pairs_of(seed))
     assert any(ours(altered, *pair) != cedars(RENDERED, *pair) for pair in pairs)
-
-
-def with_rules(policy: Policy, rules: tuple[Rule, ...]) -> Policy:
-    """The policy with these rules in place of its own, indexed again."""
-    index: dict[object, tuple[Rule, ...]] = {}
-    for rule in rules:
-        for role in rule.roles:
-            index[rule.purpose, role] = (*index.get((rule.purpose, role), ()), rule)
-    by_id = {policy.emergency.rule_id: policy.emergency, **{rule.rule_id: rule for rule in rules}}
-    return replace(policy, rules=rules, index=index, by_id=by_id)  # type: ignore[arg-type]

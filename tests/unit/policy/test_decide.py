@@ -2,7 +2,6 @@
 
 import timeit
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.decide import (
     CountyNarrowing,
-    Decision,
     DecisionInput,
     Located,
     PolicyMismatch,
@@ -27,7 +25,6 @@ from gateway.protocol.decide import (
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     ROLES,
-    AgencyId,
     AgencyKind,
     Basis,
     Call,
@@ -44,35 +41,9 @@ from gateway.protocol.outcomes import REASONS, UNIFORM_NEGATIVE, Outcome, Phase,
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.fieldsets import expand, mask_of, members
 from tests.unit.policy.facts import AGENCIES, authorities, requests, youths
+from tests.unit.policy.worker import POLICY, UNKNOWN, both, found, request
 
-POLICY = load_california()
 REQUESTS = requests(POLICY)
-UNKNOWN = YouthFacts(located=Located.NONE, coverage_complete=True)
-
-
-def both(request: RequestFacts, youth: YouthFacts) -> Decision:
-    return decide_youth(POLICY, request, youth, decide_request(POLICY, request))
-
-
-def request(**changes: object) -> RequestFacts:
-    placement = RequestFacts(
-        agency=AgencyId("06029.cwa"),
-        agency_kind=AgencyKind.CWA,
-        role=Role("CWA.placement_worker"),
-        purpose=Purpose.PLACEMENT_PLANNING,
-        field_sets=(FieldSet.FS5_PLACEMENT_DETAIL,),
-        evidence=frozenset({EvidenceKind.OPEN_CASE}),
-        authority=None,
-        received_at=datetime(2026, 3, 14, 10, 10, tzinfo=UTC),
-    )
-    return replace(placement, **changes)  # type: ignore[arg-type]
-
-
-def found(**changes: object) -> YouthFacts:
-    youth = YouthFacts(
-        located=Located.ONE, coverage_complete=True, owner=AgencyId("06075.cwa"), agreement_with_owner=True
-    )
-    return replace(youth, **changes)  # type: ignore[arg-type]
 
 
 @settings(max_examples=200)
@@ -267,9 +238,11 @@ def test_narrowing_that_leaves_only_the_fact_of_a_match_is_a_refusal() -> None:
         evidence=frozenset({EvidenceKind.ABUSE_REPORT}),
     )
     no_contact = CountyNarrowing(field_sets=frozenset({FieldSet.FS6_JURISDICTION_CONTACT}))
+    check = replace(asked, field_sets=(FieldSet.FS1_FLAG_STATUS,))
     unflagged, flagged = found(), found(flag=FlagState.ACTIVE)
-    assert narrow(both(asked, unflagged), asked, unflagged, no_contact).reason is Reason.REFUSED_BY_SOURCE
-    assert narrow(both(asked, flagged), asked, flagged, no_contact).field_sets == expand([FieldSet.FS1_FLAG_STATUS])
+    for youth in (unflagged, flagged):
+        assert narrow(both(asked, youth), asked, youth, no_contact).reason is Reason.REFUSED_BY_SOURCE
+    assert narrow(both(check, flagged), check, flagged, no_contact).field_sets == expand([FieldSet.FS1_FLAG_STATUS])
     assert narrow(both(asked, unflagged), asked, unflagged, CountyNarrowing()) == both(asked, unflagged)
 
 

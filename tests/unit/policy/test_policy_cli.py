@@ -3,6 +3,7 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -56,10 +57,42 @@ def test_explain_takes_a_supposed_authority(authority: str | None, exit_code: in
     assert json.loads(result.output)["permit"] is (exit_code == 0)
 
 
+def calls(*words: str) -> dict[str, dict[str, Any]]:
+    """What `explain` says of each call."""
+    return {each["call"]: each for each in json.loads(call("explain", *words, "--json").output)["calls"]}
+
+
 def test_a_waived_condition_is_not_listed() -> None:
-    words = ["explain", "MFC_LOCATE", "--role", "CWA.case_worker", "--json"]
-    assert json.loads(call(*words).output)["provided"] == ["ACTIVE_FLAG"]
-    assert json.loads(call(*words, "--evidence", "REPORT_BEING_FILED").output)["provided"] == []
+    words = ["MFC_LOCATE", "--role", "CWA.case_worker"]
+    assert calls(*words)["RECORD"]["provided"] == ["ACTIVE_FLAG"]
+    waived = calls(*words, "--evidence", "REPORT_BEING_FILED")
+    assert waived["RECORD"]["provided"] == []
+    # Of a youth without a flag there is still no status to tell.
+    assert waived["FLAG_CHECK"]["provided"] == ["ACTIVE_FLAG"]
+
+
+def test_explain_tells_what_a_flag_check_gets_from_what_a_record_request_gets() -> None:
+    words = ["MFC_HANDOFF", "--role", "LEA.patrol", "--evidence", "YOUTH_PRESENT"]
+    explained = calls(*words)
+    assert explained["FLAG_CHECK"]["granted"] == ["FS0_ACK", "FS1_FLAG_STATUS"]
+    assert explained["RECORD"]["reason"] == "FIELD_SET_BEYOND_PURPOSE"
+    shown = call("explain", *words)
+    assert shown.exit_code == 0
+    assert "flag check: permitted" in shown.output
+    assert "record request: denied  NOT_PERMITTED  FIELD_SET_BEYOND_PURPOSE" in shown.output
+
+
+def test_explain_of_named_field_sets_is_about_the_one_call_that_asks_for_them() -> None:
+    words = ["MFC_HANDOFF", "--role", "LEA.patrol", "--evidence", "YOUTH_PRESENT"]
+    assert list(calls(*words, "--ask", "FS1_FLAG_STATUS")) == ["FLAG_CHECK"]
+    assert list(calls(*words, "--ask", "FS1_FLAG_STATUS", "--ask", "FS2_FLAG_LOCATE")) == ["RECORD"]
+    assert call("explain", *words, "--ask", "FS2_FLAG_LOCATE").exit_code == 3
+
+
+def test_explain_says_once_what_refuses_every_call() -> None:
+    shown = call("explain", "PLACEMENT_PLANNING", "--role", "LEA.patrol").output
+    assert "flag check or record request: denied" in shown
+    assert shown.count("denied") == 1
 
 
 @pytest.mark.parametrize("words", [("explain", "RESEARCH", "--role", "LEA.patrol"), ("explain", "MFC_LOCATE")])
