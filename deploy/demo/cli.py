@@ -41,11 +41,10 @@ def demo(keep: Path | None, out: Path, as_json: bool) -> int:
     otherwise than it must.
     """
     work = keep or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
-    try:
-        result = run_demo(work, out, _silent if as_json else click.echo)
-    finally:
-        if keep is None:
-            shutil.rmtree(work, ignore_errors=True)
+    # What failed to start names its log, which lies in there: the directory goes only after a story that was played.
+    result = run_demo(work, out, _silent if as_json else click.echo)
+    if keep is None:
+        shutil.rmtree(work)
     if as_json:
         click.echo((out / TRANSCRIPT).read_text(encoding="utf-8"), nl=False)
     return 0 if result.ok else 1
