@@ -23,6 +23,7 @@ import grpc
 
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.protocol.spiffe import ChannelKind
+from gateway.rpc.decoding import decoding, whole
 from gateway.rpc.methods import METHODS, Listener, Method, Proof
 from gateway.rpc.peer import Peer, Peers
 from gateway.rpc.recording import MessageRecorder
@@ -90,18 +91,21 @@ class EdgeInterceptor(_Interceptor):
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            return make(self._streaming(inner, name), handler.request_deserializer, handler.response_serializer)
+            return make(
+                self._streaming(inner, name), decoding(handler.request_deserializer), handler.response_serializer
+            )
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
         make = (
             grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
         )
-        return make(self._unary(inner, name), handler.request_deserializer, handler.response_serializer)
+        return make(self._unary(inner, name), decoding(handler.request_deserializer), handler.response_serializer)
 
     def _unary(self, inner: Callable[[Any, Any], Awaitable[Any]], name: str) -> Callable[[Any, Any], Awaitable[Any]]:
         async def call(request: Any, context: Any) -> Any:
             started = time.monotonic()
             try:
                 self._admit(name, context)
+                request = whole(request)
                 if self._messages is not None:
                     self._messages.record(name, request)
                 reply = await inner(request, context)
@@ -119,6 +123,7 @@ class EdgeInterceptor(_Interceptor):
             started = time.monotonic()
             try:
                 self._admit(name, context)
+                request = whole(request)
                 if self._messages is not None:
                     request = _recorded(request, name, self._messages)
                 async for reply in inner(request, context):
