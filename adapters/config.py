@@ -19,6 +19,7 @@ from adapters.staff import StaffConfig
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.names import FieldSet, NameSyntaxError, Purpose, Role, parse_agency_id, parse_role
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
+from gateway.protocol.telemetry_settings import TelemetrySettings
 
 FILE_NAME: Final = "adapter.yaml"
 
@@ -109,6 +110,8 @@ class AdapterConfig(CountySections):
     """Time zone in which the county's days begin."""
     refresh: Annotated[Duration, AfterValidator(_refresh)] = timedelta(minutes=5)
     """How often the sources are read."""
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    """Off unless the county names a collector of its own."""
     staff: StaffConfig
     index: IndexConfig = Field(default_factory=IndexConfig)
     never: NeverConfig = Field(default_factory=NeverConfig)

@@ -23,13 +23,16 @@ from typing import Any, Final
 from adapters.config import AdapterConfig, read_config
 from adapters.keyring import KeyFileUnusable
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
-from adapters.logs import log_to
 from adapters.membership import MembershipInvalid
 from adapters.node.renew import IdentityLocked
 from adapters.node.store import StoreUnsafe
+from adapters.telemetry import call_counts, figures
 from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.counting import CallRecorder, Figures
 from homeward.failure import CommandFailure, ExitCode
+from homeward.logs import log_to
+from homeward.observing import observed
 
 READY_POLL_SECONDS: Final = 0.05
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -45,11 +48,7 @@ async def run(file: Path) -> None:
     adapter = _build(file, _read(file))
     try:
         await asyncio.to_thread(refresh, adapter)
-        server = await _listen(adapter)
-        try:
-            await _supervise(adapter, server)
-        finally:
-            await server.stop()
+        await _serve(adapter)
     finally:
         await adapter.channels.close()
         adapter.node.store.close()
@@ -60,6 +59,25 @@ def refresh(adapter: Adapter) -> None:
     report = adapter.caseload.refresh(adapter.node.now())
     if adapter.has_sources and not report.is_in_use:
         _LOG.error("the sources were refused; the reading before stays in use")
+
+
+async def _serve(adapter: Adapter) -> None:
+    async def taken() -> Figures:
+        return figures(adapter.status(), now=adapter.node.now())
+
+    async with observed(
+        adapter.config.telemetry,
+        name="homeward-adapter",
+        agency=adapter.node.agency,
+        counts=call_counts(),
+        others={},
+        figures=taken,
+    ) as recorder:
+        server = await _listen(adapter, recorder)
+        try:
+            await _supervise(adapter, server)
+        finally:
+            await server.stop()
 
 
 async def _supervise(adapter: Adapter, server: LocalServer) -> None:
@@ -135,12 +153,18 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
     sys.stdout.flush()
 
 
-async def _listen(adapter: Adapter) -> LocalServer:
+async def _listen(adapter: Adapter, recorder: CallRecorder) -> LocalServer:
     config = adapter.config
     local = LocalConfig(address=config.listen, allow_other_hosts=config.allow_other_hosts, sandbox=config.sandbox)
     try:
         return await serve(
-            adapter.edges, local, staff=adapter.staff, status=adapter.status, state=adapter.state, now=adapter.node.now
+            adapter.edges,
+            local,
+            staff=adapter.staff,
+            status=adapter.status,
+            state=adapter.state,
+            recorder=recorder,
+            now=adapter.node.now,
         )
     except PortTaken as exc:
         raise CommandFailure(

@@ -193,7 +193,7 @@ class Log:
             outcome = LogState.CLOSED
         except self._stopping_errors as exc:
             # By type only: a driver's text may carry the values of a row.
-            _logger.critical("audit log stopped", extra={"error_type": type(exc).__name__})
+            _logger.critical("audit log stopped", extra={"exception_type": type(exc).__name__})
         finally:
             self._stop(outcome)
 
@@ -227,7 +227,7 @@ class Log:
             self._connection.close()
             self._high_water.close()
         except self._stopping_errors as exc:
-            _logger.error("audit log did not close cleanly", extra={"error_type": type(exc).__name__})
+            _logger.error("audit log did not close cleanly", extra={"exception_type": type(exc).__name__})
         if self._on_stop is not None:
             self._on_stop(state)
 

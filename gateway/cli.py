@@ -38,6 +38,7 @@ from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub
 from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
+from homeward.logs import log_to
 
 if TYPE_CHECKING:  # the stubs of the generated module know this name, the module does not
     from homeward.gateway.v1.admin_pb2_grpc import AdminServiceAsyncStub
@@ -196,6 +197,7 @@ def status(directory: Path, as_json: bool) -> None:
 @_DIRECTORY
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
+    log_to(sys.stderr)
     state = _state(directory)
     try:
         sys.exit(run(directory))

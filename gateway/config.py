@@ -11,6 +11,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
+from gateway.protocol.telemetry_settings import TelemetrySettings
 
 GATEWAY_FILE: Final = "gateway.yaml"
 CUSTODIAN_FILE: Final = "custodian.yaml"
@@ -59,12 +60,6 @@ class Budgets(StrictModel):
     """Elements one record has in the match-key scheme in use; who sends more for one record hides records in it."""
 
 
-class Telemetry(StrictModel):
-    """Where traces and metrics go. Off unless an endpoint is named."""
-
-    otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,255}$")] | None = None
-
-
 class Matching(StrictModel):
     """What tokens alone are good for."""
 
@@ -100,7 +95,7 @@ class GatewayConfig(StrictModel):
     certificate_life: CertificateLife = timedelta(hours=24)
     counties_without_agreement: tuple[CountyPair, ...] = ()
     budgets: Budgets = Budgets()
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetrySettings = TelemetrySettings()
     matching: Matching = Matching()
     negative_slot_ms: Annotated[int, Field(ge=100, le=5000)] = 1000
     """Negative answers about records leave on multiples of this. Longer than a county's source takes to refuse, so
@@ -125,7 +120,7 @@ class CustodianConfig(StrictModel):
     log_origin: Origin
     certificate_life: CertificateLife = timedelta(hours=24)
     budgets: Budgets = Budgets()
-    telemetry: Telemetry = Telemetry()
+    telemetry: TelemetrySettings = TelemetrySettings()
     demo: bool = False
     """Demonstration: invented youths only."""
     sandbox: Sandbox = Sandbox()

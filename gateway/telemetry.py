@@ -1,40 +1,73 @@
-"""What may be observed: a closed list of attribute names, and the counters behind it.
+"""What is observed of a gateway and of a custodian: which words their counters know, and how their gauges are read.
 
-Decides which words can ever stand in a metric, span or log line of the gateway. No token,
-handle, name, identifier of a request or free text is among them (ARCHITECTURE §5 row 14).
-Counting is a dictionary increment; the SDK reads it by callback, because an SDK instrument
-in the call path costs tens of microseconds (PERFORMANCE §2).
+Decides that no figure is of one youth or one request: sums over everybody, and by agency only what an operator must see
+to call that agency. The names themselves are a closed list (`homeward.observed`).
 """
 
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Iterable
+from datetime import datetime
 
-ATTRIBUTES: Final = frozenset(
-    {"rpc.method", "homeward.reason", "homeward.outcome", "homeward.purpose", "homeward.agency", "exception.type"}
+from cryptography import x509
+
+from gateway.errors import ErrorReason
+from gateway.protocol.names import AgencyId, Purpose
+from gateway.protocol.outcomes import Outcome
+from gateway.rpc.methods import METHODS
+from gateway.store.figures import IndexFigures
+from homeward.counting import CallCounts, Figures, OutcomeCounts, Points
+from homeward.observed import (
+    CERTIFICATE_LIFE,
+    HEARTBEAT_AGE,
+    INDEX_SIZE,
+    LINK_UP,
+    LIST_AGE,
+    LOG_SIZE,
+    READY,
+    Attribute,
+    labels,
 )
-"""Every attribute name that may be recorded; a test scans for others."""
 
 
-class CallRecorder(Protocol):
-    """Where finished calls are counted."""
-
-    def record(self, method: str, reason: str, seconds: float) -> None:
-        """Counts one call. `method` is a full method name, `reason` OK or an `ErrorReason`."""
+def call_counts() -> CallCounts:
+    """Counters of calls for the methods and reasons of this protocol; nothing counted yet."""
+    return CallCounts(methods=METHODS, reasons=frozenset(ErrorReason))
 
 
-class CallCounts:
-    """Counts of calls by method and reason, and the time they took. Not thread-safe: one event loop writes."""
+def outcome_counts() -> OutcomeCounts:
+    """Counters of decisions; nothing counted yet."""
+    return OutcomeCounts(purposes=frozenset(Purpose), outcomes=frozenset(Outcome))
 
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = defaultdict(int)
-        self._seconds: dict[tuple[str, str], float] = defaultdict(float)
 
-    def record(self, method: str, reason: str, seconds: float) -> None:
-        """Counts one call."""
-        self._counts[method, reason] += 1
-        self._seconds[method, reason] += seconds
+def holder_figures(*, log_size: int, chain: bytes, ready: bool, now: datetime) -> Figures:
+    """What gateway and custodian have in common. `chain` is the certificate chain they show, PEM, leaf first."""
+    return {LOG_SIZE: {(): log_size}, CERTIFICATE_LIFE: certificate_lives(chain, now), READY: {(): int(ready)}}
 
-    def totals(self) -> Mapping[tuple[str, str], tuple[int, float]]:
-        """Number and total seconds of calls by method and reason, so far."""
-        return {key: (count, self._seconds[key]) for key, count in self._counts.items()}
+
+def index_figures(figures: IndexFigures, *, linked: Iterable[AgencyId], now: datetime) -> Figures:
+    """The index, and whose adapters are linked."""
+    up = frozenset(linked)
+    return {
+        INDEX_SIZE: {(): figures.subjects},
+        LIST_AGE: {_agency(each.agency): _seconds(each.data_as_of, now) for each in figures.lists},
+        HEARTBEAT_AGE: {_agency(each.agency): _seconds(each.heartbeat, now) for each in figures.lists},
+        # An agency that sent a list and is not linked shows as 0, and not as a series that is gone.
+        LINK_UP: {_agency(each): int(each in up) for each in {*up, *(row.agency for row in figures.lists)}},
+    }
+
+
+def certificate_lives(chain: bytes, now: datetime) -> Points:
+    """Seconds until each certificate of the chain ends; negative after."""
+    certificates = x509.load_pem_x509_certificates(chain)
+    names = ("channel", "intermediate", "root")
+    return {
+        labels({Attribute.CERTIFICATE: name}): (each.not_valid_after_utc - now).total_seconds()
+        for name, each in zip(names, certificates, strict=False)
+    }
+
+
+def _agency(agency: AgencyId) -> tuple[tuple[Attribute, str], ...]:
+    return labels({Attribute.AGENCY: agency})
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())

@@ -61,15 +61,17 @@ from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
+from gateway.store.figures import read_index_figures
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.telemetry import CallCounts
+from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
+from homeward.counting import CallRecorder, Figures, OutcomeCounts
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
 from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
@@ -78,6 +80,7 @@ from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_serve
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
 from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
+from homeward.observing import observed
 
 GRACE_SECONDS: Final = 5.0
 
@@ -99,7 +102,7 @@ class Running:
     lookups: Lookups
     youth_keys: FileYouthKeys
     links: Links
-    counts: CallCounts
+    outcomes: OutcomeCounts
     peers: Peers
 
     def directory(self) -> DirectoryView:
@@ -180,26 +183,47 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
             random_bytes=os.urandom,
         ),
         links=Links(),
-        counts=CallCounts(),
+        outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
     )
 
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
-    members, config = running.members, running.config
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
+    async with observed(
+        running.config.telemetry,
+        name="homeward-gateway",
+        counts=call_counts(),
+        others=running.outcomes.readings(),
+        figures=lambda: _figures(running),
+    ) as recorder:
+        await _listen(running, recorder, stop)
+
+
+async def _figures(running: Running) -> Figures:
+    ledger, now = running.members.ledger, utc_now()
+    common = holder_figures(
+        log_size=(await asyncio.to_thread(ledger.reader.tree)).size,
+        chain=running.members.server.current().chain,
+        ready=running.members.office.view() is not None,
+        now=now,
+    )
+    index = await ledger.read(read_index_figures)
+    return {**common, **index_figures(index, linked=running.links.connected(), now=now)}
+
+
+async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
+    members, config = running.members, running.config
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
-        _edge(running, Listener.GATEWAY, running.peers),
+        _edge(running, recorder, Listener.GATEWAY, running.peers),
         config.listen,
         mutual_tls(members.server, members.client_roots),
         _services(running),
     )
-    enrollment = await _serve_enrollment(running)
-    admin = await serve_admin(
-        running.state.admin_socket, AdminServicer(members.administration), recorder=running.counts
-    )
+    enrollment = await _serve_enrollment(running, recorder)
+    admin = await serve_admin(running.state.admin_socket, AdminServicer(members.administration), recorder=recorder)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
@@ -216,22 +240,22 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
             await task
 
 
-async def _serve_enrollment(running: Running) -> Served:
+async def _serve_enrollment(running: Running, recorder: CallRecorder) -> Served:
     state = running.state
     return await serve(
-        _edge(running, Listener.ENROLLMENT, None),
+        _edge(running, recorder, Listener.ENROLLMENT, None),
         running.config.enroll_listen,
         server_tls(state.read_secret("enroll.key"), state.certificate("enroll").read_bytes()),
         [_adding(add_EnrollmentServiceServicer_to_server, EnrollmentServicer(running.members.enrollment))],
     )
 
 
-def _edge(running: Running, listener: Listener, peers: Peers | None) -> Edge:
+def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: Peers | None) -> Edge:
     recorded = running.config.sandbox.record_messages
     return Edge(
         listener=listener,
         peers=peers,
-        recorder=running.counts,
+        recorder=recorder,
         reflection=running.config.demo and listener is Listener.GATEWAY,
         messages=MessageRecorder(recorded) if recorded is not None else None,
     )
@@ -255,6 +279,7 @@ def _services(running: Running) -> list[Add]:
         machine=machine,
         pairwise=setting.pairwise,
         policy_version=running.policy.version,
+        outcomes=running.outcomes,
         now=utc_now,
     )
     link = LinkServicer(

@@ -6,7 +6,7 @@
 4. a role that may call the method at all
 5. the request, parsed strictly: no unknown field, every rule of the .proto
 6. the handler
-7. its errors become constant statuses; one line of log per call
+7. its errors become constant statuses; one count and one line of log per call
 
 The broad `except` is here and nowhere else in the adapter: whatever a handler raises becomes INTERNAL without text,
 because grpcio would send the text to the peer (SECURITY §0.2).
@@ -29,6 +29,8 @@ from adapters.local.status import INTERNAL, status_of
 from adapters.node.send import Deadline
 from adapters.staff import Staff, StaffTokens, bearer
 from gateway.protocol.parse import MalformedMessage, parse
+from homeward.counting import CANCELLED, OK, CallRecorder
+from homeward.counting import INTERNAL as INTERNAL_REASON
 
 DEFAULT_SECONDS: Final = 30.0
 MAX_SECONDS: Final = 60.0
@@ -58,8 +60,9 @@ def current_call() -> LocalCall:
 class LocalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Wraps every handler of the local endpoint."""
 
-    def __init__(self, tokens: StaffTokens, *, sandbox: bool = False) -> None:
+    def __init__(self, tokens: StaffTokens, *, recorder: CallRecorder, sandbox: bool = False) -> None:
         self._tokens = tokens
+        self._recorder = recorder
         self._sandbox = sandbox
         self._types: Mapping[str, type[Message]] = request_types()
 
@@ -93,9 +96,12 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             try:
                 request = await self._admit(data, context, name, row)
                 reply = await inner(request, context)
+            except asyncio.CancelledError:
+                self._ended(name, CANCELLED, started)
+                raise
             except Exception as failure:  # noqa: BLE001 - the one place (module docstring)
-                await context.abort_with_status(_status(failure, name, started))
-            _log(name, "OK", started)
+                await context.abort_with_status(self._failed(failure, name, started))
+            self._ended(name, OK, started)
             return reply
 
         return call
@@ -109,11 +115,28 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 request = await self._admit(data, context, name, row)
                 async for reply in inner(request, context):
                     yield reply
+            except asyncio.CancelledError:
+                self._ended(name, CANCELLED, started)
+                raise
             except Exception as failure:  # noqa: BLE001 - the one place (module docstring)
-                await context.abort_with_status(_status(failure, name, started))
-            _log(name, "OK", started)
+                await context.abort_with_status(self._failed(failure, name, started))
+            self._ended(name, OK, started)
 
         return call
+
+    def _failed(self, failure: Exception, name: str, started: float) -> grpc.Status:
+        if isinstance(failure, Error):
+            self._ended(name, failure.reason, started)
+            return status_of(failure)
+        # The type alone: an exception's text may hold what the handler was working on.
+        log.error("handler failed", extra={"method": name, "exception_type": type(failure).__name__})
+        self._ended(name, INTERNAL_REASON, started)
+        return INTERNAL
+
+    def _ended(self, name: str, reason: str, started: float) -> None:
+        seconds = time.monotonic() - started
+        self._recorder.record(name, reason, seconds)
+        log.info("call", extra={"method": name, "reason": reason, "milliseconds": int(seconds * 1000)})
 
     async def _admit(self, data: bytes, context: Any, name: str, row: Method) -> Message:
         deadline = _deadline(context, row)
@@ -134,17 +157,3 @@ def _deadline(context: Any, row: Method) -> Deadline:
     given = DEFAULT_SECONDS if remaining is None else min(remaining, MAX_SECONDS)
     seconds = MAX_SECONDS if row.stays_open else given
     return Deadline(clock() + seconds - _MARGIN_SECONDS, clock)
-
-
-def _status(failure: Exception, name: str, started: float) -> grpc.Status:
-    if isinstance(failure, Error):
-        _log(name, failure.reason, started)
-        return status_of(failure)
-    # The type alone: an exception's text may hold what the handler was working on.
-    log.error("handler failed", extra={"method": name, "exception_type": type(failure).__name__})
-    return INTERNAL
-
-
-def _log(name: str, reason: str, started: float) -> None:
-    milliseconds = int((time.monotonic() - started) * 1000)
-    log.info("call", extra={"method": name, "reason": reason, "milliseconds": milliseconds})

@@ -30,6 +30,7 @@ from adapters.local.tls import local_tls
 from adapters.staff import StaffTokens
 from gateway.protocol.channel import SERVER_OPTIONS
 from gateway.protocol.strict_yaml import StrictModel
+from homeward.counting import CallRecorder
 from homeward.county.v1 import access_pb2, access_pb2_grpc, authority_pb2_grpc, missing_pb2_grpc, placement_pb2_grpc
 
 MAX_CALLS: Final = 64
@@ -85,6 +86,7 @@ async def serve(
     staff: StaffTokens,
     status: Callable[[], access_pb2.GetStatusResponse],
     state: Path,
+    recorder: CallRecorder,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LocalServer:
     """The endpoint, listening. `state` is the adapter's state directory.
@@ -94,7 +96,7 @@ async def serve(
     check_complete()
     server = aio.server(
         ThreadPoolExecutor(max_workers=1),
-        interceptors=(LocalInterceptor(staff, sandbox=config.sandbox),),
+        interceptors=(LocalInterceptor(staff, recorder=recorder, sandbox=config.sandbox),),
         options=SERVER_OPTIONS,
         maximum_concurrent_rpcs=MAX_CALLS,
     )

@@ -20,8 +20,8 @@ from gateway.rpc.interceptor import EdgeInterceptor
 from gateway.rpc.methods import Listener
 from gateway.rpc.wellformed import check_request
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
-from gateway.telemetry import CallRecorder
 from gateway.tokens.custody import CustodianAdministration
+from homeward.counting import CallRecorder
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import (
     AdminServiceServicer,

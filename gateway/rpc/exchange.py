@@ -21,6 +21,7 @@ from gateway.rpc.incoming import admitted, batch_item, call_of, flag_query, on_r
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.wellformed import check_request
+from homeward.counting import OutcomeCounts
 from homeward.gateway.v1 import exchange_pb2 as pb
 from homeward.gateway.v1 import exchange_pb2_grpc
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -39,6 +40,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         machine: MachineCalls,
         pairwise: Pairwise,
         policy_version: str,
+        outcomes: OutcomeCounts,
         now: Callable[[], datetime],
     ) -> None:
         self._exchange = exchange
@@ -46,6 +48,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self._machine = machine
         self._pairwise = pairwise
         self._policy_version = policy_version
+        self._outcomes = outcomes
         self._now = now
         self._replies = Replies(now)
 
@@ -104,13 +107,18 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     async def _flag(self, caller: Caller, query: Query) -> pb.CheckFlagResponse:
         async def work() -> bytes:
-            result = await self._exchange.run(caller, query)
+            result = await self._run(caller, query)
             return self._flag_response(caller, result).SerializeToString()
 
         return pb.CheckFlagResponse.FromString(await self._replies.once(caller, query, work))
 
     async def _records(self, caller: Caller, query: Query) -> bytes:
-        return self._records_response(caller, await self._exchange.run(caller, query)).SerializeToString()
+        return self._records_response(caller, await self._run(caller, query)).SerializeToString()
+
+    async def _run(self, caller: Caller, query: Query) -> Result:
+        result = await self._exchange.run(caller, query)
+        self._outcomes.record(caller.claims.purpose, result.decision.outcome)
+        return result
 
     def _flag_response(self, caller: Caller, result: Result) -> pb.CheckFlagResponse:
         decision, candidate = result.decision, result.found.candidate

@@ -5,7 +5,7 @@
 3. the peer: TLS, certificate, time, deny-list (`peer`)
 4. the peer's kind may call the method (`methods`)
 5. the handler
-6. its errors become constant statuses (`status`); one line of log and one count per call
+6. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
 The only broad `except` of the code base: whatever a handler raises becomes INTERNAL
 without text, because grpcio would send the text to the peer (SECURITY §0.2).
@@ -13,6 +13,7 @@ without text, because grpcio would send the text to the peer (SECURITY §0.2).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +29,8 @@ from gateway.rpc.methods import METHODS, Listener, Method, Proof
 from gateway.rpc.peer import Peer, Peers
 from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.status import INTERNAL, status_of
-from gateway.telemetry import CallRecorder
+from homeward.counting import CANCELLED, OK, CallRecorder
+from homeward.counting import INTERNAL as INTERNAL_REASON
 
 MAX_DEADLINE_SECONDS: Final = 60.0
 _HEALTH: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
@@ -109,11 +111,12 @@ class EdgeInterceptor(_Interceptor):
                 if self._messages is not None:
                     self._messages.record(name, request)
                 reply = await inner(request, context)
+            except asyncio.CancelledError:
+                self._recorder.record(name, CANCELLED, time.monotonic() - started)
+                raise
             except Exception as failure:
-                status, reason = _status(failure, name)
-                self._recorder.record(name, reason, time.monotonic() - started)
-                await context.abort_with_status(status)
-            self._recorder.record(name, "OK", time.monotonic() - started)
+                await context.abort_with_status(self._failed(failure, name, started))
+            self._recorder.record(name, OK, time.monotonic() - started)
             return reply
 
         return call
@@ -128,13 +131,26 @@ class EdgeInterceptor(_Interceptor):
                     request = _recorded(request, name, self._messages)
                 async for reply in inner(request, context):
                     yield reply
+            except asyncio.CancelledError:
+                self._recorder.record(name, CANCELLED, time.monotonic() - started)
+                raise
             except Exception as failure:
-                status, reason = _status(failure, name)
-                self._recorder.record(name, reason, time.monotonic() - started)
-                await context.abort_with_status(status)
-            self._recorder.record(name, "OK", time.monotonic() - started)
+                await context.abort_with_status(self._failed(failure, name, started))
+            self._recorder.record(name, OK, time.monotonic() - started)
 
         return call
+
+    def _failed(self, failure: Exception, name: str, started: float) -> grpc.Status:
+        seconds = time.monotonic() - started
+        told = {"method": name, "milliseconds": int(seconds * 1000)}
+        if isinstance(failure, Error):
+            self._recorder.record(name, failure.reason, seconds)
+            log.info("call refused", extra=told | {"reason": failure.reason})
+            return status_of(failure)
+        self._recorder.record(name, INTERNAL_REASON, seconds)
+        # The type alone: an exception's text may hold what the handler was working on.
+        log.error("handler failed", extra=told | {"exception_type": type(failure).__name__})
+        return INTERNAL
 
     def _admit(self, name: str, context: Any) -> None:
         row = METHODS.get(name)
@@ -173,11 +189,3 @@ def _check_deadline(context: Any) -> None:
 def _check_kind(row: Method, kind: ChannelKind) -> None:
     if kind not in row.callers:
         raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
-
-
-def _status(failure: Exception, name: str) -> tuple[Any, str]:
-    if isinstance(failure, Error):
-        return status_of(failure), failure.reason
-    # The type alone: an exception's text may hold what the handler was working on.
-    log.error("handler failed", extra={"method": name, "exception_type": type(failure).__name__})
-    return INTERNAL, "INTERNAL"

@@ -17,7 +17,7 @@ from gateway.rpc.interceptor import EdgeInterceptor
 from gateway.rpc.methods import METHODS, Listener, check_complete
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
-from gateway.telemetry import CallRecorder
+from homeward.counting import CallRecorder
 
 # Beyond this the library refuses at once with RESOURCE_EXHAUSTED instead of queueing (SECURITY §3.5).
 MAX_CONCURRENT_CALLS: Final = 1024

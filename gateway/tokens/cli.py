@@ -7,6 +7,7 @@ shows one to copy before it was typed.
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from gateway.tokens.share_file import DealtShare
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceStub
+from homeward.logs import log_to
 
 if TYPE_CHECKING:  # the stubs of the generated module know this name, the module does not
     from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceAsyncStub
@@ -194,6 +196,7 @@ def status(directory: Path, as_json: bool) -> None:
 @_DIRECTORY
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
+    log_to(sys.stderr)
     state = State(directory, KIND)
     try:
         asyncio.run(serve_custodian(directory, now=_utc_now, random_bytes=os.urandom, announce=click.echo))

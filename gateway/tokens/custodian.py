@@ -39,13 +39,15 @@ from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.server import Edge
 from gateway.rpc.token import TokenServicer
 from gateway.state import State
-from gateway.telemetry import CallCounts
+from gateway.telemetry import call_counts, holder_figures
 from gateway.tokens.countersign import Countersigning, Custody
 from gateway.tokens.custody import CustodianAdministration
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.founding import GATEWAY_CARD
 from gateway.tokens.share_file import DealtShare, read_share
+from homeward.counting import CallRecorder, Figures
 from homeward.gateway.v1.directory_pb2 import KeyHolder
+from homeward.observing import observed
 
 KIND: Final = "custodian"
 GRACE_SECONDS: Final = 5.0
@@ -140,21 +142,44 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
             state, group=load_ristretto(), now=now, random_bytes=random_bytes, on_stop=stopped
         )
         try:
-            await _listen(custodian, state, ended, now=now, announce=announce)
+            await _serve(custodian, state, ended, now=now, announce=announce)
         finally:
             await custodian.ledger.close()
     if failed.is_set():
         raise LogStopped
 
 
-async def _listen(
+async def _serve(
     custodian: Custodian, state: State, ended: asyncio.Event, *, now: Clock, announce: Callable[[str], None]
 ) -> None:
-    config, gateway, counts = custodian.config, custodian.gateway, CallCounts()
+    async def figures() -> Figures:
+        return holder_figures(
+            log_size=(await asyncio.to_thread(custodian.ledger.reader.tree)).size,
+            chain=custodian.server.current().chain,
+            ready=custodian.countersigning.view() is not None,
+            now=now(),
+        )
+
+    async with observed(
+        custodian.config.telemetry, name="homeward-custodian", counts=call_counts(), others={}, figures=figures
+    ) as recorder:
+        await _listen(custodian, state, ended, recorder, now=now, announce=announce)
+
+
+async def _listen(
+    custodian: Custodian,
+    state: State,
+    ended: asyncio.Event,
+    recorder: CallRecorder,
+    *,
+    now: Clock,
+    announce: Callable[[str], None],
+) -> None:
+    config, gateway = custodian.config, custodian.gateway
     gateway_uri = ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri
-    admin = await serve_admin(state.admin_socket, CustodianAdminServicer(custodian.administration), recorder=counts)
+    admin = await serve_admin(state.admin_socket, CustodianAdminServicer(custodian.administration), recorder=recorder)
     server = await serve_custodian(
-        _edge(custodian, counts, now=now),
+        _edge(custodian, recorder, now=now),
         config.listen,
         credential=custodian.server,
         client_roots=gateway.ca.encode(),
@@ -169,7 +194,7 @@ async def _listen(
     state.admin_socket.unlink(missing_ok=True)
 
 
-def _edge(custodian: Custodian, counts: CallCounts, *, now: Clock) -> Edge:
+def _edge(custodian: Custodian, recorder: CallRecorder, *, now: Clock) -> Edge:
     recorded = custodian.config.sandbox.record_messages
     return Edge(
         listener=Listener.CUSTODIAN,
@@ -178,7 +203,7 @@ def _edge(custodian: Custodian, counts: CallCounts, *, now: Clock) -> Edge:
             is_denied=lambda name: _is_suspended(custodian.countersigning, name),
             now=now,
         ),
-        recorder=counts,
+        recorder=recorder,
         messages=MessageRecorder(recorded) if recorded is not None else None,
         max_message_bytes=MAX_DIRECTORY_BYTES,
     )

@@ -15,6 +15,7 @@ from types import MappingProxyType, TracebackType
 import click
 
 from homeward.failure import CommandFailure, ExitCode
+from homeward.logs import quiet_grpc
 
 GROUP = "homeward.commands"
 
@@ -88,6 +89,7 @@ def homeward(debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits with its status; nothing prints a traceback unless it was asked for."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    quiet_grpc()
     _survive_narrow_consoles()
     if os.environ.get("HOMEWARD_DEBUG", "") in ("", "0"):
         # A hook rather than a broad except: what is unexpected still ends the process at once.

@@ -21,7 +21,7 @@ from gateway.rpc import methods
 from gateway.rpc.methods import FILES, METHODS, MethodTableIncomplete, check_complete
 from gateway.rpc.server import Edge, serve
 from gateway.state import State
-from gateway.telemetry import CallCounts
+from gateway.telemetry import call_counts
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from tests.adversarial.identities import forge, uri
 from tests.adversarial.outcome import read
@@ -189,6 +189,6 @@ async def test_a_server_without_a_row_for_a_method_does_not_start(monkeypatch: p
     check_complete()
     short = {name: row for name, row in METHODS.items() if not name.endswith("/CheckFlag")}
     monkeypatch.setattr(methods, "METHODS", short)
-    edge = Edge(listener=methods.Listener.GATEWAY, peers=None, recorder=CallCounts())
+    edge = Edge(listener=methods.Listener.GATEWAY, peers=None, recorder=call_counts())
     with pytest.raises(MethodTableIncomplete, match=r"/homeward\.gateway\.v1\.ExchangeService/CheckFlag"):
         await serve(edge, "127.0.0.1:0", grpc.ssl_server_credentials([(b"", b"")]), [])

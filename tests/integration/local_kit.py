@@ -33,8 +33,10 @@ from adapters.node.store import Store, open_store
 from adapters.records import LocalSubjectId
 from adapters.staff import StaffConfig, StaffTokens
 from adapters.staff_keys import JwksConfig, key_set
+from adapters.telemetry import call_counts
 from gateway.protocol.channel import client_options
 from gateway.protocol.names import SubjectHandle
+from homeward.counting import CallRecorder
 from homeward.county.v1 import county_pb2, missing_pb2
 from homeward.county.v1.access_pb2 import GetStatusResponse
 from homeward.gateway.v1 import codes_pb2 as codes
@@ -120,7 +122,9 @@ class County:
 
 
 @asynccontextmanager
-async def county(directory_: Path, gateway: FakeGateway | None = None, **config: Any) -> AsyncIterator[County]:
+async def county(
+    directory_: Path, gateway: FakeGateway | None = None, recorder: CallRecorder | None = None, **config: Any
+) -> AsyncIterator[County]:
     """The adapter, listening on a free port of loopback."""
     made, tokens = gateway or FakeGateway(), Tokens()
     store = open_store(directory_ / "adapter.db")
@@ -139,6 +143,7 @@ async def county(directory_: Path, gateway: FakeGateway | None = None, **config:
         staff=staff,
         status=lambda: GetStatusResponse(agency=ASKER, link_up=True),
         state=directory_,
+        recorder=recorder or call_counts(),
         now=lambda: datetime.now(UTC),
     )
     ca = (directory_ / "local-tls" / "ca.pem").read_bytes()

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import logging
 import secrets
 from dataclasses import replace
 from datetime import UTC, timedelta
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -30,7 +28,6 @@ from adapters.keyring import (
     load_keyring,
     write_keyring,
 )
-from adapters.logs import JsonLines
 from adapters.membership import MembershipInvalid, parse_membership, read_membership, write_membership
 from adapters.node.renew import IdentityLocked, Renewer, due
 from adapters.node.rpcs import RENEW_CERTIFICATE, A, CallFailed, CallFault, Q, Rpc
@@ -280,31 +277,3 @@ def test_text_that_is_no_membership_is_refused() -> None:
         with pytest.raises(MembershipInvalid):
             parse_membership(text)
     assert replace(membership(SOURCE), generation=2) == membership(SOURCE).renewed(2)
-
-
-# --- log lines
-
-
-def test_a_log_line_holds_constants_and_allowed_keys_only() -> None:
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-    for name in ("adapters.node.respond", "sqlalchemy.engine"):
-        record = logging.LogRecord(name, logging.ERROR, "f", 1, "canary %s", ("Zzyzx",), None)
-        record.reason, record.youth = "RECEIPT_OLD", "Zzyzx"
-        handler.handle(record)
-    ours, theirs = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert (ours["message"], ours["reason"]) == ("canary %s", "RECEIPT_OLD")
-    # What a library words itself may quote a statement with its values.
-    assert theirs["message"] == "error"
-    assert "Zzyzx" not in stream.getvalue()
-
-
-def test_of_an_exception_only_its_type_is_logged() -> None:
-    try:
-        raise ValueError("Zzyzx")
-    except ValueError as error:
-        record = logging.LogRecord("adapters.x", logging.ERROR, "f", 1, "failed", (), (type(error), error, None))
-    line = JsonLines().format(record)
-    assert json.loads(line)["exception"] == "ValueError"
-    assert "Zzyzx" not in line

@@ -15,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"gateway": ROOT, "adapters": ROOT, "audit": ROOT, "deploy": ROOT, "homeward": ROOT / "proto"}
 
 MESSAGES = ("homeward.gateway.v1", "homeward.audit.v1")
+COMMON = ("homeward.failure", "homeward.counting", "homeward.observed", "homeward.observing", "homeward.logs")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
-    "gateway": ("gateway", "audit", "homeward.failure", *MESSAGES),
+    "gateway": ("gateway", "audit", *COMMON, *MESSAGES),
     "gateway.protocol": ("gateway.protocol", *MESSAGES),
     "adapters": ("adapters", "gateway.protocol", "audit", "homeward"),
     "deploy": ("deploy", "homeward"),
@@ -47,6 +48,12 @@ MAY_SPEAK_GRPC = (
     "adapters.cli",
     "deploy.demo",
 )
+# Telemetry is wired in one place, which those that assemble a process call.
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "opentelemetry": ("homeward.otlp",),
+    "homeward.otlp": ("homeward.observing",),
+    "homeward.observing": ("gateway.wiring", "gateway.tokens.custodian", "adapters.service"),
+}
 OURS = ("gateway", "adapters", "audit", "deploy", "homeward", "buf", "tests")
 
 
@@ -83,6 +90,9 @@ def complaint(module: str, name: str) -> str | None:
     if speaks_grpc(name):
         allowed = any(is_within(module, room) for room in MAY_SPEAK_GRPC)
         return None if allowed else "only the edges speak gRPC"
+    for wired, rooms in ONLY_IN.items():
+        if is_within(name, wired) and module not in rooms:
+            return f"only {', '.join(rooms)} may wire telemetry"
     if name.split(".")[0] not in OURS:
         return None
     room = max((row for row in MAY_IMPORT if is_within(module, row)), key=len)
@@ -130,6 +140,9 @@ PLANTED = [
     ("deploy/demo/cli.py", "from gateway.wiring import build"),
     ("deploy/bootstrap.py", "from homeward import failure"),
     ("homeward/command.py", "import gateway.cli"),
+    ("gateway/rpc/interceptor.py", "from opentelemetry import trace"),
+    ("adapters/node/node.py", "def late():\n    from homeward import otlp"),
+    ("gateway/exchange/spine.py", "from homeward.observing import observed"),
 ]
 
 
@@ -149,6 +162,7 @@ ALLOWED = [
     ("adapters/node/link.py", "from grpc import aio\nfrom gateway.protocol import sealing"),
     ("adapters/local/server.py", "from homeward.county.v1 import county_pb2_grpc"),
     ("gateway/cli.py", "from homeward.failure import CommandFailure\nfrom gateway.wiring import build"),
+    ("gateway/wiring.py", "from homeward.observing import observed"),
 ]
 
 

@@ -55,6 +55,7 @@ from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.youth_keys import FileYouthKeys
+from gateway.telemetry import outcome_counts
 from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2
 from homeward.gateway.v1.envelope_pb2 import Evidence
 from tests.unit.exchange.spine_parts import (
@@ -138,6 +139,7 @@ class World:
             machine=MachineCalls(self.directory, self.clock),
             pairwise=pairwise,
             policy_version=self.policy.version,
+            outcomes=outcome_counts(),
             now=self.clock,
         )
 

@@ -69,6 +69,7 @@ from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.youth_keys import FileYouthKeys
+from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.audit.v1.log_pb2 import EntryFilter
@@ -375,6 +376,7 @@ class World:
             machine=machine,
             pairwise=pairwise,
             policy_version=self.policy.version,
+            outcomes=outcome_counts(),
             now=now,
         )
 
