@@ -23,7 +23,6 @@ LocalSubjectId = NewType("LocalSubjectId", str)
 CountyFips = NewType("CountyFips", str)
 """Five-digit county FIPS code with the state, for example `06075`."""
 
-_FIPS: Final = re.compile(r"[0-9]{5}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -178,13 +177,6 @@ def masked_code(group: SettingGroup, code: SettingCode | None) -> SettingCode | 
     name the hospital.
     """
     return None if group is SettingGroup.OTHER_SETTING else code
-
-
-def parse_county_fips(text: str) -> CountyFips:
-    """The text is five ASCII digits. Raises `RecordError` otherwise."""
-    if _FIPS.fullmatch(text) is None:
-        raise RecordError("county: five digits of state and county FIPS code")
-    return CountyFips(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,9 +139,9 @@ class Requester:
             await self._keep(question.request_id, result.decision, result.release)
             if sealed is None:
                 return result
-            return await self._open(question, result, sealed, payload)
+            return await self._open(question, result, sealed)
 
-    async def _open(self, question: Question, result: RecordResult, sealed: Sealed, payload: bytes) -> RecordResult:
+    async def _open(self, question: Question, result: RecordResult, sealed: Sealed) -> RecordResult:
         try:
             answer = open_sealed(sealed, self.seal_key)
         except BindingFailed as exc:

@@ -44,7 +44,6 @@ class Kind(StrEnum):
     DIRECTORY_SIGNED = "directory.signed"
     COUNTY_ADMITTED = "county.admitted"
     PEPPER_OFFERED = "pepper.offered"
-    LOG_CREATED = "log.created"
 
 
 ALLOW: Final = "ALLOW"

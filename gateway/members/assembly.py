@@ -47,7 +47,6 @@ class Members:
 
     ledger: Ledger
     store: SqliteStore
-    log_signer: LogSigner
     share: DealtShare
     denied: DenyList
     office: DirectoryOffice
@@ -147,7 +146,6 @@ async def open_members(
     return Members(
         ledger=ledger,
         store=store,
-        log_signer=signer,
         share=keys.share,
         denied=denied,
         office=office,

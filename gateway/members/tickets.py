@@ -8,7 +8,7 @@ exactly one can succeed. The database holds the ticket's SHA-256 alone: who read
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import and_, bindparam, func, insert, select, update
@@ -23,8 +23,6 @@ from gateway.protocol.names import AgencyId, AgencyKind, county_of
 from gateway.store import tables
 
 TICKET_BYTES: Final = 32
-LONGEST_LIFE: Final = timedelta(hours=24)
-SHORTEST_LIFE: Final = timedelta(minutes=1)
 
 _T = tables.ticket.c
 _INSERT: Final = Statement(

@@ -28,7 +28,6 @@ OWNER_KINDS: Final = frozenset({AgencyKind.CWA, AgencyKind.PROB})
 """Kinds that can have court-ordered placement and care, and so own an episode (DOMAIN §4a row 2)."""
 DUTY_PERIOD: Final = timedelta(hours=24)
 """From learning of the absence to each report (42 USC 671(a)(35); WIC 16501.35)."""
-WARN_AFTER: Final = timedelta(hours=12)
 DUTIES: Final = (
     DUTY_LAW_ENFORCEMENT_REPORT,
     DUTY_NCMEC_REPORT,
@@ -96,8 +95,6 @@ class DueDuty:
     duty: int
     """`Duty` of the protocol."""
     due: datetime
-    warned: bool
-    """Whether more than half of its time is over."""
     overdue: bool
 
 
@@ -114,8 +111,4 @@ def is_late(learned: datetime, reported: datetime) -> bool:
 def open_duties(learned: datetime, settled: frozenset[int], now: datetime) -> tuple[DueDuty, ...]:
     """Duties that are neither done nor inapplicable, with the time each falls due."""
     due = learned + DUTY_PERIOD
-    return tuple(
-        DueDuty(duty, due, warned=now >= learned + WARN_AFTER, overdue=now > due)
-        for duty in DUTIES
-        if duty not in settled
-    )
+    return tuple(DueDuty(duty, due, overdue=now > due) for duty in DUTIES if duty not in settled)

@@ -325,35 +325,4 @@ def parse_role(text: str) -> Role:
     return role
 
 
-def parse_subject_handle(data: bytes) -> SubjectHandle:
-    """The bytes are a subject handle. Raises `NameSyntaxError` unless there are 16."""
-    return SubjectHandle(_opaque(data, "subject handle"))
-
-
-def parse_token(data: bytes) -> Token:
-    """The bytes are a token. Raises `NameSyntaxError` unless there are 16."""
-    return Token(_opaque(data, "token"))
-
-
-def parse_request_id(data: bytes) -> RequestId:
-    """The bytes are a request id. Raises `NameSyntaxError` unless there are 16."""
-    return RequestId(_opaque(data, "request id"))
-
-
-def parse_authority_id(data: bytes) -> AuthorityId:
-    """The bytes are an authority id. Raises `NameSyntaxError` unless there are 16."""
-    return AuthorityId(_opaque(data, "authority id"))
-
-
-def parse_flag_id(data: bytes) -> FlagId:
-    """The bytes are a flag id. Raises `NameSyntaxError` unless there are 16."""
-    return FlagId(_opaque(data, "flag id"))
-
-
-def _opaque(data: bytes, what: str) -> bytes:
-    if len(data) != OPAQUE_LENGTH:
-        raise NameSyntaxError(f"{what}: exactly {OPAQUE_LENGTH} bytes")
-    return bytes(data)
-
-
 _KNOWN_ROLES: Final = frozenset(ROLES)

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 KEY_ID_LENGTH: Final = 16
 PUBLIC_KEY_LENGTH: Final = 32
-SIGNATURE_LENGTH: Final = 64
 
 
 class SignatureInvalid(Exception):

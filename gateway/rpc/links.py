@@ -16,10 +16,6 @@ from homeward.gateway.v1.link_pb2 import ConnectResponse, DirectoryChanged, Goin
 QUEUE_LIMIT: Final = 128
 
 
-class LinkClosed(Exception):
-    """The link ended: replaced by a newer one, or the gateway is stopping."""
-
-
 class Link:
     """One open link. One event loop uses it."""
 

@@ -89,16 +89,12 @@ def test_a_report_is_late_after_24_hours(hours: float, late: bool) -> None:
     assert is_late(LEARNED, LEARNED + timedelta(hours=hours)) is late
 
 
-@pytest.mark.parametrize(
-    ("hours", "warned", "overdue"), [(1, False, False), (12, True, False), (24, True, False), (25, True, True)]
-)
-def test_every_duty_falls_due_24_hours_after_learning_and_warns_at_half(
-    hours: int, warned: bool, overdue: bool
-) -> None:
+@pytest.mark.parametrize(("hours", "overdue"), [(1, False), (24, False), (25, True)])
+def test_every_duty_falls_due_24_hours_after_learning(hours: int, overdue: bool) -> None:
     duties = open_duties(LEARNED, frozenset(), LEARNED + timedelta(hours=hours))
     assert [each.duty for each in duties] == list(DUTIES)
     for each in duties:
-        assert (each.due, each.warned, each.overdue) == (LEARNED + timedelta(hours=24), warned, overdue)
+        assert (each.due, each.overdue) == (LEARNED + timedelta(hours=24), overdue)
 
 
 def test_a_duty_that_was_done_or_does_not_apply_is_no_longer_open() -> None:

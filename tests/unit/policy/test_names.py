@@ -15,12 +15,7 @@ from gateway.protocol.names import (
     Role,
     county_of,
     parse_agency_id,
-    parse_authority_id,
-    parse_flag_id,
-    parse_request_id,
     parse_role,
-    parse_subject_handle,
-    parse_token,
 )
 from gateway.protocol.policy.fieldsets import ACK, call_of, expand, mask_of, members, without
 
@@ -40,17 +35,6 @@ def test_any_other_agency_id_is_refused_without_quoting_it(text: str) -> None:
     with pytest.raises(NameSyntaxError) as refused:
         parse_agency_id(text)
     assert not text or text not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "parse", [parse_subject_handle, parse_token, parse_request_id, parse_authority_id, parse_flag_id]
-)
-def test_an_opaque_identifier_has_sixteen_bytes(parse: object) -> None:
-    assert callable(parse)
-    assert parse(b"x" * 16) == b"x" * 16
-    for length in (0, 15, 17):
-        with pytest.raises(NameSyntaxError):
-            parse(b"x" * length)
 
 
 def test_every_kind_has_its_roles_and_a_role_belongs_to_one_kind() -> None:
