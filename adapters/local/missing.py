@@ -175,8 +175,8 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         while True:
             stored = await asyncio.to_thread(self._at.alerts.after, cursor)
             for each in stored:
-                yield await asyncio.to_thread(self._alert, each.message)
-                cursor = each.message.sequence
+                yield await asyncio.to_thread(self._alert, each)
+                cursor = each.sequence
             if not stored:
                 if not request.follow:
                     return

@@ -6,7 +6,6 @@ is a second cursor, of the county's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -30,14 +29,6 @@ class Arrival(StrEnum):
     """It was here before; it may be acknowledged again."""
     GAP = "GAP"
     """At least one before it is missing; it was not stored and must not be acknowledged."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAlert:
-    """An alert as it was received, and when."""
-
-    message: Alert
-    stored_ms: int
 
 
 class Alerts:
@@ -71,11 +62,11 @@ class Alerts:
         with self._store.write() as connection:
             put_setting(connection, _RESYNCED, str(first - 1).encode())
 
-    def after(self, sequence: int) -> Sequence[StoredAlert]:
+    def after(self, sequence: int) -> Sequence[Alert]:
         """Up to `PAGE` alerts after this one, in order."""
         query = select(alert).where(alert.c.sequence > sequence).order_by(alert.c.sequence).limit(PAGE)
         with self._store.read() as connection:
-            return [StoredAlert(Alert.FromString(row.message), row.store_ms) for row in connection.execute(query)]
+            return [Alert.FromString(row.message) for row in connection.execute(query)]
 
     def note(self, sequence: int) -> None:
         """A person took note of everything up to this sequence; never taken back."""

@@ -250,7 +250,7 @@ async def test_an_alert_is_on_disk_before_it_is_acknowledged(tmp_path: Path, aut
         stored.set_result(run.alerts)
         await wait_for(lambda: len(seen) == 2)
         assert seen == [(1, 1), (2, 2)]
-        assert [each.message.sequence for each in run.alerts.after(0)] == [1, 2]
+        assert [each.sequence for each in run.alerts.after(0)] == [1, 2]
         assert run.alerts.open_count() == 2
         run.alerts.note(1)
         assert run.alerts.open_count() == 1
