@@ -56,8 +56,7 @@ def current_call() -> LocalCall:
     return _CALL.get()
 
 
-# Generic in the stubs only: at run time the class cannot be subscripted.
-class LocalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+class LocalInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of the local endpoint."""
 
     def __init__(self, tokens: StaffTokens, *, recorder: CallRecorder, sandbox: bool = False) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]
+from grpc_health.v1.health import aio as health_aio
 from pydantic import Field, model_validator
 
 from adapters.local.access import AccessLogServicer, StatusServicer

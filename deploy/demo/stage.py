@@ -100,7 +100,7 @@ class Alerts:
 
     def close(self) -> None:
         """The stream is closed."""
-        self._stream.cancel()  # type: ignore[no-untyped-call]
+        self._stream.cancel()
         self._thread.join(timeout=CALL_SECONDS)
 
     def _read(self) -> None:

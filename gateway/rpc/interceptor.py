@@ -18,7 +18,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import grpc
 
@@ -46,14 +46,7 @@ def current_peer() -> Peer:
     return _PEER.get()
 
 
-if TYPE_CHECKING:
-    _Interceptor = grpc.aio.ServerInterceptor[Any, Any]
-else:
-    # Generic in its stubs only.
-    _Interceptor = grpc.aio.ServerInterceptor
-
-
-class EdgeInterceptor(_Interceptor):
+class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of one listener."""
 
     def __init__(
@@ -73,9 +66,9 @@ class EdgeInterceptor(_Interceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler, wrapped; for an unknown name the library's own UNIMPLEMENTED."""
         handler = await continuation(details)
         if handler is None:

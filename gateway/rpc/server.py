@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]
+from grpc_health.v1.health import aio as health_aio
 
 from gateway.protocol.channel import MAX_MESSAGE_BYTES, SERVER_OPTIONS
 from gateway.rpc.interceptor import EdgeInterceptor

@@ -141,5 +141,5 @@ def _reason(error: aio.AioRpcError) -> str:
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
-            return info.reason[:64]
+            return str(info.reason)[:64]
     return ""

@@ -113,10 +113,12 @@ class Link:
 
     async def _session(self) -> None:
         """One stream, from Hello to its end. Always raises `StreamBroken`, unless cancelled."""
-        method = self.channel.channel.stream_stream(
-            PATH,
-            request_serializer=pb.ConnectRequest.SerializeToString,
-            response_deserializer=pb.ConnectResponse.FromString,
+        method: aio.StreamStreamMultiCallable[pb.ConnectRequest, pb.ConnectResponse] = (
+            self.channel.channel.stream_stream(
+                PATH,
+                request_serializer=pb.ConnectRequest.SerializeToString,
+                response_deserializer=pb.ConnectResponse.FromString,
+            )
         )
         call: Stream = method(request_iterator=None)
         session = _Session(self, call)
