@@ -25,9 +25,9 @@ from adapters.node.send import Deadline
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from adapters.staff import reference_commitment
-from gateway.protocol.authority import token_digest
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.envelope import wrap
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import (
     AgencyId,
     AuthorityId,
@@ -36,7 +36,6 @@ from gateway.protocol.names import (
     Grantor,
     Purpose,
     Role,
-    Token,
 )
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.parse import parse
@@ -46,8 +45,6 @@ from homeward.gateway.v1 import authority_pb2
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject, SubjectTokenDigests
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
-SUBJECT_KEY: Final = "name_dob"
-"""Match key whose tokens name a youth in an authority (proto AuthoritySubject)."""
 _RECORDED: Final = frozenset({"authority.recorded"})
 _REVOKED: Final = frozenset({"authority.revoked"})
 _LISTED: Final = frozenset({"authority.listed"})
@@ -164,9 +161,7 @@ class Registrar:
         if permission.local_id is not None:
             return AuthoritySubject(handle=await self.listing.listed(permission.local_id))
         (tokens,) = await self.tokens([permission.youth])
-        named = [group.tokens for group in tokens.keys if group.present and group.key == SUBJECT_KEY]
-        digests = sorted({token_digest(Token(token)) for group in named for token in group})
-        return AuthoritySubject(token_digests=SubjectTokenDigests(digests=digests))
+        return AuthoritySubject(token_digests=SubjectTokenDigests(digests=sorted(naming_digests(tokens))))
 
     def _message(
         self, identifier: AuthorityId, permission: Permission, subject: AuthoritySubject

@@ -35,17 +35,12 @@ from gateway.protocol.authority import (
     AuthorityStatus,
     Use,
     check,
-    token_digest,
 )
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import decide
 from gateway.protocol.directory import DirectoryView, KeyUnknown, MemberView
-from gateway.protocol.names import (
-    AgencyId,
-    EvidenceKind,
-    FieldSet,
-    Token,
-)
+from gateway.protocol.match_keys import naming_digests
+from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.parse import check as check_message
 from gateway.protocol.policy.facts import (
@@ -60,15 +55,12 @@ from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
 from gateway.protocol.wire_names import from_wire
 from homeward.audit.v1 import log_pb2
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
-from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.exchange_pb2 import RecordsQuery
 from homeward.gateway.v1.link_pb2 import WorkOrder
 
 RECENT: Final = timedelta(minutes=2)
 """How long ago the decision may have been written; an old receipt proves an old decision."""
 MAX_GRANT_LIFE: Final = timedelta(minutes=5)
-NAMING_KEY: Final = "name_dob"
-"""The key whose tokens an authority may name a youth by."""
 SOURCE_FIELD_SETS: Final = frozenset(
     {
         FieldSet.FS2_FLAG_LOCATE,
@@ -271,7 +263,7 @@ def _check_facts(
         agency=requester.agency,
         role=claims.role,
         team_ref_commitment=next((c for kind, c in evidence if kind is EvidenceKind.TEAM_MEMBERSHIP), None),
-        token_digests=_naming_digests(query.tokens),
+        token_digests=naming_digests(query.tokens),
     )
     rebuilt = RequestFacts(
         agency=requester.agency,
@@ -295,11 +287,6 @@ def _worth(authority: Authority | None, use: Use, said: RequestFacts) -> Authori
     # statute does not look at it.
     revoked = said.authority is not None and said.authority.status is AuthorityStatus.REVOKED
     return check(authority, use, said.received_at, revoked=revoked)
-
-
-def _naming_digests(tokens: TokenSet) -> frozenset[bytes]:
-    groups = (group for group in tokens.keys if group.present and group.key == NAMING_KEY)
-    return frozenset(token_digest(Token(token)) for group in groups for token in group.tokens)
 
 
 def _check_decision(

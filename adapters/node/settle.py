@@ -7,18 +7,15 @@ the grant.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from adapters.node.order import Here, VerifiedOrder
 from adapters.node.refusal import OrderRefused, Refusal
 from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import FlagState, Restriction, SubjectHandle, county_of
 from gateway.protocol.policy.facts import YouthFacts
 from homeward.gateway.v1.envelope_pb2 import TokenSet
-
-CORE_KEYS: Final = frozenset({"name_dob", "skeleton_dob"})
-"""Keys on which a question must agree with the registration: anything weaker is another youth."""
 
 
 @dataclass(frozen=True, slots=True)

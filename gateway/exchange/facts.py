@@ -8,10 +8,11 @@ decision.
 from datetime import datetime
 
 from gateway.exchange.call import Caller, Query
-from gateway.exchange.locate import DECISIVE_KEY, Found
-from gateway.protocol.authority import Authority, AuthorityFacts, Use, check, covers_subject, token_digest
+from gateway.exchange.locate import Found
+from gateway.protocol.authority import Authority, AuthorityFacts, Use, check, covers_subject
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import EvidenceKind, Token, county_of
+from gateway.protocol.match_keys import naming_digests
+from gateway.protocol.names import EvidenceKind, county_of
 from gateway.protocol.policy.facts import RequestFacts, YouthFacts
 
 
@@ -20,14 +21,13 @@ def authority_facts(
 ) -> AuthorityFacts | None:
     """What the named authority is worth for this use; None when the request names none that is recorded."""
     team = [commitment for kind, commitment in query.evidence if kind is EvidenceKind.TEAM_MEMBERSHIP]
-    names = [group.tokens for group in query.tokens.keys if group.present and group.key == DECISIVE_KEY]
     use = Use(
         purpose=caller.claims.purpose,
         field_sets=query.field_sets,
         agency=caller.agency,
         role=caller.claims.role,
         team_ref_commitment=team[0] if team else None,
-        token_digests=frozenset(token_digest(Token(token)) for tokens in names for token in tokens),
+        token_digests=naming_digests(query.tokens),
     )
     return check(authority, use, caller.call.received_at, revoked=revoked)
 

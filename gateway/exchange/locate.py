@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
+from gateway.protocol.match_keys import CORE_KEYS, DECISIVE_KEY
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.envelope_pb2 import TokenSet
-
-DECISIVE_KEY: Final = "name_dob"
-CORE_KEYS: Final = frozenset({"name_dob", "skeleton_dob"})
 
 
 @dataclass(frozen=True, slots=True)

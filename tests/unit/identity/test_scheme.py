@@ -5,6 +5,7 @@ import pytest
 from adapters.identity.keys import match_keys
 from adapters.identity.normalize import words
 from adapters.identity.scheme import Scheme, load_scheme, parse_scheme
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.oprf import MAX_BATCH
 
 
@@ -28,7 +29,7 @@ def test_every_word_of_the_scheme_is_in_normalized_form(scheme: Scheme) -> None:
 def test_one_identity_fits_into_a_batch_and_name_and_birth_date_are_core(scheme: Scheme) -> None:
     assert 0 < scheme.elements <= MAX_BATCH
     assert all(rule.pad > 0 for rule in scheme.keys)
-    assert {rule.name for rule in scheme.keys if rule.core} == {"name_dob", "skeleton_dob"}
+    assert {rule.name for rule in scheme.keys if rule.core} == CORE_KEYS
 
 
 def test_a_scheme_file_with_an_unknown_or_missing_entry_is_refused() -> None:
