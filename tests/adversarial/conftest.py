@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.protocol.names import AgencyKind
+from tests.adversarial.stage import Stage
 from tests.adversarial.town import Town
 
 MEMBERS = {
@@ -37,3 +38,11 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     await town.listed(*town.residents)
     yield town
     await town.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(town: Town) -> AsyncIterator[Stage]:
+    """The youths of the town."""
+    stage = await Stage.build(town)
+    yield stage
+    await stage.close()
