@@ -125,6 +125,11 @@ class CustodianConfig(StrictModel):
     """Demonstration: invented youths only."""
     sandbox: Sandbox = Sandbox()
 
+    @model_validator(mode="after")
+    def _sandbox_only_in_demo(self) -> Self:
+        _check_sandbox(self.sandbox, demo=self.demo)
+        return self
+
 
 def load_gateway(directory: Path) -> GatewayConfig:
     """The settings in this directory. Raises `DocumentErrors` with every problem, or OSError."""

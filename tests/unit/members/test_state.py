@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cards import CardBroken, GatewayCard, read_card
-from gateway.config import GatewayConfig, split_address
+from gateway.config import CustodianConfig, GatewayConfig, split_address
 from gateway.protocol.ristretto import InvalidElement, load_ristretto
 from gateway.protocol.strict_yaml import DocumentErrors, load
 from gateway.state import LogInUse, State, StateBroken, StateExists
@@ -34,6 +34,25 @@ def test_settings_need_nothing_but_names_and_addresses() -> None:
     config = load(SETTINGS, GatewayConfig, origin="gateway.yaml")
     assert config.budgets.lookups_a_day == 200
     assert not config.demo
+
+
+CUSTODIAN_SETTINGS = """\
+trust_domain: exchange.example
+operator: auditor
+listen: 127.0.0.1:8445
+address: custodian.example:8445
+log_origin: custodian.example/log
+"""
+
+
+@pytest.mark.parametrize(("text", "model"), [(SETTINGS, GatewayConfig), (CUSTODIAN_SETTINGS, CustodianConfig)])
+def test_messages_are_recorded_in_a_demonstration_alone(
+    text: str, model: type[GatewayConfig] | type[CustodianConfig]
+) -> None:
+    recording = text + "sandbox: {record_messages: received}\n"
+    assert load(recording + "demo: true\n", model, origin="settings").sandbox.record_messages is not None
+    with pytest.raises(DocumentErrors, match="needs demo: true"):
+        load(recording, model, origin="settings")
 
 
 def test_all_faults_of_a_file_are_told_at_once_with_their_places() -> None:
