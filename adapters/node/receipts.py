@@ -24,6 +24,7 @@ from audit.errors import EvidenceError
 from audit.receipt import Receipt
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Purpose, RequestId, Role
+from gateway.protocol.policy.facts import milliseconds
 from homeward.audit.v1 import log_pb2
 
 KIND: Final = "kind"
@@ -144,7 +145,7 @@ class Requests:
         with self._store.write() as connection:
             connection.execute(
                 request.insert().values(
-                    request_id=request_id, method=method, digest=content, payload=payload, create_ms=_ms(now)
+                    request_id=request_id, method=method, digest=content, payload=payload, create_ms=milliseconds(now)
                 )
             )
 
@@ -162,7 +163,10 @@ class Requests:
                 if known is None:
                     connection.execute(
                         receipt.insert().values(
-                            request_id=request_id, leaf_index=kept.index, proof=kept.receipt.text(), create_ms=_ms(now)
+                            request_id=request_id,
+                            leaf_index=kept.index,
+                            proof=kept.receipt.text(),
+                            create_ms=milliseconds(now),
                         )
                     )
 
@@ -185,7 +189,7 @@ class Requests:
         with self._store.write() as connection:
             connection.execute(
                 local_event.insert().values(
-                    kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=_ms(now)
+                    kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=milliseconds(now)
                 )
             )
 
@@ -193,7 +197,3 @@ class Requests:
 def request_digest(payload: bytes) -> bytes:
     """SHA-256 of exact request bytes."""
     return hashlib.sha256(payload).digest()
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)

@@ -17,6 +17,7 @@ from gateway.ports import Entered, KeptAuthority, NewAlert
 from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, withdraw
 from gateway.protocol.names import OPEN_FLAG_STATES, Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
+from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.exchange_pb2 import (
     SOURCE_STATUS_ANSWERED,
     SOURCE_STATUS_BUSY,
@@ -148,7 +149,7 @@ class Asked:
             kind=kind,
             handle=candidate.handle,
             acting_agency=self.caller.agency,
-            create_ms=int(self.caller.call.received_at.timestamp() * 1000),
+            create_ms=milliseconds(self.caller.call.received_at),
             purpose=self.caller.claims.purpose,
             flag_id=candidate.flag.flag_id if candidate.flag is not None else b"",
         )

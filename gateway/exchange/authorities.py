@@ -31,13 +31,13 @@ from gateway.exchange.deed import (
     worker,
 )
 from gateway.exchange.journal import ALLOW, Kind, draft
-from gateway.exchange.moments import milliseconds
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, Rows
 from gateway.protocol.authority import GRANTORS, Authority, consent_gaps
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.names import AgencyId, AuthorityId, Basis, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import authority_pb2 as pb
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 

@@ -6,11 +6,11 @@ from audit.entry import Draft, YouthKey
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, worker
 from gateway.exchange.journal import ALLOW, Kind, Value, draft
-from gateway.exchange.moments import milliseconds
 from gateway.ports import NewAlert
 from gateway.protocol.authority import Authority
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED
 
 NAMELESS = SubjectHandle(bytes(16))

@@ -20,8 +20,3 @@ def past_moment(timestamp: Timestamp, at: datetime, *, field: str) -> datetime:
     if moment > at + LEEWAY:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{field}: past",))
     return moment
-
-
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970, as tables hold times."""
-    return int(moment.timestamp() * 1000)

@@ -40,6 +40,7 @@ from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.names import Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
 
@@ -118,6 +119,9 @@ class Exchange:
 
     def _check(self, caller: Caller, query: Query) -> None:
         check_core(query.tokens)
+        if query.tokens.epoch != self._at.directory().epoch:
+            # Tokens of another epoch meet nothing in the index, and that must not read as "nobody looks".
+            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         if query.family is Family.FLAG_CHECK:
             return
         try:
@@ -145,9 +149,7 @@ class Exchange:
         if worth is None or worth.basis is not Basis.EMERGENCY:
             return 0
         since = caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days)
-        return await self._at.authorities.emergency_uses(
-            caller.agency, caller.claims.subject, int(since.timestamp() * 1000)
-        )
+        return await self._at.authorities.emergency_uses(caller.agency, caller.claims.subject, milliseconds(since))
 
     async def _stale(self, query: Query) -> tuple[str, ...]:
         at = self._at

@@ -20,12 +20,13 @@ from gateway.members import certificates, roster
 from gateway.members.composition import other_holders
 from gateway.members.deny import DenyList, read_denied
 from gateway.members.holders import trust_holder
-from gateway.members.ledger import Ledger, from_ms, to_ms
+from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.members.revoke import revoke
 from gateway.members.tickets import count_open, issue_ticket
 from gateway.protocol.invitation import encode
 from gateway.protocol.names import AgencyId, AgencyKind
+from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.wire_names import from_wire, to_wire
 from gateway.store import tables
 from homeward.gateway.v1 import admin_pb2
@@ -122,7 +123,7 @@ class Administration:
 
     async def status(self) -> admin_pb2.GetGatewayStatusResponse:
         """Where everything stands, in one state of the database."""
-        status = await self._ledger.read(lambda tx: _status(tx, now_ms=to_ms(self._now())))
+        status = await self._ledger.read(lambda tx: _status(tx, now_ms=milliseconds(self._now())))
         view = self._office.view()
         status.trust_domain = self._doors.trust_domain
         status.directory_version = view.version if view else 0
@@ -147,7 +148,7 @@ def _members(tx: Tx) -> list[admin_pb2.MemberStatus]:
         newest = certificates.newest(tx, uri)
         if newest is not None:
             row = admin_pb2.InstanceStatus(spiffe_id=uri, generation=newest.generation, denied=uri in denied)
-            row.expire_time.FromDatetime(from_ms(newest.expire_ms))
+            row.expire_time.FromDatetime(moment_of(newest.expire_ms))
             instances.setdefault(certificates.agency_of(uri), []).append(row)
     return [
         admin_pb2.MemberStatus(

@@ -14,7 +14,7 @@ from sqlalchemy import and_, bindparam, func, insert, select
 from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.members.ca import Issued
-from gateway.members.ledger import to_ms
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.spiffe import parse_spiffe
 from gateway.store import tables
 
@@ -72,7 +72,7 @@ def is_key_used(tx: Tx, uri: str, digest: bytes) -> bool:
 
 def remember(tx: Tx, index: int, *, issued: Issued, uri: str, generation: int, digest: bytes) -> None:
     """The certificate is the identity's newest. The pair of identity and generation must be new."""
-    tx.run(_INSERT, (issued.serial, uri, generation, digest, to_ms(issued.expires), issued.chain, index))
+    tx.run(_INSERT, (issued.serial, uri, generation, digest, milliseconds(issued.expires), issued.chain, index))
 
 
 def agency_of(uri: str) -> str:

@@ -24,10 +24,11 @@ from gateway.exchange.journal import DENY, Kind, draft
 from gateway.members import certificates, roster
 from gateway.members.ca import Issued, Issuer, RequestRefused, read_request
 from gateway.members.deny import ALLOW, DenyList
-from gateway.members.ledger import Ledger, to_ms
+from gateway.members.ledger import Ledger
 from gateway.members.statements import StatedKey, check_statements
 from gateway.members.tickets import Ticket, find_ticket, spend_ticket, ticket_digest
 from gateway.protocol.names import AgencyId
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse
 
@@ -88,7 +89,7 @@ class Enrollment:
             raise Unauthenticated(ErrorReason.TICKET_UNKNOWN)
         identity = self._identity(ticket.agency, request.instance)
         now = self._now()
-        if ticket.redeemed_by is not None or ticket.expire_ms <= to_ms(now):
+        if ticket.redeemed_by is not None or ticket.expire_ms <= milliseconds(now):
             return await self._answer_spent(ticket, identity, key_digest)
         keys = check_statements(request.keys, root_key=request.county_root_key, agency=ticket.agency, now=now)
         redemption = _Redemption(
@@ -117,7 +118,7 @@ class Enrollment:
         ticket, identity = redemption.ticket, redemption.identity
 
         def apply(tx: Tx, index: int) -> None:
-            serial, now_ms = redemption.issued.serial, to_ms(self._now())
+            serial, now_ms = redemption.issued.serial, milliseconds(self._now())
             if not spend_ticket(tx, redemption.digest, key_digest=redemption.key_digest, serial=serial, now_ms=now_ms):
                 raise _TicketSpent
             roster.enter(
@@ -144,7 +145,7 @@ class Enrollment:
 
     async def _answer_spent(self, ticket: Ticket, identity: str, key_digest: bytes) -> EnrollResponse:
         """The same answer for the key that spent the ticket; else a leaf and a refusal."""
-        live = ticket.expire_ms > to_ms(self._now())
+        live = ticket.expire_ms > milliseconds(self._now())
         if ticket.serial is not None and live and ticket.redeemed_by == key_digest:
             return await self._answer(ticket.serial)
         refusal: Error = Unauthenticated(ErrorReason.TICKET_EXPIRED)

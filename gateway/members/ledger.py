@@ -7,7 +7,6 @@ Decides one thing: an append that may not have happened is `Unavailable`, never 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from audit.errors import LogBusy, LogUnavailable
@@ -44,13 +43,3 @@ class Ledger:
         """Everything that waited is written; log and reader are closed."""
         await self.log.close()
         self.reader.close()
-
-
-def to_ms(time: datetime) -> int:
-    """Milliseconds since 1970, as tables hold times."""
-    return int(time.timestamp() * 1000)
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """The time of a table's column, UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -18,8 +18,9 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
-from gateway.members.ledger import Ledger, to_ms
+from gateway.members.ledger import Ledger
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
+from gateway.protocol.policy.facts import milliseconds
 from gateway.store import tables
 
 TICKET_BYTES: Final = 32
@@ -91,7 +92,7 @@ async def issue_ticket(
         missing = [name for name, value in (("duty_line", duty_line), ("hotline", hotline)) if not value]
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(f"{name}: first_of_county" for name in missing))
     ticket = random_bytes(TICKET_BYTES)
-    digest, expire_ms = ticket_digest(ticket), to_ms(expires)
+    digest, expire_ms = ticket_digest(ticket), milliseconds(expires)
     entry = draft(
         Kind.ENROLL_INVITED,
         requester=agency,

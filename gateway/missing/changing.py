@@ -14,7 +14,7 @@ from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
-from gateway.exchange.moments import milliseconds, past_moment
+from gateway.exchange.moments import past_moment
 from gateway.missing.episode import EVENT_OF_STATEMENT, DueDuty, Event, after, open_duties
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
@@ -22,7 +22,7 @@ from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.statement import open_statement, statement_invalid
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, county_of
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import moment_of
+from gateway.protocol.policy.facts import milliseconds, moment_of
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_LOCATED, ALERT_KIND_RESOLVE_ATTEMPTED
 from homeward.gateway.v1.missing_pb2 import FlagResolution, FlagUpdate, LocatedReport

@@ -23,7 +23,7 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, check_core, locate
-from gateway.exchange.moments import milliseconds, past_moment
+from gateway.exchange.moments import past_moment
 from gateway.missing.episode import OWNER_KINDS, Event, after, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
@@ -31,7 +31,7 @@ from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.statement import Statement, open_statement, statement_invalid
 from gateway.protocol.names import AgencyId, FlagId, FlagState, Purpose, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import Located
+from gateway.protocol.policy.facts import Located, milliseconds
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from audit.entry import Draft
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, Deeds, denied_leaf, enter_once, opened, outcome_of_refusal
-from gateway.exchange.moments import milliseconds
 from gateway.exchange.setting import Setting
 from gateway.missing.episode import DueDuty
 from gateway.missing.leaves import About
@@ -13,6 +12,7 @@ from gateway.missing.ports import Flags
 from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.names import AgencyId, FlagState, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import milliseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """AuthorityService: thin skin on `exchange/authorities`."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gateway.exchange.authorities import AuthorityRecords, Booked
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
+from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
 from gateway.rpc.interceptor import current_peer
@@ -58,7 +59,7 @@ class AuthorityServicer(AuthorityServiceServicer):
 def _listed(booked: Booked) -> pb.ListedAuthority:
     message = pb.ListedAuthority(authority=booked.envelope)
     message.recorded.index = booked.record_index
-    message.recorded.create_time.FromDatetime(datetime.fromtimestamp(booked.record_ms / 1000, UTC))
+    message.recorded.create_time.FromDatetime(moment_of(booked.record_ms))
     if booked.revoke_ms is not None:
-        message.revoke_time.FromDatetime(datetime.fromtimestamp(booked.revoke_ms / 1000, UTC))
+        message.revoke_time.FromDatetime(moment_of(booked.revoke_ms))
     return message

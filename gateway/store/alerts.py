@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, select
@@ -10,6 +9,7 @@ from sqlalchemy import and_, bindparam, select
 from audit.statement import Statement, upsert
 from gateway.ports import Rows
 from gateway.protocol.names import AgencyId, Purpose
+from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
 from gateway.store.lookups import Lookups
 from gateway.store.tables import alert, alert_cursor
@@ -55,5 +55,5 @@ def _alert(row: Sequence[Any]) -> Alert:
         purpose=to_wire(Purpose(purpose)) if purpose else 0,  # type: ignore[arg-type]
     )
     message.leaf.index = leaf_index
-    message.leaf.create_time.FromDatetime(datetime.fromtimestamp(create_ms / 1000, UTC))
+    message.leaf.create_time.FromDatetime(moment_of(create_ms))
     return message

@@ -7,7 +7,6 @@ cannot be compared with tokens somebody knows (TOKENS §4.2).
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
+from gateway.protocol.policy.facts import moment_of
 from gateway.store.lookups import Lookups
 from gateway.store.tables import flag, index_token, listing, subject
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -106,6 +106,5 @@ def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ..
 
 def _listings(tx: Tx) -> Sequence[Listing]:
     return [
-        Listing(AgencyId(owner), Scope(scope), datetime.fromtimestamp(heartbeat / 1000, UTC))
-        for owner, scope, heartbeat in tx.all(_LISTINGS)
+        Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat)) for owner, scope, heartbeat in tx.all(_LISTINGS)
     ]

@@ -14,6 +14,7 @@ from gateway.errors import Conflict, ErrorReason
 from gateway.exchange.call import Caller
 from gateway.ports import Guard, NewAlert, OneTime, Rows
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.facts import milliseconds
 from gateway.store.tables import alert, authority, denied, emergency_use, spent
 
 _SPENT: Final = Statement(
@@ -82,7 +83,7 @@ class SqlProjections:
 
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
-        at = int(caller.call.received_at.timestamp() * 1000)
+        at = milliseconds(caller.call.received_at)
         rows = [(_SPEND, (request_identifier(caller.agency, query.request_id), query.digest, INDEX, at))]
         if query.spends_assertion:
             rows.append((_SPEND, (assertion_identifier(caller.agency, caller.claims.assertion_id), b"", INDEX, at)))
@@ -106,7 +107,7 @@ class SqlProjections:
 
     def emergency(self, caller: Caller) -> Rows:
         """The user's use of an emergency is counted."""
-        at = int(caller.call.received_at.timestamp() * 1000)
+        at = milliseconds(caller.call.received_at)
         return ((_EMERGENCY, (INDEX, caller.agency, caller.claims.subject, at)),)
 
     def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:

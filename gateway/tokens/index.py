@@ -28,10 +28,11 @@ from gateway.errors import Conflict, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.coverage import STALE_AFTER, Scope
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.locate import check_core
-from gateway.exchange.moments import milliseconds, past_moment
+from gateway.exchange.moments import past_moment
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
 from gateway.store import tables
 from gateway.store.projections import request_identifier
