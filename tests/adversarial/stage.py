@@ -51,6 +51,8 @@ WORKER: Final = {
     "CWA": Role("CWA.case_worker"),
     "PROB": Role("PROB.duty_officer"),
     "STRTP": Role("STRTP.administrator"),
+    "SHELTER": Role("SHELTER.yhpc_intake"),
+    "LEA": Role("LEA.patrol"),
 }
 SHORT: Final = timedelta(seconds=2)
 
