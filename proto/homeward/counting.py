@@ -31,6 +31,8 @@ CANCELLED: Final = "CANCELLED"
 """The caller went away, or its deadline passed."""
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. 0.5 is the goal for an answer at night; below 5 ms nobody waits."""
+MAX_SERIES: Final = 600
+"""Of one tally. All combinations of methods and reasons would be more; a peer that provokes them gets no more."""
 Points = Mapping[Labels, float]
 Readings = Mapping[Metric, Callable[[], Points]]
 """How each metric is read."""
@@ -49,7 +51,7 @@ class Tally:
     """Sums of one metric, by the words of its attributes."""
 
     def __init__(self, metric: Metric, words: Mapping[Attribute, Iterable[str]]) -> None:
-        """`words` are all values of each attribute; with OTHER there can be no more series than their combinations.
+        """`words` are all values of each attribute. There are no more series than `MAX_SERIES`, and one of OTHER.
 
         Raises `NotObservable` when they are not the metric's attributes, or a word has not the shape of its attribute.
         """
@@ -65,6 +67,8 @@ class Tally:
     def add(self, *values: str, amount: float = 1) -> None:
         """Adds to the sum of these values, given in the order of the words."""
         key = self.known(*values)
+        if key not in self._sums and len(self._sums) >= MAX_SERIES:
+            key = (OTHER,) * len(self._order)
         self._sums[key] = self._sums.get(key, 0) + amount
 
     def known(self, *values: str) -> tuple[str, ...]:
@@ -87,14 +91,14 @@ class CallCounts:
         """`methods` and `reasons` are all that can occur, besides OK, INTERNAL and CANCELLED."""
         pair = {Attribute.METHOD: methods, Attribute.REASON: (OK, INTERNAL, CANCELLED, *reasons)}
         self._calls = Tally(CALLS, pair)
-        self._seconds = Tally(CALL_SECONDS, pair)
+        self._seconds = Tally(CALL_SECONDS, {Attribute.METHOD: methods})
         self._bounds = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
         self._within = Tally(CALLS_WITHIN, {Attribute.METHOD: methods, Attribute.AT_MOST: self._bounds})
 
     def record(self, method: str, reason: str, seconds: float) -> None:
         """Counts one call."""
         self._calls.add(method, reason)
-        self._seconds.add(method, reason, amount=seconds)
+        self._seconds.add(method, amount=seconds)
         self._within.add(method, self._bounds[bisect_left(BOUNDS, seconds)])
 
     def known(self, method: str, reason: str) -> tuple[str, ...]:

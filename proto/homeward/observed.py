@@ -97,7 +97,7 @@ def _gauge(name: str, unit: str, text: str, *attributes: Attribute) -> Metric:
 
 
 CALLS: Final = _sum("homeward.calls", "{call}", "Calls answered.", Attribute.METHOD, Attribute.REASON)
-CALL_SECONDS: Final = _sum("homeward.call.seconds", "s", "Time they took.", Attribute.METHOD, Attribute.REASON)
+CALL_SECONDS: Final = _sum("homeward.call.seconds", "s", "Time that calls took.", Attribute.METHOD)
 CALLS_WITHIN: Final = _sum(
     "homeward.calls.within", "{call}", "Calls that took at most so long.", Attribute.METHOD, Attribute.AT_MOST
 )

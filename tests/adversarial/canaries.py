@@ -51,11 +51,7 @@ class Canaries:
     def scan(self, data: bytes, where: str) -> list[Finding]:
         """Every form that stands in the bytes, once."""
         folded = data.lower()
-        return [
-            Finding(where, what)
-            for what, needle, folds in self._needles
-            if needle in (folded if folds else data)
-        ]
+        return [Finding(where, what) for what, needle, folds in self._needles if needle in (folded if folds else data)]
 
     def scan_text(self, text: str, where: str) -> list[Finding]:
         """The same for text."""
@@ -167,7 +163,6 @@ def _base64_forms(name: str, raw: bytes) -> Iterator[tuple[str, bytes, bool]]:
         # The first and the last characters also hold bits of the neighbors; what is left in between is certain.
         encoded = base64.b64encode(b"\0" * shift + raw)
         body = encoded[(0, 2, 3)[shift] : len(encoded) - (0, 3, 2)[(shift + len(raw)) % 3]]
-        body = body[1:] if shift else body
         yield f"{name}, base64 {shift}", body, False
         yield f"{name}, base64 for URLs {shift}", body.replace(b"+", b"-").replace(b"/", b"_"), False
 
