@@ -39,7 +39,6 @@ from gateway.protocol.authority import (
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import decide
 from gateway.protocol.directory import DirectoryView, KeyUnknown, MemberView
-from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.parse import check as check_message
@@ -51,6 +50,7 @@ from gateway.protocol.policy.facts import (
     moment_of,
 )
 from gateway.protocol.policy.rules import Policy
+from gateway.protocol.request_facts import facts_of, use_of
 from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
 from gateway.protocol.wire_names import from_wire
 from homeward.audit.v1 import log_pb2
@@ -257,24 +257,14 @@ def _check_facts(
         raise OrderRefused(Refusal.QUERY_MALFORMED) from exc
     if not claims.issued - LEEWAY <= said.received_at <= claims.expires + LEEWAY:
         raise OrderRefused(Refusal.FACTS_DIFFER)
-    use = Use(
-        purpose=claims.purpose,
+    use = use_of(claims, requester.agency, evidence=evidence, field_sets=field_sets, tokens=query.tokens)
+    rebuilt = facts_of(
+        claims,
+        requester,
+        evidence=evidence,
         field_sets=field_sets,
-        agency=requester.agency,
-        role=claims.role,
-        team_ref_commitment=next((c for kind, c in evidence if kind is EvidenceKind.TEAM_MEMBERSHIP), None),
-        token_digests=naming_digests(query.tokens),
-    )
-    rebuilt = RequestFacts(
-        agency=requester.agency,
-        agency_kind=requester.kind,
-        role=claims.role,
-        purpose=claims.purpose,
-        field_sets=field_sets,
-        evidence=frozenset(kind for kind, _ in evidence),
         authority=_worth(authority, use, said),
         received_at=said.received_at,
-        login_age_seconds=max(0, int((said.received_at - claims.login).total_seconds())),
         # Counted over all sources, so only the log knows it; more uses than this source saw only narrow.
         emergency_uses=said.emergency_uses,
     )

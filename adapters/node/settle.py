@@ -52,7 +52,7 @@ def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: County
         flag=own.flag,
         restriction=own.restriction,
         placed_in_callers_county=own.placement_county == asking,
-        agreement_with_owner=home == asking or here.directory.agreement(home, asking),
+        agreement_with_owner=here.directory.agreement(home, asking),
         authority_covers_youth=authority is not None and covers_subject(authority, here.agency, own.handle),
     )
     first = decide_request(here.policy, verified.request)

@@ -224,9 +224,9 @@ class DirectoryView:
         return _usable(self.county(fips).flag_keys.get(identifier), KEY_USE_FLAG, at)
 
     def agreement(self, one: str, other: str) -> bool:
-        """Whether two counties (five-digit FIPS) have an agreement on file."""
+        """Whether two counties (five-digit FIPS) have an agreement on file; agencies of one county need none."""
         low, high = sorted((one, other))
-        return f"{low}/{high}" not in self._no_agreement
+        return one == other or f"{low}/{high}" not in self._no_agreement
 
     def _member(self, member: Member) -> MemberView:
         agency = parse_agency_id(member.agency)

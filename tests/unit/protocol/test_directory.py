@@ -97,6 +97,7 @@ def test_agreements_hold_unless_the_pair_is_listed_in_either_order() -> None:
     assert view.agreement("06037", "06029")
     assert not view.agreement("06037", "06031")
     assert not view.agreement("06031", "06037")
+    assert view.agreement("06031", "06031")
 
 
 def test_pins_without_holders_would_trust_the_gateway_alone_and_are_what_the_reader_chose() -> None:
