@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -213,15 +213,12 @@ _METHODS: dict[str, Callable[..., Message]] = {
 
 @dataclass
 class Clock:
-    """Time that passes when a test says so."""
+    """Time that stands still."""
 
     now: datetime = world.NOW
 
     def __call__(self) -> datetime:
         return self.now
-
-    def pass_(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 def membership(agency: AgencyId) -> Membership:

@@ -5,6 +5,7 @@ import pytest
 from adapters.identity.keys import match_keys
 from adapters.identity.normalize import words
 from adapters.identity.scheme import Scheme, load_scheme, parse_scheme
+from gateway.config import Budgets
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.oprf import MAX_BATCH
 
@@ -30,6 +31,10 @@ def test_one_identity_fits_into_a_batch_and_name_and_birth_date_are_core(scheme:
     assert 0 < scheme.elements <= MAX_BATCH
     assert all(rule.pad > 0 for rule in scheme.keys)
     assert {rule.name for rule in scheme.keys if rule.core} == CORE_KEYS
+
+
+def test_the_holders_budget_is_the_size_of_one_identity(scheme: Scheme) -> None:
+    assert Budgets().elements_a_record == scheme.elements
 
 
 def test_a_scheme_file_with_an_unknown_or_missing_entry_is_refused() -> None:

@@ -1,13 +1,17 @@
 """Shared lists and wire enums agree; channel identities have one spelling."""
 
-import pytest
+from enum import StrEnum
 
-from adapters import records
-from gateway.protocol.names import Purpose
+import pytest
+from google.protobuf.message import Message
+
+from buf.validate import validate_pb2
+from gateway.protocol.names import FieldSet, Purpose
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.spiffe import ChannelKind, IdentityMalformed, parse_spiffe
 from gateway.protocol.wire_names import WIRE_ENUMS, from_wire, prefix_of, to_wire
-from homeward.gateway.v1 import codes_pb2
+from homeward.county.v1 import authority_pb2 as county_authority
+from homeward.gateway.v1 import authority_pb2 as gateway_authority
 
 
 @pytest.mark.parametrize("names_type", WIRE_ENUMS, ids=lambda each: each.__name__)
@@ -19,23 +23,12 @@ def test_every_shared_list_has_the_same_values_on_the_wire(names_type: type) -> 
     assert all(from_wire(names_type, to_wire(value)) == value for value in names_type)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "SettingGroup",
-        "SettingCode",
-        "CaregiverRelationshipGroup",
-        "MoveReasonGroup",
-        "ExitGroup",
-        "AbsenceCategory",
-    ],
-)
-def test_every_code_list_of_a_countys_records_fits_the_wire(name: str) -> None:
-    wire = getattr(codes_pb2, name)
-    on_wire = {value.name.removeprefix(prefix_of(wire)) for value in wire.DESCRIPTOR.values if value.number}
-    for value in getattr(records, name):
-        spellings = {str(value), f"{value}_ABSENCE", f"{value}_MOVE"}
-        assert spellings & on_wire, f"{name}.{value}"
+@pytest.mark.parametrize("message", [gateway_authority.Authority, county_authority.RecordAuthorityRequest])
+def test_an_authority_can_name_every_purpose_and_every_field_set(message: type[Message]) -> None:
+    lists: dict[str, type[StrEnum]] = {"purposes": Purpose, "field_sets": FieldSet}
+    for name, values in lists.items():
+        rules = message.DESCRIPTOR.fields_by_name[name].GetOptions().Extensions[validate_pb2.field]
+        assert rules.repeated.max_items == len(values)
 
 
 @pytest.mark.parametrize("number", [0, 99, -1])
