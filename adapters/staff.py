@@ -10,9 +10,7 @@ that the key is for.
 """
 
 import base64
-import binascii
 import hmac
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +24,7 @@ from pydantic import Field, field_validator
 from adapters.errors import Denied, ErrorReason, Invalid, Unauthenticated
 from adapters.staff_keys import JwksConfig, KeySource, StaffKey
 from gateway.protocol.names import NameSyntaxError, Role, parse_role
+from gateway.protocol.strict_json import parse_object
 from gateway.protocol.strict_yaml import Duration, StrictModel
 
 MAX_LENGTH: Final = 8192
@@ -187,20 +186,9 @@ def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _json(segment: str) -> dict[str, Any]:
     try:
-        raw = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
-        value = json.loads(raw, object_pairs_hook=_without_duplicates)
-    except (binascii.Error, ValueError, RecursionError) as exc:
+        return parse_object(base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True))
+    except ValueError as exc:
         raise Unauthenticated(StaffFault.MALFORMED) from exc
-    if not isinstance(value, dict):
-        raise Unauthenticated(StaffFault.MALFORMED)
-    return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError
-    return value
 
 
 def _check_header(header: Mapping[str, Any]) -> None:

@@ -12,7 +12,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -33,6 +32,7 @@ from gateway.protocol.names import (
     parse_role,
 )
 from gateway.protocol.signing import SigningKey
+from gateway.protocol.strict_json import parse_object
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ASSERTION
 
 TYPE: Final = "user-attr+jwt"
@@ -158,20 +158,9 @@ def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _json(segment: str) -> dict[str, Any]:
     try:
-        value = json.loads(_unb64(segment), object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError) as exc:
+        return parse_object(_unb64(segment))
+    except ValueError as exc:
         raise AssertionRefused(AssertionFault.MALFORMED) from exc
-    if not isinstance(value, dict):
-        raise AssertionRefused(AssertionFault.MALFORMED)
-    return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The library's parser keeps the last of two equal names; two readers could then see two assertions (SECURITY §0.7).
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError
-    return value
 
 
 def _read(body: dict[str, Any]) -> Claims:
