@@ -66,6 +66,11 @@ class State:
         return self.directory / "keys.db"
 
     @property
+    def log_key(self) -> Path:
+        """The log's public key in C2SP text form, for auditors; hand it out by another way than the log."""
+        return self.directory / "log.vkey"
+
+    @property
     def card(self) -> Path:
         """What other operators need to know; public."""
         return self.directory / "card.json"

@@ -87,7 +87,8 @@ class _Verdict:
 
 
 def _verify(stage: Stage, database: Path, head: Path | None) -> _Verdict:
-    words = ["verify", str(database), "--json", *(("--checkpoint", str(head)) if head else ())]
+    pinned = ("--log-key", str(stage.sandbox.layout.gateway / "log.vkey"))
+    words = ["verify", str(database), "--json", *pinned, *(("--checkpoint", str(head)) if head else ())]
     done = stage.commands.ask(*words)
     return _Verdict(done.exit, json.loads(done.out or "{}"))
 

@@ -64,12 +64,11 @@ def found_gateway(
     root = make_authorities(state, config.trust_domain, now=now(), random_bytes=random_bytes)
     _make_enrollment_certificate(state, config, now=now(), random_bytes=random_bytes)
     write_new(state.directory / GATEWAY_FILE, settings_text(config).encode(), mode=PRIVATE_FILE)
+    signer = read_log_signer(state, config.log_origin)
     create_log(
-        SqliteStore(state.database),
-        signer=read_log_signer(state, config.log_origin),
-        high_water=state.high_water,
-        also=(tables.metadata, holder_metadata),
+        SqliteStore(state.database), signer=signer, high_water=state.high_water, also=(tables.metadata, holder_metadata)
     )
+    write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
     FileYouthKeys.create(state.youth_keys)
     directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     card = GatewayCard(

@@ -57,12 +57,14 @@ def found_custodian(
     root = make_authorities(state, config.operator, now=now(), random_bytes=random_bytes)
     write_new(state.directory / CUSTODIAN_FILE, settings_text(config).encode(), mode=PRIVATE_FILE)
     write_new(state.directory / GATEWAY_CARD, card_bytes(gateway), mode=PRIVATE_FILE)
+    signer = read_log_signer(state, config.log_origin)
     create_log(
         SqliteStore(state.database),
-        signer=read_log_signer(state, config.log_origin),
+        signer=signer,
         high_water=state.high_water,
         also=(holder_metadata, custodian_metadata),
     )
+    write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
     directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     card = CustodianCard(
         operator=config.operator,
