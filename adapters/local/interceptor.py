@@ -81,20 +81,21 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):
         # The request arrives as bytes: the library's own parser would accept what it does not know.
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                self._streaming(handler.unary_stream, name, row), None, handler.response_serializer
+                self._streaming(handler.unary_stream, name, row, handler.response_serializer), None, None
             )
         return grpc.unary_unary_rpc_method_handler(
-            self._unary(handler.unary_unary, name, row), None, handler.response_serializer
+            self._unary(handler.unary_unary, name, row, handler.response_serializer), None, None
         )
 
+    # Replies are serialized in here too: of what fails in the library's own serializer it tells the peer the text.
     def _unary(
-        self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, row: Method
-    ) -> Callable[[bytes, Any], Awaitable[Any]]:
-        async def call(data: bytes, context: Any) -> Any:
+        self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, row: Method, serialize: Callable[[Any], bytes]
+    ) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def call(data: bytes, context: Any) -> bytes:
             started = time.monotonic()
             try:
                 request = await self._admit(data, context, name, row)
-                reply = await inner(request, context)
+                reply = serialize(await inner(request, context))
             except asyncio.CancelledError:
                 self._ended(name, CANCELLED, started)
                 raise
@@ -106,14 +107,14 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     def _streaming(
-        self, inner: Callable[[Any, Any], AsyncIterator[Any]], name: str, row: Method
-    ) -> Callable[[bytes, Any], AsyncIterator[Any]]:
-        async def call(data: bytes, context: Any) -> AsyncIterator[Any]:
+        self, inner: Callable[[Any, Any], AsyncIterator[Any]], name: str, row: Method, serialize: Callable[[Any], bytes]
+    ) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+        async def call(data: bytes, context: Any) -> AsyncIterator[bytes]:
             started = time.monotonic()
             try:
                 request = await self._admit(data, context, name, row)
                 async for reply in inner(request, context):
-                    yield reply
+                    yield serialize(reply)
             except asyncio.CancelledError:
                 self._ended(name, CANCELLED, started)
                 raise

@@ -87,23 +87,28 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 else grpc.unary_stream_rpc_method_handler
             )
             return make(
-                self._streaming(inner, name), decoding(handler.request_deserializer), handler.response_serializer
+                self._streaming(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None
             )
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
         make = (
             grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
         )
-        return make(self._unary(inner, name), decoding(handler.request_deserializer), handler.response_serializer)
+        return make(
+            self._unary(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None
+        )
 
-    def _unary(self, inner: Callable[[Any, Any], Awaitable[Any]], name: str) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def call(request: Any, context: Any) -> Any:
+    # Replies are serialized in here too: of what fails in the library's own serializer it tells the peer the text.
+    def _unary(
+        self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, serialize: Callable[[Any], bytes]
+    ) -> Callable[[Any, Any], Awaitable[bytes]]:
+        async def call(request: Any, context: Any) -> bytes:
             started = time.monotonic()
             try:
                 self._admit(name, context)
                 request = whole(request)
                 if self._messages is not None:
                     self._messages.record(name, request)
-                reply = await inner(request, context)
+                reply = serialize(await inner(request, context))
             except asyncio.CancelledError:
                 self._recorder.record(name, CANCELLED, time.monotonic() - started)
                 raise
@@ -114,8 +119,10 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _streaming(self, inner: Callable[[Any, Any], Any], name: str) -> Callable[[Any, Any], AsyncIterator[Any]]:
-        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+    def _streaming(
+        self, inner: Callable[[Any, Any], Any], name: str, serialize: Callable[[Any], bytes]
+    ) -> Callable[[Any, Any], AsyncIterator[bytes]]:
+        async def call(request: Any, context: Any) -> AsyncIterator[bytes]:
             started = time.monotonic()
             try:
                 self._admit(name, context)
@@ -123,7 +130,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 if self._messages is not None:
                     request = _recorded(request, name, self._messages)
                 async for reply in inner(request, context):
-                    yield reply
+                    yield serialize(reply)
             except asyncio.CancelledError:
                 self._recorder.record(name, CANCELLED, time.monotonic() - started)
                 raise
