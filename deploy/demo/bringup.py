@@ -34,6 +34,7 @@ budgets: {{ lookups_a_day: 1000000 }}
 """
 _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}
+negative_slot_ms: 400
 """
 
 
