@@ -4,7 +4,7 @@ Decides that the index is counted as a whole; how many youths an agency lists st
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.protocol.names import AgencyId
+from gateway.protocol.policy.facts import moment_of
 from gateway.store.tables import listing, subject
 
 _SUBJECTS: Final = Statement(select(func.count()).select_from(subject))
@@ -41,11 +42,7 @@ def read_index_figures(tx: Tx) -> IndexFigures:
     return IndexFigures(
         subjects=counted[0] if counted else 0,
         lists=tuple(
-            ListFigures(AgencyId(owner), _time(data_as_of), _time(heartbeat))
+            ListFigures(AgencyId(owner), moment_of(data_as_of), moment_of(heartbeat))
             for owner, data_as_of, heartbeat in tx.all(_LISTS)
         ),
     )
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
