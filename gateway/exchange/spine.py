@@ -1,8 +1,8 @@
 """The way of one disclosure, steps 4 to 13, in the order they happen.
 
  4  authenticate   who asks (`authenticate`)
- 5  decide (a)     what the request alone settles (`protocol/decide`)
  6  authority      what the named consent, order or agreement is worth (`protocol/authority`)
+ 5  decide (a)     what the request alone settles, that worth among it (`protocol/decide`)
  7  locate         tokens to at most one youth (`locate`); decide (b)
  8  journal        the DECISION leaf is durable; a flag check is answered from here
  9  work order     over the source's own stream; 10 and 11 happen at the source

@@ -3,7 +3,7 @@
 Decides the life of a flag. Only its owner, the agency with placement and care, ends it
 (DOMAIN §4d): whatever anybody else says makes it at most LOCATED_PENDING, and an owner that
 re-affirms its flag does not thereby dismiss somebody's report. Does not decide who the owner is
-(`flags`) or whether a statement is genuine (`statement`).
+(`raising`) or whether a statement is genuine (`statement`).
 
 A nonminor dependent's flag is an ordinary one: the owner states WELFARE_CHECK_ADULT after its
 own finding, and nothing here second-guesses it (AB 2108; DOMAIN §4a row 6).
