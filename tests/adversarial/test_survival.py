@@ -1,0 +1,175 @@
+"""An attacker on the machine itself: the gateway killed in mid-load, its disk full, its log taken away.
+
+What was acknowledged stays; what is spent stays spent; and where the log cannot be written, nothing is answered.
+"""
+
+import asyncio
+import resource
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from adapters.node.receipts import Expected, check_receipt
+from audit.reader import Reader
+from audit.store_sqlite import SqliteStore
+from audit.verify import verify_log
+from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
+from homeward.audit.v1.log_pb2 import Receipt
+from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest
+from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
+from tests.adversarial.house import beat, register
+from tests.adversarial.outcome import Refusal, ending, read, refusal
+from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
+from tests.adversarial.town import HOMEWARD, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
+OWNER, ASKER = AgencyId("06075.cwa"), AgencyId("06029.cwa")
+ANSWERS_BEFORE_KILL = 60
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def doomed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """An exchange of two that may be broken."""
+    town = Town.found(tmp_path_factory.mktemp("doomed"))
+    owner = await town.settle(OWNER, AgencyKind.CWA, has_sources=True)
+    await town.settle(ASKER, AgencyKind.CWA)
+    await town.listed(*town.residents)
+    await register(owner, secrets.token_bytes(16), "somebody")
+    await beat(owner)
+    yield town
+    await town.close()
+
+
+def question(resident: Resident, **changes: object) -> CheckFlagRequest:
+    return resident.flag_request(flag_query(tokens_of("somebody"), EvidenceKind.YOUTH_PRESENT), ACT, **changes)
+
+
+async def answered(town: Town) -> None:
+    """The gateway answers again; a client redials by itself."""
+    asker = town.residents[ASKER]
+    stub = ExchangeServiceStub(asker.channel)
+    for _ in range(100):
+        if await ending(stub.CheckFlag(question(asker), timeout=5)) is None:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the gateway answers nobody")
+
+
+async def test_a_kill_in_mid_load_loses_nothing_acknowledged_and_revives_nothing_spent(doomed: Town) -> None:
+    asker = doomed.residents[ASKER]
+    view = await doomed.directory(asker)
+    assert view is not None
+    stub, kept = ExchangeServiceStub(asker.channel), list[tuple[CheckFlagRequest, Receipt]]()
+    loaded = asyncio.Event()
+
+    async def load() -> Refusal:
+        while True:
+            request = question(asker)
+            try:
+                reply = await stub.CheckFlag(request, timeout=5)
+            except grpc.aio.AioRpcError as error:
+                return read(error)
+            kept.append((request, reply.receipt))
+            if len(kept) >= ANSWERS_BEFORE_KILL:
+                loaded.set()
+
+    await stub.CheckFlag(question(asker, assertion_id="before the kill"), timeout=5)
+
+    clients = [asyncio.create_task(load()) for _ in range(8)]
+    async with asyncio.timeout(20):
+        await loaded.wait()
+    # The clients go on while the signal is on its way.
+    await asyncio.to_thread(doomed.kill, "gateway")
+    ends = {each.code for each in await asyncio.gather(*clients)}
+    assert ends <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    assert len(kept) >= ANSWERS_BEFORE_KILL
+    entries = doomed.entries()
+    for _, receipt in kept:
+        check_receipt(receipt, view, Expected(frozenset({"access.decision"}), None))
+        assert entries[receipt.index].leaf == receipt.leaf, "the very entry stands at the index of the receipt"
+    # The very request again; another request under an assertion that is spent. The process that knew them is dead.
+    spent = question(asker, assertion_id="before the kill")
+    for request, reason in ((kept[-1][0], "EXPIRED_REFETCH"), (spent, "ASSERTION_REPLAYED")):
+        before = doomed.size()
+        found = await refusal(stub.CheckFlag(request, timeout=5))
+        assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, reason)
+        assert [(leaf.kind, leaf.reason) for leaf in doomed.news(before)] == [("access.refused", reason)]
+    whole(doomed)
+
+
+def whole(town: Town) -> None:
+    """The log verifies from its first entry to its last."""
+    reader = Reader(SqliteStore(town.state.database))
+    try:
+        assert verify_log(reader).size == town.size()
+    finally:
+        reader.close()
+
+
+async def test_a_full_disk_ends_answers_and_the_process_and_never_discloses(doomed: Town) -> None:
+    asker, process = doomed.residents[ASKER], doomed.processes["gateway"]
+    stub, before = ExchangeServiceStub(asker.channel), doomed.size()
+    # No file of this process may grow or be written any more: what a full volume does to it.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    seen = await asyncio.gather(*(ending(stub.CheckFlag(question(asker), timeout=5)) for _ in range(8)))
+    assert None not in seen, "an answer without an entry"
+    codes = {each.code for each in seen if each is not None}
+    # The process ends at once; a call it had not begun to refuse is cut off with it.
+    assert {grpc.StatusCode.UNAVAILABLE} <= codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}, seen
+    assert {each.reason for each in seen if each is not None and each.reason} <= {"LOG_UNAVAILABLE"}
+    assert await asyncio.to_thread(process.wait, 20) == 1, "a gateway that cannot write its log does not serve"
+    assert doomed.size() == before
+    health = health_pb2_grpc.HealthStub(asker.channel)
+    assert (await refusal(health.Check(health_pb2.HealthCheckRequest(), timeout=2))).code is (
+        grpc.StatusCode.UNAVAILABLE
+    )
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    assert doomed.size() > before
+    whole(doomed)
+
+
+def stored(town: Town) -> dict[str, bytes]:
+    """The database as it lies on disk, with what its journal still holds."""
+    return {each.name: each.read_bytes() for each in town.gateway.glob(f"{town.state.database.name}*")}
+
+
+def store(town: Town, files: dict[str, bytes]) -> None:
+    """The disk holds this database and nothing newer."""
+    for each in town.gateway.glob(f"{town.state.database.name}*"):
+        each.unlink()
+    for name, content in files.items():
+        (town.gateway / name).write_bytes(content)
+
+
+async def test_a_gateway_whose_log_was_cut_short_does_not_start(doomed: Town) -> None:
+    """The database of before beside today's record of its size: the restored backup that would un-revoke."""
+    await end(doomed)
+    backup = stored(doomed)
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    await end(doomed)
+    newest = stored(doomed)
+    store(doomed, backup)
+    command = [HOMEWARD, "gateway", "serve", str(doomed.gateway)]
+    refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert "entries are missing" in refused.stderr
+    store(doomed, newest)
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    whole(doomed)
+
+
+async def end(town: Town) -> None:
+    """The gateway was told to stop and did."""
+    town.processes["gateway"].terminate()
+    assert await asyncio.to_thread(town.processes["gateway"].wait, 30) == 0
