@@ -169,7 +169,7 @@ def open_store(path: Path) -> Store:
     """The database at this path, made (mode 0600) if there is none. Raises `StoreUnsafe`."""
     if not path.exists():
         path.touch(mode=0o600)
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     metadata.create_all(engine)
     return Store(engine)

@@ -28,6 +28,7 @@ WORKER: Final = "invented.worker@county.example"
 STAFF_TOKEN: Final = "eyJpbnZlbnRlZCI6dHJ1ZX0.Y2FuYXJ5LW9mLXN0YWZm.c2lnbmF0dXJl"
 HANDLE: Final = bytes.fromhex("c0ffee00d15ea5edfacefeedbeefcafe")
 TOKEN: Final = bytes.fromhex("8badf00ddeadbea7fee1deadabad1dea")
+_SPECIAL: Final = {ord("\n"): b"\\n", ord("\r"): b"\\r", ord("\t"): b"\\t", 34: b'\\"', 39: b"\\'", 92: b"\\\\"}
 _SHORTEST: Final = 5
 """Bytes; a shorter needle stands in any file by chance."""
 
@@ -176,7 +177,7 @@ def _spellings(text: str) -> Iterator[tuple[str, str]]:
 
 def _octal(raw: bytes) -> bytes:
     """As protobuf's text format escapes bytes."""
-    return b"".join(bytes([each]) if 32 <= each < 127 else b"\\%03o" % each for each in raw)
+    return b"".join(_SPECIAL.get(each) or (bytes([each]) if 32 <= each < 127 else b"\\%03o" % each) for each in raw)
 
 
 def _day_texts(day: date) -> Iterator[str]:
