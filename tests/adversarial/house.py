@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from adapters.config import read_config
 from adapters.mapping.release import ReleaseRules
-from adapters.node.alerts import Alerts
 from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.link.stream import Link
@@ -43,7 +42,7 @@ from homeward.gateway.v1.codes_pb2 import ABSENCE_CATEGORY_RUNAWAY, SETTING_GROU
 from homeward.gateway.v1.index_pb2_grpc import IndexServiceStub
 from homeward.gateway.v1.records_pb2 import FlagLocate
 from tests.adversarial.resident import Resident, tokens_of
-from tests.adversarial.town import Town, utc_now
+from tests.adversarial.town import utc_now
 from tests.integration.source_kit import MemorySource
 
 TODAY = date.today()  # noqa: DTZ011 - a county's days are local
@@ -59,12 +58,11 @@ class House:
     source: MemorySource
     flags: OwnFlags
     responder: Responder
-    narrowing: CountyNarrowing = field(default_factory=CountyNarrowing)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     link: Link | None = None
 
     @classmethod
-    async def open(cls, town: Town, resident: Resident, *, narrowing: CountyNarrowing | None = None) -> "House":
+    async def open(cls, resident: Resident) -> "House":
         """The agency's link is up and its list counts as current."""
         directory = resident.state.parent
         make_issuer(directory / ISSUER)
@@ -81,7 +79,7 @@ class House:
         source, flags = MemorySource(as_of=utc_now()), OwnFlags(adapter.node.store)
         responder = Responder(
             node=adapter.node, source=source, subjects=adapter.subjects, flags=flags,
-            work=WorkLog(adapter.node.store), release=ReleaseRules(), narrowing=narrowing or CountyNarrowing(),
+            work=WorkLog(adapter.node.store), release=ReleaseRules(), narrowing=CountyNarrowing(),
             zone=ZONE,
         )  # fmt: skip
         house = cls(resident, adapter, source, flags, responder)
@@ -112,10 +110,6 @@ class House:
         await self.disconnect()
         await self.adapter.channels.close()
         self.adapter.node.store.close()
-
-    @property
-    def alerts(self) -> Alerts:
-        return self.adapter.alerts
 
     async def beat(self, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE) -> None:
         """The list counts as current."""

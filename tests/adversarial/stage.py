@@ -78,7 +78,7 @@ class Stage:
         stage, said = cls(town), book()
         owners = {AgencyId(youth["owner"]) for youth in said["youth"].values()}
         for owner in sorted(owners):
-            stage.houses[owner] = await House.open(town, town.residents[owner])
+            stage.houses[owner] = await House.open(town.residents[owner])
         for resident in town.residents.values():
             if resident.membership.has_sources and resident.agency not in owners:
                 await beat(resident)

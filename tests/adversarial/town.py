@@ -74,7 +74,6 @@ class Town:
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     residents: dict[AgencyId, Resident] = field(default_factory=dict)
     roots: dict[str, Path] = field(default_factory=dict)
-    demo: bool = False
 
     @property
     def gateway(self) -> Path:
@@ -109,15 +108,14 @@ class Town:
     # --- operators ------------------------------------------------------------------------
 
     @classmethod
-    def found(cls, root: Path, *, demo: bool = False) -> Self:
+    def found(cls, root: Path) -> Self:
         """Gateway and custodian serve and trust each other."""
-        town = cls(root, demo=demo)
+        town = cls(root)
         gateway, enroll, custodian = free_addresses(3)
-        shown = ("--demo",) if demo else ()
         homeward("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(root / "shares"))
         homeward(
             "gateway", "init", str(town.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
-            "--enroll-listen", enroll, "--share", str(root / "shares" / "share-1.bin"), *shown,
+            "--enroll-listen", enroll, "--share", str(root / "shares" / "share-1.bin")
         )  # fmt: skip
         with (town.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
             file.write(_SETTINGS)
