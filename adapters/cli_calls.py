@@ -15,6 +15,7 @@ import click
 from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from google.protobuf.message import Message
 
+from adapters.cli_filters import filter_options
 from adapters.cli_options import AS_JSON, TOKEN_FILE, Place, place_options
 from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
 from gateway.protocol.strict_yaml import parse_duration
@@ -94,12 +95,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--kind", "kinds", multiple=True, help="Kind of entry, for example access.decision; repeatable.")
-@click.option("--decision", type=click.Choice(["allow", "deny"]), help="What was decided.")
-@click.option("--outcome", help="What the requester was told, for example NO_ACTIVE_FLAG_FOUND.")
-@click.option("--reason", default="", help="Internal reason, for example CONSENT_EXPIRED.")
-@click.option("--purpose", default="", help="Purpose of use, for example MFC_LOCATE.")
-@click.option("--counterpart", default="", help="Agency on the other side, for example 06077.pd.")
+@filter_options
 @click.option("--since", help="2026-11-01, 2026-11-01T08:00Z, or 7d for the last seven days.")
 @click.option("--until", help="As --since; exclusive.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many.")

@@ -32,10 +32,14 @@ _EVENTS: Final[Mapping[str, str]] = {
     "index.registered": "youths were listed in or removed from the index",
     "index.heartbeat": "the list of youths was stated to be current",
     "token.evaluated": "blinded identities were evaluated",
+    "enroll.invited": "an agency was invited",
     "enroll.redeemed": "an adapter joined",
     "certificate.renewed": "an adapter renewed its certificate",
     "identity.locked": "an adapter's identity was locked",
     "member.revoked": "a member was revoked",
+    "holder.trusted": "a holder of the token key was trusted",
+    "directory.signed": "the directory was signed",
+    "county.admitted": "a county was admitted",
     "pepper.offered": "the pepper of counties was handed on",
 }
 

@@ -1,4 +1,4 @@
-"""What the log says of each event: kinds, field names, and who can open which field.
+"""What the log says of each event: field names, and who can open which field. The kinds are in `protocol.log_kinds`.
 
 Decides the words of the log. A field stands in class `op` (both counties), `req` (the
 requesting county), `hold` (the holding county) or `youth` (whoever holds that youth's key);
@@ -6,44 +6,15 @@ see audit/README.md. How entries are ordered, stored and proved is the log's mat
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from audit.entry import Draft, Field, FieldClass, YouthKey
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId
 
+__all__ = ["ALLOW", "DENY", "Kind", "Value", "draft"]
+
 Value = str | bytes | int
-
-
-class Kind(StrEnum):
-    """Kind of an entry; op field `kind`."""
-
-    DECISION = "access.decision"
-    OUTCOME = "access.outcome"
-    RECEIPT = "access.receipt"
-    REFUSED = "access.refused"
-    """A known caller's message was refused before any decision: bad assertion, malformed, replayed."""
-    FLAG_RAISED = "flag.raised"
-    FLAG_UPDATED = "flag.updated"
-    FLAG_LOCATED = "flag.located"
-    FLAG_RESOLVED = "flag.resolved"
-    AUTHORITY_RECORDED = "authority.recorded"
-    AUTHORITY_REVOKED = "authority.revoked"
-    AUTHORITY_LISTED = "authority.listed"
-    AUDIT_READ = "audit.read"
-    ALERT_ACKNOWLEDGED = "alert.acknowledged"
-    INDEX_REGISTERED = "index.registered"
-    INDEX_HEARTBEAT = "index.heartbeat"
-    TOKEN_EVALUATED = "token.evaluated"
-    ENROLL_INVITED = "enroll.invited"
-    ENROLL_REDEEMED = "enroll.redeemed"
-    CERTIFICATE_RENEWED = "certificate.renewed"
-    IDENTITY_LOCKED = "identity.locked"
-    MEMBER_REVOKED = "member.revoked"
-    HOLDER_TRUSTED = "holder.trusted"
-    DIRECTORY_SIGNED = "directory.signed"
-    COUNTY_ADMITTED = "county.admitted"
-    PEPPER_OFFERED = "pepper.offered"
 
 
 ALLOW: Final = "ALLOW"
