@@ -58,7 +58,8 @@ class JsonLines(logging.Formatter):
         }
         present = vars(record)
         line |= {key: _value(present[key], shape) for key, shape in KEYS.items() if key in present}
-        if record.exc_info is not None and record.exc_info[0] is not None:
+        # Some libraries leave a bare False here.
+        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
             line["exception_type"] = _value(record.exc_info[0].__name__, _WORD)
         return json.dumps(line)
 

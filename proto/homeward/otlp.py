@@ -27,7 +27,8 @@ from homeward.counting import OK, Points, Readings
 from homeward.observed import Attribute, Labels, Metric, labels
 
 SCOPE: Final = "homeward"
-TIMEOUT_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 2.0
+"""Of one export. A process that stops waits for two at most: its collector must not hold up a restart."""
 _NANOSECONDS: Final = 1_000_000_000
 _QUEUED_SPANS: Final = 512
 

@@ -89,6 +89,13 @@ def test_of_an_exception_only_its_type_is_written() -> None:
     assert CANARY not in text
 
 
+def test_a_record_without_an_exception_is_written_however_that_is_said() -> None:
+    for nothing in (None, False, (None, None, None)):
+        record = logging.LogRecord("opentelemetry.exporter", logging.ERROR, "f", 1, "failed", (), None)
+        record.exc_info = nothing  # type: ignore[assignment]
+        assert "exception_type" not in json.loads(JsonLines().format(record))
+
+
 def test_an_exception_whose_text_fails_is_written_by_its_type() -> None:
     class Broken(Exception):
         def __str__(self) -> str:
