@@ -39,8 +39,10 @@ from tests.adversarial.resident import Resident
 HOMEWARD: Final = Path(sys.executable).with_name("homeward")
 TRUST_DOMAIN: Final = "exchange.example"
 NO_AGREEMENT: Final = "06037/06061"
+# Every source is near: negatives need not wait for a distant one.
 _SETTINGS: Final = f"""
 matching: {{ auto: true }}
+negative_slot_ms: 400
 counties_without_agreement: ["{NO_AGREEMENT}"]
 """
 
