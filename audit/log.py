@@ -190,6 +190,7 @@ class Log:
                 self._write(batch)
                 self._in_flight = []
             self._sequencer.keep_note(self._note)
+            self._store.settle(self._connection)
             outcome = LogState.CLOSED
         except self._stopping_errors as exc:
             # By type only: a driver's text may carry the values of a row.

@@ -45,5 +45,8 @@ class Store(Protocol):
     def check_in_place(self) -> None:
         """Holds if what the connection writes is still what its name leads to. Raises EvidenceError(STORE)."""
 
+    def settle(self, connection: Any) -> None:
+        """What the writer's connection wrote stands in the database's main file, as far as its readers allow."""
+
     def blames_entry(self, error: Exception) -> bool:
         """True if the error is due to what was asked (a constraint, a bad statement), not to the database's state."""

@@ -61,6 +61,9 @@ class PostgresStore:
                 raise EvidenceError(EvidenceReason.STORE, f"the database server runs with an unsafe {name}")
         return connection
 
+    def settle(self, connection: psycopg.Connection[Any]) -> None:
+        """Nothing to do: the server keeps its own files."""
+
     def connect_reader(self) -> psycopg.Connection[Any]:
         """Returns a connection on which every change is refused."""
         connection = self._raw()

@@ -65,6 +65,10 @@ class SqliteStore:
             self._identities[path] = _identity(path)
         return connection
 
+    def settle(self, connection: sqlite3.Connection) -> None:
+        """The -wal file is empty, so that a copy of the main file alone is the whole log."""
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def connect_reader(self) -> sqlite3.Connection:
         """Returns a connection on which every change is refused."""
         connection = self._raw("ro")

@@ -120,9 +120,6 @@ class AlertFeed(Protocol):
     async def after(self, agency: AgencyId, sequence: int) -> Sequence[Alert]:
         """The next alerts of this agency after a sequence, in order; empty when there are none."""
 
-    def acknowledged(self, agency: AgencyId, sequence: int) -> "Rows":
-        """Everything up to this sequence is stored by the agency's adapter."""
-
 
 class Sources(Protocol):
     """Sources, over the streams they keep open."""
@@ -165,6 +162,12 @@ class Projections(Protocol):
 
     def alert(self, alert: NewAlert) -> Rows:
         """The alert is next in its agency's sequence."""
+
+    def confirmable(self, agency: AgencyId, release_index: int) -> Guard:
+        """Refuses, by raising, a confirmation of what was not released to this agency, or was confirmed before."""
+
+    def confirm(self, agency: AgencyId, release_index: int, at_ms: int) -> Rows:
+        """The release is confirmed."""
 
     def emergency(self, caller: Caller) -> Rows:
         """The user's use of an emergency is counted."""

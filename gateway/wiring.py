@@ -271,11 +271,17 @@ def _services(running: Running) -> list[Add]:
     book = SqlAuthorityBook(running.lookups)
     records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
     registrations = Registrations(
-        ledger, directory=running.directory, at_rest=running.at_rest(), prepare=running.youth_keys.prepare, now=utc_now
+        ledger,
+        directory=running.directory,
+        at_rest=running.at_rest(),
+        prepare=running.youth_keys.prepare,
+        acknowledged=running.links.last_acknowledged,
+        now=utc_now,
     )
     exchange_servicer = ExchangeServicer(
         exchange,
         journal=running.journal,
+        projections=setting.projections,
         machine=machine,
         pairwise=setting.pairwise,
         policy_version=running.policy.version,

@@ -15,7 +15,7 @@ from gateway.exchange.call import Caller, Query
 from gateway.exchange.locate import Candidate, Found
 from gateway.ports import Entered, KeptAuthority, NewAlert
 from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, withdraw
-from gateway.protocol.names import OPEN_FLAG_STATES, Call, FieldSet
+from gateway.protocol.names import Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.exchange_pb2 import (
@@ -80,8 +80,8 @@ class Asked:
     query: Query
     kept: KeptAuthority | None
     found: Found = field(repr=False)
-    youth: YouthKey | None = field(repr=False)
-    """Audit key for this question's next leaf; None when no youth was found."""
+    youth: YouthKey = field(repr=False)
+    """Audit key for this question's next leaf; one that nobody keeps when no youth was found."""
     policy_digest: bytes
     request: RequestFacts
     facts: YouthFacts | None
@@ -114,9 +114,7 @@ class Asked:
             candidate=self.candidate,
         )
 
-    def outcome_leaf(
-        self, decision: Decision, *, decided: int, sealed: SealedRecord | None, youth: YouthKey | None
-    ) -> Draft:
+    def outcome_leaf(self, decision: Decision, *, decided: int, sealed: SealedRecord | None, youth: YouthKey) -> Draft:
         """The RELEASE leaf, or its equal-looking counterpart."""
         return leaves.outcome_leaf(
             self.caller,
@@ -128,20 +126,22 @@ class Asked:
             candidate=self.candidate,
         )
 
-    def flag_alert(self, decision: Decision) -> NewAlert | None:
-        """What the owner hears when another agency learned the status of its flagged youth."""
-        candidate = self.candidate
-        if candidate is None or candidate.flag is None or not decision.permit:
-            return None
-        told = FieldSet.FS1_FLAG_STATUS in decision.field_sets and candidate.flag.state in OPEN_FLAG_STATES
-        return self._alert(ALERT_KIND_CHECKED) if told else None
+    def flag_alerts(self, decision: Decision) -> tuple[NewAlert, ...]:
+        """What owners hear when another agency learned the status of a flagged youth, or could not be told which.
+
+        A match that is not certain is settled by voice: every owner it could mean is told at once who asked.
+        """
+        told = decision.permit and FieldSet.FS1_FLAG_STATUS in decision.field_sets
+        if not told and decision.reason is not Reason.POSSIBLE_FLAG_MATCH:
+            return ()
+        alerts = (self._alert(candidate, ALERT_KIND_CHECKED) for candidate in self.found.flagged)
+        return tuple(alert for alert in alerts if alert is not None)
 
     def release_alert(self) -> NewAlert | None:
         """What the owner hears when a record of its youth left for another agency."""
-        return self._alert(ALERT_KIND_RECORDS_RELEASED)
+        return self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED)
 
-    def _alert(self, kind: int) -> NewAlert | None:
-        candidate = self.candidate
+    def _alert(self, candidate: Candidate | None, kind: int) -> NewAlert | None:
         if candidate is None or candidate.owner == self.caller.agency:
             return None
         return NewAlert(

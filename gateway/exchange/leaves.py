@@ -18,6 +18,7 @@ from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.locate import Candidate
 from gateway.protocol.decide import Decision
+from gateway.protocol.names import OPAQUE_LENGTH
 
 REQUESTER_OPENS: Final = frozenset(
     {"kind", "decision", "outcome", "purpose", "policy", "worker", "request", "input", "sealed", "decided"}
@@ -34,7 +35,7 @@ def decision_leaf(
     *,
     policy: str,
     committed: bytes,
-    youth: YouthKey | None,
+    youth: YouthKey,
     candidate: Candidate | None,
 ) -> Draft:
     """The DECISION leaf. `committed` is the exact argument of `decide`; the leaf holds its SHA-256."""
@@ -60,7 +61,7 @@ def outcome_leaf(
     *,
     decided: int,
     sealed: bytes,
-    youth: YouthKey | None,
+    youth: YouthKey,
     candidate: Candidate | None,
 ) -> Draft:
     """The RELEASE leaf, or its equal-looking counterpart when nothing leaves.
@@ -92,23 +93,21 @@ def _about(
     kind: Kind,
     caller: Caller,
     candidate: Candidate | None,
-    youth: YouthKey | None,
+    youth: YouthKey,
     *,
     op: dict[str, Value],
     req: dict[str, Value],
     hold: dict[str, Value],
 ) -> Draft:
-    if candidate is None or youth is None:
-        # Class `hold` without a holder: nobody ever opens these, which stand for the youth's.
-        return draft(kind, requester=caller.agency, op=op, req=req, hold=hold | {"handle": b""})
     return draft(
         kind,
         requester=caller.agency,
-        holder=candidate.owner,
+        holder=candidate.owner if candidate is not None else None,
         op=op,
         req=req,
         hold=hold,
-        youth={"handle": candidate.handle},
+        # About nobody: under a key that nobody keeps, so that nobody ever opens it.
+        youth={"handle": candidate.handle if candidate is not None else bytes(OPAQUE_LENGTH)},
         youth_key=youth,
     )
 

@@ -3,6 +3,11 @@
 Decides what counts as found with the two keys of this release: a unique candidate that
 agrees on `name_dob` with the complete core group. Everything weaker, and everything that is
 not unique, is told apart for the policy and never disclosed (ARCHITECTURE §6, Who may match).
+
+Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
+flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one. Records
+are asked of youths whose records can be released at all: a sealed or sensitive namesake of
+another agency must not show by making the caller's own youth ambiguous.
 """
 
 from collections.abc import Iterable
@@ -10,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.match_keys import CORE_KEYS, DECISIVE_KEY
-from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
+from gateway.protocol.match_keys import CORE_KEYS, DECISIVE_KEY, MAX_TOKENS_A_KEY
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
@@ -49,40 +54,52 @@ class Found:
     """The one candidate; None when there is none or more than one."""
     flag_state: FlagState | None
     """Of the one candidate, or an open state if any of several has one."""
+    flagged: tuple[Candidate, ...] = ()
+    """Contenders with an open flag: whose owners hear of the question."""
 
 
 NOTHING: Final = Found(Located.NONE, None, None)
 
 
 def check_core(tokens: TokenSet) -> None:
-    """The question carries the complete core group. Raises `Invalid` otherwise.
+    """The question carries the complete core group, nothing else, and no more than the scheme's count of tokens.
 
-    Leaving a key out would leave out what it could disagree on (TOKENS §4.1).
+    Leaving a key out would leave out what it could disagree on (TOKENS §4.1); packing tokens in would ask about many
+    youths at the price of one. Raises `Invalid`.
     """
-    present = {group.key for group in tokens.keys if group.present}
-    if not present >= CORE_KEYS or len({group.key for group in tokens.keys}) != len(tokens.keys):
+    present = [group.key for group in tokens.keys if group.present]
+    if sorted(present) != sorted(CORE_KEYS) or len({group.key for group in tokens.keys}) != len(tokens.keys):
+        raise Invalid(ErrorReason.TOKENS_INCOMPLETE)
+    if any(len(group.tokens) > MAX_TOKENS_A_KEY for group in tokens.keys):
         raise Invalid(ErrorReason.TOKENS_INCOMPLETE)
 
 
-def locate(candidates: Iterable[Candidate], *, auto: bool) -> Found:
-    """What the candidates amount to. With `auto` off a match is good for FS1 and nothing deeper."""
+def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking: AgencyId | None = None) -> Found:
+    """What the candidates amount to for this question. With `auto` off a match is good for FS1 and nothing deeper.
+
+    `asking` is the caller's agency; its own youths count for it whatever their restriction.
+    """
     everybody = tuple(candidates)
     decisive = [candidate for candidate in everybody if DECISIVE_KEY in candidate.agreeing_keys]
-    contenders = decisive or everybody
+    matching = decisive or list(everybody)
+    flagged = tuple(each for each in matching if _is_flagged(each) and each.restriction is not Restriction.SEALED)
+    contenders = (list(flagged) if family is Call.FLAG_CHECK else _releasable(matching, asking)) or matching
     if not contenders:
         return NOTHING
     if len(contenders) > 1:
-        return Found(Located.AMBIGUOUS, None, _any_open(contenders))
+        state = flagged[0].flag.state if flagged and flagged[0].flag is not None else None
+        return Found(Located.AMBIGUOUS, None, state, flagged)
     one = contenders[0]
     state = one.flag.state if one.flag is not None else None
     if not decisive:
-        return Found(Located.POSSIBLE, one, state)
+        return Found(Located.POSSIBLE, one, state, flagged)
     complete = one.agreeing_keys >= CORE_KEYS
-    return Found(Located.ONE if auto and complete else Located.ONE_FOR_FLAG, one, state)
+    return Found(Located.ONE if auto and complete else Located.ONE_FOR_FLAG, one, state, flagged)
 
 
-def _any_open(candidates: Iterable[Candidate]) -> FlagState | None:
-    for candidate in candidates:
-        if candidate.flag is not None and candidate.flag.state in OPEN_FLAG_STATES:
-            return candidate.flag.state
-    return None
+def _is_flagged(candidate: Candidate) -> bool:
+    return candidate.flag is not None and candidate.flag.state in OPEN_FLAG_STATES
+
+
+def _releasable(candidates: Iterable[Candidate], asking: AgencyId | None) -> list[Candidate]:
+    return [each for each in candidates if each.restriction is Restriction.NONE or each.owner == asking]

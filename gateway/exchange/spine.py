@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from audit.entry import Draft, YouthKey
+from audit.entry import KEY_BYTES, Draft, YouthKey
 from audit.sequencer import Append
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
@@ -92,7 +92,8 @@ class Exchange:
         stale: tuple[str, ...] = ()
         if first.permit:
             stale = await self._stale(query)
-            found = locate(await at.index.candidates(query.tokens), auto=at.auto)  # 7
+            candidates = await at.index.candidates(query.tokens)
+            found = locate(candidates, family=query.family, auto=at.auto, asking=caller.agency)  # 7
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
@@ -156,9 +157,10 @@ class Exchange:
         sources = [member.agency for member in at.directory().members() if member.has_sources and not member.suspended]
         return stale_counties(sources, await at.index.listings(), call=query.family, now=at.now())
 
-    async def _youth_key(self, found: Found) -> YouthKey | None:
+    async def _youth_key(self, found: Found) -> YouthKey:
         if found.candidate is None:
-            return None
+            # A key nobody keeps: an entry about nobody takes as long to make as one about a youth.
+            return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
         return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
 
     async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, Decision]:
@@ -177,13 +179,13 @@ class Exchange:
         rows = at.projections.spend(asked.caller, asked.query)
         if decision.permit and decision.basis is Basis.EMERGENCY:
             rows += at.projections.emergency(asked.caller)
-        alert = asked.flag_alert(decision)
-        if alert is not None:
+        alerts = asked.flag_alerts(decision)
+        for alert in alerts:
             rows += at.projections.alert(alert)
         entered = await at.journal.enter(Append(leaf, guard, rows))
         if entered.guarded:
             return entered, refused[0]
-        if alert is not None:
+        for alert in alerts:
             at.sources.alerted(alert.agency)
         return entered, decision
 

@@ -41,5 +41,6 @@ class Ledger:
 
     async def close(self) -> None:
         """Everything that waited is written; log and reader are closed."""
-        await self.log.close()
+        # Readers first: one that is open keeps the log from being settled into its main file.
         self.reader.close()
+        await self.log.close()

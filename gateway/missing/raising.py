@@ -29,7 +29,7 @@ from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.statement import Statement, open_statement, statement_invalid
-from gateway.protocol.names import AgencyId, FlagId, FlagState, Purpose, SubjectHandle, county_of
+from gateway.protocol.names import AgencyId, Call, FlagId, FlagState, Purpose, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import Located, milliseconds
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
@@ -178,7 +178,7 @@ class Raising:
 
 def _certain(candidates: Iterable[Candidate]) -> Candidate | None:
     """The one youth that these are for certain, or None."""
-    found = locate(candidates, auto=True)
+    found = locate(candidates, family=Call.FLAG_CHECK, auto=True)
     return found.candidate if found.located in _CERTAIN else None
 
 

@@ -15,6 +15,9 @@ DECISIVE_KEY: Final = "name_dob"
 CORE_KEYS: Final = frozenset({DECISIVE_KEY, "skeleton_dob"})
 """Keys every question carries and a youth must agree on: anything weaker is another youth."""
 
+MAX_TOKENS_A_KEY: Final = 6
+"""To how many tokens a key is padded: the most spellings of one youth a question can carry."""
+
 
 def naming_digests(tokens: TokenSet) -> frozenset[bytes]:
     """`token_digest` of each token of the decisive key, padding included, 32 bytes each; empty without that key."""

@@ -14,8 +14,9 @@ from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.replies import Replies
 from gateway.exchange.spine import Exchange, Result
-from gateway.ports import Journal
+from gateway.ports import Journal, Projections
 from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import admitted, batch_item, call_of, flag_query, on_record, records_query
 from gateway.rpc.interceptor import current_peer
@@ -37,6 +38,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         exchange: Exchange,
         *,
         journal: Journal,
+        projections: Projections,
         machine: MachineCalls,
         pairwise: Pairwise,
         policy_version: str,
@@ -45,6 +47,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
     ) -> None:
         self._exchange = exchange
         self._journal = journal
+        self._projections = projections
         self._machine = machine
         self._pairwise = pairwise
         self._policy_version = policy_version
@@ -92,16 +95,15 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         """What the requester found when it opened a release."""
         check_request(request)
         agency, found = self._machine.open(request.envelope, pb.ReceiptConfirmation, current_peer())
-        entered = await self._journal.enter(
-            Append(
-                draft(
-                    Kind.RECEIPT,
-                    requester=agency,
-                    op={"outcome": pb.ReceiptFinding.Name(found.finding), "released": found.release_index},
-                    req={"request": sha256(request.envelope.payload).digest()},
-                )
-            )
+        leaf = draft(
+            Kind.RECEIPT,
+            requester=agency,
+            op={"outcome": pb.ReceiptFinding.Name(found.finding), "released": found.release_index},
+            req={"request": sha256(request.envelope.payload).digest()},
         )
+        at = self._projections
+        rows = at.confirm(agency, found.release_index, milliseconds(self._now()))
+        entered = await self._journal.enter(Append(leaf, at.confirmable(agency, found.release_index), rows))
         opened = entered.receipt(frozenset({"kind", "outcome", "request"}))
         return pb.ConfirmReceiptResponse(receipt=receipt_message(opened))
 

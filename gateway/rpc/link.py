@@ -11,9 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from audit.sequencer import Append
-from gateway.errors import Error, ErrorReason, Invalid, Unavailable
-from gateway.exchange.journal import Kind, draft
+from gateway.errors import ErrorReason, Invalid, Unavailable
 from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, check
@@ -127,25 +125,23 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
                 check(request)
             except MalformedMessage as exc:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields) from exc
-            await self._take(request, link)
+            self._take(request, link)
 
-    async def _take(self, request: pb.ConnectRequest, link: Link) -> None:
+    def _take(self, request: pb.ConnectRequest, link: Link) -> None:
         kind = request.WhichOneof("message")
         if kind == "work_result":
             link.answer(request.work_result)
         elif kind == "alert_acknowledgement":
-            await self._acknowledge(link, request.alert_acknowledgement.sequence)
+            self._acknowledge(link, request.alert_acknowledgement.sequence)
         elif kind == "ping":
             link.send(pb.ConnectResponse(pong=pb.Pong(alert_sequence=link.alert_cursor)))
         else:
             raise Invalid(ErrorReason.PROTOCOL_ERROR)
 
-    async def _acknowledge(self, link: Link, sequence: int) -> None:
+    def _acknowledge(self, link: Link, sequence: int) -> None:
+        # No leaf of its own: an owner's adapter acknowledges within milliseconds of an alert, and the next index that a
+        # caller sees would tell that there was somebody to alert. The owner's next heartbeat, which comes in any case,
+        # carries the number (`tokens/index`).
         if sequence > link.alert_cursor:
             raise Invalid(ErrorReason.PROTOCOL_ERROR)
-        leaf = draft(Kind.ALERT_ACKNOWLEDGED, requester=link.agency, op={"sequence": sequence})
-        try:
-            await self._journal.enter(Append(leaf, rows=self._alerts.acknowledged(link.agency, sequence)))
-        except Error as failure:
-            # The adapter acknowledges again with its next alert; the link need not end for it.
-            log.warning("acknowledgement not recorded", extra={"reason": failure.reason})
+        self._links.acknowledged(link.agency, sequence)

@@ -73,6 +73,7 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[AgencyId, Link] = {}
+        self._acknowledged: dict[AgencyId, int] = {}
 
     def connected(self) -> tuple[AgencyId, ...]:
         """Agencies with an open link."""
@@ -103,6 +104,14 @@ class Links:
         link = self._links.get(agency)
         if link is not None:
             link.alerts_waiting.set()
+
+    def acknowledged(self, agency: AgencyId, sequence: int) -> None:
+        """Everything up to this sequence is on the agency's disk."""
+        self._acknowledged[agency] = max(sequence, self._acknowledged.get(agency, 0))
+
+    def last_acknowledged(self, agency: AgencyId) -> int:
+        """The highest sequence the agency acknowledged since this process started; 0 for none."""
+        return self._acknowledged.get(agency, 0)
 
     def directory_changed(self, version: int) -> None:
         """Every link is told of the new directory."""

@@ -1,4 +1,4 @@
-"""Alerts in the database: per-agency sequences, dense, kept until acknowledged and beyond."""
+"""Alerts in the database: per-agency sequences, dense; what an adapter has on its disk, its own cursor says."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, select
 
-from audit.statement import Statement, upsert
-from gateway.ports import Rows
+from audit.statement import Statement
 from gateway.protocol.names import AgencyId, Purpose
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
 from gateway.store.lookups import Lookups
-from gateway.store.tables import alert, alert_cursor
+from gateway.store.tables import alert
 from homeward.gateway.v1.link_pb2 import Alert
 
 _PAGE: Final = 100
@@ -24,7 +23,6 @@ _AFTER: Final = Statement(
     "agency_",
     "after_",
 )
-_ACKNOWLEDGE: Final = upsert(alert_cursor, "agency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,6 @@ class Alerts:
         """The next alerts of this agency after a sequence, in order, at most a hundred."""
         rows = await self.lookups.read(lambda tx: tx.all(_AFTER, (agency, sequence)))
         return [_alert(row) for row in rows]
-
-    def acknowledged(self, agency: AgencyId, sequence: int) -> Rows:
-        """Everything up to this sequence is stored by the agency's adapter."""
-        return ((_ACKNOWLEDGE, (agency, sequence)),)
 
 
 def _alert(row: Sequence[Any]) -> Alert:

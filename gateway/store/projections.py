@@ -9,10 +9,13 @@ from sqlalchemy import bindparam, func, insert, literal_column, or_, select
 from audit.entry import Draft
 from audit.sequencer import INDEX
 from audit.statement import Statement
+from audit.tables import ENTRY
 from audit.transaction import Tx
-from gateway.errors import Conflict, ErrorReason
+from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
+from gateway.exchange.journal import Kind
 from gateway.ports import Guard, NewAlert, OneTime, Rows
+from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.store.tables import alert, authority, denied, emergency_use, spent
@@ -25,6 +28,7 @@ _SPENT: Final = Statement(
     "assertion",
 )
 _SPEND: Final = Statement(insert(spent))
+_RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY.c.idx == bindparam("release")))
 _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
     select(authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority_")), "authority_"
@@ -60,6 +64,11 @@ def request_identifier(agency: str, request_id: bytes) -> bytes:
 def assertion_identifier(agency: str, assertion_id: str) -> bytes:
     """Identifier under which a user assertion is spent."""
     return b"a" + sha256(agency.encode() + b"\0" + assertion_id.encode()).digest()[:16]
+
+
+def confirmation_identifier(agency: str, release_index: int) -> bytes:
+    """Identifier under which the confirmation of a release is spent."""
+    return b"c" + sha256(agency.encode() + b"\0" + release_index.to_bytes(8, "big")).digest()[:16]
 
 
 class SqlProjections:
@@ -104,6 +113,23 @@ class SqlProjections:
             alert.agency,
         )
         return ((_ALERT, values),)
+
+    def confirmable(self, agency: AgencyId, release_index: int) -> Guard:
+        """Refuses a confirmation of what was not released to this agency, or was confirmed before."""
+
+        def guard(tx: Tx) -> Draft | None:
+            released = tx.one(_RELEASED, (release_index,))
+            if released != (Kind.OUTCOME, agency):
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("release_index: yours",))
+            if tx.all(_SPENT, (confirmation_identifier(agency, release_index), b"")):
+                raise Conflict(ErrorReason.ID_REUSED)
+            return None
+
+        return guard
+
+    def confirm(self, agency: AgencyId, release_index: int, at_ms: int) -> Rows:
+        """The release is confirmed."""
+        return ((_SPEND, (confirmation_identifier(agency, release_index), b"", INDEX, at_ms)),)
 
     def emergency(self, caller: Caller) -> Rows:
         """The user's use of an emergency is counted."""

@@ -205,13 +205,6 @@ alert = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
-alert_cursor = Table(
-    "alert_cursor",
-    metadata,
-    Column("agency", String(40), primary_key=True),
-    Column("acknowledged", BigInteger, nullable=False),
-)
-
 # --- authorities --------------------------------------------------------------------------
 
 authority = Table(

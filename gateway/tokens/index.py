@@ -109,7 +109,8 @@ class Signed:
 
 class Registrations:
     """Keeps what agencies list. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes; `prepare` readies the
-    audit keys of youths, so that a later question about one takes as long as a question about nobody."""
+    audit keys of youths, so that a later question about one takes as long as a question about nobody; `acknowledged`
+    is the highest alert an agency has on its disk, which its heartbeats put on record."""
 
     def __init__(
         self,
@@ -118,10 +119,12 @@ class Registrations:
         directory: Callable[[], DirectoryView],
         at_rest: Callable[[bytes], bytes],
         prepare: Prepare,
+        acknowledged: Callable[[AgencyId], int],
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
         self._prepare = prepare
+        self._acknowledged = acknowledged
         self._directory = directory
         self._at_rest = at_rest
         self._now = now
@@ -171,7 +174,12 @@ class Registrations:
         entry = draft(
             Kind.INDEX_HEARTBEAT,
             requester=owner,
-            op={"revision": heartbeat.revision, "scope": scope, "data_as_of_ms": as_of},
+            op={
+                "revision": heartbeat.revision,
+                "scope": scope,
+                "data_as_of_ms": as_of,
+                "alerts": self._acknowledged(owner),
+            },
             req={"request": signed.digest},
         )
         row = (owner, heartbeat.revision, str(scope), as_of, milliseconds(now))

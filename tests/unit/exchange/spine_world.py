@@ -136,6 +136,7 @@ class World:
         self.servicer = ExchangeServicer(
             self.exchange,
             journal=setting.journal,
+            projections=setting.projections,
             machine=MachineCalls(self.directory, self.clock),
             pairwise=pairwise,
             policy_version=self.policy.version,

@@ -324,4 +324,6 @@ async def test_youth_fields_hang_on_the_youths_own_key_and_a_fresh_counter_each(
     known = [append.draft.youth for append in counting.appends[:2]]
     assert all(key is not None for key in known)
     assert len({(key.key, key.counter) for key in known if key is not None}) == 2
-    assert [append.draft.youth for append in counting.appends[2:]] == [None, None]
+    # An entry about nobody has a key as well, which nobody keeps: it takes as long to make.
+    unknown = [append.draft.youth for append in counting.appends[2:]]
+    assert len({key.key for key in (*known, *unknown) if key is not None}) == 3

@@ -234,7 +234,7 @@ class Verbose:
         self._journal = journal
 
     async def enter(self, append: Append) -> Entered:
-        if append.draft.youth is not None:
+        if append.draft.holder is not None:
             await self._journal.enter(Append(replace(append.draft, youth=None, fields=append.draft.fields[:1])))
         return await self._journal.enter(append)
 

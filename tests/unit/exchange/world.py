@@ -367,12 +367,14 @@ class World:
             directory=self.directory,
             at_rest=at_rest,
             prepare=self.youth_keys.prepare,
+            acknowledged=lambda agency: 0,
             now=now,
         )
         self.index = IndexServicer(registrations, machine)
         self.exchange_servicer = ExchangeServicer(
             exchange,
             journal=journal,
+            projections=self.setting.projections,
             machine=machine,
             pairwise=pairwise,
             policy_version=self.policy.version,
