@@ -143,7 +143,8 @@ def lookalikes(stage: Stage) -> Seen:
         },
         (
             f"the other twin {name(twin, 'outcome')}: born the same day, another name, another youth",
-            f"the namesake   {name(both, 'outcome')}: two youths fit, and neither is guessed",
+            f"the namesake   {name(both, 'outcome')}: one of this name and birth date is looked for; a call settles who",
+            "               (another county's list cannot hide a flag, by mistake or on purpose)",
         ),
     )
 
@@ -273,12 +274,12 @@ STEPS: Final = (
     ),
     Step(
         "lookalikes",
-        "Youths who are easily confused are not",
+        "A twin is not confused, and a namesake hides nobody",
         {
             "raised": ["RECORDED", "RECORDED"],
             "other_twin": "NO_ACTIVE_FLAG_FOUND",
-            "same_name_and_birth_date": "UNDETERMINED",
-            "flags_told": [False, False],
+            "same_name_and_birth_date": "ANSWERED",
+            "flags_told": [False, True],
         },
         lookalikes,
     ),
