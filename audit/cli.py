@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from audit.checkpoint import LogKey, parse_vkey
-from audit.errors import EvidenceError
+from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
@@ -43,7 +43,7 @@ def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], 
 
     Exits with 0 if all of it holds and with 6 at the first thing that does not. Without --log-key the signature is
     checked with the key stored in DB itself, which shows damage but not a forged log; without --checkpoint a log cut
-    off together with its own record of its size looks whole.
+    off together with its own record of its size looks whole. Of a log that is being written, copy the -wal file too.
     """
     try:
         key = _read_key(log_key)
@@ -52,6 +52,11 @@ def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], 
             verified = _run(reader, key, checkpoints, quiet=as_json)
         finally:
             reader.close()
+        if not verified.size:
+            # What a running log has written since its last pause stands in a second file; without it, whole looks empty.
+            raise EvidenceError(
+                EvidenceReason.SIZE, "the log has no entry; was it copied without the -wal file beside it?"
+            )
     except EvidenceError as fault:
         _fail(fault, as_json=as_json)
     if as_json:

@@ -143,7 +143,7 @@ def lookalikes(stage: Stage) -> Seen:
         },
         (
             f"the other twin {name(twin, 'outcome')}: born the same day, another name, another youth",
-            f"the namesake   {name(both, 'outcome')}: one of this name and birth date is looked for; a call settles who",
+            f"the namesake   {name(both, 'outcome')}: somebody so named is looked for; a call settles who",
             "               (another county's list cannot hide a flag, by mistake or on purpose)",
         ),
     )
