@@ -53,7 +53,7 @@ def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], 
         finally:
             reader.close()
         if not verified.size:
-            # What a running log has written since its last pause stands in a second file; without it, whole looks empty.
+            # What a running log wrote last stands in a second file; a copy without it can look whole and empty.
             raise EvidenceError(
                 EvidenceReason.SIZE, "the log has no entry; was it copied without the -wal file beside it?"
             )
