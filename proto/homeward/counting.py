@@ -7,8 +7,10 @@ which the interpreter makes in one step.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final, Protocol
 
 from homeward.observed import (
@@ -32,7 +34,8 @@ CANCELLED: Final = "CANCELLED"
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. 0.5 is the goal for an answer at night; below 5 ms nobody waits."""
 MAX_SERIES: Final = 600
-"""Of one tally. All combinations of methods and reasons would be more; a peer that provokes them gets no more."""
+"""Of calls. All combinations of methods and reasons would be more; a peer that provokes them gets no more."""
+_BOUND_NAMES: Final = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
 Points = Mapping[Labels, float]
 Readings = Mapping[Metric, Callable[[], Points]]
 """How each metric is read."""
@@ -47,92 +50,97 @@ class CallRecorder(Protocol):
         """Counts one call. `method` is a full method name, `reason` OK or a constant reason."""
 
 
-class Tally:
-    """Sums of one metric, by the words of its attributes."""
+def words(attribute: Attribute, values: Iterable[str]) -> frozenset[str]:
+    """The values as a closed list. Raises `NotObservable` for one that has not the attribute's shape."""
+    listed = frozenset(values)
+    for value in listed:
+        labels({attribute: value})
+    return listed
 
-    def __init__(self, metric: Metric, words: Mapping[Attribute, Iterable[str]]) -> None:
-        """`words` are all values of each attribute. There are no more series than `MAX_SERIES`, and one of OTHER.
 
-        Raises `NotObservable` when they are not the metric's attributes, or a word has not the shape of its attribute.
-        """
-        if frozenset(words) != metric.attributes:
-            raise NotObservable(f"{metric.name} has other attributes")
-        self._order = tuple(words)
-        self._words = tuple(frozenset(values) for values in words.values())
-        for attribute, values in zip(self._order, self._words, strict=True):
-            for value in values:
-                labels({attribute: value})
-        self._sums: dict[tuple[str, ...], float] = {}
+@dataclass(slots=True)
+class _Calls:
+    """Calls of one method that ended for one reason."""
 
-    def add(self, *values: str, amount: float = 1) -> None:
-        """Adds to the sum of these values, given in the order of the words."""
-        key = self.known(*values)
-        if key not in self._sums and len(self._sums) >= MAX_SERIES:
-            key = (OTHER,) * len(self._order)
-        self._sums[key] = self._sums.get(key, 0) + amount
-
-    def known(self, *values: str) -> tuple[str, ...]:
-        """The values, OTHER for each that is no word of this tally."""
-        return tuple(value if value in words else OTHER for value, words in zip(values, self._words, strict=True))
-
-    def sums(self) -> Mapping[tuple[str, ...], float]:
-        """A copy of all sums so far."""
-        return self._sums.copy()
-
-    def points(self) -> Points:
-        """All sums so far, labelled."""
-        return {labels(dict(zip(self._order, key, strict=True))): value for key, value in self.sums().items()}
+    count: int = 0
+    seconds: float = 0.0
+    within: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    """How many took longer than the bound before and at most this one."""
 
 
 class CallCounts:
     """Calls by method and reason: how many, how long, and how many were how fast."""
 
-    def __init__(self, *, methods: Collection[str], reasons: Collection[str]) -> None:
+    def __init__(self, *, methods: Iterable[str], reasons: Iterable[str]) -> None:
         """`methods` and `reasons` are all that can occur, besides OK, INTERNAL and CANCELLED."""
-        pair = {Attribute.METHOD: methods, Attribute.REASON: (OK, INTERNAL, CANCELLED, *reasons)}
-        self._calls = Tally(CALLS, pair)
-        self._seconds = Tally(CALL_SECONDS, {Attribute.METHOD: methods})
-        self._bounds = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
-        self._within = Tally(CALLS_WITHIN, {Attribute.METHOD: methods, Attribute.AT_MOST: self._bounds})
+        self._methods = words(Attribute.METHOD, methods)
+        self._reasons = words(Attribute.REASON, (OK, INTERNAL, CANCELLED, *reasons))
+        self._calls: dict[tuple[str, str], _Calls] = {}
 
     def record(self, method: str, reason: str, seconds: float) -> None:
         """Counts one call."""
-        self._calls.add(method, reason)
-        self._seconds.add(method, amount=seconds)
-        self._within.add(method, self._bounds[bisect_left(BOUNDS, seconds)])
+        calls = self._calls.get((method, reason)) or self._of(*self.known(method, reason))
+        calls.count += 1
+        calls.seconds += seconds
+        calls.within[bisect_left(BOUNDS, seconds)] += 1
 
-    def known(self, method: str, reason: str) -> tuple[str, ...]:
+    def known(self, method: str, reason: str) -> tuple[str, str]:
         """Method and reason as they are counted."""
-        return self._calls.known(method, reason)
+        return method if method in self._methods else OTHER, reason if reason in self._reasons else OTHER
 
     def readings(self) -> Readings:
         """How the metrics of calls are read."""
-        return {CALLS: self._calls.points, CALL_SECONDS: self._seconds.points, CALLS_WITHIN: self._cumulative}
+        return {CALLS: self._counts, CALL_SECONDS: self._seconds, CALLS_WITHIN: self._within}
 
-    def _cumulative(self) -> Points:
-        sums = self._within.sums()
-        points: dict[Labels, float] = {}
-        for method in {method for method, _ in sums}:
-            so_far = 0.0
-            for bound in self._bounds:
-                so_far += sums.get((method, bound), 0)
-                points[labels({Attribute.METHOD: method, Attribute.AT_MOST: bound})] = so_far
+    def _of(self, method: str, reason: str) -> _Calls:
+        # Only listed words arrive here, so the dictionary cannot be made to grow from outside.
+        key = (method, reason)
+        if key not in self._calls and len(self._calls) >= MAX_SERIES:
+            key = (OTHER, OTHER)
+        return self._calls.setdefault(key, _Calls())
+
+    def _counts(self) -> Points:
+        return {
+            labels({Attribute.METHOD: method, Attribute.REASON: reason}): calls.count
+            for (method, reason), calls in self._calls.copy().items()
+        }
+
+    def _seconds(self) -> Points:
+        points: dict[Labels, float] = defaultdict(float)
+        for (method, _), calls in self._calls.copy().items():
+            points[labels({Attribute.METHOD: method})] += calls.seconds
+        return points
+
+    def _within(self) -> Points:
+        points: dict[Labels, float] = defaultdict(float)
+        for (method, _), calls in self._calls.copy().items():
+            for bound, so_far in zip(_BOUND_NAMES, accumulate(calls.within), strict=True):
+                points[labels({Attribute.METHOD: method, Attribute.AT_MOST: bound})] += so_far
         return points
 
 
 class OutcomeCounts:
     """Decisions by purpose and external outcome."""
 
-    def __init__(self, *, purposes: Collection[str], outcomes: Collection[str]) -> None:
-        self._tally = Tally(OUTCOMES, {Attribute.PURPOSE: purposes, Attribute.OUTCOME: outcomes})
+    def __init__(self, *, purposes: Iterable[str], outcomes: Iterable[str]) -> None:
+        self._purposes = words(Attribute.PURPOSE, purposes)
+        self._outcomes = words(Attribute.OUTCOME, outcomes)
+        self._sums: dict[tuple[str, str], int] = {}
 
     def record(self, purpose: str, outcome: str) -> None:
         """Counts one decision."""
-        self._tally.add(purpose, outcome)
+        key = (purpose if purpose in self._purposes else OTHER, outcome if outcome in self._outcomes else OTHER)
+        self._sums[key] = self._sums.get(key, 0) + 1
 
     def readings(self) -> Readings:
         """How the metric is read."""
-        return {OUTCOMES: self._tally.points}
+        return {OUTCOMES: self._points}
+
+    def _points(self) -> Points:
+        return {
+            labels({Attribute.PURPOSE: purpose, Attribute.OUTCOME: outcome}): number
+            for (purpose, outcome), number in self._sums.copy().items()
+        }
 
 
 class Board:

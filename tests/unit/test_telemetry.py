@@ -26,7 +26,7 @@ from gateway.protocol.telemetry_settings import TelemetrySettings
 from gateway.rpc.methods import METHODS
 from gateway.store.figures import IndexFigures, ListFigures
 from homeward import observed
-from homeward.counting import BOUNDS, Board, CallCounts, OutcomeCounts, Points, SampledCalls, Tally
+from homeward.counting import BOUNDS, Board, CallCounts, OutcomeCounts, Points, SampledCalls
 from homeward.county.v1.access_pb2 import GetStatusResponse, SourceState
 from homeward.observed import CALL_SECONDS, CALLS, CALLS_WITHIN, OTHER, Attribute, NotObservable, labels
 from homeward.otlp import Service, Sinks, Telemetry, start
@@ -141,11 +141,13 @@ def test_outcomes_are_counted_by_purpose() -> None:
     assert by(made.readings()[observed.OUTCOMES]()) == {("ANSWERED", "MFC_LOCATE"): 1, (OTHER, "MFC_LOCATE"): 1}
 
 
-def test_a_tally_is_not_made_with_words_that_could_not_be_exported() -> None:
+def test_counters_are_not_made_with_words_that_could_not_be_exported() -> None:
     with pytest.raises(NotObservable):
-        Tally(CALLS, {Attribute.METHOD: (CHECK,), Attribute.REASON: ("not a reason",)})
+        CallCounts(methods=(CHECK,), reasons=("not a reason",))
     with pytest.raises(NotObservable):
-        Tally(CALLS, {Attribute.METHOD: (CHECK,), Attribute.PURPOSE: ("MFC_LOCATE",)})
+        CallCounts(methods=("Zzyzx",), reasons=())
+    with pytest.raises(NotObservable):
+        OutcomeCounts(purposes=("MFC_LOCATE",), outcomes=("Zzyzx",))
 
 
 def test_ten_thousand_youths_make_no_series_of_their_own() -> None:
