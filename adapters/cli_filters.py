@@ -66,9 +66,7 @@ _OPTIONS: Final = (
     click.option(
         "--purpose", default="", callback=one_of(frozenset(Purpose)), help="Purpose of use, for example MFC_LOCATE."
     ),
-    click.option(
-        "--counterpart", default="", callback=agency, help="Agency on the other side, for example 06077.pd."
-    ),
+    click.option("--counterpart", default="", callback=agency, help="Agency on the other side, for example 06077.pd."),
 )
 
 

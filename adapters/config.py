@@ -96,7 +96,7 @@ class AdapterConfig(CountySections):
     """The whole file."""
 
     version: Literal[1]
-    name: str = Field(min_length=1, max_length=120)
+    name: str = Field(min_length=1, max_length=120, examples=['"Demo County Child Welfare"'])
     """Of the agency, for people; never sent."""
     state: Path = Path("state")
     """State directory; relative to the file."""

@@ -23,9 +23,9 @@ from pydantic import Field, field_validator
 
 from adapters.errors import Denied, ErrorReason, Invalid, Unauthenticated
 from adapters.staff_keys import JwksConfig, KeySource, StaffKey
-from gateway.protocol.names import NameSyntaxError, Role, parse_role
+from gateway.protocol.names import ROLES, Role, parse_role
 from gateway.protocol.strict_json import parse_object
-from gateway.protocol.strict_yaml import Duration, StrictModel
+from gateway.protocol.strict_yaml import Duration, FieldProblems, StrictModel
 
 MAX_LENGTH: Final = 8192
 LEEWAY: Final = timedelta(seconds=30)
@@ -59,13 +59,13 @@ class StaffFault(StrEnum):
 class StaffConfig(StrictModel):
     """The `staff:` section of the county's file."""
 
-    issuer: str = Field(min_length=1, max_length=256)
+    issuer: str = Field(min_length=1, max_length=256, examples=["https://login.county.example/v2.0"])
     """Exactly as in `iss`."""
-    audience: str = Field(min_length=1, max_length=256)
+    audience: str = Field(min_length=1, max_length=256, examples=["homeward-adapter"])
     """The one value of `aud`."""
-    jwks: JwksConfig
+    jwks: JwksConfig = Field(examples=["{ file: staff-keys.json }"])
     roles_claim: str = Field(default="groups", min_length=1, max_length=64)
-    roles: dict[str, tuple[str, ...]] = Field(min_length=1)
+    roles: dict[str, tuple[str, ...]] = Field(min_length=1, examples=["{ caseworkers: [CWA.case_worker] }"])
     """Group of the identity provider to roles of the exchange."""
     max_lifetime: Duration = timedelta(hours=12)
     """Longest life of a token, from `iat` to `exp`."""
@@ -73,12 +73,14 @@ class StaffConfig(StrictModel):
     @field_validator("roles")
     @classmethod
     def _known(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for roles in value.values():
-            for role in roles:
-                try:
-                    parse_role(role)
-                except NameSyntaxError as exc:
-                    raise ValueError("no such role; homeward policy show lists them") from exc
+        faults = [
+            ((group, position), f'no such role "{role}"; homeward policy show lists them')
+            for group, roles in value.items()
+            for position, role in enumerate(roles)
+            if role not in ROLES
+        ]
+        if faults:
+            raise FieldProblems(*faults)
         return value
 
 

@@ -68,7 +68,7 @@ class DateColumn(StrictModel):
 
     column: ColumnName
     type: Literal["date"] = "date"
-    format: DateFormat
+    format: DateFormat = Field(examples=['"%m/%d/%Y"'])
     empty_means: Literal["open", "unknown"] | None = None
     not_before: str | None = None
     """The field this day must not precede; stated for the reader, and always checked."""
@@ -80,7 +80,7 @@ class TimestampColumn(StrictModel):
     column: ColumnName
     type: Literal["timestamp"] = "timestamp"
     format: DateFormat = "%Y-%m-%d %H:%M:%S"
-    zone: Zone
+    zone: Zone = Field(examples=["America/Los_Angeles"])
     empty_means: Literal["still_missing", "unknown"] | None = None
     not_before: str | None = None
 
@@ -351,8 +351,8 @@ class ContactMapping(StrictModel):
 class Jurisdiction(StrictModel):
     """The county's court, where no column names another, and the agency responsible for placement and care."""
 
-    court_county: Annotated[str, Field(pattern=r"^[0-9]{5}$")]
-    responsible_agency: Agency
+    court_county: Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=['"06037"'])]
+    responsible_agency: Agency = Field(examples=["06037.cwa"])
 
 
 class RecordMappings(StrictModel):

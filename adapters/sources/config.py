@@ -97,13 +97,13 @@ class SecretUse(StrictModel):
 class Freshness(StrictModel):
     """From which moment the data count as of, and when age becomes a warning and a fault."""
 
-    from_: str = Field(alias="from")
+    from_: str = Field(alias="from", examples=["file_time, poll or newest(COLUMN)"])
     """`file_time`, `poll`, or `newest(COLUMN)`."""
     format: str = "%Y-%m-%d %H:%M:%S"
     """Of the column in `newest(COLUMN)` where it is text."""
     zone: Annotated[str, AfterValidator(known_zone)] = "America/Los_Angeles"
-    warn_after: Duration
-    error_after: Duration
+    warn_after: Duration = Field(examples=["26h"])
+    error_after: Duration = Field(examples=["50h"])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -136,7 +136,7 @@ class CsvSourceConfig(StrictModel):
     """A delimited text file, or the newest of those that match."""
 
     kind: Literal["csv"]
-    path: str = Field(min_length=1)
+    path: str = Field(min_length=1, examples=["/data/in/CLIENTS_*.csv"])
     """May hold `*` and `?` in its last part."""
     newest_only: bool = True
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
@@ -160,11 +160,11 @@ class SqlSourceConfig(StrictModel):
     """A read-only question to a database."""
 
     kind: Literal["sql"]
-    url: str
+    url: str = Field(examples=["postgresql://host/database"])
     """`sqlite:////path` or `postgresql://host/database`; no password."""
     username: str | None = None
     password: SecretUse | None = None
-    query: str = Field(min_length=1)
+    query: str = Field(min_length=1, examples=["select CLIENT_ID from reports.clients"])
     columns_required: tuple[ColumnName, ...] = ()
     timeout: Duration = Field(default=timedelta(seconds=30))
     freshness: Freshness

@@ -19,8 +19,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -36,6 +35,8 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.reader import ReaderError
+
+from gateway.protocol.setting_names import hint, names_at
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
@@ -158,11 +159,16 @@ class _Reading:
     def add(self, line: int, column: int, *, name: str = "", sentence: str) -> None:
         """Notes a problem; line and column from 0, as the parser counts."""
         lines = self.text.splitlines()
-        source = _masked(lines[line]) if line < len(lines) else ""
+        source = _masked(lines[line]) if line < len(lines) and self._holds_settings(lines) else ""
         if _SECRET_NAME.search(name) or _SECRET_NAME.search(sentence):
             # Also a misspelled "pasword" has a value behind it.
             source = f"{name.rpartition('.')[2]}: ***"
         self.problems.append(Problem(self.origin, line + 1, column + 1, name, sentence, source))
+
+    def _holds_settings(self, lines: list[str]) -> bool:
+        # Whoever names an extract instead of the county's file must not read its rows in an error, and in a ticket.
+        first = next((line for line in lines if line.strip() and not _BESIDE.match(line)), "")
+        return _SETTING.match(first) is not None
 
     def stop(self, line: int, column: int, sentence: str) -> DocumentErrors:
         """The error to raise when nothing behind this place can be read."""
@@ -189,6 +195,8 @@ def _read(reading: _Reading) -> _Mapping:
     except YAMLError:
         raise reading.stop(0, 0, "not YAML") from None
     if not isinstance(root, _Mapping):
+        reading.text = ""
+        reading.problems.clear()
         place = (root.line, root.column) if root else (0, 0)
         raise reading.stop(*place, "the file must hold settings, written as `name: value`")
     return root
@@ -277,7 +285,7 @@ def _explain(reading: _Reading, root: _Mapping, model: type[BaseModel], error: M
     found = inner.problems if isinstance(inner, FieldProblems) else (((), None),)
     for below, sentence in found:
         place = _locate(root, (*loc, *below), missing=error["type"] == "missing")
-        text = sentence or _sentence(place, error, _names_at(model, loc[:-1]))
+        text = sentence or _sentence(place, error, names_at(model, loc[:-1]), hint(model, loc))
         report = _Reading(reading.text, reading.origin)
         report.add(place.line, place.column, name=place.name, sentence=text)
         yield from report.problems
@@ -312,10 +320,10 @@ def _locate(root: _Mapping, loc: Path, *, missing: bool) -> _Place:
     return _Place(line, column, ".".join(shown), shown[-1] if shown else "", node)
 
 
-def _sentence(place: _Place, error: Mapping[str, Any], known: set[str]) -> str:
+def _sentence(place: _Place, error: Mapping[str, Any], known: set[str], hinted: str) -> str:
     kind, raw = error["type"], place.node.text if isinstance(place.node, _Scalar) else ""
     if kind == "missing":
-        return "missing"
+        return f"missing ({hinted})" if hinted else "missing"
     if kind == "extra_forbidden":
         return f'unknown key "{place.last}"{_nearest(place.last, known)}'
     if kind == "string_type" and isinstance(place.node, _Scalar) and raw:
@@ -325,10 +333,12 @@ def _sentence(place: _Place, error: Mapping[str, Any], known: set[str]) -> str:
     if kind in {"model_type", "dict_type"}:
         return "must hold settings of its own, written as `name: value`"
     if kind in {"enum", "literal_error", "union_tag_invalid"}:
-        allowed = re.findall(r"'([^']*)'", str(error["ctx"].get("expected", error["ctx"].get("expected_tags", ""))))
+        expected = str(error["ctx"].get("expected", error["ctx"].get("expected_tags", "")))
+        # Texts in quotes; numbers, as of a version, without.
+        allowed = re.findall(r"'([^']*)'", expected) or re.findall(r"-?[0-9]+", expected)
         return f'unknown value "{_guarded(place, raw)}"{_nearest(raw, allowed)} (one of: {", ".join(allowed)})'
     if kind == "union_tag_not_found":
-        return f"missing {error['ctx']['discriminator']}"
+        return f"missing {error['ctx']['discriminator'].strip(chr(39))}"
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     return message[:1].lower() + message[1:]
 
@@ -348,25 +358,8 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f' - did you mean "{close[0]}"?' if close else ""
 
 
-def _names_at(annotation: Any, loc: Path) -> set[str]:
-    """Names of the settings a section at the place may hold, over all members of a union."""
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _names_at(args[0], loc)
-    if origin in (Union, UnionType):
-        here = [_names_at(arg, loc) for arg in args]
-        tagged = [_names_at(arg, loc[1:]) for arg in args] if loc else []
-        return set().union(*here, *tagged)
-    if args and loc:
-        return _names_at(args[-1] if args[-1] is not Ellipsis else args[0], loc[1:])
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return set()
-    fields = {info.alias or name: info.annotation for name, info in annotation.model_fields.items()}
-    if not loc:
-        return set(fields)
-    return _names_at(fields[str(loc[0])], loc[1:]) if loc[0] in fields else set()
-
-
+_BESIDE: Final = re.compile(r"\s*#|---|%")
+_SETTING: Final = re.compile(r"""[?{\s]*["']?[\w.-]{1,64}["']?\s*:(\s|$)""")
 _SECRET_NAME: Final = re.compile(r"(?i)^secrets\.|pas+w|passphrase|pwd|token|authorization|api_?key")
 _SECRET_VALUE: Final = re.compile(
     r"""(?i)(["']?[\w.-]*(?:pas+w|passphrase|pwd|token|authorization|api_?key)[\w.-]*["']?\s*:\s*)(?![\s{\[#]).+"""

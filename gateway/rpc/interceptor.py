@@ -93,9 +93,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         make = (
             grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
         )
-        return make(
-            self._unary(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None
-        )
+        return make(self._unary(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None)
 
     # Replies are serialized in here too: of what fails in the library's own serializer it tells the peer the text.
     def _unary(

@@ -41,14 +41,20 @@ class Range(StrictModel):
         return self
 
 
+class Shown(StrictModel):
+    as_: Level = Field(alias="as")
+
+
 class Document(StrictModel):
-    county: str
+    version: Literal[1] = 1
+    county: str = Field(examples=['"06075"'])
     level: Level = Level.LOW
     reflection: bool = False
     listed: tuple[str, ...] = ()
     codes: dict[str, str] = Field(default_factory=dict)
     sources: dict[str, Annotated[Csv | Sql, Field(discriminator="kind")]] = Field(default_factory=dict)
     range: Range | None = None
+    shown: Shown | None = None
 
 
 def problems(text: str) -> list[str]:
@@ -108,6 +114,28 @@ def test_a_missing_setting_is_named_at_its_section() -> None:
     assert problems('county: "1"\nsources:\n  a: { kind: csv }\n') == [
         "county.yaml:3:3: error: sources.a.path: missing\n    a: { kind: csv }"
     ]
+
+
+def test_a_missing_setting_is_told_with_what_may_be_written_where_the_model_knows_it() -> None:
+    assert problems("level: low\nsources:\n  a: { path: x }\n")[0].startswith(
+        'county.yaml:1:1: error: county: missing (for example "06075")'
+    )
+    assert "missing kind" in problems('county: "1"\nsources:\n  a: { path: x }\n')[0]
+    assert "range.high: missing\n" in problems('county: "1"\nrange: { low: 1 }\n')[0]
+    assert "shown.as: missing (one of: low, high)" in problems('county: "1"\nshown: {}\n')[0]
+
+
+def test_a_wrong_number_is_told_with_the_allowed_ones() -> None:
+    assert 'version: unknown value "2" (one of: 1)' in problems('county: "1"\nversion: 2\n')[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["NAME,BORN\nInventa Canary,2011-07-19\n", '"NAME","BORN"\n"Inventa Canary","x"\n', "- Inventa Canary\n"]
+)
+def test_a_file_that_holds_no_settings_is_never_quoted(text: str) -> None:
+    report = "\n".join(problems(text))
+    assert "county.yaml:" in report
+    assert not any(word in report for word in ("NAME", "Canary", "2011"))
 
 
 def test_a_code_with_a_leading_zero_is_asked_for_in_quotes_as_written() -> None:
