@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -25,7 +25,6 @@ KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
 # Every box key is used for exactly one box, so the nonce of AES-GCM need not vary (README.md, "Boxes").
 _BOX_NONCE: Final = bytes(12)
-_BOX_MESSAGE: Final = b"box"
 _BODY_LABEL: Final = fmt.DOMAIN + b"/body\0"
 # Two sequence numbers, then the lengths of tag, three names and four boxes: no byte can pass from one to the next.
 _BODY_HEAD: Final = struct.Struct(">2Q8I").pack
@@ -167,6 +166,23 @@ class Opening:
     salt: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class BuiltEntry:
+    """A finished entry, and what its maker still knows of it: a field and a salt for each used slot, in order."""
+
+    entry: StoredEntry
+    fields: tuple[Field, ...] = field(repr=False)
+    salts: tuple[bytes, ...] = field(repr=False)
+
+    def openings(self, classes: Container[FieldClass], names: Container[str]) -> tuple[Opening, ...]:
+        """Returns the fields of these classes and names laid open, in slot order, without any key."""
+        return tuple(
+            Opening(slot, item.name, item.value, salt)
+            for slot, (item, salt) in enumerate(zip(self.fields, self.salts, strict=True))
+            if item.cls in classes and item.name in names
+        )
+
+
 def build_entry(
     draft: Draft,
     place: Place,
@@ -174,55 +190,46 @@ def build_entry(
     keys: ClassKeys,
     own_fields: Sequence[Field] = (),
     random_bytes: Callable[[int], bytes],
-) -> StoredEntry:
+) -> BuiltEntry:
     """Returns the finished entry. `own_fields` are the log's sequence fields, put after those of the draft."""
     fields = (*draft.fields, *own_fields)
     unused = fmt.FIELD_SLOTS - len(fields)
     randomness = random_bytes(fmt.NONCE_BYTES + unused * fmt.DIGEST_BYTES)
     nonce = randomness[: fmt.NONCE_BYTES]
     class_keys = (keys.op, keys.req, keys.hold, draft.youth.key if draft.youth else b"")
-    digests, boxes = _seal_fields(fields, class_keys, nonce)
+    digests, salts, boxes = _seal_fields(fields, class_keys, nonce)
     digests.append(randomness[_DECOYS_FROM:])
     tag = youth_tag(draft.youth) if draft.youth else b""
     kind, requester, holder = draft.kind, draft.requester or "", draft.holder or ""
     digests.append(_body_digest(nonce, tag, (kind, requester, holder), (place.requester_seq, place.holder_seq), boxes))
-    return StoredEntry(
+    entry = StoredEntry(
         place.index, place.time_ms, nonce, b"".join(digests), boxes, tag,
         kind, requester, holder, place.requester_seq, place.holder_seq,
     )  # fmt: skip
+    return BuiltEntry(entry, fields, salts)
 
 
 def _seal_fields(
     fields: Sequence[Field], class_keys: tuple[bytes, bytes, bytes, bytes], nonce: bytes
-) -> tuple[list[bytes], tuple[bytes, bytes, bytes, bytes]]:
-    # One keyed state per class, copied for each salt: this loop is most of what an entry costs.
-    keyed: list[hmac.HMAC | None] = [None, None, None, None]
+) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, bytes, bytes, bytes]]:
+    streams: list[bytes | None] = [None, None, None, None]
     plain: tuple[list[bytes], ...] = ([], [], [], [])
     digests: list[bytes] = []
+    salts: list[bytes] = []
     for slot, item in enumerate(fields):
         cls, value = item.cls, item.value
-        state = keyed[cls]
-        if state is None:
-            state = keyed[cls] = hmac.new(fmt.entry_key(class_keys[cls], _LABELS[cls], nonce), None, "sha256")
-        salt = state.copy()
-        salt.update(fmt.SALT_MESSAGES[slot])
-        named = fmt.name_bytes(item.name)
-        digests.append(hashlib.sha256(fmt.FIELD_LABEL + salt.digest() + named + value).digest())
+        stream = streams[cls]
+        if stream is None:
+            stream = streams[cls] = fmt.class_stream(class_keys[cls], _LABELS[cls], nonce)
+        salt, named = fmt.field_salt(stream, slot), fmt.name_bytes(item.name)
+        salts.append(salt)
+        digests.append(hashlib.sha256(fmt.FIELD_LABEL + salt + named + value).digest())
         plain[cls].extend((fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value))
     sealed = [
-        _seal(state, _LABELS[cls], b"".join(parts)) if state is not None else b""
-        for cls, (state, parts) in enumerate(zip(keyed, plain, strict=True))
+        AESGCM(fmt.box_key(stream)).encrypt(_BOX_NONCE, b"".join(parts), _LABELS[cls]) if stream is not None else b""
+        for cls, (stream, parts) in enumerate(zip(streams, plain, strict=True))
     ]
-    return digests, (sealed[0], sealed[1], sealed[2], sealed[3])
-
-
-def _seal(keyed: hmac.HMAC, label: bytes, plain: bytes) -> bytes:
-    keyed.update(_BOX_MESSAGE)
-    return AESGCM(keyed.digest()).encrypt(_BOX_NONCE, plain, label)
-
-
-def _box_key(key: bytes) -> bytes:
-    return hmac.digest(key, _BOX_MESSAGE, "sha256")
+    return digests, tuple(salts), (sealed[0], sealed[1], sealed[2], sealed[3])
 
 
 def youth_tag(youth: YouthKey) -> bytes:
@@ -276,12 +283,12 @@ def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]
     box = entry.boxes[cls]
     if not box:
         return []
-    derived = fmt.entry_key(key, _LABELS[cls], entry.nonce)
+    stream = fmt.class_stream(key, _LABELS[cls], entry.nonce)
     try:
-        plain = AESGCM(_box_key(derived)).decrypt(_BOX_NONCE, box, _LABELS[cls])
+        plain = AESGCM(fmt.box_key(stream)).decrypt(_BOX_NONCE, box, _LABELS[cls])
     except InvalidTag:
         raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key", index=entry.index) from None
-    return [Opening(slot, name, value, fmt.field_salt(derived, slot)) for slot, name, value in _parse_box(plain)]
+    return [Opening(slot, name, value, fmt.field_salt(stream, slot)) for slot, name, value in _parse_box(plain)]
 
 
 def _parse_box(plain: bytes) -> list[tuple[int, str, bytes]]:

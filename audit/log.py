@@ -1,18 +1,22 @@
-"""The log: many callers append, one thread writes, and nobody hears of an entry before it is durable.
+"""The log: many callers append, one batch at a time is written, and nobody hears of an entry before it is durable.
 
-Decides batching, delivery and the fail-stop rule. One writer thread takes what is waiting, writes it as one transaction
-(sequencer.py), signs one checkpoint after the commit, records it apart from the database, and answers all callers of an
-event loop with one call. Whatever casts doubt on what was acknowledged (an I/O error, a tree that moved, a file that
-was replaced) stops the log for good: SQLite itself would go on after a failed fsync. Only a new start, which checks the
-store, opens it again.
+Decides batching, delivery and the fail-stop rule. When a batch is due (gathering.py) it becomes one transaction
+(sequencer.py); then, in a thread of its own, it is committed, one checkpoint over it is signed and recorded apart from
+the database, and all its callers are answered at once. On a database in a file of this process the transaction is
+prepared on the event loop: that is the interpreter's work, and two threads that take the interpreter's lock from each
+other at every statement need twice the time for it. What may wait for a network is prepared in the thread.
+
+Whatever casts doubt on what was acknowledged (an I/O error, a tree that moved, a file that was replaced) stops the log
+for good: SQLite itself would go on after a failed fsync. Only a new start, which checks the store, opens it again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -21,13 +25,13 @@ from typing import Any
 
 from audit import merkle
 from audit.checkpoint import LogSigner
-from audit.entry import ClassKeys, Opening, StoredEntry
-from audit.errors import EvidenceError, EvidenceReason, LogUnavailable
+from audit.entry import BuiltEntry, ClassKeys, FieldClass, StoredEntry
+from audit.errors import EvidenceError, EvidenceReason, LogBusy, LogUnavailable
+from audit.gathering import Gathering
 from audit.highwater import HighWater
-from audit.pending import Pending
 from audit.reader import TreeState
 from audit.receipt import Receipt
-from audit.sequencer import INDEX, Append, Batch, Sequencer, Written
+from audit.sequencer import INDEX, Append, Batch, Prepared, Sequencer, Written
 from audit.startup import check_start
 from audit.store import Store
 from audit.transaction import Tx
@@ -47,7 +51,9 @@ class LogState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Limits of the write path. `max_waiting` entries may queue; a batch has at most `max_batch`; see pending.py."""
+    """Limits of the write path. `max_waiting` entries may queue, a batch has at most `max_batch`, and nobody waits
+    longer than `window_seconds` for others to join (gathering.py).
+    """
 
     max_waiting: int = 4096
     max_batch: int = 256
@@ -59,30 +65,32 @@ class Appended:
     """A durable entry and a signed checkpoint that covers it. `guarded`: it is the refusal that the guard asked for."""
 
     index: int
-    entry: StoredEntry = field(repr=False)
     guarded: bool
     size: int
     checkpoint: str = field(repr=False)
+    _built: BuiltEntry = field(repr=False)
     _nodes: dict[merkle.Coordinate, bytes] = field(repr=False)
 
-    def receipt(self, openings: Sequence[Opening] = ()) -> Receipt:
-        """Returns the proof that the entry is in the log, with these of its fields open (in slot order)."""
+    @property
+    def entry(self) -> StoredEntry:
+        """The entry as it is kept."""
+        return self._built.entry
+
+    def receipt(self, classes: Container[FieldClass] = (), names: Container[str] = ()) -> Receipt:
+        """Returns the proof that the entry is in the log, with its fields of these classes and names open."""
         path = merkle.assemble(merkle.inclusion_plan(self.index, self.size), self._nodes)
-        return Receipt(self.index, self.entry.leaf, self.entry.digests, tuple(openings), path, self.checkpoint)
+        entry, openings = self._built.entry, self._built.openings(classes, names)
+        return Receipt(self.index, entry.leaf, entry.digests, openings, path, self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     append: Append
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Appended]
 
 
-_Answer = tuple[_Waiting, Appended | Exception]
-
-
 class Log:
-    """An open log. `append` may be called from any event loop; made by `Log.open`."""
+    """An open log; made by `Log.open`. One event loop at a time uses it."""
 
     def __init__(
         self,
@@ -106,15 +114,18 @@ class Log:
         self._on_stop = on_stop
         self._stopping_errors: tuple[type[Exception], ...] = (*store.database_errors, OSError, EvidenceError)
         self._note = signer.sign(tree.size, tree.root)
+        self._settings = settings
         self._state = LogState.OPEN
+        self._closing = False
+        self._waiting: deque[_Waiting] = deque()
         self._in_flight: list[_Waiting] = []
+        self._gathering: Gathering | None = None
+        self._is_due = False
+        self._task: asyncio.Task[None] | None = None
         self._sequencer = Sequencer(
             store, connection, keys=keys, random_bytes=random_bytes, known=(tree.size, tree.root)
         )
-        self._pending: Pending[_Waiting] = Pending(
-            limit=settings.max_waiting, batch=settings.max_batch, window_seconds=settings.window_seconds
-        )
-        self._thread = threading.Thread(target=self._run, name="audit-log", daemon=True)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit-log")
 
     @classmethod
     def open(
@@ -131,8 +142,8 @@ class Log:
     ) -> Log:
         """Returns the log of this store, ready to append, after checking that it may go on (startup.py).
 
-        Raises EvidenceError if it must not. `on_stop` is called once, in the writer's thread, when the log fails or is
-        closed. Blocks; call it before the event loop serves anybody.
+        Raises EvidenceError if it must not. `on_stop` is called once when the log fails or is closed. Blocks; call it
+        before the event loop serves anybody.
         """
         connection = store.connect()
         record = HighWater(high_water)
@@ -148,12 +159,10 @@ class Log:
         except store.database_errors as exc:
             connection.close()
             raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
-        log = cls(
+        return cls(
             store, connection, tree, signer=signer, keys=keys, high_water=record, now=now, random_bytes=random_bytes,
             settings=settings or LogSettings(), on_stop=on_stop,
         )  # fmt: skip
-        log._thread.start()
-        return log
 
     @property
     def state(self) -> LogState:
@@ -172,82 +181,113 @@ class Log:
         append's own guard, rows or projection raised (nothing written). If the caller is canceled meanwhile, the entry
         may still be written.
         """
+        if self._state is not LogState.OPEN or self._closing:
+            raise LogUnavailable("the log has stopped")
+        if len(self._waiting) >= self._settings.max_waiting:
+            raise LogBusy("too many entries are waiting to be written")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(append, loop, loop.create_future())
-        self._pending.put(waiting)
+        if self._gathering is None or self._gathering.loop is not loop:
+            self._gathering = Gathering(loop, self._due, window_seconds=self._settings.window_seconds)
+        waiting = _Waiting(append, loop.create_future())
+        self._waiting.append(waiting)
+        self._gathering.added()
         return await waiting.future
 
     async def close(self) -> None:
         """Everything that was waiting is written and answered, the newest note is stored, the files are closed."""
-        self._pending.stop()
-        await asyncio.to_thread(self._thread.join)
+        self._closing = True
+        self._due()
+        while self._task is not None:
+            await asyncio.wait({self._task})
+        if self._state is LogState.OPEN:
+            outcome = LogState.FAILED
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._settle)
+                outcome = LogState.CLOSED
+            except self._stopping_errors as exc:
+                _tell("audit log did not settle", exc)
+            finally:
+                self._stop(outcome)
+        self._thread.shutdown()
 
-    def _run(self) -> None:
+    def _due(self) -> None:
+        self._is_due = True
+        if self._task is None and self._waiting and self._state is LogState.OPEN:
+            self._task = asyncio.get_running_loop().create_task(self._write_due())
+
+    async def _write_due(self) -> None:
         outcome = LogState.FAILED
         try:
-            while batch := self._pending.take():
-                self._in_flight = batch
-                self._write(batch)
+            while self._is_due and self._waiting:
+                count = min(len(self._waiting), self._settings.max_batch)
+                self._in_flight = [self._waiting.popleft() for _ in range(count)]
+                # What did not fit has waited as long as what did.
+                self._is_due = bool(self._waiting)
+                _answer(self._in_flight, await self._write(self._in_flight))
                 self._in_flight = []
-            self._sequencer.keep_note(self._note)
-            self._store.settle(self._connection)
-            outcome = LogState.CLOSED
+            outcome = LogState.OPEN
         except self._stopping_errors as exc:
-            # By type only: a driver's text may carry the values of a row.
-            _logger.critical("audit log stopped", extra={"exception_type": type(exc).__name__})
+            _tell("audit log stopped", exc)
         finally:
-            self._stop(outcome)
+            self._task = None
+            if outcome is LogState.FAILED:
+                self._stop(outcome)
 
-    def _write(self, batch: list[_Waiting]) -> None:
+    async def _write(self, batch: Sequence[_Waiting]) -> Sequence[Appended | Exception]:
+        appends = [waiting.append for waiting in batch]
+        loop = asyncio.get_running_loop()
+        # A projection that reads before it writes may be long, and other calls must not wait for it.
+        if self._store.exclusive and not any(append.apply for append in appends):
+            written = await loop.run_in_executor(self._thread, self._commit, self._prepare(appends))
+        else:
+            written = await loop.run_in_executor(self._thread, lambda: self._commit(self._prepare(appends)))
+        note, size, nodes = self._note, written.size, written.nodes
+        return [
+            Appended(outcome.built.entry.index, outcome.guarded, size, note, outcome.built, nodes)
+            if isinstance(outcome, Written)
+            else outcome
+            for outcome in written.outcomes
+        ]
+
+    def _prepare(self, appends: Sequence[Append]) -> Prepared:
         time_ms = int(self._now().timestamp() * 1000)
-        written = self._sequencer.write([waiting.append for waiting in batch], time_ms=time_ms, note=self._note)
-        if written.nodes:
-            self._note = self._signer.sign(written.size, written.root)
+        return self._sequencer.prepare(appends, time_ms=time_ms, note=self._note)
+
+    def _commit(self, prepared: Prepared) -> Batch:
+        self._sequencer.commit(prepared)
+        batch = prepared.batch
+        if batch.nodes:
+            self._note = self._signer.sign(batch.size, batch.root)
             self._high_water.write(self._note)
         # After the commit and before the answer: an entry in a file that is no longer there is not durable.
         self._store.check_in_place()
-        _deliver(self._answers(batch, written))
+        return batch
 
-    def _answers(self, batch: list[_Waiting], written: Batch) -> list[_Answer]:
-        note, size, nodes = self._note, written.size, written.nodes
-        return [
-            (waiting, Appended(outcome.entry.index, outcome.entry, outcome.guarded, size, note, nodes))
-            if isinstance(outcome, Written)
-            else (waiting, outcome)
-            for waiting, outcome in zip(batch, written.outcomes, strict=True)
-        ]
+    def _settle(self) -> None:
+        self._sequencer.keep_note(self._note)
+        self._store.settle(self._connection)
 
     def _stop(self, state: LogState) -> None:
         self._state = state
-        self._pending.stop()
-        refused = self._in_flight
-        while more := self._pending.take():
-            refused = refused + more
-        _deliver([(waiting, LogUnavailable("the log has stopped")) for waiting in refused])
+        refused = [*self._in_flight, *self._waiting]
+        self._waiting.clear()
+        _answer(refused, [LogUnavailable("the log has stopped")] * len(refused))
         try:
             self._connection.close()
             self._high_water.close()
         except self._stopping_errors as exc:
-            _logger.error("audit log did not close cleanly", extra={"exception_type": type(exc).__name__})
+            _tell("audit log did not close cleanly", exc)
         if self._on_stop is not None:
             self._on_stop(state)
 
 
-def _deliver(answers: list[_Answer]) -> None:
-    """Every caller gets its answer, with one wake-up for each event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
-    for answer in answers:
-        by_loop.setdefault(answer[0].loop, []).append(answer)
-    for loop, ours in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_settle, ours)
-        except RuntimeError:
-            # The loop was closed while its caller waited: nobody is left to answer, and the entry stands.
-            _logger.warning("audit log had no caller left to answer")
+def _tell(what: str, exc: Exception) -> None:
+    # By type only: a driver's text may carry the values of a row.
+    _logger.critical(what, extra={"exception_type": type(exc).__name__})
 
 
-def _settle(answers: list[_Answer]) -> None:
-    for waiting, outcome in answers:
+def _answer(batch: Sequence[_Waiting], outcomes: Sequence[Appended | Exception]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
         if waiting.future.done():
             continue
         if isinstance(outcome, Exception):

@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from audit import merkle
 from audit.entry import StoredEntry
 from audit.errors import EvidenceError, EvidenceReason
-from audit.statement import Statement
+from audit.statement import Params, Statement
 from audit.store import Store
 from audit.tables import AGENCY, ENTRY, NODE, TREE
 from audit.transaction import Tx
@@ -91,6 +91,15 @@ class Reader:
         """Returns what `work` makes of one state of the database; it may read others' tables in it too."""
         with self.snapshot() as tx:
             return work(tx)
+
+    def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
+        """Returns every row of one query; a query alone sees one state without a transaction around it."""
+        with self._lock:
+            tx = Tx(self._connection.cursor(), self._store.dialect)
+            try:
+                return tx.all(statement, params)
+            finally:
+                tx.cursor.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:

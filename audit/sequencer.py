@@ -1,5 +1,7 @@
 """One batch of the log: in one transaction, each entry gets its place, its rows and its node, or its refusal.
 
+A batch is prepared and then committed. Preparing is the interpreter's work, committing the disk's.
+
 Decides order and isolation. In order, for each entry: its guard sees all that entries before it did; then its rows and
 its projection; then its leaf. A first attempt runs without savepoints and groups rows; if anything an entry asked for
 fails, the transaction is rolled back and the batch runs again with a savepoint around each entry, so that only the
@@ -18,7 +20,7 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, insert, select, update
 
 from audit import merkle
-from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
+from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
@@ -71,7 +73,7 @@ class Append:
 class Written:
     """One entry that is in the log. `guarded` is true if it is the refusal that the guard asked for."""
 
-    entry: StoredEntry
+    built: BuiltEntry
     guarded: bool
 
 
@@ -86,6 +88,14 @@ class Batch:
     size: int
     root: bytes
     nodes: dict[merkle.Coordinate, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch whose transaction is complete but for its COMMIT. `tx` is None when there is nothing to commit."""
+
+    batch: Batch
+    tx: Tx | None = field(repr=False)
 
 
 class _Blame(Exception):
@@ -123,7 +133,10 @@ class _Tree:
 
 
 class Sequencer:
-    """Writes batches on one connection. Not thread-safe. After any exception from `write` it must not be used again."""
+    """Writes batches on one connection: each is prepared, then committed. One thread at a time may use it.
+
+    After an exception from any method it must not be used again.
+    """
 
     def __init__(
         self,
@@ -140,8 +153,8 @@ class Sequencer:
         self._random_bytes = random_bytes
         self._known = known
 
-    def write(self, appends: Sequence[Append], *, time_ms: int, note: str) -> Batch:
-        """The batch is durable; returns what became of each append. `note` is the newest signed checkpoint.
+    def prepare(self, appends: Sequence[Append], *, time_ms: int, note: str) -> Prepared:
+        """Everything of the batch is in an open transaction. `note` is the newest signed checkpoint.
 
         Raises the store's database errors, or EvidenceError, if the log must stop.
         """
@@ -151,17 +164,24 @@ class Sequencer:
             self._transaction().command("ROLLBACK")
         return self._attempt(appends, time_ms=time_ms, note=note, careful=True)
 
+    def commit(self, prepared: Prepared) -> None:
+        """The batch is durable. Raises the store's database errors if it may not be."""
+        if prepared.tx is not None:
+            prepared.tx.command("COMMIT")
+            self._known = (prepared.batch.size, prepared.batch.root)
+
     def keep_note(self, note: str) -> None:
         """The newest note is stored although no entry follows it."""
         tx = self._transaction()
         self._store.begin(tx)
         tree = self._lock(tx, 0)
-        self._finish(tx, tree, note)
+        root = self._finish(tx, tree, note)
+        self.commit(Prepared(Batch((), tree.size, root, {}), tx))
 
     def _transaction(self) -> Tx:
         return Tx(self._cursor, self._store.dialect)
 
-    def _attempt(self, appends: Sequence[Append], *, time_ms: int, note: str, careful: bool) -> Batch:
+    def _attempt(self, appends: Sequence[Append], *, time_ms: int, note: str, careful: bool) -> Prepared:
         tx = self._transaction()
         self._store.begin(tx)
         tree = self._lock(tx, time_ms)
@@ -173,9 +193,9 @@ class Sequencer:
             raise self._blame(exc) from exc
         if tree.size == tree.old_size:
             tx.command("ROLLBACK")
-            return Batch(outcomes, tree.size, tree.old_root, {})
+            return Prepared(Batch(outcomes, tree.size, tree.old_root, {}), None)
         root = self._finish(tx, tree, note)
-        return Batch(outcomes, tree.size, root, tree.nodes)
+        return Prepared(Batch(outcomes, tree.size, root, tree.nodes), tx)
 
     def _lock(self, tx: Tx, time_ms: int) -> _Tree:
         row = tx.one(LOCK_TREE, (1,))
@@ -197,8 +217,6 @@ class Sequencer:
         state = (tree.size, root, frontier, tree.time_ms, note, tree.old_size, tree.old_root)
         if tx.run(_ADVANCE, state) != 1:
             raise EvidenceError(EvidenceReason.STORE, "the tree moved while it was locked")
-        tx.command("COMMIT")
-        self._known = (tree.size, root)
         return root
 
     def _one(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
@@ -243,20 +261,20 @@ class Sequencer:
             tx.flush()
         return Written(self._place(tx, tree, draft), refusal is not None)
 
-    def _place(self, tx: Tx, tree: _Tree, draft: Draft) -> StoredEntry:
+    def _place(self, tx: Tx, tree: _Tree, draft: Draft) -> BuiltEntry:
         own: list[Field] = []
         requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
         # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
         other = draft.holder if draft.holder != draft.requester else None
         holder_seq = self._number(tx, tree, other, FieldClass.HOLD, own)
         place = Place(tree.size, tree.time_ms, requester_seq, holder_seq)
-        entry = build_entry(draft, place, keys=self._keys, own_fields=own, random_bytes=self._random_bytes)
-        hashed = tree.add(entry)
+        built = build_entry(draft, place, keys=self._keys, own_fields=own, random_bytes=self._random_bytes)
+        hashed = tree.add(built.entry)
         for agency, seq in ((draft.requester, requester_seq), (other, holder_seq)):
             if agency:
                 tree.heads[agency] = (seq, hashed)
                 tree.advanced.add(agency)
-        return entry
+        return built
 
     def _number(self, tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
         if not agency:

@@ -24,12 +24,27 @@ class Tx:
         # Changes asked for so far, announced ones included: tells whether a failed entry left traces.
         self.effect_count = 0
         self._announced: dict[Statement, list[Params]] = {}
+        self._keys: dict[Statement, set[Any]] = {}
         self._touched: set[str] = set()
 
     def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
         """Returns every row of a query, after whatever was announced for its tables."""
         if self._announced and not self._touched.isdisjoint(statement.tables):
             self.flush()
+        return self._all(statement, params)
+
+    def by_key(self, statement: Statement, keys: Params, *, written_by: Statement) -> list[tuple[Any, ...]]:
+        """Returns every row of a query for these keys, in a table that only `written_by` changes, key first.
+
+        Unlike `all` it leaves alone what was announced for other keys: thus a guard that looks for its own row does
+        not make every entry's rows a statement of their own.
+        """
+        announced = self._keys.get(written_by)
+        if announced is not None and not announced.isdisjoint(keys):
+            self.flush()
+        return self._all(statement, keys)
+
+    def _all(self, statement: Statement, params: Params) -> list[tuple[Any, ...]]:
         self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
         return self.cursor.fetchall()  # type: ignore[no-any-return]
 
@@ -57,22 +72,23 @@ class Tx:
         rows = self._announced.get(statement)
         if rows is None:
             rows = self._announced[statement] = []
+            self._keys[statement] = set()
             self._touched |= statement.tables
         rows.append(params)
+        self._keys[statement].add(params[0])
 
     def flush(self) -> None:
         """Brings every announced row to the database, statements in the order of their first announcement."""
         if not self._announced:
             return
-        announced, self._announced = self._announced, {}
-        self._touched = set()
+        announced = self._announced
+        self.forget()
         for statement, rows in announced.items():
             self._many(statement, rows)
 
     def forget(self) -> None:
         """What was announced and not yet flushed will not happen."""
-        self._announced = {}
-        self._touched = set()
+        self._announced, self._keys, self._touched = {}, {}, set()
 
     def command(self, text: str) -> None:
         """Runs one constant word of transaction control (BEGIN, SAVEPOINT ...)."""

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import grpc
 
+from audit.entry import ClassKeys
 from audit.log import LogState
 from audit.reader import Reader
 from gateway.config import GatewayConfig, load_gateway
@@ -67,6 +68,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
 from gateway.tokens.index import Registrations, listed_subjects
@@ -99,6 +101,7 @@ class Running:
     members: Members
     policy: Policy
     journal: LogJournal
+    class_keys: ClassKeys
     lookups: Lookups
     youth_keys: FileYouthKeys
     links: Links
@@ -112,9 +115,9 @@ class Running:
             raise Unavailable(ErrorReason.NOT_READY)
         return view
 
-    def at_rest(self) -> Callable[[bytes], bytes]:
+    def at_rest(self) -> TokensAtRest:
         """Keyed form of tokens in the index."""
-        return _keyed(self.state.read_secret("storage.key", length=32))
+        return TokensAtRest(self.state.read_secret("storage.key", length=32))
 
     def pairwise(self) -> Callable[[AgencyId, AgencyId, SubjectHandle], bytes]:
         """Handles valid between two agencies only."""
@@ -175,7 +178,8 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         state=state,
         members=members,
         policy=policy,
-        journal=LogJournal(members.ledger.log, state.read_class_keys()),
+        journal=LogJournal(members.ledger.log),
+        class_keys=state.read_class_keys(),
         lookups=Lookups(Reader(members.store), threaded=False),
         youth_keys=FileYouthKeys(
             state.youth_keys,
@@ -266,7 +270,7 @@ def _services(running: Running) -> list[Add]:
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
     members, ledger = running.members, running.members.ledger
-    entries = LogEntries(ledger.log, ledger.reader, running.journal.keys)
+    entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
     book = SqlAuthorityBook(running.lookups)
     records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
@@ -298,7 +302,7 @@ def _services(running: Running) -> list[Add]:
         now=utc_now,
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
-    audit = AuditServicer(AccessLog(setting, entries, running.journal.keys), exchange, now=utc_now)
+    audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
     return [
         _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
         _adding(add_MissingServiceServicer_to_server, missing),

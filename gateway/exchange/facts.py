@@ -18,6 +18,8 @@ def authority_facts(
     authority: Authority | None, caller: Caller, query: Query, *, revoked: bool
 ) -> AuthorityFacts | None:
     """What the named authority is worth for this use; None when the request names none that is recorded."""
+    if authority is None:
+        return None
     use = use_of(
         caller.claims, caller.agency, evidence=query.evidence, field_sets=query.field_sets, tokens=query.tokens
     )

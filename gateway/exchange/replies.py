@@ -1,7 +1,7 @@
 """Replies kept for a retry of the very same request.
 
 A retry repeats the identifier and the exact question, under a fresh assertion, and gets the
-same bytes: same decision, same leaf (SECURITY §4.2). Kept in memory for fifteen minutes; a
+same message: same decision, same leaf (SECURITY §4.2). Kept in memory for fifteen minutes; a
 retry after that, or after a restart, is told to ask anew.
 """
 
@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar, cast
+
+from google.protobuf.message import Message
 
 from gateway.errors import Conflict, Error, ErrorReason
 from gateway.exchange.call import Caller, Query
@@ -18,13 +20,14 @@ from gateway.protocol.names import AgencyId, RequestId
 
 KEPT_FOR: Final = timedelta(minutes=15)
 _LIMIT: Final = 20_000
+Reply = TypeVar("Reply", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     digest: bytes
     assertions: set[str]
-    reply: asyncio.Future[bytes]
+    reply: asyncio.Future[Message]
     until: datetime
 
 
@@ -35,8 +38,8 @@ class Replies:
         self._now = now
         self._kept: OrderedDict[tuple[AgencyId, RequestId], _Kept] = OrderedDict()
 
-    async def once(self, caller: Caller, query: Query, work: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The reply to this request: the work's, or the one already given or being worked on.
+    async def once(self, caller: Caller, query: Query, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """The reply to this request: the work's, or the one already given or being worked on. It must not be changed.
 
         Raises `Conflict` when the identifier came with another question or the assertion was used before, and
         whatever the work raises; a request that failed is not kept.
@@ -51,8 +54,8 @@ class Replies:
             if assertion in kept.assertions:
                 raise Conflict(ErrorReason.ASSERTION_REPLAYED)
             kept.assertions.add(assertion)
-            return await asyncio.shield(kept.reply)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            return cast(Reply, await asyncio.shield(kept.reply))
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._kept[key] = _Kept(query.digest, {assertion}, future, self._now() + KEPT_FOR)
         try:
             reply = await work()

@@ -61,7 +61,7 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def _models_at(annotation: Any, loc: Path) -> Iterator[type[BaseModel]]:
-    """Models a section at the place may be; a step of pydantic's own, naming a member of a union, may stand in `loc`."""
+    """Models a section at the place may be; a step of pydantic's own, to a member of a union, may stand in `loc`."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         yield from _models_at(args[0], loc)

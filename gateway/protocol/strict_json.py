@@ -5,13 +5,13 @@ names, another reader may keep the first, and the two would then see two tokens 
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """The object these bytes are. Raises `ValueError` for anything else."""
     try:
-        value = json.loads(data, object_pairs_hook=_without_duplicates)
+        value = _DECODER.decode(data.decode())
     except RecursionError as exc:
         raise ValueError from exc
     if not isinstance(value, dict):
@@ -24,3 +24,6 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError
     return value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates)

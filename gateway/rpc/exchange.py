@@ -86,8 +86,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
         async def work() -> pb.RequestRecordsResponse:
             query = records_query(message, call.payload)
-            reply = await self._replies.once(caller, query, lambda: self._records(caller, query))
-            return pb.RequestRecordsResponse.FromString(reply)
+            return await self._replies.once(caller, query, lambda: self._records(caller, query))
 
         return await on_record(call, self._exchange, work)
 
@@ -108,14 +107,13 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         return pb.ConfirmReceiptResponse(receipt=receipt_message(opened))
 
     async def _flag(self, caller: Caller, query: Query) -> pb.CheckFlagResponse:
-        async def work() -> bytes:
-            result = await self._run(caller, query)
-            return self._flag_response(caller, result).SerializeToString()
+        async def work() -> pb.CheckFlagResponse:
+            return self._flag_response(caller, await self._run(caller, query))
 
-        return pb.CheckFlagResponse.FromString(await self._replies.once(caller, query, work))
+        return await self._replies.once(caller, query, work)
 
-    async def _records(self, caller: Caller, query: Query) -> bytes:
-        return self._records_response(caller, await self._run(caller, query)).SerializeToString()
+    async def _records(self, caller: Caller, query: Query) -> pb.RequestRecordsResponse:
+        return self._records_response(caller, await self._run(caller, query))
 
     async def _run(self, caller: Caller, query: Query) -> Result:
         result = await self._exchange.run(caller, query)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, literal_column, select
 
 from audit.statement import Statement
-from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
@@ -28,22 +27,23 @@ _LISTINGS: Final = Statement(select(listing.c.owner, listing.c.scope, listing.c.
 
 @dataclass(frozen=True, slots=True)
 class SqlIndex:
-    """`ports.SubjectIndex` on the database. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes."""
+    """`ports.SubjectIndex` on the database. `at_rest` gives the keyed form of each token, 16 bytes to 16 bytes."""
 
     lookups: Lookups
-    at_rest: Callable[[bytes], bytes]
+    at_rest: Callable[[Sequence[bytes]], list[bytes]]
 
     async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
         """Youths that share a token of a present key, with their open flags."""
-        wanted = [self.at_rest(token) for group in tokens.keys if group.present for token in group.tokens]
+        wanted = self.at_rest([token for group in tokens.keys if group.present for token in group.tokens])
         # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
-        return await self.lookups.read(lambda tx: _candidates(tx, size, params))
+        return _candidates(await self.lookups.all(_shared_tokens(size), params))
 
     async def listings(self) -> Sequence[Listing]:
         """The last heartbeat of every agency."""
-        return await self.lookups.read(_listings)
+        rows = await self.lookups.all(_LISTINGS)
+        return [Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat)) for owner, scope, heartbeat in rows]
 
 
 @cache
@@ -82,8 +82,7 @@ def _shared_tokens(size: int) -> Statement:
     return Statement(clause, "epoch", *names)
 
 
-def _candidates(tx: Tx, size: int, params: tuple[Any, ...]) -> Sequence[Candidate]:
-    rows = tx.all(_shared_tokens(size), params)
+def _candidates(rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
     keys: dict[tuple[str, bytes], set[str]] = defaultdict(set)
     firsts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
     for key, owner, handle, *rest in rows:
@@ -102,9 +101,3 @@ def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ..
         placement_county=placement_county,
         flag=None if flag_id is None else FlagRow(flag_id, FlagState(state), version, statement),
     )
-
-
-def _listings(tx: Tx) -> Sequence[Listing]:
-    return [
-        Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat)) for owner, scope, heartbeat in tx.all(_LISTINGS)
-    ]

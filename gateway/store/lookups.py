@@ -8,9 +8,10 @@ in a thread. The connection is the exchange's own: a long read elsewhere never h
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from audit.reader import Reader
+from audit.statement import Params, Statement
 from audit.transaction import Tx
 
 Result = TypeVar("Result")
@@ -28,3 +29,9 @@ class Lookups:
         if self.threaded:
             return await asyncio.to_thread(self.reader.read, work)
         return self.reader.read(work)
+
+    async def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
+        """Every row of one query."""
+        if self.threaded:
+            return await asyncio.to_thread(self.reader.all, statement, params)
+        return self.reader.all(statement, params)

@@ -80,7 +80,7 @@ class SqlProjections:
         assertion = assertion_identifier(caller.agency, caller.claims.assertion_id)
 
         def guard(tx: Tx) -> Draft | None:
-            used = dict(tx.all(_SPENT, (request, assertion)))
+            used = dict(tx.by_key(_SPENT, (request, assertion), written_by=_SPEND))
             if request in used:
                 same = used[request] == query.digest
                 raise Conflict(ErrorReason.EXPIRED_REFETCH if same else ErrorReason.ID_REUSED)

@@ -91,6 +91,7 @@ _SCOPES: Final = {
 }
 
 
+AtRest = Callable[[Sequence[bytes]], list[bytes]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
 
@@ -108,7 +109,7 @@ class Signed:
 
 
 class Registrations:
-    """Keeps what agencies list. `at_rest` is the keyed form of a token, 16 bytes to 16 bytes; `prepare` readies the
+    """Keeps what agencies list. `at_rest` gives the keyed form of tokens, 16 bytes to 16 bytes; `prepare` readies the
     audit keys of youths, so that a later question about one takes as long as a question about nobody; `acknowledged`
     is the highest alert an agency has on its disk, which its heartbeats put on record."""
 
@@ -117,7 +118,7 @@ class Registrations:
         ledger: Ledger,
         *,
         directory: Callable[[], DirectoryView],
-        at_rest: Callable[[bytes], bytes],
+        at_rest: AtRest,
         prepare: Prepare,
         acknowledged: Callable[[AgencyId], int],
         now: Callable[[], datetime],
@@ -209,14 +210,11 @@ class Registrations:
 
 
 def _token_rows(
-    owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: Callable[[bytes], bytes]
+    owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: AtRest
 ) -> list[tuple[bytes, str, bytes, str, str]]:
-    return [
-        (at_rest(token), owner, handle, group.key, tokens.epoch)
-        for group in tokens.keys
-        if group.present
-        for token in group.tokens
-    ]
+    present = [(group.key, token) for group in tokens.keys if group.present for token in group.tokens]
+    resting = at_rest([token for _, token in present])
+    return [(rest, owner, handle, key, tokens.epoch) for rest, (key, _) in zip(resting, present, strict=True)]
 
 
 def _check_batch(batch: RegistrationBatch, epoch: str) -> None:

@@ -179,7 +179,7 @@ def opaque_values(at: Gateway, youth: str) -> dict[str, bytes]:
         "handle": handle,
         "pairwise handle": pairwise(ASKER, OWNER, handle),
         "token": token,
-        "token at rest": at_rest(token),
+        "token at rest": at_rest([token])[0],
     }
 
 

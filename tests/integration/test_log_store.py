@@ -82,7 +82,7 @@ async def test_every_acknowledged_entry_has_a_receipt_that_verifies(log: Log) ->
     assert _indexes(answers) == list(range(70))
     for answer in answers:
         assert isinstance(answer, Appended)
-        receipt = answer.receipt(open_class(answer.entry, FieldClass.OP, KEYS.op))
+        receipt = answer.receipt({FieldClass.OP}, {"kind", "note"})
         assert receipt.verify(SIGNER.public).size > answer.index
         assert receipt.openings[1].value == str(answer.index).encode()
 

@@ -33,6 +33,7 @@ from gateway.protocol.policy.fieldsets import call_of
 FORMAT: Final = "homeward/decision-input/v1"
 MAX_BYTES: Final = 8192
 """Longest accepted byte form; a real one is under 1,500 bytes."""
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _LATEST_MS: Final = 253_402_300_799_999
@@ -124,7 +125,7 @@ class DecisionInput:
             "request": _request_document(self.request),
             "youth": None if self.youth is None else _youth_document(self.youth),
         }
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+        return _ENCODER.encode(document).encode("ascii")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "DecisionInput":

@@ -22,7 +22,7 @@ SIZE = 11
 def _entry(index: int) -> StoredEntry:
     fields = (Field(FieldClass.OP, "kind", b"access.decision"), Field(FieldClass.OP, "decision", b"DENY"))
     place = Place(index, 1_790_000_000_000 + index)
-    return build_entry(Draft(fields), place, keys=KEYS, random_bytes=random.Random(index).randbytes)
+    return build_entry(Draft(fields), place, keys=KEYS, random_bytes=random.Random(index).randbytes).entry
 
 
 def _receipt(index: int) -> Receipt:

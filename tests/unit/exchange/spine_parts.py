@@ -4,6 +4,7 @@ Tokens stand for a youth by a digest of an invented name: how tokens are made is
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -203,9 +204,9 @@ def _tokens(key: str, youth: str) -> list[bytes]:
     return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(4)]
 
 
-def at_rest(token: bytes) -> bytes:
-    """How a token rests in the index."""
-    return hashlib.sha256(b"rest" + token).digest()[:16]
+def at_rest(tokens: Sequence[bytes]) -> list[bytes]:
+    """How tokens rest in the index."""
+    return [hashlib.sha256(b"rest" + token).digest()[:16] for token in tokens]
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

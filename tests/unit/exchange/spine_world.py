@@ -110,7 +110,7 @@ class World:
             random_bytes=os.urandom,
         )
         self.reader = Reader(self._store)
-        self.journal = LogJournal(self.log, self.keys)
+        self.journal = LogJournal(self.log)
         lookups = Lookups(self.reader, threaded=False)
         self.setting = Setting(
             policy=self.policy,
@@ -187,7 +187,7 @@ class World:
         self._put(tables.subject, owner=owner, handle=handle, restriction=restriction, placement_county=placed_in)
         for group in tokens_of(youth).keys:
             for token in group.tokens if group.key in keys else ():
-                row = {"token": at_rest(token), "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
+                row = {"token": at_rest([token])[0], "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
                 self._put(tables.index_token, **row)
         if flag is not None:
             self._put_flag(owner, handle, flag)

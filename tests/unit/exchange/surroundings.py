@@ -1,7 +1,7 @@
 """What surrounds the exchange in tests: time, sources, keyed names, and an entry as its owner of every key reads it."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -84,9 +84,9 @@ def read_leaf(entry: StoredEntry, keys: ClassKeys, youth_key: bytes | None) -> L
     )
 
 
-def at_rest(token: bytes) -> bytes:
-    """How a token rests in the index."""
-    return hashlib.sha256(b"rest" + token).digest()[:16]
+def at_rest(tokens: Sequence[bytes]) -> list[bytes]:
+    """How tokens rest in the index."""
+    return [hashlib.sha256(b"rest" + token).digest()[:16] for token in tokens]
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

@@ -335,7 +335,7 @@ class World:
         self.lookups = Lookups(self.reader, threaded=False)
 
     def _assemble(self) -> None:
-        now, journal, index = self.clock, LogJournal(self.log, self.class_keys), SqlIndex(self.lookups, at_rest)
+        now, journal, index = self.clock, LogJournal(self.log), SqlIndex(self.lookups, at_rest)
         self.setting = Setting(
             policy=self.policy,
             directory=self.directory,

@@ -333,7 +333,8 @@ def receipt_of(said: dict[str, bytes], *, index: int, time: datetime) -> log_pb2
         Field(FieldClass.REQ if name in request_fields else FieldClass.OP, name, value) for name, value in said.items()
     ]
     draft = Draft(fields=tuple(fields), requester=ASKER, holder=SOURCE)
-    entry = build_entry(draft, Place(1, milliseconds(time), 1, 1), keys=LOG_KEYS, random_bytes=secrets.token_bytes)
+    place = Place(1, milliseconds(time), 1, 1)
+    entry = build_entry(draft, place, keys=LOG_KEYS, random_bytes=secrets.token_bytes).entry
     # The last leaf of a tree: one complete subtree to its left for each bit of its index (RFC 6962 section 2.1.1).
     siblings = [leaf_hash(secrets.token_bytes(41)) for _ in range(index.bit_count())]
     root = leaf_hash(entry.leaf)

@@ -1,0 +1,47 @@
+"""When a batch of the log is due: as soon as nobody who is being served could still join it.
+
+Callers run on an event loop. When the loop has come round a few times and nobody has added to the queue meanwhile, all
+who could have are waiting already, and waiting longer would only make everybody wait. While callers keep adding, the
+first of them waits one window at most. A commit costs the processor about five times what an entry costs, so that few
+and large batches are what keeps the evidence cheap; a lone caller waits for a few turns of an idle loop, well under a
+tenth of a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+# A call takes about this many turns from its arrival to the log: it is accepted, its message is received and decoded,
+# its handler runs. Fewer, and calls that are nearly there miss the batch (measured: batches a third as large).
+_QUIET_TURNS = 8
+
+
+class Gathering:
+    """Watches one event loop while something waits. Used on that loop only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[], None], *, window_seconds: float) -> None:
+        self.loop = loop
+        self._due = due
+        self._window = window_seconds
+        self._added = False
+        self._watching = False
+        self._quiet = 0
+        self._until = 0.0
+
+    def added(self) -> None:
+        """Somebody has joined the batch."""
+        self._added = True
+        if not self._watching:
+            self._watching, self._quiet = True, 0
+            self._until = self.loop.time() + self._window
+            self.loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._quiet = 0 if self._added else self._quiet + 1
+        self._added = False
+        if self._quiet < _QUIET_TURNS and self.loop.time() < self._until:
+            self.loop.call_soon(self._turn)
+            return
+        self._watching = False
+        self._due()
