@@ -5,7 +5,7 @@ into UNDETERMINED and is named, whatever the tokens were: staleness must neither
 "nobody looks" nor tell known from unknown (ARCHITECTURE §6, UNDETERMINED).
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Final
 from gateway.protocol.names import AgencyId, Call, county_of
 
 STALE_AFTER: Final = timedelta(minutes=15)
+KNOWN_FOR: Final = timedelta(seconds=1)
 
 
 class Scope(StrEnum):
@@ -45,3 +46,28 @@ def stale_counties(
         if now - listing.heartbeat < STALE_AFTER and (call is Call.FLAG_CHECK or listing.scope is Scope.ALL_IN_CARE)
     }
     return tuple(sorted({county_of(agency) for agency in sources if agency not in good}))
+
+
+class Coverage:
+    """Stale counties as the last second knew them.
+
+    Which counties are stale changes with a heartbeat or a directory, not with a question, and working it out takes as
+    long as all the rest of a flag check once fifty-eight counties have joined. A second is nothing beside
+    `STALE_AFTER`; a clock that goes back makes it anew.
+    """
+
+    def __init__(
+        self, sources: Callable[[], Iterable[AgencyId]], listings: Callable[[], Awaitable[Sequence[Listing]]]
+    ) -> None:
+        self._sources = sources
+        self._listings = listings
+        self._known: dict[Call, tuple[datetime, tuple[str, ...]]] = {}
+
+    async def stale(self, call: Call, *, now: datetime) -> tuple[str, ...]:
+        """`stale_counties` for this call."""
+        known = self._known.get(call)
+        if known is not None and timedelta(0) <= now - known[0] < KNOWN_FOR:
+            return known[1]
+        found = stale_counties(self._sources(), await self._listings(), call=call, now=now)
+        self._known[call] = (now, found)
+        return found

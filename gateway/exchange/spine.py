@@ -25,7 +25,7 @@ from gateway.exchange import leaves
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
-from gateway.exchange.coverage import stale_counties
+from gateway.exchange.coverage import Coverage
 from gateway.exchange.deed import both
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.locate import NOTHING, Found, check_core, locate
@@ -37,7 +37,7 @@ from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.names import Basis
+from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -63,6 +63,7 @@ class Exchange:
 
     def __init__(self, setting: Setting) -> None:
         self._at = setting
+        self._coverage = Coverage(self._sources, setting.index.listings)
 
     async def admit(self, call: Call) -> Caller:
         """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
@@ -91,7 +92,7 @@ class Exchange:
         found, youth = NOTHING, None
         stale: tuple[str, ...] = ()
         if first.permit:
-            stale = await self._stale(query)
+            stale = await self._coverage.stale(query.family, now=at.now())
             candidates = await at.index.candidates(query.tokens)
             found = locate(candidates, family=query.family, auto=at.auto, asking=caller.agency)  # 7
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
@@ -152,10 +153,9 @@ class Exchange:
         since = caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days)
         return await self._at.authorities.emergency_uses(caller.agency, caller.claims.subject, milliseconds(since))
 
-    async def _stale(self, query: Query) -> tuple[str, ...]:
-        at = self._at
-        sources = [member.agency for member in at.directory().members() if member.has_sources and not member.suspended]
-        return stale_counties(sources, await at.index.listings(), call=query.family, now=at.now())
+    def _sources(self) -> list[AgencyId]:
+        members = self._at.directory().members()
+        return [member.agency for member in members if member.has_sources and not member.suspended]
 
     async def _youth_key(self, found: Found) -> YouthKey:
         if found.candidate is None:

@@ -19,8 +19,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import jwt
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.names import (
@@ -32,7 +30,7 @@ from gateway.protocol.names import (
     parse_agency_id,
     parse_role,
 )
-from gateway.protocol.signing import SigningKey
+from gateway.protocol.signing import SignatureInvalid, SigningKey, verify_unframed
 from gateway.protocol.strict_json import parse_object
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ASSERTION
 
@@ -203,14 +201,9 @@ def _check_signature(token: str, key_id: bytes, claims: Claims, directory: Direc
     signed, _, signature = token.rpartition(".")
     try:
         # The JWS is read above, strictly and once; the library would read all of it again to come to this line.
-        _verifier(public_key).verify(_unb64(signature), signed.encode())
-    except (InvalidSignature, ValueError) as exc:
+        verify_unframed(public_key, _unb64(signature), signed.encode())
+    except (SignatureInvalid, ValueError) as exc:
         raise AssertionRefused(AssertionFault.SIGNATURE) from exc
-
-
-@lru_cache(maxsize=1024)
-def _verifier(public_key: bytes) -> Ed25519PublicKey:
-    return Ed25519PublicKey.from_public_bytes(public_key)
 
 
 def _check_time(claims: Claims, now: datetime) -> None:

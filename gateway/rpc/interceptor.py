@@ -63,6 +63,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._recorder = recorder
         self._reflection = reflection
         self._messages = messages
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
@@ -70,13 +71,18 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler, wrapped; for an unknown name the library's own UNIMPLEMENTED."""
+        name = details.method
+        wrapped = self._wrapped.get(name)
+        if wrapped is not None:
+            return wrapped
         handler = await continuation(details)
         if handler is None:
             return handler
-        name = details.method
         if name in _HEALTH or (self._reflection and name.startswith(_REFLECTION)):
             return handler
-        return self._wrap(handler, name)
+        # Once for each method that is served; a name that a peer makes up never comes here.
+        wrapped = self._wrapped[name] = self._wrap(handler, name)
+        return wrapped
 
     def _wrap(self, handler: Any, name: str) -> grpc.RpcMethodHandler[Any, Any]:
         if handler.response_streaming:

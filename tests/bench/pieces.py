@@ -24,6 +24,7 @@ from gateway.exchange.spine import Result
 from gateway.protocol.decide import decide_request, decide_youth
 from gateway.protocol.names import EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.parse import check, parse
+from gateway.protocol.signing import verify_unframed
 from gateway.rpc.incoming import call_of, flag_query
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogEntered
@@ -81,13 +82,13 @@ def _stages(world: World) -> Mapping[str, float]:
     reply = world.servicer._flag_response(caller, result)
     stages: dict[str, Callable[[], object]] = {
         "request: parse and check": lambda: (check(request), parse(FlagQuery, payload), flag_query(query_of, payload)),
-        "assertion: read, verify (of it, one Ed25519 verification: see below)": lambda: authenticate(call, directory),
+        "assertion: read, verify": lambda: authenticate(call, directory),
         "facts and decision, request and youth": lambda: (
             decide_request(at.policy, request_facts(caller, query, None, emergency_uses=0)),
             decide_youth(at.policy, facts, youth, first),
         ),
         "coverage and index look-up": lambda: (
-            _now(world.exchange._stale(query)),
+            _now(world.exchange._coverage.stale(query.family, now=at.now())),
             _now(at.index.candidates(query.tokens)),
         ),
         "decision leaf: fields, digest of the decision's argument": lambda: asked.decision_leaf(
@@ -99,8 +100,8 @@ def _stages(world: World) -> Mapping[str, float]:
     query_of = parse(FlagQuery, payload)
     found = {name: _best(stage) for name, stage in stages.items()}
     signed = party.assertion.private.sign(payload)
-    public = party.assertion.private.public_key()
-    found["one Ed25519 verification"] = _best(lambda: public.verify(signed, payload))
+    public = party.assertion.public_bytes
+    found["of the assertion, the signature"] = _best(lambda: verify_unframed(public, signed, payload))
     for outstanding in _OUTSTANDING:
         found[f"append, durable, {outstanding} outstanding (entry included)"] = _append(world, leaf, outstanding)
     found["bytes of a reply"] = float(len(reply.SerializeToString()))

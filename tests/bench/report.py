@@ -105,7 +105,7 @@ class Report:
             yield f"| {each.subject} | {each.a_second:.0f} | {each.p50:.2f} | {each.p99:.2f} |"
 
     def _pieces(self) -> Iterator[str]:
-        yield "Where the time of a flag check goes: each stage in a loop of its own. In a server it costs about twice that."
+        yield "Where the time of a flag check goes: each stage in a loop of its own. A server needs about twice that."
         yield ""
         yield "| stage | CPU us |"
         yield "|---|---|"

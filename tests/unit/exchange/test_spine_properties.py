@@ -271,8 +271,8 @@ def test_nothing_is_released_after_its_revocation(
 
 
 def test_releases_do_happen_on_both_sides_of_the_race(shared: World) -> None:
-    early, _ = asyncio.run(race(shared, next(NUMBERS), starts=[0], works=[0], revokes=45))
-    late, _ = asyncio.run(race(shared, next(NUMBERS), starts=[25], works=[0], revokes=0))
+    early, _ = asyncio.run(race(shared, next(NUMBERS), starts=[0], works=[0], revokes=520))
+    late, _ = asyncio.run(race(shared, next(NUMBERS), starts=[520], works=[0], revokes=0))
     assert (early, late) == (2, 0)
 
 
