@@ -10,15 +10,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from google.protobuf.message import Message
+
 from audit.errors import EvidenceError
 from gateway.cards import CardBroken
 from gateway.errors import Error, ErrorReason
+from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.ristretto import InvalidElement, LibraryUnavailable
 from gateway.protocol.strict_yaml import DocumentErrors
 from gateway.rpc.admin import AdminRefused
 from gateway.state import LogInUse, State, StateBroken, StateExists
 from gateway.tokens.ceremony import ShareRefused
-from gateway.tokens.share_file import ShareFileBroken
+from gateway.tokens.share_file import OperatorRefused, ShareFileBroken
 from homeward.failure import CommandFailure, ExitCode
 
 Reply = TypeVar("Reply")
@@ -29,8 +32,8 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
         "hand over the custodian's card: homeward gateway trust DIR --custodian-card FILE",
     ),
     ErrorReason.HOLDER_CONFLICT: (
-        "another holder has the same of what must differ",
-        "two shares must lie with two operators, each with its own root and keys",
+        "the card does not go with the holders on record, or with the key that the gateway has a share of",
+        "shares of one ceremony must lie with operators whose roots and keys differ; ask for the right card",
     ),
     ErrorReason.MEMBER_UNKNOWN: (
         "no agency or adapter of this name ever enrolled",
@@ -53,10 +56,7 @@ def act(
     there: Callable[[Path], Reply],
 ) -> Reply:
     """What the act gives, run in whichever process may write the log. Raises `CommandFailure`."""
-    if not state.database.exists():
-        raise failure(
-            "STATE-001", f"there is no {state.kind} here", state, why="its database is missing", fix="check the path"
-        )
+    check_there(state)
     try:
         with state.writing():
             return asyncio.run(here())
@@ -66,6 +66,37 @@ def act(
         raise refusal(state, exc.reason, exc.fields) from exc
     except tuple(_BROKEN) as exc:
         raise broken(state, exc) from exc
+
+
+def check_there(state: State) -> None:
+    """The directory holds a process of its kind. Raises `CommandFailure`."""
+    if not state.database.exists():
+        raise failure(
+            "STATE-001", f"there is no {state.kind} here", state, why="its database is missing", fix="check the path"
+        )
+
+
+def check_request(state: State, request: Message) -> None:
+    """The request keeps the rules of its .proto. Raises `CommandFailure` that says what each wrong value looks like."""
+    try:
+        check(request)
+    except MalformedMessage as exc:
+        why = "; ".join(_LOOKS.get(field.split(":")[0], field) for field in exc.fields)
+        raise failure(
+            "USAGE-001", "a value breaks its rule", state, why=why, fix="see --help", exit_code=ExitCode.USAGE
+        ) from exc
+
+
+_LOOKS: Final[dict[str, str]] = {
+    "agency": "AGENCY looks like 06037.cwa: five digits of the county, a point, a short name",
+    "duty_line": "--duty-line looks like +15550100101",
+    "hotline": "--hotline looks like +15550100102",
+    "life": "--expires takes 1m to 24h",
+    "subject": "SUBJECT looks like 06037.cwa, or like spiffe://exchange.example/county/06037/cwa/adapter/a1",
+    "fips": "COUNTY looks like 06037: five digits",
+    "root_fingerprint": "--root is 64 hexadecimal digits, all that the county reads out",
+}
+"""What a value of an operator's command looks like, by the field it goes into."""
 
 
 def _ask(state: State, there: Callable[[Path], Reply]) -> Reply:
@@ -91,11 +122,16 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     DocumentErrors: ("CONFIG-001", "the settings are not valid", "correct the file at the places named"),
     StateBroken: ("STATE-002", "a file of the state cannot be used", "restore it from your backup of secrets"),
     StateExists: ("STATE-003", "there is already something at this place", "name an empty directory"),
-    LogInUse: ("STATE-004", "another process has the log", "stop it first, or look for it: homeward gateway status"),
+    LogInUse: ("STATE-004", "another process has the log", "stop that process first; one alone may append"),
     EvidenceError: ("STATE-005", "the log must not go on as it is", "run: homeward verify; then restore from a mirror"),
     CardBroken: ("CARD-001", "the file is not a card", "ask its operator for card.json of their directory"),
     ShareFileBroken: ("SHARE-001", "the file is not a share", "take the file that `homeward custodian deal` wrote"),
     ShareRefused: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
+    OperatorRefused: (
+        "SHARE-003",
+        "this operator must not hold this share",
+        "take the share that was dealt to this operator; another organization runs the custodian",
+    ),
     InvalidElement: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
     LibraryUnavailable: ("HOST-001", "libsodium cannot be used", "install libsodium 1.0.18 or newer, or rbcl"),
     OSError: ("STATE-006", "a file or address cannot be used", "check that it exists, is free, and is yours to use"),
@@ -105,10 +141,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
 def broken(state: State, error: Exception) -> CommandFailure:
     """The words for a state that cannot be opened. `error` is of a class in the table."""
     code, what, fix = next(row for kind, row in _BROKEN.items() if isinstance(error, kind))
-    exit_code = ExitCode.EVIDENCE if isinstance(error, EvidenceError) else ExitCode.FAILED
+    exit_code = next((given for kind, given in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
     return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code)
 
 
+_EXIT_CODES: Final = {EvidenceError: ExitCode.EVIDENCE, OperatorRefused: ExitCode.DENIED}
 BROKEN: Final = tuple(_BROKEN)
 """Errors that `broken` has words for."""
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from gateway.config import Address, Name, TrustDomain
 from gateway.protocol.strict_yaml import StrictModel
 
-MAX_CHARACTERS = 16 * 1024
+MAX_BYTES = 16 * 1024
 
 
 def _certificate(pem: str) -> str:
@@ -55,12 +55,12 @@ class CustodianCard(StrictModel):
 C = TypeVar("C", GatewayCard, CustodianCard)
 
 
-def read_card(text: str, kind: type[C]) -> C:
-    """The card in this text. Raises `CardBroken`."""
-    if len(text) > MAX_CHARACTERS:
+def read_card(data: bytes, kind: type[C]) -> C:
+    """The card in this file. Raises `CardBroken`."""
+    if len(data) > MAX_BYTES:
         raise CardBroken("longer than a card can be")
     try:
-        return kind.model_validate_json(text, strict=True)
+        return kind.model_validate_json(data, strict=True)
     except ValidationError as exc:
         faults = {".".join(map(str, error["loc"])) or "(document)" for error in exc.errors(include_url=False)}
         raise CardBroken(", ".join(sorted(faults))) from None

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
 from pydantic import ValidationError
 
-from gateway.acting import BROKEN, act, broken, failure
+from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
 from gateway.members.administration import Administration
@@ -26,7 +26,6 @@ from gateway.members.assembly import open_members, read_keys
 from gateway.members.founding import found_gateway
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.names import AgencyKind
-from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
@@ -105,7 +104,7 @@ def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
     """Record another holder of the token key, by the card its operator handed over."""
     state = _state(directory)
     try:
-        card = read_card(custodian_card.read_text(encoding="utf-8"), CustodianCard)
+        card = read_card(custodian_card.read_bytes(), CustodianCard)
     except (CardBroken, OSError) as exc:
         raise broken(state, exc) from exc
     root = x509.load_pem_x509_certificate(card.ca_certificate.encode())
@@ -199,6 +198,7 @@ def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
     log_to(sys.stderr)
     state = _state(directory)
+    check_there(state)
     try:
         sys.exit(run(directory))
     except BROKEN as exc:
@@ -216,13 +216,7 @@ def _act(
     here: Callable[[Administration], Coroutine[Any, Any, Reply]],
     there: Callable[["AdminServiceAsyncStub"], Awaitable[Reply]],
 ) -> Reply:
-    try:
-        check(request)
-    except MalformedMessage as exc:
-        why = "; ".join(exc.fields)
-        raise failure(
-            "USAGE-001", "a value breaks its rule", state, why=why, fix="see --help", exit_code=ExitCode.USAGE
-        ) from exc
+    check_request(state, request)
 
     async def opened() -> Reply:
         config, group = load_gateway(state.directory), load_ristretto()

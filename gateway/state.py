@@ -4,7 +4,6 @@ Decides names, permissions and the one-writer lock. A secret is a file of mode 0
 never overwritten. Does not decide what the secrets are for.
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from audit.entry import KEY_BYTES, ClassKeys
+from homeward.alone import NotAlone, alone
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 elsewhere, the final NUL included.
 _MAX_SOCKET_PATH: Final = 100
@@ -146,19 +146,13 @@ class State:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Within the context this process alone may append. Raises `LogInUse` at once otherwise.
-
-        The lock ends with the process, however it ends; the file stays.
-        """
-        descriptor = os.open(self.directory / "log.lock", os.O_CREAT | os.O_RDWR, PRIVATE_FILE)
+        """Within the context this process alone may append. Raises `LogInUse` at once otherwise."""
+        lock = self.directory / "log.lock"
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise LogInUse from exc
-            yield
-        finally:
-            os.close(descriptor)
+            with alone(lock):
+                yield
+        except NotAlone as exc:
+            raise LogInUse(f"{lock} is locked") from exc
 
 
 def write_new(path: Path, data: bytes, *, mode: int) -> None:

@@ -59,6 +59,7 @@ class Administration:
         doors: Doors,
         *,
         own_holder: KeyHolder,
+        dealt: Callable[[int], bytes],
         denied: DenyList,
         office: DirectoryOffice,
         now: Callable[[], datetime],
@@ -67,6 +68,7 @@ class Administration:
         self._ledger = ledger
         self._doors = doors
         self._own_holder = own_holder
+        self._dealt = dealt
         self._denied = denied
         self._office = office
         self._now = now
@@ -112,7 +114,7 @@ class Administration:
             directory_key=request.directory_key,
             share_commitment=request.share_commitment,
         )
-        await trust_holder(self._ledger, holder, own=self._own_holder)
+        await trust_holder(self._ledger, holder, own=self._own_holder, dealt=self._dealt)
         self._office.changed()
         return admin_pb2.TrustHolderResponse()
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,6 +34,7 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State
+from gateway.tokens.ceremony import public_share
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.share_file import DealtShare, read_share
 from homeward.gateway.v1.directory_pb2 import KeyHolder
@@ -172,6 +174,7 @@ async def open_members(
             ledger,
             _doors(state, config, keys),
             own_holder=holder,
+            dealt=partial(public_share, group, keys.share.commitments),
             denied=denied,
             office=office,
             now=now,

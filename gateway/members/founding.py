@@ -23,7 +23,7 @@ from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, key_pem, write_new
 from gateway.store import tables
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.tokens.share_file import read_share
+from gateway.tokens.share_file import OperatorRefused, read_share
 from gateway.tokens.tables import holder_metadata
 
 ENROLLMENT_LIFE: Final = timedelta(days=825)
@@ -52,11 +52,11 @@ def found_gateway(
 ) -> GatewayCard:
     """The directory holds a gateway that can serve. `share` is the share file with index 1.
 
-    Raises `StateExists`, `ShareFileBroken`, `ShareRefused`, `ValueError` for another index.
+    Raises `StateExists`, `ShareFileBroken`, `ShareRefused`, `OperatorRefused` for another index.
     """
     dealt = read_share(share, group)
     if dealt.share.index != 1:
-        raise ValueError("the gateway holds share 1")
+        raise OperatorRefused(f"share {dealt.share.index} is a custodian's; the gateway holds share 1")
     state.make()
     state.write_secret("share.bin", share)
     for name, length in _RANDOM_SECRETS.items():

@@ -1,15 +1,16 @@
 """Other holders of the token key, as their operators' cards state them.
 
-Decides who is accepted as a holder: a share index, an operator name, a root, a signing key and a share commitment that
-no other holder has. One operator with two shares would have the whole key (TOKENS §6). A holder that changes its
-address or its root is trusted again under the same index, operator and share.
+Decides who is accepted as a holder: an operator with a share of the very key of which the gateway holds one, whose
+share index, name, root and signing key no other holder has. One operator with two shares would have the whole key
+(TOKENS §6). A holder that changes its address or its root is trusted again under the same index, operator and share.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from cryptography import x509
 
-from audit.log import INDEX, Append
+from audit.log import Append
 from audit.statement import upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
@@ -20,11 +21,11 @@ from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 _PUT: Final = upsert(tables.holder, "share_index")
-_UNIQUE: Final = ("operator", "ca_fingerprint", "directory_key", "share_commitment")
+_UNIQUE: Final = ("operator", "ca_fingerprint", "directory_key")
 
 
-async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> None:
-    """The holder is on record. `own` is the gateway's own entry.
+async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder, dealt: Callable[[int], bytes]) -> None:
+    """The holder is on record. `own` is the gateway's own entry, `dealt` the commitment of the share of an index.
 
     Raises `Conflict` (HOLDER_CONFLICT with the field another holder has), `Invalid`, `Unavailable`.
     """
@@ -32,6 +33,9 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> 
         x509.load_der_x509_certificate(holder.ca_certificate)
     except ValueError as exc:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("ca_certificate: encoding",)) from exc
+    if holder.share_commitment != dealt(holder.share_index):
+        # A share of another key: every token made with it would meet nothing, and that reads as "nobody looks".
+        raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_commitment: of this ceremony",))
     holder.ca_fingerprint = fingerprint(holder.ca_certificate)
     entry = draft(
         Kind.HOLDER_TRUSTED,
@@ -45,24 +49,25 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> 
     )
 
     def apply(tx: Tx, index: int) -> None:
+        # Before the row and not after it: of the same index, it takes the place of the one to compare with.
         for other in (own, *other_holders(tx)):
             _check_apart(holder, other)
+        row = (
+            holder.share_index,
+            holder.operator,
+            holder.address,
+            holder.ca_certificate,
+            holder.directory_key,
+            holder.share_commitment,
+        )
+        tx.run(_PUT, (*row, index))
 
-    row = (
-        holder.share_index,
-        holder.operator,
-        holder.address,
-        holder.ca_certificate,
-        holder.directory_key,
-        holder.share_commitment,
-        INDEX,
-    )
-    await ledger.append(Append(entry, rows=((_PUT, row),), apply=apply))
+    await ledger.append(Append(entry, apply=apply))
 
 
 def _check_apart(holder: KeyHolder, other: KeyHolder) -> None:
     same_index = holder.share_index == other.share_index
-    if same_index and (holder.operator, holder.share_commitment) != (other.operator, other.share_commitment):
+    if same_index and holder.operator != other.operator:
         raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_index: unique",))
     if not same_index:
         shared = [name for name in _UNIQUE if getattr(holder, name) == getattr(other, name)]

@@ -85,7 +85,7 @@ async def open_custodian(
     Raises `DocumentErrors`, `StateBroken`, `CardBroken`, `audit.errors.EvidenceError`.
     """
     config = load_custodian(state.directory)
-    gateway = read_card((state.directory / GATEWAY_CARD).read_text(encoding="utf-8"), GatewayCard)
+    gateway = read_card((state.directory / GATEWAY_CARD).read_bytes(), GatewayCard)
     share = read_share(state.read_secret("share.bin"), group)
     key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     store = SqliteStore(state.database)

@@ -18,15 +18,11 @@ from gateway.members.founding import PUBLIC_FILE, make_authorities
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, write_new
-from gateway.tokens.share_file import read_share
+from gateway.tokens.share_file import OperatorRefused, read_share
 from gateway.tokens.tables import custodian_metadata, holder_metadata
 
 GATEWAY_CARD: Final = "gateway-card.json"
 _RANDOM_SECRETS: Final[dict[str, int]] = {"log-classes.key": 96, "log.key": 32, "directory.key": 32}
-
-
-class OperatorRefused(ValueError):
-    """This operator must not hold this share. The text says why."""
 
 
 def found_custodian(

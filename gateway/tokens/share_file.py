@@ -21,6 +21,10 @@ class ShareFileBroken(ValueError):
     """The bytes are not a share file."""
 
 
+class OperatorRefused(ValueError):
+    """This operator must not hold this share. The text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class DealtShare:
     """One share of one epoch's key. `commitments` are public, as many as holders must evaluate."""

@@ -18,9 +18,10 @@ from gateway.protocol.directory import certify, sign_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.state import State
+from gateway.tokens.ceremony import deal, public_share
 from gateway.tokens.evaluate import Evaluator
-from gateway.tokens.founding import OperatorRefused, found_custodian
-from gateway.tokens.share_file import DealtShare
+from gateway.tokens.founding import found_custodian
+from gateway.tokens.share_file import DealtShare, OperatorRefused
 from homeward.gateway.v1 import directory_pb2
 from homeward.gateway.v1.admin_pb2 import TrustHolderRequest
 from homeward.gateway.v1.directory_pb2 import (
@@ -306,7 +307,7 @@ async def test_a_directory_another_key_signed_is_refused(world: World, county: C
 
 
 async def test_the_gateways_operator_cannot_hold_a_second_share(world: World) -> None:
-    card = read_card((world.directory / "gw" / "card.json").read_text(), GatewayCard)
+    card = read_card((world.directory / "gw" / "card.json").read_bytes(), GatewayCard)
     share = DealtShare("e1", world.dealing.shares[1], world.dealing.commitments).to_bytes()
     config = load_custodian(world.directory / "cu").model_copy(update={"operator": card.name})
     state = State(world.directory / "second", "custodian")
@@ -315,7 +316,7 @@ async def test_the_gateways_operator_cannot_hold_a_second_share(world: World) ->
     assert not state.directory.exists()
 
 
-@pytest.mark.parametrize("shared", ["operator", "ca_certificate", "directory_key", "share_commitment"])
+@pytest.mark.parametrize("shared", ["operator", "ca_certificate", "directory_key"])
 async def test_two_holders_must_share_nothing(world: World, county: County, shared: str) -> None:
     view = world.gateway.office.view()
     assert view is not None
@@ -327,10 +328,50 @@ async def test_two_holders_must_share_nothing(world: World, county: County, shar
         address="127.0.0.1:9",
         ca_certificate=root.public_bytes(Encoding.DER),
         directory_key=SigningKey.generate().public_bytes,
-        share_commitment=b"\x05" * 32,
+        share_commitment=public_share(world.group, world.dealing.commitments, 3),
     )
     setattr(request, shared, getattr(second, shared))
     with pytest.raises(Conflict) as caught:
         await world.gateway.administration.trust_holder(request)
     field = "ca_fingerprint" if shared == "ca_certificate" else shared
     assert caught.value.fields == (f"{field}: unique",)
+
+
+def card_of_another(world: World) -> TrustHolderRequest:
+    """The card of another operator, own root and key, for the share that the custodian has."""
+    view = world.gateway.office.view()
+    assert view is not None
+    return TrustHolderRequest(
+        share_index=2,
+        operator="another",
+        address="127.0.0.1:9",
+        ca_certificate=make_root("another root", now=world.clock(), random_bytes=os.urandom).certificate.public_bytes(
+            Encoding.DER
+        ),
+        directory_key=SigningKey.generate().public_bytes,
+        share_commitment=view.message.holders[1].share_commitment,
+    )
+
+
+async def test_a_second_card_for_one_share_puts_no_holder_out(world: World, county: County) -> None:
+    before = (await world.gateway.administration.status()).holders
+    with pytest.raises(Conflict) as caught:
+        await world.gateway.administration.trust_holder(card_of_another(world))
+    assert caught.value.fields == ("share_index: unique",)
+    assert (await world.gateway.administration.status()).holders == before
+
+
+async def test_a_share_of_another_ceremony_is_refused(world: World, county: County) -> None:
+    other = deal(world.group, threshold=2, holders=3, random_bytes=os.urandom)
+    request = card_of_another(world)
+    request.share_index, request.share_commitment = 3, public_share(world.group, other.commitments, 3)
+    with pytest.raises(Conflict) as caught:
+        await world.gateway.administration.trust_holder(request)
+    assert caught.value.fields == ("share_commitment: of this ceremony",)
+
+
+async def test_a_holder_that_moved_is_trusted_again(world: World, county: County) -> None:
+    request = card_of_another(world)
+    request.operator = world.custodian_card.operator
+    await world.gateway.administration.trust_holder(request)
+    assert (await world.gateway.administration.status()).holders == [world.custodian_card.operator]

@@ -15,7 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {"gateway": ROOT, "adapters": ROOT, "audit": ROOT, "deploy": ROOT, "homeward": ROOT / "proto"}
 
 MESSAGES = ("homeward.gateway.v1", "homeward.audit.v1")
-COMMON = ("homeward.failure", "homeward.counting", "homeward.observed", "homeward.observing", "homeward.logs")
+COMMON = (
+    "homeward.alone",
+    "homeward.failure",
+    "homeward.counting",
+    "homeward.observed",
+    "homeward.observing",
+    "homeward.logs",
+)
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
     "gateway": ("gateway", "audit", *COMMON, *MESSAGES),

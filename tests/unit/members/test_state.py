@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cards import CardBroken, GatewayCard, read_card
+from gateway.cards import CardBroken, CustodianCard, GatewayCard, read_card
 from gateway.config import CustodianConfig, GatewayConfig, split_address
 from gateway.protocol.ristretto import InvalidElement, load_ristretto
 from gateway.protocol.strict_yaml import DocumentErrors, load
@@ -111,10 +111,16 @@ def test_a_share_never_shows_its_secret() -> None:
 
 
 def test_a_card_with_an_unknown_or_a_spoiled_field_is_refused_by_name() -> None:
-    card = '{"trust_domain": "exchange.example", "name": "gw1", "address": "gw:1", "directory_key": "00", "more": 1}'
+    card = b'{"trust_domain": "exchange.example", "name": "gw1", "address": "gw:1", "directory_key": "00", "more": 1}'
     with pytest.raises(CardBroken) as refused:
         read_card(card, GatewayCard)
     assert str(refused.value) == "ca, directory_key, epoch, more"
+
+
+@pytest.mark.parametrize("data", [b"", b"HWSHARE1\xff\xfe", b"[]", b"\x00" * 40_000])
+def test_a_file_of_any_bytes_that_is_no_card_is_refused(data: bytes) -> None:
+    with pytest.raises(CardBroken):
+        read_card(data, CustodianCard)
 
 
 def state_in(path: Path) -> State:

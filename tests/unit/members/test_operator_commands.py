@@ -1,0 +1,125 @@
+"""What operators of a gateway and a custodian read when they hand over the wrong thing: code, place, reason, remedy."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import gateway
+from gateway.tokens.cli import custodian
+from homeward.failure import CommandFailure, ExitCode
+
+LISTEN = ("--listen", "127.0.0.1:9443", "--enroll-listen", "127.0.0.1:9444")
+FOUNDING = ("--trust-domain", "exchange.example", *LISTEN)
+
+
+@dataclass
+class Desk:
+    """A directory with two ceremonies, a gateway and a custodian of the first."""
+
+    at: Path
+
+    @property
+    def gw(self) -> str:
+        return str(self.at / "gw")
+
+    @property
+    def cu(self) -> str:
+        return str(self.at / "cu")
+
+    @property
+    def new(self) -> str:
+        """Where nothing is yet."""
+        return str(self.at / "new")
+
+    def run(self, group: str, *words: str) -> str:
+        """What the command prints. Raises what it fails with."""
+        result = CliRunner().invoke({"gateway": gateway, "custodian": custodian}[group], list(words))
+        if result.exception is not None:
+            raise result.exception
+        return result.output
+
+    def refused(self, group: str, *words: str) -> CommandFailure:
+        """The failure; anything else that goes wrong is a bug of ours and fails the test."""
+        with pytest.raises(CommandFailure) as caught:
+            self.run(group, *words)
+        assert caught.value.fix
+        return caught.value
+
+    def share(self, ceremony: str, index: int) -> str:
+        return str(self.at / ceremony / f"share-{index}.bin")
+
+    def card(self, name: str) -> str:
+        return str(self.at / name / "card.json")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    for ceremony in ("first", "second"):
+        desk.run("custodian", "deal", "--out", str(tmp_path / ceremony))
+    desk.run("gateway", "init", desk.gw, *FOUNDING, "--share", desk.share("first", 1))
+    for name, ceremony in (("cu", "first"), ("stranger", "second")):
+        desk.run(
+            "custodian", "init", str(tmp_path / name), "--operator", name, "--share", desk.share(ceremony, 2),
+            "--gateway-card", desk.card("gw"), "--listen", "127.0.0.1:9453",
+        )  # fmt: skip
+    desk.run("gateway", "trust", desk.gw, "--custodian-card", desk.card("cu"))
+    return desk
+
+
+def test_a_file_that_is_no_card_is_told_so_by_both(desk: Desk) -> None:
+    share = desk.share("first", 2)
+    assert desk.refused("gateway", "trust", desk.gw, "--custodian-card", share).code == "CARD-001"
+    failure = desk.refused(
+        "custodian", "init", desk.new, "--operator", "new", "--share", share, "--gateway-card", share,
+        "--listen", "127.0.0.1:1",
+    )  # fmt: skip
+    assert failure.code == "CARD-001"
+    assert not os.path.exists(desk.new)
+
+
+def test_the_share_of_a_custodian_makes_no_gateway(desk: Desk) -> None:
+    failure = desk.refused("gateway", "init", desk.new, *FOUNDING, "--share", desk.share("first", 2))
+    assert (failure.code, failure.exit_code) == ("SHARE-003", ExitCode.DENIED)
+    assert not os.path.exists(desk.new)
+
+
+def test_a_custodian_of_another_ceremony_is_not_trusted_and_puts_nobody_out(desk: Desk) -> None:
+    failure = desk.refused("gateway", "trust", desk.gw, "--custodian-card", desk.card("stranger"))
+    assert (failure.code, failure.what) == (
+        "ADMIN-001",
+        "refused: HOLDER_CONFLICT (share_commitment: of this ceremony)",
+    )
+    assert "holders     cu\n" in desk.run("gateway", "status", desk.gw)
+
+
+@pytest.mark.parametrize("group", ["gateway", "custodian"])
+def test_nothing_serves_where_nothing_was_made(desk: Desk, group: str) -> None:
+    assert desk.refused(group, "serve", desk.new).code == "STATE-001"
+
+
+@pytest.mark.parametrize(
+    ("group", "words", "told"),
+    [
+        ("gateway", ("invite", "{gw}", "6037.cwa", "--kind", "CWA"), "06037.cwa"),
+        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--duty-line", "555"), "+15550100101"),
+        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--expires", "2d"), "1m to 24h"),
+        ("gateway", ("revoke", "{gw}", "nobody!"), "spiffe://"),
+        ("custodian", ("admit", "{cu}", "6037", "--root", "00" * 32), "five digits"),
+        ("custodian", ("admit", "{cu}", "06037", "--root", "0000"), "64 hexadecimal digits"),
+        ("custodian", ("admit", "{cu}", "06037", "--root", "tulip carpet"), "64 hexadecimal digits"),
+    ],
+)
+def test_a_wrong_value_is_told_what_a_right_one_looks_like(
+    desk: Desk, group: str, words: tuple[str, ...], told: str
+) -> None:
+    failure = desk.refused(group, *(word.format(gw=desk.gw, cu=desk.cu) for word in words))
+    assert (failure.code, failure.exit_code) == ("USAGE-001", ExitCode.USAGE)
+    assert told in failure.why
+
+
+def test_an_admission_that_the_gateway_does_not_present_yet_says_nothing_else(desk: Desk) -> None:
+    assert desk.run("custodian", "admit", desk.cu, "06037", "--root", "ab" * 32) == "Admitted county 06037.\n"
