@@ -117,7 +117,7 @@ def join(
             now=_utc_now,
         )
     )
-    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined))
+    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined, directory / FILE_NAME))
 
 
 def _prepared(directory: Path, sources: bool | None) -> tuple[Path, bool]:
@@ -146,7 +146,7 @@ def _joined_data(joined: Joined) -> dict[str, object]:
     }
 
 
-def _joined_text(joined: Joined) -> str:
+def _joined_text(joined: Joined, file: Path) -> str:
     member, digest = joined.membership, joined.root_fingerprint
     lines = [f"ok    identity {member.spiffe_id}"]
     if joined.was_member:
@@ -157,7 +157,9 @@ def _joined_text(joined: Joined) -> str:
             f"                   {digest.hex()}",
             "Tell this fingerprint to the custodian's operator by telephone; the words find a slip, all of it counts.",
         ]
-    lines.append("Joined. This line is spent; restarts do not need it.  Next: homeward adapter run")
+    write = "" if file.exists() else f"write {file} (deploy/county.example.yaml shows one), then "
+    lines.append("Joined. This line is spent; restarts do not need it.")
+    lines.append(f"  next   {write}homeward adapter check --config {file}")
     return "\n".join(lines)
 
 

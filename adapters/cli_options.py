@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from adapters.config import FILE_NAME, AdapterConfig, read_config
+from adapters.config import FILE_NAME, AdapterConfig, read_config, unreadable
 from adapters.local.client import Endpoint, endpoint
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.failure import CommandFailure, ExitCode
@@ -86,10 +86,4 @@ def read_file(file: Path) -> AdapterConfig:
             fix="correct it and run homeward adapter check again",
         ) from errors
     except (OSError, UnicodeDecodeError) as exc:
-        raise CommandFailure(
-            "ADAPTER-001",
-            "the county file cannot be read",
-            where=str(file),
-            why=type(exc).__name__,
-            fix="check the path and its permissions, or give --dir",
-        ) from exc
+        raise unreadable(file, exc) from exc

@@ -20,6 +20,7 @@ from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.names import FieldSet, NameSyntaxError, Purpose, Role, parse_agency_id, parse_role
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
 from gateway.protocol.telemetry_settings import TelemetrySettings
+from homeward.failure import CommandFailure
 
 FILE_NAME: Final = "adapter.yaml"
 
@@ -124,6 +125,14 @@ class AdapterConfig(CountySections):
     def state_directory(self, file: Path) -> Path:
         """The state directory of the adapter whose file this is."""
         return file.parent / self.state
+
+
+def unreadable(file: Path, error: Exception) -> CommandFailure:
+    """The words for a county file that cannot be read."""
+    why, fix = type(error).__name__, "check its permissions, and that it is UTF-8"
+    if isinstance(error, FileNotFoundError):
+        why, fix = "there is no such file", "write it; deploy/county.example.yaml shows a whole one"
+    return CommandFailure("ADAPTER-001", "the county file cannot be read", where=str(file), why=why, fix=fix)
 
 
 def read_config(file: Path) -> AdapterConfig:

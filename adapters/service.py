@@ -15,12 +15,13 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.config import AdapterConfig, read_config
+from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
 from adapters.membership import MembershipInvalid
@@ -29,6 +30,7 @@ from adapters.node.store import StoreUnsafe
 from adapters.telemetry import call_counts, figures
 from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.alone import NotAlone, alone
 from homeward.counting import CallRecorder, Figures
 from homeward.failure import CommandFailure, ExitCode
 from homeward.logs import log_to
@@ -45,13 +47,15 @@ async def run(file: Path) -> None:
     Raises `CommandFailure` where it cannot start, or a part of it failed.
     """
     log_to(sys.stderr)
-    adapter = _build(file, _read(file))
-    try:
-        await asyncio.to_thread(refresh, adapter)
-        await _serve(adapter)
-    finally:
-        await adapter.channels.close()
-        adapter.node.store.close()
+    config = _read(file)
+    with _alone(config.state_directory(file)):
+        adapter = _build(file, config)
+        try:
+            await asyncio.to_thread(refresh, adapter)
+            await _serve(adapter)
+        finally:
+            await adapter.channels.close()
+            adapter.node.store.close()
 
 
 def refresh(adapter: Adapter) -> None:
@@ -183,10 +187,30 @@ def _read(file: Path) -> AdapterConfig:
             fix="homeward adapter check --config shows each with its line",
         ) from errors  # fmt: skip
     except (OSError, UnicodeDecodeError) as exc:
+        raise unreadable(file, exc) from exc
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    # Two of one identity would take the link from each other for ever, and neither would be of use to the county.
+    try:
+        with alone(state / "adapter.lock"):
+            yield
+    except NotAlone as exc:
         raise CommandFailure(
-            "ADAPTER-001", "the county file cannot be read", where=str(file), why=type(exc).__name__,
-            fix="check the path and its permissions",
+            "ADAPTER-006", "this adapter is running already", where=str(state),
+            why="another process uses this state directory",
+            fix="stop that one first; homeward adapter status asks it how it is",
         ) from exc  # fmt: skip
+    except FileNotFoundError as exc:
+        raise _not_joined(state, "there is no such directory") from exc
+
+
+def _not_joined(state: Path, why: str) -> CommandFailure:
+    return CommandFailure(
+        "ADAPTER-002", "this adapter has not joined an exchange", where=str(state), why=why,
+        fix="ask the exchange for an invitation and run homeward join with it",
+    )  # fmt: skip
 
 
 def _build(file: Path, config: AdapterConfig) -> Adapter:
@@ -201,10 +225,7 @@ def _build(file: Path, config: AdapterConfig) -> Adapter:
             monotonic=time.monotonic,
         )
     except (FileNotFoundError, MembershipInvalid) as exc:
-        raise CommandFailure(
-            "ADAPTER-002", "this adapter has not joined an exchange", where=str(state), why=_why(exc),
-            fix="ask the exchange for an invitation and run homeward join with it",
-        ) from exc  # fmt: skip
+        raise _not_joined(state, _why(exc)) from exc
     except (KeyFileUnusable, StoreUnsafe) as exc:
         raise CommandFailure(
             "ADAPTER-003", "the state directory cannot be used", where=str(state), why=str(exc),

@@ -22,6 +22,7 @@ from adapters.membership import write_membership
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.alone import alone
 from homeward.failure import CommandFailure
 from tests.integration.channel_kit import Authority, public
 from tests.integration.source_kit import membership
@@ -154,3 +155,18 @@ def test_the_process_waits_for_an_exchange_that_is_down_and_stops_when_told(
     assert (process.returncode, output) == (0, b"")
     assert b"Traceback" not in log
     assert b'"message": "stopping"' in log
+
+
+async def test_a_second_adapter_of_one_state_directory_is_refused(file: Path) -> None:
+    with alone(file.parent / "state" / "adapter.lock"), pytest.raises(CommandFailure) as caught:
+        await service.run(file)
+    assert caught.value.code == "ADAPTER-006"
+
+
+async def test_without_a_state_directory_nobody_has_joined(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.yaml"
+    path.write_text(COUNTY_FILE, encoding="utf-8")
+    with pytest.raises(CommandFailure) as caught:
+        await service.run(path)
+    assert caught.value.code == "ADAPTER-002"
+    assert not (tmp_path / "state").exists()
