@@ -2,16 +2,20 @@
 
 The reader takes results, acknowledgements and pings; the writer sends orders, alerts and
 notices. Once a second the peer is checked again, because a revoked certificate keeps its
-stream until somebody ends it (SECURITY §0.3): five seconds at most.
+stream until somebody ends it (SECURITY §0.3): five seconds at most. A stream that has not
+greeted is nobody's link: it has few seconds, and an adapter has few of them, or one member
+could hold every place that the others' calls need.
 """
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from gateway.errors import ErrorReason, Invalid, Unavailable
+from gateway.errors import ErrorReason, Exhausted, Invalid, Unavailable
 from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, check
@@ -23,6 +27,9 @@ from homeward.gateway.v1 import link_pb2 as pb
 from homeward.gateway.v1 import link_pb2_grpc
 
 MAX_CLOCK_SKEW: Final = timedelta(seconds=60)
+GREETING_SECONDS: Final = 4.0
+MAX_GREETINGS: Final = 4
+"""Streams of one adapter that have not greeted yet (SECURITY §3.5)."""
 _RECHECK_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -49,13 +56,15 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         self._journal = journal
         self._directory = directory
         self._now = now
+        self._greeting = Counter[str]()
 
     async def Connect(
         self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Any
     ) -> AsyncIterator[pb.ConnectResponse]:
         """The link of one adapter, until either end stops."""
         peer = current_peer()
-        link = await self._greet(request_iterator, peer)
+        async with self._greeting_place(peer), asyncio.timeout(GREETING_SECONDS):
+            link = await self._greet(request_iterator, peer)
         self._links.open(link)
         reader = asyncio.create_task(self._read(request_iterator, link))
         try:
@@ -65,6 +74,22 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         finally:
             reader.cancel()
             self._links.drop(link)
+
+    @asynccontextmanager
+    async def _greeting_place(self, peer: Peer) -> AsyncIterator[None]:
+        identity = peer.identity.uri
+        if self._greeting[identity] >= MAX_GREETINGS:
+            raise Exhausted(ErrorReason.OVERLOADED)
+        self._greeting[identity] += 1
+        try:
+            yield
+        except TimeoutError as exc:
+            raise Invalid(ErrorReason.PROTOCOL_ERROR) from exc
+        finally:
+            self._greeting[identity] -= 1
+            # Leaves no trace of identities that come once.
+            if not self._greeting[identity]:
+                del self._greeting[identity]
 
     async def _greet(self, requests: AsyncIterator[pb.ConnectRequest], peer: Peer) -> Link:
         async for first in requests:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from gateway.protocol.channel import MAX_MESSAGE_BYTES, SERVER_OPTIONS
@@ -73,7 +73,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
     for add in services:
         add(server)
     health = health_aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.add_generic_rpc_handlers((_health_handlers(health),))
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     if edge.reflection:
         _add_reflection(server, edge.listener)
@@ -83,6 +83,17 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
         raise OSError(f"cannot listen on {address}") from exc
     await server.start()
     return Served(server, health, port)
+
+
+def _health_handlers(health: health_aio.HealthServicer) -> grpc.GenericRpcHandler:
+    # Without Watch: a stream without an end, open to whoever gets a connection, would hold the places of calls. A
+    # client that meets UNIMPLEMENTED there must take the server for healthy (grpc/grpc doc/health-checking.md).
+    check = grpc.unary_unary_rpc_method_handler(
+        health.Check,
+        request_deserializer=health_pb2.HealthCheckRequest.FromString,
+        response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
 
 
 def _add_reflection(server: grpc.aio.Server, listener: Listener) -> None:
