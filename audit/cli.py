@@ -66,7 +66,12 @@ def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], 
 
 
 def _read_key(path: Path | None) -> LogKey | None:
-    return parse_vkey(path.read_text("utf-8", "replace")) if path is not None else None
+    if path is None:
+        return None
+    try:
+        return parse_vkey(path.read_text("utf-8", "replace"))
+    except EvidenceError as fault:
+        raise EvidenceError(fault.reason, f"{path} holds no key of a log: {fault}") from fault
 
 
 def _run(reader: Reader, key: LogKey | None, checkpoints: tuple[Path, ...], *, quiet: bool) -> Verified:

@@ -269,3 +269,9 @@ def test_unreadable_checkpoint_or_key_is_refused_in_one_line(evidence: Evidence,
 def test_usage_errors_have_their_own_exit_code(tmp_path: Path) -> None:
     assert CliRunner().invoke(verify, [str(tmp_path / "missing.db")]).exit_code == 2
     assert CliRunner().invoke(verify, []).exit_code == 2
+
+
+def test_a_file_that_holds_no_key_is_named(evidence: Evidence) -> None:
+    result = CliRunner().invoke(verify, [str(evidence.database), "--log-key", str(evidence.checkpoint)])
+    assert result.exit_code == 6
+    assert f"{evidence.checkpoint} holds no key of a log" in result.output
