@@ -56,9 +56,18 @@ class Layout:
         return self.root / f"agency-{letter.lower()}"
 
     def make(self) -> None:
-        """The directories exist, readable by their owner alone."""
-        for path in (self.root, self.logs, self.received):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """The directories exist, readable by their owner alone. Raises `CommandFailure`."""
+        try:
+            for path in (self.root, self.logs, self.received):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise CommandFailure(
+                "SBX-008",
+                "the directory cannot be made",
+                where=str(self.root),
+                why=exc.strerror or type(exc).__name__,
+                fix="name one that is yours to write: --dir",
+            ) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ def read_state(layout: Layout) -> SandboxState | None:
     """What the file says, None where there is none. Raises `CommandFailure` for a file of another form."""
     try:
         document = json.loads((layout.root / _STATE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
         document = {}

@@ -130,14 +130,19 @@ class DirectoryOffice:
 
     async def run(self) -> None:
         """Keeps the published directory current, until canceled."""
+        told: type[Exception] | None = None
         while True:
             self._wake.clear()
             seconds = POLL_SECONDS
             try:
                 if not await self.step():
                     seconds = RETRY_SECONDS
+                told = None
             except (HolderSilent, Unavailable) as exc:
-                _log.warning("directory not published", extra={"exception_type": type(exc).__name__})
+                # Once an outage: a line at every try would fill the disk while a holder is down for a night.
+                if told is not type(exc):
+                    _log.warning("directory not published", extra={"exception_type": type(exc).__name__})
+                told = type(exc)
                 seconds = RETRY_SECONDS
             try:
                 await asyncio.wait_for(self._wake.wait(), seconds)

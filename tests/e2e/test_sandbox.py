@@ -108,6 +108,12 @@ def test_a_directory_that_is_not_a_sandbox_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
 
 
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused = homeward("sandbox", "up", "--dir", str(tmp_path / "file" / "box"), "--json")
+    assert json.loads(refused.stdout)["error"]["code"] == "SBX-008"
+
+
 def test_what_is_left_of_a_dead_sandbox_is_removed_without_touching_other_processes(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "box")
     layout.make()

@@ -373,6 +373,30 @@ async def test_a_silent_holder_delays_publishing_and_loses_nothing(world: World,
     assert await world.gateway.office.step()
 
 
+async def test_an_outage_is_one_line_of_log_and_the_next_outage_another(
+    world: World, county: County, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.members.office.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.members.office.POLL_SECONDS", 0.01)
+    await world.enroll(county)
+    await world.admit(county)
+    office = world.gateway.office
+    running = asyncio.create_task(office.run())
+    for outage in (1, 2):
+        world.signers.silent = True
+        office.changed()
+        await world.enroll(County(office=f"office-{outage}", root=county.root, flag=county.flag, clock=world.clock))
+        await asyncio.sleep(0.3)
+        assert [record.message for record in caplog.records].count("directory not published") == outage
+        world.signers.silent = False
+        async with asyncio.timeout(5):
+            while office.view() is None or len(office.view().message.members) < outage + 1:  # type: ignore[union-attr]  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_the_office_publishes_by_itself_soon_after_an_admission(world: World, county: County) -> None:
     office, published = world.gateway.office, asyncio.Event()
     await world.enroll(county)
