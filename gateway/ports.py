@@ -172,5 +172,8 @@ class Projections(Protocol):
     def emergency(self, caller: Caller) -> Rows:
         """The user's use of an emergency is counted."""
 
+    def emergencies_stand(self, caller: Caller, *, since_ms: int, seen: int) -> Guard:
+        """Refuses, by raising `Moved`, where the user invoked another emergency since their uses were counted."""
+
     def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:
         """Puts a refusal in the place of a RELEASE whose authority was revoked or whose caller was denied meanwhile."""

@@ -5,7 +5,8 @@ agrees on `name_dob` with the complete core group. Everything weaker, and everyt
 not unique, is told apart for the policy and never disclosed (ARCHITECTURE §6, Who may match).
 
 Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
-flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one. Records
+flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one, nor may
+somebody of the very spelling hide a flag that agrees in sound and birth date alone. Records
 are asked of youths whose records can be released at all: a sealed or sensitive namesake of
 another agency must not show by making the caller's own youth ambiguous.
 """
@@ -82,7 +83,11 @@ def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking:
     everybody = tuple(candidates)
     decisive = [candidate for candidate in everybody if DECISIVE_KEY in candidate.agreeing_keys]
     matching = decisive or list(everybody)
-    flagged = tuple(each for each in matching if _is_flagged(each) and each.restriction is not Restriction.SEALED)
+    flagged = tuple(each for each in matching if _is_flagged(each))
+    if family is Call.FLAG_CHECK and not flagged:
+        # The finder may have the spelling of another youth, or the owner have misspelled: settled by voice.
+        flagged = tuple(each for each in everybody if _is_flagged(each))
+        decisive = [] if flagged else decisive
     contenders = (list(flagged) if family is Call.FLAG_CHECK else _releasable(matching, asking)) or matching
     if not contenders:
         return NOTHING
@@ -98,7 +103,9 @@ def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking:
 
 
 def _is_flagged(candidate: Candidate) -> bool:
-    return candidate.flag is not None and candidate.flag.state in OPEN_FLAG_STATES
+    """Whether the flag may be told of; nobody may be looking for a sealed youth through the exchange."""
+    is_open = candidate.flag is not None and candidate.flag.state in OPEN_FLAG_STATES
+    return is_open and candidate.restriction is not Restriction.SEALED
 
 
 def _releasable(candidates: Iterable[Candidate], asking: AgencyId | None) -> list[Candidate]:

@@ -1,7 +1,9 @@
 """Replies kept for a retry of the very same request.
 
-A retry repeats the identifier and the exact question, under a fresh assertion, and gets the
-same message: same decision, same leaf (SECURITY §4.2). Kept in memory for fifteen minutes; a
+A retry repeats the identifier and the exact question, by the same worker in the same role, for
+the same purpose and under the same authority, under a fresh assertion, and gets the same message:
+same decision, same leaf (SECURITY §4.2). Whoever else asks it asks anew: that answer was not
+decided for them, and the log would name another. Kept in memory for fifteen minutes; a
 retry after that, or after a restart, is told to ask anew.
 """
 
@@ -16,7 +18,7 @@ from google.protobuf.message import Message
 
 from gateway.errors import Conflict, Error, ErrorReason
 from gateway.exchange.call import Caller, Query
-from gateway.protocol.names import AgencyId, RequestId
+from gateway.protocol.names import AgencyId, AuthorityId, Purpose, RequestId, Role
 
 KEPT_FOR: Final = timedelta(minutes=15)
 _LIMIT: Final = 20_000
@@ -24,8 +26,24 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Asked:
+    """What two calls have in common when the second is a retry of the first."""
+
     digest: bytes
+    worker: str
+    role: Role
+    purpose: Purpose
+    authority_id: AuthorityId | None
+
+    @classmethod
+    def by(cls, caller: Caller, query: Query) -> "_Asked":
+        claims = caller.claims
+        return cls(query.digest, claims.subject, claims.role, claims.purpose, claims.authority_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    asked: _Asked
     assertions: set[str]
     reply: asyncio.Future[Message]
     until: datetime
@@ -47,16 +65,16 @@ class Replies:
         self._forget()
         key = (caller.agency, query.request_id)
         assertion = caller.claims.assertion_id
-        kept = self._kept.get(key)
+        kept, asked = self._kept.get(key), _Asked.by(caller, query)
         if kept is not None:
-            if kept.digest != query.digest:
+            if kept.asked != asked:
                 raise Conflict(ErrorReason.ID_REUSED)
             if assertion in kept.assertions:
                 raise Conflict(ErrorReason.ASSERTION_REPLAYED)
             kept.assertions.add(assertion)
             return cast(Reply, await asyncio.shield(kept.reply))
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._kept[key] = _Kept(query.digest, {assertion}, future, self._now() + KEPT_FOR)
+        self._kept[key] = _Kept(asked, {assertion}, future, self._now() + KEPT_FOR)
         try:
             reply = await work()
         except BaseException as failure:

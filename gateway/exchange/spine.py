@@ -26,7 +26,7 @@ from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result,
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.coverage import Coverage
-from gateway.exchange.deed import both
+from gateway.exchange.deed import both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.locate import NOTHING, Found, check_core, locate
 from gateway.exchange.orders import work_order
@@ -40,6 +40,7 @@ from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.conditions import claims_emergency
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
@@ -83,8 +84,11 @@ class Exchange:
         Raises `Conflict` for a request or assertion used before, `Invalid` for a question that cannot be asked,
         `Unavailable` when the log cannot be written.
         """
-        at = self._at
         self._check(caller, query)
+        return await on_what_stands(lambda: self._answer(caller, query))
+
+    async def _answer(self, caller: Caller, query: Query) -> Result:
+        at = self._at
         kept, authority = await self._authority(caller)  # 6
         worth = authority_facts(authority, caller, query, revoked=kept is not None and kept.revoked)
         request = request_facts(caller, query, worth, emergency_uses=await self._emergencies(caller, worth))
@@ -150,8 +154,12 @@ class Exchange:
     async def _emergencies(self, caller: Caller, worth: AuthorityFacts | None) -> int:
         if worth is None or worth.basis is not Basis.EMERGENCY:
             return 0
-        since = caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days)
-        return await self._at.authorities.emergency_uses(caller.agency, caller.claims.subject, milliseconds(since))
+        return await self._at.authorities.emergency_uses(
+            caller.agency, caller.claims.subject, self._emergency_period(caller)
+        )
+
+    def _emergency_period(self, caller: Caller) -> int:
+        return milliseconds(caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days))
 
     def _sources(self) -> list[AgencyId]:
         members = self._at.directory().members()
@@ -177,7 +185,10 @@ class Exchange:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
-        if decision.permit and decision.basis is Basis.EMERGENCY:
+        if asked.facts is not None and claims_emergency(asked.request):
+            # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
+            since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
+            guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
         alerts = asked.flag_alerts(decision)
         for alert in alerts:

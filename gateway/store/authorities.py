@@ -15,7 +15,7 @@ from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 _GET: Final = Statement(
     select(authority.c.envelope, authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority"))
 )
-_USES: Final = Statement(
+EMERGENCY_USES: Final = Statement(
     select(func.count())
     .select_from(emergency_use)
     .where(
@@ -29,6 +29,7 @@ _USES: Final = Statement(
     "worker_",
     "since",
 )
+"""How many emergencies a user of an agency invoked since a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,5 @@ class SqlAuthorities:
 
     async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
         """Emergencies this user invoked since then."""
-        row = await self.lookups.read(lambda tx: tx.one(_USES, (agency, subject, since_ms)))
+        row = await self.lookups.read(lambda tx: tx.one(EMERGENCY_USES, (agency, subject, since_ms)))
         return int(row[0]) if row else 0

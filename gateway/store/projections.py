@@ -13,11 +13,13 @@ from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
+from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
 from gateway.ports import Guard, NewAlert, OneTime, Rows
 from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
+from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.tables import alert, authority, denied, emergency_use, spent
 
 _SPENT: Final = Statement(
@@ -135,6 +137,16 @@ class SqlProjections:
         """The user's use of an emergency is counted."""
         at = milliseconds(caller.call.received_at)
         return ((_EMERGENCY, (INDEX, caller.agency, caller.claims.subject, at)),)
+
+    def emergencies_stand(self, caller: Caller, *, since_ms: int, seen: int) -> Guard:
+        """Raises `Moved` where the user invoked another emergency since their uses were counted."""
+
+        def guard(tx: Tx) -> Draft | None:
+            if tx.one(EMERGENCY_USES, (caller.agency, caller.claims.subject, since_ms)) != (seen,):
+                raise Moved
+            return None
+
+        return guard
 
     def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:
         """Puts a refusal in the place of a RELEASE whose authority was revoked or whose caller was denied meanwhile."""

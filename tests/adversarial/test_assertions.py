@@ -203,6 +203,20 @@ async def test_a_request_identifier_with_other_content_is_refused(town: Town) ->
     assert [leaf.reason for leaf in town.news(before)] == ["ID_REUSED"]
 
 
+@pytest.mark.parametrize(
+    "lie", [{"subject": "worker-2"}, {"role": Role("CWA.hotline_screener")}, {"purpose": Purpose.OVERSIGHT_AUDIT}]
+)
+async def test_an_answer_is_given_again_to_nobody_but_its_worker(town: Town, lie: dict[str, object]) -> None:
+    a = town.residents[A]
+    stub, asked = ExchangeServiceStub(a.channel), question()
+    await stub.CheckFlag(a.flag_request(asked, ACT), timeout=5)
+    before = town.size()
+    found = await refusal(stub.CheckFlag(a.flag_request(asked, ACT, **lie), timeout=5))
+    assert (found.code, found.reason) == (grpc.StatusCode.ABORTED, "ID_REUSED")
+    assert [leaf.reason for leaf in town.news(before)] == ["ID_REUSED"]
+    await stub.CheckFlag(a.flag_request(asked, ACT), timeout=5)
+
+
 async def test_an_assertion_for_one_method_says_nothing_on_another(town: Town) -> None:
     """The bytes of a flag question are no records question; where they parse as one, they ask for nothing."""
     a = town.residents[A]

@@ -72,6 +72,22 @@ def test_agreement_on_the_skeleton_alone_is_possible_and_no_more() -> None:
     assert (found.located, found.flagged) == (Located.POSSIBLE, (weak,))
 
 
+@pytest.mark.parametrize("decoy", [Restriction.NONE, Restriction.SENSITIVE, Restriction.SEALED])
+def test_somebody_of_the_very_spelling_does_not_hide_a_flag_that_agrees_in_sound(decoy: Restriction) -> None:
+    looked_for = youth(A, flagged=True, keys=frozenset({"skeleton_dob"}))
+    alone = locate([looked_for], family=Call.FLAG_CHECK, auto=True, asking=C)
+    beside = locate([looked_for, youth(B, restriction=decoy)], family=Call.FLAG_CHECK, auto=True, asking=C)
+    # The same answer, too: it must not tell whether the exact name is on anybody's list.
+    assert beside == alone
+    assert beside.located is Located.POSSIBLE
+
+
+def test_a_flag_that_agrees_in_full_is_told_whatever_else_sounds_alike() -> None:
+    looked_for, other = youth(A, flagged=True), youth(B, flagged=True, keys=frozenset({"skeleton_dob"}))
+    found = locate([looked_for, other], family=Call.FLAG_CHECK, auto=False, asking=C)
+    assert (found.located, found.flagged) == (Located.ONE_FOR_FLAG, (looked_for,))
+
+
 def tokens(count: int = MAX_TOKENS_A_KEY, *extra: KeyTokens) -> TokenSet:
     keys = [KeyTokens(key=key, present=True, tokens=[os.urandom(16)] * count) for key in sorted(CORE_KEYS)]
     return TokenSet(epoch="e1", scheme="1", keys=[*keys, *extra])
