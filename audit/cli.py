@@ -1,35 +1,49 @@
-"""`homeward verify`: recompute a stored log and say whether it holds.
+"""`homeward verify`: recompute a stored or published log, or check a receipt, and say whether it holds.
 
-Decides the words and the exit code: 0 everything verified, 6 evidence did not verify (one line says what and where),
-2 usage. What is verified is in verify.py. Words are ASCII, so that a line is the same on every terminal.
+Decides what is meant by the words of the command line, and the exit code: 0 everything verified, 6 evidence did not
+verify (one line says what and where), 2 usage. What is verified is in verify.py and published.py, the words for
+published logs and receipts in verdict.py.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
-from audit.checkpoint import LogKey, parse_vkey
+from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
+from audit.policy import Policy
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
+from audit.verdict import (
+    EXIT_UNVERIFIED,
+    Verdict,
+    is_published,
+    is_receipt,
+    read_log_key,
+    read_policy,
+    shown_fault,
+    shown_time,
+    verdict_on_published,
+    verdict_on_receipt,
+)
+from audit.verdict import Progress as Hears
 from audit.verify import Verified, verify_log
 
-EXIT_UNVERIFIED = 6
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("database", metavar="DB", type=_FILE)
+@click.argument("place")
 @click.option("--log-key", type=_FILE, help="File with the log's public key (name+id+base64), from a trusted place.")
+@click.option("--policy", "policy_file", type=_FILE, help="tlog-policy file: which witnesses count, and how many.")
 @click.option(
     "--checkpoint",
     "checkpoints",
@@ -38,71 +52,76 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="File with a checkpoint kept elsewhere, or the high-water record. May be given more than once.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], as_json: bool) -> None:
-    """Recompute every entry, the tree and its signatures from the log in DB.
+def verify(
+    place: str, log_key: Path | None, policy_file: Path | None, checkpoints: tuple[Path, ...], as_json: bool
+) -> None:
+    """Recompute every entry, the tree and its signatures of the log in PLACE, or check the receipt in PLACE.
 
-    Exits with 0 if all of it holds and with 6 at the first thing that does not. Without --log-key the signature is
-    checked with the key stored in DB itself, which shows damage but not a forged log; without --checkpoint a log cut
-    off together with its own record of its size looks whole. Of a log that is being written, copy the -wal file too.
+    PLACE is the directory or URL of a published log, the database of a stored one, or a receipt. Exits with 0 if all of
+    it holds and with 6 at the first thing that does not. Without --checkpoint a log cut off together with its own
+    record of its size looks whole; without --policy nobody else's word is asked. Only of a database may --log-key be
+    left out: the signature is then checked with the key stored beside it, which shows damage but not a forged log. Of a
+    log that is being written, copy the -wal file too.
     """
     try:
-        key = _read_key(log_key)
-        reader = Reader(SqliteStore(database))
-        try:
-            verified = _run(reader, key, checkpoints, quiet=as_json)
-        finally:
-            reader.close()
-        if not verified.size:
-            # What a running log wrote last stands in a second file; a copy without it can look whole and empty.
-            raise EvidenceError(
-                EvidenceReason.SIZE, "the log has no entry; was it copied without the -wal file beside it?"
+        policy = read_policy(policy_file) if policy_file else None
+        key = read_log_key(log_key) if log_key else None
+        text = _verdict(place, key, policy, checkpoints, quiet=as_json).shown(as_json=as_json)
+    except EvidenceError as fault:
+        click.echo(shown_fault(fault, as_json=as_json))
+        sys.exit(EXIT_UNVERIFIED)
+    click.echo(text)
+
+
+def _verdict(
+    place: str, key: LogKey | None, policy: Policy | None, checkpoints: tuple[Path, ...], *, quiet: bool
+) -> Verdict:
+    published = is_published(place)
+    if not published and not Path(place).is_file():
+        raise click.BadParameter(f"{place} is neither a file, a directory nor a URL", param_hint="PLACE")
+    if published or is_receipt(Path(place)):
+        if key is None:
+            raise click.MissingParameter(
+                "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
             )
-    except EvidenceError as fault:
-        _fail(fault, as_json=as_json)
-    if as_json:
-        click.echo(json.dumps(_as_dict(verified, with_checkpoint=bool(checkpoints))))
-    else:
-        _print(verified, with_checkpoint=bool(checkpoints))
+        if not published:
+            return verdict_on_receipt(Path(place), key=key, policy=policy)
+        with _progress(quiet) as progress:
+            return verdict_on_published(place, key=key, policy=policy, checkpoints=checkpoints, progress=progress)
+    return _on_database(Path(place), key, checkpoints, quiet=quiet)
 
 
-def _read_key(path: Path | None) -> LogKey | None:
-    if path is None:
-        return None
-    try:
-        return parse_vkey(path.read_text("utf-8", "replace"))
-    except EvidenceError as fault:
-        raise EvidenceError(fault.reason, f"{path} holds no key of a log: {fault}") from fault
-
-
-def _run(reader: Reader, key: LogKey | None, checkpoints: tuple[Path, ...], *, quiet: bool) -> Verified:
+def _on_database(database: Path, key: LogKey | None, checkpoints: tuple[Path, ...], *, quiet: bool) -> Verdict:
     outside = [lambda trusted, path=path: read_high_water(path, trusted) for path in checkpoints]
+    reader = Reader(SqliteStore(database))
+    try:
+        with _progress(quiet) as progress:
+            verified = verify_log(reader, key=key, outside=outside, progress=progress)
+    finally:
+        reader.close()
+    if not verified.size:
+        # What a running log wrote last stands in a second file; a copy without it can look whole and empty.
+        raise EvidenceError(EvidenceReason.SIZE, "the log has no entry; was it copied without the -wal file beside it?")
+    return Verdict(
+        tuple(_lines(verified, with_checkpoint=bool(checkpoints))),
+        _as_dict(verified, with_checkpoint=bool(checkpoints)),
+    )
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Hears]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("entries", total=None)
-        return verify_log(
-            reader,
-            key=key,
-            outside=outside,
-            progress=lambda done, size: bar.update(task, completed=done, total=size),
-        )
-
-
-def _fail(fault: EvidenceError, *, as_json: bool) -> NoReturn:
-    if as_json:
-        click.echo(json.dumps({"ok": False, "reason": fault.reason.value, "index": fault.index, "text": str(fault)}))
-    else:
-        place = f"entry {fault.index}: " if fault.index is not None else ""
-        click.echo(f"FAIL {place}{fault} [{fault.reason.value}]")
-    sys.exit(EXIT_UNVERIFIED)
+        yield lambda done, size: bar.update(task, completed=done, total=size)
 
 
 def _as_dict(verified: Verified, *, with_checkpoint: bool) -> dict[str, object]:
     return {
-        "ok": True,
         "origin": verified.origin,
         "size": verified.size,
         "root": verified.root.hex(),
-        "newest_time": _time(verified),
+        "newest_time": shown_time(verified.newest_ms),
         "agencies": verified.agencies,
         "key_pinned": verified.pinned,
         "checkpoint_given": with_checkpoint,
@@ -110,20 +129,14 @@ def _as_dict(verified: Verified, *, with_checkpoint: bool) -> dict[str, object]:
     }
 
 
-def _print(verified: Verified, *, with_checkpoint: bool) -> None:
+def _lines(verified: Verified, *, with_checkpoint: bool) -> Iterator[str]:
     signed = max(checkpoint.size for checkpoint in verified.checkpoints)
-    newest = _time(verified)
-    click.echo(f"ok   {verified.size} entries of {verified.origin}" + (f", newest {newest}" if newest else ""))
-    click.echo(f"ok   root {verified.root.hex()}")
-    click.echo(f"ok   sequence numbers of {verified.agencies} agencies have no gap")
-    click.echo(f"ok   signed checkpoint covers {signed} of {verified.size} entries")
+    newest = shown_time(verified.newest_ms)
+    yield f"ok   {verified.size} entries of {verified.origin}" + (f", newest {newest}" if newest else "")
+    yield f"ok   root {verified.root.hex()}"
+    yield f"ok   sequence numbers of {verified.agencies} agencies have no gap"
+    yield f"ok   signed checkpoint covers {signed} of {verified.size} entries"
     if not verified.pinned:
-        click.echo("note the log's key was taken from the database itself; give --log-key to pin it")
+        yield "note the log's key was taken from the database itself; give --log-key to pin it"
     if not with_checkpoint:
-        click.echo("note no checkpoint from elsewhere was given; give --checkpoint to notice a log cut short")
-
-
-def _time(verified: Verified) -> str | None:
-    if not verified.size or verified.newest_ms >= 253_402_300_800_000:
-        return None
-    return datetime.fromtimestamp(verified.newest_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        yield "note no checkpoint from elsewhere was given; give --checkpoint to notice a log cut short"

@@ -31,6 +31,7 @@ class EvidenceReason(StrEnum):
     SEQUENCE = "SEQUENCE"
     ROLLBACK = "ROLLBACK"
     STORE = "STORE"
+    WITNESS = "WITNESS"
 
 
 class AuditError(Exception):

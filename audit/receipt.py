@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 
 from audit import leaf as fmt
-from audit.checkpoint import Checkpoint, LogKey, decode_base64, encode_base64, parse_checkpoint
+from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.entry import Opening, check_openings
 from audit.errors import DraftError, EvidenceError, EvidenceReason
 from audit.merkle import HASH_BYTES, check_inclusion, leaf_hash
+from audit.note import decode_base64, encode_base64
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")

@@ -126,7 +126,7 @@ def _walk_entries(
             walk.size += 1
             if walk.size in wanted or walk.size == tree.size:
                 walk.roots[walk.size] = merkle.fold(stack)
-        _check_nodes(tx, completed)
+        check_nodes(tx, completed)
         walk.node_count += len(completed)
         if progress is not None:
             progress(walk.size, tree.size)
@@ -137,7 +137,8 @@ def _walk_entries(
         raise EvidenceError(EvidenceReason.NODE, "the stored frontier does not follow from the entries")
 
 
-def _check_nodes(tx: Tx, completed: list[tuple[int, int, bytes]]) -> None:
+def check_nodes(tx: Tx, completed: list[tuple[int, int, bytes]]) -> None:
+    """Holds if the database stores exactly these inner nodes; else raises EvidenceError(NODE)."""
     # What one page completes on one level are neighbors, so each level is one range.
     levels: dict[int, list[tuple[int, bytes]]] = {}
     for level, position, node in completed:

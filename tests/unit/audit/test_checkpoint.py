@@ -5,8 +5,9 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.checkpoint import Checkpoint, LogKey, LogSigner, decode_base64, parse_checkpoint, parse_vkey
+from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint, parse_vkey
 from audit.errors import EvidenceError, EvidenceReason
+from audit.note import decode_base64
 
 ORIGIN = "log.example/homeward"
 SIGNER = LogSigner(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"s" * 32))

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import merkle
-from audit.checkpoint import LogSigner, encode_base64
+from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry, open_class
 from audit.errors import EvidenceError, EvidenceReason
+from audit.note import encode_base64
 from audit.receipt import Receipt, parse_receipt
 
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))

@@ -1,0 +1,139 @@
+"""What a verification says, in words and as data, whichever command asked for it.
+
+Decides the words: one line a fact, `ok` or `note`, and one line that begins with FAIL where something does not hold.
+Words are ASCII, so that a line is the same on every terminal. Needs nothing but `cryptography`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from audit.checkpoint import LogKey, parse_vkey
+from audit.errors import EvidenceError, EvidenceReason
+from audit.highwater import read_high_water
+from audit.policy import MAX_BYTES, Policy, parse_policy
+from audit.published import check_witnessed, verify_published
+from audit.receipt import MAX_TEXT_CHARACTERS, parse_receipt
+from audit.source import open_source
+
+EXIT_UNVERIFIED: Final = 6
+_END_OF_TIME: Final = 253_402_300_800_000
+_RECEIPT_HEADER: Final = b"c2sp.org/tlog-proof@"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Something that holds."""
+
+    lines: tuple[str, ...]
+    data: dict[str, object]
+
+    def shown(self, *, as_json: bool) -> str:
+        """Returns what is printed."""
+        return json.dumps({"ok": True, **self.data}) if as_json else "\n".join(self.lines)
+
+
+def shown_fault(fault: EvidenceError, *, as_json: bool) -> str:
+    """Returns the one line that is printed where something does not hold."""
+    if as_json:
+        return json.dumps({"ok": False, "reason": fault.reason.value, "index": fault.index, "text": str(fault)})
+    place = f"entry {fault.index}: " if fault.index is not None else ""
+    return f"FAIL {place}{fault} [{fault.reason.value}]"
+
+
+def shown_time(milliseconds: int) -> str | None:
+    """Returns a time as ISO 8601, or None where it is none."""
+    if not 0 < milliseconds < _END_OF_TIME:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def read_log_key(path: Path) -> LogKey:
+    """Returns the key in a `.vkey` file. Raises EvidenceError."""
+    return parse_vkey(_read(path, 4096).decode("utf-8", "replace"))
+
+
+def read_policy(path: Path) -> Policy:
+    """Returns the policy in a file. Raises EvidenceError."""
+    return parse_policy(_read(path, MAX_BYTES))
+
+
+def is_published(place: str) -> bool:
+    """True if a published log is meant: a directory or a URL."""
+    return place.startswith(("http://", "https://")) or Path(place).is_dir()
+
+
+def is_receipt(path: Path) -> bool:
+    """True if the file is a receipt, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_RECEIPT_HEADER)) == _RECEIPT_HEADER
+    except OSError:
+        return False
+
+
+def verdict_on_published(
+    place: str, *, key: LogKey, policy: Policy | None, checkpoints: Sequence[Path], progress: Progress | None = None
+) -> Verdict:
+    """Returns what holds of a published log. Raises EvidenceError."""
+    outside = [read_high_water(path, key) for path in checkpoints]
+    source = open_source(place)
+    try:
+        found = verify_published(source, key=key, policy=policy, outside=outside, progress=progress)
+    finally:
+        source.close()
+    head = found.checkpoint
+    newest = shown_time(found.newest_ms)
+    lines = [
+        f"ok   {head.size} entries of {head.origin}" + (f", newest {newest}" if newest else ""),
+        f"ok   root {head.root.hex()} follows from {found.files} published files",
+        *(f"ok   it continues the given checkpoint of {each.size} entries" for each in found.outside),
+        *_witnessed(policy, [each.key.name for each in found.cosigned]),
+    ]
+    if not checkpoints:
+        lines.append("note no checkpoint from elsewhere was given; give --checkpoint to notice a log cut short")
+    return Verdict(tuple(lines), {
+        "origin": head.origin, "size": head.size, "root": head.root.hex(), "newest_time": newest,
+        "files": found.files, "checkpoint_given": bool(checkpoints), "policy_given": policy is not None,
+        "witnesses": [each.key.name for each in found.cosigned],
+    })  # fmt: skip
+
+
+def verdict_on_receipt(path: Path, *, key: LogKey, policy: Policy | None) -> Verdict:
+    """Returns what holds of a receipt. Raises EvidenceError."""
+    receipt = parse_receipt(_read(path, 4 * MAX_TEXT_CHARACTERS).decode("utf-8", "replace"))
+    head = receipt.verify(key)
+    _, cosigned = check_witnessed(receipt.checkpoint, key=key, policy=policy)
+    names = [opening.name for opening in receipt.openings]
+    lines = [
+        f"ok   entry {receipt.index} is in the first {head.size} entries of {head.origin}",
+        f"ok   {len(names)} of its fields are open: {', '.join(names)}",
+        *_witnessed(policy, [each.key.name for each in cosigned]),
+    ]
+    return Verdict(tuple(lines), {
+        "origin": head.origin, "index": receipt.index, "size": head.size, "open": names,
+        "policy_given": policy is not None, "witnesses": [each.key.name for each in cosigned],
+    })  # fmt: skip
+
+
+def _witnessed(policy: Policy | None, names: Sequence[str]) -> list[str]:
+    if policy is None:
+        return ["note no policy was given; give --policy to know that witnesses saw the same log"]
+    return [f"ok   cosigned by {len(names)} of {len(policy.witnesses)} witnesses: {', '.join(names)}"]
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as exc:
+        raise EvidenceError(EvidenceReason.STORE, f"{path} cannot be read") from exc
+    if len(data) > limit:
+        raise EvidenceError(EvidenceReason.FORMAT, f"{path} is too long")
+    return data
