@@ -22,6 +22,7 @@ from adapters.enrol import join as join_exchange
 from adapters.fingerprint import spoken
 from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
+from adapters.node.witness import read_forks
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 
@@ -85,6 +86,28 @@ def status(place: Place, as_json: bool) -> int:
     else:
         click.echo(_status_text(found, ready))
     return int(ExitCode.OK if ready else ExitCode.FAILED)
+
+
+@adapter.command()
+@_CONFIG
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write both notes into this directory.")
+@AS_JSON
+def fork(file: Path, out: Path | None, as_json: bool) -> int:
+    """Show whether the exchange's log showed this adapter two histories. Exit status 6 where it did."""
+    found = read_forks(read_file(file).state_directory(file))
+    for number, each in enumerate(found, start=1):
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / f"fork-{number}-kept.note").write_text(each.kept, encoding="utf-8")
+            (out / f"fork-{number}-shown.note").write_text(each.shown, encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps({"ok": not found, "forks": [{"kept": each.kept, "shown": each.shown} for each in found]}))
+    else:
+        for each in found:
+            click.echo(f"FAIL  the log signed two histories. This adapter cosigned\n\n{each.kept}\n")
+            click.echo(f"and was shown\n\n{each.shown}")
+        click.echo("" if found else "ok    the exchange's log showed this adapter one history")
+    return int(ExitCode.EVIDENCE if found else ExitCode.OK)
 
 
 @click.command()
@@ -170,7 +193,12 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         f"{'ok  ' if found.tokens_ready else 'wait'}  tokens {'can' if found.tokens_ready else 'cannot yet'} be made",
         f"      directory {found.directory_version}, policy {found.policy_version}",
         f"      {found.listed_count} youths listed, {found.open_alert_count} alerts nobody has noted",
+        f"      {found.witnessed_size} entries of the exchange's log witnessed",
     ]
+    if found.log_forked:
+        lines.append(
+            "FAIL  the exchange's log showed two histories; nothing is asked or answered (homeward adapter fork)"
+        )
     lines += [
         f"{_WORD.get(source.freshness, 'FAIL')}  source {source.name}: {source.record_count} records, "
         f"{source.refused_count} refused, {source.freshness}"

@@ -56,6 +56,7 @@ async def run(file: Path) -> None:
         finally:
             await adapter.channels.close()
             adapter.node.store.close()
+            adapter.witness.close()
 
 
 def refresh(adapter: Adapter) -> None:

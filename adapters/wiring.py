@@ -34,6 +34,7 @@ from adapters.node.source import CaseloadSource
 from adapters.node.store import FILE_NAME as STORE_FILE
 from adapters.node.store import Store, open_store
 from adapters.node.subjects import Subjects
+from adapters.node.witness import LogWitness
 from adapters.node.work_log import WorkLog
 from adapters.sources.freshness import FreshnessState
 from adapters.staff import StaffTokens
@@ -62,6 +63,7 @@ class Adapter:
     renewer: Renewer
     edges: Edges = field(repr=False)
     staff: StaffTokens = field(repr=False)
+    witness: LogWitness = field(repr=False)
 
     @property
     def has_sources(self) -> bool:
@@ -95,6 +97,8 @@ class Adapter:
             open_alert_count=self.alerts.open_count(),
             policy_version=self.node.bundle.version,
             tokens_ready=self.tokens_ready(),
+            witnessed_size=self.witness.size(),
+            log_forked=self.witness.fork is not None,
         )
 
 
@@ -116,7 +120,9 @@ def build(
     membership, keyring = _identify(state)
     store = open_store(state / STORE_FILE)
     channels = Channels(membership.gateway_address, lambda: load_identity(state))
-    node = _node(state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes)
+    node, witness = _node(
+        state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes
+    )
     sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
     source, subjects = CaseloadSource(caseload), Subjects(store, random_bytes=random_bytes)
@@ -141,10 +147,11 @@ def build(
         subjects=subjects,
         alerts=alerts,
         registrar=registrar,
-        link=_link(node, channels, responder, alerts, has_sources=bool(config.sources)),
+        link=_link(node, channels, responder, alerts, witness, has_sources=bool(config.sources)),
         renewer=_renewer(state, node, channels),
         edges=assemble(node, listing=registrar, flags=flags, alerts=alerts),
         staff=_staff(config, file, keyring, now),
+        witness=witness,
     )
 
 
@@ -165,7 +172,7 @@ def _node(
     channels: Channels,
     now: Clock,
     random_bytes: RandomBytes,
-) -> Node:
+) -> tuple[Node, LogWitness]:
     keeper = DirectoryKeeper(
         store=store, pins=membership.pins, gateway=channels.gateway, is_listed=_lists(membership, keyring, now)
     )
@@ -186,7 +193,8 @@ def _node(
         now=now,
         random_bytes=random_bytes,
     )
-    return Node(
+    witness = LogWitness(state, membership, directory=keeper.current, now=now)
+    node = Node(
         membership=membership,
         keyring=keyring,
         store=store,
@@ -198,7 +206,9 @@ def _node(
         bundle=load_california(),
         now=now,
         random_bytes=random_bytes,
+        check_log=witness.check,
     )
+    return node, witness
 
 
 def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[DirectoryView], bool]:
@@ -214,7 +224,9 @@ def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[Di
     return lists
 
 
-def _link(node: Node, channels: Channels, responder: Responder, alerts: Alerts, *, has_sources: bool) -> Link:
+def _link(
+    node: Node, channels: Channels, responder: Responder, alerts: Alerts, witness: LogWitness, *, has_sources: bool
+) -> Link:
     return Link(
         channel=channels.gateway,
         envelope_key=node.keyring.envelope,
@@ -224,6 +236,8 @@ def _link(node: Node, channels: Channels, responder: Responder, alerts: Alerts, 
         now=node.now,
         random_bytes=node.random_bytes,
         has_sources=has_sources,
+        witness_keys=witness.keys,
+        witness=witness.answer,
     )
 
 

@@ -81,7 +81,7 @@ class Publisher:
         Raises EvidenceError if the rows do not lead to what is published, OSError if the directory cannot be used.
         """
         self._files.open()
-        known = self._known()
+        known = self.claimed()
         if known is not None:
             edge, damaged = self._again(known)
             for tile, data in damaged:
@@ -125,11 +125,8 @@ class Publisher:
         nodes = TileNodes(size, self._hashes)
         return nodes.proof(merkle.consistency_plan(old_size, size)) if old_size else ()
 
-    def close(self) -> None:
-        """Another process may publish here."""
-        self._files.close()
-
-    def _known(self) -> Checkpoint | None:
+    def claimed(self) -> Checkpoint | None:
+        """Returns the checkpoint that lies in the directory, if the log signed it; its tree was not looked at."""
         raw = self._files.read(CHECKPOINT)
         if raw is None:
             return None
@@ -141,6 +138,10 @@ class Publisher:
             # A rollback behind this would be found by the high-water record at the start of the log.
             _logger.warning("published checkpoint was damaged and is written again")
             return None
+
+    def close(self) -> None:
+        """Another process may publish here."""
+        self._files.close()
 
     def _again(self, known: Checkpoint) -> tuple[Edge, _Files]:
         tree = self._reader.tree()

@@ -268,6 +268,7 @@ def _bad_options(state: State, error: ValidationError) -> CommandFailure:
 def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     yield f"exchange    {reply.trust_domain}"
     yield f"log         {reply.log_size} entries"
+    yield from _published_lines(reply)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"
     yield f"invitations {reply.open_invitation_count} open"
@@ -279,3 +280,19 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
             until = instance.expire_time.ToDatetime().strftime("%Y-%m-%d %H:%MZ")
             mark = "  denied" if instance.denied else ""
             yield f"            {instance.spiffe_id}  generation {instance.generation}, until {until}{mark}"
+
+
+def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
+    if not reply.HasField("published"):
+        return
+    published = reply.published
+    yield f"published   {published.published_size} entries, release = {_release(published)}"
+    if published.disclosure_stopped:
+        age = published.oldest_unwitnessed_seconds
+        yield f"STOPPED     disclosure: entries of the log stay unwitnessed, the oldest for {age} s"
+    for witness in published.witnesses:
+        yield f"witness     {witness.name}  {witness.standing}"
+
+
+def _release(published: admin_pb2.PublishedStatus) -> str:
+    return "witnessed" if published.release_witnessed else "sequenced"

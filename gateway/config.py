@@ -5,6 +5,7 @@ beside it (`state`). A relative name in a file is never needed: everything a pro
 """
 
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -75,6 +76,56 @@ class Sandbox(StrictModel):
     """Every message received is written here, one file each, for inspection."""
 
 
+def _interval(every: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= every <= timedelta(minutes=1):
+        raise ValueError("between 1s and 1m")
+    return every
+
+
+def _unwitnessed(limit: timedelta) -> timedelta:
+    # Shorter, and one restart of a county's adapter would end disclosure; longer, and nobody would call it watched.
+    if not timedelta(seconds=5) <= limit <= timedelta(days=1):
+        raise ValueError("between 5s and 1d")
+    return limit
+
+
+class Publish(StrictModel):
+    """Where the log is published (audit/README.md), for any web server or `homeward audit serve`."""
+
+    directory: Path = Path("published")
+    """Relative to the gateway's directory."""
+    interval: Annotated[Duration, AfterValidator(_interval)] = timedelta(seconds=1)
+    ml_dsa: bool = False
+    """Whether the log signs with ML-DSA-44 beside Ed25519; its key is made when first needed."""
+
+
+class Release(StrEnum):
+    """When a disclosure may leave."""
+
+    SEQUENCED = "sequenced"
+    """Its entry is durable and signed by the log."""
+    WITNESSED = "witnessed"
+    """And it stands under a checkpoint that the policy's witnesses cosigned."""
+
+
+class Witnesses(StrictModel):
+    """Who must see the log grow before its checkpoint is published."""
+
+    policy: Path | None = None
+    """tlog-policy file, relative to the gateway's directory: who counts, how many, and where outsiders are reached."""
+    quorum: Annotated[int, Field(ge=0, le=32)] = 0
+    """Where there is no policy file: how many linked adapters must cosign."""
+    release: Release = Release.SEQUENCED
+    limit: Annotated[Duration, AfterValidator(_unwitnessed)] = timedelta(minutes=15)
+    """Nothing is disclosed while an entry older than this is not published with its quorum."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.policy is not None and self.quorum:
+            raise ValueError("give a policy file or a quorum, not both")
+        return self
+
+
 def _check_sandbox(sandbox: Sandbox, *, demo: bool) -> None:
     if sandbox.record_messages is not None and not demo:
         raise ValueError("sandbox.record_messages needs demo: true")
@@ -97,6 +148,8 @@ class GatewayConfig(StrictModel):
     budgets: Budgets = Budgets()
     telemetry: TelemetrySettings = TelemetrySettings()
     matching: Matching = Matching()
+    publish: Publish = Publish()
+    witnesses: Witnesses = Witnesses()
     negative_slot_ms: Annotated[int, Field(ge=100, le=5000)] = 1000
     """Negative answers about records leave on multiples of this. Longer than a county's source takes to refuse, so
     that an unknown youth and one whose county refuses take equally long."""

@@ -38,6 +38,8 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
+from gateway.publishing.assembly import Publishing, assemble_publishing
+from gateway.publishing.witnessed import WitnessedJournal
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.admin import AdminServicer, serve_admin
 from gateway.rpc.authority import AuthorityServicer
@@ -107,6 +109,7 @@ class Running:
     links: Links
     outcomes: OutcomeCounts
     peers: Peers
+    publishing: Publishing
 
     def directory(self) -> DirectoryView:
         """The directory in force. Raises `Unavailable` until one is signed by all."""
@@ -173,6 +176,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
 
 
 def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy) -> Running:
+    links = Links()
     return Running(
         config=config,
         state=state,
@@ -186,15 +190,17 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
             wrapping_key=state.read_secret("youth-wrap.key", length=32),
             random_bytes=os.urandom,
         ),
-        links=Links(),
+        links=links,
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
+        publishing=assemble_publishing(state, config, members.store, linked=links.witnesses, now=utc_now),
     )
 
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
+    await running.publishing.rounds.begin()
     async with observed(
         running.config.telemetry,
         name="homeward-gateway",
@@ -227,10 +233,13 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _services(running),
     )
     enrollment = await _serve_enrollment(running, recorder)
-    admin = await serve_admin(running.state.admin_socket, AdminServicer(members.administration), recorder=recorder)
+    admin = await serve_admin(
+        running.state.admin_socket, AdminServicer(members.administration, running.publishing.status), recorder=recorder
+    )
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
+        _background(running.publishing.rounds.run(), stop),
     ]
     _announce(running, main, enrollment)
     await stop.wait()
@@ -319,7 +328,7 @@ def _setting(running: Running) -> Setting:
     return Setting(
         policy=running.policy,
         directory=running.directory,
-        journal=running.journal,
+        journal=WitnessedJournal(running.journal, running.publishing.witnessed),
         index=SqlIndex(running.lookups, running.at_rest()),
         authorities=SqlAuthorities(running.lookups),
         projections=SqlProjections(),

@@ -30,6 +30,8 @@ class Missing(StrEnum):
     """The directory names too few independent holders of the token key."""
     POLICY = "POLICY"
     """The directory names a policy bundle that this release does not carry."""
+    SOUND_LOG = "SOUND_LOG"
+    """The exchange's log showed two histories: it is not asked and not answered before a person has looked."""
     SUBJECT = "SUBJECT"
     """The youth is not in the caseload, or cannot be listed."""
 

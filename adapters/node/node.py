@@ -43,6 +43,8 @@ class Node:
     """The policy bundle this release carries."""
     now: Clock = field(repr=False)
     random_bytes: RandomBytes = field(repr=False)
+    check_log: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Holds while the exchange's log has one history, as far as this adapter has seen. Raises `NotReady`."""
 
     @property
     def agency(self) -> AgencyId:
@@ -50,7 +52,8 @@ class Node:
         return self.membership.agency
 
     def directory(self) -> DirectoryView:
-        """The directory in force; it lists this agency. Raises `NotReady`."""
+        """The directory in force; it lists this agency, and its log has one history. Raises `NotReady`."""
+        self.check_log()
         return self.keeper.current()
 
     def policy(self) -> Policy:

@@ -82,6 +82,7 @@ REFUSAL_REASONS: Final = frozenset(
         "LINK_REPLACED",
         "OVERLOADED",
         "LOG_UNAVAILABLE",
+        "UNWITNESSED",
         "NOT_READY",
     }
 )

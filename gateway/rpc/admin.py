@@ -38,8 +38,9 @@ Reply = TypeVar("Reply")
 class AdminServicer(AdminServiceServicer):
     """Thin: parse, act."""
 
-    def __init__(self, administration: Administration) -> None:
+    def __init__(self, administration: Administration, published: Callable[[], admin_pb2.PublishedStatus]) -> None:
         self._administration = administration
+        self._published = published
 
     async def Invite(self, request: admin_pb2.InviteRequest, context: Any) -> admin_pb2.InviteResponse:
         """Issues an invitation."""
@@ -62,7 +63,9 @@ class AdminServicer(AdminServiceServicer):
         self, request: admin_pb2.GetGatewayStatusRequest, context: Any
     ) -> admin_pb2.GetGatewayStatusResponse:
         """Returns the gateway's state."""
-        return await self._administration.status()
+        status = await self._administration.status()
+        status.published.CopyFrom(self._published())
+        return status
 
 
 class CustodianAdminServicer(CustodianAdminServiceServicer):

@@ -10,15 +10,19 @@ could hold every place that the others' calls need.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from audit.errors import EvidenceError
+from audit.note import KeyKind, VerifierKey, parse_verifier_key
 from gateway.errors import ErrorReason, Exhausted, Invalid, Unavailable
 from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyId
 from gateway.protocol.parse import MalformedMessage, check
+from gateway.protocol.witness_names import witness_name
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.links import Link, Links
 from gateway.rpc.machine import MachineCalls
@@ -98,8 +102,24 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             agency, hello = self._machine.open(first.hello, pb.Hello, peer)
             if abs(hello.create_time.ToDatetime(UTC) - self._now()) > MAX_CLOCK_SKEW:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.create_time: clock",))
-            return Link(agency, credit=hello.work_credit, alert_cursor=hello.alert_cursor)
+            return Link(
+                agency,
+                credit=hello.work_credit,
+                alert_cursor=hello.alert_cursor,
+                witness_keys=self._witness_keys(agency, hello.witness_keys),
+            )
         raise Invalid(ErrorReason.PROTOCOL_ERROR)
+
+    def _witness_keys(self, agency: AgencyId, texts: Iterable[str]) -> tuple[VerifierKey, ...]:
+        """The keys an adapter cosigns with. Its own name stands on each: none can speak for another county."""
+        name = witness_name(self._directory().message.trust_domain, agency)
+        try:
+            keys = tuple(parse_verifier_key(text) for text in texts)
+        except EvidenceError as exc:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.witness_keys: vkey",)) from exc
+        if any(key.name != name or key.kind is KeyKind.ED25519 for key in keys):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.witness_keys: name",))
+        return keys
 
     def _welcome(self) -> pb.ConnectResponse:
         welcome = pb.Welcome(directory_version=self._directory().version)
@@ -158,6 +178,8 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             link.answer(request.work_result)
         elif kind == "alert_acknowledgement":
             self._acknowledge(link, request.alert_acknowledgement.sequence)
+        elif kind == "checkpoint_answer":
+            link.witnessed(request.checkpoint_answer)
         elif kind == "ping":
             link.send(pb.ConnectResponse(pong=pb.Pong(alert_sequence=link.alert_cursor)))
         else:

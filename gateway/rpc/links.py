@@ -6,21 +6,37 @@ adapter that reconnects is never asked over a dead stream.
 """
 
 import asyncio
+import os
+from collections.abc import Sequence
 from typing import Final
 
+from audit.quorum import WitnessSilent
+from audit.note import VerifierKey
 from gateway.ports import SourceUnreachable
 from gateway.protocol.names import AgencyId
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_BUSY, SOURCE_STATUS_OFFLINE, SOURCE_STATUS_TIMED_OUT
-from homeward.gateway.v1.link_pb2 import ConnectResponse, DirectoryChanged, GoingAway, WorkOrder, WorkResult
+from homeward.gateway.v1.link_pb2 import (
+    AddCheckpoint,
+    CheckpointAnswer,
+    ConnectResponse,
+    DirectoryChanged,
+    GoingAway,
+    WorkOrder,
+    WorkResult,
+)
 
 QUEUE_LIMIT: Final = 128
+_ID_BYTES: Final = 16
 
 
 class Link:
     """One open link. One event loop uses it."""
 
-    def __init__(self, agency: AgencyId, *, credit: int, alert_cursor: int) -> None:
+    def __init__(
+        self, agency: AgencyId, *, credit: int, alert_cursor: int, witness_keys: Sequence[VerifierKey] = ()
+    ) -> None:
         self.agency = agency
+        self.keys = tuple(witness_keys)
         self.alert_cursor = alert_cursor
         self.outgoing: asyncio.Queue[ConnectResponse] = asyncio.Queue(QUEUE_LIMIT)
         self.alerts_waiting = asyncio.Event()
@@ -28,6 +44,36 @@ class Link:
         self.closed = asyncio.Event()
         self._credit = credit
         self._orders: dict[bytes, asyncio.Future[WorkResult]] = {}
+        self._submission: tuple[bytes, asyncio.Future[tuple[int, bytes]]] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of its witness key; empty where the adapter is no witness."""
+        return self.keys[0].name if self.keys else ""
+
+    async def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        """The adapter's untrusted answer as a witness; `audit.quorum.WitnessPeer`. Raises `WitnessSilent`."""
+        if self._submission is not None or self.closed.is_set():
+            raise WitnessSilent(self.name)
+        future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        identifier = os.urandom(_ID_BYTES)
+        self._submission = identifier, future
+        try:
+            message = AddCheckpoint(submission_id=identifier, body=body)
+            self.outgoing.put_nowait(ConnectResponse(add_checkpoint=message))
+            return await future
+        except asyncio.QueueFull as exc:
+            raise WitnessSilent(self.name) from exc
+        finally:
+            self._submission = None
+
+    def witnessed(self, answer: CheckpointAnswer) -> bool:
+        """The submission that waits for this answer has it; False when none does (unsolicited, or too late)."""
+        waiting = self._submission
+        if waiting is None or waiting[0] != answer.submission_id or waiting[1].done():
+            return False
+        waiting[1].set_result((answer.status, answer.body))
+        return True
 
     async def ask(self, order: WorkOrder, *, seconds: float) -> WorkResult:
         """The result of this order. Raises `SourceUnreachable`."""
@@ -63,6 +109,8 @@ class Link:
     def close(self) -> None:
         """The stream ends, and whoever waits for a result learns that the source is gone."""
         self.closed.set()
+        if self._submission is not None and not self._submission[1].done():
+            self._submission[1].set_exception(WitnessSilent(self.name))
         for future in self._orders.values():
             if not future.done():
                 future.set_exception(SourceUnreachable(SOURCE_STATUS_OFFLINE))
@@ -78,6 +126,10 @@ class Links:
     def connected(self) -> tuple[AgencyId, ...]:
         """Agencies with an open link."""
         return tuple(self._links)
+
+    def witnesses(self) -> tuple[Link, ...]:
+        """Links of adapters that are witnesses."""
+        return tuple(link for link in self._links.values() if link.keys)
 
     def open(self, link: Link) -> None:
         """The link is the agency's; an older one is closed."""

@@ -8,6 +8,7 @@ Decides when the stream counts as broken, and never treats silence as calm:
     alert           on disk first, acknowledged after; a hole in the sequence ends the stream, and the next one starts
                     from the last alert on disk
     pong            names the last alert that was sent; if it is not here, an alert was lost: as a hole
+    checkpoint      witnessed in a thread, one at a time: on disk before the cosignature leaves
     going away      the stream is opened anew at once
     broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter)
 """
@@ -79,6 +80,10 @@ class Link:
     random_bytes: RandomBytes = field(repr=False)
     has_sources: bool = True
     status: LinkStatus = field(default_factory=LinkStatus)
+    witness_keys: tuple[str, ...] = ()
+    """Keys this adapter cosigns checkpoints with, as vkeys; none where it is no witness."""
+    witness: Callable[[pb.AddCheckpoint], pb.CheckpointAnswer] | None = field(default=None, repr=False)
+    """Answers one checkpoint; blocking, run in a thread."""
     heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
     """Called for each alert once it is on disk."""
 
@@ -157,6 +162,15 @@ class _Work:
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 
+    async def witness(
+        self,
+        answer: Callable[[pb.AddCheckpoint], pb.CheckpointAnswer],
+        request: pb.AddCheckpoint,
+        outgoing: "asyncio.Queue[pb.ConnectRequest]",
+    ) -> None:
+        """The checkpoint was answered: after the one before it, and while orders go on."""
+        outgoing.put_nowait(pb.ConnectRequest(checkpoint_answer=await asyncio.to_thread(answer, request)))
+
     async def _run(self, order: pb.WorkOrder, outgoing: "asyncio.Queue[pb.ConnectRequest]") -> None:
         result = await asyncio.to_thread(self._answer, order)
         outgoing.put_nowait(pb.ConnectRequest(work_result=result))
@@ -201,6 +215,7 @@ class _Session:
             alert_cursor=link.alerts.cursor(),
             work_credit=link.credit,
             session_nonce=link.random_bytes(32),
+            witness_keys=link.witness_keys,
         )
 
     async def _welcome(self) -> None:
@@ -219,6 +234,8 @@ class _Session:
                 self._work.take(message.work_order, self._outgoing)
             elif kind == "alert":
                 await self._alert(message.alert)
+            elif kind == "add_checkpoint" and self._link.witness is not None:
+                await self._work.witness(self._link.witness, message.add_checkpoint, self._outgoing)
             elif kind == "pong":
                 self._pong(message.pong)
             elif kind == "directory_changed":

@@ -71,7 +71,7 @@ class GetGatewayStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class GetGatewayStatusResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     OPEN_INVITATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -86,7 +87,30 @@ class GetGatewayStatusResponse(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[MemberStatus]
     holders: _containers.RepeatedScalarFieldContainer[str]
     open_invitation_count: int
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ...) -> None: ...
+    published: PublishedStatus
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ...) -> None: ...
+
+class PublishedStatus(_message.Message):
+    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses")
+    PUBLISHED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_UNWITNESSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_STOPPED_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_WITNESSED_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    published_size: int
+    oldest_unwitnessed_seconds: int
+    disclosure_stopped: bool
+    release_witnessed: bool
+    witnesses: _containers.RepeatedCompositeFieldContainer[WitnessStatus]
+    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ...) -> None: ...
+
+class WitnessStatus(_message.Message):
+    __slots__ = ("name", "standing")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    standing: str
+    def __init__(self, name: _Optional[str] = ..., standing: _Optional[str] = ...) -> None: ...
 
 class MemberStatus(_message.Message):
     __slots__ = ("agency", "kind", "suspended", "instances")

@@ -46,44 +46,50 @@ WORK_STATUS_BUSY: WorkStatus
 WORK_STATUS_ERROR: WorkStatus
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "work_result", "alert_acknowledgement", "ping")
+    __slots__ = ("hello", "work_result", "alert_acknowledgement", "ping", "checkpoint_answer")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WORK_RESULT_FIELD_NUMBER: _ClassVar[int]
     ALERT_ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_ANSWER_FIELD_NUMBER: _ClassVar[int]
     hello: _envelope_pb2.SignedEnvelope
     work_result: WorkResult
     alert_acknowledgement: AlertAcknowledgement
     ping: Ping
-    def __init__(self, hello: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., work_result: _Optional[_Union[WorkResult, _Mapping]] = ..., alert_acknowledgement: _Optional[_Union[AlertAcknowledgement, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ...) -> None: ...
+    checkpoint_answer: CheckpointAnswer
+    def __init__(self, hello: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., work_result: _Optional[_Union[WorkResult, _Mapping]] = ..., alert_acknowledgement: _Optional[_Union[AlertAcknowledgement, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., checkpoint_answer: _Optional[_Union[CheckpointAnswer, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "work_order", "alert", "directory_changed", "going_away", "pong")
+    __slots__ = ("welcome", "work_order", "alert", "directory_changed", "going_away", "pong", "add_checkpoint")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     WORK_ORDER_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_CHANGED_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
+    ADD_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     work_order: WorkOrder
     alert: Alert
     directory_changed: DirectoryChanged
     going_away: GoingAway
     pong: Pong
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., directory_changed: _Optional[_Union[DirectoryChanged, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+    add_checkpoint: AddCheckpoint
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., directory_changed: _Optional[_Union[DirectoryChanged, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., add_checkpoint: _Optional[_Union[AddCheckpoint, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("create_time", "alert_cursor", "work_credit", "session_nonce")
+    __slots__ = ("create_time", "alert_cursor", "work_credit", "session_nonce", "witness_keys")
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ALERT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     WORK_CREDIT_FIELD_NUMBER: _ClassVar[int]
     SESSION_NONCE_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_KEYS_FIELD_NUMBER: _ClassVar[int]
     create_time: _timestamp_pb2.Timestamp
     alert_cursor: int
     work_credit: int
     session_nonce: bytes
-    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alert_cursor: _Optional[int] = ..., work_credit: _Optional[int] = ..., session_nonce: _Optional[bytes] = ...) -> None: ...
+    witness_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alert_cursor: _Optional[int] = ..., work_credit: _Optional[int] = ..., session_nonce: _Optional[bytes] = ..., witness_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("create_time", "directory_version", "resync_required")
@@ -196,3 +202,21 @@ class Pong(_message.Message):
     ALERT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     alert_sequence: int
     def __init__(self, alert_sequence: _Optional[int] = ...) -> None: ...
+
+class AddCheckpoint(_message.Message):
+    __slots__ = ("submission_id", "body")
+    SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    submission_id: bytes
+    body: bytes
+    def __init__(self, submission_id: _Optional[bytes] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class CheckpointAnswer(_message.Message):
+    __slots__ = ("submission_id", "status", "body")
+    SUBMISSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    submission_id: bytes
+    status: int
+    body: bytes
+    def __init__(self, submission_id: _Optional[bytes] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...

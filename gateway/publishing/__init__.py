@@ -1,0 +1,1 @@
+"""The published log of a serving gateway: written, witnessed, and what disclosure makes of both."""

@@ -1,0 +1,97 @@
+"""Puts the publishing of one gateway together from its settings and secrets.
+
+Decides which key signs, where files lie and which witnesses are asked; rounds, gate and files are of others.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from audit.cosignature import Cosigner
+from audit.quorum import WitnessPeer
+from audit.policy import Policy, Witness, k_of, parse_policy
+from audit.publish import Publisher
+from audit.reader import Reader
+from audit.store_sqlite import SqliteStore
+from gateway.config import GatewayConfig, Release
+from gateway.members.assembly import read_log_signer
+from gateway.publishing.outside import outside_witnesses
+from gateway.publishing.rounds import Rounds
+from gateway.publishing.witnessed import Witnessed
+from gateway.state import State
+from homeward.gateway.v1.admin_pb2 import PublishedStatus, WitnessStatus
+
+SEED_BYTES: Final = 32
+_SEED: Final = "log-mldsa44.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """The publishing of one gateway."""
+
+    rounds: Rounds
+    witnessed: Witnessed
+
+    def status(self) -> PublishedStatus:
+        """What the operator sees of it."""
+        standings = sorted(self.rounds.standings.items())
+        return PublishedStatus(
+            published_size=self.witnessed.size,
+            oldest_unwitnessed_seconds=int(self.witnessed.age().total_seconds()),
+            disclosure_stopped=self.witnessed.stopped,
+            release_witnessed=self.witnessed.waits,
+            witnesses=[WitnessStatus(name=name, standing=standing) for name, standing in standings],
+        )
+
+
+def assemble_publishing(
+    state: State,
+    config: GatewayConfig,
+    store: SqliteStore,
+    *,
+    linked: Callable[[], Iterable[WitnessPeer]],
+    now: Callable[[], datetime],
+) -> Publishing:
+    """The publishing of this gateway. `linked` are the adapters that are witnesses, as they are linked now.
+
+    Raises `StateBroken`, EvidenceError for a policy that cannot be read, OSError where its file is missing.
+    """
+    wanted = config.witnesses
+    fixed = parse_policy((state.directory / wanted.policy).read_bytes()) if wanted.policy is not None else None
+    outside = outside_witnesses(fixed) if fixed is not None else ()
+
+    def policy() -> Policy:
+        if fixed is not None:
+            return fixed
+        return k_of(wanted.quorum, tuple(Witness(peer.name, peer.keys[0]) for peer in linked()))
+
+    witnessed = Witnessed(waits=wanted.release is Release.WITNESSED, limit=wanted.limit, now=now)
+    reader = Reader(store)
+    publisher = Publisher(
+        reader,
+        state.directory / config.publish.directory,
+        signer=read_log_signer(state, config.log_origin),
+        cosigners=_own_cosigners(state, config),
+    )
+    rounds = Rounds(
+        publisher,
+        reader,
+        peers=lambda: (*linked(), *outside),
+        policy=policy,
+        witnessed=witnessed,
+        interval_seconds=config.publish.interval.total_seconds(),
+    )
+    return Publishing(rounds, witnessed)
+
+
+def _own_cosigners(state: State, config: GatewayConfig) -> tuple[Cosigner, ...]:
+    if not config.publish.ml_dsa:
+        return ()
+    if not state.secret(_SEED).exists():
+        state.write_secret(_SEED, os.urandom(SEED_BYTES))
+    seed = state.read_secret(_SEED, length=SEED_BYTES)
+    return (Cosigner(config.log_origin, MLDSA44PrivateKey.from_seed_bytes(seed)),)

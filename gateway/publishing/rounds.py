@@ -1,0 +1,115 @@
+"""The rounds in which the log is published: derive, sign, ask the witnesses, replace the checkpoint.
+
+Decides when a round begins (each interval; at once where a disclosure waits for it), and that a checkpoint without its
+quorum is not published: readers keep seeing the last one that has it. A disk that refuses is tried again; rows that do
+not hold together end the process (AUDIT §2.3), because whoever goes on then may sign what never happened.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final, ParamSpec, TypeVar
+
+from audit.quorum import Gathered, Gathering, Standing, WitnessPeer
+from audit.policy import Policy
+from audit.publish import Prepared, Publisher
+from audit.reader import Reader, Selection
+from gateway.publishing.witnessed import Witnessed
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+_LOG: Final = logging.getLogger(__name__)
+_ALARMING: Final = (Standing.AHEAD, Standing.REFUSED)
+
+
+class Rounds:
+    """Publishes one log until cancelled."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        reader: Reader,
+        *,
+        peers: Callable[[], Iterable[WitnessPeer]],
+        policy: Callable[[], Policy],
+        witnessed: Witnessed,
+        interval_seconds: float,
+    ) -> None:
+        """`peers` are the witnesses that can be asked now. The reader is also the publisher's, and closed here."""
+        self._publisher = publisher
+        self._reader = reader
+        self._peers = peers
+        self._policy = policy
+        self._witnessed = witnessed
+        self._interval = interval_seconds
+        self._gathering = Gathering(self._consistency)
+        self.standings: dict[str, Standing] = {}
+
+    async def begin(self) -> None:
+        """Whether disclosure is allowed is known: what was published before counts, and what has waited since."""
+        claimed = self._publisher.claimed()
+        self._witnessed.advance(claimed.size if claimed is not None else 0)
+        self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
+
+    async def run(self) -> None:
+        """Publishes until cancelled. Raises EvidenceError where the rows do not hold together."""
+        try:
+            await _in_thread(self._publisher.open)
+            while True:
+                await self._round()
+                await self._pause()
+        finally:
+            self._publisher.close()
+            self._reader.close()
+
+    async def _round(self) -> None:
+        try:
+            prepared = await _in_thread(self._publisher.prepare)
+            if prepared is not None and await self._publish(prepared):
+                self._witnessed.advance(prepared.checkpoint.size)
+        except OSError as exc:
+            _LOG.error("log not published", extra={"kind": type(exc).__name__})
+        self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
+
+    async def _publish(self, prepared: Prepared) -> bool:
+        gathered = await self._gathering.gather(prepared.checkpoint, prepared.note, self._peers(), self._policy())
+        self._report(gathered)
+        if not gathered.met:
+            return False
+        lines = {each.key: each.line for each in gathered.cosigned}
+        note = prepared.note.with_lines(tuple(lines.values()))
+        await _in_thread(self._publisher.publish, prepared, note)
+        return True
+
+    def _report(self, gathered: Gathered) -> None:
+        for name, standing in gathered.standings.items():
+            if self.standings.get(name) is standing:
+                continue
+            level = logging.CRITICAL if standing in _ALARMING else logging.INFO
+            _LOG.log(level, "witness answered", extra={"witness": name, "standing": standing})
+        self.standings = dict(gathered.standings)
+
+    async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
+        return await _in_thread(self._publisher.consistency, old_size, size)
+
+    def _oldest_unwitnessed(self) -> int | None:
+        entries = self._reader.entries(Selection(start=self._witnessed.size), limit=1)
+        return entries[0].time_ms if entries else None
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._interval):
+                await self._witnessed.wanted.wait()
+        except TimeoutError:
+            pass
+        self._witnessed.wanted.clear()
+
+
+async def _in_thread(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """What the work gives; when cancelled, not before it has ended: its files and its connection are closed next."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
