@@ -90,7 +90,9 @@ def status(place: Place, as_json: bool) -> int:
 
 @adapter.command()
 @_CONFIG
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write both notes into this directory.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write both statements into this directory."
+)
 @AS_JSON
 def fork(file: Path, out: Path | None, as_json: bool) -> int:
     """Show whether the exchange's log showed this adapter two histories. Exit status 6 where it did."""
@@ -98,8 +100,8 @@ def fork(file: Path, out: Path | None, as_json: bool) -> int:
     for number, each in enumerate(found, start=1):
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            (out / f"fork-{number}-kept.note").write_text(each.kept, encoding="utf-8")
-            (out / f"fork-{number}-shown.note").write_text(each.shown, encoding="utf-8")
+            (out / f"fork-{number}-kept.txt").write_text(each.kept, encoding="utf-8")
+            (out / f"fork-{number}-shown.txt").write_text(each.shown, encoding="utf-8")
     if as_json:
         click.echo(json.dumps({"ok": not found, "forks": [{"kept": each.kept, "shown": each.shown} for each in found]}))
     else:

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from adapters.cli_filters import filter_options
 from adapters.cli_options import AS_JSON, TOKEN_FILE, Place, place_options
+from audit.cli_evidence import contradict, serve
 from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import from_wire
@@ -92,6 +93,10 @@ def list_(live_only: bool, role: str, place: Place, token_file: Path, as_json: b
 @click.group()
 def audit() -> None:
     """Ask the log who asked what, and what was answered."""
+
+
+audit.add_command(contradict)
+audit.add_command(serve)
 
 
 @audit.command()

@@ -17,6 +17,7 @@ from audit.verdict import (
     EXIT_UNVERIFIED,
     is_published,
     is_receipt,
+    proof_of_two_histories,
     read_log_key,
     read_policy,
     shown_fault,
@@ -32,9 +33,14 @@ def main(words: Sequence[str]) -> int:
         _serve(arguments.directory, arguments.listen)
         return 0
     try:
-        print(_verify(arguments))
+        if arguments.command == "contradict":
+            return _contradict(arguments)
+        _say(_verify(arguments))
     except EvidenceError as fault:
-        print(shown_fault(fault, as_json=arguments.json))
+        if fault.reason is EvidenceReason.CONSISTENT:
+            _say(f"ok   {fault}")
+            return 0
+        _say(shown_fault(fault, as_json=arguments.json))
         return EXIT_UNVERIFIED
     return 0
 
@@ -48,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--policy", type=Path, help="tlog-policy file: which witnesses count, and how many")
     verify.add_argument("--checkpoint", type=Path, action="append", default=[], help="a checkpoint kept elsewhere")
     verify.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    contradict = commands.add_parser("contradict", help="look for two histories in two receipts or checkpoints")
+    contradict.add_argument("first", type=Path)
+    contradict.add_argument("second", type=Path)
+    contradict.add_argument("--log-key", type=Path, required=True, help="file with the log's public key")
+    contradict.add_argument("--out", type=Path, help="write the proof into this file, as JSON")
+    contradict.add_argument("--json", action="store_true", help="print the proof as JSON")
     serve = commands.add_parser("serve", help="serve a published log over HTTP")
     serve.add_argument("directory", type=Path)
     serve.add_argument("--listen", default="127.0.0.1:8480", help="host:port (default %(default)s)")
@@ -68,10 +80,23 @@ def _verify(arguments: argparse.Namespace) -> str:
     return verdict.shown(as_json=arguments.json)
 
 
+def _contradict(arguments: argparse.Namespace) -> int:
+    found = proof_of_two_histories(arguments.first, arguments.second, key=read_log_key(arguments.log_key))
+    if arguments.out:
+        arguments.out.write_text(found.document(), encoding="utf-8")
+    _say(found.document() if arguments.json else f"PROOF {found.sentence()}")
+    return EXIT_UNVERIFIED
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _serve(directory: Path, listen: str) -> None:
     host, _, port = listen.rpartition(":")
     server = serving(directory, host.strip("[]"), int(port))
-    print(f"serving {directory} at http://{host}:{server.server_address[1]}", flush=True)
+    _say(f"serving {directory} at http://{host}:{server.server_address[1]}")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

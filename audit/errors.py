@@ -32,6 +32,7 @@ class EvidenceReason(StrEnum):
     ROLLBACK = "ROLLBACK"
     STORE = "STORE"
     WITNESS = "WITNESS"
+    CONSISTENT = "CONSISTENT"
 
 
 class AuditError(Exception):

@@ -165,6 +165,22 @@ def check_consistency(*, old_size: int, old_root: bytes, size: int, root: bytes,
         raise EvidenceError(EvidenceReason.CONSISTENCY, "the newer tree does not begin with the older")
 
 
+def claimed_roots(*, old_size: int, size: int, proof: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Returns the two roots between which this proof is one, of the older and the newer tree; None where it shows none.
+
+    What a log says about its own past: if the second is a root that it signed, it has also signed the first, for the
+    first `old_size` leaves. A proof from a power of two leaves its first root to the reader, so it shows none.
+    """
+    path = list(_hashes(proof))
+    if not 0 < old_size < size or old_size & (old_size - 1) == 0 or not path:
+        return None
+    try:
+        old, new, last = _climb(path, old_size - 1, size - 1)
+    except EvidenceError:
+        return None
+    return (old, new) if last == 0 else None
+
+
 def _climb(path: Sequence[bytes], position: int, last: int) -> tuple[bytes, bytes, int]:
     while position & 1:
         position >>= 1

@@ -84,8 +84,9 @@ class Publisher:
         known = self.claimed()
         if known is not None:
             edge, damaged = self._again(known)
+            if damaged:
+                _logger.warning("published files were damaged and are written again", extra={"count": len(damaged)})
             for tile, data in damaged:
-                _logger.warning("published file was missing or damaged and is written again", extra={"tile": tile.path})
                 self._files.write(tile.path, data)
             self._edge, self.published = edge, known
         self._write_keys()

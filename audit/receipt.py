@@ -16,7 +16,7 @@ from audit.errors import DraftError, EvidenceError, EvidenceReason
 from audit.merkle import HASH_BYTES, check_inclusion, leaf_hash
 from audit.note import decode_base64, encode_base64
 
-_HEADER = "c2sp.org/tlog-proof@v1"
+HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 _FIXED = fmt.LEAF_BYTES + fmt.SLOTS * fmt.DIGEST_BYTES
 MAX_TEXT_CHARACTERS = 256 * 1024
@@ -53,7 +53,7 @@ class Receipt:
     def text(self) -> str:
         """Returns the receipt as a tlog-proof."""
         extra = self.leaf + self.digests + b"".join(_encode_opening(opening) for opening in self.openings)
-        lines = [_HEADER, f"extra {encode_base64(extra)}", f"index {self.index}"]
+        lines = [HEADER, f"extra {encode_base64(extra)}", f"index {self.index}"]
         lines += [encode_base64(item) for item in self.inclusion_hashes]
         return "\n".join(lines) + "\n\n" + self.checkpoint
 
@@ -62,7 +62,7 @@ def parse_receipt(text: str) -> Receipt:
     """Returns the receipt behind an untrusted text, unverified. Raises EvidenceError for any other form."""
     head, gap, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
-    if not gap or len(text) > MAX_TEXT_CHARACTERS or not 3 <= len(lines) <= 3 + MAX_PATH or lines[0] != _HEADER:
+    if not gap or len(text) > MAX_TEXT_CHARACTERS or not 3 <= len(lines) <= 3 + MAX_PATH or lines[0] != HEADER:
         raise EvidenceError(EvidenceReason.FORMAT, "not a tlog-proof")
     index = _INDEX.fullmatch(lines[2])
     if not lines[1].startswith("extra ") or index is None:

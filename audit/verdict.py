@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from audit.checkpoint import LogKey, parse_vkey
+from audit.contradiction import Contradiction, find_contradiction
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
 from audit.policy import MAX_BYTES, Policy, parse_policy
 from audit.published import check_witnessed, verify_published
-from audit.receipt import MAX_TEXT_CHARACTERS, parse_receipt
+from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
 from audit.source import open_source
 
 EXIT_UNVERIFIED: Final = 6
 _END_OF_TIME: Final = 253_402_300_800_000
-_RECEIPT_HEADER: Final = b"c2sp.org/tlog-proof@"
+_RECEIPT_HEADER: Final = HEADER.encode()
 Progress = Callable[[int, int], None]
 
 
@@ -120,6 +121,12 @@ def verdict_on_receipt(path: Path, *, key: LogKey, policy: Policy | None) -> Ver
         "origin": head.origin, "index": receipt.index, "size": head.size, "open": names,
         "policy_given": policy is not None, "witnesses": [each.key.name for each in cosigned],
     })  # fmt: skip
+
+
+def proof_of_two_histories(first: Path, second: Path, *, key: LogKey) -> Contradiction:
+    """Returns the proof in two files, each a receipt or a checkpoint. Raises EvidenceError where they hold none."""
+    texts = [_read(path, 4 * MAX_TEXT_CHARACTERS).decode("utf-8", "replace") for path in (first, second)]
+    return find_contradiction(texts[0], texts[1], key)
 
 
 def _witnessed(policy: Policy | None, names: Sequence[str]) -> list[str]:

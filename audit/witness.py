@@ -3,9 +3,10 @@
 Decides the order of the checks, that a checkpoint is on disk before its cosignature leaves, and what happens when a log
 shows two histories: both notes are kept, and nothing of that log is cosigned any more until a person has looked at it.
 
-Two roots of one size are such a proof whoever brings them. A larger tree with a proof that does not hold is one only
-where nobody but the log can send requests (`from_log_alone`); elsewhere anybody could stop a witness with a genuine
-checkpoint and a proof of noise, so there it is refused and reported, and that is all.
+A fork is proven, whoever brings it, by two roots of one size: two signed ones, or a signed one and the one from which
+a proof leads to a signed larger tree. Any other proof that does not hold is taken for a fork only where nobody but the
+log can send requests (`from_log_alone`); elsewhere anybody could stop a witness with a genuine checkpoint and a proof
+of noise, so there it is refused and reported, and that is all.
 
 State is one SQLite file, synchronous=FULL, read back; checking and storing are one transaction. A witness whose file is
 restored from a backup has lost what it promised and must get a new key; it cannot notice that by itself.
@@ -35,22 +36,21 @@ CREATE TABLE IF NOT EXISTS cosigned (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, time INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS fork (
-    origin TEXT PRIMARY KEY, kept TEXT NOT NULL, shown TEXT NOT NULL, proof TEXT NOT NULL, time INTEGER NOT NULL
+    origin TEXT PRIMARY KEY, kept TEXT NOT NULL, shown TEXT NOT NULL, time INTEGER NOT NULL
 ) STRICT;
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Two notes that one log signed and that cannot both be true of one history: the last one cosigned, and another.
+    """Two statements of one log that cannot both be true of one history: the note cosigned last, and another.
 
-    Where both are of one size they prove it to anybody (contradiction.py). Where the later is larger, they show that
-    the log could not connect the two; `proof` is what it offered, one base64 hash a line.
+    `shown` is that other note or, where its tree is larger, the whole request with the log's own proof. Out of the two,
+    contradiction.py makes a proof for others.
     """
 
     kept: str = field(repr=False)
     shown: str = field(repr=False)
-    proof: str = field(repr=False)
     seconds: int
 
 
@@ -128,7 +128,7 @@ class Witness:
 
     def forks(self) -> tuple[Fork, ...]:
         """Returns the evidence of every log that showed two histories."""
-        with self._turn, closing(self._connection.execute("SELECT kept, shown, proof, time FROM fork")) as cursor:
+        with self._turn, closing(self._connection.execute("SELECT kept, shown, time FROM fork")) as cursor:
             return tuple(Fork(*row) for row in cursor.fetchall())
 
     def close(self) -> None:
@@ -179,14 +179,15 @@ class Witness:
             and before.checkpoint.size == checkpoint.size
             and before.checkpoint.root != checkpoint.root
         ):
-            return self._forked(before, submission, note, proven=True)
+            return self._forked(before, submission, note, checkpoint=checkpoint, proven=True)
         size = before.checkpoint.size if before is not None else 0
         if submission.old_size != size:
             return Answer(Status.OTHER_SIZE, encode_size(size))
         if (not checkpoint.size and checkpoint.root != merkle.EMPTY_ROOT) or (not size and submission.proof):
             return Answer(Status.INCONSISTENT)
         if before is not None and size and not _continues(before.checkpoint, checkpoint, submission.proof):
-            return self._forked(before, submission, note, proven=False)
+            proven = _is_fork(before.checkpoint, checkpoint, submission.proof)
+            return self._forked(before, submission, note, checkpoint=checkpoint, proven=proven)
         seconds = max(self._now(), before.seconds if before is not None else 0)
         lines = "".join(cosigner.sign(checkpoint, seconds).text() for cosigner in self._cosigners)
         self._connection.execute(
@@ -195,13 +196,16 @@ class Witness:
         )
         return Answer(Status.COSIGNED, lines.encode())
 
-    def _forked(self, before: Kept, submission: Submission, note: str, *, proven: bool) -> Answer:
-        proof = submission.encode().decode().partition("\n\n")[0].partition("\n")[2]
-        fork = Fork(before.note, note, proof, self._now())
+    def _forked(
+        self, before: Kept, submission: Submission, note: str, *, checkpoint: Checkpoint, proven: bool
+    ) -> Answer:
+        same_size = checkpoint.size == before.checkpoint.size
+        shown = note if same_size else Submission(submission.old_size, submission.proof, note).encode().decode()
+        fork = Fork(before.note, shown, self._now())
         if proven or self._from_log_alone:
             self._connection.execute(
-                "INSERT INTO fork VALUES (?, ?, ?, ?, ?)",
-                (before.checkpoint.origin, fork.kept, fork.shown, fork.proof, fork.seconds),
+                "INSERT INTO fork VALUES (?, ?, ?, ?)",
+                (checkpoint.origin, fork.kept, fork.shown, fork.seconds),
             )
         return Answer(Status.INCONSISTENT, fork=fork)
 
@@ -223,3 +227,9 @@ def _continues(before: Checkpoint, after: Checkpoint, proof: Sequence[bytes]) ->
     except EvidenceError:
         return False
     return True
+
+
+def _is_fork(before: Checkpoint, after: Checkpoint, proof: Sequence[bytes]) -> bool:
+    """The proof leads to the signed larger tree, from another past than the one that was cosigned."""
+    roots = merkle.claimed_roots(old_size=before.size, size=after.size, proof=proof)
+    return roots is not None and roots[1] == after.root and roots[0] != before.root

@@ -54,13 +54,24 @@ class Rounds:
     async def run(self) -> None:
         """Publishes until cancelled. Raises EvidenceError where the rows do not hold together."""
         try:
-            await _in_thread(self._publisher.open)
+            await self._open()
             while True:
                 await self._round()
                 await self._pause()
         finally:
             self._publisher.close()
             self._reader.close()
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                await _in_thread(self._publisher.open)
+            except OSError as exc:
+                _LOG.error("log not published", extra={"kind": type(exc).__name__})
+                self._publisher.close()
+                await self._pause()
+            else:
+                return
 
     async def _round(self) -> None:
         try:
@@ -85,8 +96,10 @@ class Rounds:
         for name, standing in gathered.standings.items():
             if self.standings.get(name) is standing:
                 continue
-            level = logging.CRITICAL if standing in _ALARMING else logging.INFO
-            _LOG.log(level, "witness answered", extra={"witness": name, "standing": standing})
+            if standing in _ALARMING:
+                _LOG.critical("a witness contradicts this log", extra={"witness": name, "outcome": standing})
+            else:
+                _LOG.info("witness answered", extra={"witness": name, "outcome": standing})
         self.standings = dict(gathered.standings)
 
     async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:

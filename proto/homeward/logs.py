@@ -31,6 +31,7 @@ KEYS: Final[Mapping[str, re.Pattern[str]]] = {
     "why": _SENTENCE,
     "operator": re.compile(r"[a-z0-9][a-z0-9-]{0,31}"),
     "agency": re.compile(r"[0-9]{5}\.[a-z0-9-]{1,32}"),
+    "witness": re.compile(r"[a-z0-9][a-z0-9./-]{0,127}"),
     "generation": re.compile(r"[0-9]{1,18}"),
     "version": re.compile(r"[0-9]{1,18}"),
     "count": re.compile(r"[0-9]{1,18}"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from audit.checkpoint import Checkpoint, LogKey
+from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignatures
 from audit.errors import EvidenceError, EvidenceReason
 from audit.gathering import Gathered, Gathering, Standing, WitnessPeer
@@ -80,7 +81,8 @@ async def test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_ar
         fork = peers[name].answers[-1].fork
         assert fork is not None
         assert fork.kept.startswith(TOLD.note(40))
-        assert fork.shown == FORKED.note(60)
+        assert fork.shown.endswith(FORKED.note(60))
+        assert find_contradiction(fork.kept, fork.shown, SIGNER.public).range == (0, 40)
     with pytest.raises(EvidenceError) as caught:
         check_witnessed(_note(FORKED, 60, crossed), key=SIGNER.public, policy=POLICY)
     assert caught.value.reason is EvidenceReason.WITNESS

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from audit.bounded_http import BoundedHttp
 from audit.checkpoint import LogSigner
+from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignature, check_cosignatures
 from audit.errors import EvidenceError
 from audit.note import parse_note, parse_signature_lines
@@ -129,7 +130,9 @@ def test_a_fork_is_kept_with_both_notes_and_ends_the_cosigning_for_good(
     assert (answer.status, answer.body) == (Status.INCONSISTENT, b"")
     assert answer.fork is not None
     assert answer.fork.kept.startswith(TOLD.note(20))
-    assert answer.fork.shown == FORKED.note(size)
+    assert answer.fork.shown.endswith(FORKED.note(size))
+    proof = find_contradiction(answer.fork.kept, answer.fork.shown, SIGNER.public)
+    assert proof.range == (0, 20)
     assert at_20.add_checkpoint(HONEST).status is Status.INCONSISTENT
     again = open_witness(tmp_path / "witness.db")
     assert again.forks() == (answer.fork,)
@@ -143,7 +146,10 @@ def test_a_stranger_cannot_stop_an_open_witness_with_noise_but_two_signed_roots_
     noise = witness.add_checkpoint(_with(HONEST, proof=(bytes(32),)))
     assert (noise.status, noise.fork is not None) == (Status.INCONSISTENT, True)
     assert witness.add_checkpoint(HONEST).status is Status.COSIGNED
-    assert witness.add_checkpoint(FORKED.submission(20, 33)).fork is not None
+    assert witness.forks() == ()
+    # The first 33 leaves of the other history, with the log's own proof from its other past.
+    assert witness.add_checkpoint(FORKED.submission(33, 40)).fork is not None
+    assert len(witness.forks()) == 1
     assert witness.add_checkpoint(TOLD.submission(33, 40)).status is Status.INCONSISTENT
     witness.close()
 

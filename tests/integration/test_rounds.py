@@ -1,0 +1,152 @@
+"""The rounds of publishing in a serving gateway: witnesses, quorum, full disks, damaged rows, and a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from audit.errors import EvidenceError, EvidenceReason
+from audit.gathering import Standing, WitnessPeer
+from audit.policy import Policy, Witness, k_of
+from audit.publish import Publisher
+from audit.published import verify_published
+from audit.reader import Reader
+from audit.source import DirectorySource
+from gateway.publishing.rounds import Rounds
+from gateway.publishing.witnessed import Witnessed
+from tests.integration.log_kit import SIGNER, LogHome
+from tests.integration.published_kit import fill, filled_home
+from tests.integration.witness_kit import HonestPeer, HostilePeer, cosigner, open_witness
+
+COUNT = 300
+POLICY = k_of(2, tuple(Witness(name.upper(), cosigner(name).public) for name in "abc"))
+NOBODY = k_of(0, ())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> LogHome:
+    return filled_home(tmp_path / "log", COUNT)
+
+
+@pytest.fixture
+def peers(tmp_path: Path) -> Iterator[list[HonestPeer]]:
+    witnesses = [(name, open_witness(tmp_path / f"{name}.db", name)) for name in "abc"]
+    yield [HonestPeer(name, witness) for name, witness in witnesses]
+    for _, witness in witnesses:
+        witness.close()
+
+
+class Setting:
+    """A gateway's publishing on one log."""
+
+    def __init__(self, home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta) -> None:
+        reader = Reader(home.store)
+        self.peers = peers
+        self.witnessed = Witnessed(waits=False, limit=limit, now=lambda: datetime.now(UTC))
+        self.published = home.directory.parent / "published"
+        self.rounds = Rounds(
+            Publisher(reader, self.published, signer=SIGNER), reader, peers=lambda: self.peers,
+            policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02,
+        )  # fmt: skip
+
+    async def until(self, size: int) -> None:
+        """The witnessed size is at least this."""
+        async with asyncio.timeout(10):
+            while self.witnessed.size < size:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def _running(
+    home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta = timedelta(days=1)
+) -> AsyncIterator[Setting]:
+    setting = Setting(home, peers, policy, limit=limit)
+    await setting.rounds.begin()
+    task = asyncio.create_task(setting.rounds.run())
+    try:
+        yield setting
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_published_log_carries_its_quorum_and_grows(home: LogHome, peers: list[HonestPeer]) -> None:
+    async with _running(home, list(peers), POLICY) as setting:
+        await setting.until(COUNT)
+        await asyncio.to_thread(fill, home, 70, start=COUNT)
+        await setting.until(COUNT + 70)
+        found = verify_published(DirectorySource(setting.published), key=SIGNER.public, policy=POLICY)
+    assert (found.checkpoint.size, len(found.cosigned)) == (COUNT + 70, 3)
+
+
+async def test_without_its_quorum_no_checkpoint_is_published_and_disclosure_stops(
+    home: LogHome, peers: list[HonestPeer]
+) -> None:
+    silent: list[WitnessPeer] = [
+        peers[0],
+        HostilePeer("b", lambda _: (500, b"")),
+        HostilePeer("c", lambda _: (422, b"")),
+    ]
+    async with _running(home, silent, POLICY, limit=timedelta(0)) as setting:
+        async with asyncio.timeout(10):
+            while not setting.rounds.standings:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+        assert not (setting.published / "checkpoint").exists()
+        assert setting.witnessed.stopped
+        assert sorted(setting.rounds.standings.values()) == [Standing.COSIGNED, Standing.JUNK, Standing.REFUSED]
+        setting.peers[1:] = peers[1:]
+        await setting.until(COUNT)
+        async with asyncio.timeout(10):
+            while setting.witnessed.stopped:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+
+
+async def test_6_rows_that_do_not_hold_together_end_it(home: LogHome) -> None:
+    with sqlite3.connect(home.directory / "log.db") as connection:
+        connection.execute("UPDATE log_node SET hash = zeroblob(32) WHERE level = 3 AND position = 7")
+    connection.close()
+    setting = Setting(home, [], NOBODY, limit=timedelta(days=1))
+    with pytest.raises(EvidenceError) as caught:
+        await asyncio.wait_for(setting.rounds.run(), 10)
+    assert caught.value.reason is EvidenceReason.NODE
+    assert not (setting.published / "checkpoint").exists()
+
+
+async def test_3_a_full_tile_volume_stops_nothing_but_the_publishing_and_is_tried_again(
+    home: LogHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, refused = os.fsync, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def full(descriptor: int) -> None:
+        loop.call_soon_threadsafe(refused.set)
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    async with _running(home, [], NOBODY, limit=timedelta(0)) as setting:
+        await asyncio.wait_for(refused.wait(), 10)
+        assert setting.witnessed.size == 0
+        monkeypatch.setattr(os, "fsync", sync)
+        await setting.until(COUNT)
+    assert verify_published(DirectorySource(setting.published), key=SIGNER.public).checkpoint.size == COUNT
+
+
+async def test_after_a_restart_old_unwitnessed_entries_stop_disclosure_before_the_first_round(
+    home: LogHome, peers: list[HonestPeer]
+) -> None:
+    async with _running(home, list(peers), POLICY) as setting:
+        await setting.until(COUNT)
+    again = Setting(home, [], POLICY, limit=timedelta(0))
+    await again.rounds.begin()
+    assert (again.witnessed.size, again.witnessed.stopped) == (COUNT, False)
+    await asyncio.to_thread(fill, home, 1, start=COUNT)
+    await again.rounds.begin()
+    assert again.witnessed.stopped

@@ -1,0 +1,120 @@
+"""Proof of two histories: found in any two statements that differ about one range, and never in honest ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import merkle
+from audit.checkpoint import LogSigner
+from audit.cli_evidence import contradict
+from audit.contradiction import contradiction, find_contradiction, read_statement
+from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
+from audit.errors import EvidenceError, EvidenceReason
+from audit.receipt import Receipt
+
+SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
+KEYS = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
+SIZE = 24
+
+
+def _entry(index: int, told: bytes) -> StoredEntry:
+    fields = (Field(FieldClass.OP, "kind", told),)
+    randomness = lambda count: bytes((index + 1,)) * count  # noqa: E731 - a source of randomness is a function
+    return build_entry(Draft(fields), Place(index, 1_790_000_000_000 + index), keys=KEYS, random_bytes=randomness)
+
+
+class _History:
+    """A log of 24 entries; from `differs` on they are others."""
+
+    def __init__(self, differs: int = SIZE) -> None:
+        self.entries = [_entry(index, b"access.decision" if index < differs else b"other") for index in range(SIZE)]
+
+    def checkpoint(self, size: int) -> str:
+        return SIGNER.sign(size, self._root(size))
+
+    def receipt(self, index: int, size: int) -> str:
+        nodes = self._nodes(size)
+        path = merkle.assemble(merkle.inclusion_plan(index, size), nodes)
+        entry = self.entries[index]
+        return Receipt(index, entry.leaf, entry.digests, (), path, self.checkpoint(size)).text()
+
+    def _nodes(self, size: int) -> dict[merkle.Coordinate, bytes]:
+        nodes: dict[merkle.Coordinate, bytes] = {}
+        stack: list[bytes] = []
+        for index, entry in enumerate(self.entries[:size]):
+            nodes[0, index] = merkle.leaf_hash(entry.leaf)
+            nodes |= {(level, at): node for level, at, node in merkle.extend(index, stack, nodes[0, index])}
+        return nodes
+
+    def _root(self, size: int) -> bytes:
+        nodes = self._nodes(size)
+        return merkle.fold([nodes[each] for each in merkle.frontier_plan(size)])
+
+
+HONEST = _History()
+SIZES = st.integers(1, SIZE)
+STATEMENTS = st.one_of(
+    SIZES.map(HONEST.checkpoint),
+    SIZES.flatmap(lambda size: st.integers(0, size - 1).map(lambda index: HONEST.receipt(index, size))),
+)
+
+
+@given(STATEMENTS, STATEMENTS)
+def test_statements_of_one_history_never_contradict(first: str, second: str) -> None:
+    key = SIGNER.public
+    assert contradiction(read_statement(first, key), read_statement(second, key), key) is None
+
+
+OTHER = _History(differs=9)
+PAIRS = {
+    "two checkpoints of one size": (HONEST.checkpoint(20), OTHER.checkpoint(20), (0, 20)),
+    "two receipts of one entry": (HONEST.receipt(9, 12), OTHER.receipt(9, 20), (9, 10)),
+    "two receipts of neighbors": (HONEST.receipt(9, 12), OTHER.receipt(8, 20), (9, 10)),
+    "receipts that share a subtree only": (HONEST.receipt(10, 16), OTHER.receipt(12, 20), (8, 12)),
+    "a receipt and a checkpoint": (HONEST.receipt(0, 20), OTHER.checkpoint(16), (0, 16)),
+    "receipts on both sides of the fork": (HONEST.receipt(0, 16), OTHER.receipt(15, 20), (8, 16)),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_two_histories_are_proven_where_the_statements_meet(pair: str) -> None:
+    first, second, where = PAIRS[pair]
+    for texts in ((first, second), (second, first)):
+        found = find_contradiction(*texts, SIGNER.public)
+        assert found.range == where
+        proof = json.loads(found.document())
+        again = find_contradiction(*(each["text"] for each in proof["statements"]), SIGNER.public)
+        assert again.range == where
+        assert proof["statements"][0]["says"] != proof["statements"][1]["says"]
+
+
+def test_what_does_not_meet_proves_nothing_and_says_so() -> None:
+    with pytest.raises(EvidenceError) as caught:
+        find_contradiction(HONEST.checkpoint(20), OTHER.checkpoint(21), SIGNER.public)
+    assert caught.value.reason is EvidenceReason.CONSISTENT
+
+
+def test_a_statement_that_the_log_did_not_sign_proves_nothing_against_it() -> None:
+    stranger = LogSigner(SIGNER.public.origin, Ed25519PrivateKey.from_private_bytes(b"x" * 32))
+    with pytest.raises(EvidenceError) as caught:
+        find_contradiction(HONEST.checkpoint(20), stranger.sign(20, bytes(32)), SIGNER.public)
+    assert caught.value.reason is EvidenceReason.SIGNATURE
+
+
+def test_the_command_writes_the_proof_and_exits_with_6(tmp_path: Path) -> None:
+    first, second, _ = PAIRS["two receipts of one entry"]
+    (tmp_path / "a").write_text(first)
+    (tmp_path / "b").write_text(second)
+    (tmp_path / "log.vkey").write_text(SIGNER.public.vkey())
+    words = [str(tmp_path / "a"), str(tmp_path / "b"), "--log-key", str(tmp_path / "log.vkey")]
+    result = CliRunner().invoke(contradict, [*words, "--out", str(tmp_path / "proof.json")])
+    assert (result.exit_code, result.output) == (6, "PROOF log.example/homeward signed two contents for entry 9\n")
+    assert json.loads((tmp_path / "proof.json").read_text())["first_entry"] == 9
+    (tmp_path / "b").write_text(HONEST.checkpoint(20))
+    fine = CliRunner().invoke(contradict, words)
+    assert (fine.exit_code, fine.output[:5]) == (0, "ok   ")
