@@ -35,6 +35,8 @@ budgets: {{ lookups_a_day: 1000000 }}
 _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}
 negative_slot_ms: 400
+# Two counties must have seen the log grow before its checkpoint is published.
+witnesses: {{ quorum: 2 }}
 """
 
 

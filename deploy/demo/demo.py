@@ -13,13 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup
+from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup, story_witnesses
 from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
 from deploy.demo.gateway_view import View, take_view, write_summary
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.scan import make_scanner, scan_tree
 from deploy.demo.stage import Played, Seen, Stage, Step, play
+from deploy.demo.story_witnesses import LOG
 
 Say = Callable[[str], None]
 TRANSCRIPT: Final = "transcript.json"
@@ -42,6 +43,7 @@ class Result:
 
 def story(output: Path) -> tuple[Step, ...]:
     """All steps, in order."""
+    seen, forged = story_witnesses.steps(output)
     view = Step(
         "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, _look(output)
     )
@@ -52,7 +54,9 @@ def story(output: Path) -> tuple[Step, ...]:
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
+        seen,
         view,
+        forged,
     )
 
 
@@ -142,4 +146,6 @@ def _verdict(result: Result, output: Path) -> str:
     wrong = [played.step.name for played in result.played if not played.ok]
     count = len(result.played)
     ending = f"All {count} steps as expected" if not wrong else f"FAIL  {len(wrong)} of {count}: {', '.join(wrong)}"
-    return f"\n{ending}, {result.seconds:.1f} s in all. Evidence: {output / TRANSCRIPT}, {output / VIEW}"
+    return (
+        f"\n{ending}, {result.seconds:.1f} s in all. Evidence: {output / TRANSCRIPT}, {output / VIEW}, {output / LOG}"
+    )

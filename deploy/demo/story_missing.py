@@ -47,7 +47,7 @@ def raise_flag(stage: Stage) -> Seen:
 
 def found(stage: Stage) -> Seen:
     """C's intake desk asks whether anybody looks for the youth in front of it."""
-    response = _check(stage, stage.sandbox.caseload.cast.runaway)
+    response = check_flag(stage, stage.sandbox.caseload.cast.runaway)
     state, handling = name(response, "flag_state"), name(response, "handling_code")
     return Seen(
         {
@@ -113,7 +113,7 @@ def resolved(stage: Stage) -> Seen:
     )
     stage.keep(response.receipt)
     back_up(stage)
-    again = _check(stage, stage.sandbox.caseload.cast.runaway)
+    again = check_flag(stage, stage.sandbox.caseload.cast.runaway)
     return Seen(
         {
             "outcome": name(response, "outcome"),
@@ -133,7 +133,7 @@ def lookalikes(stage: Stage) -> Seen:
     """A's twin is missing, and so is a youth of A whose name and birth date another youth, of B, bears too."""
     cast = stage.sandbox.caseload.cast
     raised = [_raise(stage, cast.twin), _raise(stage, cast.namesake)]
-    twin, both = _check(stage, cast.other_twin), _check(stage, cast.other_namesake)
+    twin, both = check_flag(stage, cast.other_twin), check_flag(stage, cast.other_namesake)
     return Seen(
         {
             "raised": [name(response, "outcome") for response in raised],
@@ -175,7 +175,7 @@ def _raise(stage: Stage, local_id: str) -> RaiseFlagResponse:
     return response
 
 
-def _check(stage: Stage, local_id: str) -> CheckFlagResponse:
+def check_flag(stage: Stage, local_id: str) -> CheckFlagResponse:
     """C's intake desk asks about this youth, as it spells the name."""
     response: CheckFlagResponse = stage.at("C").missing.CheckFlag(
         CheckFlagRequest(

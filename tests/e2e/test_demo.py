@@ -26,7 +26,9 @@ STEPS = [
     "verified",
     "changed",
     "put_back",
+    "published",
     "gateway_view",
+    "rewritten",
 ]
 
 
