@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adapters.node.identifiers import timestamp
+from audit.checkpoint import LogSigner
+from audit.cosignature import Cosigner
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.state import State
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
@@ -97,6 +100,25 @@ async def test_an_expired_certificate_loses_its_open_connection_and_stream(town:
         assert ended.reason == "CERTIFICATE_REFUSED"
         assert datetime.now(UTC) - short.expires < timedelta(seconds=5)
         assert await refusal(directory(channel)) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        Cosigner(f"{TRUST_DOMAIN}/witness/06037.cwa", Ed25519PrivateKey.generate()).public.vkey(),
+        LogSigner(f"{TRUST_DOMAIN}/witness/{VICTIM}", Ed25519PrivateKey.generate()).public.vkey(),
+        "no key at all",
+    ],
+    ids=["another county's name", "a key that signs logs", "no key"],
+)
+async def test_an_adapter_is_a_witness_under_no_name_but_its_own(town: Town, key: str) -> None:
+    resident = town.residents[VICTIM]
+    greeting = Hello(
+        create_time=timestamp(datetime.now(UTC)), session_nonce=secrets.token_bytes(32), witness_keys=[key]
+    )
+    stream = AdapterLinkServiceStub(resident.channel).Connect()
+    await stream.write(ConnectRequest(hello=resident.wrapped(greeting)))
+    assert (await refusal(stream.read())).reason == "INVALID_REQUEST"
 
 
 @pytest.mark.parametrize("subject", ["agency", "adapter"])

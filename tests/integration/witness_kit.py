@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import merkle
-from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
+from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.cosignature import Cosigner
 from audit.gathering import WitnessSilent
 from audit.note import SignatureLine, VerifierKey, parse_note
@@ -21,9 +21,10 @@ NOW = 1_790_000_000
 
 
 class Told:
-    """A history of leaves, with every checkpoint and proof of it. `differs` is the first leaf that is another one."""
+    """A history of leaves, with every checkpoint and proof of it; from leaf `differs` on it is another one."""
 
-    def __init__(self, size: int, *, differs: int | None = None) -> None:
+    def __init__(self, size: int, *, differs: int | None = None, signer: LogSigner = SIGNER) -> None:
+        self._signer = signer
         self.stack: list[bytes] = []
         self._nodes: dict[merkle.Coordinate, bytes] = {}
         self._roots = {0: merkle.EMPTY_ROOT}
@@ -37,11 +38,11 @@ class Told:
 
     def note(self, size: int) -> str:
         """Returns the log's signed note of its first `size` leaves."""
-        return SIGNER.sign(size, self._roots[size])
+        return self._signer.sign(size, self._roots[size])
 
     def checkpoint(self, size: int) -> Checkpoint:
         """Returns what the note says."""
-        return parse_checkpoint(self.note(size), SIGNER.public)
+        return parse_checkpoint(self.note(size), self._signer.public)
 
     def proof(self, old_size: int, size: int) -> tuple[bytes, ...]:
         """Returns the consistency proof; of nothing, none."""
