@@ -20,6 +20,7 @@ from audit.errors import EvidenceError, EvidenceReason
 # Room for 16 post-quantum cosignatures of nearly 5 kB, as signed-note asks.
 MAX_NOTE_CHARACTERS: Final = 128 * 1024
 MAX_SIGNATURES: Final = 64
+MAX_KEY_CHARACTERS: Final = 4096
 ID_BYTES: Final = 4
 NAME: Final = re.compile(r"[^\s+]{1,255}")
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -125,7 +126,7 @@ def _parse_line(line: str) -> SignatureLine:
 def parse_verifier_key(text: str) -> VerifierKey:
     """Returns the key behind a text of the form name+id+base64. Raises EvidenceError for anything else."""
     parts = text.strip().split("+", 2)
-    if len(parts) != 3 or not NAME.fullmatch(parts[0]):
+    if len(text) > MAX_KEY_CHARACTERS or len(parts) != 3 or not NAME.fullmatch(parts[0]):
         raise EvidenceError(EvidenceReason.FORMAT, "a verifier key reads name+id+base64")
     raw = decode_base64(parts[2])
     try:

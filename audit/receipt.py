@@ -60,9 +60,11 @@ class Receipt:
 
 def parse_receipt(text: str) -> Receipt:
     """Returns the receipt behind an untrusted text, unverified. Raises EvidenceError for any other form."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise EvidenceError(EvidenceReason.FORMAT, "the receipt is too long")
     head, gap, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
-    if not gap or len(text) > MAX_TEXT_CHARACTERS or not 3 <= len(lines) <= 3 + MAX_PATH or lines[0] != HEADER:
+    if not gap or not 3 <= len(lines) <= 3 + MAX_PATH or lines[0] != HEADER:
         raise EvidenceError(EvidenceReason.FORMAT, "not a tlog-proof")
     index = _INDEX.fullmatch(lines[2])
     if not lines[1].startswith("extra ") or index is None:

@@ -17,6 +17,7 @@ from audit.checkpoint import LogKey, parse_vkey
 from audit.contradiction import Contradiction, find_contradiction
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
+from audit.note import MAX_KEY_CHARACTERS
 from audit.policy import MAX_BYTES, Policy, parse_policy
 from audit.published import check_witnessed, verify_published
 from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
@@ -57,7 +58,7 @@ def shown_time(milliseconds: int) -> str | None:
 
 def read_log_key(path: Path) -> LogKey:
     """Returns the key in a `.vkey` file. Raises EvidenceError."""
-    return parse_vkey(_read(path, 4096).decode("utf-8", "replace"))
+    return parse_vkey(_read(path, MAX_KEY_CHARACTERS).decode("utf-8", "replace"))
 
 
 def read_policy(path: Path) -> Policy:

@@ -1,0 +1,178 @@
+"""Each tamper test is worth something: there is a mistake in the code that it, and not just any test, finds.
+
+A mutant is a copy of `audit/` with one change that somebody could make without noticing. Its test must fail on it; the
+test named with it passes on the code as it is, in its own module.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = "tests/integration/test_published.py"
+GATHERING = "tests/integration/test_gathering.py"
+WITNESS = "tests/integration/test_witness.py"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In `file`, `before` reads `after` instead; `test` must fail."""
+
+    file: str
+    before: str
+    after: str
+    test: str
+
+
+MUTANTS = {
+    "1 files are written in place": Mutant(
+        "files.py",
+        "temporary = target.with_name(target.name + TEMPORARY)",
+        "temporary = target",
+        f"{PUBLISHED}::test_1_killed_at_every_step_the_last_checkpoint_holds_and_publishing_completes",
+    ),
+    "1 the checkpoint goes before its tiles": Mutant(
+        "publish.py",
+        "        self._write(edge.partial())\n",
+        "        self._files.write(CHECKPOINT, self._signer.sign(edge.size, edge.root()).encode())\n"
+        "        self._write(edge.partial())\n",
+        f"{PUBLISHED}::test_1_killed_at_every_step_the_last_checkpoint_holds_and_publishing_completes",
+    ),
+    "3 what a full disk refused counts as written": Mutant(
+        "publish.py",
+        "            self._write(files)\n",
+        "            self._edge = edge\n            self._write(files)\n",
+        f"{PUBLISHED}::test_3_a_full_disk_leaves_the_last_checkpoint_and_recovers",
+    ),
+    "4 damage is not repaired": Mutant(
+        "publish.py",
+        "        damaged += self._differing(edge.partial())\n",
+        "",
+        f"{PUBLISHED}::test_4_a_torn_lost_or_lengthened_file_is_found_and_written_again",
+    ),
+    "4 a temporary file stays": Mutant(
+        "files.py",
+        "            left.unlink()\n",
+        "            left.exists()\n",
+        f"{PUBLISHED}::test_4_a_torn_lost_or_lengthened_file_is_found_and_written_again",
+    ),
+    "5 tiles are not compared": Mutant(
+        "published.py",
+        "if tile.level != ENTRIES and self._file(tile, TILE_BYTES)[: len(data)] != data:",
+        "if False:",
+        f"{PUBLISHED}::test_5_a_flipped_bit_anywhere_is_found",
+    ),
+    "6 the leaf is taken from the row": Mutant(
+        "publish.py",
+        "    if merkle.leaf_hash(leaf) != row[2]:\n",
+        "    if False:\n",
+        f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
+    ),
+    "6 the body is not looked at": Mutant(
+        "publish.py",
+        "    check_entry(entry)\n",
+        "",
+        f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
+    ),
+    "6 inner nodes are believed": Mutant(
+        "publish.py",
+        "    check_nodes(tx, completed)\n",
+        "",
+        f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
+    ),
+    "6 the root is not compared": Mutant(
+        "publish.py",
+        "    if edge.root() != (tree.root if whole else root_at(tx, edge.size)):\n",
+        "    if False:\n",
+        f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
+    ),
+    "6 another history replaces the published one": Mutant(
+        "publish.py",
+        "        if edge.root() != known.root:\n",
+        "        if False:\n",
+        f"{PUBLISHED}::test_6_published_evidence_is_not_overwritten_with_another_history",
+    ),
+    "7 an older store goes on": Mutant(
+        "publish.py",
+        "        if known.size > tree.size:\n",
+        "        known = known if known.size <= tree.size else Checkpoint(known.origin, tree.size, tree.root)\n"
+        "        if False:\n",
+        f"{PUBLISHED}::test_7_an_older_store_is_refused",
+    ),
+    "7 a witness signs any size": Mutant(
+        "witness.py",
+        "        if submission.old_size != size:\n",
+        "        if before is not None and checkpoint.size < size:\n"
+        "            before = None\n            size = 0\n            submission = Submission(0, (), submission.note)\n"
+        "        if submission.old_size != size and False:\n",
+        f"{GATHERING}::test_7_a_store_put_back_is_told_so_and_its_regrown_tree_is_never_cosigned",
+    ),
+    "10 a witness does not check the proof": Mutant(
+        "witness.py",
+        "if before is not None and size and not _continues(",
+        "if before is not None and size and False and not _continues(",
+        f"{GATHERING}::test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_are_kept",
+    ),
+    "10 a witness forgets what it answered": Mutant(
+        "witness.py",
+        '        connection.execute("COMMIT")\n',
+        '        connection.execute("ROLLBACK")\n',
+        f"{WITNESS}::test_a_continuation_is_cosigned_and_kept",
+    ),
+    "10 a fork is forgotten": Mutant(
+        "witness.py",
+        "        if proven or self._from_log_alone:\n",
+        "        if False:\n",
+        f"{WITNESS}::test_a_fork_is_kept_with_both_notes_and_ends_the_cosigning_for_good",
+    ),
+    "11 one witness is a quorum": Mutant(
+        "policy.py",
+        "sum(met[member] for member in group.members) >= group.threshold",
+        "sum(met[member] for member in group.members) >= 1",
+        f"{GATHERING}::test_11_a_checkpoint_of_one_witness_is_no_quorum",
+    ),
+    "12 a line under a known key is believed": Mutant(
+        "gathering.py",
+        "            cosigned = check_cosignature(own[0], key, checkpoint)\n",
+        "            cosigned = Cosigned(key, 1, own[0])\n",
+        f"{GATHERING}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
+    ),
+    "12 one witness's junk ends the round": Mutant(
+        "gathering.py",
+        "            except EvidenceError as fault:\n",
+        "            except ZeroDivisionError as fault:\n",
+        f"{GATHERING}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_mutant_is_found(name: str, tmp_path: Path) -> None:
+    mutant = MUTANTS[name]
+    shutil.copytree(ROOT / "audit", tmp_path / "audit", ignore=shutil.ignore_patterns("__pycache__"))
+    for needed in ("pyproject.toml", "tests/integration"):
+        target = tmp_path / needed
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / needed).is_dir():
+            shutil.copytree(ROOT / needed, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / needed, target)
+    file = tmp_path / "audit" / mutant.file
+    source = file.read_text()
+    assert source.count(mutant.before) == 1, "the mutant's place moved"
+    file.write_text(source.replace(mutant.before, mutant.after))
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]
+    assert " failed" in done.stdout
