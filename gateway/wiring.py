@@ -201,6 +201,8 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     await running.publishing.rounds.begin()
+    # Whoever has just linked may be the one whose cosignature is missing.
+    running.links.witness_linked = running.publishing.witnessed.wanted.set
     async with observed(
         running.config.telemetry,
         name="homeward-gateway",

@@ -29,6 +29,7 @@ _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
     "EPOCH_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
     "TOKENS_INCOMPLETE": (Unavailable, ErrorReason.NOT_READY),
     "KEY_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
+    "UNWITNESSED": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
 }
 """What the gateway's reason for refusing a request becomes."""
 

@@ -7,7 +7,7 @@ actual, ok) and `gateway-view/`. Words only, plain ASCII, no color: a screen rea
 import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
 from deploy.demo.gateway_view import View, take_view, write_summary
 from deploy.demo.sandbox import Sandbox
-from deploy.demo.scan import make_scanner, scan_tree
+from deploy.demo.scan import Finding, make_scanner, scan_tree
 from deploy.demo.stage import Played, Seen, Stage, Step, play
 from deploy.demo.story_witnesses import LOG
+from deploy.demo.youths import Caseload
 
 Say = Callable[[str], None]
 TRANSCRIPT: Final = "transcript.json"
@@ -41,11 +42,11 @@ class Result:
         return all(step.ok for step in self.played)
 
 
-def story(output: Path) -> tuple[Step, ...]:
+def story(output: Path, pool: Executor) -> tuple[Step, ...]:
     """All steps, in order."""
-    seen, forged = story_witnesses.steps(output)
+    looking = _Looking(output / VIEW, pool)
     view = Step(
-        "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, _look(output)
+        "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, looking.shown
     )
     return (
         *story_setup.STEPS,
@@ -54,9 +55,8 @@ def story(output: Path) -> tuple[Step, ...]:
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
-        seen,
+        *story_witnesses.steps(output, before_forging=looking.begin),
         view,
-        forged,
     )
 
 
@@ -72,8 +72,9 @@ def run_demo(work: Path, output: Path, say: Say) -> Result:
         with ThreadPoolExecutor(max_workers=1) as pool:
             newcomer = pool.submit(sandbox.enlist, FOSTER_AGENCY, commands, beside=COUNTY_B)
             stage = Stage(sandbox, commands, scratch, newcomer)
+            steps = story(output, pool)
             try:
-                played = [_show(number, play(step, stage), say) for number, step in enumerate(story(output), start=1)]
+                played = [_show(number, play(step, stage), say) for number, step in enumerate(steps, start=1)]
             finally:
                 stage.close()
     result = Result(played, time.monotonic() - started)
@@ -111,18 +112,31 @@ def _show(number: int, played: Played, say: Say) -> Played:
     return played
 
 
-def _look(output: Path) -> Callable[[Stage], Seen]:
-    def look(stage: Stage) -> Seen:
-        """Files, log lines and messages of both holders are copied and searched for every youth."""
-        view = take_view(stage.sandbox.layout, output / VIEW)
-        scanner = make_scanner(stage.sandbox.caseload, today=datetime.now().astimezone().date())
-        findings = scan_tree(scanner, view.root)
-        write_summary(view, findings, looked_for=scanner.size)
+class _Looking:
+    """Files, log lines and messages of both holders: copied at one moment, and searched while the story goes on."""
+
+    def __init__(self, target: Path, pool: Executor) -> None:
+        self._target = target
+        self._pool = pool
+        self._search: Future[tuple[View, list[Finding], int]] | None = None
+
+    def begin(self, stage: Stage) -> None:
+        """The copy is taken; every youth is looked for in it from now on."""
+        view = take_view(stage.sandbox.layout, self._target)
+        self._search = self._pool.submit(_searched, view, stage.sandbox.caseload)
+
+    def shown(self, stage: Stage) -> Seen:
+        """Files, log lines and messages of both holders were copied and searched for every youth."""
+        if self._search is None:
+            self.begin(stage)
+        if self._search is None:
+            raise RuntimeError("it was begun above")
+        view, findings, size = self._search.result()
         return Seen(
             {"found": len(findings), "has_messages": view.received.total() > 0},
             (
                 f"they hold      {view.files} files, {view.received.total()} received messages, {view.octets} bytes",
-                f"looked for     {scanner.size} forms of names, birth dates, placement dates and numbers",
+                f"looked for     {size} forms of names, birth dates, placement dates and numbers",
                 f"found          {len(findings)}",
                 *(f"FOUND          {finding.what} in {finding.file}" for finding in findings[:5]),
                 f"they saw       {_saw(view)}",
@@ -130,7 +144,12 @@ def _look(output: Path) -> Callable[[Stage], Seen]:
             ),
         )
 
-    return look
+
+def _searched(view: View, caseload: Caseload) -> tuple[View, list[Finding], int]:
+    scanner = make_scanner(caseload, today=datetime.now().astimezone().date())
+    findings = scan_tree(scanner, view.root)
+    write_summary(view, findings, looked_for=scanner.size)
+    return view, findings, scanner.size
 
 
 def _saw(view: View) -> str:

@@ -26,8 +26,13 @@ _EVIDENCE_EXIT: Final = 6
 _SECONDS: Final = 15.0
 
 
-def steps(output: Path) -> tuple[Step, Step]:
-    """The published log is verified; then its operator rewrites it."""
+def steps(output: Path, *, before_forging: Callable[[Stage], None]) -> tuple[Step, Step]:
+    """The published log is verified; then its operator rewrites it, after `before_forging`."""
+
+    def forged(stage: Stage) -> Seen:
+        before_forging(stage)
+        return rewritten(stage, output / LOG)
+
     return (
         Step(
             "published",
@@ -39,7 +44,7 @@ def steps(output: Path) -> tuple[Step, Step]:
             "rewritten",
             "The operator erases an entry, recomputes every hash and signs it all anew",
             {"alone": 0, "B": _EVIDENCE_EXIT, "C": _EVIDENCE_EXIT, "proof": _EVIDENCE_EXIT, "C_asks": "UNAVAILABLE"},
-            lambda stage: rewritten(stage, output / LOG),
+            forged,
         ),
     )
 
@@ -80,8 +85,10 @@ def rewritten(stage: Stage, target: Path) -> Seen:
     _settle(stage)
     sandbox.end(GATEWAY)
     forged = forge_history(gateway)
-    alone = stage.commands.ask("verify", str(gateway / "gateway.db"), "--log-key", str(gateway / "log.vkey"))
+    copy = stage.scratch / "forged.db"
+    shutil.copy(gateway / "gateway.db", copy)
     sandbox.restart(GATEWAY)
+    alone = stage.commands.ask("verify", str(copy), "--log-key", str(gateway / "log.vkey"))
     shown = {letter: stage.scratch / f"fork-{letter}" for letter in ("B", "C")}
     exits = {letter: _await_fork(stage, letter, where) for letter, where in shown.items()}
     proof = stage.commands.ask(
@@ -93,7 +100,7 @@ def rewritten(stage: Stage, target: Path) -> Seen:
         (
             f"erased         entry {forged.erased}, {forged.kind}; a copy of its neighbor stands in its place",
             f"alone          the forged log verifies: {forged.size} entries, one signed head, no number missing",
-            "B and C        would not cosign it, and stopped asking and answering this gateway",
+            "B and C        refused to cosign it, keep both histories, and ask and answer this gateway nothing more",
             f"proof          {proof.out.strip().removeprefix('PROOF ')}",
             f"               both statements, with the gateway's own signatures: demo-out/log/{_PROOF}",
         ),

@@ -7,7 +7,7 @@ adapter that reconnects is never asked over a dead stream.
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from audit.quorum import WitnessSilent
@@ -122,6 +122,8 @@ class Links:
     def __init__(self) -> None:
         self._links: dict[AgencyId, Link] = {}
         self._acknowledged: dict[AgencyId, int] = {}
+        self.witness_linked: Callable[[], None] = lambda: None
+        """Called when an adapter that is a witness has opened its link."""
 
     def connected(self) -> tuple[AgencyId, ...]:
         """Agencies with an open link."""
@@ -137,6 +139,8 @@ class Links:
         self._links[link.agency] = link
         if older is not None:
             older.close()
+        if link.keys:
+            self.witness_linked()
 
     def drop(self, link: Link) -> None:
         """The link is no longer the agency's."""

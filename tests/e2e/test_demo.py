@@ -27,8 +27,8 @@ STEPS = [
     "changed",
     "put_back",
     "published",
-    "gateway_view",
     "rewritten",
+    "gateway_view",
 ]
 
 

@@ -174,10 +174,11 @@ async def test_a_link_whose_queue_is_full_is_silent() -> None:
         await link.add_checkpoint(b"body")
 
 
-def test_only_links_with_keys_are_asked() -> None:
-    links = Links()
+def test_only_links_with_keys_are_asked_and_each_new_one_at_once() -> None:
+    links, linked = Links(), list[str]()
+    links.witness_linked = lambda: linked.append("linked")
     links.open(_link(keys=False))
-    assert links.witnesses() == ()
+    assert (links.witnesses(), linked) == ((), [])
     witness = _link()
     links.open(witness)
-    assert links.witnesses() == (witness,)
+    assert (links.witnesses(), linked) == ((witness,), ["linked"])
