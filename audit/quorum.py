@@ -69,7 +69,7 @@ class Gathered:
     met: bool
 
 
-class Gathering:
+class Quorum:
     """Remembers each witness's last size between checkpoints. One event loop uses it."""
 
     def __init__(self, consistency: Consistency, *, wait: float = WAIT_SECONDS, grace: float = GRACE_SECONDS) -> None:
