@@ -72,7 +72,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
+from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.counting import CallRecorder, Figures, OutcomeCounts
@@ -222,7 +222,9 @@ async def _figures(running: Running) -> Figures:
         now=now,
     )
     index = await ledger.read(read_index_figures)
-    return {**common, **index_figures(index, linked=running.links.connected(), now=now)}
+    witnessed = running.publishing.witnessed
+    published = published_figures(size=witnessed.size, age=witnessed.age())
+    return {**common, **published, **index_figures(index, linked=running.links.connected(), now=now)}
 
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
