@@ -29,8 +29,10 @@ ENTRY = Table(
     Column("requester_seq", BigInteger, nullable=False),
     Column("holder_seq", BigInteger, nullable=False),
 )
-Index("log_entry_requester", ENTRY.c.requester, ENTRY.c.idx)
-Index("log_entry_holder", ENTRY.c.holder, ENTRY.c.idx)
+# In the order of the log, with what else an agency's entries are searched by: a rare kind or counterpart among
+# hundreds of thousands of entries is then found without reading one of their rows.
+Index("log_entry_requester", ENTRY.c.requester, ENTRY.c.idx, ENTRY.c.kind, ENTRY.c.holder)
+Index("log_entry_holder", ENTRY.c.holder, ENTRY.c.idx, ENTRY.c.kind, ENTRY.c.requester)
 # Partial: most entries concern no known youth, and an index row for "none" would only cost time and space.
 Index("log_entry_tag", ENTRY.c.tag, sqlite_where=ENTRY.c.tag != b"", postgresql_where=ENTRY.c.tag != b"")
 Index("log_entry_kind", ENTRY.c.kind, ENTRY.c.idx)

@@ -24,6 +24,7 @@ from typing import Final
 
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class
 from gateway.exchange.journal import ALLOW, DENY, Kind
+from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
@@ -121,7 +122,7 @@ def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bo
     if index in ended:
         return not ended[index]
     if said.get("decision") == ALLOW:
-        return not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
+        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
     return said.get("outcome") == Outcome.NO_DISCLOSABLE_RECORD
 
 

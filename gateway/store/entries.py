@@ -71,6 +71,10 @@ class LogEntries:
         """The first `limit` selected entries, in the order of the log."""
         return await asyncio.to_thread(self.reader.entries, selection, limit=limit)
 
+    async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
+        """The entries that carry one of these marks, in the order of the log."""
+        return sorted(await asyncio.to_thread(self.reader.marked, marks), key=lambda entry: entry.index)
+
     async def proofs(self, indexes: Sequence[int], size: int) -> Sequence[tuple[bytes, ...]]:
         """The inclusion proof of each entry in the tree of this size."""
         return await asyncio.to_thread(lambda: [self.reader.inclusion(index, size) for index in indexes])
