@@ -18,6 +18,7 @@ from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.failure import CommandFailure, ExitCode
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+ROLE = click.option("--role", default="", help="Role you act in, where you hold several.")
 TOKEN_FILE = click.option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=Path),

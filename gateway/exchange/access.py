@@ -43,6 +43,7 @@ _BATCH: Final = 200
 _MOST_EXAMINED: Final = 10_000
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
+
 class Entries(Protocol):
     """The log, to read."""
 
