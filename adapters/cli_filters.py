@@ -131,9 +131,9 @@ def read_filter(given: Mapping[str, Any]) -> log_pb2.EntryFilter:
     )
     now = datetime.now(UTC)
     if given["since"]:
-        wanted.start_time.FromDatetime(_moment(given["since"], now))
+        wanted.start_time.FromDatetime(_moment(given["since"], now, "--since"))
     if given["until"]:
-        wanted.end_time.FromDatetime(_moment(given["until"], now))
+        wanted.end_time.FromDatetime(_moment(given["until"], now, "--until"))
     return wanted
 
 
@@ -174,11 +174,11 @@ def _no_youth(file: TextIO, why: str) -> CommandFailure:
     )
 
 
-def _moment(text: str, now: datetime) -> datetime:
+def _moment(text: str, now: datetime, option: str) -> datetime:
     if _AGO.fullmatch(text):
         return now - parse_duration(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise click.UsageError("a time is written 2026-11-01, 2026-11-01T08:00Z, or 7d") from exc
+        raise click.UsageError(f"{option}: a time is written 2026-11-01, 2026-11-01T08:00Z, or 7d") from exc
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -40,7 +40,7 @@ READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
 DEFAULT_PAGE: Final = 50
 NO_MORE: Final = -1
 _BATCH: Final = 200
-_MOST_EXAMINED: Final = 10_000
+_MOST_EXAMINED: Final = 4_000
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
 
