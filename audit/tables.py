@@ -34,7 +34,7 @@ ENTRY = Table(
 Index("log_entry_requester", ENTRY.c.requester, ENTRY.c.idx, ENTRY.c.kind, ENTRY.c.holder)
 Index("log_entry_holder", ENTRY.c.holder, ENTRY.c.idx, ENTRY.c.kind, ENTRY.c.requester)
 # Partial: most entries concern no known youth, and an index row for "none" would only cost time and space.
-# As text, because SQLAlchemy writes the empty value as one that no tag of SQLite equals; the search by tag says the same.
+# As text, because SQLAlchemy writes the empty value as one that no tag of SQLite equals; the search says the same.
 Index("log_entry_tag", ENTRY.c.tag, sqlite_where=text("tag != x''"), postgresql_where=text(r"tag != '\x'::bytea"))
 Index("log_entry_kind", ENTRY.c.kind, ENTRY.c.idx)
 

@@ -40,6 +40,8 @@ READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
 DEFAULT_PAGE: Final = 50
 NO_MORE: Final = -1
 _BATCH: Final = 200
+_CLOSING_BATCH: Final = 100
+_MOST_CLOSING: Final = 1000
 _MOST_EXAMINED: Final = 4_000
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
@@ -159,11 +161,23 @@ class AccessLog:
         return opened
 
     async def _ends(self, agency: AgencyId, asked: Sequence[StoredEntry], end: int) -> dict[int, bool]:
-        decided = [entry.index for entry in asked if entry.kind == Kind.DECISION]
-        if not decided:
-            return {}
-        closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=decided[0], end=end)
-        return ends(await self._entries.select(closing, limit=5 * _BATCH), self._keys)
+        """For each decision among these whether its caller learned that it was a permit, as far as it was closed.
+
+        A decision is closed within seconds, so its closing entry is looked for close behind it; one that is not found
+        there counts as open still, and shows nothing.
+        """
+        missing = {entry.index for entry in asked if entry.kind == Kind.DECISION}
+        found: dict[int, bool] = {}
+        after, read = min(missing, default=end), 0
+        while missing and read < _MOST_CLOSING:
+            closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=after, end=end)
+            batch = await self._entries.select(closing, limit=_CLOSING_BATCH)
+            found |= ends(batch, self._keys)
+            missing.difference_update(found)
+            if len(batch) < _CLOSING_BATCH:
+                break
+            after, read = batch[-1].index + 1, read + len(batch)
+        return found
 
     async def _prove(self, found: Sequence[Opened], entered: Entered) -> tuple[Receipt, ...]:
         note = entered.receipt(REQUESTER_OPENS).checkpoint

@@ -45,15 +45,19 @@ class Drafts:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
+        self._requester = self._holder = LA
+        self._allowed = False
         self._agencies = (LA, SF, *OTHERS)
         # Los Angeles alone is a quarter of the load; the smallest county a two-hundredth of a percent.
         self._weights = [1 / (place + 1) ** 1.3 for place in range(len(self._agencies))]
 
     def make(self, number: int, youth: YouthKey) -> Draft:
         """The entry that is written as number so-and-so."""
-        chosen = self._random
-        requester, holder = chosen.choices(self._agencies, self._weights, k=2)
-        closing, allowed = number % 4 == 3, chosen.random() < 0.4
+        chosen, closing = self._random, number % 4 == 3
+        if not closing:
+            self._requester, self._holder = chosen.choices(self._agencies, self._weights, k=2)
+            self._allowed = chosen.random() < 0.4
+        requester, holder, allowed = self._requester, self._holder, self._allowed
         op: dict[str, str | int] = {
             "decision": "ALLOW" if allowed else "DENY",
             "outcome": "ANSWERED" if allowed else "NO_DISCLOSABLE_RECORD",
