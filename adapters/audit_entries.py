@@ -6,6 +6,7 @@ the adapter; where proofs were asked for, they are verified here again, because 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from adapters.local.client import Endpoint
@@ -17,6 +18,7 @@ from audit.export import Cell, Table
 from audit.merkle import check_consistency
 from audit.receipt import Receipt
 from gateway.protocol.log_kinds import parse_grant
+from gateway.protocol.policy.facts import LATEST_MS, moment_of
 from homeward.audit.v1 import log_pb2
 from homeward.county.v1 import access_pb2, county_pb2
 
@@ -37,11 +39,8 @@ class Wanted:
     local_id: str = field(default="", repr=False)
     youth: county_pb2.YouthIdentity | None = field(default=None, repr=False)
     with_proofs: bool = False
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether every entry of the agency is asked for: then their numbers must have no gap."""
-        return self.filter == log_pb2.EntryFilter() and not self.local_id and self.youth is None
+    is_fixed: bool = False
+    """Whether nothing counts that is written after the first page was read, so that all pages are of one state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class Found:
     states: tuple[State, ...] = field(default=(), repr=False)
     reading: Receipt | None = field(default=None, repr=False)
     """The entry that recorded the last page's reading."""
+    end: int = 0
+    """Position before which entries were looked for when the first page was read."""
 
 
 def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
@@ -74,8 +75,9 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     proofs: list[Receipt] = []
     states: list[State] = []
     last: access_pb2.ListAccessesResponse | None = None
+    end = 0
     for page in _pages(endpoint, wanted, limit=limit):
-        last = page
+        last, end = page, end or page.reading.index
         entries += page.entries
         if wanted.with_proofs:
             state = _state(page, states[-1] if states else None)
@@ -87,7 +89,7 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     reading = receipt_of(last.reading)
     return Found(
         tuple(entries[:limit]), more, last.checkpoint, parse_vkey(last.log_key), tuple(proofs[:limit]), tuple(states),
-        reading,
+        reading, end,
     )  # fmt: skip
 
 
@@ -123,6 +125,12 @@ def receipt_of(message: log_pb2.Receipt) -> Receipt:
     return Receipt(message.index, message.leaf, message.digests, openings, hashes, message.checkpoint)
 
 
+def opened_of(receipt: Receipt) -> tuple[Mapping[str, bytes], datetime]:
+    """The open fields by name, and the time of the entry, UTC. The receipt must have been verified."""
+    opened = {each.name: each.value for each in receipt.openings}
+    return opened, moment_of(min(int.from_bytes(receipt.leaf[1:9], "big"), LATEST_MS))
+
+
 def _pages(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Iterator[access_pb2.ListAccessesResponse]:
     request = access_pb2.ListAccessesRequest(
         filter=wanted.filter,
@@ -139,6 +147,8 @@ def _pages(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Iterator[access
         yield page
         read += len(page.entries)
         request.page_token = page.next_page_token
+        if wanted.is_fixed and not request.filter.tree_size:
+            request.filter.tree_size = page.reading.index
         if wanted.with_proofs:
             request.consistent_size = receipt_of(page.reading).verify(parse_vkey(page.log_key)).size
         if not page.next_page_token or read >= limit:

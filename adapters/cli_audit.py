@@ -14,6 +14,7 @@ from google.protobuf.json_format import MessageToDict
 
 from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
 from adapters.audit_failures import evidence_failures, fresh_file
+from adapters.cli_evidence import EVERYTHING, bundle, sample
 from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.export import WRITERS
@@ -22,7 +23,6 @@ from homeward.audit.v1 import log_pb2
 _LIMIT = click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many."
 )
-_EVERYTHING = 10_000_000
 
 
 @click.group()
@@ -83,7 +83,7 @@ def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
     """
     with evidence_failures(place):
         found = fetch(
-            place.endpoint(token_file), Wanted(log_pb2.EntryFilter(), role, with_proofs=True), limit=_EVERYTHING
+            place.endpoint(token_file), Wanted(log_pb2.EntryFilter(), role, with_proofs=True), limit=EVERYTHING
         )
         count = check_complete(found)
     if as_json:
@@ -91,6 +91,10 @@ def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
         return
     click.echo(f"ok   {count} entries concern your agency, numbered 1 to {count} without a gap")
     click.echo(f"ok   number {count} is the entry of this reading: nothing newer is held back")
+
+
+for _command in (bundle, sample):
+    audit.add_command(_command)
 
 
 def _print(found: Found) -> None:

@@ -137,6 +137,22 @@ def read_filter(given: Mapping[str, Any]) -> log_pb2.EntryFilter:
     return wanted
 
 
+def given_words(given: Mapping[str, Any]) -> list[str]:
+    """The conditions that were given, a line each, for people; never which youth."""
+    shown = {
+        "agency": given["agency_"],
+        "counterpart": given["counterpart"],
+        "kind": ", ".join(given["kinds"]),
+        "worker": given["worker"],
+        "worker's role": given["worker_role"],
+        **{name: given[name] for name in ("decision", "outcome", "reason", "purpose", "basis", "since", "until")},
+    }
+    words = [f"{name} {value}" for name, value in shown.items() if value]
+    if given.get("case") is not None or given.get("youth") is not None:
+        words.append("one youth of the agency")
+    return words or ["no condition"]
+
+
 def read_youth(given: Mapping[str, Any]) -> tuple[str, county_pb2.YouthIdentity | None]:
     """The youth that `--case` or `--youth` names: number or identity; neither for none. Raises `CommandFailure`."""
     case, youth = given["case"], given["youth"]

@@ -1,13 +1,15 @@
-"""`homeward verify`: recompute a stored log and say whether it holds.
+"""`homeward verify`: recompute a stored log, or check an evidence bundle, and say whether it holds.
 
 Decides the words and the exit code: 0 everything verified, 6 evidence did not verify (one line says what and where),
-2 usage. What is verified is in verify.py. Words are ASCII, so that a line is the same on every terminal.
+2 usage. What is verified is in verify.py, and for a bundle in the verifier that every bundle carries. Words are ASCII,
+so that a line is the same on every terminal.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +18,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.bundled.verify import judge
 from audit.checkpoint import LogKey, parse_vkey
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
@@ -39,12 +42,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], as_json: bool) -> None:
-    """Recompute every entry, the tree and its signatures from the log in DB.
+    """Recompute every entry, the tree and its signatures from the log in DB; or check DB, an evidence bundle.
 
     Exits with 0 if all of it holds and with 6 at the first thing that does not. Without --log-key the signature is
     checked with the key stored in DB itself, which shows damage but not a forged log; without --checkpoint a log cut
     off together with its own record of its size looks whole. Of a log that is being written, copy the -wal file too.
     """
+    if zipfile.is_zipfile(database):
+        _verify_bundle(database, log_key, as_json=as_json)
+        return
     try:
         key = _read_key(log_key)
         reader = Reader(SqliteStore(database))
@@ -63,6 +69,16 @@ def verify(database: Path, log_key: Path | None, checkpoints: tuple[Path, ...], 
         click.echo(json.dumps(_as_dict(verified, with_checkpoint=bool(checkpoints))))
     else:
         _print(verified, with_checkpoint=bool(checkpoints))
+
+
+def _verify_bundle(path: Path, log_key: Path | None, *, as_json: bool) -> None:
+    pinned = log_key.read_text("utf-8", "replace") if log_key is not None else None
+    status, said = judge(path, pinned)
+    if as_json:
+        click.echo(json.dumps({"ok": status == 0, "lines": said}))
+    else:
+        click.echo("\n".join(said))
+    sys.exit(status)
 
 
 def _read_key(path: Path | None) -> LogKey | None:

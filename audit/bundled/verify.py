@@ -25,6 +25,7 @@ import json
 import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,13 +59,17 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         found = {each.relative_to(path).as_posix(): each for each in sorted(path.rglob("*")) if each.is_file()}
         return {name: each.read_bytes() for name, each in found.items() if "__pycache__" not in name}
     try:
-        with zipfile.ZipFile(path) as archive:
-            items = archive.infolist()
-            if len({item.filename for item in items}) != len(items) or sum(item.file_size for item in items) > LARGEST:
-                raise Broken("the archive names a file twice, or is larger than a bundle can be")
-            return {item.filename: archive.read(item) for item in items}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as exc:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as exc:
         raise Unusable(f"{path} is not a readable zip file") from exc
+    with archive:
+        items = archive.infolist()
+        if len({item.filename for item in items}) != len(items) or sum(item.file_size for item in items) > LARGEST:
+            raise Broken("the archive names a file twice, or is larger than a bundle can be")
+        try:
+            return {item.filename: archive.read(item) for item in items}
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
+            raise Broken("the archive was damaged after the bundle was made") from None
 
 
 def check_sums(files: dict[str, bytes]) -> int:
@@ -175,18 +180,14 @@ def read_policy(text: str) -> tuple[dict[str, Key], dict[str, tuple[int, list[st
     groups: dict[str, tuple[int, list[str]]] = {}
     quorum = ""
     for line in text.splitlines():
-        words = line.split()
-        if not words or words[0].startswith("#") or words[0] == "log":
-            continue
-        if words[0] == "witness" and len(words) >= 3:
-            witnesses[words[1]] = Key(words[2])
-        elif words[0] == "group" and len(words) >= 4:
-            members = words[3:]
-            named = {"any": 1, "all": len(members)}
-            groups[words[1]] = (named.get(words[2]) or int(words[2]), members)
-        elif words[0] == "quorum" and len(words) == 2:
-            quorum = words[1]
-        else:
+        kind, *words = line.split() or ["#"]
+        if kind == "witness" and len(words) >= 2:
+            witnesses[words[0]] = Key(words[1])
+        elif kind == "group" and len(words) >= 3:
+            groups[words[0]] = ({"any": 1, "all": len(words) - 2}.get(words[1]) or int(words[1]), words[2:])
+        elif kind == "quorum" and len(words) == 1:
+            quorum = words[0]
+        elif kind != "log" and not kind.startswith("#"):
             raise Broken("witness-policy.txt has a line that is not understood")
     return witnesses, groups, quorum
 
@@ -200,28 +201,25 @@ def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str
     return sum(is_met(member, present, groups) for member in members) >= least
 
 
-def leaf_hash(leaf: bytes) -> bytes:
-    return hashlib.sha256(b"\0" + leaf).digest()
+def hashed(*parts: bytes) -> bytes:
+    """SHA-256; of a leaf the first part is 0x00, of an inner node 0x01."""
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\1" + left + right).digest()
-
-
-def root_from(hashed: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+def root_from(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
     """The root that an inclusion path leads to (RFC 9162 section 2.1.3.2)."""
     if not 0 <= index < size:
         raise Broken("an entry lies beyond the end of the checkpoint's tree")
-    at, last, root = index, size - 1, hashed
+    at, last, root = index, size - 1, start
     for sibling in path:
         if last == 0:
             raise Broken("an inclusion path is too long")
         if at & 1 or at == last:
-            root = node_hash(sibling, root)
+            root = hashed(b"\1", sibling, root)
             while not at & 1 and at:
                 at, last = at >> 1, last >> 1
         else:
-            root = node_hash(root, sibling)
+            root = hashed(b"\1", root, sibling)
         at, last = at >> 1, last >> 1
     if last:
         raise Broken("an inclusion path is too short")
@@ -248,11 +246,11 @@ def check_consistency(old: tuple[int, bytes], new: tuple[int, bytes], path: list
         if last == 0:
             raise Broken("a consistency proof is too long")
         if at & 1 or at == last:
-            first, second = node_hash(sibling, first), node_hash(sibling, second)
+            first, second = hashed(b"\1", sibling, first), hashed(b"\1", sibling, second)
             while not at & 1 and at:
                 at, last = at >> 1, last >> 1
         else:
-            second = node_hash(second, sibling)
+            second = hashed(b"\1", second, sibling)
         at, last = at >> 1, last >> 1
     if first != old_root or second != new_root or last:
         raise Broken("a later checkpoint does not begin with an earlier one: the log's past was changed")
@@ -299,7 +297,7 @@ def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> t
                 raise Broken("it names a checkpoint that is not there")
             size, root = states[proof["state"]]
             path = [decoded(each, DIGEST) for each in proof["hashes"]]
-            if root_from(leaf_hash(leaf), index, size, path) != root:
+            if root_from(hashed(b"\0", leaf), index, size, path) != root:
                 raise Broken("it is not in the log that the checkpoint signs")
         except Broken as fault:
             raise Broken(f"entry {index}: {fault}") from None
@@ -310,12 +308,12 @@ def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> t
 
 def check_numbers(opened: Iterable[dict[str, Any]]) -> int:
     """The agency's own numbers run from 1 without a gap, each naming the entry with the number before."""
-    number, hashed = 0, bytes(DIGEST)
+    number, before = 0, bytes(DIGEST)
     for entry in opened:
         fields = entry["fields"]
-        if fields.get("seq") != (number + 1).to_bytes(8, "big") or fields.get("prev") != hashed:
+        if fields.get("seq") != (number + 1).to_bytes(8, "big") or fields.get("prev") != before:
             raise Broken(f"entry {entry['index']}: an entry of the agency between number {number} and it is withheld")
-        number, hashed = number + 1, leaf_hash(entry["leaf"])
+        number, before = number + 1, hashed(b"\0", entry["leaf"])
     return number
 
 
@@ -387,24 +385,22 @@ def main(words: list[str]) -> int:
     if len(words) > 1 or any(word.startswith("-") for word in words):
         print(__doc__)
         return 2
-    try:
-        said = verify(read_bundle(Path(words[0]) if words else Path(__file__).resolve().parent), pinned, show)
-    except Unusable as why:
-        print(f"CANNOT TELL  {why}")
-        return 2
-    except Broken as fault:
-        return broken(str(fault))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
-        return broken("a file of the bundle is malformed")
+    status, said = judge(Path(words[0]) if words else Path(__file__).resolve().parent, pinned, show)
     print("\n".join(said))
-    print("VERIFIED")
-    return 0
+    return status
 
 
-def broken(why: str) -> int:
-    print(f"FAIL  {why}")
-    print("BROKEN: do not rely on this bundle")
-    return 6
+def judge(path: Path, pinned: "str | None", show: bool = False) -> tuple[int, list[str]]:
+    """Exit status and lines: what is found of the bundle, and the verdict last."""
+    try:
+        return 0, [*verify(read_bundle(path), pinned, show), "VERIFIED"]
+    except Unusable as fault:
+        return 2, [f"CANNOT TELL  {fault}"]
+    except Broken as fault:
+        why = str(fault)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
+        why = "a file of the bundle is malformed"
+    return 6, [f"FAIL  {why}", "BROKEN: do not rely on this bundle"]
 
 
 if __name__ == "__main__":

@@ -84,6 +84,12 @@ def test_the_control_a_bundle_that_is_packed_again_unchanged_holds(tmp_path: Pat
     assert verify(packed(files_of(bundle())), tmp_path)[0] == 0
 
 
+def test_a_flipped_bit_in_the_archive_is_found(tmp_path: Path) -> None:
+    raw = bundle()
+    at = raw.index(b'"leaf":"') + 20
+    assert verify(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], tmp_path)[0] == 6
+
+
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip", packed({"a": b"b"}, sums=False)])
 def test_what_is_no_bundle_is_not_called_broken_evidence(data: bytes, tmp_path: Path) -> None:
     status, said = verify(data, tmp_path)
