@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -195,3 +196,31 @@ def test_a_sample_is_drawn_again_by_its_seed_and_holds_nobodys_identity(town: To
     status, said = strangers_verdict(out, tmp_path)
     assert status == 0, said
     assert not any(word in said for word in ("worker=", "handle=", "request=", "seq="))
+
+
+def replay(directory: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "homeward", "gateway", "replay", str(directory), "--json"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_the_whole_log_is_decided_again_to_the_same_end(town: Town) -> None:
+    status, said = replay(town.sandbox.layout.gateway)
+    assert status == 0, said
+    counts = json.loads(said)
+    # Three flag checks and a placement history; everything else in the log is followed, too.
+    assert (counts["decided"], counts["recomputed"], counts["sealed"]) == (4, 4, 0)
+    assert counts["released"] == 3
+    assert counts["confirmed"] == 1
+
+
+def test_a_log_whose_decisions_cannot_be_made_again_is_refused(town: Town, tmp_path: Path) -> None:
+    copy = tmp_path / "gateway"
+    shutil.copytree(town.sandbox.layout.gateway, copy, ignore=shutil.ignore_patterns("*.sock"))
+    with sqlite3.connect(copy / "gateway.db") as connection:
+        connection.execute("DELETE FROM decision_input WHERE leaf_index = (SELECT min(leaf_index) FROM decision_input)")
+    connection.close()
+    status, said = replay(copy)
+    assert (status, json.loads(said)["error"]["code"]) == (6, "REPLAY-COMMITTED")

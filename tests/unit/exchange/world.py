@@ -344,7 +344,7 @@ class World:
             journal=journal,
             index=index,
             authorities=SqlAuthorities(self.lookups),
-            projections=SqlProjections(),
+            projections=SqlProjections(self.class_keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
             pairwise=pairwise,
