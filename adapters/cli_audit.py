@@ -14,6 +14,7 @@ from google.protobuf.json_format import MessageToDict
 
 from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
 from adapters.audit_failures import evidence_failures, fresh_file
+from adapters.cli_account import account, reconcile_
 from adapters.cli_evidence import EVERYTHING, bundle, sample
 from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
@@ -93,7 +94,7 @@ def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
     click.echo(f"ok   number {count} is the entry of this reading: nothing newer is held back")
 
 
-for _command in (bundle, sample):
+for _command in (bundle, sample, account, reconcile_):
     audit.add_command(_command)
 
 

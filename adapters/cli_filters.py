@@ -6,7 +6,7 @@ must mean that there are none. Which entries an agency may see is the exchange's
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -84,6 +84,8 @@ _OPTIONS: Final = (
     click.option("--counterpart", default="", callback=agency, help="Agency on the other side, for example 06077.pd."),
     click.option("--worker", default="", help="Pseudonym of one of your own workers."),
     click.option("--worker-role", default="", callback=one_of(ROLES), help="Role of your own workers who asked."),
+)
+_PERIOD: Final = (
     click.option("--since", help="2026-11-01, 2026-11-01T08:00Z, or 7d for the last seven days."),
     click.option("--until", help="As --since; exclusive."),
 )
@@ -103,14 +105,21 @@ _YOUTH: Final = (
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that select entries."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return _with(command, (*_OPTIONS, *_PERIOD))
+
+
+def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that name a period."""
+    return _with(command, _PERIOD)
 
 
 def youth_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that name one youth of the own agency."""
-    for option in reversed(_YOUTH):
+    return _with(command, _YOUTH)
+
+
+def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -129,7 +138,13 @@ def read_filter(given: Mapping[str, Any]) -> log_pb2.EntryFilter:
         counterpart_agency=given["counterpart"],
         decision=f"DECISION_{given['decision'].upper()}" if given["decision"] else None,
     )
-    now = datetime.now(UTC)
+    wanted.MergeFrom(read_period(given))
+    return wanted
+
+
+def read_period(given: Mapping[str, Any]) -> log_pb2.EntryFilter:
+    """A filter of the period that `period_options` say. Raises `click.UsageError`."""
+    wanted, now = log_pb2.EntryFilter(), datetime.now(UTC)
     if given["since"]:
         wanted.start_time.FromDatetime(_moment(given["since"], now, "--since"))
     if given["until"]:

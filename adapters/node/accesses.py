@@ -38,7 +38,7 @@ from homeward.gateway.v1.envelope_pb2 import TokenSet
 _READ: Final = frozenset({"audit.read"})
 _NO_MORE: Final = -1
 OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
-"""Kinds whose members may ask about every agency; any other asks about itself, whatever the filter says."""
+"""Kinds whose members may ask about every agency; any other asks about itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +108,7 @@ class Accesses:
         listed, and any other `adapters.errors.Error`.
         """
         with county_errors():
-            own = EntryFilter()
-            own.CopyFrom(wanted)
-            if not self._oversees():
-                own.agency = self.recorder.sender.agency
+            own = self._own(wanted)
             handle = await self._handle(about)
 
             async def build() -> Message:
@@ -178,6 +175,17 @@ class Accesses:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("youth: one",))
         handle: bytes = found[0]
         return handle
+
+    def _own(self, wanted: EntryFilter) -> EntryFilter:
+        """The filter, of this agency's entries unless it oversees. Raises `Invalid` where it names another agency."""
+        own, agency = EntryFilter(), self.recorder.sender.agency
+        own.CopyFrom(wanted)
+        if not self._oversees():
+            if wanted.agency not in ("", agency):
+                # Answering for the own agency instead would look like an answer about the other one.
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("filter.agency: own",))
+            own.agency = agency
+        return own
 
     def _oversees(self) -> bool:
         sender = self.recorder.sender

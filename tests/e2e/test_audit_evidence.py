@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pypdf
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from deploy.demo.counties import COUNTY_A
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import missing_pb2, placement_pb2
@@ -224,3 +226,52 @@ def test_a_log_whose_decisions_cannot_be_made_again_is_refused(town: Town, tmp_p
     connection.close()
     status, said = replay(copy)
     assert (status, json.loads(said)["error"]["code"]) == (6, "REPLAY-COMMITTED")
+
+
+def words_of(pdf: Path) -> str:
+    """The paper's text, whatever the lines it was broken into."""
+    return " ".join("".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages).split())
+
+
+def test_a_youth_is_given_an_account_on_paper_and_as_a_workbook(town: Town, tmp_path: Path) -> None:
+    number = town.sandbox.caseload.cast.runaway
+    pdf, xlsx = tmp_path / "account.pdf", tmp_path / "account.xlsx"
+    done = town.audit("account", "--case", "-", "--pdf", str(pdf), "--xlsx", str(xlsx), "--json", typed=number)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    (line,) = said["lines"]
+    assert (said["disclosures"], line["Times"], line["Who received it"]) == (2, 2, "06029.cwa (Kern County)")
+    assert "flag status" in line["What was disclosed"]
+    assert line["On what legal basis"].startswith("Statute: ")
+    text = words_of(pdf)
+    person = town.sandbox.caseload.youth(number).person
+    assert "Kern County" in text
+    assert not any(word in text + done.stdout for word in (number, person.surname, person.birth_date.isoformat()))
+    assert xlsx.read_bytes().startswith(b"PK")
+
+
+def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_trace(town: Town, tmp_path: Path) -> None:
+    number = town.sandbox.caseload.cast.moved
+    whole, less = tmp_path / "whole.pdf", tmp_path / "less.pdf"
+    done = town.audit("account", "--case", "-", "--pdf", str(whole), "--json", typed=number)
+    (line,) = json.loads(done.stdout)["lines"]
+    assert "placement history in detail" in line["What was disclosed"]
+    holds = tmp_path / "holds.toml"
+    recipient = line["Who received it"].split()[0]
+    holds.write_text(f'[[hold]]\nagency = "{recipient}"\nuntil = 2099-12-31\nrequest = "letter 7"\n')
+    done = town.audit("account", "--case", "-", "--pdf", str(less), "--holds", str(holds), "--json", typed=number)
+    said = json.loads(done.stdout)
+    assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
+    text = words_of(less)
+    assert recipient not in text
+    assert "letter 7" not in text
+    assert "No disclosure is on record" in text
+
+
+def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id, "--json", letter="B")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (day,) = json.loads(done.stdout)["days"]
+    assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
+    foreign = town.audit("reconcile", "--agency", "06029.cwa", "--counterpart", COUNTY_A.agency_id, letter="B")
+    assert (foreign.returncode, "filter.agency: own" in foreign.stderr) == (1, True)
