@@ -27,7 +27,7 @@ _FLAG_STATUS: Final = frozenset({"FS0", "FS1"})
 _SHORT: Final = {field_set.partition("_")[0]: field_set for field_set in FieldSet}
 _COLUMNS: Final = ("First date", "Last date", "Times", "Who received it", "What was disclosed", "For what purpose",
                    "On what legal basis", "Entries of the log")  # fmt: skip
-_WIDTHS: Final = (4, 4, 2, 7, 9, 7, 8, 4)
+_WIDTHS: Final = (4, 4, 3, 7, 9, 7, 8, 4)
 TITLE: Final = "Accounting of disclosures"
 _NOTES: Final = (
     "A disclosure is listed when something about the youth was given to another agency through the exchange.",
@@ -77,6 +77,14 @@ def table_of(account: Account) -> Table:
     """The lines, for a spreadsheet."""
     notes = (*_head(account), *_sentences(account), *_NOTES)
     return Table(TITLE, _COLUMNS, tuple(_row(line) for line in account.lines), notes)
+
+
+def each_of(account: Account, disclosures: Iterable[Disclosure]) -> Table:
+    """Every disclosure in a row of its own, for a spreadsheet."""
+    singles = (
+        Line(d.at.date(), d.at.date(), 1, d.recipient, d.given, d.purpose, d.basis, (d.index,)) for d in disclosures
+    )
+    return Table("Each disclosure", _COLUMNS, tuple(_row(line) for line in singles), _head(account))
 
 
 def paper_of(account: Account) -> Paper:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from adapters.audit_account import Account, disclosures_of, is_sealed, paper_of, table_of
+from adapters.audit_account import Account, disclosures_of, each_of, is_sealed, paper_of, table_of
 from adapters.audit_entries import Found, Wanted, fetch, said
 from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import agency as agency_syntax
@@ -72,7 +72,7 @@ def account(
             write_pdf(paper_of(made), partial)
     if xlsx is not None:
         with fresh_file(xlsx) as partial:
-            write_workbook([table_of(made)], partial)
+            write_workbook([table_of(made), each_of(made, kept)], partial)
     _tell(made, held, as_json=as_json, files=[str(each) for each in (pdf, xlsx) if each is not None])
 
 

@@ -98,7 +98,7 @@ async def fill(world: World, count: int) -> float:
             else:
                 youth = YouthKey(os.urandom(32), 0)
             if number % 1000 == 0:
-                world.clock.advance(seconds=300)
+                world.clock.advance(hours=1)
             group.create_task(append(drafts.make(number, youth)))
     return count / (time.perf_counter() - started)
 
@@ -107,7 +107,7 @@ def questions(world: World) -> dict[str, tuple[Act, EntryFilter, bytes]]:
     """What reviewers ask."""
     end = world.clock()
     day = {"start_time": stamp(end - timedelta(days=2)), "end_time": stamp(end - timedelta(days=1))}
-    middle = {"start_time": stamp(end - timedelta(days=100))}
+    middle = {"start_time": stamp(end - timedelta(days=20))}
     return {
         "a large county's first page": (officer(LA), EntryFilter(), b""),
         "a large county's day": (officer(LA), EntryFilter(**day), b""),
