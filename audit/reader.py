@@ -230,6 +230,36 @@ def includes(wanted: Selection, entry: StoredEntry) -> bool:
     )
 
 
+Promising = Callable[[bytes, bytes, bytes], bool]
+"""Whether an entry with this nonce and these boxes of the classes OP and REQ may be wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was found in one stretch of the selected entries: `examined` of them, up to position `last` (-1: none)."""
+
+    entries: tuple[StoredEntry, ...]
+    examined: int
+    last: int
+
+
+def scan_entries(tx: Tx, selection: Selection, promising: Promising, *, limit: int = MAX_PAGE) -> Scan:
+    """Looks at the first `limit` selected entries and returns those that `promising` lets through.
+
+    Of the others no more is read than what it is given.
+    """
+    start, end = _positions(tx, selection)
+    found: dict[int, tuple[bytes, bytes, bytes]] = {}
+    for seat in _seats(selection):
+        for kinds in _kinds(seat, selection.kinds):
+            statement, values = _seat_query(seat, kinds, with_box=True)
+            found |= {row[0]: (row[1], row[2], row[3]) for row in tx.all(statement, (*values, start, end, limit))}
+    indexes = sorted(found)[:limit]
+    matching = [index for index in indexes if promising(*found[index])]
+    entries = tuple(entry_of(row) for index in matching for row in tx.all(_BY_INDEX, (index,)))
+    return Scan(entries, len(indexes), indexes[-1] if indexes else -1)
+
+
 def _positions(tx: Tx, wanted: Selection) -> tuple[int, int]:
     # Times never go back, so each is found by halving; an index over them would cost every append.
     size = tree_state(tx).size
@@ -271,7 +301,7 @@ def _kinds(seat: Seat, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 @lru_cache(maxsize=256)
-def _seat_statement(asks: bool, holds: bool, kinds: int) -> Statement:
+def _seat_statement(asks: bool, holds: bool, kinds: int, *, with_box: bool = False) -> Statement:
     conditions: list[ColumnElement[bool]] = []
     names: list[str] = []
     for given, name, column in ((asks, "asking", _E.requester), (holds, "holding", _E.holder)):
@@ -283,14 +313,15 @@ def _seat_statement(asks: bool, holds: bool, kinds: int) -> Statement:
         conditions.append(or_(*(_E.kind == bindparam(name) for name in named)))
         names += named
     within = (_E.idx >= bindparam("start"), _E.idx < bindparam("end"))
-    query = select(_E.idx).where(*conditions, *within).order_by(_E.idx).limit(bindparam("page"))
+    columns = (_E.idx, _E.nonce, _E.box_op, _E.box_req) if with_box else (_E.idx,)
+    query = select(*columns).where(*conditions, *within).order_by(_E.idx).limit(bindparam("page"))
     return Statement(query, *names, "start", "end", "page")
 
 
-def _seat_query(seat: Seat, kinds: tuple[str, ...]) -> tuple[Statement, tuple[str, ...]]:
+def _seat_query(seat: Seat, kinds: tuple[str, ...], *, with_box: bool = False) -> tuple[Statement, tuple[str, ...]]:
     asking, holding = seat
     values = tuple(value for value in (*seat, *kinds) if value is not None)
-    return _seat_statement(asking is not None, holding is not None, len(kinds)), values
+    return _seat_statement(asking is not None, holding is not None, len(kinds), with_box=with_box), values
 
 
 def _proof(tx: Tx, plan: merkle.Plan) -> tuple[bytes, ...]:

@@ -11,21 +11,21 @@ In this order:
    state of the log
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from audit.entry import ClassKeys, StoredEntry
-from audit.reader import Selection, Side, includes
+from audit.entry import ClassKeys, FieldClass, StoredEntry
+from audit.reader import Promising, Scan, Selection, Side, includes
 from audit.receipt import Receipt
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import reading, worker
-from gateway.exchange.entry_filter import Conditions, conditions, following, selection
+from gateway.exchange.entry_filter import conditions, following, selection
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
-from gateway.exchange.openings import Opened, Stand, ends, open_entry, stand_of
+from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entry, stand_of
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
@@ -41,7 +41,8 @@ DEFAULT_PAGE: Final = 50
 NO_MORE: Final = -1
 _BATCH: Final = 200
 _CLOSING_BATCH: Final = 100
-_MOST_CLOSING: Final = 1000
+_MOST_CLOSING: Final = 400
+_LONGEST_STRETCH: Final = 2_000
 _MOST_EXAMINED: Final = 4_000
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
@@ -51,6 +52,9 @@ class Entries(Protocol):
 
     async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
         """The first `limit` selected entries, in the order of the log."""
+
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        """As `Scanned.scan`."""
 
     async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
         """The entries that carry one of these marks, in the order of the log."""
@@ -96,10 +100,10 @@ class AccessLog:
         entered = await self._enter(caller, decision, permitted=permitted)  # 2
         if not permitted:
             return ReadPage(False, entered)
-        batches: Batches = self._entries
+        scanned: Scanned = self._entries
         if query.youth_handle:
-            batches = _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
-        found, next_after = await self._page(caller, query, chosen, batches, end=entered.index)  # 3, 4
+            scanned = _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
+        found, next_after = await self._page(caller, query, chosen, scanned, end=entered.index)  # 3, 4
         return ReadPage(True, entered, await self._prove(found, entered), next_after)  # 5
 
     def checkpoint(self) -> str:
@@ -131,21 +135,24 @@ class AccessLog:
         return tuple(await self._at.youth_keys.marks(agency, [SubjectHandle(handle)]))
 
     async def _page(
-        self, caller: Caller, query: EntryQuery, chosen: Selection, entries: "Batches", *, end: int
+        self, caller: Caller, query: EntryQuery, chosen: Selection, entries: "Scanned", *, end: int
     ) -> tuple[list[Opened], int]:
         wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
+        promising, size = asked.promising(self._keys), wanted
         while examined < _MOST_EXAMINED:
-            batch = await entries.select(following(chosen, after, end), limit=_BATCH)
-            for opened in await self._open(caller, _promising(batch, asked, self._keys), marks, end):
-                if asked.hold(opened):
-                    found.append(opened)
-                    if len(found) == wanted:
-                        return found, opened.entry.index
-            examined += len(batch)
-            if len(batch) < _BATCH:
+            stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
+            for some in _slices(stretch.entries, wanted):
+                # No more is opened at once than can be wanted: opening costs much more than looking.
+                for opened in await self._open(caller, some, marks, end):
+                    if asked.hold(opened):
+                        found.append(opened)
+                        if len(found) == wanted:
+                            return found, opened.entry.index
+            examined += stretch.examined
+            if stretch.examined < size:
                 return found, NO_MORE
-            after = batch[-1].index
+            after, size = stretch.last, min(2 * size, _LONGEST_STRETCH)
         return found, after
 
     async def _open(self, caller: Caller, batch: Sequence[StoredEntry], marks: "_Marks", end: int) -> list[Opened]:
@@ -166,7 +173,7 @@ class AccessLog:
         A decision is closed within seconds, so its closing entry is looked for close behind it; one that is not found
         there counts as open still, and shows nothing.
         """
-        missing = {entry.index for entry in asked if entry.kind == Kind.DECISION}
+        missing = {entry.index for entry in asked if awaits_end(entry, self._keys)}
         found: dict[int, bool] = {}
         after, read = min(missing, default=end), 0
         while missing and read < _MOST_CLOSING:
@@ -188,26 +195,32 @@ class AccessLog:
         )
 
 
-class Batches(Protocol):
+class Scanned(Protocol):
     """Where entries come from, in the order of the log."""
 
-    async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
-        """The first `limit` selected entries."""
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        """Those of the first `limit` selected entries that `promising` lets through."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """`Batches` of one youth's entries: few enough to be read whole and selected here."""
+    """`Scanned` over one youth's entries: few enough to be read whole and selected here."""
 
     entries: Entries
     marks: Sequence[bytes] = field(repr=False)
 
-    async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
-        return [each for each in await self.entries.marked(self.marks) if includes(selection, each)][:limit]
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        all_of_them = await self.entries.marked(self.marks)
+        those = [each for each in all_of_them if includes(selection, each)][:limit]
+        matching = tuple(
+            each for each in those if promising(each.nonce, each.boxes[FieldClass.OP], each.boxes[FieldClass.REQ])
+        )
+        return Scan(matching, len(those), those[-1].index if those else NO_MORE)
 
 
-def _promising(batch: Sequence[StoredEntry], asked: Conditions, keys: ClassKeys) -> Sequence[StoredEntry]:
-    return [entry for entry in batch if asked.may_hold(entry, keys)]
+def _slices(entries: Sequence[StoredEntry], size: int) -> Iterator[Sequence[StoredEntry]]:
+    for start in range(0, len(entries), size):
+        yield entries[start : start + size]
 
 
 class _Marks:

@@ -10,8 +10,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
-from audit.reader import Selection, Side
+from audit.entry import ClassKeys, FieldClass, read_values
+from audit.reader import Promising, Selection, Side
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import ALLOW, DENY
 from gateway.exchange.openings import Opened, Stand
@@ -50,21 +50,26 @@ class Conditions:
     role: str
     counterpart: str
 
-    def may_hold(self, entry: StoredEntry, keys: ClassKeys) -> bool:
-        """False only if no opening of this entry could meet the conditions."""
-        if not self.op:
-            return True
-        opened = open_class(entry, FieldClass.OP, keys.op)
-        said = {each.name: each.value.decode("utf-8", "replace") for each in opened}
-        return self._op_holds(said)
+    def promising(self, keys: ClassKeys) -> Promising:
+        """Whether an entry with this nonce and these boxes could meet the conditions, if its reader may open them."""
+
+        def could(nonce: bytes, op: bytes, req: bytes) -> bool:
+            if self.op and not self._op_holds(_texts(read_values(nonce, op, FieldClass.OP, keys.op))):
+                return False
+            if not self.worker and not self.role:
+                return True
+            return self._worker_holds(_texts(read_values(nonce, req, FieldClass.REQ, keys.req)))
+
+        return could
 
     def hold(self, opened: Opened) -> bool:
         """Whether the fields this reader may see meet the conditions."""
-        said = {each.name: each.value.decode("utf-8", "replace") for each in opened.openings}
+        said = _texts({each.name: each.value for each in opened.openings})
+        return self._worker_holds(said) and self._op_holds(said) and self._is_with(opened)
+
+    def _worker_holds(self, said: Mapping[str, str]) -> bool:
         pseudonym, _, role = said.get("worker", "").partition(" ")
-        if (self.worker and self.worker != pseudonym) or (self.role and self.role != role):
-            return False
-        return self._op_holds(said) and self._is_with(opened)
+        return self.worker in ("", pseudonym) and self.role in ("", role)
 
     def _op_holds(self, said: Mapping[str, str]) -> bool:
         return all(_value(said, name) == value for name, value in self.op.items())
@@ -125,6 +130,10 @@ def following(chosen: Selection, after: int, end: int) -> Selection:
         start_ms=chosen.start_ms,
         end_ms=chosen.end_ms,
     )
+
+
+def _texts(values: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: value.decode("utf-8", "replace") for name, value in values.items()}
 
 
 def _value(said: Mapping[str, str], name: str) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class
+from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class, read_values
 from gateway.exchange.journal import ALLOW, DENY, Kind
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId
@@ -93,11 +93,21 @@ def open_entry(
     return _opened(entry, stand, fields, counterpart=entry.requester)
 
 
+def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
+    """Whether what may be shown of this entry to who asked depends on the entry that closed the call."""
+    if entry.kind != Kind.DECISION:
+        return False
+    said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
+    if said.get("decision") == ALLOW:
+        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
+    return said.get("outcome") == Outcome.UNDETERMINED and _is_veiled_refusal(said)
+
+
 def ends(outcomes: Iterable[StoredEntry], keys: ClassKeys) -> dict[int, bool]:
     """For each decision that these entries close, whether its caller learned that it was a permit."""
     found: dict[int, bool] = {}
     for entry in outcomes:
-        said = _values(open_class(entry, FieldClass.OP, keys.op))
+        said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
         if said.get("decided", "").isdecimal():
             found[int(said["decided"])] = not _is_veiled_refusal(said)
     return found
@@ -135,6 +145,10 @@ def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
 
 def _opened(entry: StoredEntry, stand: Stand, fields: Sequence[Opening], *, counterpart: str) -> Opened:
     return Opened(entry, stand, tuple(sorted(fields, key=lambda each: each.slot)), counterpart)
+
+
+def _op(entry: StoredEntry, keys: ClassKeys) -> Mapping[str, bytes]:
+    return read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
 
 
 def _values(fields: Iterable[Opening]) -> dict[str, str]:
