@@ -19,11 +19,11 @@ A closed field is no damage. The log keeps for every entry sixteen digests of wh
 for it; the proof covers all sixteen.
 """
 
+import argparse
 import base64
 import hashlib
 import json
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class Broken(Exception):
 
 
 class Unusable(Exception):
-    """This is not a bundle at all, or it cannot be read."""
+    """This is no bundle, or it cannot be read."""
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:
@@ -289,7 +289,7 @@ def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> t
     for row, proof in zip(entries, proofs):  # noqa: B905 - Python 3.9; the lengths were compared
         index = row["index"]
         try:
-            if type(index) is not int or index <= before:
+            if type(index) is not int or not before < index:
                 raise Broken("the entries are out of order")
             before = index
             leaf, fields, left = open_entry(row)
@@ -344,9 +344,7 @@ def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) ->
         witnesses, groups, quorum = read_policy(text_of(files, "witness-policy.txt"))
         present = cosigned_by(kept[-1]["note"], witnesses)
         if not is_met(quorum, present, groups):
-            raise Broken(
-                f"the newest checkpoint is cosigned by {len(present)} witnesses, fewer than the policy asks for"
-            )
+            raise Broken(f"the newest checkpoint has {len(present)} cosignatures, fewer than the policy asks for")
         said.append(f"ok    cosigned by {len(present)} of {len(witnesses)} witnesses, as the policy asks")
     for place in range(1, len(states)):
         path = [decoded(each, DIGEST) for each in kept[place]["consistency"]]
@@ -363,11 +361,8 @@ def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) ->
 
 def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
     """What is so by design, and what this check alone cannot know."""
-    said = []
-    if closed:
-        said.append(
-            f"note  {closed} of {count} entries keep fields closed that are not this reader's: by design, not damage"
-        )
+    ours = f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage"
+    said = [f"note  {ours}"] if closed else []
     if not complete:
         said.append("note  a selection: that nothing else concerns the agency is not what this bundle shows")
     if not pinned:
@@ -375,17 +370,15 @@ def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]
     return said
 
 
-def main(words: list[str]) -> int:
-    pinned, show = None, "--show" in words
-    words = [word for word in words if word != "--show"]
-    if "--log-key" in words:
-        at = words.index("--log-key")
-        pinned = Path(words[at + 1]).read_text("utf-8") if at + 1 < len(words) else None
-        words = words[:at] + words[at + 2 :]
-    if len(words) > 1 or any(word.startswith("-") for word in words):
-        print(__doc__)
-        return 2
-    status, said = judge(Path(words[0]) if words else Path(__file__).resolve().parent, pinned, show)
+def main() -> int:
+    """Runs the command; its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--log-key", type=Path)
+    parser.add_argument("--show", action="store_true")
+    given = parser.parse_args()
+    pinned = given.log_key.read_text("utf-8") if given.log_key is not None else None
+    status, said = judge(given.bundle, pinned, given.show)
     print("\n".join(said))
     return status
 
@@ -404,4 +397,4 @@ def judge(path: Path, pinned: "str | None", show: bool = False) -> tuple[int, li
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())
