@@ -298,9 +298,9 @@ def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[s
     """
     if not box:
         return {}
-    derived = fmt.entry_key(key, _LABELS[cls], nonce)
+    stream = fmt.class_stream(key, _LABELS[cls], nonce)
     try:
-        plain = AESGCM(_box_key(derived)).decrypt(_BOX_NONCE, box, _LABELS[cls])
+        plain = AESGCM(fmt.box_key(stream)).decrypt(_BOX_NONCE, box, _LABELS[cls])
     except InvalidTag:
         raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key") from None
     return {name: value for _, name, value in _parse_box(plain)}

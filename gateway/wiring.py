@@ -322,7 +322,7 @@ def _setting(running: Running) -> Setting:
         journal=running.journal,
         index=SqlIndex(running.lookups, running.at_rest()),
         authorities=SqlAuthorities(running.lookups),
-        projections=SqlProjections(running.journal.keys),
+        projections=SqlProjections(running.class_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
         pairwise=running.pairwise(),

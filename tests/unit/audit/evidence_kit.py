@@ -41,7 +41,7 @@ def log_entries() -> list[StoredEntry]:
         )
         place = Place(index, 1_790_000_000_000 + 1000 * index, number if own else 0)
         draft = Draft(fields, requester=AGENCY)
-        entry = build_entry(draft, place, keys=KEYS, own_fields=own, random_bytes=random.Random(index).randbytes)
+        entry = build_entry(draft, place, keys=KEYS, own_fields=own, random_bytes=random.Random(index).randbytes).entry
         before = merkle.leaf_hash(entry.leaf) if own else before
         made.append(entry)
     return made

@@ -31,7 +31,7 @@ def entry(number: int, before: bytes) -> Receipt:
     own = (Field(FieldClass.REQ, "seq", number.to_bytes(8, "big")), Field(FieldClass.REQ, "prev", before))
     draft = Draft((Field(FieldClass.OP, "kind", b"audit.read"),), requester="06001.cwa")
     place = Place(2 * number, 1_790_000_000_000 + number, number)
-    built = build_entry(draft, place, keys=KEYS, own_fields=own, random_bytes=os.urandom)
+    built = build_entry(draft, place, keys=KEYS, own_fields=own, random_bytes=os.urandom).entry
     openings = tuple(open_class(built, FieldClass.REQ, KEYS.req))
     return Receipt(built.index, built.leaf, built.digests, openings, (), "")
 
