@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -230,8 +230,21 @@ def includes(wanted: Selection, entry: StoredEntry) -> bool:
     )
 
 
-Promising = Callable[[bytes, bytes, bytes], bool]
-"""Whether an entry with this nonce and these boxes of the classes OP and REQ may be wanted."""
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """As much of an entry as a search looks at first."""
+
+    requester: str
+    kind: str
+    nonce: bytes = field(repr=False)
+    op: bytes = field(repr=False)
+    """Box of class OP."""
+    req: bytes = field(repr=False)
+    """Box of class REQ."""
+
+
+Promising = Callable[[Glance], bool]
+"""Whether an entry may be wanted, as far as a glance tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,16 +259,16 @@ class Scan:
 def scan_entries(tx: Tx, selection: Selection, promising: Promising, *, limit: int = MAX_PAGE) -> Scan:
     """Looks at the first `limit` selected entries and returns those that `promising` lets through.
 
-    Of the others no more is read than what it is given.
+    Of the others no more is read than a glance.
     """
     start, end = _positions(tx, selection)
-    found: dict[int, tuple[bytes, bytes, bytes]] = {}
+    found: dict[int, Glance] = {}
     for seat in _seats(selection):
         for kinds in _kinds(seat, selection.kinds):
             statement, values = _seat_query(seat, kinds, with_box=True)
-            found |= {row[0]: (row[1], row[2], row[3]) for row in tx.all(statement, (*values, start, end, limit))}
+            found |= {row[0]: Glance(*row[1:]) for row in tx.all(statement, (*values, start, end, limit))}
     indexes = sorted(found)[:limit]
-    matching = [index for index in indexes if promising(*found[index])]
+    matching = [index for index in indexes if promising(found[index])]
     entries = tuple(entry_of(row) for index in matching for row in tx.all(_BY_INDEX, (index,)))
     return Scan(entries, len(indexes), indexes[-1] if indexes else -1)
 
@@ -313,7 +326,7 @@ def _seat_statement(asks: bool, holds: bool, kinds: int, *, with_box: bool = Fal
         conditions.append(or_(*(_E.kind == bindparam(name) for name in named)))
         names += named
     within = (_E.idx >= bindparam("start"), _E.idx < bindparam("end"))
-    columns = (_E.idx, _E.nonce, _E.box_op, _E.box_req) if with_box else (_E.idx,)
+    columns = (_E.idx, _E.requester, _E.kind, _E.nonce, _E.box_op, _E.box_req) if with_box else (_E.idx,)
     query = select(*columns).where(*conditions, *within).order_by(_E.idx).limit(bindparam("page"))
     return Statement(query, *names, "start", "end", "page")
 

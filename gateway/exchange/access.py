@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry
-from audit.reader import Promising, Scan, Selection, Side, includes
+from audit.reader import Glance, Promising, Scan, Selection, Side, includes
 from audit.receipt import Receipt
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
@@ -139,7 +139,8 @@ class AccessLog:
     ) -> tuple[list[Opened], int]:
         wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
-        promising, size = asked.promising(self._keys), wanted
+        reader = None if caller.member.kind in OVERSEERS else caller.agency
+        promising, size = asked.promising(self._keys, reader=reader), wanted
         while examined < _MOST_EXAMINED:
             stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
             for some in _slices(stretch.entries, wanted):
@@ -212,10 +213,13 @@ class _Marked:
     async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
         all_of_them = await self.entries.marked(self.marks)
         those = [each for each in all_of_them if includes(selection, each)][:limit]
-        matching = tuple(
-            each for each in those if promising(each.nonce, each.boxes[FieldClass.OP], each.boxes[FieldClass.REQ])
-        )
+        matching = tuple(each for each in those if promising(_glance(each)))
         return Scan(matching, len(those), those[-1].index if those else NO_MORE)
+
+
+def _glance(entry: StoredEntry) -> Glance:
+    boxes = entry.boxes
+    return Glance(entry.requester, entry.kind, entry.nonce, boxes[FieldClass.OP], boxes[FieldClass.REQ])
 
 
 def _slices(entries: Sequence[StoredEntry], size: int) -> Iterator[Sequence[StoredEntry]]:

@@ -11,10 +11,10 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from audit.entry import ClassKeys, FieldClass, read_values
-from audit.reader import Promising, Selection, Side
+from audit.reader import Glance, Promising, Selection, Side
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import ALLOW, DENY
-from gateway.exchange.openings import Opened, Stand
+from gateway.exchange.openings import Opened, Stand, shown_to_asker
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import ROLES, AgencyId, Basis, Purpose
 from gateway.protocol.outcomes import Outcome, Reason
@@ -50,15 +50,19 @@ class Conditions:
     role: str
     counterpart: str
 
-    def promising(self, keys: ClassKeys) -> Promising:
-        """Whether an entry with this nonce and these boxes could meet the conditions, if its reader may open them."""
+    def promising(self, keys: ClassKeys, *, reader: AgencyId | None) -> Promising:
+        """Whether an entry could meet the conditions, by what its reader may see; `reader` is None for an overseer."""
 
-        def could(nonce: bytes, op: bytes, req: bytes) -> bool:
-            if self.op and not self._op_holds(_texts(read_values(nonce, op, FieldClass.OP, keys.op))):
-                return False
+        def could(seen: Glance) -> bool:
+            if self.op:
+                said: Mapping[str, str] | None = _texts(read_values(seen.nonce, seen.op, FieldClass.OP, keys.op))
+                if said is not None and seen.requester == reader:
+                    said = shown_to_asker(seen.kind, said)
+                if said is not None and not self._op_holds(said):
+                    return False
             if not self.worker and not self.role:
                 return True
-            return self._worker_holds(_texts(read_values(nonce, req, FieldClass.REQ, keys.req)))
+            return self._worker_holds(_texts(read_values(seen.nonce, seen.req, FieldClass.REQ, keys.req)))
 
         return could
 

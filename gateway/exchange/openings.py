@@ -93,6 +93,21 @@ def open_entry(
     return _opened(entry, stand, fields, counterpart=entry.requester)
 
 
+def shown_to_asker(kind: str, said: Mapping[str, str]) -> Mapping[str, str] | None:
+    """What of class `op` the agency that asked may see; None where that depends on how the call ended.
+
+    None for every decision of a record call that found somebody or nobody, permits among them: whoever searches must do
+    the same work for each of them, or the time a search takes would tell what the entries do not.
+    """
+    if kind == Kind.DECISION and said.get("decision") == ALLOW:
+        return said if set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK else None
+    if not _is_veiled_refusal(said):
+        return said
+    if kind == Kind.DECISION and said.get("outcome") != Outcome.NO_ACTIVE_FLAG_FOUND:
+        return None
+    return {name: value for name, value in said.items() if name in _VEILED_REFUSAL}
+
+
 def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
     """Whether what may be shown of this entry to who asked depends on the entry that closed the call."""
     if entry.kind != Kind.DECISION:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from audit.checkpoint import LogKey
-from audit.entry import Opening
+from audit.entry import Opening, StoredEntry
 from audit.merkle import leaf_hash
+from audit.reader import Glance
 from audit.receipt import Receipt
 from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.exchange.entry_filter import conditions
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import AgencyId, Purpose, Restriction, Role
 from homeward.audit.v1 import log_pb2
@@ -223,11 +225,33 @@ async def test_no_filter_tells_what_an_entry_does_not(world: World) -> None:
         {"reason": "REFUSED_BY_SOURCE"},
         {"decision": log_pb2.DECISION_ALLOW, "kinds": [Kind.DECISION]},
         {"side": log_pb2.AGENCY_SIDE_HOLDER},
+        {"outcome": "ANSWERED", "kinds": [Kind.DECISION]},
+        {"outcome": "NO_DISCLOSABLE_RECORD", "kinds": [Kind.DECISION]},
+        {"basis": "STATUTE"},
+        {"role": "CWA.case_worker", "reason": "RECORD_SENSITIVE"},
     ):
         assert await read(world, officer(LA), **wanted) == []
     assert len(await read(world, officer(SF), counterpart_agency=LA)) == 6 + 2
     (sealed, _, _) = await read(world, officer(SF), reason="RECORD_SEALED")
     assert sealed["requester"] == LA.encode()
+
+
+async def test_a_search_does_the_same_work_for_everything_an_answer_hid(world: World) -> None:
+    await negatives(world)
+    asked = [leaf for leaf in await world.leaves() if leaf.kind == Kind.DECISION and leaf.entry.requester == LA]
+    records = [leaf for leaf in asked if leaf.op["outcome"] != "NO_ACTIVE_FLAG_FOUND"]
+    assert {leaf.op.get("reason") for leaf in records} > {"RECORD_SEALED", "NO_MATCH", None}
+    for words in ({"reason": "RECORD_SEALED"}, {"decision": log_pb2.DECISION_ALLOW}, {"outcome": "ANSWERED"}):
+        could = conditions(EntryFilter(**words)).promising(world.class_keys, reader=LA)  # type: ignore[arg-type]
+        worked = [could(glance(leaf.entry)) for leaf in records]
+        assert worked == [True] * len(records)
+    # The control: to the owner, who may see the reason, the search passes over what has another one.
+    could = conditions(EntryFilter(reason="RECORD_SEALED")).promising(world.class_keys, reader=SF)
+    assert sum(could(glance(leaf.entry)) for leaf in records) == 1
+
+
+def glance(entry: StoredEntry) -> Glance:
+    return Glance(entry.requester, entry.kind, entry.nonce, entry.boxes[0], entry.boxes[1])
 
 
 async def test_a_permit_the_caller_learned_of_is_open_to_it(world: World) -> None:
