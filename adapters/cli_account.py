@@ -25,7 +25,6 @@ from audit.paper import write_pdf
 from audit.reconcile import Confirmation, Day, Release, reconcile
 from gateway.protocol.log_kinds import Kind
 from homeward.audit.v1 import log_pb2
-from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.exchange_pb2 import RECEIPT_FINDING_OPENED, ReceiptFinding
 
@@ -63,7 +62,7 @@ def account(
         found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
     if is_sealed(found.entries):
         raise _sealed(place)
-    own = _own_agency(place)
+    own = place.agency()
     today = datetime.now(zone).date()
     kept, held = left_out(disclosures_of(found.entries, agency=own, zone=zone), rules, today)
     made = Account(own, _start(asking.filter, zone), today, lines(kept), _source(found))
@@ -91,7 +90,7 @@ def reconcile_(
 
     A county sees its own receipts alone; the state's reviewers see both.
     """
-    zone, own = read_file(place.directory / FILE_NAME).tzinfo, agency_ or _own_agency(place)
+    zone, own = read_file(place.directory / FILE_NAME).tzinfo, agency_ or place.agency()
     days: list[Day] = []
     with evidence_failures(place):
         for requester, holder in ((own, counterpart), (counterpart, own)):
@@ -168,11 +167,6 @@ def _sealed(place: Place) -> CommandFailure:
         fix="answer the youth or counsel as the sealing order says; keep a note that the request was made",
         exit_code=ExitCode.DENIED,
     )
-
-
-def _own_agency(place: Place) -> str:
-    path = "/homeward.county.v1.StatusService/GetStatus"
-    return place.endpoint(None).call(path, GetStatusRequest(), GetStatusResponse).agency
 
 
 def _start(asked: log_pb2.EntryFilter, zone: tzinfo) -> date | None:

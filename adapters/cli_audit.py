@@ -83,9 +83,8 @@ def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
     answered. Your adapter's proofs are checked again here.
     """
     with evidence_failures(place):
-        found = fetch(
-            place.endpoint(token_file), Wanted(log_pb2.EntryFilter(), role, with_proofs=True), limit=EVERYTHING
-        )
+        own = log_pb2.EntryFilter(agency=place.agency())
+        found = fetch(place.endpoint(token_file), Wanted(own, role, with_proofs=True), limit=EVERYTHING)
         count = check_complete(found)
     if as_json:
         click.echo(json.dumps({"ok": True, "count": count, "checkpoint": found.checkpoint}))

@@ -53,6 +53,8 @@ def bundle(
     wanted = Wanted(read_filter(given), role, local_id, youth, with_proofs=True)
     if complete and (wanted.filter != EntryFilter() or local_id or youth is not None):
         raise click.UsageError("--complete takes everything; it goes with no condition")
+    if complete:
+        wanted.filter.agency = place.agency()
     witnesses = given["witness_policy"].read() if given["witness_policy"] else ""
     with evidence_failures(place):
         found = fetch(place.endpoint(token_file), wanted, limit=EVERYTHING if complete else limit)

@@ -15,6 +15,7 @@ import click
 from adapters.config import FILE_NAME, AdapterConfig, read_config, unreadable
 from adapters.local.client import Endpoint, endpoint
 from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure, ExitCode
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -49,6 +50,11 @@ class Place:
                 exit_code=ExitCode.USAGE,
             )
         return endpoint(config.state_directory(file), address, token_file)
+
+    def agency(self) -> str:
+        """The agency that the adapter there speaks for. Raises `CommandFailure`."""
+        path = "/homeward.county.v1.StatusService/GetStatus"
+        return self.endpoint(None).call(path, GetStatusRequest(), GetStatusResponse).agency
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
