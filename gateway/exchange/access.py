@@ -43,7 +43,7 @@ _BATCH: Final = 200
 _CLOSING_BATCH: Final = 100
 _MOST_CLOSING: Final = 400
 _LONGEST_STRETCH: Final = 2_000
-_MOST_EXAMINED: Final = 4_000
+_MOST_EXAMINED: Final = 2_500
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
 
