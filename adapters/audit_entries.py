@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.local.client import Endpoint
-from audit.checkpoint import Checkpoint, LogKey, parse_vkey
+from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint, parse_vkey
 from audit.continuity import Continuity, Numbered, numbered
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
@@ -39,6 +39,8 @@ class Wanted:
     local_id: str = field(default="", repr=False)
     youth: county_pb2.YouthIdentity | None = field(default=None, repr=False)
     with_proofs: bool = False
+    anchor: str = ""
+    """A checkpoint from elsewhere, signed note: what is read must continue the log that it signs. Needs proofs."""
     is_fixed: bool = False
     """Whether nothing counts that is written after the first page was read, so that all pages are of one state."""
 
@@ -80,6 +82,8 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
         last, end = page, end or page.reading.index
         entries += page.entries
         if wanted.with_proofs:
+            if wanted.anchor and not states:
+                states.append(State(wanted.anchor, parse_checkpoint(wanted.anchor, parse_vkey(page.log_key)), ()))
             state = _state(page, states[-1] if states else None)
             states += [state] if not states or state.note != states[-1].note else []
             proofs += [_proved(entry.proof, parse_vkey(page.log_key)) for entry in page.entries]
@@ -141,6 +145,8 @@ def _pages(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Iterator[access
     )
     if wanted.youth is not None:
         request.youth.CopyFrom(wanted.youth)
+    if wanted.anchor:
+        request.consistent_size = size_in(wanted.anchor)
     read = 0
     while True:
         page = endpoint.call(_METHOD, request, access_pb2.ListAccessesResponse)
@@ -153,6 +159,14 @@ def _pages(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Iterator[access
             request.consistent_size = receipt_of(page.reading).verify(parse_vkey(page.log_key)).size
         if not page.next_page_token or read >= limit:
             return
+
+
+def size_in(note: str) -> int:
+    """The size that a checkpoint states, unverified. Raises `EvidenceError` for what is no checkpoint."""
+    lines = note.split("\n")
+    if len(lines) < 4 or not lines[1].isdecimal() or not 0 < int(lines[1]) < 1 << 63:
+        raise EvidenceError(EvidenceReason.FORMAT, "the checkpoint from elsewhere is not one, or is of an empty log")
+    return int(lines[1])
 
 
 def _state(page: access_pb2.ListAccessesResponse, before: State | None) -> State:

@@ -28,6 +28,11 @@ _WITNESSES = click.option(
     type=click.File("r", encoding="utf-8"),
     help="C2SP tlog-policy: whose cosignatures whoever checks the bundle must find.",
 )
+_CHECKPOINT = click.option(
+    "--checkpoint",
+    type=click.File("r", encoding="utf-8"),
+    help="Published checkpoint with its cosignatures; the bundle then shows that the log continues it.",
+)
 
 
 @click.command()
@@ -41,6 +46,7 @@ _WITNESSES = click.option(
 )
 @_OUT
 @_WITNESSES
+@_CHECKPOINT
 @ROLE
 @place_options
 @TOKEN_FILE
@@ -50,7 +56,8 @@ def bundle(
 ) -> None:
     """Write entries, proofs, checkpoints, rules and two verifiers into one zip file that stands alone."""
     local_id, youth = read_youth(given)
-    wanted = Wanted(read_filter(given), role, local_id, youth, with_proofs=True)
+    anchor = given["checkpoint"].read() if given["checkpoint"] else ""
+    wanted = Wanted(read_filter(given), role, local_id, youth, with_proofs=True, anchor=anchor)
     if complete and (wanted.filter != EntryFilter() or local_id or youth is not None):
         raise click.UsageError("--complete takes everything; it goes with no condition")
     if complete:

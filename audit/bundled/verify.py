@@ -5,9 +5,7 @@
     python3 verify.py bundle.zip [--log-key FILE] [--show]
 
 Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken, 2 it
-could not be tried.
-
-Written without any code of the log it checks. In this order, stopping at the first thing that does not hold:
+could not be tried. In this order, stopping at the first thing that does not hold:
 
 1. every file is the one that SHA256SUMS lists, and there is no other
 2. each checkpoint is signed by the log; cosignatures count where witness-policy.txt names their keys
@@ -15,15 +13,13 @@ Written without any code of the log it checks. In this order, stopping at the fi
 4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
 5. where the bundle says that it is complete: the agency's own numbers have no gap
 
-A closed field is no damage. The log keeps for every entry sixteen digests of which a reader can open only those meant
-for it; the proof covers all sixteen.
+A closed field is no damage: of an entry's sixteen digests a reader can open those meant for it; all are proved.
 """
 
 import argparse
 import base64
 import hashlib
 import json
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -38,10 +34,8 @@ except ImportError:
     print("This needs the package cryptography:  pip install cryptography\nOr open verify.html in a browser.")
     raise SystemExit(2) from None
 
-FORMAT = "homeward/evidence-bundle/v1"
-LABEL = b"homeward/audit/v1"
-SLOTS, DIGEST, FIELDS = 16, 32, 15
-LARGEST = 1 << 30
+FORMAT, LABEL = "homeward/evidence-bundle/v1", b"homeward/audit/v1"
+SLOTS, DIGEST, FIELDS, LARGEST = 16, 32, 15, 1 << 30
 TEXTS = ("manifest.json", "log.vkey", "entries.jsonl", "proofs.jsonl", "checkpoints.json")
 
 
@@ -50,7 +44,7 @@ class Broken(Exception):
 
 
 class Unusable(Exception):
-    """This is no bundle, or it cannot be read."""
+    """No bundle, or unreadable."""
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:
@@ -93,16 +87,13 @@ def check_sums(files: dict[str, bytes]) -> int:
 
 
 def text_of(files: dict[str, bytes], name: str) -> str:
-    """A file as text."""
     try:
         return files[name].decode("utf-8")
     except UnicodeDecodeError:
         raise Broken(f"the file {name} is not text") from None
 
 
-def decoded(text: object, length: int = -1) -> bytes:
-    if not isinstance(text, str):
-        raise Broken("a value that should be base64 is none")
+def decoded(text: str, length: int = -1) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError:
@@ -168,8 +159,8 @@ def cosigned_by(note: str, witnesses: dict[str, Key]) -> set[str]:
     for known, key in witnesses.items():
         for name, raw in lines:
             if key.kind == 4 and name == key.name and raw[:4] == key.id and len(raw) == 4 + 8 + 64:
-                (time,) = struct.unpack(">Q", raw[4:12])
-                if key.holds(raw[12:], f"cosignature/v1\ntime {time}\n{text}".encode()):
+                message = f"cosignature/v1\ntime {int.from_bytes(raw[4:12], 'big')}\n{text}"
+                if key.holds(raw[12:], message.encode()):
                     found.add(known)
     return found
 
@@ -199,6 +190,17 @@ def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str
         return quorum in present
     least, members = groups[quorum]
     return sum(is_met(member, present, groups) for member in members) >= least
+
+
+def check_witnesses(policy: str, notes: list[str], states: list[tuple[int, bytes]]) -> str:
+    """The newest checkpoint that enough witnesses cosigned, in words."""
+    witnesses, groups, quorum = read_policy(policy)
+    for place in range(len(notes) - 1, -1, -1):
+        present = cosigned_by(notes[place], witnesses)
+        if is_met(quorum, present, groups):
+            seen = f"{len(present)} of {len(witnesses)} witnesses, as the policy asks"
+            return f"ok    the log's first {states[place][0]} entries are cosigned by {seen}"
+    raise Broken("no checkpoint has the cosignatures that the policy asks for")
 
 
 def hashed(*parts: bytes) -> bytes:
@@ -341,11 +343,8 @@ def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) ->
     states = [open_checkpoint(state["note"], key) for state in kept]
     said.append(f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries")
     if "witness-policy.txt" in files:
-        witnesses, groups, quorum = read_policy(text_of(files, "witness-policy.txt"))
-        present = cosigned_by(kept[-1]["note"], witnesses)
-        if not is_met(quorum, present, groups):
-            raise Broken(f"the newest checkpoint has {len(present)} cosignatures, fewer than the policy asks for")
-        said.append(f"ok    cosigned by {len(present)} of {len(witnesses)} witnesses, as the policy asks")
+        policy, texts = text_of(files, "witness-policy.txt"), [state["note"] for state in kept]
+        said.append(check_witnesses(policy, texts, states))
     for place in range(1, len(states)):
         path = [decoded(each, DIGEST) for each in kept[place]["consistency"]]
         check_consistency(states[place - 1], states[place], path)
@@ -371,7 +370,6 @@ def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]
 
 
 def main() -> int:
-    """Runs the command; its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--log-key", type=Path)

@@ -39,7 +39,7 @@ def test_a_whole_bundle_is_verified_with_every_check_told(page: tuple[Chromium, 
     assert check(page, bundle(cosignatures=2, threshold=2)).startswith("VERIFIED")
     told = browser.run("return document.getElementById('checks').innerText")
     assert "the agency’s numbers 1 to 7 have no gap" in told
-    assert "cosigned by 2 of 3 witnesses" in told
+    assert "first 7 entries are cosigned by 2 of 3 witnesses" in told
     assert "by design, not damage" in told
     rows = browser.run("return document.getElementById('entries').innerText")
     assert "decision: DENY" in rows

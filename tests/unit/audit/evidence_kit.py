@@ -98,14 +98,15 @@ def evidence(*, complete: bool = True, cosignatures: int = 0, threshold: int = 0
     """Everything that concerns the agency, read on two pages."""
     indexes = range(0, NEWEST, 2)
     consistency = merkle.assemble(merkle.consistency_plan(EARLIER, NEWEST), grown(NEWEST)[0])
-    newest = cosigned(note(NEWEST), by=cosignatures)
+    # What witnesses have seen lags behind the log.
+    earlier = cosigned(note(EARLIER), by=cosignatures)
     entries = []
     for index in indexes:
         proof = receipt(index, EARLIER if index < EARLIER else NEWEST)
         entries.append(Proved(proof, f"Entry {index} in words."))
     return Evidence(
         log_key=SIGNER.public,
-        states=(Signed(note(EARLIER)), Signed(newest, consistency)),
+        states=(Signed(earlier), Signed(note(NEWEST), consistency)),
         entries=tuple(entries),
         asked=("everything",),
         complete=complete,
@@ -268,7 +269,7 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
     "too few cosignatures": (
         changed(lambda files: files.update({"witness-policy.txt": witness_policy(3).encode()}),
                 data=bundle(cosignatures=2, threshold=2)),
-        "fewer than the policy asks for",
+        "no checkpoint has the cosignatures that the policy asks for",
     ),
     "text that is no JSON": (
         changed(lambda files: files.update({"entries.jsonl": b"{"})),

@@ -51,7 +51,7 @@ def test_a_selection_says_that_it_is_one(tmp_path: Path) -> None:
 def test_cosignatures_count_where_a_policy_names_them(tmp_path: Path) -> None:
     status, said = verify(bundle(cosignatures=2, threshold=2), tmp_path)
     assert status == 0
-    assert "cosigned by 2 of 3 witnesses" in said
+    assert "the log's first 7 entries are cosigned by 2 of 3 witnesses" in said
 
 
 def test_a_key_from_elsewhere_is_compared(tmp_path: Path) -> None:

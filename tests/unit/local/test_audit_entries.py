@@ -15,7 +15,7 @@ from audit.receipt import Receipt
 from audit.sample import IMPERSONAL
 from homeward.audit.v1 import log_pb2
 from homeward.county.v1 import access_pb2
-from tests.unit.audit.evidence_kit import EARLIER, NEWEST, SIGNER, grown, receipt
+from tests.unit.audit.evidence_kit import EARLIER, NEWEST, SIGNER, cosigned, grown, note, receipt, witness_policy
 
 
 def message(proof: Receipt) -> log_pb2.Receipt:
@@ -38,6 +38,8 @@ class TwoPages:
     consistency: Sequence[bytes] = field(
         default_factory=lambda: merkle.assemble(merkle.consistency_plan(EARLIER, NEWEST), grown(NEWEST)[0])
     )
+    anchored: Sequence[bytes] = ()
+    """What proves the first page's state to one who holds an earlier checkpoint."""
     asked: list[access_pb2.ListAccessesRequest] = field(default_factory=list)
 
     def call(self, path: str, request: access_pb2.ListAccessesRequest, response: object) -> Any:
@@ -53,7 +55,7 @@ class TwoPages:
             checkpoint=receipt(0, size).checkpoint,
             reading=message(receipt(12 if is_last else 6, size)),
             log_key=SIGNER.public.vkey(),
-            consistency_hashes=self.consistency if request.consistent_size else (),
+            consistency_hashes=self.consistency if is_last else self.anchored,
         )
 
 
@@ -86,6 +88,27 @@ def test_a_page_of_another_history_or_with_a_gap_is_refused(change: dict[str, An
     with pytest.raises(EvidenceError) as refused:
         check_complete(fetched(TwoPages(**change)))
     assert refused.value.reason is reason
+
+
+def test_what_is_read_continues_the_checkpoint_that_witnesses_cosigned() -> None:
+    anchor = cosigned(note(3), by=2)
+    pages = TwoPages(anchored=merkle.assemble(merkle.consistency_plan(3, EARLIER), grown(EARLIER)[0]))
+    found = fetched(pages, anchor=anchor)
+    assert pages.asked[0].consistent_size == 3
+    assert [state.checkpoint.size for state in found.states] == [3, EARLIER, NEWEST]
+    assert found.states[0].note == anchor
+    make_bundle(whole_evidence(found, ["everything"], witness_policy=witness_policy(2)))
+
+
+@pytest.mark.parametrize("anchor", [SIGNER.sign(3, bytes(32)), SIGNER.sign(99, bytes(32)), "x", ""])
+def test_a_log_that_does_not_continue_it_is_refused(anchor: str) -> None:
+    anchored = merkle.assemble(merkle.consistency_plan(3, EARLIER), grown(EARLIER)[0])
+    if not anchor:
+        # The control: without one nothing is compared.
+        assert len(fetched(TwoPages(anchored=anchored)).states) == 2
+        return
+    with pytest.raises(EvidenceError):
+        fetched(TwoPages(anchored=anchored), anchor=anchor)
 
 
 def test_a_population_does_not_grow_while_it_is_read() -> None:
