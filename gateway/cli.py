@@ -30,6 +30,7 @@ from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
+from gateway.replay_cli import replay
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.state import State
 from gateway.wiring import run, utc_now
@@ -203,6 +204,9 @@ def serve(directory: Path) -> None:
         sys.exit(run(directory))
     except BROKEN as exc:
         raise broken(state, exc) from exc
+
+
+gateway.add_command(replay)
 
 
 def _state(directory: Path) -> State:

@@ -335,7 +335,7 @@ def _setting(running: Running) -> Setting:
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
         index=SqlIndex(running.lookups, running.at_rest()),
         authorities=SqlAuthorities(running.lookups),
-        projections=SqlProjections(),
+        projections=SqlProjections(running.class_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
         pairwise=running.pairwise(),

@@ -84,7 +84,7 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
         missing=MissingEdge(reading, requester, reporter, alerts, node.store, version),
         placement=PlacementEdge(reading, requester, version),
         authority=AuthorityEdge(reading, registrar, version),
-        access=AccessEdge(reading, Accesses(recorder, node.store), version),
+        access=AccessEdge(reading, Accesses(recorder, node.store, tokens), version),
     )
 
 

@@ -35,7 +35,7 @@ from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, KeptAuthority, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
-from gateway.protocol.decide import Decision, between_pages, decide_request, decide_youth
+from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
@@ -102,7 +102,8 @@ class Exchange:
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
-        asked = Asked(caller, query, kept, found, key, at.policy.digest, request, youth)
+        committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
+        asked = Asked(caller, query, kept, found, key, request, youth, committed)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -185,6 +186,7 @@ class Exchange:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
+        rows += at.projections.committed(asked.committed, asked.youth if asked.candidate is not None else None)
         if asked.facts is not None and claims_emergency(asked.request):
             # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses

@@ -238,6 +238,17 @@ emergency_use = Table(
     Index("emergency_use_by_worker", "agency", "worker"),
 )
 
+# --- decisions ----------------------------------------------------------------------------
+
+decision_input = Table(
+    "decision_input",
+    metadata,
+    # The DECISION leaf whose field `input` is the SHA-256 of what is kept here. Not derived from the log: its body.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    # Sealed (store/inputs); destroying the youth's key ends what can be read here, too.
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 # --- single use ---------------------------------------------------------------------------
 
 spent = Table(

@@ -118,7 +118,7 @@ class World:
             journal=self.journal,
             index=SqlIndex(lookups, at_rest),
             authorities=SqlAuthorities(lookups),
-            projections=SqlProjections(),
+            projections=SqlProjections(self.keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
             pairwise=pairwise,

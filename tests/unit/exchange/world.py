@@ -208,10 +208,12 @@ class World:
         return await self.as_peer(agency, lambda: self.exchange_servicer.RequestRecords(request, None))
 
     async def read_log(
-        self, act: Act, *, wanted: EntryFilter | None = None, page_size: int = 0, after: int = -1
+        self, act: Act, *, wanted: EntryFilter | None = None, page_size: int = 0, after: int = -1, youth: bytes = b""
     ) -> audit_pb.ListEntriesResponse:
-        """One page of the log as this agency sees it."""
-        query = audit_pb.EntryQuery(request_id=os.urandom(16), filter=wanted, page_size=page_size, after_index=after)
+        """One page of the log as this agency sees it; of one youth where a handle is given."""
+        query = audit_pb.EntryQuery(
+            request_id=os.urandom(16), filter=wanted, page_size=page_size, after_index=after, youth_handle=youth
+        )
         request = self.signed(audit_pb.ListEntriesRequest, query, act)
         return await self.as_peer(act.agency, lambda: self.audit.ListEntries(request, None))
 
@@ -342,7 +344,7 @@ class World:
             journal=journal,
             index=index,
             authorities=SqlAuthorities(self.lookups),
-            projections=SqlProjections(),
+            projections=SqlProjections(self.class_keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
             pairwise=pairwise,

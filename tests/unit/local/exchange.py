@@ -30,6 +30,7 @@ from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.decide import Decision, decide_request, decide_youth
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import (
     AuthorityId,
     EvidenceKind,
@@ -285,7 +286,7 @@ class Tokens:
 
     async def __call__(self, people: Sequence[Person]) -> list[TokenSet]:
         self.people += people
-        return [tokens_of(f"name_dob:{each.identity['given_name']}") for each in people]
+        return [tokens_of(*(f"{key}:{each.identity['given_name']}" for key in CORE_KEYS)) for each in people]
 
 
 @dataclass

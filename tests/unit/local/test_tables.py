@@ -235,12 +235,12 @@ def test_an_entry_is_told_with_what_is_open_and_guesses_at_nothing() -> None:
         "worker": b"abc LEA.patrol",
         "decision": b"ALLOW",
         "outcome": b"ANSWERED",
-        "fields": b"FS0,FS1",
+        "fields": b"FS0,FS1 STATUTE",
     }
     assert sentence(said, AT) == (
         "2026-11-24 11:10:00 UTC: a question was decided, by 06077.pd LEA.patrol (worker abc), "
         'for "A youth is in front of me: who is responsible?"; '
-        "allowed; the requester was told ANSWERED; given: FS0, FS1."
+        "allowed; the requester was told ANSWERED; given: FS0, FS1 on the basis STATUTE."
     )
 
 
