@@ -1,7 +1,7 @@
 """Other holders of the token key, as their operators' cards state them.
 
-Decides who is accepted as a holder: a share index, an operator name, a root, a signing key and a share commitment that
-no other holder has. One operator with two shares would have the whole key (TOKENS §6). A holder that changes its
+Decides who is accepted as a holder: a share index and a signing key that no other holder has, a share of the sharing in
+force, and no operator or root with which one operator would have the whole key (TOKENS §6). A holder that changes its
 address or its root is trusted again under the same index, operator and share.
 """
 
@@ -14,17 +14,19 @@ from audit.statement import upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
-from gateway.members.composition import fingerprint, other_holders
+from gateway.members.composition import Exchange, fingerprint, holders_of
 from gateway.members.ledger import Ledger
+from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 _PUT: Final = upsert(tables.holder, "share_index")
-_UNIQUE: Final = ("operator", "ca_fingerprint", "directory_key", "share_commitment")
+_UNIQUE: Final = ("directory_key", "share_commitment")
+_OPERATED: Final = ("operator", "ca_fingerprint")
 
 
-async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> None:
-    """The holder is on record. `own` is the gateway's own entry.
+async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange) -> None:
+    """The holder is on record.
 
     Raises `Conflict` (HOLDER_CONFLICT with the field another holder has), `Invalid`, `Unavailable`.
     """
@@ -45,8 +47,15 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> 
     )
 
     def apply(tx: Tx, index: int) -> None:
-        for other in (own, *other_holders(tx)):
+        known = holders_of(tx, exchange)
+        for other in known:
             _check_apart(holder, other)
+        others = [other for other in known if other.share_index != holder.share_index]
+        _check_operators(holder, others, exchange)
+        if not is_on_sharing(
+            exchange.group, exchange.sharing(), index=holder.share_index, commitment=holder.share_commitment
+        ):
+            raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_commitment: sharing",))
 
     row = (
         holder.share_index,
@@ -60,9 +69,16 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder) -> 
     await ledger.append(Append(entry, rows=((_PUT, row),), apply=apply))
 
 
+def _check_operators(holder: KeyHolder, others: list[KeyHolder], exchange: Exchange) -> None:
+    if exchange.demo or not sole_operators((holder, *others), exchange.sharing().threshold):
+        return
+    shared = [name for name in _OPERATED if any(getattr(holder, name) == getattr(other, name) for other in others)]
+    raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=tuple(f"{name}: unique" for name in shared))
+
+
 def _check_apart(holder: KeyHolder, other: KeyHolder) -> None:
     same_index = holder.share_index == other.share_index
-    if same_index and (holder.operator, holder.share_commitment) != (other.operator, other.share_commitment):
+    if same_index and holder.operator != other.operator:
         raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_index: unique",))
     if not same_index:
         shared = [name for name in _UNIQUE if getattr(holder, name) == getattr(other, name)]

@@ -37,7 +37,7 @@ from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.enrollment_pb2 import EnrollResponse, Invitation
 from homeward.gateway.v1.enrollment_pb2_grpc import EnrollmentServiceStub
 from homeward.gateway.v1.token_pb2 import EvaluateRequest
-from tests.unit.members.batches import batch, blinded, check_proof
+from tests.unit.members.batches import batch, check_proof, record
 from tests.unit.members.world import Clock, County
 
 AGENCY = AgencyId("06037.cwa")
@@ -159,7 +159,7 @@ async def test_a_county_joins_is_admitted_and_has_tokens_evaluated_by_two_proces
     fingerprint = root_fingerprint(joined.county.root.public_bytes).hex()
     await asyncio.to_thread(homeward, "custodian", "admit", processes.custodian, "06037", "--root", fingerprint)
     view = await directory_of(joined)
-    _, elements = blinded([b"one", b"two"])
+    elements = record()
     request = EvaluateRequest(envelope=batch(joined.county, elements))
     for holder in view.holders:
         root = x509.load_der_x509_certificate(holder.ca_certificate).public_bytes(Encoding.PEM)

@@ -279,12 +279,14 @@ class FakeGateway:
 
 @dataclass
 class Tokens:
-    """Makes tokens of a person without holders; counts how often it was asked."""
+    """Makes tokens of a person without holders; counts how often it was asked, and by whom."""
 
     people: list[Person] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
 
-    async def __call__(self, people: Sequence[Person]) -> list[TokenSet]:
+    async def __call__(self, people: Sequence[Person], worker: str) -> list[TokenSet]:
         self.people += people
+        self.workers.append(worker)
         return [tokens_of(f"name_dob:{each.identity['given_name']}") for each in people]
 
 
