@@ -142,7 +142,6 @@ def status(directory: Path, as_json: bool) -> None:
             "admitted_counties": list(reply.admitted_counties),
             "waiting_counties": waiting,
         }
-        # A number in JSON stays a number; the library writes 64-bit ones as text.
         click.echo(
             json.dumps({"ok": True, **holder_fields(held), **fields, "directory_version": reply.directory_version})
         )

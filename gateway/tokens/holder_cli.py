@@ -78,8 +78,20 @@ def add_holder_commands(group: click.Group, kind: str, *, declare: Declare, ask:
 
 
 def holder_fields(status: GetHolderStatusResponse) -> dict[str, object]:
-    """The share and its budgets as JSON values."""
-    return MessageToDict(status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    """The share and its budgets as JSON values; every number is a number."""
+    fields = MessageToDict(status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    accounts = [
+        {
+            "agency": use.agency,
+            "account": use.account,
+            "records": use.record_count,
+            "elements": use.element_count,
+            "limit": use.limit,
+            "alarm_percent": use.alarm_percent,
+        }
+        for use in status.accounts
+    ]
+    return {**fields, "directory_version": status.directory_version, "accounts": accounts}
 
 
 def holder_lines(status: GetHolderStatusResponse) -> Iterator[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from audit.entry import FieldClass, open_class
+from audit.reader import Selection
 from gateway.cards import GatewayCard, read_card
 from gateway.config import load_custodian
 from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid
@@ -16,6 +18,7 @@ from gateway.protocol.directory import certify, sign_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.state import State
+from gateway.tokens.ceremony import deal
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.founding import OperatorRefused, found_custodian
 from gateway.tokens.share_file import DealtShare
@@ -215,6 +218,32 @@ def _move(message: Directory) -> None:
     message.trust_domain = "other.example"
 
 
+def _demonstrate(message: Directory) -> None:
+    message.demo = True
+
+
+def _reshare(message: Directory) -> None:
+    other = deal(SUITE.group, threshold=2, holders=2, random_bytes=os.urandom)
+    del message.sharing.commitments[:]
+    message.sharing.commitments.extend(other.commitments)
+
+
+def _next_generation(message: Directory) -> None:
+    message.sharing.generation += 1
+
+
+def _unshare(message: Directory) -> None:
+    message.ClearField("sharing")
+
+
+def _slip_in(message: Directory) -> None:
+    message.holders[0].share_commitment = SUITE.group.multiply_base(b"\x07" + bytes(31))
+
+
+def _one_root(message: Directory) -> None:
+    message.holders[0].ca_certificate = message.holders[1].ca_certificate
+
+
 def _lower(message: Directory) -> None:
     message.version -= 1
     message.create_time.seconds += 1
@@ -227,6 +256,12 @@ def _lower(message: Directory) -> None:
         (_double, "operator"),
         (_drop_gateway, "gateway_entry"),
         (_move, "exchange"),
+        (_demonstrate, "demo"),
+        (_reshare, "sharing"),
+        (_next_generation, "sharing"),
+        (_unshare, "sharing"),
+        (_slip_in, "share_commitment"),
+        (_one_root, "operator"),
         (_lower, "version"),
     ],
 )
@@ -245,6 +280,19 @@ async def test_two_contents_never_get_one_version(world: World, county: County) 
         message.counties[0].hotline = "+15555550199"
 
     assert await refused_rule(world, redirected(world, other)) == "version"
+
+
+async def test_both_holders_list_the_commitments_of_the_token_key_in_their_logs(world: World, county: County) -> None:
+    commitments = b"".join(world.dealing.commitments)
+    keys = State(world.directory / "cu", "custodian").read_class_keys()
+    signed = [world.leaf(index) for index, kind in enumerate(world.kinds()) if kind == "directory.signed"]
+    for entry in world.custodian.ledger.reader.entries(Selection()):
+        opened = {opening.name: opening.value for opening in open_class(entry, FieldClass.OP, keys.op)}
+        signed += [opened] if entry.kind == "directory.signed" else []
+    assert len(signed) >= 3
+    for leaf in signed:
+        stated = (leaf["epoch"], leaf["generation"], leaf["threshold"], leaf["commitments"])
+        assert stated == (b"e1", b"1", b"2", commitments)
 
 
 async def test_a_directory_another_key_signed_is_refused(world: World, county: County) -> None:
