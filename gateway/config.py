@@ -51,7 +51,8 @@ class Budgets(StrictModel):
     """How many records a holder of the token key evaluates for an agency, and when it raises an alarm.
 
     Daily limits are what makes a roster attack slow: half a million names take almost seven years at 200 a day
-    (SECURITY §2). A holder counts by itself; the lower of two holders' budgets decides. Days are UTC.
+    (SECURITY §2). A holder counts by itself: where `t` of `n` make a token, an agency that picks its holders gets `n/t`
+    times these figures. Days are UTC.
     """
 
     lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200

@@ -36,7 +36,7 @@ _PUBLIC_MODE = 0o644
 @click.option(
     "--threshold", type=click.IntRange(2, MAX_THRESHOLD), default=2, show_default=True, help="Holders needed."
 )
-@click.option("--holders", type=click.IntRange(2, MAX_HOLDERS), default=2, show_default=True, help="Shares made.")
+@click.option("--holders", type=click.IntRange(2, MAX_HOLDERS), default=3, show_default=True, help="Shares made.")
 @click.option("--epoch", default="e1", show_default=True, help="Name of the epoch of this key.")
 @click.option("--refresh", type=FILE, help=f"The {PUBLIC_FILE} in force: deal its shares anew instead of a new key.")
 @click.option("--present", multiple=True, metavar="NAME", help="Who takes part, for the transcript; may be repeated.")
