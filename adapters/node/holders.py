@@ -24,6 +24,7 @@ from adapters.node.rpcs import EVALUATE, Caller, CallFailed, CallFault
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import wrap
+from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.signing import SigningKey
 from homeward.gateway.v1 import envelope_pb2
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest, EvaluateResponse, EvaluationUse
@@ -35,7 +36,6 @@ PATIENCE_SECONDS: Final = 0.5
 REST: Final = timedelta(seconds=30)
 """How long a holder that failed is asked last."""
 PROOF_INVALID: Final = "PROOF_INVALID"
-WORKER_LENGTH: Final = 16
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -164,7 +164,7 @@ def holder_pseudonym(key: bytes, worker: str, at: datetime) -> bytes:
     `key` is the county's commitment key, `worker` the pseudonym that assertions use; empty for the adapter itself.
     """
     text = f"{at.toordinal()}\0{worker}".encode()
-    return hmac.digest(key, b"homeward/holder-worker/v1\0" + text, "sha256")[:WORKER_LENGTH]
+    return hmac.digest(key, b"homeward/holder-worker/v1\0" + text, "sha256")[:OPAQUE_LENGTH]
 
 
 def token_message(tokens: TokenSet) -> envelope_pb2.TokenSet:

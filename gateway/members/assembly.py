@@ -48,7 +48,6 @@ class Members:
 
     ledger: Ledger
     store: SqliteStore
-    shares: Shares
     denied: DenyList
     office: DirectoryOffice
     enrollment: Enrollment
@@ -146,7 +145,6 @@ async def open_members(
     return Members(
         ledger=ledger,
         store=store,
-        shares=keys.shares,
         denied=denied,
         office=office,
         enrollment=Enrollment(

@@ -16,10 +16,9 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.config import Budgets
-from gateway.protocol.names import AgencyId
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, BlindedBatch
 
-WORKER_LENGTH: Final = 16
 FULL: Final = 100
 """Percent."""
 
@@ -72,7 +71,7 @@ def is_whole(batch: BlindedBatch, budgets: Budgets) -> bool:
 
 def names_worker(batch: BlindedBatch) -> bool:
     """Whether a worker is named where one must be, and nowhere else."""
-    return len(batch.worker) == (WORKER_LENGTH if batch.use == EVALUATION_USE_LOOKUP else 0)
+    return len(batch.worker) == (OPAQUE_LENGTH if batch.use == EVALUATION_USE_LOOKUP else 0)
 
 
 def lines(batch: BlindedBatch, payer: Payer, budgets: Budgets) -> tuple[tuple[Line, ...], ...]:

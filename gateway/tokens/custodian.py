@@ -101,16 +101,8 @@ async def open_custodian(
         on_stop=on_stop,
     )
     ledger = Ledger(log, Reader(store))
-    custody = Custody(
-        trust_domain=config.trust_domain,
-        epoch=shares.in_force().epoch,
-        gateway_key=bytes.fromhex(gateway.directory_key),
-        own=_own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index),
-        shares=shares,
-        group=group,
-        demo=config.demo,
-    )
-    countersigning = Countersigning(ledger, key, custody)
+    own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
+    countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
     evaluator = Evaluator(
         ledger,
@@ -241,6 +233,20 @@ def _is_suspended(countersigning: Countersigning, name: str) -> bool:
     except NameSyntaxError:
         return False
     return member is not None and member.suspended
+
+
+def _custody(
+    config: CustodianConfig, gateway: GatewayCard, own: KeyHolder, shares: Shares, group: Ristretto
+) -> Custody:
+    return Custody(
+        trust_domain=config.trust_domain,
+        epoch=shares.in_force().epoch,
+        gateway_key=bytes.fromhex(gateway.directory_key),
+        own=own,
+        shares=shares,
+        group=group,
+        demo=config.demo,
+    )
 
 
 def _own_entry(config: CustodianConfig, root: x509.Certificate, key: SigningKey, share_index: int) -> KeyHolder:

@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from gateway.acting import BROKEN, broken, failure
 from gateway.protocol.ristretto import load_ristretto
 from gateway.state import State
+from gateway.tokens.founding import renew_card
 from gateway.tokens.shares import RefreshRefused, Shares
 from homeward.failure import ExitCode
 from homeward.gateway.v1.admin_pb2 import DeclareCaseloadRequest, GetHolderStatusResponse
@@ -22,6 +23,7 @@ from homeward.gateway.v1.admin_pb2 import DeclareCaseloadRequest, GetHolderStatu
 DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+CUSTODIAN = "custodian"
 Declare = Callable[[State, DeclareCaseloadRequest], object]
 Ask = Callable[[State], GetHolderStatusResponse]
 
@@ -51,30 +53,39 @@ def add_holder_commands(group: click.Group, kind: str, *, declare: Declare, ask:
     def refresh(directory: Path, add: Path | None, switch: bool, finish: bool, as_json: bool) -> None:
         """Exchange this holder's share for one of the next generation; tokens stay. One step a call."""
         state = State(directory, kind)
-        if [add is not None, switch, finish].count(True) != 1 or (switch and kind != "gateway"):
+        if [add is not None, switch, finish].count(True) != 1 or (switch and kind == CUSTODIAN):
             raise failure(
                 "USAGE-001", "name one step", state, why="--add FILE, --switch (gateway), or --finish",
                 fix="see --help", exit_code=ExitCode.USAGE,
             )  # fmt: skip
-        try:
-            shares = Shares(state, load_ristretto())
-            if add is not None:
-                shares.add(add.read_bytes())
-            elif switch:
-                shares.switch()
-            else:
-                shares.finish(ask(state).directory_generation)
-        except RefreshRefused as exc:
-            raise failure(
-                "SHARE-004", "this step cannot be taken now", state, why=str(exc),
-                fix="see homeward custodian status at every holder", exit_code=ExitCode.DENIED,
-            ) from exc  # fmt: skip
-        except BROKEN as exc:
-            raise broken(state, exc) from exc
+        shares = _take_step(state, ask, add=add, switch=switch)
         held = shares.generations()
         done = {"ok": True, "in_force": shares.in_force().generation, "held": list(held)}
         words = ", ".join(map(str, held))
         click.echo(json.dumps(done) if as_json else f"In force here: generation {done['in_force']}; held: {words}.")
+
+
+def _take_step(state: State, ask: Ask, *, add: Path | None, switch: bool) -> Shares:
+    """The shares after the step. Raises `CommandFailure`."""
+    try:
+        group = load_ristretto()
+        shares = Shares(state, group)
+        if add is not None:
+            shares.add(add.read_bytes())
+        elif switch:
+            shares.switch()
+        else:
+            shares.finish(ask(state).directory_generation)
+            if state.kind == CUSTODIAN:
+                renew_card(state, shares.in_force().public(group))
+    except RefreshRefused as exc:
+        raise failure(
+            "SHARE-004", "this step cannot be taken now", state, why=str(exc),
+            fix="see homeward custodian status at every holder", exit_code=ExitCode.DENIED,
+        ) from exc  # fmt: skip
+    except BROKEN as exc:
+        raise broken(state, exc) from exc
+    return shares
 
 
 def holder_fields(status: GetHolderStatusResponse) -> dict[str, object]:

@@ -12,6 +12,7 @@ the exchange: the directory does, which every holder signs.
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from gateway.protocol.ristretto import Ristretto
@@ -77,7 +78,7 @@ class Shares:
         if not previous.exists():
             write_new(previous, self._state.read_secret(IN_FORCE), mode=PRIVATE_FILE)
         os.replace(following, self._state.secret(IN_FORCE))
-        self._settle()
+        _settle(self._state.secret(IN_FORCE).parent)
         return self.in_force()
 
     def finish(self, generation: int) -> None:
@@ -88,15 +89,7 @@ class Shares:
         elif following.exists() or generation != self.in_force().generation:
             raise RefreshRefused("the directory in force does not name the refreshed sharing yet")
         self._state.secret(PREVIOUS).unlink(missing_ok=True)
-        self._settle()
-
-    def _settle(self) -> None:
-        """The change of names is on disk."""
-        descriptor = os.open(self._state.secret(IN_FORCE).parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _settle(self._state.secret(IN_FORCE).parent)
 
     def _current(self) -> _Held:
         if self._held.stamp != self._stamp():
@@ -113,11 +106,21 @@ class Shares:
         return _Held(stamp, in_force, others)
 
     def _stamp(self) -> _Stamp:
-        return tuple(self._stamp_of(name) for name in (IN_FORCE, NEXT, PREVIOUS))
+        return tuple(_stamp_of(self._state.secret(name)) for name in (IN_FORCE, NEXT, PREVIOUS))
 
-    def _stamp_of(self, name: str) -> tuple[int, int] | None:
-        try:
-            status = self._state.secret(name).stat()
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns
+
+def _stamp_of(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _settle(directory: Path) -> None:
+    """A change of names in the directory is on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

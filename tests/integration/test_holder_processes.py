@@ -208,6 +208,10 @@ async def test_shares_are_refreshed_while_everybody_serves(
     for name, group in (("gw", "gateway"), ("cu2", "custodian"), ("cu3", "custodian")):
         finished = await _run(group, "refresh", exchange.place / name, "--finish")
         assert (finished["in_force"], finished["held"]) == (2, [2])
+    listed = {holder.share_index: holder.share_commitment.hex() for holder in adapter.view.holders}
+    for index in (2, 3):
+        card = json.loads((exchange.custodian(index) / "card.json").read_text())
+        assert (card["share_commitment"], card["operator"]) == (listed[index], NAMES[index - 1])
     with pytest.raises(HolderUnavailable) as caught:
         await late.tokens()
     assert {each.reason for each in caught.value.faults} == {"EPOCH_UNKNOWN"}

@@ -2,8 +2,7 @@
 answers with real receipts, statements and sealed records. A test changes one thing through the hooks: that is how a
 dishonest or broken gateway would answer.
 
-Everybody in here is invented.
-"""
+Everybody in here is invented."""
 
 import hashlib
 import itertools
