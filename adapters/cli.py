@@ -208,6 +208,11 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         f"{source.refused_count} refused, {source.freshness}"
         for source in found.sources
     ]
+    lines += [
+        f"FAIL  holder {name} answered without a proof that holds; ask its operator" for name in found.unproven_holders
+    ]
+    if found.sole_operators:
+        lines.append(f"warn  a demonstration: {', '.join(found.sole_operators)} alone could make tokens")
     return "\n".join(lines)
 
 

@@ -21,12 +21,14 @@ from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
+from adapters.node.holder_alarm import record_unproven, unproven
 from adapters.node.holders import Tokenizer
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
+from adapters.node.quorum import quorum
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
@@ -76,10 +78,11 @@ class Adapter:
         return self.link.status.up and listed and self.tokens_ready()
 
     def tokens_ready(self) -> bool:
-        """Whether directory, policy and pepper are there."""
+        """Whether directory, policy, pepper and enough holders are there."""
         try:
             self.node.policy()
             self.node.pepper.current(self.node.directory())
+            quorum(self.node.tokenizer.suite.group, self.node.directory())
         except NotReady:
             return False
         return True
@@ -99,7 +102,16 @@ class Adapter:
             tokens_ready=self.tokens_ready(),
             witnessed_size=self.witness.size(),
             log_forked=self.witness.fork is not None,
+            unproven_holders=unproven(self.node.store, self.node.now()),
+            sole_operators=self.sole_operators(),
         )
+
+    def sole_operators(self) -> tuple[str, ...]:
+        """Operators who alone make tokens; only in a demonstration."""
+        try:
+            return self.node.directory().sole_operators
+        except NotReady:
+            return ()
 
 
 def build(
@@ -190,6 +202,7 @@ def _node(
         scheme=load_scheme(),
         envelope_key=keyring.envelope,
         caller_of=channels.holder,
+        alarm=lambda operator: record_unproven(store, operator, now()),
         now=now,
         random_bytes=random_bytes,
     )

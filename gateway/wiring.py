@@ -28,6 +28,7 @@ from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import AccessLog
 from gateway.exchange.authorities import AuthorityRecords
+from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
 from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
@@ -41,7 +42,7 @@ from gateway.protocol.ristretto import load_ristretto
 from gateway.publishing.assembly import Publishing, assemble_publishing
 from gateway.publishing.witnessed import WitnessedJournal
 from gateway.rpc.access import AuditServicer
-from gateway.rpc.admin import AdminServicer, serve_admin
+from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
@@ -66,6 +67,7 @@ from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
 from gateway.store.figures import read_index_figures
 from gateway.store.flags import SqlFlags
+from gateway.store.holds import SqlHolds
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
@@ -73,6 +75,7 @@ from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
+from gateway.tokens.holding import check_operators
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.counting import CallRecorder, Figures, OutcomeCounts
@@ -167,6 +170,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
     )
     running = _assemble(state, config, members, policy)
     try:
+        check_operators(members.office.view(), demo=config.demo)
         await _serve(running, stop)
     finally:
         await signers.close()
@@ -237,9 +241,9 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _services(running),
     )
     enrollment = await _serve_enrollment(running, recorder)
-    admin = await serve_admin(
-        running.state.admin_socket, AdminServicer(members.administration, running.publishing.status), recorder=recorder
-    )
+    servicer = AdminServicer(members.administration, running.publishing.status)
+    holder = HolderAdminServicer(members.holding)
+    admin = await serve_admin(running.state.admin_socket, servicer, holder, recorder=recorder)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
@@ -343,8 +347,14 @@ def _setting(running: Running) -> Setting:
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
+        holds=_holds(running),
         slot_seconds=running.config.negative_slot_ms / 1000,
     )
+
+
+def _holds(running: Running) -> Holds:
+    hold = running.config.hold
+    return SqlHolds(running.journal, Suspicion(hold.lookups, hold.misses_percent)) if hold.enabled else Unheld()
 
 
 def _adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:
@@ -367,7 +377,7 @@ async def _until(moment: datetime) -> None:
 
 
 def _announce(running: Running, main: Served, enrollment: Served) -> None:
-    config, policy = running.config, running.policy
+    config, policy, view = running.config, running.policy, running.members.office.view()
     line = {
         "event": "ready",
         "process": "gateway",
@@ -377,6 +387,7 @@ def _announce(running: Running, main: Served, enrollment: Served) -> None:
         "counsel_confirmed": policy.counsel_confirmed,
         "matching_auto": config.matching.auto,
         "demo": config.demo,
+        "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

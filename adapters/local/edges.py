@@ -88,8 +88,8 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
     )
 
 
-def _lookup(node: Node) -> Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]:
-    async def tokens(people: Sequence[Person]) -> Sequence[TokenSet]:
-        return await node.tokens(people, EVALUATION_USE_LOOKUP)
+def _lookup(node: Node) -> Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]:
+    async def tokens(people: Sequence[Person], worker: str) -> Sequence[TokenSet]:
+        return await node.tokens(people, EVALUATION_USE_LOOKUP, worker=worker)
 
     return tokens

@@ -42,6 +42,10 @@ _EVENTS: Final[Mapping[str, str]] = {
     "directory.signed": "the directory was signed",
     "county.admitted": "a county was admitted",
     "pepper.offered": "the pepper of counties was handed on",
+    "caseload.declared": "the size of a caseload was declared",
+    "budget.alarm": "a budget of evaluations is almost or wholly used up",
+    "lookups.held": "look-ups were held, because almost all of them found nobody",
+    "lookups.released": "held look-ups were released by the operator",
 }
 
 

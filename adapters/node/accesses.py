@@ -89,7 +89,7 @@ class Accesses:
 
     recorder: Recorder
     store: Store
-    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+    tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
 
     async def page(
         self,
@@ -109,7 +109,7 @@ class Accesses:
         """
         with county_errors():
             own = self._own(wanted)
-            handle = await self._handle(about)
+            handle = await self._handle(about, entry.act.staff.pseudonym)
 
             async def build() -> Message:
                 return EntryQuery(
@@ -148,13 +148,13 @@ class Accesses:
         found = await sender.gateway.call(rpcs.GET_CONSISTENCY_PROOF, asked, seconds=deadline.left())
         return tuple(found.hashes)
 
-    async def _handle(self, about: About) -> bytes:
+    async def _handle(self, about: About, worker: str) -> bytes:
         """The handle of the youth; empty for anybody. The number and the identity go no further than this adapter."""
         if about.local_id is not None:
             return await asyncio.to_thread(self._handle_of, about.local_id)
         if about.person is None:
             return b""
-        (tokens,) = await self.tokens([about.person])
+        (tokens,) = await self.tokens([about.person], worker)
         return await asyncio.to_thread(self._handle_by, tokens)
 
     def _handle_of(self, local_id: LocalSubjectId) -> bytes:

@@ -41,7 +41,7 @@ from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
-from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.policy.facts import Located, milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
 
@@ -82,7 +82,7 @@ class Exchange:
         """Answer one question, or refuse it; either way leave a durable trace first.
 
         Raises `Conflict` for a request or assertion used before, `Invalid` for a question that cannot be asked,
-        `Unavailable` when the log cannot be written.
+        `Exhausted` while the agency's look-ups are held, `Unavailable` when the log cannot be written.
         """
         self._check(caller, query)
         return await on_what_stands(lambda: self._answer(caller, query))
@@ -181,7 +181,8 @@ class Exchange:
             return asked.decision_leaf(refused[0], policy=at.policy.version)
 
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
-        guard = at.projections.unspent(asked.caller, asked.query)
+        agency = asked.caller.agency
+        guard = both(at.holds.guard(agency), at.projections.unspent(asked.caller, asked.query))
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
@@ -195,7 +196,11 @@ class Exchange:
         alerts = asked.flag_alerts(decision)
         for alert in alerts:
             rows += at.projections.alert(alert)
-        entered = await at.journal.enter(Append(leaf, guard, rows))
+        # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
+        counts = asked.facts is not None and asked.query.page == 1
+        count = at.holds.count(agency, missed=asked.found.located is Located.NONE) if counts else None
+        entered = await at.journal.enter(Append(leaf, guard, rows, count))
+        await at.holds.settle(agency)
         if entered.guarded:
             return entered, refused[0]
         for alert in alerts:

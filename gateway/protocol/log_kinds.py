@@ -39,6 +39,10 @@ class Kind(StrEnum):
     DIRECTORY_SIGNED = "directory.signed"
     COUNTY_ADMITTED = "county.admitted"
     PEPPER_OFFERED = "pepper.offered"
+    CASELOAD_DECLARED = "caseload.declared"
+    BUDGET_ALARM = "budget.alarm"
+    LOOKUPS_HELD = "lookups.held"
+    LOOKUPS_RELEASED = "lookups.released"
 
 
 REFUSAL_REASONS: Final = frozenset(
@@ -81,6 +85,8 @@ REFUSAL_REASONS: Final = frozenset(
         "ID_REUSED",
         "EXPIRED_REFETCH",
         "BUDGET_EXHAUSTED",
+        "LOOKUPS_HELD",
+        "LOOKUPS_NOT_HELD",
         "PROTOCOL_ERROR",
         "LINK_REPLACED",
         "OVERLOADED",

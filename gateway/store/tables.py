@@ -117,6 +117,19 @@ pepper = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
+# --- look-ups (exchange/holds) --------------------------------------------------------------
+
+lookup_window = Table(
+    "lookup_window",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    # One bit for each of the last look-ups, the newest lowest; set where nobody was found.
+    Column("misses", LargeBinary, nullable=False),
+    Column("length", Integer, nullable=False),
+    # Leaf of the hold; 0 while look-ups are not held.
+    Column("hold_index", BigInteger, nullable=False),
+)
+
 # --- the blind index (tokens/) ------------------------------------------------------------
 
 subject = Table(

@@ -2,8 +2,7 @@
 answers with real receipts, statements and sealed records. A test changes one thing through the hooks: that is how a
 dishonest or broken gateway would answer.
 
-Everybody in here is invented.
-"""
+Everybody in here is invented."""
 
 import hashlib
 import itertools
@@ -280,12 +279,14 @@ class FakeGateway:
 
 @dataclass
 class Tokens:
-    """Makes tokens of a person without holders; counts how often it was asked."""
+    """Makes tokens of a person without holders; counts how often it was asked, and by whom."""
 
     people: list[Person] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
 
-    async def __call__(self, people: Sequence[Person]) -> list[TokenSet]:
+    async def __call__(self, people: Sequence[Person], worker: str) -> list[TokenSet]:
         self.people += people
+        self.workers.append(worker)
         return [tokens_of(*(f"{key}:{each.identity['given_name']}" for key in CORE_KEYS)) for each in people]
 
 
