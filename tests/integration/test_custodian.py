@@ -123,7 +123,7 @@ async def refusal(evaluator: Evaluator, envelope: SignedEnvelope, agency: Agency
 
 
 async def test_more_elements_than_the_records_account_for_are_refused(world: World, county: County) -> None:
-    _, elements = blinded([bytes([number]) for number in range(13)])
+    _, elements = blinded([bytes([number]) for number in range(81)])
     assert await refusal(world.gateway.evaluator, batch(county, elements)) == ErrorReason.INVALID_REQUEST
     await world.gateway.evaluator.evaluate(AGENCY, batch(county, elements, record_count=2))
 
