@@ -99,6 +99,13 @@ def _skeleton_month_day(youth: Youth) -> Iterator[bytes]:
             yield encode(*sounds, youth.birth_date[4:])
 
 
+def _name_year(youth: Youth) -> Iterator[bytes]:
+    # A common name takes the whole date: the key is always carried, so that its absence tells nobody the name is common.
+    if youth.birth_date is not None:
+        for pair in youth.pairs:
+            yield encode(*pair, youth.birth_date if pair in youth.common else youth.birth_date[:4])
+
+
 def _ssn4_dob(youth: Youth) -> Iterator[bytes]:
     day = swapped(youth.birth_date)
     if day is not None and youth.last_four is not None:
@@ -160,6 +167,7 @@ BUILDERS: Mapping[str, Builder] = {
     "skeleton_year_month": _skeleton_year_month,
     "skeleton_year_day": _skeleton_year_day,
     "skeleton_month_day": _skeleton_month_day,
+    "name_year": _name_year,
     "ssn4_dob": _ssn4_dob,
     "ssn4_surname": _ssn4_surname,
     "ssn4_given": _ssn4_given,

@@ -1,6 +1,6 @@
 """The match-key scheme as a value: rules for names, dates and numbers, the short forms of given names, and the keys.
 
-Read from `scheme.toml` and `short-forms-es.toml` beside this file, the PyPI package `nicknames`, and the keys that
+Read from `scheme.toml`, `common-names.toml` and `short-forms-es.toml` beside this file, the PyPI package `nicknames`, and the keys that
 `gateway.protocol.matching` holds. Data, so that a county can read it.
 """
 
@@ -51,6 +51,18 @@ class NumberRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CommonNames:
+    """Names that say little: normalized words."""
+
+    given_names: frozenset[str] = field(repr=False)
+    surnames: frozenset[str] = field(repr=False)
+
+    def are_both(self, given: str, surname: str) -> bool:
+        """Whether so many youths bear both that a birth year does not tell them apart."""
+        return given in self.given_names and surname in self.surnames
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """The rules under which two counties make equal values of one youth; the version is part of every keyed input."""
 
@@ -59,6 +71,7 @@ class Scheme:
     names: NameRules
     dates: DateRules
     numbers: NumberRules
+    common: CommonNames = field(repr=False)
     short_forms: ShortForms = field(repr=False)
 
     @property
@@ -82,6 +95,7 @@ def parse_scheme(text: str, version: str, short_forms: ShortForms) -> Scheme:
         names=NameRules(max_characters=names.pop("max_characters"), **_sets(names)),
         dates=DateRules(dates.pop("first_year"), dates.pop("last_year"), **_sets(dates)),
         numbers=NumberRules(**_sets(document["numbers"])),
+        common=CommonNames(**_sets(tomllib.loads(_file("common-names.toml")))),
         short_forms=short_forms,
     )
 

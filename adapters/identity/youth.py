@@ -63,6 +63,8 @@ class Youth:
     address: Address = field(repr=False)
     pairs: tuple[tuple[str, str], ...] = field(repr=False)
     """(given name, surname form): whole surnames of all names first, then their parts."""
+    common: frozenset[tuple[str, str]] = field(repr=False)
+    """Those of `pairs` that too many youths share."""
     givens: tuple[str, ...] = field(repr=False)
     surnames: tuple[str, ...] = field(repr=False)
     """All forms, in the order of `pairs`."""
@@ -107,6 +109,7 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
         last_four=normalize.last_four(identity.get("soc_sec_id"), scheme.numbers),
         address=_address(identity, scheme),
         pairs=pairs,
+        common=frozenset(pair for pair in pairs if scheme.common.are_both(*pair)),
         givens=givens,
         surnames=tuple(dict.fromkeys((*wholes, *parts))),
         nicks={given: _nicks(given, scheme) for given in givens},

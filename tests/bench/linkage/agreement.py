@@ -37,9 +37,7 @@ class Agreement:
         agree, differ = self.agree[:, columns], self.differ[:, columns]
         kept = agree.any(axis=1)
         pairs = tuple(pair for pair, keep in zip(self.pairs, kept, strict=True) if keep)
-        return Agreement(
-            tuple(names), pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records
-        )
+        return Agreement(tuple(names), pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records)
 
 
 def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:

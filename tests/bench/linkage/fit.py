@@ -55,9 +55,7 @@ def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> 
     found = minimize(loss, numpy.zeros(2 * width + 1), jac=True, method="L-BFGS-B", bounds=bounds,
                      options={"maxiter": 3000, "maxfun": 6000})  # fmt: skip
     weights = numpy.round(found.x[:-1] * _BITS / step) * step
-    again = minimize(
-        lambda bias: _only_bias(loss, weights / _BITS, bias), found.x[-1:], jac=True, method="L-BFGS-B"
-    )
+    again = minimize(lambda bias: _only_bias(loss, weights / _BITS, bias), found.x[-1:], jac=True, method="L-BFGS-B")
     return Fitted(
         bias=round(float(again.x[0] * _BITS) / step) * step,
         agree=dict(zip(names, map(float, weights[:width]), strict=True)),
