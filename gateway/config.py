@@ -56,7 +56,7 @@ class Budgets(StrictModel):
 
     lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
     registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
-    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 80
+    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 86
     """Elements one record has in the match-key scheme in use; who sends more for one record hides records in it."""
 
 

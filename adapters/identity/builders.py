@@ -56,8 +56,9 @@ def _nick_skeleton_dob_swap(youth: Youth) -> Iterator[bytes]:
     day = swapped(youth.birth_date)
     if day is not None:
         for given, surname in youth.pairs:
+            sound = skeleton(surname)
             for nick in youth.nicks[given]:
-                yield encode(nick, skeleton(surname), day)
+                yield encode(nick, sound, day)
 
 
 def _surname_edit1_dob(youth: Youth) -> Iterator[bytes]:
@@ -81,6 +82,12 @@ def _given_nick_dob(youth: Youth) -> Iterator[bytes]:
             yield encode(nick, youth.birth_date)
 
 
+def _initial_surname_dob(youth: Youth) -> Iterator[bytes]:
+    if youth.birth_date is not None:
+        for given, surname in youth.pairs:
+            yield encode(given[0], skeleton(surname), youth.birth_date)
+
+
 def _skeleton_year_month(youth: Youth) -> Iterator[bytes]:
     if youth.birth_date is not None:
         for sounds in youth.sounds:
@@ -100,7 +107,7 @@ def _skeleton_month_day(youth: Youth) -> Iterator[bytes]:
 
 
 def _name_year(youth: Youth) -> Iterator[bytes]:
-    # A common name takes the whole date: the key is always carried, so that its absence tells nobody the name is common.
+    # A common name takes the whole date: the key is carried all the same, so that no absence tells who bears one.
     if youth.birth_date is not None:
         for pair in youth.pairs:
             yield encode(*pair, youth.birth_date if pair in youth.common else youth.birth_date[:4])
@@ -164,6 +171,7 @@ BUILDERS: Mapping[str, Builder] = {
     "surname_edit1_dob": _surname_edit1_dob,
     "given_edit1_dob": _given_edit1_dob,
     "given_nick_dob": _given_nick_dob,
+    "initial_surname_dob": _initial_surname_dob,
     "skeleton_year_month": _skeleton_year_month,
     "skeleton_year_day": _skeleton_year_day,
     "skeleton_month_day": _skeleton_month_day,

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from adapters.identity import normalize
-from adapters.identity.builders import BUILDERS, prefixed
+from adapters.identity.builders import prefixed
+from adapters.identity.parts import builder_of
 from adapters.identity.scheme import Scheme, load_scheme
 from adapters.identity.youth import Identity, Youth, youth_of
+from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
 
 PEPPER_LENGTH = 32
 
@@ -32,6 +34,13 @@ def match_keys(
     return keys_of(youth_of(identity, aliases, rules, estimated=estimated), rules)
 
 
+def match_keys_extended(
+    identity: Identity, *, aliases: Sequence[Identity] = (), estimated: bool = False
+) -> list[tuple[str, bytes]]:
+    """`match_keys` under the scheme for counties that trust the addresses in their records."""
+    return match_keys(identity, aliases=aliases, estimated=estimated, scheme=load_scheme(EXTENDED_SCHEME))
+
+
 def keys_of(youth: Youth, scheme: Scheme) -> list[tuple[str, bytes]]:
     """Return the pairs of a youth that is normalized already."""
     if youth.is_nobody:
@@ -39,7 +48,7 @@ def keys_of(youth: Youth, scheme: Scheme) -> list[tuple[str, bytes]]:
     return [
         (rule.name, value)
         for rule in scheme.keys
-        for value in islice(dict.fromkeys(BUILDERS[rule.name](youth)), rule.pad)
+        for value in islice(dict.fromkeys(builder_of(rule.name)(youth)), rule.pad)
     ]
 
 

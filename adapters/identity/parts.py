@@ -6,12 +6,13 @@ an exchange whose counties trust the addresses in their records. A key of which 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 
-from adapters.identity.builders import Builder, encode, one_deletion, swapped
+from adapters.identity.builders import BUILDERS, Builder, encode, one_deletion, swapped
 from adapters.identity.skeleton import skeleton
 from adapters.identity.youth import Youth
 
@@ -30,8 +31,13 @@ def composed(names: Sequence[str]) -> Builder:
     return build
 
 
-def load_composed() -> dict[str, Builder]:
-    """Return the builders of the extended scheme by key name."""
+def builder_of(name: str) -> Builder:
+    """Return what makes the key. Raises `KeyError` for a key nobody wrote."""
+    return BUILDERS.get(name) or _load_composed()[name]
+
+
+@functools.cache
+def _load_composed() -> dict[str, Builder]:
     text = resources.files("adapters.identity").joinpath("extended-keys.toml").read_text(encoding="utf-8")
     return {name: composed(parts) for name, parts in tomllib.loads(text)["parts"].items()}
 
@@ -56,23 +62,23 @@ def _street(youth: Youth) -> tuple[str, ...]:
 
 _PARTS: Mapping[str, Part] = {
     "given": lambda youth: youth.all_nicks,
-    "given_edit": lambda youth: _edited(youth.givens),
+    "givenedit": lambda youth: _edited(youth.givens),
     "initial": lambda youth: tuple(dict.fromkeys(given[0] for given in youth.givens)),
     "surname": lambda youth: youth.surname_sounds,
-    "surname_edit": lambda youth: _edited(youth.surnames),
-    "either_name": lambda youth: tuple(dict.fromkeys((*youth.surname_sounds, *map(skeleton, youth.givens)))),
+    "surnameedit": lambda youth: _edited(youth.surnames),
+    "eithername": lambda youth: tuple(dict.fromkeys((*youth.surname_sounds, *map(skeleton, youth.givens)))),
     "names": lambda youth: tuple("\x1f".join(sounds) for sounds in youth.sounds),
-    "names_anyorder": lambda youth: tuple("\x1f".join(sorted(sounds)) for sounds in youth.sounds),
-    "birth_date": lambda youth: _known(youth.birth_date),
-    "birth_date_swap": lambda youth: _known(swapped(youth.birth_date)),
+    "anyorder": lambda youth: tuple("\x1f".join(sorted(sounds)) for sounds in youth.sounds),
+    "dob": lambda youth: _known(youth.birth_date),
+    "dobswap": lambda youth: _known(swapped(youth.birth_date)),
     "year": lambda youth: _day(youth, 0, 4),
-    "month_day": lambda youth: _day(youth, 4, 8) if youth.exact else (),
+    "monthday": lambda youth: _day(youth, 4, 8) if youth.exact else (),
     "year_month": lambda youth: _day(youth, 0, 6),
     "zip": lambda youth: _known(youth.address.postcode),
     "house": lambda youth: _known(youth.address.house),
     "street": _street,
     "suburb": lambda youth: _known(skeleton(youth.address.suburb)),
     "state": lambda youth: _known(youth.address.state),
-    "last_four": lambda youth: _known(youth.last_four),
-    "last_four_edit": lambda youth: tuple(dict.fromkeys(one_deletion(youth.last_four or "", letters=4))),
+    "ssn4": lambda youth: _known(youth.last_four),
+    "ssn4edit": lambda youth: tuple(dict.fromkeys(one_deletion(youth.last_four or "", letters=4))),
 }

@@ -1,7 +1,7 @@
 """The match-key scheme as a value: rules for names, dates and numbers, the short forms of given names, and the keys.
 
-Read from `scheme.toml`, `common-names.toml` and `short-forms-es.toml` beside this file, the PyPI package `nicknames`, and the keys that
-`gateway.protocol.matching` holds. Data, so that a county can read it.
+Read from `scheme.toml`, `common-names.toml` and `short-forms-es.toml` beside this file, the PyPI package `nicknames`,
+and the keys that `gateway.protocol.matching` holds. Data, so that a county can read it.
 """
 
 from __future__ import annotations

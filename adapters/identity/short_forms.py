@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from nicknames import NickNamer, name_triplets
 
+from adapters.identity.skeleton import skeleton
 from adapters.identity.words import words
 
 
@@ -32,6 +33,15 @@ class ShortForms:
 
     shipped: Mapping[str, tuple[str, ...]] = field(repr=False)
     county: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _sounds: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shorts = {*self.shipped, *self.county}
+        object.__setattr__(self, "_sounds", {short: _distinct_sounds(self.whole_names(short)) for short in shorts})
+
+    def sounds(self, given: str) -> tuple[str, ...]:
+        """Return the skeletons of `whole_names`, each once."""
+        return self._sounds.get(given) or (skeleton(given),)
 
     def whole_names(self, given: str) -> tuple[str, ...]:
         """Return the name itself and every name it may be short for, the likeliest first."""
@@ -84,6 +94,10 @@ def _by_short_form(table: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, .
         for short in short_forms:
             found[_word(short)] += (_word(whole),)
     return dict(found)
+
+
+def _distinct_sounds(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(skeleton, names)))
 
 
 def _word(name: str) -> str:

@@ -71,26 +71,17 @@ class Youth:
     nicks: Mapping[str, tuple[str, ...]] = field(repr=False)
     """By given name: the skeletons of the name itself and of the names it may be short for, at most `NICK_VALUES`."""
 
+    all_nicks: tuple[str, ...] = field(repr=False)
+    """Nickname skeletons of all given names; each name's own first."""
+    sounds: tuple[tuple[str, str], ...] = field(repr=False)
+    """Skeletons of `pairs`."""
+    surname_sounds: tuple[str, ...] = field(repr=False)
+    """Skeletons of `surnames`."""
+
     @property
     def is_nobody(self) -> bool:
         """Whether there is no name at all."""
         return not self.names
-
-    @property
-    def all_nicks(self) -> tuple[str, ...]:
-        """Nickname skeletons of all given names; each name's own first."""
-        own = (self.nicks[given][0] for given in self.givens)
-        return tuple(dict.fromkeys((*own, *(nick for given in self.givens for nick in self.nicks[given]))))
-
-    @property
-    def sounds(self) -> tuple[tuple[str, str], ...]:
-        """Skeletons of `pairs`."""
-        return tuple(dict.fromkeys((skeleton(given), skeleton(surname)) for given, surname in self.pairs))
-
-    @property
-    def surname_sounds(self) -> tuple[str, ...]:
-        """Skeletons of `surnames`."""
-        return tuple(dict.fromkeys(skeleton(surname) for surname in self.surnames))
 
 
 def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *, estimated: bool = False) -> Youth:
@@ -102,6 +93,10 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
     givens = tuple(dict.fromkeys(name.given for name in names if name.given))
     wholes = [name.surnames[0] for name in names if name.surnames]
     parts = [part for name in names for part in name.surnames[1:]]
+    surnames = tuple(dict.fromkeys((*wholes, *parts)))
+    sound = {word: skeleton(word) for word in {*givens, *surnames}}
+    nicks = {given: scheme.short_forms.sounds(given)[:NICK_VALUES] for given in givens}
+    own = [sound[given] for given in givens]
     return Youth(
         names=names,
         birth_date=normalize.birth_date(identity.get("date_of_birth"), scheme.dates),
@@ -111,8 +106,11 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
         pairs=pairs,
         common=frozenset(pair for pair in pairs if scheme.common.are_both(*pair)),
         givens=givens,
-        surnames=tuple(dict.fromkeys((*wholes, *parts))),
-        nicks={given: _nicks(given, scheme) for given in givens},
+        surnames=surnames,
+        nicks=nicks,
+        all_nicks=tuple(dict.fromkeys((*own, *(nick for given in givens for nick in nicks[given])))),
+        sounds=tuple(dict.fromkeys((sound[given], sound[surname]) for given, surname in pairs)),
+        surname_sounds=tuple(dict.fromkeys(sound[surname] for surname in surnames)),
     )
 
 
@@ -136,11 +134,6 @@ def _pairs(names: Sequence[Name]) -> Iterator[tuple[str, str]]:
     complete = [name for name in names if name.given and name.surnames]
     yield from ((name.given, name.surnames[0]) for name in complete)
     yield from ((name.given, part) for name in complete for part in name.surnames[1:])
-
-
-def _nicks(given: str, scheme: Scheme) -> tuple[str, ...]:
-    wholes = scheme.short_forms.whole_names(given)
-    return tuple(dict.fromkeys(skeleton(whole) for whole in wholes))[:NICK_VALUES]
 
 
 def _address(identity: Identity, scheme: Scheme) -> Address:

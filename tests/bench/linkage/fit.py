@@ -63,6 +63,6 @@ def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> 
     )
 
 
-def _only_bias(loss, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[float, numpy.ndarray]:  # noqa: ANN001
+def _only_bias(loss, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[float, numpy.ndarray]:
     value, slope = loss(numpy.append(weights, bias))
     return value, slope[-1:]
