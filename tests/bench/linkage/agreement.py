@@ -4,7 +4,7 @@ Match keys stand in for their tokens: equal keys are equal tokens, and nothing b
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -31,13 +31,13 @@ class Agreement:
     records: int
     """Records in the searched list."""
 
-    def only(self, names: Sequence[str]) -> "Agreement":
-        """The same pairs when only these keys exist; pairs that share none of them are gone."""
-        columns = [self.names.index(name) for name in names]
-        agree, differ = self.agree[:, columns], self.differ[:, columns]
+    def only(self, carried: Collection[str]) -> "Agreement":
+        """The same pairs when nobody carries any other key; pairs that share none of these are gone."""
+        known = numpy.array([name in carried for name in self.names])
+        agree, differ = self.agree & known, self.differ & known
         kept = agree.any(axis=1)
         pairs = tuple(pair for pair, keep in zip(self.pairs, kept, strict=True) if keep)
-        return Agreement(tuple(names), pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records)
+        return Agreement(self.names, pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records)
 
 
 def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:

@@ -45,6 +45,13 @@ class Outcome:
     review: dict[str, dict[str, float]] = field(default_factory=dict)
     recall: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
+    def include(self, other: "Outcome") -> None:
+        """Add what was measured elsewhere."""
+        self.rows += other.rows
+        self.calibration |= other.calibration
+        self.review |= other.review
+        self.recall |= other.recall
+
     def find(self, dataset: str, fields: str, method: str, rule: str) -> Quality:
         """The one row; raises `StopIteration` for none."""
         key = (dataset, fields, method, rule)
