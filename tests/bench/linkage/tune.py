@@ -67,7 +67,7 @@ def _write(name: str, fitted: Fitted, scheme: str, sample: str, smallest_index: 
     disagree = "\n".join(f"{key} = {bits + 0.0}" for key, bits in fitted.disagree.items())
     note = "# Counts only where both records carry the key and share no value of it."
     body = f"{tables}\n\n[agree]\n{agree}\n\n{note}\n[disagree]\n{disagree}\n"
-    (_DIRECTORY / name).write_text("\n".join(lines) + "\n\n" + body, encoding="utf-8")
+    (_DIRECTORY / name).write_text("\n".join(lines).rstrip() + "\n" + body, encoding="utf-8")
 
 
 if __name__ == "__main__":

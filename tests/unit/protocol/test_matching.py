@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import resources
+from math import log2
 
 import pytest
 from hypothesis import given, settings
@@ -127,8 +128,15 @@ def test_nobody_is_found_among_nobody() -> None:
 
 
 def test_a_small_index_counts_as_a_large_one() -> None:
-    assert WEIGHTS.prior(60) == WEIGHTS.prior(50_000) == pytest.approx(-2.11, abs=0.01)
+    assert WEIGHTS.prior(60) == WEIGHTS.prior(50_000) == pytest.approx(WEIGHTS.bias - log2(50_000))
     assert WEIGHTS.prior(1_600_000) == pytest.approx(WEIGHTS.prior(50_000) - 5)
+
+
+def test_sharing_one_weak_key_makes_a_youth_nobody() -> None:
+    for key in ("given_nick_dob", "surname_edit1_dob", "zip_dob", "name_dob"):
+        comparison = Comparison(frozenset({key}), CORE - {key})
+        found = scored(comparison, WEIGHTS, records=60, purpose="MFC_LOCATE", asked=CORE, listed=CORE)
+        assert likeness(found, WEIGHTS) is Likeness.NONE
 
 
 def test_the_prior_follows_the_overlap_expected_for_the_purpose() -> None:
@@ -139,21 +147,29 @@ def test_the_prior_follows_the_overlap_expected_for_the_purpose() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "instead"),
+    ("table", "field", "value"),
     [
-        ("name_dob = 0.5", "name_dob = -0.5"),
-        ("ssn4_dob = -2.25", "ssn4_dob = 2.25"),
-        ("zip_ssn4 = 2.5", "zip_ssn5 = 2.5"),
-        ("possible = -2.0", "possible = 7.0"),
-        ("default = 0.2", "default = 0.0"),
-        ('"given_edit1_dob", "ssn4_dob"', '"given_edit1_dob", "ssn4"'),
+        ("agree", "name_dob", "-0.5"),
+        ("disagree", "ssn4_dob", "2.25"),
+        ("agree", "ssn5_dob", "1.0"),
+        ("", "possible", "7.0"),
+        ("overlap", "default", "0.0"),
+        ("", "guard", '["ssn5"]'),
     ],
 )
-def test_weights_that_make_no_sense_are_refused(written: str, instead: str) -> None:
-    text = resources.files("gateway.protocol.matching").joinpath("weights-2.toml").read_text(encoding="utf-8")
-    assert written in text
+def test_weights_that_make_no_sense_are_refused(table: str, field: str, value: str) -> None:
+    lines = resources.files("gateway.protocol.matching").joinpath("weights-2.toml").read_text("utf-8").splitlines()
+    start = lines.index(f"[{table}]") + 1 if table else 0
+    there = [place for place, line in enumerate(lines) if place >= start and line.startswith(f"{field} = ")]
+    lines[there[0] if there else start : there[0] + 1 if there else start] = [f"{field} = {value}"]
     with pytest.raises(WeightsError):
-        parse_weights(text.replace(written, instead, 1))
+        parse_weights("\n".join(lines))
+
+
+@pytest.mark.parametrize("name", ["febrl-2", "febrl-2-extended"])
+def test_the_weights_of_the_benchmark_are_well_formed_and_not_those_that_ship(name: str) -> None:
+    assert load_weights(name).agree != WEIGHTS.agree
+    assert load_weights(name).scheme == name.removeprefix("febrl-")
 
 
 def test_an_absent_key_is_no_evidence() -> None:
