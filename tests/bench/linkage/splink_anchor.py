@@ -6,6 +6,7 @@ frequencies, the birth date by edit distance and by day and month changed places
 
 import logging
 
+import duckdb
 import pandas
 import splink.comparison_level_library as levels
 import splink.comparison_library as comparisons
@@ -53,7 +54,9 @@ def splink_pairs(task: Dataset) -> Scored:
         comparisons=[_comparison(name) for name in task.fields if name != "state"],
         blocking_rules_to_generate_predictions=[block_on(*block) for block in blocks],
     )
-    api = DuckDBAPI()
+    connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
+    api = DuckDBAPI(connection=connection)
     frames = [_frame(task.left)] if task.is_one_list else [_frame(task.left), _frame(task.right)]
     tables = [api.register(frame, dataset_display_name=name) for frame, name in zip(frames, "lr", strict=False)]
     linker = Linker(tables[0] if task.is_one_list else tables, settings, log_level=logging.ERROR)
