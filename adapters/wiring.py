@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.caseload import Caseload, open_sources
 from adapters.channel_identity import load_identity
 from adapters.config import AdapterConfig
-from adapters.identity.scheme import load_scheme
+from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
 from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
 from adapters.mapping.rules import Severity
@@ -132,8 +132,9 @@ def build(
     membership, keyring = _identify(state)
     store = open_store(state / STORE_FILE)
     channels = Channels(membership.gateway_address, lambda: load_identity(state))
+    scheme = with_county_forms(load_scheme(), config.names.short_forms)
     node, witness = _node(
-        state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes
+        state, membership, keyring, store=store, channels=channels, scheme=scheme, now=now, random_bytes=random_bytes
     )
     sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
@@ -182,6 +183,7 @@ def _node(
     *,
     store: Store,
     channels: Channels,
+    scheme: Scheme,
     now: Clock,
     random_bytes: RandomBytes,
 ) -> tuple[Node, LogWitness]:
@@ -199,7 +201,7 @@ def _node(
     )
     tokenizer = Tokenizer(
         suite=Suite(load_ristretto()),
-        scheme=load_scheme(),
+        scheme=scheme,
         envelope_key=keyring.envelope,
         caller_of=channels.holder,
         alarm=lambda operator: record_unproven(store, operator, now()),

@@ -36,6 +36,7 @@ from gateway.missing.recording import Recording
 from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
+from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
@@ -74,7 +75,7 @@ from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import exchange_pb2, index_pb2, missing_pb2
-from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import Evidence, SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert
 from tests.unit.exchange.members import (
     EPOCH,
@@ -89,6 +90,7 @@ from tests.unit.exchange.members import (
     stamp,
 )
 from tests.unit.exchange.surroundings import Clock, Leaf, SilentSources, at_rest, pairwise, read_leaf
+from tests.unit.token_sets import token_set
 
 M = TypeVar("M", bound=Message)
 
@@ -242,13 +244,9 @@ class World:
         return wrap(message, key or self.membership.flag_keys[agency[:5]])
 
     def tokens(self, youth: Youth) -> TokenSet:
-        """Tokens of the youth: the same random bytes whoever asks; a name alone is the weaker key."""
-        groups = (("name_dob", youth.name), ("skeleton_dob", youth.name.lower()[:6]))
-        return TokenSet(
-            epoch=EPOCH,
-            scheme="core-1",
-            keys=[KeyTokens(key=key, present=True, tokens=self._minted(key, said, youth.born)) for key, said in groups],
-        )
+        """Tokens of the youth: the same random bytes whoever asks; a name's beginning alone makes the weaker key."""
+        said = {SOUND_KEY: youth.name.lower()[:6]}
+        return token_set(EPOCH, lambda key, pad: self._minted(key, pad, (said.get(key, youth.name), youth.born)))
 
     def signed(self, request_type: type[M], payload: Message, act: Act, *, assertion_id: str = "") -> M:
         """The request: exact bytes and the county's signed word that its user says exactly this."""
@@ -317,8 +315,8 @@ class World:
 
     # --- how it is put together ------------------------------------------------------------
 
-    def _minted(self, key: str, said: str, born: str) -> tuple[bytes, ...]:
-        return self._tokens.setdefault((key, said, born), tuple(os.urandom(16) for _ in range(4)))
+    def _minted(self, key: str, pad: int, youth: tuple[str, str]) -> tuple[bytes, ...]:
+        return self._tokens.setdefault((key, *youth), tuple(os.urandom(16) for _ in range(pad)))
 
     def _open_log(self, directory: Path) -> None:
         store = SqliteStore(self._database)
