@@ -256,8 +256,12 @@ def test_a_planted_careless_line_is_found(planted: str) -> None:
 
 def test_nothing_of_ours_prints_past_the_log() -> None:
     """`print` and `traceback` outside commands would go around everything above."""
+    # What an evidence bundle carries is run by whoever received it, and never by a process of ours.
+    carried = ROOT / "audit" / "bundled"
     for room in ("gateway", "adapters", "audit"):
         for path in (ROOT / room).rglob("*.py"):
+            if carried in path.parents:
+                continue
             tree = ast.parse(path.read_text(encoding="utf-8"))
             names = {
                 node.func.id
