@@ -205,7 +205,7 @@ class Log:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._settle)
                 outcome = LogState.CLOSED
             except self._stopping_errors as exc:
-                _tell("audit log did not settle", exc)
+                _logger.critical("audit log did not settle", extra={"exception_type": type(exc).__name__})
             finally:
                 self._stop(outcome)
         self._thread.shutdown()
@@ -227,7 +227,8 @@ class Log:
                 self._in_flight = []
             outcome = LogState.OPEN
         except self._stopping_errors as exc:
-            _tell("audit log stopped", exc)
+            # By type only: a driver's text may carry the values of a row.
+            _logger.critical("audit log stopped", extra={"exception_type": type(exc).__name__})
         finally:
             self._task = None
             if outcome is LogState.FAILED:
@@ -276,14 +277,9 @@ class Log:
             self._connection.close()
             self._high_water.close()
         except self._stopping_errors as exc:
-            _tell("audit log did not close cleanly", exc)
+            _logger.critical("audit log did not close cleanly", extra={"exception_type": type(exc).__name__})
         if self._on_stop is not None:
             self._on_stop(state)
-
-
-def _tell(what: str, exc: Exception) -> None:
-    # By type only: a driver's text may carry the values of a row.
-    _logger.critical(what, extra={"exception_type": type(exc).__name__})
 
 
 def _answer(batch: Sequence[_Waiting], outcomes: Sequence[Appended | Exception]) -> None:
