@@ -96,7 +96,7 @@ def _stranger(stage: Stage, bundle: Path) -> tuple[int, list[str]]:
         with zipfile.ZipFile(bundle) as archive:
             verifier.write_bytes(archive.read("verify.py"))
     done = subprocess.run(
-        [sys.executable, "-I", str(verifier), str(bundle)],
+        [sys.executable, "-I", str(verifier), str(bundle.absolute())],
         capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=stage.scratch,
     )  # fmt: skip
     return done.returncode, done.stdout.splitlines() or [done.stderr]

@@ -64,7 +64,7 @@ class Exchange:
 
     def __init__(self, setting: Setting) -> None:
         self._at = setting
-        self._coverage = Coverage(self._sources, setting.index.listings)
+        self._coverage = Coverage(self._sources, lambda: setting.index.listings())
 
     async def admit(self, call: Call) -> Caller:
         """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
