@@ -26,6 +26,7 @@ from deploy.demo.layout import Layout
 from deploy.demo.youths import Person, make_caseload
 from gateway.protocol import oprf
 from gateway.protocol.ristretto import ORDER, load_ristretto
+from gateway.store.resting import TokensAtRest
 from gateway.tokens.share_file import DealtShare, read_share
 
 ROSTER = 20_000
@@ -135,7 +136,7 @@ def keyed(guesses: list[bytes], pepper: bytes) -> Iterator[bytes]:
 
 def rested(loot: Loot, tokens: Iterable[bytes]) -> Iterator[bytes]:
     """As the gateway keeps tokens."""
-    return (hmac.digest(loot.at_rest, token, "sha256")[:16] for token in tokens)
+    return iter(TokensAtRest(loot.at_rest)([token[: oprf.TOKEN_LENGTH] for token in tokens]))
 
 
 def under(secret: bytes, inputs: Iterable[bytes]) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ def test_one_operator_with_enough_shares_is_refused_when_made_and_when_trusted(
     forged = json.loads((third / "card.json").read_text()) | {"operator": "gw1", "share_index": 3}
     (third / "forged.json").write_text(json.dumps(forged))
     failed = homeward("gateway", "trust", exchange.gateway, "--custodian-card", third / "forged.json", code=3)
-    assert failed["error"]["what"] == "refused: HOLDER_CONFLICT (share_commitment: unique)"  # type: ignore[index]
+    assert failed["error"]["what"] == "refused: HOLDER_CONFLICT (share_commitment: of this ceremony)"  # type: ignore[index]
 
 
 def test_a_holder_with_a_share_of_another_ceremony_is_refused(exchange: Exchange, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_holder_with_a_share_of_another_ceremony_is_refused(exchange: Exchange
     share = tmp_path / "other" / "share-3.bin"
     homeward("custodian", "init", third, "--operator", "university", "--share", share, *arguments)
     failed = homeward("gateway", "trust", exchange.gateway, "--custodian-card", third / "card.json", code=3)
-    assert failed["error"]["what"] == "refused: HOLDER_CONFLICT (share_commitment: sharing)"  # type: ignore[index]
+    assert failed["error"]["what"] == "refused: HOLDER_CONFLICT (share_commitment: of this ceremony)"  # type: ignore[index]
 
 
 def test_a_demonstration_run_by_one_operator_says_so_at_every_start_and_is_nothing_else(tmp_path: Path) -> None:
