@@ -13,6 +13,14 @@ _NUMBER = re.compile(r"rec-(\d+)-")
 _LOADERS = {1: load_febrl1, 2: load_febrl2, 3: load_febrl3}
 
 
+def febrl_1_and_3() -> Dataset:
+    """Both lists as one, in which nobody of the first is anybody of the second: more pairs that are no links."""
+    one, three = febrl(1), febrl(3)
+    records = {f"{place}-{key}": record for place, part in ((1, one), (3, three)) for key, record in part.left.items()}
+    links = {(f"{place}-{a}", f"{place}-{b}") for place, part in ((1, one), (3, three)) for a, b in part.links}
+    return Dataset("FEBRL1 and 3", records, records, frozenset(links))
+
+
 def febrl(number: int) -> Dataset:
     """FEBRL 1, 2 or 3 (duplicates in one list) or 4 (two lists, one copy of each person in either)."""
     if number == 4:
