@@ -14,11 +14,17 @@ _LOADERS = {1: load_febrl1, 2: load_febrl2, 3: load_febrl3}
 
 
 def febrl_1_and_3() -> Dataset:
-    """Both lists as one, in which nobody of the first is anybody of the second: more pairs that are no links."""
-    one, three = febrl(1), febrl(3)
-    records = {f"{place}-{key}": record for place, part in ((1, one), (3, three)) for key, record in part.left.items()}
-    links = {(f"{place}-{a}", f"{place}-{b}") for place, part in ((1, one), (3, three)) for a, b in part.links}
-    return Dataset("FEBRL1 and 3", records, records, frozenset(links))
+    """The copies of both lists looked for among the originals: the question that FEBRL 4 asks, on other people."""
+    parts = {number: febrl(number) for number in (1, 3)}
+    records = {(number, key): record for number, part in parts.items() for key, record in part.left.items()}
+    originals = {(number, _person(key)): f"{number}-{key}" for number, key in records if key.endswith("-org")}
+    copies = {(number, key): f"{number}-{key}" for number, key in records if not key.endswith("-org")}
+    return Dataset(
+        "FEBRL1 and 3",
+        {name: records[place] for place, name in copies.items()},
+        {f"{number}-{key}": record for (number, key), record in records.items() if key.endswith("-org")},
+        frozenset((name, originals[number, _person(key)]) for (number, key), name in copies.items()),
+    )
 
 
 def febrl(number: int) -> Dataset:
