@@ -89,28 +89,29 @@ def _initial_surname_dob(youth: Youth) -> Iterator[bytes]:
 
 
 def _skeleton_year_month(youth: Youth) -> Iterator[bytes]:
-    if youth.birth_date is not None:
+    if youth.parts.year_month is not None:
         for sounds in youth.sounds:
-            yield encode(*sounds, youth.birth_date[:6])
+            yield encode(*sounds, youth.parts.year_month)
 
 
 def _skeleton_year_day(youth: Youth) -> Iterator[bytes]:
-    if youth.birth_date is not None and youth.exact:
+    if youth.parts.year_day is not None and youth.exact:
         for sounds in youth.sounds:
-            yield encode(*sounds, youth.birth_date[:4], youth.birth_date[6:])
+            yield encode(*sounds, youth.parts.year_day)
 
 
 def _skeleton_month_day(youth: Youth) -> Iterator[bytes]:
-    if youth.birth_date is not None and youth.exact:
+    if youth.parts.month_day is not None and youth.exact:
         for sounds in youth.sounds:
-            yield encode(*sounds, youth.birth_date[4:])
+            yield encode(*sounds, youth.parts.month_day)
 
 
 def _name_year(youth: Youth) -> Iterator[bytes]:
     # A common name takes the whole date: the key is carried all the same, so that no absence tells who bears one.
-    if youth.birth_date is not None:
+    year = youth.parts.year
+    if year is not None:
         for pair in youth.pairs:
-            yield encode(*pair, youth.birth_date if pair in youth.common else youth.birth_date[:4])
+            yield encode(*pair, (youth.birth_date or "") if pair in youth.common else year)
 
 
 def _ssn4_dob(youth: Youth) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import date
 
 from adapters.identity.scheme import DateRules, NameRules, NumberRules
@@ -18,6 +19,7 @@ _POSTCODE = re.compile(r"[0-9]{4,5}")
 _HOUSE = re.compile(r"[0-9]{1,6}")
 _NOT_DIGITS = re.compile(r"[^0-9]+")
 _LAST_FOUR = 4
+_MONTHS, _DAYS = 12, 31
 
 
 def given_name(text: str | None, rules: NameRules) -> str | None:
@@ -51,6 +53,32 @@ def birth_date(text: str | None, rules: DateRules) -> str | None:
     except ValueError:
         return None
     return digits if rules.first_year <= day.year <= rules.last_year else None
+
+
+@dataclass(frozen=True, slots=True)
+class DateParts:
+    """What of a birth date can be read, two parts at a time; None where one of the two is no year, month or day."""
+
+    year: str | None = field(default=None, repr=False)
+    year_month: str | None = field(default=None, repr=False)
+    year_day: str | None = field(default=None, repr=False)
+    month_day: str | None = field(default=None, repr=False)
+
+
+def date_parts(text: str | None, rules: DateRules) -> DateParts:
+    """Return the readable parts: of "20101340" the year and the day, although there is no such date."""
+    digits = (text or "").strip()
+    if not _DATE.fullmatch(digits) or digits in rules.placeholders:
+        return DateParts()
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    is_year = rules.first_year <= int(year) <= rules.last_year
+    is_month, is_day = 1 <= int(month) <= _MONTHS, 1 <= int(day) <= _DAYS
+    return DateParts(
+        year=year if is_year else None,
+        year_month=year + month if is_year and is_month else None,
+        year_day=year + day if is_year and is_day else None,
+        month_day=month + day if is_month and is_day else None,
+    )
 
 
 def postcode(text: str | None, rules: NumberRules) -> str | None:

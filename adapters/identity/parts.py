@@ -51,10 +51,6 @@ def _edited(words: Sequence[str]) -> tuple[str, ...]:
     return (*words, *(shorter for word in words for shorter in one_deletion(word, letters=_LETTERS)))
 
 
-def _day(youth: Youth, start: int, stop: int) -> tuple[str, ...]:
-    return (youth.birth_date[start:stop],) if youth.birth_date else ()
-
-
 def _street(youth: Youth) -> tuple[str, ...]:
     """The sound of the first word: what follows is mostly "street" or "avenue", written or not."""
     return tuple(skeleton(word) for word in youth.address.street[:1])
@@ -71,9 +67,9 @@ _PARTS: Mapping[str, Part] = {
     "anyorder": lambda youth: tuple("\x1f".join(sorted(sounds)) for sounds in youth.sounds),
     "dob": lambda youth: _known(youth.birth_date),
     "dobswap": lambda youth: _known(swapped(youth.birth_date)),
-    "year": lambda youth: _day(youth, 0, 4),
-    "monthday": lambda youth: _day(youth, 4, 8) if youth.exact else (),
-    "year_month": lambda youth: _day(youth, 0, 6),
+    "year": lambda youth: _known(youth.parts.year),
+    "monthday": lambda youth: _known(youth.parts.month_day) if youth.exact else (),
+    "year_month": lambda youth: _known(youth.parts.year_month),
     "zip": lambda youth: _known(youth.address.postcode),
     "house": lambda youth: _known(youth.address.house),
     "street": _street,

@@ -75,6 +75,11 @@ class Scheme:
     short_forms: ShortForms = field(repr=False)
 
     @property
+    def core(self) -> frozenset[str]:
+        """The keys every question carries."""
+        return frozenset(rule.name for rule in self.keys if rule.core)
+
+    @property
     def elements(self) -> int:
         """How many values one identity always has, all keys together."""
         return sum(rule.pad for rule in self.keys)

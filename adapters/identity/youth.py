@@ -58,6 +58,9 @@ class Youth:
 
     names: tuple[Name, ...] = field(repr=False)
     birth_date: str | None = field(repr=False)
+    """A day of the calendar."""
+    parts: normalize.DateParts = field(repr=False)
+    """What of it can be read even if it is none."""
     exact: bool
     last_four: str | None = field(repr=False)
     address: Address = field(repr=False)
@@ -100,6 +103,7 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
     return Youth(
         names=names,
         birth_date=normalize.birth_date(identity.get("date_of_birth"), scheme.dates),
+        parts=normalize.date_parts(identity.get("date_of_birth"), scheme.dates),
         exact=not estimated,
         last_four=normalize.last_four(identity.get("soc_sec_id"), scheme.numbers),
         address=_address(identity, scheme),

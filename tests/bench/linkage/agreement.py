@@ -30,6 +30,8 @@ class Agreement:
     """True links of the task, those that share no key among them."""
     records: int
     """Records in the searched list."""
+    overlap: float
+    """True links of a record that is asked about, on average."""
 
     def only(self, carried: Collection[str]) -> "Agreement":
         """The same pairs when nobody carries any other key; pairs that share none of these are gone."""
@@ -37,7 +39,8 @@ class Agreement:
         agree, differ = self.agree & known, self.differ & known
         kept = agree.any(axis=1)
         pairs = tuple(pair for pair, keep in zip(self.pairs, kept, strict=True) if keep)
-        return Agreement(self.names, pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records)
+        return Agreement(self.names, pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records,
+                         self.overlap)  # fmt: skip
 
 
 def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:
@@ -52,7 +55,8 @@ def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:
     carried_right = {key: _mask(values, columns) for key, values in right.items()}
     both = _matrix([carried_left[one] & carried_right[other] for one, other in pairs], len(names))
     true = numpy.array([pair in task.links for pair in pairs], dtype=bool)
-    return Agreement(tuple(names), pairs, agree, both & ~agree, true, len(task.links), len(right))
+    overlap = len(task.links) * (2 if task.is_one_list else 1) / len(left)
+    return Agreement(tuple(names), pairs, agree, both & ~agree, true, len(task.links), len(right), overlap)
 
 
 def _values(pairs: list[tuple[str, bytes]]) -> dict[str, set[bytes]]:

@@ -13,6 +13,20 @@ _NUMBER = re.compile(r"rec-(\d+)-")
 _LOADERS = {1: load_febrl1, 2: load_febrl2, 3: load_febrl3}
 
 
+def febrl_1_and_3() -> Dataset:
+    """The copies of both lists looked for among the originals: the question that FEBRL 4 asks, on other people."""
+    parts = {number: febrl(number) for number in (1, 3)}
+    records = {(number, key): record for number, part in parts.items() for key, record in part.left.items()}
+    originals = {(number, _person(key)): f"{number}-{key}" for number, key in records if key.endswith("-org")}
+    copies = {(number, key): f"{number}-{key}" for number, key in records if not key.endswith("-org")}
+    return Dataset(
+        "FEBRL1 and 3",
+        {name: records[place] for place, name in copies.items()},
+        {f"{number}-{key}": record for (number, key), record in records.items() if key.endswith("-org")},
+        frozenset((name, originals[number, _person(key)]) for (number, key), name in copies.items()),
+    )
+
+
 def febrl(number: int) -> Dataset:
     """FEBRL 1, 2 or 3 (duplicates in one list) or 4 (two lists, one copy of each person in either)."""
     if number == 4:

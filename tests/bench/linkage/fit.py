@@ -1,7 +1,8 @@
 """Weights fitted on judged pairs: logistic regression whose signs are held, all keys together.
 
 Agreeing never speaks against a match and disagreeing never for one; keys overlap, so that weights fitted one by one
-would count the same evidence several times (TOKENS §5). The prior is `bias - log2(records)`, as the product applies it.
+would count the same evidence several times (TOKENS §5). The prior is that of the product:
+`bias - log2(records) + log2(overlap / 0.2)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy
 from scipy.optimize import minimize
 
+from gateway.protocol.matching.weights import REFERENCE_OVERLAP
 from tests.bench.linkage.agreement import Agreement
 
 _BITS = 1 / numpy.log(2)
@@ -27,7 +29,7 @@ class Fitted:
         """log2 of the odds of each pair."""
         agree = numpy.array([self.agree[name] for name in pairs.names])
         disagree = numpy.array([self.disagree[name] for name in pairs.names])
-        return self.bias - numpy.log2(pairs.records) + pairs.agree @ agree + pairs.differ @ disagree
+        return self.bias + _offset(pairs) * _BITS + pairs.agree @ agree + pairs.differ @ disagree
 
 
 def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> Fitted:
@@ -38,7 +40,7 @@ def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> 
     names = samples[0].names
     width = len(names)
     features = numpy.vstack([numpy.hstack([each.agree, each.differ]) for each in samples]).astype(float)
-    offsets = numpy.concatenate([numpy.full(len(each.pairs), -numpy.log(each.records)) for each in samples])
+    offsets = numpy.concatenate([numpy.full(len(each.pairs), _offset(each)) for each in samples])
     true = numpy.concatenate([each.true for each in samples]).astype(float)
     rows, inverse = numpy.unique(numpy.column_stack([features, offsets]), axis=0, return_inverse=True)
     hits = numpy.bincount(inverse.ravel(), weights=true)
@@ -61,6 +63,11 @@ def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> 
         agree=dict(zip(names, map(float, weights[:width]), strict=True)),
         disagree=dict(zip(names, map(float, weights[width:]), strict=True)),
     )
+
+
+def _offset(pairs: Agreement) -> float:
+    """Nats of the prior that the size of the list and the expected overlap account for, as in `Weights.prior`."""
+    return float(numpy.log(pairs.overlap / REFERENCE_OVERLAP) - numpy.log(pairs.records))
 
 
 def _only_bias(loss, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[float, numpy.ndarray]:

@@ -14,12 +14,12 @@ YOUTHS = 100_000
 _SEED = 11
 
 
-def measured(kind: str) -> Outcome:
-    """Every method on the tasks of one kind."""
+def measured(kind: str, *, tokens_only: bool) -> Outcome:
+    """Every method, or the tokens alone, on the tasks of one kind."""
     outcome = Outcome()
     for task in KINDS[kind]():
         started = time.perf_counter()
-        measure(task, outcome)
+        measure(task, outcome, tokens_only=tokens_only)
         print(f"{task.dataset.name}: {task.fields} ({time.perf_counter() - started:.0f} s)", flush=True)
     return outcome
 

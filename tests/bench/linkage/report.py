@@ -76,10 +76,7 @@ def as_json(outcome: Outcome, demands: Sequence[Bar], frequencies: Mapping[str, 
         "review": outcome.review,
         "recall": outcome.recall,
         "bars": [asdict(bar) | {"met": bar.is_met} for bar in demands],
-        "uniqueness": {
-            name: {"records": found.records, "values": found.values, "largest": found.largest, "unique": found.share}
-            for name, found in frequencies.items()
-        },
+        "uniqueness": {name: asdict(found) for name, found in frequencies.items()},
     }  # fmt: skip
     return json.dumps(document, indent=1, default=str) + "\n"
 
@@ -121,7 +118,7 @@ def _recalls(outcome: Outcome) -> Iterable[str]:
         review = outcome.review[name]
         yield f"### {name}\n"
         yield f"For a person to look at: {review['pairs']} pairs, of which {review['true']} are true.\n"
-        yield _table(("error in either copy", "links", "auto, guarded", "50 %", "auto or review"), [
+        yield _table(("error in either copy", "links", "match", "50 %", "match or review"), [
             (fault, int(row["links"]), row["auto"], row["50 %"], row["auto or review"]) for fault, row in faults.items()
         ])  # fmt: skip
 

@@ -1,12 +1,12 @@
 """The product's own match keys and weights, as a linkage method."""
 
-from collections.abc import Sequence
+from collections import defaultdict
 
 import numpy
 
 from adapters.identity import match_keys
 from adapters.identity.scheme import load_scheme
-from gateway.protocol.matching.weights import Weights
+from gateway.protocol.matching.weights import REFERENCE_OVERLAP, Weights
 from tests.bench.linkage.agreement import Agreement, Bits, agreement
 from tests.bench.linkage.dataset import Dataset, Record
 from tests.bench.linkage.measure import Scores
@@ -28,17 +28,34 @@ def agree_under(version: str, task: Dataset) -> Agreement:
 
 
 def scores(pairs: Agreement, weights: Weights) -> Scores:
-    """log2 of the odds of each pair. The index counts as large as it is; the product alone rounds small ones up."""
+    """log2 of the odds of each pair.
+
+    The index counts as large as it is (the product rounds small ones up), and the overlap as what it is: the product
+    has one by purpose of the question.
+    """
     agree = numpy.array([weights.agree[name] for name in pairs.names])
     disagree = numpy.array([weights.disagree[name] for name in pairs.names])
-    return weights.bias - numpy.log2(pairs.records) + pairs.agree @ agree + pairs.differ @ disagree
+    prior = weights.bias - numpy.log2(pairs.records) + numpy.log2(pairs.overlap / REFERENCE_OVERLAP)
+    return prior + pairs.agree @ agree + pairs.differ @ disagree
 
 
-def guarded(pairs: Agreement, names: Sequence[str], exact: Sequence[str]) -> Bits:
-    """Which pairs may be matched: they agree on a key of the guard, and both birth dates are exact."""
-    guard = pairs.agree[:, [pairs.names.index(name) for name in names]].any(axis=1)
-    # A record without an exact birth date carries none of the exact keys.
-    columns = [pairs.names.index(name) for name in exact]
-    carried = (pairs.agree | pairs.differ)[:, columns].all(axis=1)
-    has_core = (pairs.agree | pairs.differ)[:, pairs.names.index("name_dob")]
-    return guard & (carried | ~has_core)
+def may_match(pairs: Agreement, values: Scores, weights: Weights) -> Bits:
+    """Which pairs the product would match if their score allowed it (`matching.classify`).
+
+    They agree on a key of the guard, both birth dates are exact, and no other candidate is within the margin.
+    """
+    guard = pairs.agree[:, [pairs.names.index(name) for name in sorted(weights.guard)]].any(axis=1)
+    core = [pairs.names.index(name) for name in sorted(load_scheme(weights.scheme).core)]
+    exact = (pairs.agree | pairs.differ)[:, core].all(axis=1)
+    return guard & exact & _is_clear(pairs, values, weights.margin)
+
+
+def _is_clear(pairs: Agreement, values: Scores, margin: float) -> Bits:
+    """Whether a pair is its asked record's best, and the second best lies behind it by the margin."""
+    ranked: dict[str, list[float]] = defaultdict(list)
+    for (asked, _), value in zip(pairs.pairs, values, strict=True):
+        ranked[asked].append(value)
+    second = {asked: sorted(each)[-2] if len(each) > 1 else -numpy.inf for asked, each in ranked.items()}
+    return numpy.array(
+        [value - second[asked] >= margin for (asked, _), value in zip(pairs.pairs, values, strict=True)], dtype=bool
+    )

@@ -18,7 +18,7 @@ from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME, SCHEME
 from tests.bench.linkage.agreement import Agreement
 from tests.bench.linkage.dataset import Dataset
 from tests.bench.linkage.errors import Rates
-from tests.bench.linkage.febrl import febrl
+from tests.bench.linkage.febrl import febrl_1_and_3
 from tests.bench.linkage.fit import Fitted, fit
 from tests.bench.linkage.tokens import agree_under
 from tests.bench.linkage.youths import make_lists
@@ -26,7 +26,7 @@ from tests.bench.linkage.youths import make_lists
 TUNING_SEEDS = {1: Rates(), 101: Rates().doubled()}
 LIST_SIZE, SHARED = 20_000, 4_000
 _DIRECTORY = Path(__file__).parents[3] / "gateway" / "protocol" / "matching"
-_PENALTY_YOUTHS, _PENALTY_FEBRL = 1.0, 0.1
+_PENALTY_YOUTHS, _PENALTY_FEBRL = 1.0, 0.3
 _ADDRESS = frozenset({"zip", "house", "street", "suburb"})
 
 
@@ -39,8 +39,7 @@ def main() -> None:
     fitted = fit(samples, penalty=_PENALTY_YOUTHS)
     _write("weights-2.toml", fitted, SCHEME, "invented youths, seeds 1 and 101 (tests/bench/linkage)", 50_000)
     for scheme in (SCHEME, EXTENDED_SCHEME):
-        samples = [sample for number in (1, 3) for sample in _samples(scheme, febrl(number))]
-        fitted = fit(samples, penalty=_PENALTY_FEBRL)
+        fitted = fit(list(_samples(scheme, febrl_1_and_3())), penalty=_PENALTY_FEBRL)
         _write(f"weights-febrl-{scheme}.toml", fitted, scheme, "FEBRL 1 and 3; not for children: no siblings there", 1)
 
 

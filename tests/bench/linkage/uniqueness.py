@@ -34,14 +34,9 @@ class Frequency:
 
     records: int
     values: int
-    distinct: int
-    unique: int
     largest: int
-
-    @property
-    def share(self) -> float:
-        """Of the distinct values, those one youth alone bears."""
-        return self.unique / self.distinct
+    share: float
+    """Of the distinct values, those one youth alone bears."""
 
     @property
     def is_kept(self) -> bool:
@@ -73,4 +68,4 @@ def broken(found: Mapping[str, Frequency]) -> list[str]:
 
 def _frequency(carriers: int, bearers: Counter[int]) -> Frequency:
     unique = sum(1 for count in bearers.values() if count == 1)
-    return Frequency(carriers, sum(bearers.values()), len(bearers), unique, max(bearers.values()))
+    return Frequency(carriers, sum(bearers.values()), max(bearers.values()), unique / len(bearers))

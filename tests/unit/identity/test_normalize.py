@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.identity.normalize import birth_date, given_name, house_number, last_four, postcode, surname_values
+from adapters.identity.normalize import (
+    birth_date,
+    date_parts,
+    given_name,
+    house_number,
+    last_four,
+    postcode,
+    surname_values,
+)
 from adapters.identity.scheme import load_scheme
 from adapters.identity.words import words
 
@@ -121,6 +129,27 @@ def test_what_is_no_believable_day_is_no_birth_date(text: str | None) -> None:
 @pytest.mark.parametrize("text", ["20100408", " 20100408 ", "20240229", "20100101"])
 def test_a_day_of_the_calendar_is_kept_as_typed(text: str) -> None:
     assert birth_date(text, DATES) == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("20100408", ("2010", "201004", "201008", "0408")),
+        ("20101340", ("2010", None, None, None)),
+        ("20101304", ("2010", None, "201004", None)),
+        ("20100439", ("2010", "201004", None, None)),
+        ("20100230", ("2010", "201002", "201030", "0230")),
+        ("99990408", (None, None, None, "0408")),
+        ("19000101", (None, None, None, None)),
+        ("unknown", (None, None, None, None)),
+        (None, (None, None, None, None)),
+    ],
+)
+def test_of_a_date_that_is_none_the_readable_parts_are_kept(
+    text: str | None, parts: tuple[str | None, str | None, str | None, str | None]
+) -> None:
+    read = date_parts(text, DATES)
+    assert (read.year, read.year_month, read.year_day, read.month_day) == parts
 
 
 @pytest.mark.parametrize(
