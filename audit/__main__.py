@@ -1,4 +1,4 @@
-"""`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log.
+"""`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log, run a witness.
 
 For an auditor who has a checkout and `cryptography`, and nothing else of Homeward: it imports no other package. Exit
 status: 0 it holds, 6 it does not (one line says what), 2 usage; `contradict` exits with 6 where it found a proof.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from audit.errors import EvidenceError, EvidenceReason
@@ -24,15 +26,18 @@ from audit.verdict import (
     verdict_on_published,
     verdict_on_receipt,
 )
+from audit.witness import Witness, own_cosigner
+from audit.witness_http import serving_witness
 
 
 def main(words: Sequence[str]) -> int:
     """Runs one command; the process's exit status."""
     arguments = _parser().parse_args(words)
     if arguments.command == "serve":
-        _serve(arguments.directory, arguments.listen)
-        return 0
+        return _run(serving(arguments.directory, *_address(arguments.listen)), f"serving {arguments.directory}")
     try:
+        if arguments.command == "witness":
+            return _witness(arguments)
         if arguments.command == "contradict":
             return _contradict(arguments)
         _say(_verify(arguments))
@@ -53,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--log-key", type=Path, required=True, help="file with the log's public key (name+id+base64)")
     verify.add_argument("--policy", type=Path, help="tlog-policy file: which witnesses count, and how many")
     verify.add_argument("--checkpoint", type=Path, action="append", default=[], help="a checkpoint kept elsewhere")
+    verify.add_argument("--max-age", type=int, default=0, help="seconds: older cosignatures do not count")
     verify.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     contradict = commands.add_parser("contradict", help="look for two histories in two receipts or checkpoints")
     contradict.add_argument("first", type=Path)
@@ -60,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     contradict.add_argument("--log-key", type=Path, required=True, help="file with the log's public key")
     contradict.add_argument("--out", type=Path, help="write the proof into this file, as JSON")
     contradict.add_argument("--json", action="store_true", help="print the proof as JSON")
+    witness = commands.add_parser("witness", help="run a witness over HTTP (C2SP tlog-witness)")
+    witness.add_argument("directory", type=Path, help="its state and key; made when there is none")
+    witness.add_argument("--name", required=True, help="name of its key, like witness.example/w1")
+    witness.add_argument("--log-key", type=Path, action="append", required=True, help="a log to witness; may repeat")
+    witness.add_argument("--listen", default="127.0.0.1:8481", help="host:port (default %(default)s)")
     serve = commands.add_parser("serve", help="serve a published log over HTTP")
     serve.add_argument("directory", type=Path)
     serve.add_argument("--listen", default="127.0.0.1:8480", help="host:port (default %(default)s)")
@@ -71,7 +82,10 @@ def _verify(arguments: argparse.Namespace) -> str:
     policy = read_policy(arguments.policy) if arguments.policy else None
     place = arguments.place
     if is_published(place):
-        verdict = verdict_on_published(place, key=key, policy=policy, checkpoints=arguments.checkpoint)
+        not_before = int(time.time()) - arguments.max_age if arguments.max_age else 0
+        verdict = verdict_on_published(
+            place, key=key, policy=policy, checkpoints=arguments.checkpoint, not_before=not_before
+        )
     elif is_receipt(Path(place)):
         verdict = verdict_on_receipt(Path(place), key=key, policy=policy)
     else:
@@ -93,14 +107,35 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _serve(directory: Path, listen: str) -> None:
-    host, _, port = listen.rpartition(":")
-    server = serving(directory, host.strip("[]"), int(port))
-    _say(f"serving {directory} at http://{host}:{server.server_address[1]}")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        server.server_close()
+def _witness(arguments: argparse.Namespace) -> int:
+    keys = {key.origin: key for key in map(read_log_key, arguments.log_key)}
+    cosigner = own_cosigner(arguments.directory, arguments.name)
+    witness = Witness(
+        arguments.directory / "witness.db",
+        [cosigner],
+        log_key=keys.get,
+        now=lambda: int(time.time()),
+        from_log_alone=False,
+    )
+    server = serving_witness(witness, lambda: tuple(keys), *_address(arguments.listen))
+    return _run(server, f"witness {cosigner.public.vkey()}")
+
+
+def _run(server: ThreadingHTTPServer, what: str) -> int:
+    _say(f"{what} on port {server.server_port}")
+    with server:
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SystemExit("write --listen as host:port")
+    return host.strip("[]"), int(port)
 
 
 if __name__ == "__main__":

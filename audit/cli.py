@@ -8,8 +8,10 @@ published logs and receipts in verdict.py.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -51,9 +53,15 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     multiple=True,
     help="File with a checkpoint kept elsewhere, or the high-water record. May be given more than once.",
 )
+@click.option("--max-age", type=click.IntRange(1), help="Seconds: of a published log, older cosignatures do not count.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def verify(
-    place: str, log_key: Path | None, policy_file: Path | None, checkpoints: tuple[Path, ...], as_json: bool
+    place: str,
+    log_key: Path | None,
+    policy_file: Path | None,
+    checkpoints: tuple[Path, ...],
+    max_age: int | None,
+    as_json: bool,
 ) -> None:
     """Recompute every entry, the tree and its signatures of the log in PLACE, or check the receipt in PLACE.
 
@@ -66,29 +74,43 @@ def verify(
     try:
         policy = read_policy(policy_file) if policy_file else None
         key = read_log_key(log_key) if log_key else None
-        text = _verdict(place, key, policy, checkpoints, quiet=as_json).shown(as_json=as_json)
+        not_before = int(time.time()) - max_age if max_age else 0
+        asked = _Asked(place, key, policy, checkpoints, not_before)
+        text = _verdict(asked, quiet=as_json).shown(as_json=as_json)
     except EvidenceError as fault:
         click.echo(shown_fault(fault, as_json=as_json))
         sys.exit(EXIT_UNVERIFIED)
     click.echo(text)
 
 
-def _verdict(
-    place: str, key: LogKey | None, policy: Policy | None, checkpoints: tuple[Path, ...], *, quiet: bool
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line asks to be verified."""
+
+    place: str
+    key: LogKey | None
+    policy: Policy | None
+    checkpoints: tuple[Path, ...]
+    not_before: int
+
+
+def _verdict(asked: _Asked, *, quiet: bool) -> Verdict:
+    place, key, policy = asked.place, asked.key, asked.policy
     published = is_published(place)
     if not published and not Path(place).is_file():
         raise click.BadParameter(f"{place} is neither a file, a directory nor a URL", param_hint="PLACE")
-    if published or is_receipt(Path(place)):
-        if key is None:
-            raise click.MissingParameter(
-                "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
-            )
-        if not published:
-            return verdict_on_receipt(Path(place), key=key, policy=policy)
-        with _progress(quiet) as progress:
-            return verdict_on_published(place, key=key, policy=policy, checkpoints=checkpoints, progress=progress)
-    return _on_database(Path(place), key, checkpoints, quiet=quiet)
+    if not published and not is_receipt(Path(place)):
+        return _on_database(Path(place), key, asked.checkpoints, quiet=quiet)
+    if key is None:
+        raise click.MissingParameter(
+            "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
+        )
+    if not published:
+        return verdict_on_receipt(Path(place), key=key, policy=policy)
+    with _progress(quiet) as progress:
+        return verdict_on_published(
+            place, key=key, policy=policy, checkpoints=asked.checkpoints, not_before=asked.not_before, progress=progress
+        )
 
 
 def _on_database(database: Path, key: LogKey | None, checkpoints: tuple[Path, ...], *, quiet: bool) -> Verdict:

@@ -32,6 +32,7 @@ class EvidenceReason(StrEnum):
     ROLLBACK = "ROLLBACK"
     STORE = "STORE"
     WITNESS = "WITNESS"
+    STALE = "STALE"
     CONSISTENT = "CONSISTENT"
 
 

@@ -46,11 +46,12 @@ def verify_published(
     *,
     key: LogKey,
     policy: Policy | None = None,
+    not_before: int = 0,
     outside: Sequence[Checkpoint] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Published:
     """Returns what holds; raises EvidenceError at the first thing that does not. `outside` are verified already."""
-    checkpoint, cosigned = _head(source, key, policy)
+    checkpoint, cosigned = _head(source, key, policy, not_before)
     walk = _Walk(source, checkpoint.size)
     roots = {0: merkle.EMPTY_ROOT}
     wanted = {each.size for each in outside}
@@ -73,15 +74,23 @@ def verify_published(
     return Published(checkpoint, walk.time_ms, cosigned, tuple(outside), walk.files)
 
 
-def _head(source: Source, key: LogKey, policy: Policy | None) -> tuple[Checkpoint, tuple[Cosigned, ...]]:
+def _head(
+    source: Source, key: LogKey, policy: Policy | None, not_before: int
+) -> tuple[Checkpoint, tuple[Cosigned, ...]]:
     raw = source.fetch(CHECKPOINT, limit=4 * MAX_NOTE_CHARACTERS)
     if raw is None:
         raise EvidenceError(EvidenceReason.STORE, "there is no published log here: checkpoint is missing")
-    return check_witnessed(_text(raw), key=key, policy=policy)
+    return check_witnessed(_text(raw), key=key, policy=policy, not_before=not_before)
 
 
-def check_witnessed(text: str, *, key: LogKey, policy: Policy | None) -> tuple[Checkpoint, tuple[Cosigned, ...]]:
-    """Returns an untrusted checkpoint with its cosignatures, if the log signed it and the policy's quorum is met."""
+def check_witnessed(
+    text: str, *, key: LogKey, policy: Policy | None, not_before: int = 0
+) -> tuple[Checkpoint, tuple[Cosigned, ...]]:
+    """Returns an untrusted checkpoint with its cosignatures, if the log signed it and the policy's quorum is met.
+
+    Cosignatures older than `not_before` (seconds since 1970) do not count: who is shown an old view for ever, with
+    genuine signatures, notices by their age alone.
+    """
     checkpoint = parse_checkpoint(text, key)
     if policy is None:
         return checkpoint, ()
@@ -91,6 +100,8 @@ def check_witnessed(text: str, *, key: LogKey, policy: Policy | None) -> tuple[C
     if not policy.is_met_by({each.key for each in cosigned}):
         found = f"{len(cosigned)} of {len(policy.witnesses)} witnesses"
         raise EvidenceError(EvidenceReason.WITNESS, f"too few witnesses cosigned the checkpoint: {found}")
+    if not policy.is_met_by({each.key for each in cosigned if each.seconds >= not_before}):
+        raise EvidenceError(EvidenceReason.STALE, "too few witnesses cosigned the checkpoint lately: the view is old")
     return checkpoint, cosigned
 
 

@@ -81,13 +81,21 @@ def is_receipt(path: Path) -> bool:
 
 
 def verdict_on_published(
-    place: str, *, key: LogKey, policy: Policy | None, checkpoints: Sequence[Path], progress: Progress | None = None
+    place: str,
+    *,
+    key: LogKey,
+    policy: Policy | None,
+    checkpoints: Sequence[Path],
+    not_before: int = 0,
+    progress: Progress | None = None,
 ) -> Verdict:
     """Returns what holds of a published log. Raises EvidenceError."""
     outside = [read_high_water(path, key) for path in checkpoints]
     source = open_source(place)
     try:
-        found = verify_published(source, key=key, policy=policy, outside=outside, progress=progress)
+        found = verify_published(
+            source, key=key, policy=policy, not_before=not_before, outside=outside, progress=progress
+        )
     finally:
         source.close()
     head = found.checkpoint

@@ -14,6 +14,7 @@ restored from a backup has lost what it promised and must get a new key; it cann
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint, parse_text
@@ -30,6 +33,7 @@ from audit.note import parse_note
 from audit.submission import Status, Submission, encode_size, parse_submission
 
 _SETTINGS: Final = (("journal_mode", "wal"), ("synchronous", 2))
+_KEY_BYTES: Final = 32
 _MAX_SIZE: Final = (1 << 63) - 1
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS cosigned (
@@ -233,3 +237,19 @@ def _is_fork(before: Checkpoint, after: Checkpoint, proof: Sequence[bytes]) -> b
     """The proof leads to the signed larger tree, from another past than the one that was cosigned."""
     roots = merkle.claimed_roots(old_size=before.size, size=after.size, proof=proof)
     return roots is not None and roots[1] == after.root and roots[0] != before.root
+
+
+def own_cosigner(directory: Path, name: str) -> Cosigner:
+    """Returns the Ed25519 cosigner whose key lies in the directory; makes directory and key when there are none."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / "witness.key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(_KEY_BYTES))
+            file.flush()
+            os.fsync(descriptor)
+    raw = path.read_bytes()
+    if len(raw) != _KEY_BYTES:
+        raise EvidenceError(EvidenceReason.STORE, "witness.key does not hold 32 bytes")
+    return Cosigner(name, Ed25519PrivateKey.from_private_bytes(raw))

@@ -12,9 +12,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from audit.cosignature import Cosigner
-from audit.quorum import WitnessPeer
 from audit.policy import Policy, Witness, k_of, parse_policy
 from audit.publish import Publisher
+from audit.quorum import WitnessPeer
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from gateway.config import GatewayConfig, Release

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from audit.errors import EvidenceError
-from audit.quorum import WAIT_SECONDS, WitnessSilent
 from audit.note import VerifierKey
 from audit.policy import Policy, Witness
+from audit.quorum import WAIT_SECONDS, WitnessSilent
 from audit.witness_http import HttpWitness
 
 _SECONDS: Final = WAIT_SECONDS - 1
@@ -36,6 +36,10 @@ class OutsideWitness:
         except EvidenceError as exc:
             raise WitnessSilent(self.name) from exc
         return answer
+
+    def close(self) -> None:
+        """The connection is closed."""
+        self._http.close()
 
     async def _asked(self, body: bytes) -> tuple[int, bytes]:
         async with self._turn:

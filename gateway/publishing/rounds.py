@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
-from audit.quorum import Gathered, Gathering, Standing, WitnessPeer
 from audit.policy import Policy
 from audit.publish import Prepared, Publisher
+from audit.quorum import Gathered, Quorum, Standing, WitnessPeer
 from audit.reader import Reader, Selection
 from gateway.publishing.witnessed import Witnessed
 
@@ -42,7 +42,7 @@ class Rounds:
         self._policy = policy
         self._witnessed = witnessed
         self._interval = interval_seconds
-        self._gathering = Gathering(self._consistency)
+        self._quorum = Quorum(self._consistency)
         self.standings: dict[str, Standing] = {}
 
     async def begin(self) -> None:
@@ -83,7 +83,7 @@ class Rounds:
         self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
 
     async def _publish(self, prepared: Prepared) -> bool:
-        gathered = await self._gathering.gather(prepared.checkpoint, prepared.note, self._peers(), self._policy())
+        gathered = await self._quorum.gather(prepared.checkpoint, prepared.note, self._peers(), self._policy())
         self._report(gathered)
         if not gathered.met:
             return False

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from audit.quorum import WitnessSilent
 from audit.note import VerifierKey
+from audit.quorum import WitnessSilent
 from gateway.ports import SourceUnreachable
 from gateway.protocol.names import AgencyId
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_BUSY, SOURCE_STATUS_OFFLINE, SOURCE_STATUS_TIMED_OUT

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "tests/integration/test_published.py"
-GATHERING = "tests/integration/test_gathering.py"
+QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
 
 
@@ -112,13 +112,13 @@ MUTANTS = {
         "        if before is not None and checkpoint.size < size:\n"
         "            before = None\n            size = 0\n            submission = Submission(0, (), submission.note)\n"
         "        if submission.old_size != size and False:\n",
-        f"{GATHERING}::test_7_a_store_put_back_is_told_so_and_its_regrown_tree_is_never_cosigned",
+        f"{QUORUM}::test_7_a_store_put_back_is_told_so_and_its_regrown_tree_is_never_cosigned",
     ),
     "10 a witness does not check the proof": Mutant(
         "witness.py",
         "if before is not None and size and not _continues(",
         "if before is not None and size and False and not _continues(",
-        f"{GATHERING}::test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_are_kept",
+        f"{QUORUM}::test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_are_kept",
     ),
     "10 a witness forgets what it answered": Mutant(
         "witness.py",
@@ -136,19 +136,25 @@ MUTANTS = {
         "policy.py",
         "sum(met[member] for member in group.members) >= group.threshold",
         "sum(met[member] for member in group.members) >= 1",
-        f"{GATHERING}::test_11_a_checkpoint_of_one_witness_is_no_quorum",
+        f"{QUORUM}::test_11_a_checkpoint_of_one_witness_is_no_quorum",
+    ),
+    "11 old cosignatures count": Mutant(
+        "published.py",
+        "if each.seconds >= not_before",
+        "if each.seconds >= 0",
+        f"{QUORUM}::test_11_a_frozen_view_is_noticed_by_the_age_of_its_cosignatures",
     ),
     "12 a line under a known key is believed": Mutant(
-        "gathering.py",
+        "quorum.py",
         "            cosigned = check_cosignature(own[0], key, checkpoint)\n",
         "            cosigned = Cosigned(key, 1, own[0])\n",
-        f"{GATHERING}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
+        f"{QUORUM}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
     ),
     "12 one witness's junk ends the round": Mutant(
-        "gathering.py",
+        "quorum.py",
         "            except EvidenceError as fault:\n",
         "            except ZeroDivisionError as fault:\n",
-        f"{GATHERING}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
+        f"{QUORUM}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
     ),
 }
 

@@ -18,8 +18,8 @@ from adapters.node.store import StoreUnsafe
 from adapters.node.witness import KEY_FILE, STATE_FILE, VKEY_FILE, LogWitness, read_forks
 from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignature
-from audit.gathering import WitnessSilent
 from audit.note import parse_signature_lines, parse_verifier_key
+from audit.quorum import WitnessSilent
 from gateway.protocol.names import AgencyId
 from gateway.rpc.links import QUEUE_LIMIT, Link, Links
 from homeward.gateway.v1.link_pb2 import WORK_STATUS_ERROR, AddCheckpoint, CheckpointAnswer

@@ -34,7 +34,7 @@ from audit.serve import serving
 from audit.source import DirectorySource, HttpSource, open_source
 from audit.store_sqlite import SqliteStore
 from tests.integration.log_kit import SIGNER, LogHome, draft
-from tests.integration.published_kit import Publishing, fill, filled_home, publish
+from tests.integration.published_kit import Publishing, answering, fill, filled_home, publish
 
 COUNT = 600
 NEEDED = (
@@ -288,21 +288,8 @@ def test_it_publishes_while_the_log_is_written(tmp_path: Path) -> None:
     assert _verify(tmp_path / "published").checkpoint.size == 801
 
 
-@contextmanager
-def _http(directory: Path) -> Iterator[str]:
-    server = serving(directory, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_it_is_the_same_over_http(published: Path) -> None:
-    with _http(published) as url:
+    with answering(serving(published, "127.0.0.1", 0)) as url:
         source = open_source(url)
         assert verify_published(source, key=SIGNER.public) == _verify(published)
         source.close()
@@ -312,7 +299,7 @@ def test_it_is_the_same_over_http(published: Path) -> None:
     "name", ["", ".lock", "../log/log.db", "tile/0/../../../log/log.db", "tile/0/", "tile/0/000/", "%2e%2e/log/log.db"]
 )
 def test_only_what_is_published_is_served(published: Path, name: str) -> None:
-    with _http(published) as url:
+    with answering(serving(published, "127.0.0.1", 0)) as url:
         source = HttpSource(url)
         assert source.fetch(name, limit=100_000) is None
         source.close()

@@ -14,16 +14,18 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.gathering import Standing, WitnessPeer
 from audit.policy import Policy, Witness, k_of
 from audit.publish import Publisher
 from audit.published import verify_published
+from audit.quorum import Standing, WitnessPeer
 from audit.reader import Reader
 from audit.source import DirectorySource
+from audit.witness_http import serving_witness
+from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.witnessed import Witnessed
 from tests.integration.log_kit import SIGNER, LogHome
-from tests.integration.published_kit import fill, filled_home
+from tests.integration.published_kit import answering, fill, filled_home
 from tests.integration.witness_kit import HonestPeer, HostilePeer, cosigner, open_witness
 
 COUNT = 300
@@ -150,3 +152,26 @@ async def test_after_a_restart_old_unwitnessed_entries_stop_disclosure_before_th
     await asyncio.to_thread(fill, home, 1, start=COUNT)
     await again.rounds.begin()
     assert again.witnessed.stopped
+
+
+async def test_outside_witnesses_of_the_policy_are_asked_over_http_and_a_dead_one_is_silent(
+    home: LogHome, peers: list[HonestPeer], tmp_path: Path
+) -> None:
+    witness = open_witness(tmp_path / "outside.db", "outside", from_log_alone=False)
+    with answering(serving_witness(witness, tuple, "127.0.0.1", 0)) as url:
+        outside = Witness("outside", cosigner("outside").public, url)
+        dead = Witness("dead", cosigner("dead").public, "http://127.0.0.1:9/")
+        policy = Policy((), (outside, dead, *POLICY.witnesses), (), "outside")
+        asked = outside_witnesses(policy)
+        assert [each.name for each in asked] == ["outside.example/w", "dead.example/w"]
+        async with _running(home, [*asked, peers[0]], policy) as setting:
+            await setting.until(COUNT)
+            await asyncio.to_thread(fill, home, 70, start=COUNT)
+            await setting.until(COUNT + 70)
+            assert setting.rounds.standings["dead.example/w"] is Standing.SILENT
+            assert setting.rounds.standings["outside.example/w"] is Standing.COSIGNED
+        found = verify_published(DirectorySource(setting.published), key=SIGNER.public, policy=policy)
+    assert "outside.example/w" in {each.key.name for each in found.cosigned}
+    for each in asked:
+        each.close()
+    witness.close()

@@ -8,10 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +22,12 @@ from audit.checkpoint import LogSigner
 from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignature, check_cosignatures
 from audit.errors import EvidenceError
-from audit.note import parse_note, parse_signature_lines
+from audit.note import parse_note, parse_signature_lines, parse_verifier_key
 from audit.submission import Status, Submission, parse_size, parse_submission
 from audit.witness import Witness
 from audit.witness_http import HttpWitness, serving_witness
 from tests.integration.log_kit import SIGNER
+from tests.integration.published_kit import answering
 from tests.integration.witness_kit import NOW, Told, cosigner, known_log, log_line, open_witness
 
 ORIGIN = SIGNER.public.origin
@@ -234,21 +233,8 @@ def test_a_database_that_promises_less_is_refused(tmp_path: Path) -> None:
         open_witness(tmp_path / "witness.db")
 
 
-@contextmanager
-def _serving(witness: Witness) -> Iterator[str]:
-    server = serving_witness(witness, lambda: (ORIGIN,), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_over_http_it_answers_the_same(at_20: Witness) -> None:
-    with _serving(at_20) as url:
+    with answering(serving_witness(at_20, lambda: (ORIGIN,), "127.0.0.1", 0)) as url:
         client = HttpWitness(url, seconds=10)
         stale = client.add_checkpoint(TOLD.submission(10, 33))
         assert (stale.status, stale.body) == (409, b"20\n")
@@ -258,7 +244,7 @@ def test_over_http_it_answers_the_same(at_20: Witness) -> None:
 
 
 def test_over_http_monitors_see_what_it_cosigned_last(at_20: Witness) -> None:
-    with _serving(at_20) as url:
+    with answering(serving_witness(at_20, lambda: (ORIGIN,), "127.0.0.1", 0)) as url:
         peer = BoundedHttp(url)
         name = hashlib.sha256(ORIGIN.encode()).hexdigest()
         kept = at_20.kept(ORIGIN)
@@ -269,7 +255,27 @@ def test_over_http_monitors_see_what_it_cosigned_last(at_20: Witness) -> None:
         peer.close()
 
 
-Mutation = Callable[[bytes], bytes]
+def test_an_outsider_runs_one_from_a_checkout_and_it_keeps_its_key(tmp_path: Path) -> None:
+    (tmp_path / "log.vkey").write_text(SIGNER.public.vkey())
+    keys = set()
+    for old, size in ((0, 20), (20, 33)):
+        words = ["witness", str(tmp_path / "w"), "--name", "w.example/1", "--log-key", str(tmp_path / "log.vkey")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "audit", *words, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        said = process.stdout.readline().split()
+        key = parse_verifier_key(said[1])
+        client = HttpWitness(f"http://127.0.0.1:{said[-1]}/", seconds=10)
+        answer = client.add_checkpoint(TOLD.submission(old, size))
+        client.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        process.stdout.close()
+        (line,) = parse_signature_lines(answer.body.decode())
+        check_cosignature(line, key, TOLD.checkpoint(size))
+        keys.add(key)
+    assert len(keys) == 1
 
 
 @given(st.binary(max_size=300) | st.integers(0, len(HONEST) - 1).flatmap(

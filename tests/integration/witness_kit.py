@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.cosignature import Cosigner
-from audit.gathering import WitnessSilent
 from audit.note import SignatureLine, VerifierKey, parse_note
+from audit.quorum import WitnessSilent
 from audit.submission import Submission
 from audit.witness import Answer, Witness
 from tests.integration.log_kit import SIGNER
@@ -53,7 +53,7 @@ class Told:
         return Submission(old_size, self.proof(old_size, size), self.note(size)).encode()
 
     async def consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
-        """Returns the proof, as a gathering asks for it."""
+        """Returns the proof, as a quorum asks for it."""
         return self.proof(old_size, size)
 
 
@@ -73,7 +73,7 @@ def open_witness(path: Path, name: str = "a", *, from_log_alone: bool = True) ->
 
 
 class HonestPeer:
-    """A witness that can be asked by a gathering."""
+    """A witness that can be asked for a quorum."""
 
     def __init__(self, name: str, witness: Witness) -> None:
         self.name = f"{name}.example/w"

@@ -17,13 +17,13 @@ from audit.checkpoint import Checkpoint, LogKey
 from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignatures
 from audit.errors import EvidenceError, EvidenceReason
-from audit.gathering import Gathered, Gathering, Standing, WitnessPeer
 from audit.note import SignatureLine, parse_note
 from audit.policy import Policy, Witness, k_of
 from audit.published import check_witnessed
+from audit.quorum import Gathered, Quorum, Standing, WitnessPeer
 from audit.submission import encode_size
 from tests.integration.log_kit import SIGNER
-from tests.integration.witness_kit import HonestPeer, HostilePeer, Told, cosigner, line_of, open_witness
+from tests.integration.witness_kit import NOW, HonestPeer, HostilePeer, Told, cosigner, line_of, open_witness
 
 NAMES = ("a", "b", "c")
 TOLD = Told(60)
@@ -39,8 +39,8 @@ def peers(tmp_path: Path) -> Iterator[dict[str, HonestPeer]]:
         witness.close()
 
 
-async def _ask(told: Told, size: int, *peers: WitnessPeer, gathering: Gathering | None = None) -> Gathered:
-    asking = gathering or Gathering(told.consistency, wait=1.0, grace=0.5)
+async def _ask(told: Told, size: int, *peers: WitnessPeer, quorum: Quorum | None = None) -> Gathered:
+    asking = quorum or Quorum(told.consistency, wait=1.0, grace=0.5)
     return await asking.gather(told.checkpoint(size), parse_note(told.note(size)), peers, POLICY)
 
 
@@ -49,9 +49,9 @@ def _note(told: Told, size: int, gathered: Gathered) -> str:
 
 
 async def test_the_quorum_cosigns_and_an_auditor_with_the_policy_accepts(peers: dict[str, HonestPeer]) -> None:
-    gathering = Gathering(TOLD.consistency)
+    quorum = Quorum(TOLD.consistency)
     for size in (20, 20, 40, 60):
-        gathered = await _ask(TOLD, size, *peers.values(), gathering=gathering)
+        gathered = await _ask(TOLD, size, *peers.values(), quorum=quorum)
         assert gathered.met
         assert set(gathered.standings.values()) == {Standing.COSIGNED}
         _, cosigned = check_witnessed(_note(TOLD, size, gathered), key=SIGNER.public, policy=POLICY)
@@ -171,6 +171,17 @@ def test_11_a_checkpoint_of_one_witness_is_no_quorum() -> None:
     with pytest.raises(EvidenceError) as caught:
         check_witnessed(note, key=SIGNER.public, policy=POLICY)
     assert caught.value.reason is EvidenceReason.WITNESS
+
+
+def test_11_a_frozen_view_is_noticed_by_the_age_of_its_cosignatures() -> None:
+    lines = (line_of("a", HEAD, seconds=NOW), line_of("b", HEAD, seconds=NOW - 3600), line_of("c", HEAD, seconds=NOW))
+    note = parse_note(TOLD.note(40)).with_lines(lines)
+    check_witnessed(note.whole(), key=SIGNER.public, policy=POLICY, not_before=NOW - 900)
+    frozen = parse_note(TOLD.note(40)).with_lines(lines[:2]).whole()
+    check_witnessed(frozen, key=SIGNER.public, policy=POLICY, not_before=NOW - 7200)
+    with pytest.raises(EvidenceError) as caught:
+        check_witnessed(frozen, key=SIGNER.public, policy=POLICY, not_before=NOW - 900)
+    assert caught.value.reason is EvidenceReason.STALE
 
 
 def test_a_policy_for_another_log_accepts_nothing() -> None:
