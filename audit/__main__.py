@@ -10,11 +10,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.serve import serving
+from audit.serve import Server, serving
 from audit.verdict import (
     EXIT_UNVERIFIED,
     is_published,
@@ -27,7 +26,7 @@ from audit.verdict import (
     verdict_on_receipt,
 )
 from audit.witness import Witness, own_cosigner
-from audit.witness_http import serving_witness
+from audit.witness_serve import serving_witness
 
 
 def main(words: Sequence[str]) -> int:
@@ -121,7 +120,7 @@ def _witness(arguments: argparse.Namespace) -> int:
     return _run(server, f"witness {cosigner.public.vkey()}")
 
 
-def _run(server: ThreadingHTTPServer, what: str) -> int:
+def _run(server: Server, what: str) -> int:
     _say(f"{what} on port {server.server_port}")
     with server:
         try:

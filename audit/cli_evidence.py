@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.serve import serving
 from audit.verdict import EXIT_UNVERIFIED, proof_of_two_histories, read_log_key, shown_fault
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -48,6 +47,9 @@ def contradict(first: Path, second: Path, log_key: Path, out: Path | None, as_js
 @click.option("--listen", default="127.0.0.1:8480", show_default=True, help="host:port; port 0 takes a free one.")
 def serve(directory: Path, listen: str) -> None:
     """Serve the published log in DIRECTORY as static files over HTTP, until interrupted."""
+    # Late: no other command, and no process of the exchange, loads a web server.
+    from audit.serve import serving
+
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise click.BadParameter("write host:port", param_hint="--listen")

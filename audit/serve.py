@@ -1,5 +1,7 @@
 """A published log as static files over HTTP (C2SP tlog-tiles), for whoever has no web server at hand.
 
+A command of its own (`homeward audit serve`): neither gateway nor adapter serves it.
+
 Decides which names are answered: the checkpoint, tiles, bundles and verifier keys, and nothing else that lies in the
 directory; no listing, no other method. Any web server that serves the directory does as well.
 """
@@ -16,27 +18,42 @@ from audit.tiles import CHECKPOINT, PATH
 
 _KEY: Final = re.compile(r"[a-z0-9-]{1,64}\.vkey")
 _TEXT: Final = "text/plain; charset=utf-8"
-_IDLE_SECONDS: Final = 30
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-def serving(root: Path, host: str, port: int) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """One thread a connection; those still open do not keep the process alive."""
+
+    daemon_threads = True
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Keeps connections open between requests, says nothing of itself and nothing of who asked."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def version_string(self) -> str:
+        """Names no version of anything."""
+        return "homeward"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: who reads a public log is nobody's business."""
+
+
+def serving(root: Path, host: str, port: int) -> Server:
     """Returns a server of this directory that listens; port 0 takes a free one. Call `serve_forever` and `shutdown`."""
 
     class Handler(_PublishedHandler):
         directory = root
 
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    return server
+    return Server((host, port), Handler)
 
 
-class _PublishedHandler(BaseHTTPRequestHandler):
+class _PublishedHandler(QuietHandler):
     """Answers GET and HEAD."""
 
     directory: Path
-    protocol_version = "HTTP/1.1"
-    timeout = _IDLE_SECONDS
 
     def do_GET(self) -> None:
         """Sends the file."""
@@ -51,13 +68,6 @@ class _PublishedHandler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Sends what GET would, without the file."""
         self._head()
-
-    def version_string(self) -> str:
-        """Names no version of anything."""
-        return "homeward"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: who reads a public log is nobody's business."""
 
     def _head(self) -> bytes | None:
         name = self.path.removeprefix("/")

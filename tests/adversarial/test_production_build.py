@@ -4,6 +4,8 @@ A demonstration offers reflection, which is the control: the same probe finds it
 """
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -112,7 +114,10 @@ def test_a_production_install_does_not_hold_the_code_of_reflection_and_channelz(
 
 
 def test_nothing_listens_beside_the_listeners_of_the_configuration() -> None:
-    """Metrics are pushed (OTLP); there is no port that serves them, nor any web server in the product."""
+    """Metrics are pushed (OTLP); there is no port that serves them, nor any web server in a serving process.
+
+    The published log and a witness can be served by commands of their own, which no process of the exchange loads.
+    """
     serving = re.compile(
         r"http\.server|start_http_server|socketserver|\.add_insecure_port\(|prometheus_client|aiohttp\.web"
     )
@@ -123,4 +128,8 @@ def test_nothing_listens_beside_the_listeners_of_the_configuration() -> None:
         if serving.search(path.read_text(encoding="utf-8"))
     }
     # The one insecure port is the admin's Unix socket (`add_insecure_port(f"unix:...")`).
-    assert found == {"gateway/rpc/admin.py": [".add_insecure_port("]}
+    assert found == {"gateway/rpc/admin.py": [".add_insecure_port("], "audit/serve.py": ["http.server"]}
+    loaded = "import sys, gateway.cli, gateway.tokens.cli, adapters.cli, adapters.service; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True).stdout.split()
+    assert {"gateway.wiring", "adapters.service"} <= set(modules)
+    assert {"audit.serve", "audit.witness_serve"}.isdisjoint(modules)

@@ -20,7 +20,7 @@ from audit.published import verify_published
 from audit.quorum import Standing, WitnessPeer
 from audit.reader import Reader
 from audit.source import DirectorySource
-from audit.witness_http import serving_witness
+from audit.witness_serve import serving_witness
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.witnessed import Witnessed

@@ -25,7 +25,8 @@ from audit.errors import EvidenceError
 from audit.note import parse_note, parse_signature_lines, parse_verifier_key
 from audit.submission import Status, Submission, parse_size, parse_submission
 from audit.witness import Witness
-from audit.witness_http import HttpWitness, serving_witness
+from audit.witness_http import HttpWitness
+from audit.witness_serve import serving_witness
 from tests.integration.log_kit import SIGNER
 from tests.integration.published_kit import answering
 from tests.integration.witness_kit import NOW, Told, cosigner, known_log, log_line, open_witness
