@@ -1,52 +1,145 @@
-"""When a batch of the log is due: as soon as nobody who is being served could still join it.
+"""Asking witnesses: one new checkpoint goes to all of them at once, and valid cosignatures come back.
 
-Callers run on an event loop. When the loop has come round a few times and nobody has added to the queue meanwhile, all
-who could have are waiting already, and waiting longer would only make everybody wait. While callers keep adding, the
-first of them waits one window at most. A commit costs the processor about five times what an entry costs, so that few
-and large batches are what keeps the evidence cheap; a lone caller waits for a few turns of an idle loop, well under a
-tenth of a millisecond.
+Decides what is sent to whom (each witness has its own last size), what counts of the answers, and how long is waited:
+until the policy is met, and then a moment for the rest. A witness may send junk, a forged line, somebody else's, or
+nothing: that costs its own voice and nobody else's. A witness that knows more than we have means that our store was put
+back; one that refuses the proof means that its history and ours differ. Both are reported by name.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
 
-# A call takes about this many turns from its arrival to the log: it is accepted, its message is received and decoded,
-# its handler runs. Fewer, and calls that are nearly there miss the batch (measured: batches a third as large).
-_QUIET_TURNS = 8
+from audit.checkpoint import Checkpoint
+from audit.cosignature import Cosigned, check_cosignature
+from audit.errors import EvidenceError
+from audit.note import Note, VerifierKey, parse_signature_lines
+from audit.policy import Policy
+from audit.submission import Status, Submission, parse_size
+
+WAIT_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 0.2
+_logger = logging.getLogger(__name__)
+Consistency = Callable[[int, int], Awaitable[tuple[bytes, ...]]]
 
 
-<<<<<<<< HEAD:audit/gathering.py
-class Gathering:
-    """Watches one event loop while something waits. Used on that loop only."""
-========
+class WitnessSilent(Exception):
+    """The witness gave no answer."""
+
+
+class WitnessPeer(Protocol):
+    """A witness that can be asked."""
+
+    @property
+    def name(self) -> str:
+        """For people; the same after a reconnection."""
+
+    @property
+    def keys(self) -> Sequence[VerifierKey]:
+        """Its keys."""
+
+    async def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of its untrusted answer. Raises `WitnessSilent`."""
+
+
+class Standing(StrEnum):
+    """How a witness answered last."""
+
+    COSIGNED = "COSIGNED"
+    SILENT = "SILENT"
+    JUNK = "JUNK"
+    """It answered, but not with a cosignature of its own that holds, or with an error of its own."""
+    AHEAD = "AHEAD"
+    """It has cosigned more than this log has: the store is older than what was witnessed."""
+    REFUSED = "REFUSED"
+    """It says that this log is not the continuation of what it cosigned, or does not know this log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What came back for one checkpoint."""
+
+    cosigned: tuple[Cosigned, ...]
+    standings: dict[str, Standing]
+    met: bool
+
+
 class Quorum:
     """Remembers each witness's last size between checkpoints. One event loop uses it."""
->>>>>>>> 019efd9 (Let outsiders witness over HTTP from a checkout, and notice a frozen view by its age):audit/quorum.py
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[], None], *, window_seconds: float) -> None:
-        self.loop = loop
-        self._due = due
-        self._window = window_seconds
-        self._added = False
-        self._watching = False
-        self._quiet = 0
-        self._until = 0.0
+    def __init__(self, consistency: Consistency, *, wait: float = WAIT_SECONDS, grace: float = GRACE_SECONDS) -> None:
+        """`consistency` gives the proof from an older size to a newer."""
+        self._consistency = consistency
+        self._wait = wait
+        self._grace = grace
+        self._sizes: dict[bytes, int] = {}
 
-    def added(self) -> None:
-        """Somebody has joined the batch."""
-        self._added = True
-        if not self._watching:
-            self._watching, self._quiet = True, 0
-            self._until = self.loop.time() + self._window
-            self.loop.call_soon(self._turn)
+    async def gather(
+        self, checkpoint: Checkpoint, note: Note, peers: Iterable[WitnessPeer], policy: Policy
+    ) -> Gathered:
+        """Returns the cosignatures that hold; `met` if they are enough for the policy."""
+        tasks = {asyncio.create_task(self._ask(peer, checkpoint, note)): peer.name for peer in peers}
+        standings = dict.fromkeys(tasks.values(), Standing.SILENT)
+        found: list[Cosigned] = []
+        deadline = asyncio.get_running_loop().time() + self._wait
+        pending = set(tasks)
+        met = policy.is_met_by(())
+        while pending:
+            left = deadline - asyncio.get_running_loop().time()
+            seconds = min(left, self._grace) if met else left
+            done, pending = await asyncio.wait(pending, timeout=max(0, seconds), return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                break
+            for task in done:
+                standings[tasks[task]], lines = task.result()
+                found += lines
+            met = policy.is_met_by({each.key for each in found})
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return Gathered(tuple(found), standings, met)
 
-    def _turn(self) -> None:
-        self._quiet = 0 if self._added else self._quiet + 1
-        self._added = False
-        if self._quiet < _QUIET_TURNS and self.loop.time() < self._until:
-            self.loop.call_soon(self._turn)
-            return
-        self._watching = False
-        self._due()
+    async def _ask(
+        self, peer: WitnessPeer, checkpoint: Checkpoint, note: Note
+    ) -> tuple[Standing, tuple[Cosigned, ...]]:
+        name = peer.keys[0].key_id + peer.name.encode()
+        # The second time with the size it named itself.
+        for old in (min(self._sizes.get(name, 0), checkpoint.size), None):
+            known = self._sizes.get(name, 0) if old is None else old
+            if known > checkpoint.size:
+                return Standing.AHEAD, ()
+            try:
+                proof = await self._consistency(known, checkpoint.size)
+                status, body = await peer.add_checkpoint(Submission(known, proof, note.whole()).encode())
+                if status == Status.OTHER_SIZE:
+                    self._sizes[name] = parse_size(body)
+                    continue
+                if status != Status.COSIGNED:
+                    refused = status in (Status.INCONSISTENT, Status.NOT_SIGNED, Status.UNKNOWN_LOG)
+                    return Standing.REFUSED if refused else Standing.JUNK, ()
+                lines = _counting(body, peer.keys, checkpoint)
+            except WitnessSilent:
+                return Standing.SILENT, ()
+            except EvidenceError as fault:
+                _logger.warning("a witness's answer was not understood", extra={"reason": fault.reason.value})
+                return Standing.JUNK, ()
+            self._sizes[name] = checkpoint.size
+            return (Standing.COSIGNED if lines else Standing.JUNK), lines
+        return Standing.JUNK, ()
+
+
+def _counting(body: bytes, keys: Sequence[VerifierKey], checkpoint: Checkpoint) -> tuple[Cosigned, ...]:
+    lines = parse_signature_lines(body.decode("utf-8", "replace"))
+    counted = []
+    for key in keys:
+        own = [line for line in lines if line.is_by(key)]
+        if own:
+            cosigned = check_cosignature(own[0], key, checkpoint)
+            if cosigned.seconds:
+                counted.append(cosigned)
+    return tuple(counted)
