@@ -28,6 +28,7 @@ from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint
 from audit.cosignature import Cosigner
 from audit.entry import check_entry
 from audit.errors import EvidenceError, EvidenceReason
+from audit.failpoints import reach
 from audit.files import PublishedFiles
 from audit.note import KeyKind, Note, parse_note
 from audit.reader import Reader, entry_of, root_at, tree_state
@@ -103,6 +104,7 @@ class Publisher:
             return None
         while True:
             edge, files = self._derive(min(size, self._edge.size + _STEP))
+            reach("publish.derived")
             self._write(files)
             self._full.update(tile.path for tile, _ in files)
             self._edge = edge
@@ -110,12 +112,17 @@ class Publisher:
                 break
         self._write(edge.partial())
         self._files.settle()
-        return self._sign(Checkpoint(self._signer.public.origin, edge.size, edge.root()))
+        reach("publish.tiles")
+        prepared = self._sign(Checkpoint(self._signer.public.origin, edge.size, edge.root()))
+        reach("publish.signed")
+        return prepared
 
     def publish(self, prepared: Prepared, note: Note) -> None:
         """The checkpoint is what readers see; `note` is the prepared one, with the cosignatures it got meanwhile."""
+        reach("publish.checkpoint")
         self._files.write(CHECKPOINT, note.whole().encode())
         self._files.settle()
+        reach("publish.published")
         self.published = prepared.checkpoint
         # Readers of the checkpoint before fall back to the full tile, as tlog-tiles allows.
         while self._full:
