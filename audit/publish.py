@@ -93,13 +93,14 @@ class Publisher:
         self._write_keys()
         self._files.settle()
 
-    def prepare(self) -> Prepared | None:
+    def prepare(self, *, limit: int | None = None) -> Prepared | None:
         """Returns the signed checkpoint of the tree as it is stored now, with its tiles on disk; None if none is new.
 
+        With a limit, the tree of the first so many entries.
         Raises EvidenceError if the rows do not hold together (nothing was signed or written), OSError if the disk
         refuses; both leave everything as it was published before.
         """
-        size = self._reader.tree().size
+        size = self._reader.tree().size if limit is None else limit
         if self.published is not None and size == self.published.size and self._edge.size == size:
             return None
         while True:

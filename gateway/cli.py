@@ -5,6 +5,7 @@ serves, and here otherwise (`acting`).
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
 from pydantic import ValidationError
 
+from audit.failpoints import arm_from
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
@@ -50,6 +52,7 @@ Request = TypeVar(
     admin_pb2.GetGatewayStatusRequest,
 )
 Reply = TypeVar("Reply")
+_LOG = logging.getLogger(__name__)
 _DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -197,6 +200,8 @@ def status(directory: Path, as_json: bool) -> None:
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
     log_to(sys.stderr)
+    if arm_from(os.environ):
+        _LOG.warning("FAILPOINTS is ignored: this is not a test build")
     state = _state(directory)
     check_there(state)
     try:

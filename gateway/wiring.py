@@ -24,13 +24,14 @@ import grpc
 from audit.entry import ClassKeys
 from audit.log import LogState
 from audit.reader import Reader
+from audit.timekeeping import steady_seconds
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import AccessLog
 from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
-from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
+from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.protocol.directory import DirectoryView
@@ -40,6 +41,8 @@ from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
 from gateway.publishing.assembly import Publishing, assemble_publishing
 from gateway.publishing.witnessed import WitnessedJournal
+from gateway.recovery.carry_out import carry_out
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.admin import AdminServicer, serve_admin
 from gateway.rpc.authority import AuthorityServicer
@@ -110,6 +113,11 @@ class Running:
     outcomes: OutcomeCounts
     peers: Peers
     publishing: Publishing
+    held: HeldRevocations
+
+    def recovering(self) -> bool:
+        """The log's database was put back: it takes no entries, and nothing is disclosed."""
+        return self.members.ledger.log.state is LogState.RECOVERING
 
     def directory(self) -> DirectoryView:
         """The directory in force. Raises `Unavailable` until one is signed by all."""
@@ -163,6 +171,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
         signers=signers,
         now=utc_now,
         random_bytes=os.urandom,
+        start=Start(steady=steady_seconds, may_recover=True),
         on_stop=log_stopped,
     )
     running = _assemble(state, config, members, policy)
@@ -193,7 +202,10 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         links=links,
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
-        publishing=assemble_publishing(state, config, members.store, linked=links.witnesses, now=utc_now),
+        publishing=assemble_publishing(
+            state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
+        ),
+        held=HeldRevocations(state.held_revocations),
     )
 
 
@@ -227,16 +239,20 @@ async def _figures(running: Running) -> Figures:
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
     members, config = running.members, running.config
+    services = _services(running)
+    if not running.recovering():
+        # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
+        await carry_out(running.held, services.admission, services.records, members.administration)
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),
         config.listen,
         mutual_tls(members.server, members.client_roots),
-        _services(running),
+        services.adding,
     )
     enrollment = await _serve_enrollment(running, recorder)
     admin = await serve_admin(
-        running.state.admin_socket, AdminServicer(members.administration, running.publishing.status), recorder=recorder
+        running.state.admin_socket, _admin(running), recorder=recorder
     )
     tasks = [
         _background(members.office.run(), stop),
@@ -276,7 +292,22 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
     )
 
 
-def _services(running: Running) -> list[Add]:
+def _admin(running: Running) -> AdminServicer:
+    return AdminServicer(
+        running.members.administration, running.publishing.status, held=running.held, recovering=running.recovering
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """What the main listener serves, and what carries out revocations that were held."""
+
+    adding: list[Add]
+    admission: Exchange
+    records: AuthorityRecords
+
+
+def _services(running: Running) -> _Services:
     setting = _setting(running)
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
@@ -314,16 +345,20 @@ def _services(running: Running) -> list[Add]:
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
-    return [
+    authority = AuthorityServicer(
+        records, exchange, now=utc_now, held=running.held, recovering=running.recovering
+    )
+    adding = [
         _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
         _adding(add_MissingServiceServicer_to_server, missing),
-        _adding(add_AuthorityServiceServicer_to_server, AuthorityServicer(records, exchange, now=utc_now)),
+        _adding(add_AuthorityServiceServicer_to_server, authority),
         _adding(add_AuditServiceServicer_to_server, audit),
         _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
         _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
     ]
+    return _Services(adding, exchange, records)
 
 
 def _setting(running: Running) -> Setting:
@@ -375,6 +410,7 @@ def _announce(running: Running, main: Served, enrollment: Served) -> None:
         "counsel_confirmed": policy.counsel_confirmed,
         "matching_auto": config.matching.auto,
         "demo": config.demo,
+        "log": running.members.ledger.log.state.value,
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

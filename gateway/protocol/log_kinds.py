@@ -36,6 +36,10 @@ class Kind(StrEnum):
     DIRECTORY_SIGNED = "directory.signed"
     COUNTY_ADMITTED = "county.admitted"
     PEPPER_OFFERED = "pepper.offered"
+    CLOCK_STEPPED = "clock.stepped"
+    LOG_EXPLAINED = "log.explained"
+    LOG_RECOVERED = "log.recovered"
+    LOG_SUCCEEDED = "log.succeeded"
 
 
 REFUSAL_REASONS: Final = frozenset(
@@ -83,6 +87,8 @@ REFUSAL_REASONS: Final = frozenset(
         "OVERLOADED",
         "LOG_UNAVAILABLE",
         "UNWITNESSED",
+        "RECOVERING",
+        "REVOCATION_HELD",
         "NOT_READY",
     }
 )

@@ -113,6 +113,16 @@ class FileYouthKeys:
                 found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
         return found
 
+    def every_mark(self) -> Mapping[bytes, bytes]:
+        """Every mark of an entry about any youth whose key exists, with that key. Takes as long as there are entries."""
+        with self._lock:
+            rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
+        found: dict[bytes, bytes] = {}
+        for name, wrapped, reserved in rows:
+            key = self._unwrap(name, wrapped)
+            found |= {youth_tag(YouthKey(key, counter)): key for counter in range(reserved)}
+        return found
+
     def close(self) -> None:
         """The file is closed; what is being reserved at this moment is reserved first."""
         for task in self._refills.values():

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.log import Log, LogState
 from audit.reader import Reader
+from audit.timekeeping import Steady, steady_seconds
 from audit.store_sqlite import SqliteStore
 from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig, load_custodian, split_address
@@ -78,6 +79,7 @@ async def open_custodian(
     group: Ristretto,
     now: Clock,
     random_bytes: Randomness,
+    steady: Steady | None = None,
     on_stop: Callable[[LogState], None] | None = None,
 ) -> Custodian:
     """The custodian of this directory, whose log the caller holds (`State.writing`).
@@ -96,6 +98,7 @@ async def open_custodian(
         high_water=state.high_water,
         now=now,
         random_bytes=random_bytes,
+        steady=steady,
         on_stop=on_stop,
     )
     ledger = Ledger(log, Reader(store))
@@ -139,7 +142,12 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
 
     with state.writing():
         custodian = await open_custodian(
-            state, group=load_ristretto(), now=now, random_bytes=random_bytes, on_stop=stopped
+            state,
+            group=load_ristretto(),
+            now=now,
+            random_bytes=random_bytes,
+            steady=steady_seconds,
+            on_stop=stopped,
         )
         try:
             await _serve(custodian, state, ended, now=now, announce=announce)

@@ -22,7 +22,7 @@ from sqlalchemy import Table, create_engine, select
 
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys
-from audit.log import Log
+from audit.log import Log, LogState
 from audit.reader import Reader, Selection
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
@@ -50,6 +50,7 @@ from gateway.protocol.names import (
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.exchange import ExchangeServicer
@@ -68,6 +69,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.replay import check_projections
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
@@ -308,7 +310,13 @@ class World:
         """The directory in force."""
         return self._view
 
+    def check_projections(self) -> None:
+        """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
+        marks = self.youth_keys.every_mark()
+        self.reader.read(lambda tx: check_projections(tx, self.class_keys, marks))
+
     async def close(self) -> None:
+        self.check_projections()
         await self.log.close()
         self.reader.close()
         self.youth_keys.close()
@@ -360,6 +368,8 @@ class World:
             AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed),
             exchange,
             now=now,
+            held=HeldRevocations(self._database.with_name("revocations.held")),
+            recovering=lambda: self.log.state is LogState.RECOVERING,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(
