@@ -21,6 +21,7 @@ from audit.cli_evidence import contradict, serve
 from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import from_wire
+from homeward.command import SharedCommands
 from homeward.audit.v1 import log_pb2
 from homeward.county.v1 import access_pb2, authority_pb2
 from homeward.failure import CommandFailure, ExitCode
@@ -90,7 +91,7 @@ def list_(live_only: bool, role: str, place: Place, token_file: Path, as_json: b
     click.echo(f"{len(found)} authorities" if len(found) != 1 else "1 authority")
 
 
-@click.group()
+@click.group(cls=SharedCommands)
 def audit() -> None:
     """Ask the log who asked what, and what was answered."""
 

@@ -24,12 +24,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import MetaData, Table, insert, select
 
-from audit.checkpoint import Checkpoint, LogSigner
-from audit.entry import StoredEntry
+from audit import merkle
+from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.entry import StoredEntry, check_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.files import PublishedFiles
 from audit.publish import Publisher
+from audit.published import verify_published
 from audit.reader import Reader, Selection, select_entries, tree_state
+from audit.source import DirectorySource
 from audit.statement import Statement
 from audit.transaction import Tx
 
@@ -105,6 +108,19 @@ def write_mirror(
     finally:
         publisher.close()
         sealed.close()
+
+
+def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> int:
+    """Returns how many entries can be healed from the mirror. Raises EvidenceError if anything of it does not hold."""
+    head = verify_published(DirectorySource(directory), key=log_key, outside=known).checkpoint
+    stack: list[bytes] = []
+    for entry in mirrored_entries(directory, key, head.size):
+        check_entry(entry)
+        merkle.extend(entry.index, stack, merkle.leaf_hash(entry.leaf))
+    if merkle.fold(stack) != head.root:
+        raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
+    key.open(_tables_name(head.size), _read(directory, _tables_name(head.size)))
+    return head.size
 
 
 def mirrored_entries(directory: Path, key: MirrorKey, size: int) -> Iterator[StoredEntry]:
