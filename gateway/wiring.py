@@ -78,6 +78,7 @@ from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
+from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.counting import CallRecorder, Figures, OutcomeCounts
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
@@ -242,7 +243,12 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     services = _services(running)
     if not running.recovering():
         # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
-        await carry_out(running.held, services.admission, services.records, members.administration)
+        await carry_out(
+            running.held,
+            services.admission,
+            services.records,
+            revoke_member=lambda subject: members.administration.revoke(RevokeMemberRequest(subject=subject)),
+        )
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),

@@ -6,30 +6,33 @@ would have been then, and that refusal is in the log.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.errors import Error, Unavailable
 from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.call import Call
-from gateway.members.administration import Administration
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.recovery.held import HeldMember, HeldRevocations
 from gateway.rpc.incoming import Admission, on_record
-from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.gateway.v1.authority_pb2 import AuthorityRevocation
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 async def carry_out(
-    held: HeldRevocations, admission: Admission, records: AuthorityRecords, administration: Administration
+    held: HeldRevocations,
+    admission: Admission,
+    records: AuthorityRecords,
+    *,
+    revoke_member: Callable[[str], Awaitable[object]],
 ) -> int:
     """Every held revocation is in the log, or its refusal is; returns how many there were. Raises `Unavailable`."""
     waiting = held.all()
     for each in waiting:
         try:
             if isinstance(each, HeldMember):
-                await administration.revoke(RevokeMemberRequest(subject=each.subject))
+                await revoke_member(each.subject)
             else:
                 await _revoke(each, admission, records)
         except Unavailable:

@@ -22,7 +22,7 @@ from sqlalchemy import Table, create_engine, select
 
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys
-from audit.log import Log, LogState
+from audit.log import Log
 from audit.reader import Reader, Selection
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
@@ -107,6 +107,7 @@ class World:
         self._assertions = 0
         self._database = directory / "gateway.db"
         self._view = self.membership.directory(self.policy, self.signer.public)
+        self.held, self.recovering = HeldRevocations(directory / "revocations.held"), False
         self._open_log(directory)
         self._assemble()
 
@@ -364,12 +365,15 @@ class World:
         deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups)
         self.exchange = exchange
         self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
+        self.records = AuthorityRecords(
+            self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed
+        )
         self.authority = AuthorityServicer(
-            AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed),
+            self.records,
             exchange,
             now=now,
-            held=HeldRevocations(self._database.with_name("revocations.held")),
-            recovering=lambda: self.log.state is LogState.RECOVERING,
+            held=self.held,
+            recovering=lambda: self.recovering,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(
