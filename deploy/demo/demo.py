@@ -13,7 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from deploy.demo import story_consent, story_evidence, story_missing, story_records, story_setup, story_witnesses
+from deploy.demo import (
+    story_consent,
+    story_evidence,
+    story_missing,
+    story_records,
+    story_recovery,
+    story_setup,
+    story_witnesses,
+)
 from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
 from deploy.demo.gateway_view import View, take_view, write_summary
@@ -55,6 +63,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
+        *story_recovery.STEPS,
         *story_witnesses.steps(output, before_forging=looking.begin),
         view,
     )
