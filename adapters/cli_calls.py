@@ -21,8 +21,8 @@ from audit.cli_evidence import contradict, serve
 from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import from_wire
-from homeward.command import SharedCommands
 from homeward.audit.v1 import log_pb2
+from homeward.command import SharedCommands
 from homeward.county.v1 import access_pb2, authority_pb2
 from homeward.failure import CommandFailure, ExitCode
 

@@ -89,9 +89,7 @@ def heal(
     return Healed(tree.size, head.size)
 
 
-def _grow(
-    store: Store, tx: Tx, tree: TreeState, mirror: Path, key: MirrorKey, head: Checkpoint, *, note: str
-) -> None:
+def _grow(store: Store, tx: Tx, tree: TreeState, mirror: Path, key: MirrorKey, head: Checkpoint, *, note: str) -> None:
     walk = _Walk(tree)
     for entry in mirrored_entries(mirror, key, head.size):
         walk.add(entry)

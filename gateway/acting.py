@@ -131,7 +131,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     StateBroken: ("STATE-002", "a file of the state cannot be used", "restore it from your backup of secrets"),
     StateExists: ("STATE-003", "there is already something at this place", "name an empty directory"),
     LogInUse: ("STATE-004", "another process has the log", "stop that process first; one alone may append"),
-    EvidenceError: ("STATE-005", "the log must not go on as it is", "run: homeward audit fsck DIR; then: homeward audit recover DIR"),
+    EvidenceError: (
+        "STATE-005",
+        "the log must not go on as it is",
+        "run: homeward audit fsck DIR, then homeward audit recover",
+    ),
     CardBroken: ("CARD-001", "the file is not a card", "ask its operator for card.json of their directory"),
     ShareFileBroken: ("SHARE-001", "the file is not a share", "take the file that `homeward custodian deal` wrote"),
     ShareRefused: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),

@@ -20,6 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from pydantic import ValidationError
 
 from audit.failpoints import arm_from
+from audit.log import LogState
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
@@ -273,6 +274,8 @@ def _bad_options(state: State, error: ValidationError) -> CommandFailure:
 def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     yield f"exchange    {reply.trust_domain}"
     yield f"log         {reply.log_size} entries"
+    if reply.log_state == LogState.RECOVERING.value:
+        yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"

@@ -78,8 +78,8 @@ from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
-from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.counting import CallRecorder, Figures, OutcomeCounts
+from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
 from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
@@ -257,9 +257,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         services.adding,
     )
     enrollment = await _serve_enrollment(running, recorder)
-    admin = await serve_admin(
-        running.state.admin_socket, _admin(running), recorder=recorder
-    )
+    admin = await serve_admin(running.state.admin_socket, _admin(running), recorder=recorder)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
@@ -351,9 +349,7 @@ def _services(running: Running) -> _Services:
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
-    authority = AuthorityServicer(
-        records, exchange, now=utc_now, held=running.held, recovering=running.recovering
-    )
+    authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
     adding = [
         _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
         _adding(add_MissingServiceServicer_to_server, missing),

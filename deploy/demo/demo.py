@@ -56,6 +56,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
     view = Step(
         "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, looking.shown
     )
+    published, rewritten = story_witnesses.steps(output, before_forging=looking.begin)
     return (
         *story_setup.STEPS,
         *story_missing.STEPS,
@@ -63,8 +64,9 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
+        published,
         *story_recovery.STEPS,
-        *story_witnesses.steps(output, before_forging=looking.begin),
+        rewritten,
         view,
     )
 

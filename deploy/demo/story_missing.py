@@ -120,9 +120,7 @@ def resolved(stage: Stage) -> Seen:
             "not_a_clearance": "NOT_A_CLEARANCE" in names(again, "notices"),
             "call": again.duty_line,
         },
-        (
-            f"C sees now     {name(again, 'outcome')}, NOT_A_CLEARANCE, call its own hotline {again.duty_line}",
-        ),
+        (f"C sees now     {name(again, 'outcome')}, NOT_A_CLEARANCE, call its own hotline {again.duty_line}",),
     )
 
 

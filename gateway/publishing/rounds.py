@@ -126,8 +126,11 @@ class Rounds:
         witnessed anyhow, and going on would grow a second history beside theirs.
         """
         ahead = sum(standing is Standing.AHEAD for standing in gathered.standings.values())
+        theirs = [
+            key for peer in self._peers() if gathered.standings.get(peer.name) is Standing.AHEAD for key in peer.keys
+        ]
         policy = self._policy()
-        honest = [each.key for each in policy.witnesses if gathered.standings.get(each.name) is not Standing.AHEAD]
+        honest = [each.key for each in policy.witnesses if each.key not in theirs]
         is_missed = 2 * ahead > len(gathered.standings) or not policy.is_met_by(honest)
         if ahead and is_missed and self._log is not None:
             text = f"entries are missing: {ahead} witnesses know more than {size}"

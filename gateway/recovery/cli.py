@@ -44,9 +44,7 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
     Changes nothing and waits for nobody. Exits with 0 if all of it holds, with 6 and one line at the first that does
     not.
     """
-    lines = _evidence(
-        directory, as_json, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror)
-    )
+    lines = _evidence(directory, as_json, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
     click.echo(json.dumps({"ok": True, "checked": lines}) if as_json else "\n".join(lines))
 
 
@@ -71,9 +69,7 @@ def mirror(directory: Path, target: Path, as_json: bool) -> None:
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
 @_CHECKPOINTS
 @_JSON
-def recover(
-    directory: Path, mirror: Path | None, explain: str, checkpoints: tuple[Path, ...], as_json: bool
-) -> None:
+def recover(directory: Path, mirror: Path | None, explain: str, checkpoints: tuple[Path, ...], as_json: bool) -> None:
     """Let the log in DIR go on: heal it from a mirror, or explain why it had stopped, or both.
 
     The gateway must not be serving. A mirror that lacks anything known to have been signed is refused: nothing is

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from audit.errors import EvidenceError, EvidenceReason
@@ -52,14 +52,14 @@ _AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.envelope, 
 _PARTIES: Final = Statement(select(tables.authority_party.c.authority_id, tables.authority_party.c.agency))
 _FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state, _F.leaf_index))
 _LISTINGS: Final = Statement(
-    select(
-        tables.listing.c.owner, tables.listing.c.revision, tables.listing.c.scope, tables.listing.c.data_as_of_ms
-    )
+    select(tables.listing.c.owner, tables.listing.c.revision, tables.listing.c.scope, tables.listing.c.data_as_of_ms)
 )
 _UNLISTED: Final = Statement(
     select(tables.subject.c.leaf_index)
     .select_from(tables.subject.outerjoin(ENTRY, ENTRY.c.idx == tables.subject.c.leaf_index))
-    .where((ENTRY.c.kind.is_(None)) | (ENTRY.c.kind != bindparam("kind_")) | (ENTRY.c.requester != tables.subject.c.owner))
+    .where(
+        or_(ENTRY.c.kind.is_(None), ENTRY.c.kind != bindparam("kind_"), ENTRY.c.requester != tables.subject.c.owner)
+    )
     .limit(bindparam("limit_")),
     "kind_", "limit_",
 )  # fmt: skip
@@ -106,8 +106,7 @@ def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> 
         {name: 1 for name in derived.denied if not name.startswith("spiffe:")},
     )
     _check_authorities(tx, derived)
-    flags = {bytes(flag_id): _Flag(owner, bytes(handle), state, at) for flag_id, owner, handle, state, at in tx.all(_FLAGS)}
-    _compare("a flag", flags, derived.flags)
+    _compare("a flag", {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}, derived.flags)
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
     unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
     if unlisted is not None:

@@ -114,7 +114,7 @@ class FileYouthKeys:
         return found
 
     def every_mark(self) -> Mapping[bytes, bytes]:
-        """Every mark of an entry about any youth whose key exists, with that key. Takes as long as there are entries."""
+        """Every mark of an entry about any youth whose key exists, with that key: as many as there are entries."""
         with self._lock:
             rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
         found: dict[bytes, bytes] = {}

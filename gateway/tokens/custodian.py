@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.log import Log, LogState
 from audit.reader import Reader
-from audit.timekeeping import Steady, steady_seconds
 from audit.store_sqlite import SqliteStore
+from audit.timekeeping import Steady, steady_seconds
 from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig, load_custodian, split_address
 from gateway.members.assembly import read_log_signer

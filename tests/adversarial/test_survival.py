@@ -159,14 +159,14 @@ def store(town: Town, files: dict[str, bytes]) -> None:
 async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> None:
     """Whoever can write the database denies, or allows again, whom they like: until the next start."""
     await end(doomed)
-    edit(doomed, f"INSERT INTO denied VALUES ('{ASKER}', 1)")
+    edit(doomed, "INSERT INTO denied VALUES (?, 1)", ASKER)
     refused = await command("gateway", "serve", str(doomed.gateway))
     assert (refused.returncode, refused.stdout) == (6, "")
     assert "a denied name is not in the database as the log says" in refused.stderr
     checked = await command("audit", "fsck", str(doomed.gateway))
     assert (checked.returncode, checked.stdout.count("\n")) == (6, 1)
     assert "[PROJECTION]" in checked.stdout
-    edit(doomed, f"DELETE FROM denied WHERE name = '{ASKER}'")
+    edit(doomed, "DELETE FROM denied WHERE name = ?", ASKER)
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
 
@@ -214,11 +214,11 @@ async def recovering(asker: Resident) -> Refusal:
     raise AssertionError("the gateway does not say that it recovers")
 
 
-def edit(town: Town, statement: str) -> None:
+def edit(town: Town, statement: str, *values: str) -> None:
     """Somebody changes a table behind the log's back."""
     connection = sqlite3.connect(town.state.database)
     with connection:
-        assert connection.execute(statement).rowcount == 1
+        assert connection.execute(statement, values).rowcount == 1
     connection.close()
 
 

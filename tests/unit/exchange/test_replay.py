@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
-from tests.unit.exchange.members import LA, POLICE, STRTP, Youth
+from tests.unit.exchange.members import LA, POLICE, Youth
 from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
 from tests.unit.exchange.world import World
 
@@ -15,7 +15,9 @@ BEN = Youth("Ben Invented")
 UNDONE = "UPDATE authority SET revoke_index = NULL, revoke_ms = NULL"
 EDITS = {
     "a revocation is taken back": UNDONE,
-    "a revocation is dated to another entry": "UPDATE authority SET revoke_index = revoke_index - 1 WHERE revoke_index > 0",
+    "a revocation is dated to another entry": (
+        "UPDATE authority SET revoke_index = revoke_index - 1 WHERE revoke_index > 0"
+    ),
     "an authority is taken out": "DELETE FROM authority WHERE revoke_index IS NOT NULL",
     "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revoke_index IS NULL",
     "another envelope lies under an authority": (
@@ -25,7 +27,7 @@ EDITS = {
     "an authority has one more party": (
         "INSERT INTO authority_party SELECT '06077.probation', authority_id, leaf_index FROM authority LIMIT 1"
     ),
-    "an authority has lost a party": f"DELETE FROM authority_party WHERE agency = '{STRTP}'",
+    "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
     "an authority was never recorded": (
         "INSERT INTO authority SELECT zeroblob(16), issuer, envelope, NULL, NULL, leaf_index FROM authority LIMIT 1"
     ),

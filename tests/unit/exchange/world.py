@@ -365,9 +365,7 @@ class World:
         deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups)
         self.exchange = exchange
         self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
-        self.records = AuthorityRecords(
-            self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed
-        )
+        self.records = AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed)
         self.authority = AuthorityServicer(
             self.records,
             exchange,

@@ -48,8 +48,9 @@ class ExchangeServiceStub:
     Who may call: an adapter with a user assertion whose role may claim the
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
     LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-    log grow, or this entry in time). A refusal by policy is an answer, not a
-    status.
+    log grow, or this entry in time), RECOVERING (the log's database was put
+    back to an older state; nothing is disclosed until it is healed). A refusal
+    by policy is an answer, not a status.
     """
     CheckFlags: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]
     """Returns the flag status of several youths. One assertion covers the batch;
@@ -84,8 +85,9 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     Who may call: an adapter with a user assertion whose role may claim the
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
     LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-    log grow, or this entry in time). A refusal by policy is an answer, not a
-    status.
+    log grow, or this entry in time), RECOVERING (the log's database was put
+    back to an older state; nothing is disclosed until it is healed). A refusal
+    by policy is an answer, not a status.
     """
     CheckFlags: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]  # type: ignore[assignment]
     """Returns the flag status of several youths. One assertion covers the batch;
@@ -123,8 +125,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         Who may call: an adapter with a user assertion whose role may claim the
         purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
         LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-        log grow, or this entry in time). A refusal by policy is an answer, not a
-        status.
+        log grow, or this entry in time), RECOVERING (the log's database was put
+        back to an older state; nothing is disclosed until it is healed). A refusal
+        by policy is an answer, not a status.
         """
 
     @_abc_1.abstractmethod
