@@ -3,13 +3,14 @@ PY    ?= python3
 VENV  := $(or $(HOMEWARD_VENV),.venv)
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.ready
+LINKAGE := .venv-linkage
 
 # Locks name no index: every machine resolves them through the one it is configured for.
 UV      ?= uv
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
            --custom-compile-command "make lock"
 
-.PHONY: demo test test-docker check lint types protos layers bench proto lock clean help
+.PHONY: demo test test-docker check lint types protos layers bench bench-linkage proto lock clean help
 
 help:          ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-19s %s\n", $$1, $$2}'
@@ -43,6 +44,9 @@ layers: $(STAMP)
 bench: $(STAMP)       ## measure against a bare gRPC echo; writes bench-out/
 	@$(BIN)/python -m tests.bench
 
+bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; 15 minutes
+	@PYTHONPATH=.:proto $(LINKAGE)/bin/python -m tests.bench.linkage
+
 proto: $(STAMP)       ## regenerate the modules beside the .proto files
 	@$(BIN)/python proto/generate.py
 
@@ -50,9 +54,15 @@ lock:                 ## resolve the newest releases the floors allow, with hash
 	@$(UV) pip compile $(LOCKING) --all-extras --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile $(LOCKING) --extra postgres --extra otel -c requirements.lock pyproject.toml -o deploy/requirements.lock
 	@$(UV) pip compile $(LOCKING) --group build -c requirements.lock -o deploy/build.lock
+	@$(UV) pip compile $(LOCKING) --group linkage -o tests/bench/linkage/requirements.lock
 
 clean:                ## remove the environment and everything the commands wrote
-	rm -rf .venv build dist demo-out bench-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-linkage build dist demo-out bench-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(STAMP): pyproject.toml requirements.lock deploy/bootstrap.py
 	@HOMEWARD_VENV="$(VENV)" $(PY) deploy/bootstrap.py
+
+$(LINKAGE)/.ready: tests/bench/linkage/requirements.lock
+	@$(PY) -m venv $(LINKAGE)
+	@$(LINKAGE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@

@@ -1,6 +1,7 @@
 """`homeward adapter` and `homeward join`: check, run and look at one adapter; make it a member.
 
-Decides presentation only. `authority` and `audit` are in `cli_calls`; their names stand here for the entry points.
+Decides presentation only. `authority` is in `cli_calls` and `audit` in `cli_audit`; their names stand here
+for the entry points.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from adapters.caseload import Caseload, open_sources
-from adapters.cli_calls import audit, authority
+from adapters.cli_audit import audit
+from adapters.cli_calls import authority
 from adapters.cli_options import AS_JSON, Place, place_options, read_file
 from adapters.config import FILE_NAME, AdapterConfig
 from adapters.enrol import Exchange, Joined, Wish
@@ -206,6 +208,11 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         f"{source.refused_count} refused, {source.freshness}"
         for source in found.sources
     ]
+    lines += [
+        f"FAIL  holder {name} answered without a proof that holds; ask its operator" for name in found.unproven_holders
+    ]
+    if found.sole_operators:
+        lines.append(f"warn  a demonstration: {', '.join(found.sole_operators)} alone could make tokens")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""`homeward authority` and `homeward audit`: consents and the log, through the adapter's local endpoint.
+"""`homeward authority`: consents, orders and agreements, through the adapter's local endpoint.
 
 Decides presentation only. A youth's name is read from a file or standard input and never from the command line, where
 other users of the machine could see it; nothing here prints one.
@@ -7,7 +7,6 @@ other users of the machine could see it; nothing here prints one.
 import json
 import re
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -15,22 +14,15 @@ import click
 from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from google.protobuf.message import Message
 
-from adapters.cli_filters import filter_options
-from adapters.cli_options import AS_JSON, TOKEN_FILE, Place, place_options
-from audit.cli_evidence import contradict, serve
+from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from gateway.protocol.outcomes import OUTCOME_TEXT, Outcome
-from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import from_wire
-from homeward.audit.v1 import log_pb2
-from homeward.command import SharedCommands
-from homeward.county.v1 import access_pb2, authority_pb2
+from homeward.county.v1 import authority_pb2
 from homeward.failure import CommandFailure, ExitCode
 
 _SERVICE: Final = "/homeward.county.v1.AuthorityService/"
-_ROLE: Final = click.option("--role", default="", help="Role you act in, where you hold several.")
 _PAGE: Final = 200
 _IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
-_AGO: Final = re.compile(r"[0-9]{1,5}[smhd]")
 
 
 @click.group()
@@ -52,7 +44,7 @@ def record(file: TextIO, place: Place, token_file: Path, as_json: bool) -> int:
 
 @authority.command()
 @click.argument("authority_id")
-@_ROLE
+@ROLE
 @place_options
 @TOKEN_FILE
 @AS_JSON
@@ -67,7 +59,7 @@ def revoke(authority_id: str, role: str, place: Place, token_file: Path, as_json
 
 @authority.command("list")
 @click.option("--live", "live_only", is_flag=True, help="Leave out expired and revoked ones.")
-@_ROLE
+@ROLE
 @place_options
 @TOKEN_FILE
 @AS_JSON
@@ -89,75 +81,6 @@ def list_(live_only: bool, role: str, place: Place, token_file: Path, as_json: b
     for each in found:
         click.echo(_authority_text(each))
     click.echo(f"{len(found)} authorities" if len(found) != 1 else "1 authority")
-
-
-@click.group(cls=SharedCommands)
-def audit() -> None:
-    """Ask the log who asked what, and what was answered."""
-
-
-audit.add_command(contradict)
-audit.add_command(serve)
-
-
-@audit.command()
-@filter_options
-@click.option("--since", help="2026-11-01, 2026-11-01T08:00Z, or 7d for the last seven days.")
-@click.option("--until", help="As --since; exclusive.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many.")
-@_ROLE
-@place_options
-@TOKEN_FILE
-@AS_JSON
-def query(place: Place, token_file: Path, as_json: bool, limit: int, outcome: str | None, **given: Any) -> None:
-    """Show entries that concern your agency, each verified by the adapter. The query itself is logged."""
-    request = access_pb2.ListAccessesRequest(filter=_filter(given), role=given["role"], page_size=min(limit, 500))
-    endpoint, answer = place.endpoint(token_file), None
-    entries: list[access_pb2.AccessEntry] = []
-    while len(entries) < limit:
-        answer = endpoint.call(
-            "/homeward.county.v1.AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse
-        )
-        entries += [entry for entry in answer.entries if outcome is None or _field(entry, "outcome") == outcome]
-        request.page_token = answer.next_page_token
-        if not answer.next_page_token:
-            break
-    del entries[limit:]
-    more = answer is not None and bool(answer.next_page_token)
-    if as_json:
-        document = {"ok": True, "entries": [_data(entry) for entry in entries], "more": more}
-        click.echo(json.dumps(document | {"checkpoint": answer.checkpoint if answer is not None else ""}))
-        return
-    for entry in entries:
-        about = f"  [youth {entry.local_id}]" if entry.local_id else ""
-        click.echo(f"{entry.index:>8}  {entry.sentence}{about}")
-    click.echo(f"{len(entries)} entries, verified{'; more with a higher --limit' if more else ''}")
-
-
-def _filter(given: dict[str, Any]) -> log_pb2.EntryFilter:
-    wanted = log_pb2.EntryFilter(
-        kinds=given["kinds"],
-        reason=given["reason"],
-        purpose=given["purpose"],
-        counterpart_agency=given["counterpart"],
-        decision=f"DECISION_{given['decision'].upper()}" if given["decision"] else None,
-    )
-    now = datetime.now(UTC)
-    if given["since"]:
-        wanted.start_time.FromDatetime(_moment(given["since"], now))
-    if given["until"]:
-        wanted.end_time.FromDatetime(_moment(given["until"], now))
-    return wanted
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    if _AGO.fullmatch(text):
-        return now - parse_duration(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise click.UsageError("a time is written 2026-11-01, 2026-11-01T08:00Z, or 7d") from exc
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _parsed(file: TextIO, message: authority_pb2.RecordAuthorityRequest) -> authority_pb2.RecordAuthorityRequest:
@@ -194,10 +117,6 @@ def _authority_text(each: authority_pb2.ListedAuthority) -> str:
         f"{each.authority_id}  {basis:<12} {purposes}  for {', '.join(each.authority.recipient_agencies)}"
         f"  until {each.authority.expire_time.ToJsonString()}  {state}"
     )
-
-
-def _field(entry: access_pb2.AccessEntry, name: str) -> str:
-    return next((field.value for field in entry.fields if field.name == name), "")
 
 
 def _data(message: Message) -> dict[str, Any]:

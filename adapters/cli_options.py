@@ -15,9 +15,11 @@ import click
 from adapters.config import FILE_NAME, AdapterConfig, read_config, unreadable
 from adapters.local.client import Endpoint, endpoint
 from gateway.protocol.strict_yaml import DocumentErrors
+from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure, ExitCode
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+ROLE = click.option("--role", default="", help="Role you act in, where you hold several.")
 TOKEN_FILE = click.option(
     "--token-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -48,6 +50,11 @@ class Place:
                 exit_code=ExitCode.USAGE,
             )
         return endpoint(config.state_directory(file), address, token_file)
+
+    def agency(self) -> str:
+        """The agency that the adapter there speaks for. Raises `CommandFailure`."""
+        path = "/homeward.county.v1.StatusService/GetStatus"
+        return self.endpoint(None).call(path, GetStatusRequest(), GetStatusResponse).agency
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:

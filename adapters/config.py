@@ -58,6 +58,16 @@ class IndexConfig(StrictModel):
         )
 
 
+NameText = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class NamesConfig(StrictModel):
+    """The `names:` section: what this county knows of names that the shipped tables do not."""
+
+    short_forms: dict[NameText, tuple[NameText, ...]] = Field(default_factory=dict, max_length=1000)
+    """Names and the short forms that youths here go by; they are added to the shipped ones, and replace none."""
+
+
 class NeverConfig(StrictModel):
     """The `never:` section: what this county answers to nobody, or not to some, whatever the policy permits."""
 
@@ -115,6 +125,7 @@ class AdapterConfig(CountySections):
     """Off unless the county names a collector of its own."""
     staff: StaffConfig
     index: IndexConfig = Field(default_factory=IndexConfig)
+    names: NamesConfig = Field(default_factory=NamesConfig)
     never: NeverConfig = Field(default_factory=NeverConfig)
 
     @property

@@ -6,7 +6,7 @@
     +-- Invalid            the request is not well-formed, or lacks what a search needs
     +-- NotFound           a flag, an authority or a youth of the own caseload that does not exist
     +-- Conflict           the same request identifier with other content
-    +-- Exhausted          a budget of the exchange is spent
+    +-- Exhausted          a budget of the exchange is spent, or look-ups of this agency are held
     +-- Unavailable        no answer can be given now; never a negative
     +-- EvidenceInvalid    an answer came whose evidence does not hold; nothing of it was used
 
@@ -31,6 +31,7 @@ class ErrorReason(StrEnum):
     ID_REUSED = "ID_REUSED"
     EXPIRED_REFETCH = "EXPIRED_REFETCH"
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    LOOKUPS_HELD = "LOOKUPS_HELD"
     GATEWAY_UNAVAILABLE = "GATEWAY_UNAVAILABLE"
     SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
     NOT_READY = "NOT_READY"

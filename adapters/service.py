@@ -153,6 +153,7 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
         "listed": adapter.subjects.listed_count(),
         "policy": adapter.node.bundle.version,
         "counsel_confirmed": adapter.node.bundle.counsel_confirmed,
+        "sole_operators": list(adapter.sole_operators()),
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.caseload import Caseload, open_sources
 from adapters.channel_identity import load_identity
 from adapters.config import AdapterConfig
-from adapters.identity.scheme import load_scheme
+from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
 from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
 from adapters.mapping.rules import Severity
@@ -21,12 +21,14 @@ from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
+from adapters.node.holder_alarm import record_unproven, unproven
 from adapters.node.holders import Tokenizer
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
+from adapters.node.quorum import quorum
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
@@ -76,10 +78,11 @@ class Adapter:
         return self.link.status.up and listed and self.tokens_ready()
 
     def tokens_ready(self) -> bool:
-        """Whether directory, policy and pepper are there."""
+        """Whether directory, policy, pepper and enough holders are there."""
         try:
             self.node.policy()
             self.node.pepper.current(self.node.directory())
+            quorum(self.node.tokenizer.suite.group, self.node.directory())
         except NotReady:
             return False
         return True
@@ -99,7 +102,16 @@ class Adapter:
             tokens_ready=self.tokens_ready(),
             witnessed_size=self.witness.size(),
             log_forked=self.witness.fork is not None,
+            unproven_holders=unproven(self.node.store, self.node.now()),
+            sole_operators=self.sole_operators(),
         )
+
+    def sole_operators(self) -> tuple[str, ...]:
+        """Operators who alone make tokens; only in a demonstration."""
+        try:
+            return self.node.directory().sole_operators
+        except NotReady:
+            return ()
 
 
 def build(
@@ -120,8 +132,9 @@ def build(
     membership, keyring = _identify(state)
     store = open_store(state / STORE_FILE)
     channels = Channels(membership.gateway_address, lambda: load_identity(state))
+    scheme = with_county_forms(load_scheme(), config.names.short_forms)
     node, witness = _node(
-        state, membership, keyring, store=store, channels=channels, now=now, random_bytes=random_bytes
+        state, membership, keyring, store=store, channels=channels, scheme=scheme, now=now, random_bytes=random_bytes
     )
     sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
@@ -170,6 +183,7 @@ def _node(
     *,
     store: Store,
     channels: Channels,
+    scheme: Scheme,
     now: Clock,
     random_bytes: RandomBytes,
 ) -> tuple[Node, LogWitness]:
@@ -187,9 +201,10 @@ def _node(
     )
     tokenizer = Tokenizer(
         suite=Suite(load_ristretto()),
-        scheme=load_scheme(),
+        scheme=scheme,
         envelope_key=keyring.envelope,
         caller_of=channels.holder,
+        alarm=lambda operator: record_unproven(store, operator, now()),
         now=now,
         random_bytes=random_bytes,
     )

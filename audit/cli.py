@@ -1,14 +1,17 @@
-"""`homeward verify`: recompute a stored or published log, or check a receipt, and say whether it holds.
+"""`homeward verify`: recompute a stored or published log, check a receipt or an evidence bundle, say whether it holds.
 
 Decides what is meant by the words of the command line, and the exit code: 0 everything verified, 6 evidence did not
-verify (one line says what and where), 2 usage. What is verified is in verify.py and published.py, the words for
-published logs and receipts in verdict.py.
+verify (one line says what and where), 2 usage. What is verified is in verify.py and published.py, for a bundle in the
+verifier that every bundle carries; the words for published logs and receipts are in verdict.py. Words are ASCII, so
+that a line is the same on every terminal.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.bundled.verify import judge
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
@@ -71,6 +75,9 @@ def verify(
     left out: the signature is then checked with the key stored beside it, which shows damage but not a forged log. Of a
     log that is being written, copy the -wal file too.
     """
+    if Path(place).is_file() and zipfile.is_zipfile(place):
+        _verify_bundle(Path(place), log_key, as_json=as_json)
+        return
     try:
         policy = read_policy(policy_file) if policy_file else None
         key = read_log_key(log_key) if log_key else None
@@ -81,6 +88,16 @@ def verify(
         click.echo(shown_fault(fault, as_json=as_json))
         sys.exit(EXIT_UNVERIFIED)
     click.echo(text)
+
+
+def _verify_bundle(path: Path, log_key: Path | None, *, as_json: bool) -> None:
+    pinned = log_key.read_text("utf-8", "replace") if log_key is not None else None
+    status, said = judge(path, pinned)
+    if as_json:
+        click.echo(json.dumps({"ok": status == 0, "lines": said}))
+    else:
+        click.echo("\n".join(said))
+    sys.exit(status)
 
 
 @dataclass(frozen=True, slots=True)

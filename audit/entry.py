@@ -291,6 +291,21 @@ def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]
     return [Opening(slot, name, value, fmt.field_salt(stream, slot)) for slot, name, value in _parse_box(plain)]
 
 
+def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[str, bytes]:
+    """Returns what the fields of a box say, by name, without what would prove it: for searching, several times faster.
+
+    Raises EvidenceError when the box does not open with the key.
+    """
+    if not box:
+        return {}
+    stream = fmt.class_stream(key, _LABELS[cls], nonce)
+    try:
+        plain = AESGCM(fmt.box_key(stream)).decrypt(_BOX_NONCE, box, _LABELS[cls])
+    except InvalidTag:
+        raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key") from None
+    return {name: value for _, name, value in _parse_box(plain)}
+
+
 def _parse_box(plain: bytes) -> list[tuple[int, str, bytes]]:
     found: list[tuple[int, str, bytes]] = []
     at = 0

@@ -60,12 +60,17 @@ class Standing(StrEnum):
     """It says that this log is not the continuation of what it cosigned, or does not know this log."""
 
 
+ALARMING: Final = (Standing.AHEAD, Standing.REFUSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What came back for one checkpoint."""
 
     cosigned: tuple[Cosigned, ...]
     standings: dict[str, Standing]
+    against: frozenset[VerifierKey]
+    """Keys of witnesses that know more than this checkpoint, or another history."""
     met: bool
 
 
@@ -83,8 +88,9 @@ class Quorum:
         self, checkpoint: Checkpoint, note: Note, peers: Iterable[WitnessPeer], policy: Policy
     ) -> Gathered:
         """Returns the cosignatures that hold; `met` if they are enough for the policy."""
-        tasks = {asyncio.create_task(self._ask(peer, checkpoint, note)): peer.name for peer in peers}
-        standings = dict.fromkeys(tasks.values(), Standing.SILENT)
+        tasks = {asyncio.create_task(self._ask(peer, checkpoint, note)): peer for peer in peers}
+        standings = {peer.name: Standing.SILENT for peer in tasks.values()}
+        against: set[VerifierKey] = set()
         found: list[Cosigned] = []
         deadline = asyncio.get_running_loop().time() + self._wait
         pending = set(tasks)
@@ -96,13 +102,16 @@ class Quorum:
             if not done:
                 break
             for task in done:
-                standings[tasks[task]], lines = task.result()
+                peer = tasks[task]
+                standings[peer.name], lines = task.result()
                 found += lines
+                if standings[peer.name] in ALARMING:
+                    against.update(peer.keys)
             met = policy.is_met_by({each.key for each in found})
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        return Gathered(tuple(found), standings, met)
+        return Gathered(tuple(found), standings, frozenset(against), met)
 
     async def _ask(
         self, peer: WitnessPeer, checkpoint: Checkpoint, note: Note

@@ -10,12 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import Dialect, and_, bindparam, literal_column, or_, select
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.expression import ClauseElement
 
 from audit import merkle
 from audit.entry import StoredEntry
@@ -37,7 +39,18 @@ _NODE_HASH = Statement(
 )
 _TREE = Statement(select(TREE.c.log_key, TREE.c.size, TREE.c.root, TREE.c.frontier, TREE.c.time_ms, TREE.c.note))
 _AGENCY = Statement(select(AGENCY.c.seq, AGENCY.c.leaf_hash).where(AGENCY.c.agency == bindparam("agency_id")))
-_BY_TAG = Statement(select(ENTRY).where(and_(_E.tag == bindparam("mark"), _E.tag != b"")))
+_BY_INDEX = Statement(select(ENTRY).where(_E.idx == bindparam("position")))
+_TIME_AT = Statement(select(_E.time_ms).where(_E.idx == bindparam("position")))
+
+
+def _by_tag(dialect: Dialect) -> ClauseElement:
+    # The condition of the partial index word for word, as a literal: a bound value would hide it from the planner of
+    # SQLite, and every mark would cost a walk over the whole log.
+    nothing: ColumnElement[bytes] = literal_column("x''" if dialect.name == "sqlite" else r"'\x'::bytea")
+    return select(ENTRY).where(and_(_E.tag == bindparam("mark"), _E.tag != nothing))
+
+
+_BY_TAG = Statement(_by_tag, "mark")
 
 
 class Side(Enum):
@@ -187,52 +200,141 @@ def root_at(tx: Tx, size: int) -> bytes:
 
 
 def select_entries(tx: Tx, selection: Selection, *, limit: int = MAX_PAGE) -> list[StoredEntry]:
-    """Returns the first `limit` (at most 1000) selected entries in the order of the log."""
-    conditions, params = _conditions(selection)
-    query = select(ENTRY).where(*conditions).order_by(_E.idx).limit(bindparam("page"))
-    statement = Statement(query, *params, "page")
-    rows = tx.all(statement, (*params.values(), min(limit, MAX_PAGE)))
-    return [entry_of(row) for row in rows]
+    """Returns the first `limit` (at most 1000) selected entries in the order of the log.
+
+    Takes about as long for a log of a million entries as for a small one: times become positions, each seat of an
+    agency is a range of an index that holds the conditions, and whole rows are read only of what is returned.
+    """
+    start, end = _positions(tx, selection)
+    wanted = min(limit, MAX_PAGE)
+    found: set[int] = set()
+    for seat in _seats(selection):
+        for kinds in _kinds(seat, selection.kinds):
+            statement, values = _seat_query(seat, kinds)
+            found.update(row[0] for row in tx.all(statement, (*values, start, end, wanted)))
+    return [entry_of(row) for index in sorted(found)[:wanted] for row in tx.all(_BY_INDEX, (index,))]
 
 
-def _conditions(wanted: Selection) -> tuple[list[ColumnElement[bool]], dict[str, str | int]]:
-    conditions: list[ColumnElement[bool]] = [_E.idx >= bindparam("start")]
-    params: dict[str, str | int] = {"start": wanted.start}
-    for name, limit, column in (("end", wanted.end, _E.idx), ("end_ms", wanted.end_ms, _E.time_ms)):
-        if limit is not None:
-            conditions.append(column < bindparam(name))
-            params[name] = limit
+def includes(wanted: Selection, entry: StoredEntry) -> bool:
+    """Whether an entry found by other means is selected too."""
+    seats = [
+        (asking in (None, entry.requester)) and (holding in (None, entry.holder)) for asking, holding in _seats(wanted)
+    ]
+    return (
+        any(seats)
+        and (not wanted.kinds or entry.kind in wanted.kinds)
+        and wanted.start <= entry.index
+        and (wanted.end is None or entry.index < wanted.end)
+        and (wanted.start_ms is None or wanted.start_ms <= entry.time_ms)
+        and (wanted.end_ms is None or entry.time_ms < wanted.end_ms)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """As much of an entry as a search looks at first."""
+
+    requester: str
+    kind: str
+    nonce: bytes = field(repr=False)
+    op: bytes = field(repr=False)
+    """Box of class OP."""
+    req: bytes = field(repr=False)
+    """Box of class REQ."""
+
+
+Promising = Callable[[Glance], bool]
+"""Whether an entry may be wanted, as far as a glance tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was found in one stretch of the selected entries: `examined` of them, up to position `last` (-1: none)."""
+
+    entries: tuple[StoredEntry, ...]
+    examined: int
+    last: int
+
+
+def scan_entries(tx: Tx, selection: Selection, promising: Promising, *, limit: int = MAX_PAGE) -> Scan:
+    """Looks at the first `limit` selected entries and returns those that `promising` lets through.
+
+    Of the others no more is read than a glance.
+    """
+    start, end = _positions(tx, selection)
+    found: dict[int, Glance] = {}
+    for seat in _seats(selection):
+        for kinds in _kinds(seat, selection.kinds):
+            statement, values = _seat_query(seat, kinds, with_box=True)
+            found |= {row[0]: Glance(*row[1:]) for row in tx.all(statement, (*values, start, end, limit))}
+    indexes = sorted(found)[:limit]
+    matching = [index for index in indexes if promising(found[index])]
+    entries = tuple(entry_of(row) for index in matching for row in tx.all(_BY_INDEX, (index,)))
+    return Scan(entries, len(indexes), indexes[-1] if indexes else -1)
+
+
+def _positions(tx: Tx, wanted: Selection) -> tuple[int, int]:
+    # Times never go back, so each is found by halving; an index over them would cost every append.
+    size = tree_state(tx).size
+    start, end = max(wanted.start, 0), size if wanted.end is None else min(wanted.end, size)
     if wanted.start_ms is not None:
-        conditions.append(_E.time_ms >= bindparam("start_ms"))
-        params["start_ms"] = wanted.start_ms
-    if wanted.kinds:
-        named = {f"kind_{at}": kind for at, kind in enumerate(wanted.kinds)}
-        conditions.append(or_(*(_E.kind == bindparam(name) for name in named)))
-        params |= named
-    sides = _sides(wanted, params)
-    if sides is not None:
-        conditions.append(sides)
-    return conditions, params
+        start = max(start, _first_at(tx, wanted.start_ms, size))
+    if wanted.end_ms is not None:
+        end = min(end, _first_at(tx, wanted.end_ms, size))
+    return start, end
 
 
-def _sides(wanted: Selection, params: dict[str, str | int]) -> ColumnElement[bool] | None:
-    if wanted.agency is None and wanted.counterpart is None:
-        return None
-    given = {"agency": wanted.agency, "counterpart": wanted.counterpart}
-    params |= {name: value for name, value in given.items() if value is not None}
+def _first_at(tx: Tx, time_ms: int, size: int) -> int:
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        row = tx.one(_TIME_AT, (middle,))
+        if row is None:
+            raise EvidenceError(EvidenceReason.GAP, "the entry is missing", index=middle)
+        low, high = (middle + 1, high) if row[0] < time_ms else (low, middle)
+    return low
 
-    def seated(asking: str, holding: str) -> ColumnElement[bool]:
-        parts: list[ColumnElement[bool]] = []
-        if asking in params:
-            parts.append(_E.requester == bindparam(asking))
-        if holding in params:
-            parts.append(_E.holder == bindparam(holding))
-        return and_(*parts)
 
-    as_requester, as_holder = seated("agency", "counterpart"), seated("counterpart", "agency")
+Seat = tuple[str | None, str | None]
+"""Who asked and who holds, as far as it is a condition."""
+
+
+def _seats(wanted: Selection) -> list[Seat]:
+    asking, holding = (wanted.agency, wanted.counterpart), (wanted.counterpart, wanted.agency)
     if wanted.side is Side.REQUESTER:
-        return as_requester
-    return as_holder if wanted.side is Side.HOLDER else or_(as_requester, as_holder)
+        return [asking]
+    if wanted.side is Side.HOLDER:
+        return [holding]
+    return [asking] if asking == holding else [asking, holding]
+
+
+def _kinds(seat: Seat, kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
+    # Of everybody's entries each kind is a range of its own; of an agency's they are a condition within one.
+    return [(kind,) for kind in kinds] if seat == (None, None) and kinds else [kinds]
+
+
+@lru_cache(maxsize=256)
+def _seat_statement(asks: bool, holds: bool, kinds: int, *, with_box: bool = False) -> Statement:
+    conditions: list[ColumnElement[bool]] = []
+    names: list[str] = []
+    for given, name, column in ((asks, "asking", _E.requester), (holds, "holding", _E.holder)):
+        if given:
+            conditions.append(column == bindparam(name))
+            names.append(name)
+    if kinds:
+        named = [f"kind_{at}" for at in range(kinds)]
+        conditions.append(or_(*(_E.kind == bindparam(name) for name in named)))
+        names += named
+    within = (_E.idx >= bindparam("start"), _E.idx < bindparam("end"))
+    columns = (_E.idx, _E.requester, _E.kind, _E.nonce, _E.box_op, _E.box_req) if with_box else (_E.idx,)
+    query = select(*columns).where(*conditions, *within).order_by(_E.idx).limit(bindparam("page"))
+    return Statement(query, *names, "start", "end", "page")
+
+
+def _seat_query(seat: Seat, kinds: tuple[str, ...], *, with_box: bool = False) -> tuple[Statement, tuple[str, ...]]:
+    asking, holding = seat
+    values = tuple(value for value in (*seat, *kinds) if value is not None)
+    return _seat_statement(asking is not None, holding is not None, len(kinds), with_box=with_box), values
 
 
 def _proof(tx: Tx, plan: merkle.Plan) -> tuple[bytes, ...]:

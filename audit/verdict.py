@@ -57,8 +57,11 @@ def shown_time(milliseconds: int) -> str | None:
 
 
 def read_log_key(path: Path) -> LogKey:
-    """Returns the key in a `.vkey` file. Raises EvidenceError."""
-    return parse_vkey(_read(path, MAX_KEY_CHARACTERS).decode("utf-8", "replace"))
+    """Returns the key in a `.vkey` file. Raises EvidenceError, which names the file."""
+    try:
+        return parse_vkey(_read(path, MAX_KEY_CHARACTERS).decode("utf-8", "replace"))
+    except EvidenceError as fault:
+        raise EvidenceError(fault.reason, f"{path} holds no key of a log: {fault}") from fault
 
 
 def read_policy(path: Path) -> Policy:

@@ -21,6 +21,7 @@ from gateway.protocol.strict_yaml import DocumentErrors
 from gateway.rpc.admin import AdminRefused
 from gateway.state import LogInUse, State, StateBroken, StateExists
 from gateway.tokens.ceremony import ShareRefused
+from gateway.tokens.holding import OneOperator
 from gateway.tokens.share_file import OperatorRefused, ShareFileBroken
 from homeward.failure import CommandFailure, ExitCode
 
@@ -34,6 +35,10 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     ErrorReason.HOLDER_CONFLICT: (
         "the card does not go with the holders on record, or with the key that the gateway has a share of",
         "shares of one ceremony must lie with operators whose roots and keys differ; ask for the right card",
+    ),
+    ErrorReason.LOOKUPS_NOT_HELD: (
+        "the look-ups of this agency are not held",
+        "list the held agencies: homeward gateway status DIR",
     ),
     ErrorReason.MEMBER_UNKNOWN: (
         "no agency or adapter of this name ever enrolled",
@@ -128,6 +133,11 @@ def _exit_code(reason: str) -> ExitCode:
 
 _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     DocumentErrors: ("CONFIG-001", "the settings are not valid", "correct the file at the places named"),
+    OneOperator: (
+        "HOLDER-001",
+        "one operator runs as many holders as make a token",
+        "let other organizations hold the other shares; only a demonstration (demo: true) may be run like this",
+    ),
     StateBroken: ("STATE-002", "a file of the state cannot be used", "restore it from your backup of secrets"),
     StateExists: ("STATE-003", "there is already something at this place", "name an empty directory"),
     LogInUse: ("STATE-004", "another process has the log", "stop that process first; one alone may append"),

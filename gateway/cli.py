@@ -11,9 +11,10 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
+import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
@@ -24,8 +25,7 @@ from audit.log import LogState
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
-from gateway.members.administration import Administration
-from gateway.members.assembly import open_members, read_keys
+from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.founding import found_gateway
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.names import AgencyKind
@@ -33,30 +33,30 @@ from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
+from gateway.replay_cli import replay
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.state import State
+from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
 from gateway.wiring import run, utc_now
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1 import admin_pb2
-from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub
+from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, HolderAdminServiceStub
 from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
 from homeward.logs import log_to
-
-if TYPE_CHECKING:  # the stubs of the generated module know this name, the module does not
-    from homeward.gateway.v1.admin_pb2_grpc import AdminServiceAsyncStub
 
 Request = TypeVar(
     "Request",
     admin_pb2.InviteRequest,
     admin_pb2.TrustHolderRequest,
     admin_pb2.RevokeMemberRequest,
+    admin_pb2.ReleaseLookupsRequest,
     admin_pb2.GetGatewayStatusRequest,
+    admin_pb2.DeclareCaseloadRequest,
+    admin_pb2.GetHolderStatusRequest,
 )
 Reply = TypeVar("Reply")
 _LOG = logging.getLogger(__name__)
-_DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+Stub = TypeVar("Stub")
 
 
 @click.group()
@@ -65,7 +65,7 @@ def gateway() -> None:
 
 
 @gateway.command()
-@_DIRECTORY
+@DIRECTORY
 @click.option("--trust-domain", required=True, help="Name of the exchange, like a DNS name.")
 @click.option("--listen", required=True, help="host:port for members.")
 @click.option("--enroll-listen", required=True, help="host:port for newcomers.")
@@ -74,9 +74,9 @@ def gateway() -> None:
 @click.option(
     "--name", default="gw1", show_default=True, help="Name of this gateway, and of its operator as key holder."
 )
-@click.option("--share", type=_FILE, required=True, help="Share 1 of the token key (homeward custodian deal).")
+@click.option("--share", type=FILE, required=True, help="Share 1 of the token key (homeward custodian deal).")
 @click.option("--demo", is_flag=True, help="Invented youths only.")
-@_JSON
+@JSON
 def init(directory: Path, share: Path, as_json: bool, **settings: Any) -> None:
     """Make a gateway in the empty directory DIR: keys, certificates, log, settings, card."""
     state = _state(directory)
@@ -101,9 +101,9 @@ def init(directory: Path, share: Path, as_json: bool, **settings: Any) -> None:
 
 
 @gateway.command()
-@_DIRECTORY
-@click.option("--custodian-card", type=_FILE, required=True, help="card.json of the custodian.")
-@_JSON
+@DIRECTORY
+@click.option("--custodian-card", type=FILE, required=True, help="card.json of the custodian.")
+@JSON
 def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
     """Record another holder of the token key, by the card its operator handed over."""
     state = _state(directory)
@@ -123,20 +123,21 @@ def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
     _act(
         state,
         request,
-        here=lambda administration: administration.trust_holder(request),
+        here=lambda members: members.administration.trust_holder(request),
+        stub=AdminServiceStub,
         there=lambda stub: stub.TrustHolder(request, timeout=TIMEOUT_SECONDS),
     )
     click.echo(json.dumps({"ok": True, "operator": card.operator}) if as_json else f"Trusted holder {card.operator}.")
 
 
 @gateway.command()
-@_DIRECTORY
+@DIRECTORY
 @click.argument("agency")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in AgencyKind]), help="What it is.")
 @click.option("--duty-line", default="", help="24-hour line of the county, +1..., for its first agency.")
 @click.option("--hotline", default="", help="Hotline of the county, +1..., for its first agency.")
 @click.option("--expires", default="1h", show_default=True, help="Life of the invitation, 1m to 24h.")
-@_JSON
+@JSON
 def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str, expires: str, as_json: bool) -> None:
     """Invite AGENCY (<fips>.<name>): prints one line that its operator pastes into `homeward join`."""
     state = _state(directory)
@@ -146,7 +147,8 @@ def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str
     reply = _act(
         state,
         request,
-        here=lambda administration: administration.invite(request),
+        here=lambda members: members.administration.invite(request),
+        stub=AdminServiceStub,
         there=lambda stub: stub.Invite(request, timeout=TIMEOUT_SECONDS),
     )
     until = reply.expire_time.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -159,16 +161,17 @@ def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str
 
 
 @gateway.command()
-@_DIRECTORY
+@DIRECTORY
 @click.argument("subject")
-@_JSON
+@JSON
 def revoke(directory: Path, subject: str, as_json: bool) -> None:
     """Revoke SUBJECT: an agency (<fips>.<name>) or one adapter (spiffe://...). Streams end within five seconds."""
     request = admin_pb2.RevokeMemberRequest(subject=subject)
     reply = _act(
         _state(directory),
         request,
-        here=lambda administration: administration.revoke(request),
+        here=lambda members: members.administration.revoke(request),
+        stub=AdminServiceStub,
         there=lambda stub: stub.RevokeMember(request, timeout=TIMEOUT_SECONDS),
     )
     if as_json:
@@ -178,26 +181,48 @@ def revoke(directory: Path, subject: str, as_json: bool) -> None:
 
 
 @gateway.command()
-@_DIRECTORY
-@_JSON
-def status(directory: Path, as_json: bool) -> None:
-    """Members, certificates, directory, waiting counties, log size."""
-    request = admin_pb2.GetGatewayStatusRequest()
+@DIRECTORY
+@click.argument("agency")
+@JSON
+def release(directory: Path, agency: str, as_json: bool) -> None:
+    """Release the look-ups of AGENCY (<fips>.<name>) that were held because almost all of them found nobody."""
+    request = admin_pb2.ReleaseLookupsRequest(agency=agency)
     reply = _act(
         _state(directory),
         request,
-        here=lambda administration: administration.status(),
+        here=lambda members: members.administration.release_lookups(request),
+        stub=AdminServiceStub,
+        there=lambda stub: stub.ReleaseLookups(request, timeout=TIMEOUT_SECONDS),
+    )
+    if as_json:
+        click.echo(json.dumps({"ok": True, "agency": agency, "leaf_index": reply.leaf_index}))
+        return
+    click.echo(f"Released the look-ups of {agency}; entry {reply.leaf_index} of the log.")
+
+
+@gateway.command()
+@DIRECTORY
+@JSON
+def status(directory: Path, as_json: bool) -> None:
+    """Share, budgets, members, certificates, directory, waiting counties, held look-ups, log size."""
+    request = admin_pb2.GetGatewayStatusRequest()
+    held = _ask_holder(_state(directory))
+    reply = _act(
+        _state(directory),
+        request,
+        here=lambda members: members.administration.status(),
+        stub=AdminServiceStub,
         there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
     )
     if as_json:
         fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        click.echo(json.dumps({"ok": True, **fields}))
+        click.echo(json.dumps({"ok": True, **fields, "holding": holder_fields(held)}))
         return
-    click.echo("\n".join(_status_lines(reply)))
+    click.echo("\n".join([*_status_lines(reply), *holder_lines(held)]))
 
 
 @gateway.command()
-@_DIRECTORY
+@DIRECTORY
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
     log_to(sys.stderr)
@@ -211,6 +236,9 @@ def serve(directory: Path) -> None:
         raise broken(state, exc) from exc
 
 
+gateway.add_command(replay)
+
+
 def _state(directory: Path) -> State:
     return State(directory, "gateway")
 
@@ -219,8 +247,9 @@ def _act(
     state: State,
     request: Request,
     *,
-    here: Callable[[Administration], Coroutine[Any, Any, Reply]],
-    there: Callable[["AdminServiceAsyncStub"], Awaitable[Reply]],
+    here: Callable[[Members], Coroutine[Any, Any, Reply]],
+    stub: Callable[[grpc.aio.Channel], Stub],
+    there: Callable[[Stub], Awaitable[Reply]],
 ) -> Reply:
     check_request(state, request)
 
@@ -238,11 +267,11 @@ def _act(
             random_bytes=os.urandom,
         )
         try:
-            return await here(members.administration)
+            return await here(members)
         finally:
             await members.ledger.close()
 
-    return act(state, here=opened, there=lambda socket: ask(socket, AdminServiceStub, there))
+    return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
 
 
 class _Nobody:
@@ -251,6 +280,29 @@ class _Nobody:
     async def countersign(self, holder: KeyHolder, signed: SignedDirectory) -> Countersigned:
         """Always silent."""
         raise HolderSilent("no process serves")
+
+
+def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_pb2.DeclareCaseloadResponse:
+    reply: admin_pb2.DeclareCaseloadResponse = _act(
+        state,
+        request,
+        here=lambda members: members.holding.declare(request),
+        stub=HolderAdminServiceStub,
+        there=lambda stub: stub.DeclareCaseload(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
+
+
+def _ask_holder(state: State) -> admin_pb2.GetHolderStatusResponse:
+    request = admin_pb2.GetHolderStatusRequest()
+    reply: admin_pb2.GetHolderStatusResponse = _act(
+        state,
+        request,
+        here=lambda members: members.holding.status(),
+        stub=HolderAdminServiceStub,
+        there=lambda stub: stub.GetHolderStatus(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
 
 
 def _life(state: State, text: str) -> timedelta:
@@ -280,6 +332,8 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"
     yield f"invitations {reply.open_invitation_count} open"
+    for agency in reply.held_agencies:
+        yield f"held        look-ups of {agency}: almost all found nobody; ask why, then: homeward gateway release"
     for fips in reply.waiting_counties:
         yield f"waiting     county {fips}: a custodian's operator has not admitted its root"
     for member in reply.members:
@@ -304,3 +358,6 @@ def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]
 
 def _release(published: admin_pb2.PublishedStatus) -> str:
     return "witnessed" if published.release_witnessed else "sequenced"
+
+
+add_holder_commands(gateway, "gateway", declare=_declare, ask=_ask_holder)

@@ -49,16 +49,42 @@ CertificateLife = Annotated[Duration, AfterValidator(_certificate_life)]
 
 
 class Budgets(StrictModel):
-    """How many records an agency may have evaluated in a day (UTC), by use.
+    """How many records a holder of the token key evaluates for an agency, and when it raises an alarm.
 
     Daily limits are what makes a roster attack slow: half a million names take almost seven years at 200 a day
-    (SECURITY §2). A holder counts by itself; the lower of two holders' budgets decides.
+    (SECURITY §2). A holder counts by itself: where `t` of `n` make a token, an agency that picks its holders gets `n/t`
+    times these figures. Days are UTC.
     """
 
     lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
-    registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
-    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 12
-    """Elements one record has in the match-key scheme in use; who sends more for one record hides records in it."""
+    """Of one agency."""
+    lookups_a_worker_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 100
+    """Of one member of its staff, known by the pseudonym of the day."""
+    undeclared_caseload: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    """Caseload of an agency for which no figure was declared (`homeward custodian caseload`). A caseload may be
+    registered once in an epoch, and is not given again each day: a registration is a guess too."""
+    caseload_margin_percent: Annotated[int, Field(ge=0, le=1000)] = 25
+    """What may be registered beyond the caseload, for youths whose names or dates are corrected."""
+    registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
+    """Of one agency, once its caseload and the margin are used up: youths who come into care later."""
+    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 86
+    """Elements one record has in the match-key scheme in use. A batch has exactly that many for each of its records:
+    more would hide records in one, fewer would be a cheaper guess."""
+    alarm_percent: Annotated[int, Field(ge=1, le=99)] = 80
+    """How much of a budget is used when the alarm is written; a second one is written when nothing is left."""
+
+
+class Holding(StrictModel):
+    """When an agency's look-ups are held until the operator releases them: almost all of the last found nobody.
+
+    Ordinary work finds nobody in 10 to 30 of 100 look-ups where counties list all youths in care. Where they list
+    flagged youths alone almost every honest question finds nobody: then switch it off.
+    """
+
+    enabled: bool = True
+    lookups: Annotated[int, Field(ge=20, le=10_000)] = 200
+    """How many of the last are looked at."""
+    misses_percent: Annotated[int, Field(ge=50, le=100)] = 95
 
 
 class Matching(StrictModel):
@@ -150,6 +176,7 @@ class GatewayConfig(StrictModel):
     matching: Matching = Matching()
     publish: Publish = Publish()
     witnesses: Witnesses = Witnesses()
+    hold: Holding = Holding()
     negative_slot_ms: Annotated[int, Field(ge=100, le=5000)] = 1000
     """Negative answers about records leave on multiples of this. Longer than a county's source takes to refuse, so
     that an unknown youth and one whose county refuses take equally long."""

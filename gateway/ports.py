@@ -160,6 +160,12 @@ class Projections(Protocol):
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
 
+    def committed(self, argument: bytes, youth: YouthKey | None) -> Rows:
+        """The exact argument of the decision is kept for replay, readable with the key of the youth it is about.
+
+        With None it is about nobody, and whoever can open class `req` of the log can read it.
+        """
+
     def alert(self, alert: NewAlert) -> Rows:
         """The alert is next in its agency's sequence."""
 

@@ -5,7 +5,7 @@ to call that agency. The names themselves are a closed list (`homeward.observed`
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
@@ -22,7 +22,9 @@ from homeward.observed import (
     LINK_UP,
     LIST_AGE,
     LOG_SIZE,
+    LOG_WITNESSED,
     READY,
+    UNWITNESSED_AGE,
     Attribute,
     labels,
 )
@@ -41,6 +43,11 @@ def outcome_counts() -> OutcomeCounts:
 def holder_figures(*, log_size: int, chain: bytes, ready: bool, now: datetime) -> Figures:
     """What gateway and custodian have in common. `chain` is the certificate chain they show, PEM, leaf first."""
     return {LOG_SIZE: {(): log_size}, CERTIFICATE_LIFE: certificate_lives(chain, now), READY: {(): int(ready)}}
+
+
+def published_figures(*, size: int, age: timedelta) -> Figures:
+    """How far the log is witnessed, and how old the oldest entry beyond that is."""
+    return {LOG_WITNESSED: {(): size}, UNWITNESSED_AGE: {(): age.total_seconds()}}
 
 
 def index_figures(figures: IndexFigures, *, linked: Iterable[AgencyId], now: datetime) -> Figures:

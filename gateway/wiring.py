@@ -29,6 +29,7 @@ from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import AccessLog
 from gateway.exchange.authorities import AuthorityRecords
+from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
@@ -44,7 +45,7 @@ from gateway.publishing.witnessed import WitnessedJournal
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.held import HeldRevocations
 from gateway.rpc.access import AuditServicer
-from gateway.rpc.admin import AdminServicer, serve_admin
+from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
@@ -69,13 +70,15 @@ from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
 from gateway.store.figures import read_index_figures
 from gateway.store.flags import SqlFlags
+from gateway.store.holds import SqlHolds
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts
+from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
+from gateway.tokens.holding import check_operators
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.counting import CallRecorder, Figures, OutcomeCounts
@@ -177,6 +180,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
     )
     running = _assemble(state, config, members, policy)
     try:
+        check_operators(members.office.view(), demo=config.demo)
         await _serve(running, stop)
     finally:
         await signers.close()
@@ -235,7 +239,9 @@ async def _figures(running: Running) -> Figures:
         now=now,
     )
     index = await ledger.read(read_index_figures)
-    return {**common, **index_figures(index, linked=running.links.connected(), now=now)}
+    witnessed = running.publishing.witnessed
+    published = published_figures(size=witnessed.size, age=witnessed.age())
+    return {**common, **published, **index_figures(index, linked=running.links.connected(), now=now)}
 
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
@@ -257,7 +263,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         services.adding,
     )
     enrollment = await _serve_enrollment(running, recorder)
-    admin = await serve_admin(running.state.admin_socket, _admin(running), recorder=recorder)
+    holder = HolderAdminServicer(members.holding)
+    admin = await serve_admin(running.state.admin_socket, _admin(running), holder, recorder=recorder)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
@@ -370,7 +377,7 @@ def _setting(running: Running) -> Setting:
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
         index=SqlIndex(running.lookups, running.at_rest()),
         authorities=SqlAuthorities(running.lookups),
-        projections=SqlProjections(),
+        projections=SqlProjections(running.class_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
         pairwise=running.pairwise(),
@@ -378,8 +385,14 @@ def _setting(running: Running) -> Setting:
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
+        holds=_holds(running),
         slot_seconds=running.config.negative_slot_ms / 1000,
     )
+
+
+def _holds(running: Running) -> Holds:
+    hold = running.config.hold
+    return SqlHolds(running.journal, Suspicion(hold.lookups, hold.misses_percent)) if hold.enabled else Unheld()
 
 
 def _adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:
@@ -402,7 +415,7 @@ async def _until(moment: datetime) -> None:
 
 
 def _announce(running: Running, main: Served, enrollment: Served) -> None:
-    config, policy = running.config, running.policy
+    config, policy, view = running.config, running.policy, running.members.office.view()
     line = {
         "event": "ready",
         "process": "gateway",
@@ -413,6 +426,7 @@ def _announce(running: Running, main: Served, enrollment: Served) -> None:
         "matching_auto": config.matching.auto,
         "demo": config.demo,
         "log": running.members.ledger.log.state.value,
+        "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()

@@ -1,83 +1,64 @@
 """From an identity to its match keys: for each key of the scheme, the values by which the youth may be found.
 
-Decides which normalized fields make each key, in what order surplus values are dropped, and how a value is encoded.
-A new key is a row in `scheme.toml` and a builder here. Does not pad, blind or send (`tokenize`).
+Decides the public entry points, that a key has at most its pad of distinct values, and how a value is keyed before it
+is blinded. Does not decide what makes a value (`builders`), nor pad, blind or send (`tokenize`).
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from adapters.identity import normalize
-from adapters.identity.errors import InvalidIdentity
+from adapters.identity.builders import prefixed
+from adapters.identity.parts import builder_of
 from adapters.identity.scheme import Scheme, load_scheme
-from adapters.identity.skeleton import skeleton
+from adapters.identity.youth import Identity, Youth, youth_of
+from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
 
-IDENTITY_FIELDS = (
-    "given_name",
-    "surname",
-    "date_of_birth",
-    "street_number",
-    "address_1",
-    "suburb",
-    "postcode",
-    "state",
-    "soc_sec_id",
-)
 PEPPER_LENGTH = 32
-
-# Fields as the county has them: strings or None, dates as YYYYMMDD. Other entries are ignored.
-Identity = Mapping[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """One name of a youth, normalized: the given name, and every form of the surname, the whole one first."""
-
-    given: str = field(repr=False)
-    surnames: tuple[str, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Normalized:
-    """What the builders see: complete names only, the name on record first; the birth date if it is believed."""
-
-    names: tuple[Name, ...] = field(repr=False)
-    birth_date: str | None = field(repr=False)
-
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield (given name, surname form): whole surnames of all names first, then their parts."""
-        yield from ((name.given, name.surnames[0]) for name in self.names)
-        yield from ((name.given, part) for name in self.names for part in name.surnames[1:])
 
 
 def match_keys(
-    identity: Identity, *, aliases: Sequence[Identity] = (), scheme: Scheme | None = None
+    identity: Identity, *, aliases: Sequence[Identity] = (), estimated: bool = False, scheme: Scheme | None = None
 ) -> list[tuple[str, bytes]]:
     """Return (key name, value) pairs, in the scheme's order; a key with several values repeats its name.
 
     An alias gives the fields in which another known name differs, for example only `surname`. A key whose fields are
-    missing or placeholders has no pair; at most the key's pad of distinct values is returned. Raises
-    `InvalidIdentity` for a name longer than the scheme allows.
+    missing has no pair, and a name that stands for no name has none at all; at most the key's pad of distinct values
+    is returned. `estimated`: the source marks the birth date as a guess. Raises `InvalidIdentity` for a field longer
+    than the scheme allows.
     """
     rules = scheme or load_scheme()
-    normalized = _normalize(identity, aliases, rules)
+    return keys_of(youth_of(identity, aliases, rules, estimated=estimated), rules)
+
+
+def match_keys_extended(
+    identity: Identity, *, aliases: Sequence[Identity] = (), estimated: bool = False
+) -> list[tuple[str, bytes]]:
+    """`match_keys` under the scheme for counties that trust the addresses in their records."""
+    return match_keys(identity, aliases=aliases, estimated=estimated, scheme=load_scheme(EXTENDED_SCHEME))
+
+
+def keys_of(youth: Youth, scheme: Scheme) -> list[tuple[str, bytes]]:
+    """Return the pairs of a youth that is normalized already."""
+    if youth.is_nobody:
+        return []
     return [
-        (key.name, value)
-        for key in rules.keys
-        for value in list(dict.fromkeys(_BUILDERS[key.name](normalized)))[: key.pad]
+        (rule.name, value)
+        for rule in scheme.keys
+        for value in islice(dict.fromkeys(builder_of(rule.name)(youth)), rule.pad)
     ]
 
 
 def missing_fields(identity: Identity, *, aliases: Sequence[Identity] = (), scheme: Scheme) -> tuple[str, ...]:
     """Return the names of the fields that the core keys need and this identity does not usably have."""
-    normalized = _normalize(identity, aliases, scheme)
-    usable = {
-        "given_name": normalized.names or normalize.given_name(identity.get("given_name"), scheme.names),
-        "surname": normalized.names or normalize.surname_values(identity.get("surname"), scheme.names),
-        "date_of_birth": normalized.birth_date,
+    youth = youth_of(identity, aliases, scheme)
+    usable: Mapping[str, object] = {
+        "given_name": youth.pairs or normalize.given_name(identity.get("given_name"), scheme.names),
+        "surname": youth.pairs or normalize.surname_values(identity.get("surname"), scheme.names),
+        "date_of_birth": youth.birth_date,
     }
     return tuple(name for name, value in usable.items() if not value)
 
@@ -90,49 +71,5 @@ def keyed_input(pepper: bytes, epoch: str, *, scheme: str, key_name: str, value:
     """
     if len(pepper) != PEPPER_LENGTH:
         raise ValueError("the pepper has 32 bytes")
-    message = b"".join(_prefixed(part) for part in (scheme.encode(), epoch.encode(), key_name.encode(), value))
+    message = b"".join(prefixed(part) for part in (scheme.encode(), epoch.encode(), key_name.encode(), value))
     return hmac.digest(pepper, message, "sha256")
-
-
-def _normalize(identity: Identity, aliases: Sequence[Identity], scheme: Scheme) -> Normalized:
-    candidates = [identity, *({**identity, **alias} for alias in aliases)]
-    _check_lengths(candidates, scheme.names.max_characters)
-    names = []
-    for candidate in candidates:
-        given = normalize.given_name(candidate.get("given_name"), scheme.names)
-        surnames = normalize.surname_values(candidate.get("surname"), scheme.names)
-        if given is not None and surnames:
-            names.append(Name(given, surnames))
-    return Normalized(tuple(names), normalize.birth_date(identity.get("date_of_birth"), scheme.dates))
-
-
-def _check_lengths(candidates: Sequence[Identity], limit: int) -> None:
-    too_long = [name for name in IDENTITY_FIELDS if any(len(other.get(name) or "") > limit for other in candidates)]
-    if too_long:
-        raise InvalidIdentity(too_long)
-
-
-def _name_dob(youth: Normalized) -> Iterator[bytes]:
-    if youth.birth_date is not None:
-        for given, surname in youth.pairs():
-            yield _encode(given, surname, youth.birth_date)
-
-
-def _skeleton_dob(youth: Normalized) -> Iterator[bytes]:
-    if youth.birth_date is not None:
-        for given, surname in youth.pairs():
-            yield _encode(skeleton(given), skeleton(surname), youth.birth_date)
-
-
-_BUILDERS: Mapping[str, Callable[[Normalized], Iterator[bytes]]] = {
-    "name_dob": _name_dob,
-    "skeleton_dob": _skeleton_dob,
-}
-
-
-def _encode(*parts: str) -> bytes:
-    return b"".join(_prefixed(part.encode()) for part in parts)
-
-
-def _prefixed(part: bytes) -> bytes:
-    return len(part).to_bytes(2, "big") + part

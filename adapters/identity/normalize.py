@@ -1,41 +1,29 @@
-"""One spelling for what counties write in many ways: words of a name, surname values, birth date.
+"""One spelling for what counties write in many ways: given name, surname values, birth date, numbers of an address.
 
-Decides what is noise (case, accents, apostrophes, full stops, hyphens, suffixes, particles of a part) and what means
-"not known". Letters of every script are kept; emoji and punctuation are not. Text is untrusted and of any length;
-nothing here raises. Does not decide which fields make a key (`keys`), nor how sounds compare (`skeleton`).
+Decides what is noise (suffixes, particles of a part) and what means "not known". Text is untrusted and of any length;
+nothing here raises. Does not decide which fields make a key (`builders`), nor how sounds compare (`skeleton`).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 from datetime import date
 
-from adapters.identity.scheme import DateRules, NameRules
+from adapters.identity.scheme import DateRules, NameRules, NumberRules
+from adapters.identity.words import words
 
-# Letters that no Unicode decomposition takes apart but that clerks write without their stroke.
-_LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ß": "ss", "ħ": "h"}
-# Apostrophes as keyboards and word processors produce them, full stops, and the middle dot of Catalan. Joined, not
-# separated: O'Brien, O\u2019Brien and OBrien are one name.
-_JOINED = "'`\u00b4\u00b7\u2018\u2019\u201b\u2032\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u05f3\uff07.\uff0e\u2024"
-_TABLE = str.maketrans(_LETTERS | dict.fromkeys(_JOINED, ""))
 _DATE = re.compile(r"[0-9]{8}")
-
-
-def words(text: str | None) -> tuple[str, ...]:
-    """Return the words of a text: lower case, letters and digits only, without diacritics. Idempotent."""
-    if not text:
-        return ()
-    # Twice: folding case can produce characters that decompose further.
-    folded = _decompose(_decompose(text.translate(_TABLE)).casefold()).translate(_TABLE)
-    return tuple("".join(_letter_or_space(character) for character in folded).split())
+_POSTCODE = re.compile(r"[0-9]{4,5}")
+_HOUSE = re.compile(r"[0-9]{1,6}")
+_NOT_DIGITS = re.compile(r"[^0-9]+")
+_LAST_FOUR = 4
 
 
 def given_name(text: str | None, rules: NameRules) -> str | None:
     """Return the first part of a given name, or None if it is missing or a placeholder."""
     parts = _without(words(text), rules.suffixes)
-    placeholders = rules.placeholders | rules.given_placeholders
+    placeholders = rules.any_given_placeholder
     if not parts or _is_phrase(parts, placeholders) or _is_placeholder(parts[0], placeholders):
         return None
     return parts[0]
@@ -65,15 +53,30 @@ def birth_date(text: str | None, rules: DateRules) -> str | None:
     return digits if rules.first_year <= day.year <= rules.last_year else None
 
 
-def _decompose(text: str) -> str:
-    return unicodedata.normalize("NFKD", text)
+def postcode(text: str | None, rules: NumberRules) -> str | None:
+    """Return the four or five digits a postal code begins with, or None if it is missing or a placeholder."""
+    found = _POSTCODE.match((text or "").strip())
+    return found[0] if found and found[0] not in rules.postcodes else None
 
 
-def _letter_or_space(character: str) -> str:
-    if character.isalnum():
-        return character
-    # Marks are diacritics; Cf are soft hyphens, joiners and direction marks that a copied name carries along unseen.
-    return "" if unicodedata.category(character) in {"Mn", "Mc", "Me", "Cf"} else " "
+def house_number(text: str | None) -> str | None:
+    """Return the number an address begins with, without leading zeros, or None: "12-B" and "012" are one house."""
+    found = _HOUSE.match((text or "").strip())
+    return found[0].lstrip("0") or None if found else None
+
+
+def last_four(text: str | None, rules: NumberRules) -> str | None:
+    """Return the last four digits of a number, all that is ever used of it, or None if nobody has such a number."""
+    digits = _NOT_DIGITS.sub("", text or "")
+    last = digits[-_LAST_FOUR:]
+    if len(last) < _LAST_FOUR or last in rules.last_fours or digits in rules.ids:
+        return None
+    return None if len(digits) > _LAST_FOUR and len(set(digits)) == 1 else last
+
+
+def is_placeholder(text: str | None, found: object) -> bool:
+    """Whether something was written and nothing was `found` in it: no name, which is more than a missing one."""
+    return not found and bool(words(text))
 
 
 def _without(parts: tuple[str, ...], noise: Collection[str]) -> tuple[str, ...]:

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from adapters.identity.errors import IncompleteIdentity
-from adapters.identity.keys import Identity, keyed_input, match_keys, missing_fields
-from adapters.identity.scheme import KeyRule, Scheme
+from adapters.identity.keys import keyed_input, match_keys, missing_fields
+from adapters.identity.scheme import Scheme
+from adapters.identity.youth import Identity
 from gateway.protocol import oprf
+from gateway.protocol.matching.key_scheme import KeyRule
 from gateway.protocol.names import Token
 
 _INPUT_LENGTH = 32
@@ -29,6 +31,8 @@ class Person:
 
     identity: Identity = field(repr=False)
     aliases: tuple[Identity, ...] = field(default=(), repr=False)
+    estimated: bool = False
+    """The source marks the birth date as a guess: no key is made that needs its day or its month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,11 @@ class Blinding:
 
     def _values(self, person: Person, position: int) -> dict[str, list[bytes]]:
         values: dict[str, list[bytes]] = {}
-        for name, value in match_keys(person.identity, aliases=person.aliases, scheme=self._scheme):
+        pairs = match_keys(person.identity, aliases=person.aliases, estimated=person.estimated, scheme=self._scheme)
+        for name, value in pairs:
             values.setdefault(name, []).append(value)
-        if any(rule.core and rule.name not in values for rule in self._scheme.keys):
+        needed = [rule.name for rule in self._scheme.keys if rule.core and not (rule.exact and person.estimated)]
+        if any(name not in values for name in needed):
             missing = missing_fields(person.identity, aliases=person.aliases, scheme=self._scheme)
             raise IncompleteIdentity(missing, position=position)
         return values

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
 from adapters.local.methods import METHODS
-from adapters.local.wire import Reading, receipt, stamp
+from adapters.local.wire import Reading, person, receipt, stamp
 from adapters.node.access_words import field_text
-from adapters.node.accesses import Access, Accesses
+from adapters.node.accesses import ANYBODY, About, Access, Accesses
+from adapters.records import LocalSubjectId
 from gateway.protocol.names import Purpose
 from homeward.county.v1 import access_pb2, access_pb2_grpc
 
@@ -51,12 +53,17 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             page_size=request.page_size or DEFAULT_PAGE_SIZE,
             after_index=int(request.page_token) if request.page_token else -1,
             deadline=call.deadline,
+            about=_about(request),
+            consistent_size=request.consistent_size,
         )
         return access_pb2.ListAccessesResponse(
-            entries=[_entry(each) for each in page.accesses],
+            entries=[_entry(each, with_proof=request.with_proofs) for each in page.accesses],
             next_page_token="" if page.next_index is None else str(page.next_index),
             checkpoint=page.checkpoint,
             receipt=receipt(page.receipt, entry.request_id, self._at.policy_version()),
+            reading=page.reading,
+            log_key=page.log_key.vkey(),
+            consistency_hashes=page.consistency,
         )
 
 
@@ -72,7 +79,15 @@ class StatusServicer(access_pb2_grpc.StatusServiceServicer):
         return await asyncio.to_thread(self._status)
 
 
-def _entry(access: Access) -> access_pb2.AccessEntry:
+def _about(request: access_pb2.ListAccessesRequest) -> About:
+    if request.local_id and request.HasField("youth"):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("local_id, youth: one of them",))
+    if request.HasField("youth"):
+        return About(person=person(request.youth))
+    return About(local_id=LocalSubjectId(request.local_id)) if request.local_id else ANYBODY
+
+
+def _entry(access: Access, *, with_proof: bool) -> access_pb2.AccessEntry:
     return access_pb2.AccessEntry(
         index=access.index,
         create_time=stamp(access.created),
@@ -81,4 +96,5 @@ def _entry(access: Access) -> access_pb2.AccessEntry:
         ],
         local_id=access.local_id,
         sentence=access.sentence,
+        proof=access.proof if with_proof else None,
     )

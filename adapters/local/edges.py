@@ -84,12 +84,12 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
         missing=MissingEdge(reading, requester, reporter, alerts, node.store, version),
         placement=PlacementEdge(reading, requester, version),
         authority=AuthorityEdge(reading, registrar, version),
-        access=AccessEdge(reading, Accesses(recorder, node.store), version),
+        access=AccessEdge(reading, Accesses(recorder, node.store, tokens), version),
     )
 
 
-def _lookup(node: Node) -> Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]:
-    async def tokens(people: Sequence[Person]) -> Sequence[TokenSet]:
-        return await node.tokens(people, EVALUATION_USE_LOOKUP)
+def _lookup(node: Node) -> Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]:
+    async def tokens(people: Sequence[Person], worker: str) -> Sequence[TokenSet]:
+        return await node.tokens(people, EVALUATION_USE_LOOKUP, worker=worker)
 
     return tokens

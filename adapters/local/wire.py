@@ -123,10 +123,16 @@ def page_id(request_id: RequestId, page: int, *, key: bytes) -> RequestId:
 
 def person(youth: county_pb2.YouthIdentity) -> Person:
     """The identity, ready to be tokenized. Raises `Invalid` for a birth date that is no day."""
-    born = {"date_of_birth": birth_date(youth).strftime("%Y%m%d")}
-    names = {"given_name": youth.given_name, "surname": youth.surname}
+    identity = {
+        "given_name": youth.given_name,
+        "surname": youth.surname,
+        "date_of_birth": birth_date(youth).strftime("%Y%m%d"),
+        "soc_sec_id": youth.ssn4 or None,
+        "postcode": youth.postcode or None,
+        "street_number": youth.house_number or None,
+    }
     aliases = tuple({"given_name": each.given_name, "surname": each.surname} for each in youth.aliases)
-    return Person(identity={**names, **born}, aliases=aliases)
+    return Person(identity=identity, aliases=aliases, estimated=youth.birth_date_estimated)
 
 
 def birth_date(youth: county_pb2.YouthIdentity) -> date:

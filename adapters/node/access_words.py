@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
+from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.outcomes import REASONS, Reason
 from gateway.protocol.policy.bundle import load_california
 
@@ -41,6 +42,10 @@ _EVENTS: Final[Mapping[str, str]] = {
     "directory.signed": "the directory was signed",
     "county.admitted": "a county was admitted",
     "pepper.offered": "the pepper of counties was handed on",
+    "caseload.declared": "the size of a caseload was declared",
+    "budget.alarm": "a budget of evaluations is almost or wholly used up",
+    "lookups.held": "look-ups were held, because almost all of them found nobody",
+    "lookups.released": "held look-ups were released by the operator",
 }
 
 
@@ -81,7 +86,8 @@ def _result(values: Mapping[str, str]) -> str:
         return ""
     verdict = {"ALLOW": "allowed", "DENY": "denied"}.get(values.get("decision", ""), "")
     told = f"the requester was told {values['outcome']}" if values.get("outcome") else ""
-    given = f"given: {values['fields'].replace(',', ', ')}" if values.get("fields") else ""
+    field_sets, basis = parse_grant(values.get("fields", ""))
+    given = f"given: {', '.join(field_sets)}" + (f" on the basis {basis}" if basis else "") if field_sets else ""
     reason = values.get("reason", "")
     why = REASONS[Reason(reason)].sentence.rstrip(".") if reason in Reason.__members__ else reason
     parts = [part for part in (verdict, told, given, f"because: {why}" if why else "") if part]

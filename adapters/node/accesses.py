@@ -8,7 +8,7 @@ Does not decide which entries the agency may see; the gateway does, and writes t
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,23 +16,29 @@ from typing import Final
 from google.protobuf.message import Message
 from sqlalchemy import select
 
-from adapters.errors import Denied, EvidenceInvalid
+from adapters.errors import Denied, ErrorReason, EvidenceInvalid, Invalid, NotFound
+from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.access_words import sentence
 from adapters.node.receipts import Kept, open_receipt
 from adapters.node.recording import Entry, Recorder
 from adapters.node.send import Deadline
+from adapters.node.settle import agreeing_keys
 from adapters.node.store import Store, subject
 from adapters.node.translate import county_errors
+from adapters.records import LocalSubjectId
+from audit.checkpoint import LogKey
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import AgencyKind
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
-from homeward.audit.v1.service_pb2 import EntryQuery
+from homeward.audit.v1.service_pb2 import EntryQuery, GetConsistencyProofRequest
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _READ: Final = frozenset({"audit.read"})
 _NO_MORE: Final = -1
 OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
-"""Kinds whose members may ask about every agency; any other asks about itself, whatever the filter says."""
+"""Kinds whose members may ask about every agency; any other asks about itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,19 @@ class Access:
     local_id: str = field(repr=False)
     """The county's own number of the youth; empty where the entry is not about a youth of this agency."""
     sentence: str = field(repr=False)
+    proof: Receipt = field(repr=False)
+    """As it was verified, to be kept or handed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The youth that entries are wanted of: by the county's own number, or by identity; not both."""
+
+    local_id: LocalSubjectId | None = field(default=None, repr=False)
+    person: Person | None = field(default=None, repr=False)
+
+
+ANYBODY: Final = About()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,11 @@ class AccessPage:
     checkpoint: str
     """Signed note of the newest state of the log under which an entry was verified."""
     receipt: Kept
+    reading: Receipt = field(repr=False)
+    """The same as it came: the entry that recorded this reading, with this agency's newest number open."""
+    log_key: LogKey
+    consistency: tuple[bytes, ...] = field(default=(), repr=False)
+    """Proof that the state behind this page begins with the one that was named; unverified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +89,112 @@ class Accesses:
 
     recorder: Recorder
     store: Store
+    tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
 
     async def page(
-        self, entry: Entry, wanted: EntryFilter, *, page_size: int, after_index: int, deadline: Deadline
+        self,
+        entry: Entry,
+        wanted: EntryFilter,
+        *,
+        page_size: int,
+        after_index: int,
+        deadline: Deadline,
+        about: About = ANYBODY,
+        consistent_size: int = 0,
     ) -> AccessPage:
         """One page of entries that concern this agency; that it was read is on record. `after_index` -1: all.
 
-        Raises `Denied` where the exchange does not let this role read, and any other `adapters.errors.Error`.
+        Raises `Denied` where the exchange does not let this role read, `NotFound` for a youth whom this agency never
+        listed, and any other `adapters.errors.Error`.
         """
         with county_errors():
-            own = EntryFilter()
-            own.CopyFrom(wanted)
-            if not self._oversees():
-                own.agency = self.recorder.sender.agency
+            own = self._own(wanted)
+            handle = await self._handle(about, entry.act.staff.pseudonym)
 
             async def build() -> Message:
-                return EntryQuery(request_id=entry.request_id, filter=own, page_size=page_size, after_index=after_index)
+                return EntryQuery(
+                    request_id=entry.request_id,
+                    filter=own,
+                    page_size=page_size,
+                    after_index=after_index,
+                    youth_handle=handle,
+                )
 
             response, digest = await self.recorder.send(rpcs.LIST_ENTRIES, entry, deadline, build)
             receipt = await self.recorder.check(response.receipt, entry, digest=digest, kinds=_READ, outcome=None)
             if not response.permitted:
                 raise Denied
-            verified = _in_order(response.entries, self.recorder.sender.directory(), after_index)
-            accesses = await asyncio.to_thread(lambda: tuple(self._access(each) for each in verified))
+            directory = self.recorder.sender.directory()
+            verified = _in_order(response.entries, directory, after_index)
+            proved = list(zip(verified, response.entries, strict=True))
+            accesses = await asyncio.to_thread(lambda: tuple(self._access(kept, proof) for kept, proof in proved))
             newest = max((*verified, receipt), key=lambda each: each.checkpoint.size)
             more = response.next_after_index
-            return AccessPage(accesses, None if more == _NO_MORE else more, newest.receipt.checkpoint, receipt)
+            return AccessPage(
+                accesses,
+                None if more == _NO_MORE else more,
+                newest.receipt.checkpoint,
+                receipt,
+                response.receipt,
+                LogKey(directory.message.log_origin, directory.message.log_key),
+                await self._consistency(consistent_size, receipt.checkpoint.size, deadline),
+            )
+
+    async def _consistency(self, old_size: int, new_size: int, deadline: Deadline) -> tuple[bytes, ...]:
+        if not 0 < old_size < new_size:
+            return ()
+        asked = GetConsistencyProofRequest(old_size=old_size, new_size=new_size)
+        sender = self.recorder.sender
+        found = await sender.gateway.call(rpcs.GET_CONSISTENCY_PROOF, asked, seconds=deadline.left())
+        return tuple(found.hashes)
+
+    async def _handle(self, about: About, worker: str) -> bytes:
+        """The handle of the youth; empty for anybody. The number and the identity go no further than this adapter."""
+        if about.local_id is not None:
+            return await asyncio.to_thread(self._handle_of, about.local_id)
+        if about.person is None:
+            return b""
+        (tokens,) = await self.tokens([about.person], worker)
+        return await asyncio.to_thread(self._handle_by, tokens)
+
+    def _handle_of(self, local_id: LocalSubjectId) -> bytes:
+        with self.store.read() as connection:
+            handle: bytes | None = connection.scalar(select(subject.c.handle).where(subject.c.local_id == local_id))
+        if handle is None:
+            raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD)
+        return handle
+
+    def _handle_by(self, tokens: TokenSet) -> bytes:
+        with self.store.read() as connection:
+            rows = connection.execute(select(subject.c.handle, subject.c.tokens).where(subject.c.tokens.is_not(None)))
+            found = [row.handle for row in rows if agreeing_keys(tokens, TokenSet.FromString(row.tokens)) >= CORE_KEYS]
+        if not found:
+            raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD)
+        if len(found) > 1:
+            # An account of two youths' records in one would disclose the one to whoever asked for the other.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("youth: one",))
+        handle: bytes = found[0]
+        return handle
+
+    def _own(self, wanted: EntryFilter) -> EntryFilter:
+        """The filter, of this agency's entries unless it oversees. Raises `Invalid` where it names another agency."""
+        own, agency = EntryFilter(), self.recorder.sender.agency
+        own.CopyFrom(wanted)
+        if not self._oversees():
+            if wanted.agency not in ("", agency):
+                # Answering for the own agency instead would look like an answer about the other one.
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("filter.agency: own",))
+            own.agency = agency
+        return own
 
     def _oversees(self) -> bool:
         sender = self.recorder.sender
         member = sender.directory().member(sender.agency)
         return member is not None and member.kind in OVERSEERS
 
-    def _access(self, kept: Kept) -> Access:
+    def _access(self, kept: Kept, proof: Receipt) -> Access:
         local_id = self._local_id(kept.opened.get("handle", b""))
-        return Access(kept.index, kept.leaf_time, kept.opened, local_id, sentence(kept.opened, kept.leaf_time))
+        return Access(kept.index, kept.leaf_time, kept.opened, local_id, sentence(kept.opened, kept.leaf_time), proof)
 
     def _local_id(self, handle: bytes) -> str:
         if not handle:

@@ -104,7 +104,7 @@ class Registrar:
 
     recorder: Recorder
     listing: Listing
-    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+    tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     authority_key: SigningKey = field(repr=False)
     commitment_key: bytes = field(repr=False)
 
@@ -116,7 +116,9 @@ class Registrar:
             identifier = AuthorityId(hashlib.sha256(b"homeward/authority-id/v1\0" + entry.request_id).digest()[:16])
 
             async def build() -> Message:
-                message = self._message(identifier, permission, await self._subject(permission))
+                message = self._message(
+                    identifier, permission, await self._subject(permission, entry.act.staff.pseudonym)
+                )
                 envelope = wrap(message, self.authority_key)
                 return authority_pb2.AuthorityRecord(request_id=entry.request_id, authority=envelope)
 
@@ -157,10 +159,10 @@ class Registrar:
             listed = tuple(self._listed(each) for each in response.authorities)
             return ListPage(outcome, listed, response.next_page_token, kept)
 
-    async def _subject(self, permission: Permission) -> AuthoritySubject:
+    async def _subject(self, permission: Permission, worker: str) -> AuthoritySubject:
         if permission.local_id is not None:
             return AuthoritySubject(handle=await self.listing.listed(permission.local_id))
-        (tokens,) = await self.tokens([permission.youth])
+        (tokens,) = await self.tokens([permission.youth], worker)
         return AuthoritySubject(token_digests=SubjectTokenDigests(digests=sorted(naming_digests(tokens))))
 
     def _message(

@@ -105,7 +105,9 @@ class Comparison:
 
     def _fingerprint(self, person: Person, restriction: Restriction, county: str) -> bytes:
         """Keyed: whoever takes the database without the key cannot test a name against it."""
-        scheme, epoch = self.node.tokenizer.scheme.version, self.node.directory().epoch
-        parts = [scheme, epoch, restriction, county, dict(person.identity), [dict(each) for each in person.aliases]]
+        scheme, epoch = self.node.tokenizer.scheme, self.node.directory().epoch
+        rules = [scheme.version, scheme.short_forms.county_digest, epoch]
+        names = [dict(person.identity), [dict(each) for each in person.aliases], person.estimated]
+        parts = [*rules, restriction, county, *names]
         text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
         return hmac.digest(self.node.keyring.commitment, b"homeward/listing/v1\0" + text.encode(), "sha256")

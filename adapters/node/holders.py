@@ -1,32 +1,41 @@
 """Tokens, made with the holders of the token key: blind here, ask the holders directly, check, combine.
 
-Decides whom to ask and when an answer counts. Every holder gets the same signed batch and none of them the others'
+Decides whom to ask and when an answer counts. Each holder asked gets the same signed batch and none of them the others'
 answers, so that no holder alone can make a token; each proves (DLEQ, RFC 9497 section 2.2) that it used the share to
-which the countersigned directory holds it. A holder without a proof is a holder that did not answer.
+which the countersigned directory holds it. As many are asked as make a token; another one when one of them fails, or
+is slower than a youth at the door should wait for. A holder without a proof is a holder that did not answer, and an
+alarm: it is broken, or lies.
 """
 
 import asyncio
+import hmac
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.identity.scheme import Scheme
 from adapters.identity.tokenize import BlindedBatch, Blinding, Person, TokenSet
-from adapters.node.errors import HolderFault, HolderUnavailable, Missing, NotReady
+from adapters.node.errors import HolderFault, HolderUnavailable
 from adapters.node.identifiers import Clock, RandomBytes, new_request_id
+from adapters.node.quorum import Quorum, quorum
 from adapters.node.rpcs import EVALUATE, Caller, CallFailed, CallFault
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import wrap
+from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.signing import SigningKey
 from homeward.gateway.v1 import envelope_pb2
+from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest, EvaluateResponse, EvaluationUse
 from homeward.gateway.v1.token_pb2 import BlindedBatch as BatchMessage
-from homeward.gateway.v1.token_pb2 import EvaluateRequest, EvaluateResponse, EvaluationUse
 
-THRESHOLD: Final = 2
-"""Shares that make a token. One would let a single operator make tokens (ARCHITECTURE §6, Trust roots)."""
 CALL_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 0.5
+"""How long the holders asked first may take before one more is asked beside them."""
+REST: Final = timedelta(seconds=30)
+"""How long a holder that failed is asked last."""
+PROOF_INVALID: Final = "PROOF_INVALID"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -39,8 +48,12 @@ class Tokenizer:
     envelope_key: SigningKey = field(repr=False)
     caller_of: Callable[[HolderView], Caller]
     """The channel to a holder: this gateway's for share 1, the holder's own for any other."""
+    alarm: Callable[[str], None]
+    """Called with the operator of a holder whose proof did not hold."""
     now: Clock
     random_bytes: RandomBytes
+    failed: dict[int, datetime] = field(default_factory=dict)
+    """When a holder last failed, by share index."""
 
     @property
     def capacity(self) -> int:
@@ -48,62 +61,72 @@ class Tokenizer:
         return self._blinding().capacity
 
     async def tokens(
-        self, people: Sequence[Person], *, use: EvaluationUse, directory: DirectoryView, pepper: bytes
+        self, people: Sequence[Person], *, use: EvaluationUse, directory: DirectoryView, pepper: bytes, worker: bytes
     ) -> list[envelope_pb2.TokenSet]:
-        """One token set per person, in order; all of them or none.
+        """One token set per person, in order; all of them or none. `worker` is the pseudonym of who looks up.
 
         Raises `IncompleteIdentity`, `InvalidIdentity`, `HolderUnavailable`, `NotReady`.
         """
-        holders = independent_holders(directory)
+        asked = quorum(self.suite.group, directory)
         made: list[envelope_pb2.TokenSet] = []
         for start in range(0, len(people), self.capacity):
             part = people[start : start + self.capacity]
-            made += await self._batch(part, use=use, epoch=directory.epoch, holders=holders, pepper=pepper)
+            batch = await asyncio.to_thread(self._blinding().begin, part, pepper=pepper, epoch=directory.epoch)
+            message = BatchMessage(
+                request_id=new_request_id(self.now(), self.random_bytes),
+                epoch=directory.epoch,
+                generation=asked.generation,
+                record_count=len(part),
+                elements=batch.elements,
+                use=use,
+                worker=worker if use == EVALUATION_USE_LOOKUP else b"",
+            )
+            made += await self._batch(batch, message, asked)
         return made
 
-    async def _batch(
-        self,
-        people: Sequence[Person],
-        *,
-        use: EvaluationUse,
-        epoch: str,
-        holders: tuple[HolderView, ...],
-        pepper: bytes,
-    ) -> list[envelope_pb2.TokenSet]:
-        blinding = self._blinding()
-        batch = await asyncio.to_thread(blinding.begin, people, pepper=pepper, epoch=epoch)
-        message = BatchMessage(
-            request_id=new_request_id(self.now(), self.random_bytes),
-            epoch=epoch,
-            record_count=len(people),
-            elements=batch.elements,
-            use=use,
-        )
-        evaluations = await self._ask(holders, EvaluateRequest(envelope=wrap(message, self.envelope_key)), batch)
-        sets = await asyncio.to_thread(blinding.finish, batch, evaluations, threshold=THRESHOLD)
+    async def _batch(self, batch: BlindedBatch, message: BatchMessage, asked: Quorum) -> list[envelope_pb2.TokenSet]:
+        evaluations = await self._ask(asked, EvaluateRequest(envelope=wrap(message, self.envelope_key)), batch)
+        sets = await asyncio.to_thread(self._blinding().finish, batch, evaluations, threshold=asked.threshold)
         return [token_message(each) for each in sets]
 
-    async def _ask(
-        self, holders: tuple[HolderView, ...], request: EvaluateRequest, batch: BlindedBatch
-    ) -> dict[int, Sequence[bytes]]:
-        """Proven evaluations of the first `THRESHOLD` holders that give one. Raises `HolderUnavailable`."""
+    async def _ask(self, asked: Quorum, request: EvaluateRequest, batch: BlindedBatch) -> dict[int, Sequence[bytes]]:
+        """Proven evaluations of the first holders that make a token. Raises `HolderUnavailable`."""
+        waiting = self._order(asked.holders)
         evaluations: dict[int, Sequence[bytes]] = {}
         faults: list[HolderFault] = []
-        tasks = [asyncio.ensure_future(self._evaluate(holder, request, batch)) for holder in holders]
+        running: set[asyncio.Task[EvaluateResponse | HolderFault]] = set()
+        wanted = asked.threshold
         try:
-            for finished in asyncio.as_completed(tasks):
-                result = await finished
-                if isinstance(result, HolderFault):
-                    faults.append(result)
-                    continue
-                evaluations[result.share_index] = result.elements
-                if len(evaluations) == THRESHOLD:
-                    return evaluations
+            while len(evaluations) < asked.threshold:
+                while waiting and len(running) + len(evaluations) < wanted:
+                    running.add(asyncio.ensure_future(self._evaluate(waiting.pop(0), request, batch)))
+                if not running:
+                    raise HolderUnavailable(tuple(faults))
+                patience = PATIENCE_SECONDS if waiting else None
+                done, running = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                # Nobody answered in time: one more is asked, and whoever is first counts.
+                wanted += not done
+                for task in done:
+                    result = task.result()
+                    if isinstance(result, HolderFault):
+                        faults.append(result)
+                    else:
+                        evaluations[result.share_index] = result.elements
         finally:
-            for task in tasks:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        raise HolderUnavailable(tuple(faults))
+            await asyncio.gather(*running, return_exceptions=True)
+        return evaluations
+
+    def _order(self, holders: Sequence[HolderView]) -> list[HolderView]:
+        """At random, so that the load is shared and nobody sees all questions; those that failed lately come last."""
+        since = self.now() - REST
+
+        def rank(holder: HolderView) -> tuple[bool, bytes]:
+            failed = self.failed.get(holder.share_index)
+            return failed is not None and failed > since, self.random_bytes(8)
+
+        return sorted(holders, key=rank)
 
     async def _evaluate(
         self, holder: HolderView, request: EvaluateRequest, batch: BlindedBatch
@@ -111,35 +134,19 @@ class Tokenizer:
         try:
             answer = await self.caller_of(holder).call(EVALUATE, request, seconds=CALL_SECONDS)
         except CallFailed as failed:
+            self.failed[holder.share_index] = self.now()
             return HolderFault(holder.operator, failed.fault, failed.reason)
         try:
             await asyncio.to_thread(check_evaluation, self.suite, holder, batch.elements, answer)
         except (oprf.ProofError, oprf.BatchError):
             _LOG.error("a holder's evaluation is not proven", extra={"operator": holder.operator})
-            return HolderFault(holder.operator, CallFault.BROKEN, "PROOF_INVALID")
+            self.failed[holder.share_index] = self.now()
+            await asyncio.to_thread(self.alarm, holder.operator)
+            return HolderFault(holder.operator, CallFault.BROKEN, PROOF_INVALID)
         return answer
 
     def _blinding(self) -> Blinding:
         return Blinding(self.suite, self.scheme, random_bytes=self.random_bytes)
-
-
-def independent_holders(directory: DirectoryView) -> tuple[HolderView, ...]:
-    """Holders run by different operators with different roots. Raises `NotReady` for fewer than the threshold.
-
-    One operator with two shares would be one holder in two processes (TOKENS §6, Parties).
-    """
-    kept: dict[int, HolderView] = {}
-    operators: set[str] = set()
-    roots: set[bytes] = set()
-    for holder in directory.holders:
-        if holder.operator in operators or holder.ca_certificate in roots or holder.share_index in kept:
-            continue
-        operators.add(holder.operator)
-        roots.add(holder.ca_certificate)
-        kept[holder.share_index] = holder
-    if len(kept) < THRESHOLD:
-        raise NotReady(Missing.HOLDERS)
-    return tuple(kept.values())
 
 
 def check_evaluation(suite: oprf.Suite, holder: HolderView, blinded: Sequence[bytes], answer: EvaluateResponse) -> None:
@@ -149,6 +156,15 @@ def check_evaluation(suite: oprf.Suite, holder: HolderView, blinded: Sequence[by
     oprf.verify_proof(
         suite, holder.share_commitment, blinded=blinded, evaluated=list(answer.elements), proof=answer.proof
     )
+
+
+def holder_pseudonym(key: bytes, worker: str, at: datetime) -> bytes:
+    """The worker as holders may count one for a day (UTC), 16 bytes: nobody links it to another day or to an assertion.
+
+    `key` is the county's commitment key, `worker` the pseudonym that assertions use; empty for the adapter itself.
+    """
+    text = f"{at.toordinal()}\0{worker}".encode()
+    return hmac.digest(key, b"homeward/holder-worker/v1\0" + text, "sha256")[:OPAQUE_LENGTH]
 
 
 def token_message(tokens: TokenSet) -> envelope_pb2.TokenSet:

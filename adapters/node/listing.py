@@ -33,7 +33,7 @@ class IndexPolicy:
 
 
 def person_of(identity: YouthIdentity) -> Person:
-    """The identity as match keys are made of it. An estimated birth date is used as it was written (TOKENS §5)."""
+    """The identity as match keys are made of it."""
     birth_date = identity.birth_date.isoformat().replace("-", "") if identity.birth_date is not None else None
     return Person(
         identity={
@@ -42,6 +42,8 @@ def person_of(identity: YouthIdentity) -> Person:
             "date_of_birth": birth_date,
             "postcode": identity.postcode,
             "street_number": identity.house_number,
+            "soc_sec_id": identity.ssn4,
         },
         aliases=tuple({"given_name": name.given_name, "surname": name.surname} for name in identity.aliases),
+        estimated=identity.birth_date_estimated,
     )

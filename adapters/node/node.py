@@ -13,7 +13,7 @@ from adapters.keyring import Keyring
 from adapters.membership import Membership
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import Missing, NotReady
-from adapters.node.holders import Tokenizer
+from adapters.node.holders import Tokenizer, holder_pseudonym
 from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.pepper import PepperKeeper
 from adapters.node.rpcs import Caller
@@ -62,14 +62,16 @@ class Node:
             raise NotReady(Missing.POLICY)
         return self.bundle
 
-    async def tokens(self, people: Sequence[Person], use: EvaluationUse) -> list[TokenSet]:
+    async def tokens(self, people: Sequence[Person], use: EvaluationUse, *, worker: str = "") -> list[TokenSet]:
         """One token set per person, in order, made with the holders; all of them or none.
 
+        `worker` is the pseudonym of who looks up; empty for the adapter itself.
         Raises `NotReady`, `HolderUnavailable`, and of `identity.errors` `IncompleteIdentity`, `InvalidIdentity`.
         """
         directory = self.directory()
         pepper = self.pepper.current(directory)
-        return await self.tokenizer.tokens(people, use=use, directory=directory, pepper=pepper)
+        counted = holder_pseudonym(self.keyring.commitment, worker, self.now())
+        return await self.tokenizer.tokens(people, use=use, directory=directory, pepper=pepper, worker=counted)
 
     def channel_thumbprint(self) -> bytes:
         """SHA-256 of the DER channel certificate in use, for the `cnf` claim of assertions."""

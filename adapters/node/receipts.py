@@ -24,7 +24,7 @@ from audit.errors import EvidenceError
 from audit.receipt import Receipt
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Purpose, RequestId, Role
-from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.policy.facts import LATEST_MS, milliseconds
 from homeward.audit.v1 import log_pb2
 
 KIND: Final = "kind"
@@ -32,8 +32,6 @@ REQUEST_DIGEST: Final = "request"
 OUTCOME: Final = "outcome"
 _UNIFORM: Final = frozenset({KIND, REQUEST_DIGEST, "purpose", "policy", "worker"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
 _NEWEST: Final = "newest-checkpoint"
 
 
@@ -96,7 +94,7 @@ def open_receipt(message: log_pb2.Receipt, directory: DirectoryView) -> Kept:
         checkpoint = read.verify(LogKey(directory.message.log_origin, directory.message.log_key))
     except EvidenceError as exc:
         raise EvidenceInvalid("receipt") from exc
-    if int.from_bytes(read.leaf[1:9], "big") > _LATEST_MS:
+    if int.from_bytes(read.leaf[1:9], "big") > LATEST_MS:
         raise EvidenceInvalid("receipt_time")
     return Kept(read, checkpoint, _opened(read.openings))
 

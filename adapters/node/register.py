@@ -42,8 +42,8 @@ from homeward.gateway.v1.index_pb2 import (
 from homeward.gateway.v1.index_pb2 import Subject as SubjectMessage
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION
 
-BATCH: Final = 100
-"""Subjects a registration; with 12 tokens each about 30 KiB, far below the envelope's 192 KiB."""
+BATCH: Final = 50
+"""Subjects a registration; with 80 tokens each about 95 KiB, half of the envelope's 192 KiB."""
 REMOVALS: Final = 1000
 CALL_SECONDS: Final = 15.0
 _REVISION: Final = "index-revision"

@@ -112,7 +112,7 @@ class Reporter:
     flags: OwnFlags
     issuer: FlagIssuer
     listing: Listing
-    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+    tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
 
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
@@ -120,7 +120,7 @@ class Reporter:
             flag = await self._own_flag(absence)
 
             async def build() -> Message:
-                (tokens,) = await self.tokens([absence.youth])
+                (tokens,) = await self.tokens([absence.youth], entry.act.staff.pseudonym)
                 return FlagReport(
                     request_id=entry.request_id,
                     subject_handle=flag.handle if flag is not None else b"",

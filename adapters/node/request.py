@@ -97,7 +97,7 @@ class Requester:
 
     sender: Sender
     requests: Requests
-    tokens: Callable[[Sequence[Person]], Awaitable[Sequence[TokenSet]]]
+    tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     policy: Callable[[], Policy]
     """The bundle the directory names. Raises `NotReady` when this release does not carry it."""
     envelope_key: SigningKey = field(repr=False)
@@ -199,7 +199,7 @@ class Requester:
         known = await asyncio.to_thread(self.requests.recall, question.request_id, method, question.content)
         if known is not None:
             return known
-        (tokens,) = await self.tokens([question.youth])
+        (tokens,) = await self.tokens([question.youth], question.act.staff.pseudonym)
         payload = build(question, tokens).SerializeToString()
         await asyncio.to_thread(
             self.requests.remember,

@@ -30,17 +30,19 @@ CUSTODIAN: Final = "custodian"
 _BOTH_SETTINGS: Final = """
 # Only in a sandbox: every received message is kept for inspection, and a developer may look up as often as needed.
 sandbox: {{ record_messages: {directory} }}
-budgets: {{ lookups_a_day: 1000000 }}
+budgets: {{ lookups_a_day: 1000000, lookups_a_worker_a_day: 1000000, undeclared_caseload: 1000000 }}
 """
 _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}
+# A developer may ask about nobody as often as needed.
+hold: {{ enabled: false }}
 negative_slot_ms: 400
-# Two counties must have seen the log grow before its checkpoint is published.
-witnesses: {{ quorum: 2 }}
+# So many counties must have seen the log grow before its checkpoint is published.
+witnesses: {{ quorum: QUORUM }}
 """
 
 
-def bring_up_holders(layout: Layout, commands: Commands) -> list[Running]:
+def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list[Running]:
     """Gateway and custodian serve, each with its share, and trust each other. Raises `CommandFailure`; none runs then.
 
     The gateway already serves while the custodian is made, as a gateway does that gains another holder.
@@ -52,7 +54,8 @@ def bring_up_holders(layout: Layout, commands: Commands) -> list[Running]:
         "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
         "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
     )  # fmt: skip
-    _settle(layout.gateway / "gateway.yaml", _BOTH_SETTINGS + _GATEWAY_SETTINGS, layout.received / GATEWAY)
+    settings = _BOTH_SETTINGS + _GATEWAY_SETTINGS.replace("QUORUM", str(quorum))
+    _settle(layout.gateway / "gateway.yaml", settings, layout.received / GATEWAY)
     starting = [serve_holder(layout, GATEWAY)]
     try:
         commands.run(

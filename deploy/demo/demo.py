@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.demo import (
+    story_bundle,
     story_consent,
     story_evidence,
     story_missing,
@@ -65,6 +66,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
         published,
+        *story_bundle.steps(output),
         *story_recovery.STEPS,
         rewritten,
         view,

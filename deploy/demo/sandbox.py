@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from deploy.demo import bringup
 from deploy.demo.commands import Commands
@@ -26,6 +26,9 @@ from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_gone
 from deploy.demo.readiness import wait_ready
 from deploy.demo.youths import Caseload, make_caseload
 from homeward.failure import CommandFailure
+
+_QUORUM: Final = 2
+"""Witnesses of the log, where there are as many counties."""
 
 
 class Sandbox:
@@ -136,7 +139,7 @@ class Sandbox:
 def _bring_up(sandbox: Sandbox, agencies: tuple[Agency, ...], commands: Commands) -> None:
     """Whatever was started is known to the sandbox, also when this fails."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        holders = pool.submit(_serve_holders, sandbox, commands)
+        holders = pool.submit(_serve_holders, sandbox, commands, quorum=min(_QUORUM, len(agencies)))
         for agency in agencies:
             bringup.make_agency(sandbox.layout, agency, sandbox.caseload, today=_today())
     holders.result()
@@ -146,8 +149,8 @@ def _bring_up(sandbox: Sandbox, agencies: tuple[Agency, ...], commands: Commands
         done.result()
 
 
-def _serve_holders(sandbox: Sandbox, commands: Commands) -> None:
-    for process in bringup.bring_up_holders(sandbox.layout, commands):
+def _serve_holders(sandbox: Sandbox, commands: Commands, *, quorum: int) -> None:
+    for process in bringup.bring_up_holders(sandbox.layout, commands, quorum=quorum):
         sandbox.keep(process)
 
 

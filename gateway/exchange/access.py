@@ -11,46 +11,40 @@ In this order:
    state of the log
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from audit.entry import ClassKeys, StoredEntry
-from audit.reader import Selection, Side
+from audit.entry import ClassKeys, FieldClass, StoredEntry
+from audit.reader import Glance, Promising, Scan, Selection, Side, includes
 from audit.receipt import Receipt
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import reading, worker
+from gateway.exchange.entry_filter import conditions, following, selection
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
-from gateway.exchange.openings import Opened, Stand, ends, open_entry, stand_of
+from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entry, stand_of
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
 from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, FieldSet, Purpose, SubjectHandle
-from gateway.protocol.outcomes import Outcome, Reason
-from homeward.audit.v1 import log_pb2
+from gateway.protocol.outcomes import Outcome
 from homeward.audit.v1.service_pb2 import EntryQuery
 
 OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
 """Kinds that review every agency's use, by class `op` alone."""
+READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
+"""Field names that the receipt of a reading opens: with its own number the reader knows how many entries there are."""
 DEFAULT_PAGE: Final = 50
 NO_MORE: Final = -1
-_MAX_KINDS: Final = 32
 _BATCH: Final = 200
-_MOST_EXAMINED: Final = 10_000
+_CLOSING_BATCH: Final = 100
+_MOST_CLOSING: Final = 400
+_LONGEST_STRETCH: Final = 2_000
+_MOST_EXAMINED: Final = 2_500
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
-_SIDES: Final[Mapping[int, Side]] = {
-    log_pb2.AGENCY_SIDE_UNSPECIFIED: Side.EITHER,
-    log_pb2.AGENCY_SIDE_REQUESTER: Side.REQUESTER,
-    log_pb2.AGENCY_SIDE_HOLDER: Side.HOLDER,
-}
-_LARGEST: Final = (1 << 63) - 1
-"""No index is beyond this, and no database binds more."""
-_DECISIONS: Final[Mapping[int, str]] = {log_pb2.DECISION_ALLOW: ALLOW, log_pb2.DECISION_DENY: DENY}
 
 
 class Entries(Protocol):
@@ -58,6 +52,12 @@ class Entries(Protocol):
 
     async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
         """The first `limit` selected entries, in the order of the log."""
+
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        """As `Scanned.scan`."""
+
+    async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
+        """The entries that carry one of these marks, in the order of the log."""
 
     async def proofs(self, indexes: Sequence[int], size: int) -> Sequence[tuple[bytes, ...]]:
         """The inclusion proof of each entry in the tree of this size."""
@@ -94,13 +94,16 @@ class AccessLog:
     async def read(self, caller: Caller, query: EntryQuery) -> ReadPage:
         """The page, and that it was read is on record first. Raises `Invalid`, `Conflict`, `Unavailable`."""
         oversees = caller.member.kind in OVERSEERS
-        selection = _selection(query, caller.agency, oversees=oversees)
+        chosen = selection(query, caller.agency, oversees=oversees)
         decision = _decide(self._at, caller)  # 1
         permitted = decision.permit and caller.claims.purpose is Purpose.OVERSIGHT_AUDIT
         entered = await self._enter(caller, decision, permitted=permitted)  # 2
         if not permitted:
             return ReadPage(False, entered)
-        found, next_after = await self._page(caller, query, selection, entered.index)  # 3, 4
+        scanned: Scanned = self._entries
+        if query.youth_handle:
+            scanned = _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
+        found, next_after = await self._page(caller, query, chosen, scanned, end=entered.index)  # 3, 4
         return ReadPage(True, entered, await self._prove(found, entered), next_after)  # 5
 
     def checkpoint(self) -> str:
@@ -128,22 +131,29 @@ class AccessLog:
             Append(leaf, projections.unspent(caller, deed), projections.spend(caller, deed))
         )
 
+    async def _marks_of(self, agency: AgencyId, handle: bytes) -> Sequence[bytes]:
+        return tuple(await self._at.youth_keys.marks(agency, [SubjectHandle(handle)]))
+
     async def _page(
-        self, caller: Caller, query: EntryQuery, selection: Selection, end: int
+        self, caller: Caller, query: EntryQuery, chosen: Selection, entries: "Scanned", *, end: int
     ) -> tuple[list[Opened], int]:
-        wanted, found = query.page_size or DEFAULT_PAGE, list[Opened]()
+        wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
+        reader = None if caller.member.kind in OVERSEERS else caller.agency
+        promising, size = asked.promising(self._keys, reader=reader), wanted
         while examined < _MOST_EXAMINED:
-            batch = await self._entries.select(_following(selection, after, end), limit=_BATCH)
-            for opened in await self._open(caller, batch, marks, end):
-                after = opened.entry.index
-                if _matches(opened, query.filter):
-                    found.append(opened)
-                    if len(found) == wanted:
-                        return found, after
-            examined += len(batch)
-            if len(batch) < _BATCH:
+            stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
+            for some in _slices(stretch.entries, wanted):
+                # No more is opened at once than can be wanted: opening costs much more than looking.
+                for opened in await self._open(caller, some, marks, end):
+                    if asked.hold(opened):
+                        found.append(opened)
+                        if len(found) == wanted:
+                            return found, opened.entry.index
+            examined += stretch.examined
+            if stretch.examined < size:
                 return found, NO_MORE
+            after, size = stretch.last, min(2 * size, _LONGEST_STRETCH)
         return found, after
 
     async def _open(self, caller: Caller, batch: Sequence[StoredEntry], marks: "_Marks", end: int) -> list[Opened]:
@@ -159,11 +169,23 @@ class AccessLog:
         return opened
 
     async def _ends(self, agency: AgencyId, asked: Sequence[StoredEntry], end: int) -> dict[int, bool]:
-        decided = [entry.index for entry in asked if entry.kind == Kind.DECISION]
-        if not decided:
-            return {}
-        closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=decided[0], end=end)
-        return ends(await self._entries.select(closing, limit=5 * _BATCH), self._keys)
+        """For each decision among these whether its caller learned that it was a permit, as far as it was closed.
+
+        A decision is closed within seconds, so its closing entry is looked for close behind it; one that is not found
+        there counts as open still, and shows nothing.
+        """
+        missing = {entry.index for entry in asked if awaits_end(entry, self._keys)}
+        found: dict[int, bool] = {}
+        after, read = min(missing, default=end), 0
+        while missing and read < _MOST_CLOSING:
+            closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=after, end=end)
+            batch = await self._entries.select(closing, limit=_CLOSING_BATCH)
+            found |= ends(batch, self._keys)
+            missing.difference_update(found)
+            if len(batch) < _CLOSING_BATCH:
+                break
+            after, read = batch[-1].index + 1, read + len(batch)
+        return found
 
     async def _prove(self, found: Sequence[Opened], entered: Entered) -> tuple[Receipt, ...]:
         note = entered.receipt(REQUESTER_OPENS).checkpoint
@@ -172,6 +194,37 @@ class AccessLog:
             Receipt(each.entry.index, each.entry.leaf, each.entry.digests, each.openings, path, note)
             for each, path in zip(found, paths, strict=True)
         )
+
+
+class Scanned(Protocol):
+    """Where entries come from, in the order of the log."""
+
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        """Those of the first `limit` selected entries that `promising` lets through."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """`Scanned` over one youth's entries: few enough to be read whole and selected here."""
+
+    entries: Entries
+    marks: Sequence[bytes] = field(repr=False)
+
+    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+        all_of_them = await self.entries.marked(self.marks)
+        those = [each for each in all_of_them if includes(selection, each)][:limit]
+        matching = tuple(each for each in those if promising(_glance(each)))
+        return Scan(matching, len(those), those[-1].index if those else NO_MORE)
+
+
+def _glance(entry: StoredEntry) -> Glance:
+    boxes = entry.boxes
+    return Glance(entry.requester, entry.kind, entry.nonce, boxes[FieldClass.OP], boxes[FieldClass.REQ])
+
+
+def _slices(entries: Sequence[StoredEntry], size: int) -> Iterator[Sequence[StoredEntry]]:
+    for start in range(0, len(entries), size):
+        yield entries[start : start + size]
 
 
 class _Marks:
@@ -212,66 +265,6 @@ def _decide(at: Setting, caller: Caller) -> Decision:
     )
 
 
-def _selection(query: EntryQuery, agency: AgencyId, *, oversees: bool) -> Selection:
-    """What the columns of the log can answer without telling more than the entries do. Raises `Invalid`."""
-    wanted = query.filter
-    if wanted.agency not in ("", agency) and not oversees:
-        raise _invalid("filter.agency: own")
-    if len(wanted.kinds) > _MAX_KINDS:
-        raise _invalid("filter.kinds: repeated.max_items")
-    if wanted.side not in _SIDES or wanted.decision not in (log_pb2.DECISION_UNSPECIFIED, *_DECISIONS):
-        raise _invalid("filter: enum.defined_only")
-    if wanted.reason and wanted.reason not in {*Reason.__members__, *ErrorReason.__members__}:
-        raise _invalid("filter.reason: known")
-    return Selection(
-        agency=(wanted.agency or None) if oversees else agency,
-        side=_SIDES[wanted.side],
-        kinds=tuple(wanted.kinds),
-        start=min(wanted.start_index, _LARGEST),
-        end=min(wanted.tree_size or _LARGEST, _LARGEST),
-        start_ms=_ms(wanted.start_time, "filter.start_time") if wanted.HasField("start_time") else None,
-        end_ms=_ms(wanted.end_time, "filter.end_time") if wanted.HasField("end_time") else None,
-    )
-
-
-def _following(selection: Selection, after: int, end: int) -> Selection:
-    return Selection(
-        agency=selection.agency,
-        side=selection.side,
-        kinds=selection.kinds,
-        start=max(selection.start, min(after, _LARGEST - 1) + 1),
-        end=min(selection.end if selection.end is not None else end, end),
-        start_ms=selection.start_ms,
-        end_ms=selection.end_ms,
-    )
-
-
-def _matches(opened: Opened, wanted: log_pb2.EntryFilter) -> bool:
-    conditions = {
-        "decision": _DECISIONS.get(wanted.decision, ""),
-        "reason": wanted.reason,
-        "purpose": wanted.purpose,
-    }
-    if any(value and opened.value(name) != value for name, value in conditions.items()):
-        return False
-    if not wanted.counterpart_agency:
-        return True
-    if opened.stand is Stand.OVERSEES:
-        return wanted.counterpart_agency in (opened.entry.requester, opened.entry.holder)
-    return opened.counterpart == wanted.counterpart_agency
-
-
 def size_of(note: str) -> int:
     """Size in a checkpoint of this log's own making: its second line (C2SP tlog-checkpoint)."""
     return int(note.split("\n", 2)[1])
-
-
-def _ms(timestamp: Timestamp, name: str) -> int:
-    try:
-        return timestamp.ToMilliseconds()
-    except ValueError as exc:
-        raise _invalid(f"{name}: timestamp") from exc
-
-
-def _invalid(*fields: str) -> Invalid:
-    return Invalid(ErrorReason.INVALID_REQUEST, fields=fields)

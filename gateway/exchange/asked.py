@@ -14,7 +14,7 @@ from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
 from gateway.exchange.locate import Candidate, Found
 from gateway.ports import Entered, KeptAuthority, NewAlert
-from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, withdraw
+from gateway.protocol.decide import Decision, RequestFacts, YouthFacts, withdraw
 from gateway.protocol.names import Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -82,19 +82,15 @@ class Asked:
     found: Found = field(repr=False)
     youth: YouthKey = field(repr=False)
     """Audit key for this question's next leaf; one that nobody keeps when no youth was found."""
-    policy_digest: bytes
     request: RequestFacts
     facts: YouthFacts | None
+    committed: bytes = field(repr=False)
+    """The exact argument of the decision; what the DECISION leaf commits to, and what replay decides on again."""
 
     @property
     def candidate(self) -> Candidate | None:
         """The one youth that was found."""
         return self.found.candidate
-
-    @property
-    def committed(self) -> bytes:
-        """The exact argument of the decision; what the DECISION leaf commits to."""
-        return DecisionInput(self.policy_digest, self.request, self.facts).to_bytes()
 
     def ended(self, decision: Decision, reason: Reason) -> Decision:
         """The refusal that takes the place of a permit for a reason of a later step."""

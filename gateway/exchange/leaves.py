@@ -18,6 +18,7 @@ from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.locate import Candidate
 from gateway.protocol.decide import Decision
+from gateway.protocol.log_kinds import grant_text
 from gateway.protocol.names import OPAQUE_LENGTH
 
 REQUESTER_OPENS: Final = frozenset(
@@ -46,7 +47,7 @@ def decision_leaf(
         "policy": policy,
     }
     # A permit has one reason; the slot goes to what was granted instead.
-    op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
+    op |= {"fields": _granted(decision)} if decision.permit else {"reason": decision.reason}
     req = _worker(caller) | {"request": query.digest, "input": sha256(committed).digest()}
     asked: dict[str, Value] = {"requester": caller.agency}
     if caller.claims.authority_id is not None:
@@ -74,7 +75,7 @@ def outcome_leaf(
         "purpose": caller.claims.purpose,
         "decided": decided,
     }
-    op |= {"fields": _short(decision)} if decision.permit else {"reason": decision.reason}
+    op |= {"fields": _granted(decision)} if decision.permit else {"reason": decision.reason}
     req = _worker(caller) | {"request": query.digest, "sealed": sha256(sealed).digest() if sealed else b""}
     return _about(Kind.OUTCOME, caller, candidate, youth, op=op, req=req, hold={"requester": caller.agency})
 
@@ -116,5 +117,7 @@ def _worker(caller: Caller) -> dict[str, Value]:
     return {"worker": f"{caller.claims.subject} {caller.claims.role}"}
 
 
-def _short(decision: Decision) -> str:
-    return ",".join(field_set.partition("_")[0] for field_set in decision.field_sets)
+def _granted(decision: Decision) -> str:
+    if decision.basis is None:
+        raise AssertionError("a permit rests on something")
+    return grant_text(decision.field_sets, decision.basis)

@@ -1,8 +1,9 @@
 """Step 7: from tokens to at most one youth. Pure.
 
-Decides what counts as found with the two keys of this release: a unique candidate that
-agrees on `name_dob` with the complete core group. Everything weaker, and everything that is
-not unique, is told apart for the policy and never disclosed (ARCHITECTURE §6, Who may match).
+Decides what counts as found: a unique candidate that agrees on `name_dob` with the complete
+core group. A candidate that agrees on the sound of the name and the birth date, and everything
+that is not unique, is told apart for the policy and never disclosed (ARCHITECTURE §6, Who may
+match). Whoever shares less is another youth.
 
 Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
 flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one, nor may
@@ -16,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.match_keys import CORE_KEYS, DECISIVE_KEY, MAX_TOKENS_A_KEY
+from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
+from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -63,16 +65,15 @@ NOTHING: Final = Found(Located.NONE, None, None)
 
 
 def check_core(tokens: TokenSet) -> None:
-    """The question carries the complete core group, nothing else, and no more than the scheme's count of tokens.
+    """The question has the shape of the scheme and carries the complete core group. Raises `Invalid`.
 
     Leaving a key out would leave out what it could disagree on (TOKENS §4.1); packing tokens in would ask about many
-    youths at the price of one. Raises `Invalid`.
+    youths at the price of one.
     """
-    present = [group.key for group in tokens.keys if group.present]
-    if sorted(present) != sorted(CORE_KEYS) or len({group.key for group in tokens.keys}) != len(tokens.keys):
-        raise Invalid(ErrorReason.TOKENS_INCOMPLETE)
-    if any(len(group.tokens) > MAX_TOKENS_A_KEY for group in tokens.keys):
-        raise Invalid(ErrorReason.TOKENS_INCOMPLETE)
+    try:
+        load_key_scheme().check_core(tokens)
+    except ShapeError as exc:
+        raise Invalid(ErrorReason.TOKENS_INCOMPLETE) from exc
 
 
 def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking: AgencyId | None = None) -> Found:
@@ -80,13 +81,13 @@ def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking:
 
     `asking` is the caller's agency; its own youths count for it whatever their restriction.
     """
-    everybody = tuple(candidates)
-    decisive = [candidate for candidate in everybody if DECISIVE_KEY in candidate.agreeing_keys]
-    matching = decisive or list(everybody)
+    alike = tuple(candidate for candidate in candidates if SOUND_KEY in candidate.agreeing_keys)
+    decisive = [candidate for candidate in alike if candidate.agreeing_keys >= CORE_KEYS]
+    matching = decisive or list(alike)
     flagged = tuple(each for each in matching if _is_flagged(each))
     if family is Call.FLAG_CHECK and not flagged:
         # The finder may have the spelling of another youth, or the owner have misspelled: settled by voice.
-        flagged = tuple(each for each in everybody if _is_flagged(each))
+        flagged = tuple(each for each in alike if _is_flagged(each))
         decisive = [] if flagged else decisive
     contenders = (list(flagged) if family is Call.FLAG_CHECK else _releasable(matching, asking)) or matching
     if not contenders:
@@ -98,8 +99,7 @@ def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking:
     state = one.flag.state if one.flag is not None else None
     if not decisive:
         return Found(Located.POSSIBLE, one, state, flagged)
-    complete = one.agreeing_keys >= CORE_KEYS
-    return Found(Located.ONE if auto and complete else Located.ONE_FOR_FLAG, one, state, flagged)
+    return Found(Located.ONE if auto else Located.ONE_FOR_FLAG, one, state, flagged)
 
 
 def _is_flagged(candidate: Candidate) -> bool:

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class
+from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class, read_values
 from gateway.exchange.journal import ALLOW, DENY, Kind
+from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
@@ -92,11 +93,36 @@ def open_entry(
     return _opened(entry, stand, fields, counterpart=entry.requester)
 
 
+def shown_to_asker(kind: str, said: Mapping[str, str]) -> Mapping[str, str] | None:
+    """What of class `op` the agency that asked may see; None where that depends on how the call ended.
+
+    None for every decision of a record call that found somebody or nobody, permits among them: whoever searches must do
+    the same work for each of them, or the time a search takes would tell what the entries do not.
+    """
+    if kind == Kind.DECISION and said.get("decision") == ALLOW:
+        return said if set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK else None
+    if not _is_veiled_refusal(said):
+        return said
+    if kind == Kind.DECISION and said.get("outcome") != Outcome.NO_ACTIVE_FLAG_FOUND:
+        return None
+    return {name: value for name, value in said.items() if name in _VEILED_REFUSAL}
+
+
+def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
+    """Whether what may be shown of this entry to who asked depends on the entry that closed the call."""
+    if entry.kind != Kind.DECISION:
+        return False
+    said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
+    if said.get("decision") == ALLOW:
+        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
+    return said.get("outcome") == Outcome.UNDETERMINED and _is_veiled_refusal(said)
+
+
 def ends(outcomes: Iterable[StoredEntry], keys: ClassKeys) -> dict[int, bool]:
     """For each decision that these entries close, whether its caller learned that it was a permit."""
     found: dict[int, bool] = {}
     for entry in outcomes:
-        said = _values(open_class(entry, FieldClass.OP, keys.op))
+        said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
         if said.get("decided", "").isdecimal():
             found[int(said["decided"])] = not _is_veiled_refusal(said)
     return found
@@ -121,7 +147,7 @@ def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bo
     if index in ended:
         return not ended[index]
     if said.get("decision") == ALLOW:
-        return not set(said.get("fields", "").split(",")) <= _FLAG_CHECK
+        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
     return said.get("outcome") == Outcome.NO_DISCLOSABLE_RECORD
 
 
@@ -134,6 +160,10 @@ def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
 
 def _opened(entry: StoredEntry, stand: Stand, fields: Sequence[Opening], *, counterpart: str) -> Opened:
     return Opened(entry, stand, tuple(sorted(fields, key=lambda each: each.slot)), counterpart)
+
+
+def _op(entry: StoredEntry, keys: ClassKeys) -> Mapping[str, bytes]:
+    return read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
 
 
 def _values(fields: Iterable[Opening]) -> dict[str, str]:

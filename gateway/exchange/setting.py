@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.exchange.holds import UNHELD, Holds
 from gateway.ports import Authorities, Journal, Projections, Sources, SubjectIndex, YouthKeys
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, SubjectHandle
@@ -31,5 +32,6 @@ class Setting:
     auto: bool
     """Whether a match by tokens alone is good for records (TOKENS §7: off until calibrated)."""
     source_seconds: float = 5.0
+    holds: Holds = UNHELD
     slot_seconds: float = 0.4
     """Uniform negatives of record calls leave on multiples of this after receipt."""

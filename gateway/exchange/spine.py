@@ -35,13 +35,13 @@ from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, KeptAuthority, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
-from gateway.protocol.decide import Decision, between_pages, decide_request, decide_youth
+from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
-from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.policy.facts import Located, milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
 
@@ -82,7 +82,7 @@ class Exchange:
         """Answer one question, or refuse it; either way leave a durable trace first.
 
         Raises `Conflict` for a request or assertion used before, `Invalid` for a question that cannot be asked,
-        `Unavailable` when the log cannot be written.
+        `Exhausted` while the agency's look-ups are held, `Unavailable` when the log cannot be written.
         """
         self._check(caller, query)
         return await on_what_stands(lambda: self._answer(caller, query))
@@ -102,7 +102,8 @@ class Exchange:
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
-        asked = Asked(caller, query, kept, found, key, at.policy.digest, request, youth)
+        committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
+        asked = Asked(caller, query, kept, found, key, request, youth, committed)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -180,11 +181,13 @@ class Exchange:
             return asked.decision_leaf(refused[0], policy=at.policy.version)
 
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
-        guard = at.projections.unspent(asked.caller, asked.query)
+        agency = asked.caller.agency
+        guard = both(at.holds.guard(agency), at.projections.unspent(asked.caller, asked.query))
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
+        rows += at.projections.committed(asked.committed, asked.youth if asked.candidate is not None else None)
         if asked.facts is not None and claims_emergency(asked.request):
             # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
@@ -193,7 +196,11 @@ class Exchange:
         alerts = asked.flag_alerts(decision)
         for alert in alerts:
             rows += at.projections.alert(alert)
-        entered = await at.journal.enter(Append(leaf, guard, rows))
+        # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
+        counts = asked.facts is not None and asked.query.page == 1
+        count = at.holds.count(agency, missed=asked.found.located is Located.NONE) if counts else None
+        entered = await at.journal.enter(Append(leaf, guard, rows, count))
+        await at.holds.settle(agency)
         if entered.guarded:
             return entered, refused[0]
         for alert in alerts:

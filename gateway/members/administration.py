@@ -17,7 +17,7 @@ from audit.tables import TREE
 from audit.transaction import Tx
 from gateway.errors import Error, ErrorReason
 from gateway.members import certificates, roster
-from gateway.members.composition import other_holders
+from gateway.members.composition import Exchange, other_holders
 from gateway.members.deny import DenyList, read_denied
 from gateway.members.holders import trust_holder
 from gateway.members.ledger import Ledger
@@ -29,6 +29,7 @@ from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.wire_names import from_wire, to_wire
 from gateway.store import tables
+from gateway.store.holds import held_agencies, release_lookups
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 from homeward.gateway.v1.enrollment_pb2 import Invitation
@@ -58,8 +59,7 @@ class Administration:
         ledger: Ledger,
         doors: Doors,
         *,
-        own_holder: KeyHolder,
-        dealt: Callable[[int], bytes],
+        exchange: Exchange,
         denied: DenyList,
         office: DirectoryOffice,
         now: Callable[[], datetime],
@@ -67,8 +67,7 @@ class Administration:
     ) -> None:
         self._ledger = ledger
         self._doors = doors
-        self._own_holder = own_holder
-        self._dealt = dealt
+        self._exchange = exchange
         self._denied = denied
         self._office = office
         self._now = now
@@ -114,7 +113,7 @@ class Administration:
             directory_key=request.directory_key,
             share_commitment=request.share_commitment,
         )
-        await trust_holder(self._ledger, holder, own=self._own_holder, dealt=self._dealt)
+        await trust_holder(self._ledger, holder, exchange=self._exchange)
         self._office.changed()
         return admin_pb2.TrustHolderResponse()
 
@@ -122,6 +121,11 @@ class Administration:
         """The subject is denied. Raises `Invalid`, `Unavailable`."""
         index = await revoke(self._ledger, request.subject, denied=self._denied, changed=self._office.changed)
         return admin_pb2.RevokeMemberResponse(leaf_index=index)
+
+    async def release_lookups(self, request: admin_pb2.ReleaseLookupsRequest) -> admin_pb2.ReleaseLookupsResponse:
+        """The agency may look up again. Raises `Error` (LOOKUPS_NOT_HELD), `Unavailable`."""
+        index = await release_lookups(self._ledger, AgencyId(request.agency))
+        return admin_pb2.ReleaseLookupsResponse(leaf_index=index)
 
     async def status(self) -> admin_pb2.GetGatewayStatusResponse:
         """Where everything stands, in one state of the database."""
@@ -141,6 +145,7 @@ def _status(tx: Tx, *, now_ms: int) -> admin_pb2.GetGatewayStatusResponse:
         members=_members(tx),
         holders=[holder.operator for holder in other_holders(tx)],
         open_invitation_count=count_open(tx, now_ms),
+        held_agencies=held_agencies(tx),
     )
 
 

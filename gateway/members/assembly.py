@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from cryptography import x509
@@ -41,11 +40,11 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State
-from gateway.store.replay import check_projections
+from gateway.store.derived import check_projections
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.tokens.ceremony import public_share
 from gateway.tokens.evaluate import Evaluator
-from gateway.tokens.share_file import DealtShare, read_share
+from gateway.tokens.holding import HolderAdministration
+from gateway.tokens.shares import Shares
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 Clock = Callable[[], datetime]
@@ -70,13 +69,13 @@ class Members:
 
     ledger: Ledger
     store: SqliteStore
-    share: DealtShare
     denied: DenyList
     office: DirectoryOffice
     enrollment: Enrollment
     membership: Membership
     evaluator: Evaluator
     administration: Administration
+    holding: HolderAdministration
     server: RenewingCredential
     client_roots: bytes
     """PEM of the root that adapters' certificates chain to."""
@@ -89,7 +88,7 @@ class GatewayKeys:
     issuer: Issuer
     root: x509.Certificate
     directory: SigningKey
-    share: DealtShare
+    shares: Shares
 
 
 def gateway_uri(config: GatewayConfig) -> str:
@@ -106,7 +105,7 @@ def read_keys(
         issuer=Issuer(intermediate, life=config.certificate_life, now=now, random_bytes=random_bytes),
         root=state.read_certificate("root"),
         directory=SigningKey.from_private_bytes(state.read_secret("directory.key", length=32)),
-        share=read_share(state.read_secret("share.bin"), group),
+        shares=Shares(state, group),
     )
 
 
@@ -115,17 +114,16 @@ def dialing_credential(keys: GatewayKeys, config: GatewayConfig, *, now: Clock) 
     return client_credential(keys.issuer, gateway_uri(config), now=now)
 
 
-def own_holder(keys: GatewayKeys, config: GatewayConfig, group: Ristretto) -> KeyHolder:
-    """The gateway as a holder of a share, as directories list it."""
+def own_holder(keys: GatewayKeys, config: GatewayConfig) -> KeyHolder:
+    """The gateway as a holder of a share; its commitment is the sharing's (`composition`)."""
     root = keys.root.public_bytes(Encoding.DER)
     return KeyHolder(
-        share_index=keys.share.share.index,
+        share_index=keys.shares.in_force().share.index,
         operator=config.name,
         address=config.address,
         ca_fingerprint=fingerprint(root),
         ca_certificate=root,
         directory_key=keys.directory.public_bytes,
-        share_commitment=keys.share.public(group),
     )
 
 
@@ -168,8 +166,7 @@ async def open_members(
     except EvidenceError:
         await ledger.close()
         raise
-    holder = own_holder(keys, config, group)
-    exchange = _exchange(config, keys, policy, holder, log_key=signer.public.raw)
+    exchange = _exchange(config, keys, policy, group, log_key=signer.public.raw)
     office = DirectoryOffice(ledger, keys.directory, exchange, signers, now=now)
     denied = DenyList()
     await office.load()
@@ -180,7 +177,6 @@ async def open_members(
     return Members(
         ledger=ledger,
         store=store,
-        share=keys.share,
         denied=denied,
         office=office,
         enrollment=Enrollment(
@@ -192,10 +188,10 @@ async def open_members(
             changed=office.changed,
             now=now,
         ),
-        membership=Membership(ledger, office, renewal, epoch=keys.share.epoch, now=now),
+        membership=Membership(ledger, office, renewal, epoch=exchange.epoch, now=now),
         evaluator=Evaluator(
             ledger,
-            keys.share,
+            keys.shares,
             group,
             directory=office.view,
             budgets=config.budgets,
@@ -205,12 +201,20 @@ async def open_members(
         administration=Administration(
             ledger,
             _doors(state, config, keys),
-            own_holder=holder,
-            dealt=partial(public_share, group, keys.share.commitments),
+            exchange=exchange,
             denied=denied,
             office=office,
             now=now,
             random_bytes=random_bytes,
+        ),
+        holding=HolderAdministration(
+            ledger,
+            keys.shares,
+            operator=config.name,
+            demo=config.demo,
+            budgets=config.budgets,
+            directory=office.view,
+            now=now,
         ),
         server=server_credential(keys.issuer, uri, hosts, now=now),
         client_roots=root_pem,
@@ -245,17 +249,20 @@ def read_log_signer(state: State, origin: str) -> LogSigner:
 
 
 def _exchange(
-    config: GatewayConfig, keys: GatewayKeys, policy: Policy, holder: KeyHolder, *, log_key: bytes
+    config: GatewayConfig, keys: GatewayKeys, policy: Policy, group: Ristretto, *, log_key: bytes
 ) -> Exchange:
     return Exchange(
         trust_domain=config.trust_domain,
-        epoch=keys.share.epoch,
+        epoch=keys.shares.in_force().epoch,
         log_key=log_key,
         log_origin=config.log_origin,
         policy_version=policy.version,
         policy_digest=policy.digest,
         counties_without_agreement=config.counties_without_agreement,
-        own_holder=holder,
+        demo=config.demo,
+        group=group,
+        sharing=lambda: keys.shares.in_force().sharing,
+        own_holder=own_holder(keys, config),
     )
 
 

@@ -6,7 +6,7 @@ revocation of a member of another.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.members import pepper, roster
 from gateway.protocol.names import county_of
+from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.sharing import Sharing, public_share
 from gateway.protocol.wire_names import to_wire
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import County, Directory, KeyHolder, Member
@@ -35,7 +37,12 @@ class Exchange:
     policy_version: str
     policy_digest: bytes
     counties_without_agreement: tuple[str, ...]
+    demo: bool
+    group: Ristretto
+    sharing: Callable[[], Sharing]
+    """The sharing of the token key that this gateway's own share in force belongs to."""
     own_holder: KeyHolder
+    """The gateway itself; its commitment is the sharing's."""
 
 
 def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Directory:
@@ -47,7 +54,7 @@ def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Dir
         trust_domain=exchange.trust_domain,
         counties=[_county(county, keys) for county in roster.all_counties(tx) if county.fips not in without],
         members=[_member(member, keys) for member in roster.all_members(tx) if county_of(member.agency) not in without],
-        holders=[exchange.own_holder, *other_holders(tx)],
+        holders=holders_of(tx, exchange),
         log_key=exchange.log_key,
         log_origin=exchange.log_origin,
         policy_version=exchange.policy_version,
@@ -55,11 +62,27 @@ def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Dir
         epoch=exchange.epoch,
         counties_without_agreement=sorted(exchange.counties_without_agreement),
         pepper_commitment=pepper.commitment(tx, exchange.epoch),
+        sharing=exchange.sharing().to_message(),
+        demo=exchange.demo,
     )
 
 
+def holders_of(tx: Tx, exchange: Exchange) -> list[KeyHolder]:
+    """Every holder with its public share in the sharing in force, the gateway first."""
+    holders = [exchange.own_holder, *other_holders(tx)]
+    return [_in_sharing(holder, exchange) for holder in holders]
+
+
+def _in_sharing(holder: KeyHolder, exchange: Exchange) -> KeyHolder:
+    listed = KeyHolder()
+    listed.CopyFrom(holder)
+    # What a card said was the public share of its time; a refresh gives every holder another.
+    listed.share_commitment = public_share(exchange.group, exchange.sharing().commitments, holder.share_index)
+    return listed
+
+
 def other_holders(tx: Tx) -> list[KeyHolder]:
-    """Every holder but the gateway, by share index."""
+    """Every holder but the gateway, by share index, as its card stated it."""
     return [
         KeyHolder(
             share_index=share_index,

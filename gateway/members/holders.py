@@ -1,11 +1,10 @@
 """Other holders of the token key, as their operators' cards state them.
 
-Decides who is accepted as a holder: an operator with a share of the very key of which the gateway holds one, whose
-share index, name, root and signing key no other holder has. One operator with two shares would have the whole key
-(TOKENS §6). A holder that changes its address or its root is trusted again under the same index, operator and share.
+Decides who is accepted as a holder: a share index and a signing key that no other holder has, a share of the sharing in
+force, and no operator or root with which one operator would have the whole key (TOKENS §6). A holder that changes its
+address or its root is trusted again under the same index, operator and share.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from cryptography import x509
@@ -15,17 +14,19 @@ from audit.statement import upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
-from gateway.members.composition import fingerprint, other_holders
+from gateway.members.composition import Exchange, fingerprint, holders_of
 from gateway.members.ledger import Ledger
+from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 _PUT: Final = upsert(tables.holder, "share_index")
-_UNIQUE: Final = ("operator", "ca_fingerprint", "directory_key")
+_UNIQUE: Final = ("directory_key",)
+_OPERATED: Final = ("operator", "ca_fingerprint")
 
 
-async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder, dealt: Callable[[int], bytes]) -> None:
-    """The holder is on record. `own` is the gateway's own entry, `dealt` the commitment of the share of an index.
+async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange) -> None:
+    """The holder is on record.
 
     Raises `Conflict` (HOLDER_CONFLICT with the field another holder has), `Invalid`, `Unavailable`.
     """
@@ -33,7 +34,9 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder, dea
         x509.load_der_x509_certificate(holder.ca_certificate)
     except ValueError as exc:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("ca_certificate: encoding",)) from exc
-    if holder.share_commitment != dealt(holder.share_index):
+    if not is_on_sharing(
+        exchange.group, exchange.sharing(), index=holder.share_index, commitment=holder.share_commitment
+    ):
         # A share of another key: every token made with it would meet nothing, and that reads as "nobody looks".
         raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_commitment: of this ceremony",))
     holder.ca_fingerprint = fingerprint(holder.ca_certificate)
@@ -50,8 +53,10 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder, dea
 
     def apply(tx: Tx, index: int) -> None:
         # Before the row and not after it: of the same index, it takes the place of the one to compare with.
-        for other in (own, *other_holders(tx)):
+        known = holders_of(tx, exchange)
+        for other in known:
             _check_apart(holder, other)
+        _check_operators(holder, [other for other in known if other.share_index != holder.share_index], exchange)
         row = (
             holder.share_index,
             holder.operator,
@@ -63,6 +68,13 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, own: KeyHolder, dea
         tx.run(_PUT, (*row, index))
 
     await ledger.append(Append(entry, apply=apply))
+
+
+def _check_operators(holder: KeyHolder, others: list[KeyHolder], exchange: Exchange) -> None:
+    if exchange.demo or not sole_operators((holder, *others), exchange.sharing().threshold):
+        return
+    shared = [name for name in _OPERATED if any(getattr(holder, name) == getattr(other, name) for other in others)]
+    raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=tuple(f"{name}: unique" for name in shared))
 
 
 def _check_apart(holder: KeyHolder, other: KeyHolder) -> None:

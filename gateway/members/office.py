@@ -5,14 +5,14 @@
 Decides when a version is made (whenever what it says would differ, never otherwise), that a version is published only
 with every signature, and that a county which waits for admission delays nobody else: the others are published without
 it meanwhile. Version numbers only grow; one number never stands for two contents. Each version is a leaf when the
-gateway signs it, and again when it is complete.
+gateway signs it, and again when it is complete, with the commitments of the token key's sharing in it.
 Does not decide whether a county is admitted (the other holder's operator does), nor how a holder is reached.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -27,6 +27,7 @@ from gateway.exchange.journal import Kind, draft
 from gateway.members.composition import Exchange, compose, content_of
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory, sign_directory
+from gateway.protocol.sharing import read_sharing
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import Directory, DirectorySignature, KeyHolder, SignedDirectory
@@ -126,7 +127,7 @@ class DirectoryOffice:
         row = await self._ledger.read(lambda tx: tx.one(_NEWEST_COMPLETE))
         if row is not None:
             signed = SignedDirectory.FromString(row[0])
-            self._adopt(signed, tuple(Directory.FromString(signed.directory).holders))
+            self._adopt(signed, self._others(Directory.FromString(signed.directory).holders))
 
     async def run(self) -> None:
         """Keeps the published directory current, until canceled."""
@@ -167,7 +168,7 @@ class DirectoryOffice:
         content = content_of(directory)
         if self._view is not None and content == content_of(self._view.message):
             return True
-        holders = tuple(holder for holder in directory.holders if holder != self._exchange.own_holder)
+        holders = self._others(directory.holders)
         if not holders:
             # A directory that the gateway alone signed would let it mint counties.
             return False
@@ -191,7 +192,7 @@ class DirectoryOffice:
         raw = directory.SerializeToString(deterministic=True)
         signed = SignedDirectory(directory=raw, signatures=[sign_directory(raw, self._key)])
         row = (version, signed.SerializeToString(), 0, INDEX)
-        await self._ledger.append(Append(_entry(version, raw, signers=1), rows=((_INSERT, row),)))
+        await self._ledger.append(Append(self._entry(version, raw, signers=1), rows=((_INSERT, row),)))
         if len(self._drafts) > 1:
             # At most two contents are under way: with every county, and without those that wait.
             self._drafts.pop(next(iter(self._drafts)))
@@ -207,25 +208,25 @@ class DirectoryOffice:
         except DirectoryInvalid as exc:
             raise HolderSilent(exc.why) from exc
         row = (complete.SerializeToString(), INDEX, proposal.version)
-        entry = _entry(proposal.version, complete.directory, signers=len(complete.signatures))
+        entry = self._entry(proposal.version, complete.directory, signers=len(complete.signatures))
         await self._ledger.append(Append(entry, rows=((_COMPLETE, row),)))
         self._published, self._view = complete, view
         for published in self._subscribers:
             published(proposal.version)
 
     def _adopt(self, signed: SignedDirectory, holders: tuple[KeyHolder, ...]) -> None:
-        others = tuple(holder for holder in holders if holder.share_index != self._exchange.own_holder.share_index)
-        self._view = self._open(signed, others)
+        self._view = self._open(signed, holders)
         self._published = signed
+
+    def _others(self, holders: Iterable[KeyHolder]) -> tuple[KeyHolder, ...]:
+        return tuple(holder for holder in holders if holder.share_index != self._exchange.own_holder.share_index)
 
     def _open(self, signed: SignedDirectory, holders: tuple[KeyHolder, ...]) -> DirectoryView:
         # As any reader would: what is published must be what members accept.
         pins = Pins(self._key.public_bytes, tuple(holder.directory_key for holder in holders))
         return open_directory(signed, pins, newer_than=self._view.version if self._view else 0)
 
-
-def _entry(version: int, directory: bytes, *, signers: int) -> Draft:
-    return draft(
-        Kind.DIRECTORY_SIGNED,
-        op={"version": version, "directory": hashlib.sha256(directory).digest(), "signers": signers},
-    )
+    def _entry(self, version: int, directory: bytes, *, signers: int) -> Draft:
+        facts = read_sharing(Directory.FromString(directory).sharing).facts()
+        digest = hashlib.sha256(directory).digest()
+        return draft(Kind.DIRECTORY_SIGNED, op={"version": version, "directory": digest, "signers": signers, **facts})

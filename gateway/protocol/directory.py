@@ -14,6 +14,7 @@ from typing import Final
 from gateway.protocol.envelope import unwrap, wrap
 from gateway.protocol.names import AgencyId, AgencyKind, parse_agency_id
 from gateway.protocol.parse import MalformedMessage, parse
+from gateway.protocol.sharing import Sharing, read_sharing, sole_operators
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id, verify
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.directory_pb2 import (
@@ -156,6 +157,7 @@ class DirectoryView:
         self._counties: Final = {county.fips: _county(county) for county in message.counties}
         self._members: Final = {AgencyId(member.agency): self._member(member) for member in message.members}
         self._no_agreement: Final = frozenset(message.counties_without_agreement)
+        self.sharing: Final[Sharing | None] = read_sharing(message.sharing) if message.HasField("sharing") else None
         self.holders: Final = tuple(
             HolderView(
                 share_index=holder.share_index,
@@ -182,6 +184,11 @@ class DirectoryView:
     def epoch(self) -> str:
         """Current epoch of the token key."""
         return self.message.epoch
+
+    @property
+    def sole_operators(self) -> tuple[str, ...]:
+        """Operators who alone run as many holders as make a token; only a demonstration is run like that."""
+        return sole_operators(self.holders, self.sharing.threshold) if self.sharing is not None else ()
 
     def member(self, agency: AgencyId) -> MemberView | None:
         """The member, or None."""

@@ -1,10 +1,13 @@
-"""Kinds of the log's entries: one list for who writes them, who reads them and who puts them into words.
+"""Kinds of the log's entries, and the form of what a permit grants: one list for who writes, who reads and who tells.
 
 Decides the words alone. Which fields an entry of a kind has, and who can open them, is decided where it is written.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
+
+from gateway.protocol.names import Basis, FieldSet
 
 
 class Kind(StrEnum):
@@ -40,6 +43,10 @@ class Kind(StrEnum):
     LOG_EXPLAINED = "log.explained"
     LOG_RECOVERED = "log.recovered"
     LOG_SUCCEEDED = "log.succeeded"
+    CASELOAD_DECLARED = "caseload.declared"
+    BUDGET_ALARM = "budget.alarm"
+    LOOKUPS_HELD = "lookups.held"
+    LOOKUPS_RELEASED = "lookups.released"
 
 
 REFUSAL_REASONS: Final = frozenset(
@@ -82,6 +89,8 @@ REFUSAL_REASONS: Final = frozenset(
         "ID_REUSED",
         "EXPIRED_REFETCH",
         "BUDGET_EXHAUSTED",
+        "LOOKUPS_HELD",
+        "LOOKUPS_NOT_HELD",
         "PROTOCOL_ERROR",
         "LINK_REPLACED",
         "OVERLOADED",
@@ -93,3 +102,14 @@ REFUSAL_REASONS: Final = frozenset(
     }
 )
 """Reasons of the exchange for refusing a message before any decision; field `reason` of such an entry holds one."""
+
+
+def grant_text(field_sets: Iterable[FieldSet], basis: Basis) -> str:
+    """What a permit granted and on what it rests, as field `fields` holds it: `FS0,FS4,FS5 STATUTE`."""
+    return f"{','.join(field_set.partition('_')[0] for field_set in field_sets)} {basis}"
+
+
+def parse_grant(text: str) -> tuple[tuple[str, ...], str]:
+    """The granted field sets in short, and the basis, from the text of field `fields`; both empty for none."""
+    granted, _, basis = text.partition(" ")
+    return tuple(granted.split(",")) if granted else (), basis

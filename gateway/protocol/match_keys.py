@@ -1,22 +1,22 @@
 """Which match keys decide that two token sets are one youth, and by which one an authority names a youth. Pure.
 
-Decides nothing about how a key is made: names and birth dates become keys in the county alone, by the scheme of
-`adapters.identity`, whose core keys are these (`tests/unit/identity/test_scheme.py`).
+Decides nothing about how a key is made: names and birth dates become keys in the county alone (`adapters.identity`).
+Which keys a token set holds is data (`matching/keys-2.toml`).
 """
 
 from typing import Final
 
 from gateway.protocol.authority import token_digest
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import Token
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 DECISIVE_KEY: Final = "name_dob"
 """The whole name and the birth date. Only this key finds a youth, and only its tokens name one in an authority."""
-CORE_KEYS: Final = frozenset({DECISIVE_KEY, "skeleton_dob"})
+SOUND_KEY: Final = "skeleton_anyorder_dob"
+"""The sound of the name and the birth date: agreeing on this alone is a youth that a person must look at."""
+CORE_KEYS: Final = load_key_scheme().core
 """Keys every question carries and a youth must agree on: anything weaker is another youth."""
-
-MAX_TOKENS_A_KEY: Final = 6
-"""To how many tokens a key is padded: the most spellings of one youth a question can carry."""
 
 
 def naming_digests(tokens: TokenSet) -> frozenset[bytes]:

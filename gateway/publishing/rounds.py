@@ -14,14 +14,13 @@ from audit.errors import EvidenceError, LogBehind
 from audit.log import Log, LogState
 from audit.policy import Policy
 from audit.publish import Prepared, Publisher
-from audit.quorum import Gathered, Quorum, Standing, WitnessPeer
+from audit.quorum import ALARMING, Gathered, Quorum, Standing, WitnessPeer
 from audit.reader import Reader, Selection
 from gateway.publishing.witnessed import Witnessed
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 _LOG: Final = logging.getLogger(__name__)
-_ALARMING: Final = (Standing.AHEAD, Standing.REFUSED)
 
 
 class Rounds:
@@ -99,8 +98,11 @@ class Rounds:
         self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
 
     async def _publish(self, prepared: Prepared) -> bool:
-        gathered = await self._quorum.gather(prepared.checkpoint, prepared.note, self._peers(), self._policy())
+        policy = self._policy()
+        gathered = await self._quorum.gather(prepared.checkpoint, prepared.note, self._peers(), policy)
         self._report(gathered)
+        # One dishonest witness must not stop an exchange; as many as could vouch for it may.
+        self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
         self._consider_put_back(prepared.checkpoint.size, gathered)
         if not gathered.met or self._is_recovering():
             return False
@@ -113,7 +115,7 @@ class Rounds:
         for name, standing in gathered.standings.items():
             if self.standings.get(name) is standing:
                 continue
-            if standing in _ALARMING:
+            if standing in ALARMING:
                 _LOG.critical("a witness contradicts this log", extra={"witness": name, "outcome": standing})
             else:
                 _LOG.info("witness answered", extra={"witness": name, "outcome": standing})

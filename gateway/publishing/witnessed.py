@@ -3,7 +3,8 @@
 Decides two things. With `release = witnessed` an entry that discloses counts only once it stands under a checkpoint
 with the policy's quorum. And whatever the mode: when the oldest entry that does not stand under one is older than the
 limit, nothing is disclosed any more (X-Road's precedent for time stamps), while revocations, flags and administration
-go on. Both are the same for every question, so that neither tells a known youth from an unknown one.
+go on. The same at once when a quorum of witnesses says that it knows a longer log, as after a restored backup, or
+another one. All are the same for every question, so that none tells a known youth from an unknown one.
 """
 
 import asyncio
@@ -31,7 +32,8 @@ class Witnessed:
         """`waits`: a disclosure waits until it is witnessed."""
         self.waits = waits
         self.size = 0
-        self.stopped = False
+        self._late = False
+        self._contradicted = False
         self.wanted = asyncio.Event()
         """Set while somebody waits for the next checkpoint."""
         self._limit = limit
@@ -49,11 +51,24 @@ class Witnessed:
         """The oldest entry beyond the witnessed size is of this time; None: there is none."""
         self._oldest_ms = oldest_ms
         late = self.age() > self._limit
-        if late and not self.stopped:
+        if late and not self._late:
             _LOG.critical("disclosure stopped: entries of the log stay unwitnessed")
-        elif self.stopped and not late:
+        elif self._late and not late:
             _LOG.warning("disclosure goes on: the log is witnessed again")
-        self.stopped = late
+        self._late = late
+
+    def contradict(self, contradicted: bool) -> None:
+        """Whether as many witnesses as make a quorum know a longer log than this one, or another."""
+        if contradicted and not self._contradicted:
+            _LOG.critical("disclosure stopped: a quorum of witnesses knows another log than this one")
+        elif self._contradicted and not contradicted:
+            _LOG.warning("disclosure goes on: no quorum of witnesses contradicts this log")
+        self._contradicted = contradicted
+
+    @property
+    def stopped(self) -> bool:
+        """Nothing is disclosed."""
+        return self._late or self._contradicted
 
     def age(self) -> timedelta:
         """How long the oldest unwitnessed entry has been waiting."""

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from gateway.exchange.access import AccessLog
-from gateway.exchange.leaves import REQUESTER_OPENS
+from gateway.exchange.access import READER_OPENS, AccessLog
 from gateway.exchange.receipts import receipt_message
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
 from gateway.rpc.interceptor import current_peer
@@ -31,7 +30,7 @@ class AuditServicer(AuditServiceServicer):
             permitted=page.permitted,
             entries=[receipt_message(each) for each in page.receipts],
             next_after_index=page.next_after,
-            receipt=receipt_message(page.entered.receipt(REQUESTER_OPENS)),
+            receipt=receipt_message(page.entered.receipt(READER_OPENS)),
         )
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:

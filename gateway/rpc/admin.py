@@ -1,4 +1,6 @@
-"""The admin socket: AdminService of a gateway, CustodianAdminService of a custodian, and the client of both.
+"""The admin socket: AdminService of a gateway, CustodianAdminService of a custodian, HolderAdminService of both.
+
+And the client of all three.
 
 Decides who may use it: whoever may open the socket, which its mode (0600) and its directory's (0700) leave to the owner
 of the process. There is no other credential, because the same person can read the keys beside it.
@@ -23,13 +25,16 @@ from gateway.rpc.methods import Listener
 from gateway.rpc.wellformed import check_request
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
 from gateway.tokens.custody import CustodianAdministration
+from gateway.tokens.holding import HolderAdministration
 from homeward.counting import CallRecorder
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import (
     AdminServiceServicer,
     CustodianAdminServiceServicer,
+    HolderAdminServiceServicer,
     add_AdminServiceServicer_to_server,
     add_CustodianAdminServiceServicer_to_server,
+    add_HolderAdminServiceServicer_to_server,
 )
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -74,6 +79,13 @@ class AdminServicer(AdminServiceServicer):
             raise Unavailable(ErrorReason.REVOCATION_HELD)
         return await self._administration.revoke(request)
 
+    async def ReleaseLookups(
+        self, request: admin_pb2.ReleaseLookupsRequest, context: Any
+    ) -> admin_pb2.ReleaseLookupsResponse:
+        """Releases held look-ups."""
+        check_request(request)
+        return await self._administration.release_lookups(request)
+
     async def GetGatewayStatus(
         self, request: admin_pb2.GetGatewayStatusRequest, context: Any
     ) -> admin_pb2.GetGatewayStatusResponse:
@@ -101,16 +113,41 @@ class CustodianAdminServicer(CustodianAdminServiceServicer):
         return await self._administration.status()
 
 
+class HolderAdminServicer(HolderAdminServiceServicer):
+    """Thin: parse, act."""
+
+    def __init__(self, administration: HolderAdministration) -> None:
+        self._administration = administration
+
+    async def DeclareCaseload(
+        self, request: admin_pb2.DeclareCaseloadRequest, context: Any
+    ) -> admin_pb2.DeclareCaseloadResponse:
+        """Declares an agency's caseload."""
+        check_request(request)
+        return await self._administration.declare(request)
+
+    async def GetHolderStatus(
+        self, request: admin_pb2.GetHolderStatusRequest, context: Any
+    ) -> admin_pb2.GetHolderStatusResponse:
+        """Returns the state of the share."""
+        return await self._administration.status()
+
+
 async def serve_admin(
-    socket: Path, servicer: AdminServicer | CustodianAdminServicer, *, recorder: CallRecorder
+    socket: Path,
+    servicer: AdminServicer | CustodianAdminServicer,
+    holder: HolderAdminServicer,
+    *,
+    recorder: CallRecorder,
 ) -> grpc.aio.Server:
-    """The servicer answers on the socket. Raises `StateBroken` when the socket cannot be made."""
+    """Both servicers answer on the socket. Raises `StateBroken` when the socket cannot be made."""
     interceptor = EdgeInterceptor(listener=Listener.ADMIN, peers=None, recorder=recorder)
     server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     if isinstance(servicer, AdminServicer):
         add_AdminServiceServicer_to_server(servicer, server)
     else:
         add_CustodianAdminServiceServicer_to_server(servicer, server)
+    add_HolderAdminServiceServicer_to_server(holder, server)
     _prepare(socket)
     server.add_insecure_port(f"unix:{socket}")
     # Bound, not yet answering. Until the mode changes the directory's own mode keeps others out.

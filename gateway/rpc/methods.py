@@ -103,7 +103,15 @@ METHODS: Final[dict[str, Method]] = {
         Proof.CHANNEL, _GATEWAY, frozenset({Listener.CUSTODIAN})
     ),
     "/homeward.gateway.v1.EnrollmentService/Enroll": Method(Proof.TICKET, _NOBODY, frozenset({Listener.ENROLLMENT})),
-    **_local("homeward.gateway.v1.AdminService", "Invite", "TrustHolder", "RevokeMember", "GetGatewayStatus"),
+    **_local(
+        "homeward.gateway.v1.AdminService",
+        "Invite",
+        "TrustHolder",
+        "RevokeMember",
+        "ReleaseLookups",
+        "GetGatewayStatus",
+    ),
+    **_local("homeward.gateway.v1.HolderAdminService", "DeclareCaseload", "GetHolderStatus"),
     **_local("homeward.gateway.v1.CustodianAdminService", "AdmitCounty", "GetCustodianStatus"),
 }
 """Full method name, exactly as it must be spelled in a request, to its row."""

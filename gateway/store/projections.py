@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, func, insert, literal_column, or_, select
 
-from audit.entry import Draft
+from audit.entry import ClassKeys, Draft, YouthKey
 from audit.sequencer import INDEX
 from audit.statement import Statement
 from audit.tables import ENTRY
@@ -20,7 +20,8 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.store.authorities import EMERGENCY_USES
-from gateway.store.tables import alert, authority, denied, emergency_use, spent
+from gateway.store.inputs import nobodys_key, seal_input
+from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent
 
 _SPENT: Final = Statement(
     select(spent.c.identifier, spent.c.digest).where(
@@ -30,6 +31,7 @@ _SPENT: Final = Statement(
     "assertion",
 )
 _SPEND: Final = Statement(insert(spent))
+_COMMITTED: Final = Statement(insert(decision_input))
 _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY.c.idx == bindparam("release")))
 _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
@@ -74,7 +76,15 @@ def confirmation_identifier(agency: str, release_index: int) -> bytes:
 
 
 class SqlProjections:
-    """`ports.Projections` on the database."""
+    """`ports.Projections` on the database. `keys` seal what is kept of decisions about nobody."""
+
+    def __init__(self, keys: ClassKeys) -> None:
+        self._keys = keys
+
+    def committed(self, argument: bytes, youth: YouthKey | None) -> Rows:
+        """The exact argument of the decision is kept for replay."""
+        key = youth.key if youth is not None else nobodys_key(self._keys)
+        return ((_COMMITTED, (INDEX, seal_input(argument, key))),)
 
     def unspent(self, caller: Caller, query: OneTime) -> Guard:
         """Refuses an entry whose request or assertion was used before."""

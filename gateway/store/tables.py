@@ -117,6 +117,19 @@ pepper = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
+# --- look-ups (exchange/holds) --------------------------------------------------------------
+
+lookup_window = Table(
+    "lookup_window",
+    metadata,
+    Column("agency", String(40), primary_key=True),
+    # One bit for each of the last look-ups, the newest lowest; set where nobody was found.
+    Column("misses", LargeBinary, nullable=False),
+    Column("length", Integer, nullable=False),
+    # Leaf of the hold; 0 while look-ups are not held.
+    Column("hold_index", BigInteger, nullable=False),
+)
+
 # --- the blind index (tokens/) ------------------------------------------------------------
 
 subject = Table(
@@ -236,6 +249,17 @@ emergency_use = Table(
     Column("worker", String(256), nullable=False),
     Column("create_ms", BigInteger, nullable=False),
     Index("emergency_use_by_worker", "agency", "worker"),
+)
+
+# --- decisions ----------------------------------------------------------------------------
+
+decision_input = Table(
+    "decision_input",
+    metadata,
+    # The DECISION leaf whose field `input` is the SHA-256 of what is kept here. Not derived from the log: its body.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    # Sealed (store/inputs); destroying the youth's key ends what can be read here, too.
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 # --- single use ---------------------------------------------------------------------------

@@ -114,7 +114,10 @@ class FileYouthKeys:
         return found
 
     def every_mark(self) -> Mapping[bytes, bytes]:
-        """Every mark of an entry about any youth whose key exists, with that key: as many as there are entries."""
+        """Every mark that an entry about any youth may carry, with the key that opens it. For whoever replays the log.
+
+        A youth whose key was destroyed contributes none.
+        """
         with self._lock:
             rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
         found: dict[bytes, bytes] = {}

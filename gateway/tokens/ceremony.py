@@ -2,6 +2,8 @@
 
 Decides how a key becomes `holders` Shamir shares of which any `threshold` evaluate (A. Shamir, CACM 22(11), 1979),
 with Feldman's commitments (FOCS 1987): a holder checks its share by them, and anybody knows a holder's public key.
+Decides also how shares are refreshed: a sharing of zero is added, so that the key and every token stay, while a share
+of before and a share of after make nothing together (A. Herzberg et al., CRYPTO 1995).
 Does not decide who the holders are, how a share reaches one, or where the transcript is kept.
 
 This is the only place that calculates with key material in Python integers, which is not constant-time: the machine
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 
 from gateway.protocol.oprf import KeyShare
 from gateway.protocol.ristretto import ORDER, SCALAR_LENGTH, UNIFORM_LENGTH, Ristretto
+from gateway.protocol.sharing import public_share
 
 MAX_HOLDERS = 255
 
@@ -65,19 +68,22 @@ def deal_key(
     return Dealing(shares, tuple(group.multiply_base(coefficient) for coefficient in coefficients))
 
 
-def public_share(group: Ristretto, commitments: Sequence[bytes], index: int) -> bytes:
-    """Return the public key of holder `index` (1-255), computed from untrusted commitments alone.
+def deal_refresh(
+    group: Ristretto, commitments: Sequence[bytes], *, holders: int, random_bytes: Callable[[int], bytes]
+) -> Dealing:
+    """Return a sharing of zero as increments 1 to `holders`, with the commitments of the sharing after it.
 
+    `commitments` are those of the sharing in force; the key itself is not needed and does not appear.
     Raises `InvalidElement` for a commitment that is not a group element.
     """
-    if not 1 <= index <= MAX_HOLDERS or not commitments:
-        raise ValueError("need an index from 1 to 255 and at least one commitment")
-    # Horner's rule: ((c_t * i + c_{t-1}) * i + ...) + c_0.
-    scalar = index.to_bytes(SCALAR_LENGTH, "little")
-    total = commitments[-1]
-    for commitment in reversed(commitments[:-1]):
-        total = group.add(group.multiply(scalar, total), commitment)
-    return total
+    threshold = len(commitments)
+    if not 2 <= threshold <= holders <= MAX_HOLDERS:
+        raise ValueError("need 2 <= threshold <= holders <= 255")
+    coefficients = [_random(random_bytes) for _ in range(threshold - 1)]
+    polynomial = [0, *(int.from_bytes(coefficient, "little") for coefficient in coefficients)]
+    increments = tuple(KeyShare(index, _value(polynomial, index)) for index in range(1, holders + 1))
+    after = (group.add(old, group.multiply_base(new)) for old, new in zip(commitments[1:], coefficients, strict=True))
+    return Dealing(increments, (commitments[0], *after))
 
 
 def check_share(group: Ristretto, share: KeyShare, commitments: Sequence[bytes]) -> None:

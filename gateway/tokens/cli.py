@@ -1,4 +1,4 @@
-"""`homeward custodian`: deal the token key, make a custodian, admit counties, look, serve.
+"""`homeward custodian`: make a custodian, admit counties, look, serve; dealing and refreshing the key beside it.
 
 Decides presentation only. Admitting takes the fingerprint as the operator heard it from the county; the command never
 shows one to copy before it was typed.
@@ -11,9 +11,10 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
+import grpc
 from pydantic import ValidationError
 
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
@@ -21,26 +22,19 @@ from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig
 from gateway.protocol.ristretto import load_ristretto
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
-from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, write_new
-from gateway.tokens.ceremony import MAX_HOLDERS, deal
-from gateway.tokens.custodian import KIND, LogStopped, open_custodian
+from gateway.state import State
+from gateway.tokens.ceremony_cli import deal_shares
+from gateway.tokens.custodian import KIND, Custodian, LogStopped, open_custodian
 from gateway.tokens.custodian import serve as serve_custodian
-from gateway.tokens.custody import CustodianAdministration
 from gateway.tokens.founding import found_custodian
-from gateway.tokens.share_file import DealtShare
+from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import admin_pb2
-from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceStub
+from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceStub, HolderAdminServiceStub
 from homeward.logs import log_to
 
-if TYPE_CHECKING:  # the stubs of the generated module know this name, the module does not
-    from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceAsyncStub
-
 Reply = TypeVar("Reply")
-_DIRECTORY = click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-_PUBLIC_FILE = 0o644
+Stub = TypeVar("Stub")
 
 
 @click.group()
@@ -48,50 +42,15 @@ def custodian() -> None:
     """Hold the second share of the token key."""
 
 
-@custodian.command("deal")
-@click.option("--threshold", type=click.IntRange(2, MAX_HOLDERS), default=2, show_default=True, help="Holders needed.")
-@click.option("--holders", type=click.IntRange(2, MAX_HOLDERS), default=2, show_default=True, help="Shares made.")
-@click.option("--epoch", default="e1", show_default=True, help="Name of the epoch of this key.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="New directory.")
-@_JSON
-def deal_shares(threshold: int, holders: int, epoch: str, out: Path, as_json: bool) -> None:
-    """Make a token key in shares, on a machine that is offline; the key itself is forgotten."""
-    state = State(out, "ceremony")
-    if threshold > holders or not epoch.isascii() or not epoch.replace("-", "").isalnum() or epoch != epoch.lower():
-        raise failure(
-            "USAGE-001", "an option breaks its rule", state, why="threshold <= holders; epoch of a-z 0-9 -",
-            fix="see --help", exit_code=ExitCode.USAGE,
-        )  # fmt: skip
-    group = load_ristretto()
-    dealing = deal(group, threshold=threshold, holders=holders, random_bytes=os.urandom)
-    commitments = [commitment.hex() for commitment in dealing.commitments]
-    try:
-        out.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        for share in dealing.shares:
-            data = DealtShare(epoch, share, dealing.commitments).to_bytes()
-            write_new(out / f"share-{share.index}.bin", data, mode=PRIVATE_FILE)
-        public = {"epoch": epoch, "threshold": threshold, "holders": holders, "commitments": commitments}
-        write_new(out / "commitments.json", (json.dumps(public, indent=2) + "\n").encode(), mode=_PUBLIC_FILE)
-        transcript = _transcript(epoch, threshold, holders, commitments)
-        write_new(out / "transcript.txt", transcript.encode(), mode=_PUBLIC_FILE)
-    except BROKEN as exc:
-        raise broken(state, exc) from exc
-    if as_json:
-        click.echo(json.dumps({"ok": True, "directory": str(out), **public}))
-        return
-    click.echo(transcript)
-    click.echo(f"Carry each share-N.bin in {out} to its holder by hand, and erase it here: share 1 to the gateway.")
-
-
 @custodian.command()
-@_DIRECTORY
-@click.option("--share", type=_FILE, required=True, help="This holder's share of the token key.")
+@DIRECTORY
+@click.option("--share", type=FILE, required=True, help="This holder's share of the token key.")
 @click.option("--operator", required=True, help="Short name of the organization that runs it.")
-@click.option("--gateway-card", type=_FILE, required=True, help="card.json of the gateway.")
+@click.option("--gateway-card", type=FILE, required=True, help="card.json of the gateway.")
 @click.option("--listen", required=True, help="host:port for members and the gateway.")
 @click.option("--address", help="host:port that they dial, if it differs from --listen.")
 @click.option("--demo", is_flag=True, help="Invented youths only.")
-@_JSON
+@JSON
 def init(
     directory: Path,
     share: Path,
@@ -132,12 +91,12 @@ def init(
 
 
 @custodian.command()
-@_DIRECTORY
+@DIRECTORY
 @click.argument("county")
 @click.option(
     "--root", required=True, help="SHA-256 of the county's root key as the county itself told you, 64 digits."
 )
-@_JSON
+@JSON
 def admit(directory: Path, county: str, root: str, as_json: bool) -> None:
     """Admit COUNTY (five-digit FIPS), whose root fingerprint you compared with the county by telephone."""
     state = State(directory, KIND)
@@ -145,7 +104,8 @@ def admit(directory: Path, county: str, root: str, as_json: bool) -> None:
     check_request(state, request)
     _act(
         state,
-        here=lambda administration: administration.admit(request),
+        here=lambda opened: opened.administration.admit(request),
+        stub=CustodianAdminServiceStub,
         there=lambda stub: stub.AdmitCounty(request, timeout=TIMEOUT_SECONDS),
     )
     presented = {waiting.fips for waiting in _status(state).waiting_counties}
@@ -159,32 +119,33 @@ def admit(directory: Path, county: str, root: str, as_json: bool) -> None:
 
 
 @custodian.command()
-@_DIRECTORY
-@_JSON
+@DIRECTORY
+@JSON
 def status(directory: Path, as_json: bool) -> None:
-    """Admitted and waiting counties, directory, log size."""
-    reply = _status(State(directory, KIND))
+    """Share, directory, budgets, admitted and waiting counties, log size."""
+    state = State(directory, KIND)
+    held, reply = _ask_holder(state), _status(state)
     if as_json:
         waiting = {county.fips: county.root_fingerprint.hex() for county in reply.waiting_counties}
         fields = {
-            "operator": reply.operator,
             "log_size": reply.log_size,
-            "directory_version": reply.directory_version,
             "admitted_counties": list(reply.admitted_counties),
             "waiting_counties": waiting,
         }
-        click.echo(json.dumps({"ok": True, **fields}))
+        click.echo(
+            json.dumps({"ok": True, **holder_fields(held), **fields, "directory_version": reply.directory_version})
+        )
         return
-    click.echo(f"operator    {reply.operator}")
+    for line in holder_lines(held):
+        click.echo(line)
     click.echo(f"log         {reply.log_size} entries")
-    click.echo(f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet")
     click.echo(f"admitted    {', '.join(reply.admitted_counties) or 'no county'}")
     for county in reply.waiting_counties:
         click.echo(f"waiting     county {county.fips}: call it, and admit the fingerprint that it tells you")
 
 
 @custodian.command()
-@_DIRECTORY
+@DIRECTORY
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
     log_to(sys.stderr)
@@ -211,37 +172,57 @@ def _typed(root: str) -> bytes:
 
 def _status(state: State) -> admin_pb2.GetCustodianStatusResponse:
     request = admin_pb2.GetCustodianStatusRequest()
-    return _act(
+    reply: admin_pb2.GetCustodianStatusResponse = _act(
         state,
-        here=lambda administration: administration.status(),
+        here=lambda opened: opened.administration.status(),
+        stub=CustodianAdminServiceStub,
         there=lambda stub: stub.GetCustodianStatus(request, timeout=TIMEOUT_SECONDS),
     )
+    return reply
 
 
 def _act(
     state: State,
     *,
-    here: Callable[[CustodianAdministration], Coroutine[object, object, Reply]],
-    there: Callable[["CustodianAdminServiceAsyncStub"], Awaitable[Reply]],
+    here: Callable[[Custodian], Coroutine[object, object, Reply]],
+    stub: Callable[[grpc.aio.Channel], Stub],
+    there: Callable[[Stub], Awaitable[Reply]],
 ) -> Reply:
     async def opened() -> Reply:
         opened = await open_custodian(state, group=load_ristretto(), now=_utc_now, random_bytes=os.urandom)
         try:
-            return await here(opened.administration)
+            return await here(opened)
         finally:
             await opened.ledger.close()
 
-    return act(state, here=opened, there=lambda socket: ask(socket, CustodianAdminServiceStub, there))
+    return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
 
 
-def _transcript(epoch: str, threshold: int, holders: int, commitments: list[str]) -> str:
-    rows = [f"commitment {position}  {text}" for position, text in enumerate(commitments)]
-    head = [
-        f"Token key of epoch {epoch}: {holders} shares, any {threshold} of them evaluate.",
-        f"made {_utc_now():%F %TZ}",
-    ]
-    return "\n".join([*head, f"public key    {commitments[0]}", *rows, ""])
+def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_pb2.DeclareCaseloadResponse:
+    check_request(state, request)
+    reply: admin_pb2.DeclareCaseloadResponse = _act(
+        state,
+        here=lambda opened: opened.holding.declare(request),
+        stub=HolderAdminServiceStub,
+        there=lambda stub: stub.DeclareCaseload(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
+
+
+def _ask_holder(state: State) -> admin_pb2.GetHolderStatusResponse:
+    request = admin_pb2.GetHolderStatusRequest()
+    reply: admin_pb2.GetHolderStatusResponse = _act(
+        state,
+        here=lambda opened: opened.holding.status(),
+        stub=HolderAdminServiceStub,
+        there=lambda stub: stub.GetHolderStatus(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+custodian.add_command(deal_shares)
+add_holder_commands(custodian, KIND, declare=_declare, ask=_ask_holder)

@@ -4,8 +4,9 @@ A directory is signed when all of this holds, and otherwise refused, or answered
 
 1. the gateway signed it, with the key on the card its operator handed over
 2. every key in it is certified by its county's root (`protocol/directory`)
-3. trust domain and epoch are this exchange's; this holder is listed exactly as it is; holders share neither an
-   operator, nor a share, nor a root
+3. trust domain, epoch and demonstration are this exchange's; the sharing of the token key is one that this holder has a
+   share of; this holder is listed exactly as it is, the others with the public shares of that sharing; no operator
+   has enough of them to make tokens, but in a demonstration
 4. its version is above every version signed before, or it is the very directory signed last
 5. every county's root is the one that this custodian's own operator admitted
 
@@ -33,8 +34,11 @@ from gateway.protocol.directory import (
     read_directory,
     sign_directory,
 )
+from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id
 from gateway.tokens import tables
+from gateway.tokens.shares import Shares
 from homeward.gateway.v1.directory_pb2 import DirectorySignature, KeyHolder, SignedDirectory
 
 _C = tables.countersigned.c
@@ -53,7 +57,10 @@ class Custody:
     gateway_key: bytes
     """Raw Ed25519, from the gateway's card."""
     own: KeyHolder
-    """Itself, exactly as a directory must list it."""
+    """Itself, as a directory must list it; the commitment is that of the share it has."""
+    shares: Shares
+    group: Ristretto
+    demo: bool
 
 
 def root_fingerprint(root_key: bytes) -> bytes:
@@ -119,7 +126,8 @@ class Countersigning:
     async def _record(self, signed: SignedDirectory, view: DirectoryView, signature: DirectorySignature) -> None:
         both = SignedDirectory(directory=signed.directory, signatures=[*signed.signatures, signature])
         digest = hashlib.sha256(signed.directory).digest()
-        entry = draft(Kind.DIRECTORY_SIGNED, op={"version": view.version, "directory": digest})
+        facts = view.sharing.facts() if view.sharing is not None else {}
+        entry = draft(Kind.DIRECTORY_SIGNED, op={"version": view.version, "directory": digest, **facts})
         row = (view.version, both.SerializeToString(), INDEX)
         await self._ledger.append(Append(entry, rows=((_SIGN, row),)))
         self._signed, self._view = both, view
@@ -136,6 +144,8 @@ class Countersigning:
             raise _refused(exc.why) from exc
         if (view.trust_domain, view.epoch) != (self._custody.trust_domain, self._custody.epoch):
             raise _refused("exchange")
+        if view.message.demo != self._custody.demo:
+            raise _refused("demo")
         _check_holders(view, self._custody)
         self._check_version(view, signed.directory)
         return view
@@ -153,13 +163,23 @@ def read_admitted(tx: Tx) -> dict[str, bytes]:
 
 
 def _check_holders(view: DirectoryView, custody: Custody) -> None:
-    holders = list(view.message.holders)
-    if custody.own not in holders:
+    holders, sharing = list(view.message.holders), view.sharing
+    dealt = custody.shares.find(sharing.epoch, sharing.generation) if sharing is not None else None
+    if sharing is None or dealt is None or dealt.sharing != sharing:
+        raise _refused("sharing")
+    own = KeyHolder()
+    own.CopyFrom(custody.own)
+    own.share_commitment = dealt.public(custody.group)
+    if own not in holders:
         raise _refused("own_entry")
-    # One operator with two shares has the whole key: the split would be theater (TOKENS §6).
-    for distinct in ("share_index", "operator", "ca_certificate", "directory_key", "share_commitment"):
+    for distinct in ("share_index", "directory_key"):
         if len({getattr(holder, distinct) for holder in holders}) != len(holders):
             raise _refused(distinct)
+    for holder in holders:
+        if not is_on_sharing(custody.group, sharing, index=holder.share_index, commitment=holder.share_commitment):
+            raise _refused("share_commitment")
+    if sole_operators(holders, sharing.threshold) and not custody.demo:
+        raise _refused("operator")
     gateway = [holder for holder in holders if holder.directory_key == custody.gateway_key]
     if [holder.share_index for holder in gateway] != [1]:
         raise _refused("gateway_entry")

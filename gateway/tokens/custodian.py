@@ -31,7 +31,7 @@ from gateway.protocol.names import NameSyntaxError, parse_agency_id
 from gateway.protocol.ristretto import Ristretto, load_ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
-from gateway.rpc.admin import CustodianAdminServicer, serve_admin
+from gateway.rpc.admin import CustodianAdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignServicer
 from gateway.rpc.custodian import MAX_DIRECTORY_BYTES, serve_custodian
 from gateway.rpc.methods import Listener
@@ -45,7 +45,8 @@ from gateway.tokens.countersign import Countersigning, Custody
 from gateway.tokens.custody import CustodianAdministration
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.founding import GATEWAY_CARD
-from gateway.tokens.share_file import DealtShare, read_share
+from gateway.tokens.holding import HolderAdministration, check_operators
+from gateway.tokens.shares import Shares
 from homeward.counting import CallRecorder, Figures
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 from homeward.observing import observed
@@ -70,6 +71,7 @@ class Custodian:
     countersigning: Countersigning
     evaluator: Evaluator
     administration: CustodianAdministration
+    holding: HolderAdministration
     server: RenewingCredential
 
 
@@ -88,7 +90,7 @@ async def open_custodian(
     """
     config = load_custodian(state.directory)
     gateway = read_card((state.directory / GATEWAY_CARD).read_bytes(), GatewayCard)
-    share = read_share(state.read_secret("share.bin"), group)
+    shares = Shares(state, group)
     key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     store = SqliteStore(state.database)
     log = Log.open(
@@ -102,17 +104,12 @@ async def open_custodian(
         on_stop=on_stop,
     )
     ledger = Ledger(log, Reader(store))
-    custody = Custody(
-        trust_domain=config.trust_domain,
-        epoch=share.epoch,
-        gateway_key=bytes.fromhex(gateway.directory_key),
-        own=_own_entry(config, state.read_certificate("root"), key, share, group),
-    )
-    countersigning = Countersigning(ledger, key, custody)
+    own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
+    countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
     evaluator = Evaluator(
         ledger,
-        share,
+        shares,
         group,
         directory=countersigning.view,
         budgets=config.budgets,
@@ -120,8 +117,17 @@ async def open_custodian(
         random_bytes=random_bytes,
     )
     administration = CustodianAdministration(ledger, countersigning, operator=config.operator)
+    holding = HolderAdministration(
+        ledger,
+        shares,
+        operator=config.operator,
+        demo=config.demo,
+        budgets=config.budgets,
+        directory=countersigning.view,
+        now=now,
+    )
     server = _server(state, config, now=now, random_bytes=random_bytes)
-    return Custodian(config, gateway, ledger, countersigning, evaluator, administration, server)
+    return Custodian(config, gateway, ledger, countersigning, evaluator, administration, holding, server)
 
 
 async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
@@ -150,6 +156,7 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
             on_stop=stopped,
         )
         try:
+            check_operators(custodian.countersigning.view(), demo=custodian.config.demo)
             await _serve(custodian, state, ended, now=now, announce=announce)
         finally:
             await custodian.ledger.close()
@@ -185,7 +192,8 @@ async def _listen(
 ) -> None:
     config, gateway = custodian.config, custodian.gateway
     gateway_uri = ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri
-    admin = await serve_admin(state.admin_socket, CustodianAdminServicer(custodian.administration), recorder=recorder)
+    servicer, holder = CustodianAdminServicer(custodian.administration), HolderAdminServicer(custodian.holding)
+    admin = await serve_admin(state.admin_socket, servicer, holder, recorder=recorder)
     server = await serve_custodian(
         _edge(custodian, recorder, now=now),
         config.listen,
@@ -194,7 +202,15 @@ async def _listen(
         token=TokenServicer(custodian.evaluator),
         countersign=CountersignServicer(custodian.countersigning, gateway_uri=gateway_uri),
     )
-    ready = {"event": "ready", "process": KIND, "operator": config.operator, "port": server.port, "demo": config.demo}
+    view = custodian.countersigning.view()
+    ready = {
+        "event": "ready",
+        "process": KIND,
+        "operator": config.operator,
+        "port": server.port,
+        "demo": config.demo,
+        "sole_operators": list(view.sole_operators) if view is not None else [],
+    }
     announce(json.dumps(ready))
     await ended.wait()
     await server.drain()
@@ -227,18 +243,29 @@ def _is_suspended(countersigning: Countersigning, name: str) -> bool:
     return member is not None and member.suspended
 
 
-def _own_entry(
-    config: CustodianConfig, root: x509.Certificate, key: SigningKey, share: DealtShare, group: Ristretto
-) -> KeyHolder:
+def _custody(
+    config: CustodianConfig, gateway: GatewayCard, own: KeyHolder, shares: Shares, group: Ristretto
+) -> Custody:
+    return Custody(
+        trust_domain=config.trust_domain,
+        epoch=shares.in_force().epoch,
+        gateway_key=bytes.fromhex(gateway.directory_key),
+        own=own,
+        shares=shares,
+        group=group,
+        demo=config.demo,
+    )
+
+
+def _own_entry(config: CustodianConfig, root: x509.Certificate, key: SigningKey, share_index: int) -> KeyHolder:
     der = root.public_bytes(Encoding.DER)
     return KeyHolder(
-        share_index=share.share.index,
+        share_index=share_index,
         operator=config.operator,
         address=config.address,
         ca_fingerprint=fingerprint(der),
         ca_certificate=der,
         directory_key=key.public_bytes,
-        share_commitment=share.public(group),
     )
 
 

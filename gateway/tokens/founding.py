@@ -11,7 +11,7 @@ from typing import Final
 
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from gateway.cards import CustodianCard, GatewayCard, card_bytes
+from gateway.cards import CustodianCard, GatewayCard, card_bytes, read_card
 from gateway.config import CUSTODIAN_FILE, CustodianConfig
 from gateway.members.assembly import read_log_signer
 from gateway.members.founding import PUBLIC_FILE, make_authorities
@@ -22,6 +22,8 @@ from gateway.tokens.share_file import OperatorRefused, read_share
 from gateway.tokens.tables import custodian_metadata, holder_metadata
 
 GATEWAY_CARD: Final = "gateway-card.json"
+_TOGETHER: Final = 2
+"""Shares that gateway and custodian hold together."""
 _RANDOM_SECRETS: Final[dict[str, int]] = {"log-classes.key": 96, "log.key": 32, "directory.key": 32}
 
 
@@ -42,8 +44,8 @@ def found_custodian(
     dealt = read_share(share, group)
     if dealt.share.index == 1:
         raise OperatorRefused("share 1 is the gateway's")
-    if config.operator == gateway.name:
-        raise OperatorRefused("the gateway's operator must not hold a second share")
+    if config.operator == gateway.name and len(dealt.commitments) <= _TOGETHER and not config.demo:
+        raise OperatorRefused("the gateway's operator would hold enough shares to make tokens alone")
     if dealt.epoch != gateway.epoch:
         raise OperatorRefused("the share is of another epoch than the gateway's")
     state.make()
@@ -72,6 +74,17 @@ def found_custodian(
     )
     write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
     return card
+
+
+def renew_card(state: State, share_commitment: bytes) -> None:
+    """The card states this public share, as after a refresh; everything else on it stays. Raises `CardBroken`."""
+    card = read_card(state.card.read_bytes(), CustodianCard)
+    renewed = state.card.with_suffix(".new")
+    renewed.unlink(missing_ok=True)
+    write_new(
+        renewed, card_bytes(card.model_copy(update={"share_commitment": share_commitment.hex()})), mode=PUBLIC_FILE
+    )
+    renewed.replace(state.card)
 
 
 def settings_text(config: CustodianConfig) -> str:

@@ -108,6 +108,8 @@ CERTIFICATE_LIFE: Final = _gauge(
     "homeward.certificate.life", "s", "Time until a certificate of the process's own ends.", Attribute.CERTIFICATE
 )
 LOG_SIZE: Final = _gauge("homeward.log.size", "{entry}", "Entries in the log.")
+LOG_WITNESSED: Final = _gauge("homeward.log.witnessed", "{entry}", "Entries published under a quorum of witnesses.")
+UNWITNESSED_AGE: Final = _gauge("homeward.log.unwitnessed.age", "s", "Age of the oldest entry that is not.")
 INDEX_SIZE: Final = _gauge("homeward.index.size", "{subject}", "Handles listed in the blind index, of all agencies.")
 LINK_UP: Final = _gauge("homeward.link.up", "1", "1 while the agency's adapter is linked.", Attribute.AGENCY)
 LIST_AGE: Final = _gauge("homeward.list.age", "s", "Age of the data behind an agency's list.", Attribute.AGENCY)
@@ -120,7 +122,8 @@ LISTED: Final = _gauge("homeward.listed", "{subject}", "Youths this agency lists
 ALERTS_OPEN: Final = _gauge("homeward.alerts.open", "{alert}", "Alerts that nobody has noted.")
 
 METRICS: Final[tuple[Metric, ...]] = (
-    CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, CERTIFICATE_LIFE, LOG_SIZE, INDEX_SIZE, LINK_UP, LIST_AGE,
+    CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, CERTIFICATE_LIFE, LOG_SIZE, LOG_WITNESSED,
+    UNWITNESSED_AGE, INDEX_SIZE, LINK_UP, LIST_AGE,
     HEARTBEAT_AGE, READY, SOURCE_AGE, SOURCE_RECORDS, SOURCE_REFUSED, LISTED, ALERTS_OPEN,
 )  # fmt: skip
 """Every metric there is."""

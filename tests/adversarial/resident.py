@@ -18,13 +18,14 @@ from gateway.protocol.channel import client_options
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.wire_names import to_wire
-from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import Evidence, SignedEnvelope, TokenSet
 from homeward.gateway.v1.exchange_pb2 import (
     CheckFlagRequest,
     FlagQuery,
     RecordsQuery,
     RequestRecordsRequest,
 )
+from tests.unit.token_sets import token_set
 
 M = TypeVar("M", bound=Message)
 EPOCH = "e1"
@@ -125,17 +126,9 @@ def dial(address: str, identity: ChannelIdentityFiles) -> grpc.aio.Channel:
 
 def tokens_of(name: str, *, epoch: str = EPOCH) -> TokenSet:
     """Tokens of an invented youth, the same whoever asks: the gateway cannot tell them from any other bytes."""
-    return TokenSet(
-        epoch=epoch,
-        scheme="core-1",
-        keys=[
-            KeyTokens(
-                key=key,
-                present=True,
-                tokens=[hashlib.sha256(f"{key} {name} {number}".encode()).digest()[:16] for number in range(6)],
-            )
-            for key in ("name_dob", "skeleton_dob")
-        ],
+    return token_set(
+        epoch,
+        lambda key, pad: [hashlib.sha256(f"{key} {name} {number}".encode()).digest()[:16] for number in range(pad)],
     )
 
 

@@ -26,6 +26,8 @@ STEPS = [
     "verified",
     "changed",
     "put_back",
+    "handed_out",
+    "replayed",
     "published",
     "rewritten",
     "gateway_view",

@@ -157,8 +157,8 @@ async def county(
 def _node(store: Store, gateway: FakeGateway, tokens: Tokens) -> Node:
     view = directory()
 
-    async def made(people: Sequence[Person], **_: Any) -> list[TokenSet]:
-        return await tokens(people)
+    async def made(people: Sequence[Person], *, worker: bytes, **_: Any) -> list[TokenSet]:
+        return await tokens(people, worker.hex())
 
     membership = Membership(
         trust_domain=DOMAIN,

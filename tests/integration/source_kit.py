@@ -16,6 +16,7 @@ from adapters.mapping.release import ReleaseRules
 from adapters.membership import Membership
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.holder_alarm import record_unproven
 from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
@@ -44,11 +45,14 @@ from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.ristretto import load_ristretto
-from gateway.tokens.ceremony import Dealing, deal, public_share
+from gateway.protocol.sharing import Sharing, public_share
+from gateway.tokens.ceremony import Dealing, deal
 from homeward.gateway.v1 import directory_pb2, index_pb2, token_pb2
 from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper, SignedDirectory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from tests.unit.node import world
+
+OPERATORS = ((1, "exchange"), (2, "auditor"), (3, "university"))
 
 
 class MemorySource:
@@ -96,11 +100,15 @@ class Gateway:
     evaluated: list[tuple[int, token_pb2.BlindedBatch]] = field(default_factory=list)
     lying_share: int | None = None
     """A holder that evaluates under another key than its published one."""
+    down: set[int] = field(default_factory=set)
+    """Holders that cannot be reached."""
 
     def directory(self) -> Directory:
         message = world.directory_message()
         group = load_ristretto()
-        for index, operator in ((1, "exchange"), (2, "auditor")):
+        sharing = Sharing(message.epoch, 1, self.dealing.commitments)
+        message.sharing.CopyFrom(sharing.to_message())
+        for index, operator in OPERATORS[: len(self.dealing.shares)]:
             commitment = public_share(group, self.dealing.commitments, index)
             message.holders.append(
                 world.holder(index, operator, address=f"h{index}:1", certificate=b"c%d" % index, commitment=commitment)
@@ -127,6 +135,8 @@ class GatewayCaller:
         assert 0 < seconds <= 60
         if rpc.path in self.gateway.failing:
             raise self.gateway.failing[rpc.path]
+        if self.share in self.gateway.down:
+            raise CallFailed(CallFault.UNAVAILABLE)
         answer = _METHODS[rpc.path](self, request)
         assert isinstance(answer, rpc.answer)
         return answer
@@ -262,7 +272,8 @@ def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE
         ),
         tokenizer=Tokenizer(
             suite=oprf.Suite(load_ristretto()), scheme=load_scheme(), envelope_key=world.keys().rings[agency].envelope,
-            caller_of=caller_of, now=clock, random_bytes=secrets.token_bytes,
+            caller_of=caller_of, alarm=lambda operator: record_unproven(store, operator, clock()), now=clock,
+            random_bytes=secrets.token_bytes,
         ),
         bundle=world.policy(),
         now=clock,

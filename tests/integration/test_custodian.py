@@ -1,24 +1,25 @@
 """The custodian: what it signs, what it evaluates, for whom and how often, on real logs."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from audit.entry import FieldClass, open_class
+from audit.reader import Selection
 from gateway.cards import GatewayCard, read_card
-from gateway.config import Budgets, load_custodian
+from gateway.config import load_custodian
 from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid
 from gateway.members.ca import make_root
 from gateway.protocol import oprf
 from gateway.protocol.directory import certify, sign_directory
 from gateway.protocol.names import AgencyId
+from gateway.protocol.sharing import public_share
 from gateway.protocol.signing import SigningKey
 from gateway.state import State
-from gateway.tokens.ceremony import deal, public_share
+from gateway.tokens.ceremony import deal
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.founding import found_custodian
 from gateway.tokens.share_file import DealtShare, OperatorRefused
@@ -30,11 +31,7 @@ from homeward.gateway.v1.directory_pb2 import (
     SignedDirectory,
 )
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
-from homeward.gateway.v1.token_pb2 import (
-    EVALUATION_USE_REGISTRATION,
-    EvaluateResponse,
-)
-from tests.unit.members.batches import SUITE, batch, blinded, check_proof
+from tests.unit.members.batches import A_RECORD, SUITE, batch, blinded, check_proof, record
 from tests.unit.members.world import County, World, make_world
 
 AGENCY = AgencyId("06037.cwa")
@@ -42,7 +39,7 @@ AGENCY = AgencyId("06037.cwa")
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = await make_world(tmp_path, budgets=Budgets(lookups_a_day=3, registrations_a_day=5))
+    made = await make_world(tmp_path)
     await made.trust()
     yield made
     await made.close()
@@ -61,7 +58,7 @@ async def county(world: World) -> County:
 
 
 async def test_both_holders_together_give_what_the_whole_key_gives(world: World, county: County) -> None:
-    inputs = [b"one", b"two", b"three"]
+    inputs = [bytes([number]) for number in range(A_RECORD)]
     blinds, elements = blinded(inputs)
     answers = [
         await holder.evaluate(AGENCY, batch(county, elements))
@@ -86,34 +83,12 @@ async def test_both_holders_together_give_what_the_whole_key_gives(world: World,
 
 
 async def test_an_evaluation_is_a_leaf_that_counts_and_holds_no_element(world: World, county: County) -> None:
-    _, elements = blinded([b"one", b"two"])
+    elements = record()
     await world.gateway.evaluator.evaluate(AGENCY, batch(county, elements))
     leaf = world.leaf(len(world.kinds()) - 1)
-    assert (leaf["kind"], leaf["records"], leaf["elements"], leaf["use"]) == (b"token.evaluated", b"1", b"2", b"LOOKUP")
+    counted = (b"token.evaluated", b"1", str(A_RECORD).encode(), b"LOOKUP")
+    assert (leaf["kind"], leaf["records"], leaf["elements"], leaf["use"]) == counted
     assert not any(element in value for value in leaf.values() for element in elements)
-
-
-IDENTITY = bytes(32)
-NOT_CANONICAL = b"\xff" * 32
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda elements: [*elements, IDENTITY],
-        lambda elements: [*elements, NOT_CANONICAL],
-        lambda elements: [*elements, elements[0]],
-    ],
-    ids=["identity", "not canonical", "repeated"],
-)
-async def test_one_bad_element_refuses_the_whole_batch_and_is_charged(
-    world: World, county: County, spoil: Callable[[list[bytes]], list[bytes]]
-) -> None:
-    elements = spoil(blinded([b"one"])[1])
-    assert await refusal(world.gateway.evaluator, batch(county, elements)) == ErrorReason.ELEMENT_INVALID
-    for _ in range(2):
-        await world.gateway.evaluator.evaluate(AGENCY, batch(county, blinded([b"x"])[1]))
-    assert await refusal(world.gateway.evaluator, batch(county, elements)) == ErrorReason.BUDGET_EXHAUSTED
 
 
 async def refusal(evaluator: Evaluator, envelope: SignedEnvelope, agency: AgencyId = AGENCY) -> ErrorReason:
@@ -122,44 +97,22 @@ async def refusal(evaluator: Evaluator, envelope: SignedEnvelope, agency: Agency
     return caught.value.reason
 
 
-async def test_more_elements_than_the_records_account_for_are_refused(world: World, county: County) -> None:
-    _, elements = blinded([bytes([number]) for number in range(13)])
-    assert await refusal(world.gateway.evaluator, batch(county, elements)) == ErrorReason.INVALID_REQUEST
-    await world.gateway.evaluator.evaluate(AGENCY, batch(county, elements, record_count=2))
-
-
-async def test_another_epoch_is_refused(world: World, county: County) -> None:
-    envelope = batch(county, blinded([b"one"])[1], epoch="e2")
-    assert await refusal(world.gateway.evaluator, envelope) == ErrorReason.EPOCH_UNKNOWN
-
-
-async def test_the_days_budget_is_each_uses_own_and_ends_with_the_day(world: World, county: County) -> None:
-    evaluator = world.gateway.evaluator
-    _, elements = blinded([b"one"])
-    await evaluator.evaluate(AGENCY, batch(county, elements, record_count=3))
-    assert await refusal(evaluator, batch(county, elements)) == ErrorReason.BUDGET_EXHAUSTED
-    assert world.kinds()[-1] == "access.refused"
-    await evaluator.evaluate(AGENCY, batch(county, elements, use=EVALUATION_USE_REGISTRATION, record_count=5))
-    world.clock.advance(timedelta(days=1))
-    await evaluator.evaluate(AGENCY, batch(county, elements))
-
-
-async def test_fifty_batches_at_once_do_not_pass_the_budget(world: World, county: County) -> None:
-    _, elements = blinded([b"one"])
-    work = [world.gateway.evaluator.evaluate(AGENCY, batch(county, elements)) for _ in range(50)]
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    assert sum(isinstance(outcome, EvaluateResponse) for outcome in outcomes) == 3
+@pytest.mark.parametrize("changes", [{"epoch": "e2"}, {"generation": 2}], ids=["epoch", "generation"])
+async def test_another_epoch_or_generation_is_refused(world: World, county: County, changes: dict[str, object]) -> None:
+    for holder in (world.gateway, world.custodian):
+        envelope = batch(county, record(), **changes)
+        assert await refusal(holder.evaluator, envelope) == ErrorReason.EPOCH_UNKNOWN
 
 
 @pytest.mark.parametrize("case", ["stranger's key", "another use", "another agency", "altered"])
 async def test_only_an_envelope_key_of_the_agency_counts(world: World, county: County, case: str) -> None:
-    envelope, agency = batch(county, blinded([b"one"])[1]), AGENCY
+    envelope, agency = batch(county, record()), AGENCY
     if case == "stranger's key":
         county.signing[KEY_USE_ENVELOPE] = SigningKey.generate()
-        envelope = batch(county, blinded([b"one"])[1])
+        envelope = batch(county, record())
     elif case == "another use":
         county.signing[KEY_USE_ENVELOPE] = county.signing[directory_pb2.KEY_USE_ASSERTION]
-        envelope = batch(county, blinded([b"one"])[1])
+        envelope = batch(county, record())
     elif case == "another agency":
         agency = AgencyId("06001.cwa")
     else:
@@ -177,7 +130,7 @@ async def test_the_custodian_evaluates_only_for_counties_in_a_directory_it_signe
     await world.enroll(stranger)
     await world.gateway.office.step()
     await world.gateway.office.step()
-    envelope = batch(stranger, blinded([b"one"])[1])
+    envelope = batch(stranger, record())
     with pytest.raises(EnvelopeInvalid):
         await world.custodian.evaluator.evaluate(AgencyId(stranger.agency), envelope)
 
@@ -266,6 +219,32 @@ def _move(message: Directory) -> None:
     message.trust_domain = "other.example"
 
 
+def _demonstrate(message: Directory) -> None:
+    message.demo = True
+
+
+def _reshare(message: Directory) -> None:
+    other = deal(SUITE.group, threshold=2, holders=2, random_bytes=os.urandom)
+    del message.sharing.commitments[:]
+    message.sharing.commitments.extend(other.commitments)
+
+
+def _next_generation(message: Directory) -> None:
+    message.sharing.generation += 1
+
+
+def _unshare(message: Directory) -> None:
+    message.ClearField("sharing")
+
+
+def _slip_in(message: Directory) -> None:
+    message.holders[0].share_commitment = SUITE.group.multiply_base(b"\x07" + bytes(31))
+
+
+def _one_root(message: Directory) -> None:
+    message.holders[0].ca_certificate = message.holders[1].ca_certificate
+
+
 def _lower(message: Directory) -> None:
     message.version -= 1
     message.create_time.seconds += 1
@@ -278,6 +257,12 @@ def _lower(message: Directory) -> None:
         (_double, "operator"),
         (_drop_gateway, "gateway_entry"),
         (_move, "exchange"),
+        (_demonstrate, "demo"),
+        (_reshare, "sharing"),
+        (_next_generation, "sharing"),
+        (_unshare, "sharing"),
+        (_slip_in, "share_commitment"),
+        (_one_root, "operator"),
         (_lower, "version"),
     ],
 )
@@ -296,6 +281,19 @@ async def test_two_contents_never_get_one_version(world: World, county: County) 
         message.counties[0].hotline = "+15555550199"
 
     assert await refused_rule(world, redirected(world, other)) == "version"
+
+
+async def test_both_holders_list_the_commitments_of_the_token_key_in_their_logs(world: World, county: County) -> None:
+    commitments = b"".join(world.dealing.commitments)
+    keys = State(world.directory / "cu", "custodian").read_class_keys()
+    signed = [world.leaf(index) for index, kind in enumerate(world.kinds()) if kind == "directory.signed"]
+    for entry in world.custodian.ledger.reader.entries(Selection()):
+        opened = {opening.name: opening.value for opening in open_class(entry, FieldClass.OP, keys.op)}
+        signed += [opened] if entry.kind == "directory.signed" else []
+    assert len(signed) >= 3
+    for leaf in signed:
+        stated = (leaf["epoch"], leaf["generation"], leaf["threshold"], leaf["commitments"])
+        assert stated == (b"e1", b"1", b"2", commitments)
 
 
 async def test_a_directory_another_key_signed_is_refused(world: World, county: County) -> None:

@@ -4,14 +4,11 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import grpc
@@ -19,13 +16,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 from gateway.members.ca import Issuer, make_intermediate, make_root
 from gateway.members.service_identity import server_credential
 from gateway.protocol.channel import client_options
-from gateway.protocol.directory import DirectoryView, Pins, open_directory
 from gateway.protocol.invitation import decode
 from gateway.protocol.names import AgencyId
 from gateway.rpc.tls import mutual_tls
@@ -34,30 +28,12 @@ from gateway.tokens.countersign import root_fingerprint
 from homeward.gateway.v1 import custodian_pb2_grpc, directory_pb2, directory_pb2_grpc, token_pb2_grpc
 from homeward.gateway.v1.custodian_pb2 import CountersignRequest
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
-from homeward.gateway.v1.enrollment_pb2 import EnrollResponse, Invitation
-from homeward.gateway.v1.enrollment_pb2_grpc import EnrollmentServiceStub
 from homeward.gateway.v1.token_pb2 import EvaluateRequest
-from tests.unit.members.batches import batch, blinded, check_proof
-from tests.unit.members.world import Clock, County
+from tests.integration.exchange_kit import directory_of, free_port, homeward, join, reason_of, start
+from tests.unit.members.batches import batch, check_proof, record
+from tests.unit.members.world import Clock
 
 AGENCY = AgencyId("06037.cwa")
-HOMEWARD = Path(sys.executable).with_name("homeward")
-
-
-def homeward(*arguments: object, code: int = 0) -> dict[str, object]:
-    """What a command answers with --json."""
-    done = subprocess.run(
-        [HOMEWARD, *map(str, arguments), "--json"], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    reply: dict[str, object] = json.loads((done.stdout or done.stderr).splitlines()[-1])
-    return reply
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +45,6 @@ class Processes:
     gateway_port: int
     custodian_port: int
     running: tuple[subprocess.Popen[str], ...]
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    process = subprocess.Popen([HOMEWARD, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = json.loads(process.stdout.readline())
-    assert line["event"] == "ready"
-    return process
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +62,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
         "--gateway-card", gateway / "card.json", "--listen", f"127.0.0.1:{ports[2]}",
     )  # fmt: skip
     homeward("gateway", "trust", gateway, "--custodian-card", custodian / "card.json")
-    running = (start("custodian", "serve", custodian), start("gateway", "serve", gateway))
+    running = (start("custodian", "serve", custodian)[0], start("gateway", "serve", gateway)[0])
     yield Processes(gateway, custodian, ports[0], ports[2], running)
     for process in running:
         process.send_signal(signal.SIGTERM)
@@ -103,63 +71,14 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
         process.stdout.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """An adapter that enrolled over the network."""
-
-    county: County
-    invitation: Invitation
-    response: EnrollResponse
-
-    def channel(self, address: str, roots: bytes) -> grpc.aio.Channel:
-        credentials = grpc.ssl_channel_credentials(roots, key_pem(self.county.tls), self.response.certificate_chain)
-        return grpc.aio.secure_channel(address, credentials, options=client_options(address))
-
-    def gateway(self) -> grpc.aio.Channel:
-        return self.channel(self.invitation.gateway_address, self.response.ca_certificates)
-
-    def pins(self) -> Pins:
-        return Pins(self.invitation.gateway_key, tuple(self.invitation.holder_keys))
-
-
-async def join(processes: Processes, fips: str) -> Joined:
-    """What `homeward join` does: pin the listener by the line, enroll, keep the answer."""
-    county = County(fips=fips, clock=Clock(datetime.now(UTC)))
-    arguments = ("--kind", "CWA", "--duty-line", "+15555550100", "--hotline", "+15555550101")
-    invited = await asyncio.to_thread(homeward, "gateway", "invite", processes.gateway, county.agency, *arguments)
-    invitation = decode(str(invited["line"]))
-    host, port = invitation.enrollment_address.split(":")
-    shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
-    der = x509.load_pem_x509_certificate(shown.encode()).public_bytes(Encoding.DER)
-    assert sha256(der).digest() == invitation.enrollment_certificate_digest
-    credentials = grpc.ssl_channel_credentials(shown.encode())
-    options = client_options(invitation.enrollment_address)
-    async with grpc.aio.secure_channel(invitation.enrollment_address, credentials, options=options) as channel:
-        response = await EnrollmentServiceStub(channel).Enroll(county.enrollment(invitation), timeout=10)
-    return Joined(county, invitation, response)
-
-
-async def directory_of(joined: Joined) -> DirectoryView:
-    """The directory that lists the adapter, as soon as it is published."""
-    async with asyncio.timeout(10), joined.gateway() as channel:
-        stub = directory_pb2_grpc.MembershipServiceStub(channel)
-        while True:
-            reply = await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
-            if reply.HasField("directory"):
-                view = open_directory(reply.directory, joined.pins())
-                if view.member(AGENCY) is not None:
-                    return view
-            await asyncio.sleep(0.1)
-
-
 async def test_a_county_joins_is_admitted_and_has_tokens_evaluated_by_two_processes(processes: Processes) -> None:
-    joined = await join(processes, "06037")
+    joined = await join(processes.gateway, "06037")
     status = await asyncio.to_thread(homeward, "custodian", "status", processes.custodian)
     assert status["admitted_counties"] == []
     fingerprint = root_fingerprint(joined.county.root.public_bytes).hex()
     await asyncio.to_thread(homeward, "custodian", "admit", processes.custodian, "06037", "--root", fingerprint)
     view = await directory_of(joined)
-    _, elements = blinded([b"one", b"two"])
+    elements = record()
     request = EvaluateRequest(envelope=batch(joined.county, elements))
     for holder in view.holders:
         root = x509.load_der_x509_certificate(holder.ca_certificate).public_bytes(Encoding.PEM)
@@ -170,7 +89,7 @@ async def test_a_county_joins_is_admitted_and_has_tokens_evaluated_by_two_proces
 
 
 async def test_a_revocation_while_serving_refuses_calls_on_the_open_connection(processes: Processes) -> None:
-    joined = await join(processes, "06059")
+    joined = await join(processes.gateway, "06059")
     async with joined.gateway() as channel:
         stub = directory_pb2_grpc.MembershipServiceStub(channel)
         await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
@@ -181,7 +100,7 @@ async def test_a_revocation_while_serving_refuses_calls_on_the_open_connection(p
 
 
 async def test_renewal_over_the_network_and_the_new_certificate_serves(processes: Processes) -> None:
-    joined = await join(processes, "06065")
+    joined = await join(processes.gateway, "06065")
     key = ec.generate_private_key(ec.SECP256R1())
     async with joined.gateway() as channel:
         reply = await directory_pb2_grpc.MembershipServiceStub(channel).RenewCertificate(
@@ -194,7 +113,7 @@ async def test_renewal_over_the_network_and_the_new_certificate_serves(processes
 
 
 async def test_an_adapter_cannot_ask_for_a_countersignature(processes: Processes) -> None:
-    joined = await join(processes, "06071")
+    joined = await join(processes.gateway, "06071")
     card = json.loads((processes.custodian / "card.json").read_text())
     async with joined.channel(card["address"], card["ca_certificate"].encode()) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -214,7 +133,7 @@ async def test_without_a_client_certificate_nobody_reaches_the_custodian(process
 
 
 async def test_the_enrollment_listener_offers_enrollment_alone(processes: Processes) -> None:
-    joined = await join(processes, "06073")
+    joined = await join(processes.gateway, "06073")
     address = joined.invitation.enrollment_address
     shown = (processes.gateway / "ca" / "enroll.pem").read_bytes()
     async with grpc.aio.secure_channel(
@@ -249,15 +168,6 @@ def test_a_refused_command_says_what_and_what_to_do(processes: Processes) -> Non
         "why": "no agency or adapter of this name ever enrolled",
         "fix": "list the members: homeward gateway status DIR",
     }
-
-
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The `ErrorInfo` reason of a refused call."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads code, details, trailing metadata alone
-    info = error_details_pb2.ErrorInfo()
-    assert status is not None
-    assert status.details[0].Unpack(info)
-    return str(info.reason)
 
 
 async def test_a_server_shows_a_new_certificate_at_half_its_life_without_a_restart(tmp_path: Path) -> None:

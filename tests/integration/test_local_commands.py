@@ -164,8 +164,12 @@ async def test_the_auditor_asks_the_log_and_reads_sentences(shell: Shell) -> Non
     assert "2 entries, verified" in out
     assert asked[0].filter.start_time.ToJsonString() == "2026-11-01T00:00:00Z"
     assert list(asked[0].filter.kinds) == ["access.decision"]
-    status, out, _ = await shell.run(*words, "--outcome", "ANSWERED", "--json")
-    assert [entry["index"] for entry in json.loads(out)["entries"]] == ["9"]
+    await shell.run(*words, "--outcome", "ANSWERED", "--worker-role", "LEA.patrol", "--basis", "CONSENT", "--json")
+    assert (asked[-1].filter.outcome, asked[-1].filter.role, asked[-1].filter.basis) == (
+        "ANSWERED",
+        "LEA.patrol",
+        "CONSENT",
+    )
 
 
 async def test_who_is_no_reviewer_is_denied_and_a_bad_token_is_told_as_such(shell: Shell) -> None:

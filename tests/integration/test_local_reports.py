@@ -9,6 +9,8 @@ import grpc
 from adapters.node import rpcs
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.authority_wire import open_authority
+from gateway.protocol.match_keys import DECISIVE_KEY
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import FlagState
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import to_wire
@@ -267,7 +269,9 @@ async def test_a_consent_is_signed_here_and_names_nobody(tmp_path: Path) -> None
     assert done.authority_id == kept.authority_id.hex()
     assert kept.issuer_agency == ASKER
     assert kept.subject is not None
-    assert len(kept.subject.token_digests) == 6
+    assert len(kept.subject.token_digests) == next(
+        rule.pad for rule in load_key_scheme().keys if rule.name == DECISIVE_KEY
+    )
     assert not any(word.encode() in envelope.payload for word in PERSONAL)
     # 18 in 2029: the life of this consent ends long before.
     assert not gateway_authority.Authority.FromString(envelope.payload).expires_at_majority

@@ -11,7 +11,7 @@ from adapters.node import rpcs
 from adapters.node import store as tables
 from homeward.audit.v1 import service_pb2 as audit
 from homeward.audit.v1.log_pb2 import EntryFilter
-from homeward.county.v1 import access_pb2, missing_pb2
+from homeward.county.v1 import access_pb2, county_pb2, missing_pb2
 from homeward.gateway.v1 import link_pb2
 from tests.integration.local_kit import (
     LOCATE,
@@ -21,7 +21,7 @@ from tests.integration.local_kit import (
     county,
     refusal,
 )
-from tests.unit.node.world import ASKER, NOW, SOURCE, receipt_of
+from tests.unit.node.world import ASKER, NOW, SOURCE, receipt_of, tokens_of
 
 
 def entry(index: int, **said: bytes) -> Any:
@@ -76,6 +76,55 @@ async def test_one_entry_that_does_not_verify_spoils_the_page(tmp_path: Path) ->
     assert (first.code, first.fault) == (grpc.StatusCode.DATA_LOSS, "receipt")
     assert (second.code, second.fault) == (grpc.StatusCode.DATA_LOSS, "entries_order")
     assert third.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+def youth_of(given_name: str) -> county_pb2.YouthIdentity:
+    return county_pb2.YouthIdentity(given_name=given_name, surname="Invented", birth_date="2010-05-04")
+
+
+async def test_a_youth_is_named_by_number_or_identity_and_leaves_the_county_as_a_handle(tmp_path: Path) -> None:
+    asked: list[tuple[bytes, audit.EntryQuery]] = []
+
+    def answer(payload: bytes, claims: Any) -> Any:
+        asked.append((payload, audit.EntryQuery.FromString(payload)))
+        receipt = at.gateway.leaf("audit.read", payload, claims, "ANSWERED")
+        return audit.ListEntriesResponse(permitted=True, next_after_index=-1, receipt=receipt)
+
+    async with county(tmp_path) as at:
+        with at.store.write() as connection:
+            tokens = tokens_of("name_dob:Ana", "skeleton_dob:Ana").SerializeToString()
+            row = {"local_id": OWN_YOUTH, "handle": OWN_HANDLE, "tokens": tokens}
+            connection.execute(tables.subject.insert().values(**row))
+        at.gateway.answers[rpcs.LIST_ENTRIES.path] = answer
+        method = "AccessLogService/ListAccesses"
+        for request in (
+            access_pb2.ListAccessesRequest(local_id=OWN_YOUTH),
+            access_pb2.ListAccessesRequest(youth=youth_of("Ana")),
+        ):
+            await at.call(method, request, access_pb2.ListAccessesResponse, "privacy")
+        refused = [
+            await refusal(at, method, access_pb2.ListAccessesRequest(**wanted), "privacy")
+            for wanted in (
+                {"local_id": "nobody-1"},
+                {"youth": youth_of("Bea")},
+                {"local_id": OWN_YOUTH, "youth": youth_of("Ana")},
+            )
+        ]
+    assert [query.youth_handle for _, query in asked] == [OWN_HANDLE, OWN_HANDLE]
+    assert all(word not in payload for payload, _ in asked for word in (OWN_YOUTH.encode(), b"Ana", b"Invented"))
+    assert [each.reason for each in refused] == ["YOUTH_NOT_IN_CASELOAD", "YOUTH_NOT_IN_CASELOAD", "INVALID_REQUEST"]
+
+
+async def test_two_youths_who_answer_to_one_identity_are_not_told_as_one(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        with at.store.write() as connection:
+            for number in range(2):
+                tokens = tokens_of("name_dob:Ana", "skeleton_dob:Ana").SerializeToString()
+                row = {"local_id": f"invented-{number}", "handle": bytes([number]) * 16, "tokens": tokens}
+                connection.execute(tables.subject.insert().values(**row))
+        request = access_pb2.ListAccessesRequest(youth=youth_of("Ana"))
+        refused = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+    assert refused.reason == "INVALID_REQUEST"
 
 
 async def test_alerts_are_followed_from_a_cursor_and_noted_by_a_person(tmp_path: Path) -> None:

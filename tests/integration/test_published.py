@@ -23,12 +23,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from audit.cli import verify
+from audit.cosignature import Cosigner
 from audit.errors import EvidenceError, EvidenceReason
 from audit.log import Append
+from audit.note import parse_verifier_key
+from audit.policy import Witness, k_of
 from audit.publish import Publisher
-from audit.published import Published, verify_published
+from audit.published import Published, check_witnessed, verify_published
 from audit.reader import Reader
 from audit.serve import serving
 from audit.source import DirectorySource, HttpSource, open_source
@@ -258,6 +262,25 @@ def test_3_a_full_disk_leaves_the_last_checkpoint_and_recovers(
         assert prepared is not None
         publisher.publish(prepared, prepared.note)
     assert _verify(published).checkpoint.size == COUNT + 200
+
+
+def test_the_log_signs_with_mldsa_beside_ed25519_where_that_is_asked_for(home: LogHome, tmp_path: Path) -> None:
+    own = Cosigner(SIGNER.public.origin, MLDSA44PrivateKey.from_seed_bytes(b"q" * 32))
+    reader = Reader(home.store)
+    publisher = Publisher(reader, tmp_path / "both", signer=SIGNER, cosigners=[own])
+    publisher.open()
+    prepared = publisher.prepare()
+    assert prepared is not None
+    publisher.publish(prepared, prepared.note)
+    publisher.close()
+    reader.close()
+    key = parse_verifier_key((tmp_path / "both" / "log-mldsa44.vkey").read_text())
+    note = (tmp_path / "both" / "checkpoint").read_text()
+    # An auditor who wants the second signature names its key in the policy, as a witness.
+    policy = k_of(1, (Witness("log-mldsa44", key),))
+    _, (signed,) = check_witnessed(note, key=SIGNER.public, policy=policy)
+    assert (signed.key, signed.seconds) == (own.public, 0)
+    assert _verify(tmp_path / "both").checkpoint.size == COUNT
 
 
 def test_two_publishers_do_not_share_a_directory(home: LogHome, published: Path) -> None:

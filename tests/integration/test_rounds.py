@@ -22,7 +22,9 @@ from audit.published import verify_published
 from audit.quorum import Standing, WitnessPeer
 from audit.reader import Reader
 from audit.source import DirectorySource
+from audit.store_sqlite import SqliteStore
 from audit.witness_serve import serving_witness
+from gateway.errors import Unavailable
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.witnessed import Witnessed
@@ -148,6 +150,38 @@ async def test_3_a_full_tile_volume_stops_nothing_but_the_publishing_and_is_trie
         monkeypatch.setattr(os, "fsync", sync)
         await setting.until(COUNT)
     assert verify_published(DirectorySource(setting.published), key=SIGNER.public).checkpoint.size == COUNT
+
+
+async def test_7_a_restored_store_discloses_nothing_once_a_quorum_of_witnesses_knows_more(
+    home: LogHome, peers: list[HonestPeer], tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup"
+    shutil.copytree(home.directory, backup)
+    async with _running(home, list(peers), POLICY) as setting:
+        await setting.until(COUNT)
+        await asyncio.to_thread(fill, home, 70, start=COUNT)
+        await setting.until(COUNT + 70)
+    shutil.rmtree(setting.published)
+    restored = LogHome(backup, SqliteStore(backup / "log.db"))
+    for count, standing in ((10, Standing.AHEAD), (100, Standing.REFUSED)):
+        await asyncio.to_thread(fill, restored, count, start=5000)
+        async with _running(restored, list(peers), POLICY) as again:
+            async with asyncio.timeout(10):
+                while not again.witnessed.stopped:  # noqa: ASYNC110 - another task's doing
+                    await asyncio.sleep(0.01)
+            assert set(again.rounds.standings.values()) == {standing}
+            assert not (again.published / "checkpoint").exists()
+            with pytest.raises(Unavailable):
+                again.witnessed.check()
+
+
+async def test_one_witness_alone_cannot_stop_an_exchange(home: LogHome, peers: list[HonestPeer]) -> None:
+    lying = HostilePeer("c", lambda _: (422, b""))
+    async with _running(home, [*peers[:1], lying], POLICY) as setting:
+        async with asyncio.timeout(10):
+            while Standing.REFUSED not in setting.rounds.standings.values():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        assert not setting.witnessed.stopped
 
 
 async def test_after_a_restart_old_unwitnessed_entries_stop_disclosure_before_the_first_round(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import pytest
 
 from adapters import service
 from adapters.channel_identity import new_tls_key, write_identity
+from adapters.cli import _status_text
 from adapters.config import read_config
 from adapters.keyring import KeyFile, generate_keyring, write_keyring
 from adapters.membership import write_membership
+from adapters.node.holder_alarm import record_unproven
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
@@ -96,6 +98,18 @@ async def test_a_new_adapter_is_not_ready_and_says_what_it_has(adapter: Adapter)
     status = adapter.status()
     assert (adapter.is_ready(), status.agency, status.link_up, status.tokens_ready) == (False, SOURCE, False, False)
     assert status.policy_version == adapter.node.bundle.version
+    assert (list(status.unproven_holders), list(status.sole_operators)) == ([], [])
+    await adapter.channels.close()
+    adapter.node.store.close()
+
+
+async def test_the_status_names_holders_that_could_not_prove_their_answers(adapter: Adapter) -> None:
+    record_unproven(adapter.node.store, "auditor", adapter.node.now())
+    record_unproven(adapter.node.store, "auditor", adapter.node.now())
+    record_unproven(adapter.node.store, "long-ago", adapter.node.now() - timedelta(days=30))
+    status = adapter.status()
+    assert list(status.unproven_holders) == ["auditor"]
+    assert "FAIL  holder auditor answered without a proof that holds" in _status_text(status, False)
     await adapter.channels.close()
     adapter.node.store.close()
 

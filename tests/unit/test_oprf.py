@@ -11,7 +11,8 @@ import pytest
 from gateway.protocol import oprf, ristretto
 from gateway.protocol.oprf import BatchError, BatchFault, KeyShare, Mode, Suite
 from gateway.protocol.ristretto import InvalidElement, InvalidScalar, Ristretto
-from gateway.tokens.ceremony import Dealing, ShareRefused, check_share, deal, deal_key, public_share
+from gateway.protocol.sharing import public_share
+from gateway.tokens.ceremony import Dealing, ShareRefused, check_share, deal, deal_key
 
 IDENTITY = bytes(32)
 # RFC 9496 Appendix A.3: encodings above the field prime, negative ones, and ones that decode to no point.

@@ -30,6 +30,8 @@ FROM_EXTRAS = {
     "opentelemetry.exporter": "otel",
     "grpc_reflection": "sandbox",
     "psycopg": "postgres",
+    "xlsxwriter": "reports",
+    "typst": "reports",
 }
 
 # The modules behind an extra, loaded only by whoever chose it.

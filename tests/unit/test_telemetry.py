@@ -208,9 +208,12 @@ def test_the_gateways_gauges_say_sizes_ages_and_lives() -> None:
     figures = {
         **gateway_telemetry.holder_figures(log_size=7, chain=pem, ready=True, now=NOW),
         **gateway_telemetry.index_figures(IndexFigures(3, lists), linked=[linked], now=NOW),
+        **gateway_telemetry.published_figures(size=5, age=timedelta(seconds=90)),
     }
     Board(figures).show(figures)
     assert figures[observed.LOG_SIZE] == {(): 7}
+    assert figures[observed.LOG_WITNESSED] == {(): 5}
+    assert figures[observed.UNWITNESSED_AGE] == {(): 90.0}
     assert by(figures[observed.LINK_UP]) == {("06037.cwa",): 1, ("06029.cwa",): 0}
     assert by(figures[observed.LIST_AGE]) == {("06029.cwa",): 7200}
     assert by(figures[observed.HEARTBEAT_AGE]) == {("06029.cwa",): 1200}

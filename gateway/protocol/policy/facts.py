@@ -36,7 +36,7 @@ MAX_BYTES: Final = 8192
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
-_LATEST_MS: Final = 253_402_300_799_999
+LATEST_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 _LARGEST: Final = (1 << 53) - 1
 """Integers beyond this are not portable JSON (RFC 8259 §6)."""
@@ -284,7 +284,7 @@ def _request_of(part: _Part) -> RequestFacts:
         field_sets=part.many("field_sets", FieldSet),
         evidence=frozenset(part.many("evidence", EvidenceKind)),
         authority=None if authority is None else _authority_of(authority),
-        received_at=moment_of(part.number("received_at_ms", most=_LATEST_MS)),
+        received_at=moment_of(part.number("received_at_ms", most=LATEST_MS)),
         login_age_seconds=None if part.is_null("login_age_seconds") else part.number("login_age_seconds"),
         emergency_uses=part.number("emergency_uses"),
     )

@@ -25,7 +25,7 @@ SIZE = 24
 def _entry(index: int, told: bytes) -> StoredEntry:
     fields = (Field(FieldClass.OP, "kind", told),)
     randomness = lambda count: bytes((index + 1,)) * count  # noqa: E731 - a source of randomness is a function
-    return build_entry(Draft(fields), Place(index, 1_790_000_000_000 + index), keys=KEYS, random_bytes=randomness)
+    return build_entry(Draft(fields), Place(index, 1_790_000_000_000 + index), keys=KEYS, random_bytes=randomness).entry
 
 
 class _History:

@@ -12,6 +12,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.protocol.directory import certify
+from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -28,7 +29,8 @@ from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.peer import Peer
 from homeward.gateway.v1 import directory_pb2, exchange_pb2
-from homeward.gateway.v1.envelope_pb2 import KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
+from tests.unit.token_sets import token_set
 
 START: Final = datetime(2026, 3, 14, 10, 10, tzinfo=UTC)
 TRUST_DOMAIN: Final = "exchange.example"
@@ -188,20 +190,13 @@ class Read:
 
 
 def tokens_of(youth: str) -> TokenSet:
-    """Tokens of an invented name. `half:<name>` shares the weaker core key only with `<name>`."""
+    """Tokens of an invented name. `half:<name>` shares only the sound of the name with `<name>`."""
     strong, weak = youth, youth.removeprefix("half:")
-    return TokenSet(
-        epoch=EPOCH,
-        scheme="core-1",
-        keys=[
-            KeyTokens(key="name_dob", present=True, tokens=_tokens("name_dob", strong)),
-            KeyTokens(key="skeleton_dob", present=True, tokens=_tokens("skeleton_dob", weak)),
-        ],
-    )
+    return token_set(EPOCH, lambda key, pad: _tokens(key, weak if key == SOUND_KEY else strong, pad))
 
 
-def _tokens(key: str, youth: str) -> list[bytes]:
-    return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(4)]
+def _tokens(key: str, youth: str, count: int) -> list[bytes]:
+    return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(count)]
 
 
 def at_rest(tokens: Sequence[bytes]) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.authority import token_digest
 from gateway.protocol.directory import DirectoryView, read_directory
 from gateway.protocol.envelope import wrap
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import (
     AgencyId,
     AuthorityId,
@@ -118,7 +119,7 @@ class World:
             journal=self.journal,
             index=SqlIndex(lookups, at_rest),
             authorities=SqlAuthorities(lookups),
-            projections=SqlProjections(),
+            projections=SqlProjections(self.keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
             pairwise=pairwise,
@@ -179,7 +180,7 @@ class World:
         owner: AgencyId = OWNER,
         restriction: Restriction = Restriction.NONE,
         flag: FlagState | None = None,
-        keys: Sequence[str] = ("name_dob", "skeleton_dob"),
+        keys: Collection[str] = CORE_KEYS,
         placed_in: str = "",
     ) -> SubjectHandle:
         """The owner lists this youth. Two owners may list the same name: that is another youth with the same tokens."""

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from audit.checkpoint import LogKey
-from audit.entry import Opening
+from audit.entry import Opening, StoredEntry
+from audit.merkle import leaf_hash
+from audit.reader import Glance
 from audit.receipt import Receipt
 from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.exchange.entry_filter import conditions
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import AgencyId, Purpose, Restriction, Role
 from homeward.audit.v1 import log_pb2
@@ -222,11 +225,33 @@ async def test_no_filter_tells_what_an_entry_does_not(world: World) -> None:
         {"reason": "REFUSED_BY_SOURCE"},
         {"decision": log_pb2.DECISION_ALLOW, "kinds": [Kind.DECISION]},
         {"side": log_pb2.AGENCY_SIDE_HOLDER},
+        {"outcome": "ANSWERED", "kinds": [Kind.DECISION]},
+        {"outcome": "NO_DISCLOSABLE_RECORD", "kinds": [Kind.DECISION]},
+        {"basis": "STATUTE"},
+        {"role": "CWA.case_worker", "reason": "RECORD_SENSITIVE"},
     ):
         assert await read(world, officer(LA), **wanted) == []
     assert len(await read(world, officer(SF), counterpart_agency=LA)) == 6 + 2
     (sealed, _, _) = await read(world, officer(SF), reason="RECORD_SEALED")
     assert sealed["requester"] == LA.encode()
+
+
+async def test_a_search_does_the_same_work_for_everything_an_answer_hid(world: World) -> None:
+    await negatives(world)
+    asked = [leaf for leaf in await world.leaves() if leaf.kind == Kind.DECISION and leaf.entry.requester == LA]
+    records = [leaf for leaf in asked if leaf.op["outcome"] != "NO_ACTIVE_FLAG_FOUND"]
+    assert {leaf.op.get("reason") for leaf in records} > {"RECORD_SEALED", "NO_MATCH", None}
+    for words in ({"reason": "RECORD_SEALED"}, {"decision": log_pb2.DECISION_ALLOW}, {"outcome": "ANSWERED"}):
+        could = conditions(EntryFilter(**words)).promising(world.class_keys, reader=LA)  # type: ignore[arg-type]
+        worked = [could(glance(leaf.entry)) for leaf in records]
+        assert worked == [True] * len(records)
+    # The control: to the owner, who may see the reason, the search passes over what has another one.
+    could = conditions(EntryFilter(reason="RECORD_SEALED")).promising(world.class_keys, reader=SF)
+    assert sum(could(glance(leaf.entry)) for leaf in records) == 1
+
+
+def glance(entry: StoredEntry) -> Glance:
+    return Glance(entry.requester, entry.kind, entry.nonce, entry.boxes[0], entry.boxes[1])
 
 
 async def test_a_permit_the_caller_learned_of_is_open_to_it(world: World) -> None:
@@ -235,7 +260,7 @@ async def test_a_permit_the_caller_learned_of_is_open_to_it(world: World) -> Non
     assert (await world.ask_records(LA, ANA)).outcome == OUTCOME_SOURCE_UNAVAILABLE
     assert (await world.check_flag(LA, ANA)).answer.outcome == OUTCOME_ANSWERED
     permits = await read(world, officer(LA), decision=log_pb2.DECISION_ALLOW, kinds=[Kind.DECISION])
-    assert [entry["fields"] for entry in permits] == [b"FS0,FS4,FS5", b"FS0,FS1"]
+    assert [entry["fields"] for entry in permits] == [b"FS0,FS4,FS5 STATUTE", b"FS0,FS1 STATUTE"]
     assert len(await read(world, officer(LA), counterpart_agency=SF, kinds=[Kind.DECISION])) == 2
 
 
@@ -247,6 +272,30 @@ async def test_a_reporter_reads_the_same_of_a_report_that_found_a_youth_and_one_
     places = [[(each.slot, each.name) for each in message.openings] for message in page.entries]
     assert told_apart([verified(world, each) for each in page.entries], places) == 1
     assert await read(world, officer(LA), counterpart_agency=SF) == []
+
+
+async def test_an_owner_reads_what_concerns_one_youth_and_a_stranger_nothing_by_its_handle(world: World) -> None:
+    handle, other = await world.register(SF, ANA), await world.register(SF, SENSITIVE)
+    await world.raise_flag(SF, ANA, handle=handle)
+    await world.check_flag(POLICE, ANA)
+    await world.check_flag(POLICE, SENSITIVE)
+    page = await world.read_log(officer(SF), youth=handle)
+    assert [verified(world, each)["kind"] for each in page.entries] == [b"flag.raised", b"access.decision"]
+    assert all(fields(each)["handle"] == handle for each in page.entries)
+    narrowed = await world.read_log(officer(SF), youth=handle, wanted=EntryFilter(kinds=[Kind.FLAG_RAISED]))
+    assert len(narrowed.entries) == 1
+    assert [fields(each)["handle"] for each in (await world.read_log(officer(SF), youth=other)).entries] == [other]
+    # The handle is the owner's word for the youth; in another agency's mouth it means nobody.
+    assert len((await world.read_log(officer(LA), youth=handle)).entries) == 0
+
+
+async def test_a_sealed_youth_has_no_entries_by_its_handle(world: World, tmp_path: Path) -> None:
+    handle = await world.register(SF, ANA)
+    await world.raise_flag(SF, ANA, handle=handle)
+    with sqlite3.connect(tmp_path / "keys.db") as connection:
+        connection.execute("DELETE FROM youth_key")
+    connection.close()
+    assert len((await world.read_log(officer(SF), youth=handle)).entries) == 0
 
 
 async def test_a_destroyed_key_closes_the_youth_and_leaves_the_act(world: World, tmp_path: Path) -> None:
@@ -296,9 +345,49 @@ async def test_conditions_select_by_purpose_time_and_place(world: World) -> None
     assert await read(world, officer(SF), start_index=2**64 - 1) == []
 
 
+async def test_conditions_select_by_what_was_told_on_which_basis_and_who_asked(world: World) -> None:
+    await world.raise_flag(SF, ANA, handle=await world.register(SF, ANA))
+    await world.check_flag(LA, ANA)
+    await world.check_flag(LA, UNKNOWN)
+    assert len(await read(world, officer(LA), outcome="ANSWERED", kinds=[Kind.DECISION])) == 1
+    assert len(await read(world, officer(LA), basis="STATUTE")) == 1
+    assert len(await read(world, officer(SF), basis="STATUTE")) == 1
+    assert await read(world, officer(LA), basis="CONSENT") == []
+    mine = await read(world, officer(LA), role="CWA.case_worker", worker="worker-1")
+    assert len(mine) == 2
+    assert await read(world, officer(LA), worker="worker-2") == []
+    # Another agency's workers are not its own: the holder cannot select by what it cannot open.
+    assert await read(world, officer(SF), role="CWA.case_worker", kinds=[Kind.DECISION]) == []
+
+
+async def test_the_states_reviewer_selects_a_pair_of_agencies(world: World) -> None:
+    await world.raise_flag(SF, ANA, handle=await world.register(SF, ANA))
+    await world.check_flag(LA, ANA)
+    await world.check_flag(POLICE, ANA)
+    (entry,) = await read(world, officer(STATE), agency=LA, counterpart_agency=SF)
+    assert entry["outcome"] == b"ANSWERED"
+    assert len(await read(world, officer(STATE), counterpart_agency=SF, kinds=[Kind.DECISION])) == 2
+    assert await read(world, officer(STATE), agency=LA, counterpart_agency=POLICE) == []
+
+
+async def test_a_reading_carries_the_agencys_newest_number(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    await world.raise_flag(SF, ANA, handle=handle)
+    await world.check_flag(POLICE, ANA)
+    page = await world.read_log(officer(SF))
+    numbers = [int.from_bytes(verified(world, each)["seq"], "big") for each in page.entries]
+    assert numbers == [1, 2, 3]
+    newest = verified(world, page.receipt)
+    assert int.from_bytes(newest["seq"], "big") == 4
+    assert newest["prev"] == leaf_hash(page.entries[-1].leaf)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
+        EntryFilter(basis="NO_SUCH_BASIS"),
+        EntryFilter(role="CWA.no_such_role"),
+        EntryFilter(purpose="NO_SUCH_PURPOSE"),
         EntryFilter(kinds=["k"] * 33),
         EntryFilter(reason="NO_SUCH_REASON"),
         EntryFilter(side=9),  # type: ignore[arg-type]

@@ -4,12 +4,13 @@ import os
 
 import pytest
 
-from gateway.errors import Invalid
-from gateway.exchange.locate import Candidate, FlagRow, check_core, locate
-from gateway.protocol.match_keys import CORE_KEYS, MAX_TOKENS_A_KEY
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.locate import NOTHING, Candidate, FlagRow, check_core, locate
+from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
 from gateway.protocol.names import AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
-from homeward.gateway.v1.envelope_pb2 import KeyTokens, TokenSet
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+from tests.unit.token_sets import SHAPE, token_set
 
 A, B, C = AgencyId("06037.cwa"), AgencyId("06019.cwa"), AgencyId("06029.cwa")
 
@@ -66,15 +67,15 @@ def test_records_of_two_youths_who_can_both_be_meant_are_ambiguous() -> None:
     assert found.located is Located.AMBIGUOUS
 
 
-def test_agreement_on_the_skeleton_alone_is_possible_and_no_more() -> None:
-    weak = youth(A, flagged=True, keys=frozenset({"skeleton_dob"}))
+def test_agreement_on_sound_and_birth_date_is_possible_and_no_more() -> None:
+    weak = youth(A, flagged=True, keys=frozenset({SOUND_KEY}))
     found = locate([weak], family=Call.FLAG_CHECK, auto=True, asking=C)
     assert (found.located, found.flagged) == (Located.POSSIBLE, (weak,))
 
 
 @pytest.mark.parametrize("decoy", [Restriction.NONE, Restriction.SENSITIVE, Restriction.SEALED])
 def test_somebody_of_the_very_spelling_does_not_hide_a_flag_that_agrees_in_sound(decoy: Restriction) -> None:
-    looked_for = youth(A, flagged=True, keys=frozenset({"skeleton_dob"}))
+    looked_for = youth(A, flagged=True, keys=frozenset({SOUND_KEY}))
     alone = locate([looked_for], family=Call.FLAG_CHECK, auto=True, asking=C)
     beside = locate([looked_for, youth(B, restriction=decoy)], family=Call.FLAG_CHECK, auto=True, asking=C)
     # The same answer, too: it must not tell whether the exact name is on anybody's list.
@@ -83,24 +84,78 @@ def test_somebody_of_the_very_spelling_does_not_hide_a_flag_that_agrees_in_sound
 
 
 def test_a_flag_that_agrees_in_full_is_told_whatever_else_sounds_alike() -> None:
-    looked_for, other = youth(A, flagged=True), youth(B, flagged=True, keys=frozenset({"skeleton_dob"}))
+    looked_for, other = youth(A, flagged=True), youth(B, flagged=True, keys=frozenset({SOUND_KEY}))
     found = locate([looked_for, other], family=Call.FLAG_CHECK, auto=False, asking=C)
     assert (found.located, found.flagged) == (Located.ONE_FOR_FLAG, (looked_for,))
 
 
-def tokens(count: int = MAX_TOKENS_A_KEY, *extra: KeyTokens) -> TokenSet:
-    keys = [KeyTokens(key=key, present=True, tokens=[os.urandom(16)] * count) for key in sorted(CORE_KEYS)]
-    return TokenSet(epoch="e1", scheme="1", keys=[*keys, *extra])
+def test_a_name_that_agrees_without_the_whole_core_group_is_possible_and_no_more() -> None:
+    most = youth(A, keys=CORE_KEYS - {"skeleton_year_day"})
+    assert locate([most], family=Call.FLAG_CHECK, auto=True, asking=C).located is Located.POSSIBLE
 
 
-def test_a_question_carries_the_core_keys_once_and_no_more_tokens_than_the_scheme() -> None:
-    check_core(tokens())
-    check_core(tokens(6, KeyTokens(key="given_swap", present=False, tokens=[bytes(16)])))
-    for wrong in (
-        tokens(MAX_TOKENS_A_KEY + 1),
-        tokens(6, KeyTokens(key="invented", present=True, tokens=[bytes(16)])),
-        tokens(6, KeyTokens(key="name_dob", present=True, tokens=[bytes(16)])),
-        TokenSet(epoch="e1", scheme="1", keys=tokens().keys[:1]),
-    ):
-        with pytest.raises(Invalid):
-            check_core(wrong)
+def test_a_youth_who_shares_a_house_or_a_surname_is_nobody_beside_the_one_and_alone() -> None:
+    sibling = youth(B, flagged=True, keys=frozenset({"surname_edit1_dob", "zip_dob"}))
+    assert locate([sibling], family=Call.FLAG_CHECK, auto=True, asking=C) == NOTHING
+    found = locate([sibling, youth(A)], family=Call.RECORD, auto=True, asking=C)
+    assert (found.located, found.flagged) == (Located.ONE, ())
+
+
+def minted(_: str, pad: int) -> list[bytes]:
+    return [os.urandom(16) for _ in range(pad)]
+
+
+def refused(tokens: TokenSet) -> bool:
+    """Whether the set is refused, with the one reason for it."""
+    with pytest.raises(Invalid) as caught:
+        check_core(tokens)
+    return caught.value.reason is ErrorReason.TOKENS_INCOMPLETE
+
+
+def test_a_question_of_the_schemes_shape_passes() -> None:
+    check_core(token_set("e1", minted))
+
+
+def test_a_question_without_the_day_of_birth_passes_and_one_without_half_of_it_does_not() -> None:
+    tokens = token_set("e1", minted)
+    exact = [group for group in tokens.keys if group.key in {"skeleton_year_day", "skeleton_month_day"}]
+    for group in exact:
+        group.present = False
+    check_core(tokens)
+    exact[0].present = True
+    assert refused(tokens)
+
+
+@pytest.mark.parametrize("key", sorted(CORE_KEYS))
+def test_a_question_that_omits_a_core_key_is_refused(key: str) -> None:
+    tokens = token_set("e1", minted)
+    for group in tokens.keys:
+        group.present = group.present and group.key != key
+    assert refused(tokens)
+
+
+@pytest.mark.parametrize("place", range(len(SHAPE.keys)))
+@pytest.mark.parametrize("change", ["one more", "one less", "repeated", "left out", "twice", "another name"])
+def test_a_question_of_another_shape_is_refused(place: int, change: str) -> None:
+    tokens = token_set("e1", minted)
+    group = tokens.keys[place]
+    match change:
+        case "one more":
+            group.tokens.append(os.urandom(16))
+        case "one less":
+            del group.tokens[-1]
+        case "repeated":
+            group.tokens.append(group.tokens[0])
+        case "left out":
+            del tokens.keys[place]
+        case "twice":
+            tokens.keys.append(group)
+        case _:
+            group.key = "invented"
+    assert refused(tokens)
+
+
+def test_a_question_of_another_scheme_is_refused() -> None:
+    tokens = token_set("e1", minted)
+    tokens.scheme = "1"
+    assert refused(tokens)

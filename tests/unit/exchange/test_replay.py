@@ -1,85 +1,339 @@
-"""Tables are a cache of the log: at every start an edited one is found, whichever it is."""
+"""Replay: the log of an honest exchange is decided again to the same end; one of each kind of lie is found."""
 
+import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from audit.errors import EvidenceError, EvidenceReason
-from tests.unit.exchange.members import LA, POLICE, Youth
-from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
-from tests.unit.exchange.world import World
+from audit.log import Append
+from audit.replay import Contradiction, Counts, Replay, Rule, Step
+from gateway.exchange.journal import Kind, draft
+from gateway.protocol.log_kinds import parse_grant
+from gateway.protocol.names import AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
+from gateway.replay import Keys, _decide_with, _steps, replay_log
+from gateway.store.projections import SqlProjections
+from tests.unit.exchange.spine_parts import OWNER, TEAM, Question
+from tests.unit.exchange.spine_world import World
 
-BEN = Youth("Ben Invented")
-UNDONE = "UPDATE authority SET revoke_index = NULL, revoke_ms = NULL"
-EDITS = {
-    "a revocation is taken back": UNDONE,
-    "a revocation is dated to another entry": (
-        "UPDATE authority SET revoke_index = revoke_index - 1 WHERE revoke_index > 0"
-    ),
-    "an authority is taken out": "DELETE FROM authority WHERE revoke_index IS NOT NULL",
-    "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revoke_index IS NULL",
-    "another envelope lies under an authority": (
-        "UPDATE authority SET envelope = (SELECT envelope FROM authority WHERE revoke_index IS NULL) "
-        "WHERE revoke_index IS NOT NULL"
-    ),
-    "an authority has one more party": (
-        "INSERT INTO authority_party SELECT '06077.probation', authority_id, leaf_index FROM authority LIMIT 1"
-    ),
-    "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
-    "an authority was never recorded": (
-        "INSERT INTO authority SELECT zeroblob(16), issuer, envelope, NULL, NULL, leaf_index FROM authority LIMIT 1"
-    ),
-    "a flag is closed": "UPDATE flag SET state = 'RESOLVED'",
-    "a flag is taken out": "DELETE FROM flag",
-    "a flag is of another youth": "UPDATE flag SET handle = zeroblob(16)",
-    "a list counts as complete": "UPDATE listing SET scope = 'FLAGGED_ONLY'",
-    "a list's heartbeat is taken out": "DELETE FROM listing",
-    "a youth is listed by nobody": "UPDATE subject SET leaf_index = leaf_index + 1",
-    "a youth is listed by another agency": "UPDATE subject SET owner = '06077.probation'",
-    "a name is denied by nobody": "INSERT INTO denied VALUES ('06077.probation', 0)",
-}
+PLACEMENT = Question("plain")
+TEAM_RECORDS = Question(
+    "plain",
+    purpose=Purpose.CFT_COORDINATION,
+    role=Role("FFA.social_worker"),
+    field_sets=(FieldSet.FS4_PLACEMENT_SUMMARY,),
+    evidence=(EvidenceKind.TEAM_MEMBERSHIP,),
+    by=TEAM,
+)
+FLAG = Question(
+    "flagged",
+    purpose=Purpose.MFC_HANDOFF,
+    role=Role("CWA.hotline_screener"),
+    field_sets=(FieldSet.FS1_FLAG_STATUS,),
+    evidence=(EvidenceKind.YOUTH_PRESENT,),
+)
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
-    handle = await made.register(LA, ANA)
-    await made.register(LA, BEN)
-    await made.heartbeat(LA)
-    for is_revoked in (True, False):
-        message = consent(made)
-        await record(made, message)
-        if is_revoked:
-            await revoke(made, message.authority_id)
-    await made.raise_flag(LA, ANA, handle=handle)
-    await made.raise_flag(POLICE, ANA)
+    made.register("plain")
+    made.register("flagged", flag=FlagState.ACTIVE)
     yield made
-    await made.log.close()
-    made.reader.close()
-    made.youth_keys.close()
+    await made.close()
 
 
-async def test_what_the_exchange_wrote_is_what_the_log_says(world: World) -> None:
-    world.check_projections()
+async def consented(world: World) -> AuthorityId:
+    """A consent for the youth is on record, in the table and in the log."""
+    consent = world.record_authority(1, subject="plain")
+    leaf = draft(Kind.AUTHORITY_RECORDED, requester=OWNER, req={"authority": consent.hex()})
+    await world.log.append(Append(leaf))
+    return consent
 
 
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
-async def test_an_edited_table_is_found(world: World, tmp_path: Path, edit: str) -> None:
-    connection = sqlite3.connect(tmp_path / "gateway.db")
-    with connection:
-        assert connection.execute(edit).rowcount > 0
+async def lived(world: World) -> None:
+    """A flag check, records by statute and by consent, refusals, and a revocation with what follows it."""
+    await world.flag(FLAG)
+    await world.flag(replace(FLAG, youth="nobody", number=1))
+    await world.records(replace(PLACEMENT, number=2))
+    await world.records(replace(PLACEMENT, youth="nobody", number=3))
+    await world.records(replace(PLACEMENT, evidence=(), number=4))
+    consent = await consented(world)
+    await world.records(replace(TEAM_RECORDS, authority=consent, number=5))
+    await world.revoke(consent)
+    await world.records(replace(TEAM_RECORDS, authority=consent, number=6))
+
+
+def keys(world: World) -> Keys:
+    return Keys(world.keys, world.youth_keys.every_mark())
+
+
+def replayed(world: World) -> Counts:
+    return replay_log(world.reader, keys(world), [world.policy])
+
+
+def steps(world: World) -> list[Step]:
+    with world.reader.snapshot() as tx:
+        return list(_steps(tx, keys(world)))
+
+
+def follow(world: World, changed: list[Step]) -> Counts:
+    replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
+    for step in changed:
+        replay.follow(step)
+    return replay.counts
+
+
+async def test_an_honest_log_is_decided_again_to_the_same_end(world: World) -> None:
+    await lived(world)
+    counts = replayed(world)
+    assert counts.recomputed == counts.decided >= 7
+    assert counts.released == 3
+    assert (counts.sealed, counts.guarded) == (0, 0)
+
+
+async def test_a_sealed_youths_decisions_count_as_sealed_and_the_rest_still_holds(world: World, tmp_path: Path) -> None:
+    await lived(world)
+    before = replayed(world)
+    with sqlite3.connect(tmp_path / "keys.db") as connection:
+        connection.execute("DELETE FROM youth_key")
     connection.close()
-    with pytest.raises(EvidenceError) as found:
-        world.check_projections()
-    assert found.value.reason is EvidenceReason.PROJECTION
+    counts = replayed(world)
+    assert counts.sealed > 0
+    assert counts.sealed + counts.recomputed == before.recomputed
+    assert counts.released == before.released
 
 
-async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world: World, tmp_path: Path) -> None:
-    for name, statement in (("keys", "DELETE FROM youth_key"), ("gateway", "DELETE FROM flag")):
-        connection = sqlite3.connect(tmp_path / f"{name}.db")
-        with connection:
-            connection.execute(statement)
-        connection.close()
-    world.check_projections()
+def test_nobody_without_the_key_reads_what_was_decided_on(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.register("plain")
+    asyncio.run(lived(world))
+    raw = b"".join(each.read_bytes() for each in sorted(tmp_path.iterdir()) if each.is_file())
+    assert b"homeward/decision-input" not in raw
+    # The control: the argument itself begins with these words.
+    assert any(step.committed and b"homeward/decision-input" in step.committed for step in steps(world))
+    asyncio.run(world.close())
+
+
+# --- one lie for each rule ---
+
+Change = Callable[[list[Step]], list[Step]]
+
+
+def at(kind: str, *, allow: bool, place: int = 0, **wanted: str) -> Callable[[list[Step]], int]:
+    """The place of an entry of this kind that says this."""
+
+    def find(found: list[Step]) -> int:
+        word = "ALLOW" if allow else "DENY"
+        places = [
+            number
+            for number, step in enumerate(found)
+            if step.kind == kind
+            and step.fields.get("decision") == word
+            and all(step.fields.get(name) == value for name, value in wanted.items())
+        ]
+        return places[place]
+
+    return find
+
+
+def says(where: Callable[[list[Step]], int], **fields: str) -> Change:
+    """The entry says something else."""
+
+    def change(found: list[Step]) -> list[Step]:
+        number = where(found)
+        edited = replace(found[number], fields={**found[number].fields, **fields})
+        return [*found[:number], edited, *found[number + 1 :]]
+
+    return change
+
+
+def is_(where: Callable[[list[Step]], int], **values: object) -> Change:
+    """The entry is something else."""
+
+    def change(found: list[Step]) -> list[Step]:
+        number = where(found)
+        return [*found[:number], replace(found[number], **values), *found[number + 1 :]]  # type: ignore[arg-type]
+
+    return change
+
+
+def without(where: Callable[[list[Step]], int]) -> Change:
+    return lambda found: [step for number, step in enumerate(found) if number != where(found)]
+
+
+def committing(where: Callable[[list[Step]], int], edit: Callable[[Mapping[str, object]], object]) -> Change:
+    """The argument is another one, and the entry commits to it."""
+
+    def change(found: list[Step]) -> list[Step]:
+        number = where(found)
+        document = json.loads(found[number].committed or b"")
+        edit(document)
+        argument = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        fields = {**found[number].fields, "input": sha256(argument).hexdigest()}
+        edited = replace(found[number], committed=argument, fields=fields)
+        return [*found[:number], edited, *found[number + 1 :]]
+
+    return change
+
+
+def kind(name: str) -> Callable[[list[Step]], int]:
+    return lambda found: [step.kind for step in found].index(name)
+
+
+def revoked_member(found: list[Step]) -> list[Step]:
+    agency = found[at("access.outcome", allow=True)(found)].requester
+    fields = {"kind": "member.revoked", "agency": agency, "revoked": "agency"}
+    return [Step(-1, 0, "member.revoked", agency, "", fields), *found]
+
+
+def moved(where: Callable[[list[Step]], int], before: Callable[[list[Step]], int]) -> Change:
+    """An entry stands before another one."""
+
+    def change(found: list[Step]) -> list[Step]:
+        step, target = found[where(found)], before(found)
+        return [*found[:target], step, *(each for each in found[target:] if each is not step)]
+
+    return change
+
+
+PERMIT, REFUSAL = at("access.decision", allow=True, place=1), at("access.decision", allow=False)
+RELEASE, END = at("access.outcome", allow=True), at("access.outcome", allow=False)
+CONSENTED = at("access.outcome", allow=True, place=1)
+
+LIES: Mapping[str, tuple[Change, Rule]] = {
+    "an argument that is not kept": (is_(PERMIT, committed=None), Rule.COMMITTED),
+    "another argument": (is_(PERMIT, committed=b"{}"), Rule.COMMITTED),
+    "an argument that is none": (
+        committing(PERMIT, lambda document: document.update(format="x")),  # type: ignore[attr-defined]
+        Rule.COMMITTED,
+    ),
+    "another policy": (
+        committing(PERMIT, lambda document: document.update(policy_digest="0" * 64)),  # type: ignore[attr-defined]
+        Rule.COMMITTED,
+    ),
+    "a permit without an argument": (
+        lambda found: [
+            replace(step, fields={name: value for name, value in step.fields.items() if name != "input"})
+            for step in found
+        ],
+        Rule.COMMITTED,
+    ),
+    "a refusal written as a permit": (
+        says(REFUSAL, decision="ALLOW", outcome="ANSWERED", fields="FS0,FS1 STATUTE"),
+        Rule.DECIDED,
+    ),
+    "more granted than the policy gives": (says(PERMIT, fields="FS0,FS4,FS5,FS6 STATUTE"), Rule.DECIDED),
+    "another basis": (says(PERMIT, fields="FS0,FS4,FS5 COURT_ORDER"), Rule.DECIDED),
+    "another reason": (says(REFUSAL, reason="RECORD_SEALED"), Rule.DECIDED),
+    "another outcome": (says(REFUSAL, outcome="UNDETERMINED"), Rule.DECIDED),
+    "another end of a refusal": (says(END, reason="RECORD_SEALED"), Rule.DECIDED),
+    "another purpose": (says(PERMIT, purpose="MFC_LOCATE"), Rule.FACTS),
+    "another role": (says(PERMIT, worker="w CWA.supervisor"), Rule.FACTS),
+    "another agency": (is_(PERMIT, requester="06999.cwa"), Rule.FACTS),
+    "another owner": (is_(PERMIT, holder="06999.cwa"), Rule.FACTS),
+    "an argument of the future": (is_(PERMIT, time_ms=0), Rule.FACTS),
+    "a consent that nobody recorded": (without(kind("authority.recorded")), Rule.AUTHORITY),
+    "a consent recorded afterwards": (moved(kind("authority.revoked"), kind("authority.recorded")), Rule.AUTHORITY),
+    "a release after the revocation": (moved(kind("authority.revoked"), CONSENTED), Rule.AUTHORITY),
+    "a revocation that nobody made": (without(kind("authority.revoked")), Rule.AUTHORITY),
+    "a consent recorded twice": (
+        lambda found: [*found, found[kind("authority.recorded")(found)]],
+        Rule.AUTHORITY,
+    ),
+    "a release to a revoked agency": (revoked_member, Rule.MEMBER),
+    "more released than decided": (says(RELEASE, fields="FS0,FS4,FS5,FS6 STATUTE"), Rule.SCOPE),
+    "a release of a refusal": (
+        says(END, decision="ALLOW", outcome="ANSWERED", fields="FS0,FS4 STATUTE", sealed="00"),
+        Rule.SCOPE,
+    ),
+    "a refusal with something sealed": (says(END, sealed="00"), Rule.SCOPE),
+    "a release of nothing": (says(RELEASE, sealed=""), Rule.SCOPE),
+    "a release without a decision": (without(PERMIT), Rule.CAUSALITY),
+    "a release before its decision": (moved(RELEASE, PERMIT), Rule.CAUSALITY),
+    "a release of another's decision": (is_(RELEASE, requester="06999.cwa"), Rule.CAUSALITY),
+    "a release for another request": (says(RELEASE, request="00"), Rule.CAUSALITY),
+    "two releases of one decision": (
+        lambda found: [*found, found[RELEASE(found)]],
+        Rule.CAUSALITY,
+    ),
+    "a receipt of nothing": (
+        lambda found: [*found, Step(99, 0, "access.receipt", "06999.cwa", "", {"released": "3"})],
+        Rule.CAUSALITY,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_each_lie_is_found_by_its_rule(lie: str, world: World) -> None:
+    await lived(world)
+    told = steps(world)
+    follow(world, told)
+    change, rule = LIES[lie]
+    with pytest.raises(Contradiction) as found:
+        follow(world, change(told))
+    assert found.value.rule is rule
+
+
+async def test_a_receipt_confirms_one_release_once(world: World) -> None:
+    await lived(world)
+    told = steps(world)
+    release = told[RELEASE(told)]
+    receipt = Step(99, 0, "access.receipt", release.requester, "", {"released": str(release.index)})
+    assert follow(world, [*told, receipt]).confirmed == 1
+    with pytest.raises(Contradiction):
+        follow(world, [*told, receipt, receipt])
+
+
+# --- what a faulty exchange writes is found in the log it wrote ---
+
+
+class Trusting(SqlProjections):
+    """A fault: nothing is re-checked when a record leaves."""
+
+    def releasable(self, *_: object, **__: object) -> Callable[[object], None]:  # type: ignore[override]
+        return lambda tx: None
+
+
+async def test_the_log_of_an_exchange_that_released_after_a_revocation_contradicts_itself(world: World) -> None:
+    consent = await consented(world)
+    world.use(replace(world.setting, projections=Trusting(world.keys)))
+
+    async def meanwhile() -> None:
+        await world.revoke(consent)
+
+    world.sources.meanwhile = meanwhile
+    await world.records(replace(TEAM_RECORDS, authority=consent))
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.AUTHORITY
+
+
+class Confused(SqlProjections):
+    """A fault: another argument is kept than the one that was decided on."""
+
+    def committed(self, argument: bytes, youth: object) -> object:  # type: ignore[override]
+        return super().committed(argument.replace(b"CWA", b"LEA"), youth)  # type: ignore[arg-type]
+
+
+async def test_an_argument_kept_wrongly_contradicts_its_leaf(world: World) -> None:
+    world.use(replace(world.setting, projections=Confused(world.keys)))
+    await world.records(PLACEMENT)
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.COMMITTED
+
+
+async def test_a_revocation_that_came_first_is_a_refusal_that_replays(world: World) -> None:
+    consent = await consented(world)
+
+    async def meanwhile() -> None:
+        await world.revoke(consent)
+
+    world.sources.meanwhile = meanwhile
+    await world.records(replace(TEAM_RECORDS, authority=consent))
+    assert replayed(world).released == 0

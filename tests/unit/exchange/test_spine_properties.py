@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from audit.sequencer import Append
 from gateway.exchange.call import Caller
 from gateway.ports import Entered, Guard, Journal
+from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
     ROLES_BY_KIND,
     AuthorityId,
@@ -61,7 +62,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     made.register("far", owner=FAR_OWNER, flag=FlagState.ACTIVE)
     made.register("twice", owner=OWNER)
     made.register("twice", owner=FAR_OWNER)
-    made.register("weak", keys=("skeleton_dob",))
+    made.register("weak", keys=(SOUND_KEY,))
     made.register("hosted", placed_in=ASKER[:5])
     youths = ("plain", "flagged", "located", "resolved", "sealed", "sensitive", "sensitive-flagged", "far", "twice",
               "weak", "hosted", "nobody")  # fmt: skip
@@ -286,7 +287,7 @@ class Trusting(SqlProjections):
 def test_a_release_that_is_not_checked_again_would_be_noticed(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.register("plain", flag=FlagState.ACTIVE)
-    world.use(replace(world.setting, projections=Trusting()))
+    world.use(replace(world.setting, projections=Trusting(world.keys)))
     _, distances = asyncio.run(race(world, 1, starts=[0], works=[24], revokes=21))
     assert any(distance > 0 for distance in distances)
     asyncio.run(world.close())

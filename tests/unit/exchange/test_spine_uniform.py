@@ -12,6 +12,7 @@ from audit.sequencer import Append
 from gateway.exchange.asked import Shown
 from gateway.exchange.spine import Exchange, Result
 from gateway.ports import Entered, Journal
+from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
     AuthorityId,
     EvidenceKind,
@@ -99,7 +100,7 @@ RECORDS = [
         PLACEMENT,
         lambda world: [world.register("known", owner=owner) for owner in (OWNER, FAR_OWNER)],
     ),
-    Hidden(Reason.MATCH_TOO_WEAK, PLACEMENT, lambda world: world.register("known", keys=("skeleton_dob",))),
+    Hidden(Reason.MATCH_TOO_WEAK, PLACEMENT, lambda world: world.register("known", keys=(SOUND_KEY,))),
     Hidden(Reason.MATCH_TOO_WEAK, PLACEMENT, lambda world: world.register("known"), auto=False),
     Hidden(Reason.PURPOSE_PRECONDITION_FAILED, SUPERVISION, lambda world: world.register("known")),
     Hidden(Reason.PURPOSE_PRECONDITION_FAILED, SEARCH, lambda world: world.register("known")),
@@ -128,7 +129,7 @@ FLAGS = [
         lambda world: world.register("known", restriction=Restriction.SEALED, flag=FlagState.ACTIVE),
     ),
     Hidden(Reason.RECORD_SENSITIVE, FINDER, lambda world: world.register("known", restriction=Restriction.SENSITIVE)),
-    Hidden(Reason.MATCH_TOO_WEAK, FINDER, lambda world: world.register("known", keys=("skeleton_dob",))),
+    Hidden(Reason.MATCH_TOO_WEAK, FINDER, lambda world: world.register("known", keys=(SOUND_KEY,))),
     Hidden(
         Reason.AMBIGUOUS_MATCH,
         FINDER,

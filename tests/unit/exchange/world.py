@@ -36,6 +36,7 @@ from gateway.missing.recording import Recording
 from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
+from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
@@ -69,14 +70,14 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
-from gateway.store.replay import check_projections
+from gateway.store.derived import check_projections
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import exchange_pb2, index_pb2, missing_pb2
-from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import Evidence, SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert
 from tests.unit.exchange.members import (
     EPOCH,
@@ -91,6 +92,7 @@ from tests.unit.exchange.members import (
     stamp,
 )
 from tests.unit.exchange.surroundings import Clock, Leaf, SilentSources, at_rest, pairwise, read_leaf
+from tests.unit.token_sets import token_set
 
 M = TypeVar("M", bound=Message)
 
@@ -211,10 +213,12 @@ class World:
         return await self.as_peer(agency, lambda: self.exchange_servicer.RequestRecords(request, None))
 
     async def read_log(
-        self, act: Act, *, wanted: EntryFilter | None = None, page_size: int = 0, after: int = -1
+        self, act: Act, *, wanted: EntryFilter | None = None, page_size: int = 0, after: int = -1, youth: bytes = b""
     ) -> audit_pb.ListEntriesResponse:
-        """One page of the log as this agency sees it."""
-        query = audit_pb.EntryQuery(request_id=os.urandom(16), filter=wanted, page_size=page_size, after_index=after)
+        """One page of the log as this agency sees it; of one youth where a handle is given."""
+        query = audit_pb.EntryQuery(
+            request_id=os.urandom(16), filter=wanted, page_size=page_size, after_index=after, youth_handle=youth
+        )
         request = self.signed(audit_pb.ListEntriesRequest, query, act)
         return await self.as_peer(act.agency, lambda: self.audit.ListEntries(request, None))
 
@@ -243,13 +247,9 @@ class World:
         return wrap(message, key or self.membership.flag_keys[agency[:5]])
 
     def tokens(self, youth: Youth) -> TokenSet:
-        """Tokens of the youth: the same random bytes whoever asks; a name alone is the weaker key."""
-        groups = (("name_dob", youth.name), ("skeleton_dob", youth.name.lower()[:6]))
-        return TokenSet(
-            epoch=EPOCH,
-            scheme="core-1",
-            keys=[KeyTokens(key=key, present=True, tokens=self._minted(key, said, youth.born)) for key, said in groups],
-        )
+        """Tokens of the youth: the same random bytes whoever asks; a name's beginning alone makes the weaker key."""
+        said = {SOUND_KEY: youth.name.lower()[:6]}
+        return token_set(EPOCH, lambda key, pad: self._minted(key, pad, (said.get(key, youth.name), youth.born)))
 
     def signed(self, request_type: type[M], payload: Message, act: Act, *, assertion_id: str = "") -> M:
         """The request: exact bytes and the county's signed word that its user says exactly this."""
@@ -324,8 +324,8 @@ class World:
 
     # --- how it is put together ------------------------------------------------------------
 
-    def _minted(self, key: str, said: str, born: str) -> tuple[bytes, ...]:
-        return self._tokens.setdefault((key, said, born), tuple(os.urandom(16) for _ in range(4)))
+    def _minted(self, key: str, pad: int, youth: tuple[str, str]) -> tuple[bytes, ...]:
+        return self._tokens.setdefault((key, *youth), tuple(os.urandom(16) for _ in range(pad)))
 
     def _open_log(self, directory: Path) -> None:
         store = SqliteStore(self._database)
@@ -351,7 +351,7 @@ class World:
             journal=journal,
             index=index,
             authorities=SqlAuthorities(self.lookups),
-            projections=SqlProjections(),
+            projections=SqlProjections(self.class_keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
             pairwise=pairwise,

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.identity.normalize import birth_date, given_name, surname_values, words
+from adapters.identity.normalize import birth_date, given_name, house_number, last_four, postcode, surname_values
 from adapters.identity.scheme import load_scheme
+from adapters.identity.words import words
 
 NAMES = load_scheme().names
 DATES = load_scheme().dates
+NUMBERS = load_scheme().numbers
 # Every character, lone surrogates too: a database driver may hand them on.
 ANY_TEXT = st.text(st.characters(), max_size=60)
 
@@ -119,6 +121,32 @@ def test_what_is_no_believable_day_is_no_birth_date(text: str | None) -> None:
 @pytest.mark.parametrize("text", ["20100408", " 20100408 ", "20240229", "20100101"])
 def test_a_day_of_the_calendar_is_kept_as_typed(text: str) -> None:
     assert birth_date(text, DATES) == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("94110", "94110"), (" 94110-1234", "94110"), ("2601", "2601"), ("00000", None), ("941", None), ("", None),
+     (None, None), ("９４１１０", None), ("unknown", None)],
+)  # fmt: skip
+def test_a_postcode_is_its_leading_digits(written: str | None, read: str | None) -> None:
+    assert postcode(written, NUMBERS) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("12", "12"), ("012-B", "12"), ("12 1/2", "12"), ("0", None), ("B", None), (None, None)]
+)
+def test_a_house_number_is_its_leading_digits(written: str | None, read: str | None) -> None:
+    assert house_number(written) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("123-45-6780", "6780"), ("6780", "6780"), ("5304218", "4218"), ("xxx-xx-6780", "6780"), ("0000", None),
+     ("000-00-0000", None), ("999999999", None), ("111-11-1111", None), ("123456789", None), ("1111", "1111"),
+     ("678", None), ("", None), (None, None)],
+)  # fmt: skip
+def test_of_an_id_the_last_four_digits_are_kept_unless_nobody_has_it(written: str | None, read: str | None) -> None:
+    assert last_four(written, NUMBERS) == read
 
 
 @given(ANY_TEXT)

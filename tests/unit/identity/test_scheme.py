@@ -1,12 +1,17 @@
 """The scheme file: every key can be built, every word can be met."""
 
+import tomllib
+from importlib import resources
+
 import pytest
 
 from adapters.identity.keys import match_keys
-from adapters.identity.normalize import words
-from adapters.identity.scheme import Scheme, load_scheme, parse_scheme
+from adapters.identity.scheme import Scheme, load_scheme, parse_scheme, with_county_forms
+from adapters.identity.short_forms import ShortFormsChanged, load_short_forms
+from adapters.identity.words import words
 from gateway.config import Budgets
 from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.oprf import MAX_BATCH
 
 
@@ -17,8 +22,9 @@ def scheme() -> Scheme:
 
 
 def test_every_key_of_the_scheme_is_built_for_a_complete_identity(scheme: Scheme) -> None:
-    complete = {"given_name": "Sean", "surname": "O'Brien", "date_of_birth": "20081130"}
-    assert [name for name, _ in match_keys(complete)] == [rule.name for rule in scheme.keys]
+    numbers = {"soc_sec_id": "6789", "postcode": "94110", "street_number": "12"}
+    complete = {"given_name": "Sean", "surname": "O'Brien", "date_of_birth": "20081130", **numbers}
+    assert list(dict.fromkeys(name for name, _ in match_keys(complete))) == [rule.name for rule in scheme.keys]
 
 
 def test_every_word_of_the_scheme_is_in_normalized_form(scheme: Scheme) -> None:
@@ -37,12 +43,44 @@ def test_the_holders_budget_is_the_size_of_one_identity(scheme: Scheme) -> None:
     assert Budgets().elements_a_record == scheme.elements
 
 
-def test_a_scheme_file_with_an_unknown_or_missing_entry_is_refused() -> None:
+def test_the_scheme_has_the_keys_and_the_order_of_the_wire(scheme: Scheme) -> None:
+    assert scheme.keys == load_key_scheme().keys
+    assert (len(scheme.keys), scheme.elements) == (18, 86)
+
+
+def test_a_scheme_file_with_a_missing_entry_or_for_another_version_is_refused(scheme: Scheme) -> None:
     with pytest.raises(KeyError):
-        parse_scheme('version = "1"')
-    with pytest.raises(TypeError):
-        parse_scheme(
-            'version = "1"\n[[keys]]\nname = "name_dob"\npad = 1\ncore = true\nweight = 2\n'
-            "[names]\nmax_characters = 9\nparticles = []\nsuffixes = []\nplaceholders = []\ngiven_placeholders = []\n"
-            "[dates]\nfirst_year = 1900\nlast_year = 2000\nplaceholders = []\n"
-        )
+        parse_scheme('versions = ["2"]', "2", scheme.short_forms)
+    with pytest.raises(ValueError):
+        parse_scheme('versions = ["1"]', "2", scheme.short_forms)
+
+
+def test_another_release_of_the_table_of_short_forms_is_refused() -> None:
+    with pytest.raises(ShortFormsChanged):
+        load_short_forms("[short_forms]", digest="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("short", "whole"),
+    [("lupe", "guadalupe"), ("pepe", "jose"), ("paco", "francisco"), ("chuy", "jesus"), ("memo", "guillermo"),
+     ("nacho", "ignacio"), ("beto", "alberto"), ("bill", "william"), ("liz", "elizabeth"), ("ed", "edward")],
+)  # fmt: skip
+def test_short_forms_of_both_languages_lead_to_the_whole_name(scheme: Scheme, short: str, whole: str) -> None:
+    assert scheme.short_forms.whole_names(short)[0] == short
+    assert whole in scheme.short_forms.whole_names(short)
+
+
+def test_every_row_of_the_spanish_table_is_a_name_with_short_forms_of_its_own(scheme: Scheme) -> None:
+    text = resources.files("adapters.identity").joinpath("short-forms-es.toml").read_text(encoding="utf-8")
+    rows = tomllib.loads(text)["short_forms"]
+    for whole, short_forms in rows.items():
+        assert len({words(short) for short in short_forms} - {words(whole)}) >= 1
+        assert all(len(words(name)) == 1 for name in (whole, *short_forms))
+
+
+def test_a_countys_short_forms_change_the_digest_that_makes_tokens_anew(scheme: Scheme) -> None:
+    assert scheme.short_forms.county_digest == ""
+    changed = with_county_forms(scheme, {"José": ("Pepín",)})
+    assert changed.short_forms.county_digest
+    assert changed.short_forms.whole_names("pepin") == ("pepin", "jose")
+    assert changed.version == scheme.version

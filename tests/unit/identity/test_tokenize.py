@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
-from adapters.identity.scheme import KeyRule, Scheme, load_scheme
+from adapters.identity.scheme import load_scheme
 from adapters.identity.tokenize import BlindedBatch, Blinding, Person, TokenSet
 from gateway.protocol import oprf
+from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.oprf import BatchError, BatchFault, Suite
 from gateway.protocol.ristretto import load_ristretto
 from gateway.tokens.ceremony import Dealing, deal
@@ -53,22 +55,21 @@ def tokenize(
     return blinding.finish(batch, ask(dealing, batch), threshold=2)
 
 
-def common(one: TokenSet, other: TokenSet) -> dict[str, int]:
-    """How many tokens two sets share, by key."""
+def common(one: TokenSet, other: TokenSet) -> set[str]:
+    """The keys of which two sets share a token."""
     pairs = zip(one.keys, other.keys, strict=True)
-    return {left.name: len(set(left.tokens) & set(right.tokens)) for left, right in pairs}
+    return {left.name for left, right in pairs if set(left.tokens) & set(right.tokens)}
 
 
-def test_one_youth_typed_in_two_counties_gets_equal_tokens_on_every_key(blinding: Blinding, dealing: Dealing) -> None:
+def test_one_youth_typed_in_two_counties_shares_a_token_of_every_core_key(blinding: Blinding, dealing: Dealing) -> None:
     here, there, sean = tokenize(blinding, dealing, [LUPE, LUPE_ELSEWHERE, SEAN])
-    # Three values (joined, first, last); the dummies differ.
-    assert common(here, there) == {"name_dob": 3, "skeleton_dob": 3}
-    assert common(here, sean) == {"name_dob": 0, "skeleton_dob": 0}
+    assert common(here, there) == CORE_KEYS
+    assert common(here, sean) == set()
 
 
-def test_day_and_month_swapped_share_no_token(blinding: Blinding, dealing: Dealing) -> None:
+def test_day_and_month_swapped_share_the_key_made_for_it(blinding: Blinding, dealing: Dealing) -> None:
     right, swapped = tokenize(blinding, dealing, [LUPE, LUPE_SWAPPED])
-    assert common(right, swapped) == {"name_dob": 0, "skeleton_dob": 0}
+    assert common(right, swapped) == {"nick_skeleton_dob_swap", "name_year"}
 
 
 def test_any_two_of_three_holders_make_the_same_tokens(blinding: Blinding, dealing: Dealing) -> None:
@@ -98,7 +99,7 @@ def test_another_pepper_or_epoch_shares_no_token(
 ) -> None:
     (now,) = tokenize(blinding, dealing, [LUPE])
     (then,) = tokenize(blinding, dealing, [LUPE], pepper=pepper, epoch=epoch)
-    assert common(now, then) == {"name_dob": 0, "skeleton_dob": 0}
+    assert common(now, then) == set()
 
 
 def test_holders_see_as_many_elements_for_a_short_name_as_for_many_aliases(blinding: Blinding) -> None:
@@ -111,7 +112,7 @@ def test_the_gateway_sees_as_many_distinct_tokens_for_every_youth(blinding: Blin
     for tokens in tokenize(blinding, dealing, [LUPE, SEAN]):
         assert (tokens.epoch, tokens.scheme) == (EPOCH, load_scheme().version)
         for rule, key in zip(load_scheme().keys, tokens.keys, strict=True):
-            assert (key.name, key.present) == (rule.name, True)
+            assert (key.name, key.present) == (rule.name, rule.core)
             assert len(set(key.tokens)) == rule.pad
             assert {len(token) for token in key.tokens} == {oprf.TOKEN_LENGTH}
 
@@ -134,22 +135,24 @@ def test_the_same_youth_is_blinded_differently_each_time(blinding: Blinding) -> 
     assert len({element for batch in batches for element in batch}) == 4 * load_scheme().elements
 
 
-def test_a_key_the_youth_lacks_is_dummies_alone_and_as_many_as_ever(
-    dealing: Dealing, random_bytes: Callable[[int], bytes]
-) -> None:
-    shipped = load_scheme()
-    optional = tuple(KeyRule(rule.name, rule.pad, core=False) for rule in shipped.keys)
-    scheme = Scheme(shipped.version, optional, shipped.names, shipped.dates)
-    blinding = Blinding(Suite(load_ristretto()), scheme, random_bytes=random_bytes)
-    undated = Person({"given_name": "Sean", "surname": "O'Brien", "date_of_birth": None})
-    batch = blinding.begin([undated, LUPE], pepper=PEPPER, epoch=EPOCH)
-    without, complete = blinding.finish(batch, ask(dealing, batch), threshold=2)
-    assert len(batch.elements) == 2 * scheme.elements
-    assert [(len(set(key.tokens)), key.present) for key in without.keys] == [(rule.pad, False) for rule in optional]
-    (again,) = tokenize(blinding, dealing, [undated])
-    assert common(without, again) == {"name_dob": 0, "skeleton_dob": 0}
-    assert all(key.present for key in complete.keys)
-    assert common(complete, tokenize(blinding, dealing, [LUPE])[0]) == {"name_dob": 3, "skeleton_dob": 3}
+def test_a_key_the_youth_lacks_is_dummies_alone_and_as_many_as_ever(blinding: Blinding, dealing: Dealing) -> None:
+    numbered = Person({**LUPE.identity, "soc_sec_id": "6789"})
+    without, again, complete = tokenize(blinding, dealing, [LUPE, LUPE, numbered])
+    absent = {key.name for key in without.keys if not key.present}
+    assert absent == {rule.name for rule in load_scheme().keys} - CORE_KEYS
+    for rule, key in zip(load_scheme().keys, without.keys, strict=True):
+        assert len(set(key.tokens)) == rule.pad
+    assert common(without, again) == CORE_KEYS
+    assert {key.name for key in complete.keys if key.present} == CORE_KEYS | {
+        "ssn4_dob", "ssn4_surname", "ssn4_given"
+    }  # fmt: skip
+
+
+def test_an_estimated_birth_date_is_tokenized_without_day_and_month(blinding: Blinding, dealing: Dealing) -> None:
+    estimated = Person(LUPE.identity, estimated=True)
+    known, guessed = tokenize(blinding, dealing, [LUPE, estimated])
+    assert {key.name for key in guessed.keys if key.present} == load_key_scheme().core_of_estimated
+    assert common(known, guessed) == load_key_scheme().core_of_estimated
 
 
 @pytest.mark.parametrize(

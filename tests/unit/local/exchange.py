@@ -2,8 +2,7 @@
 answers with real receipts, statements and sealed records. A test changes one thing through the hooks: that is how a
 dishonest or broken gateway would answer.
 
-Everybody in here is invented.
-"""
+Everybody in here is invented."""
 
 import hashlib
 import itertools
@@ -30,6 +29,7 @@ from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.decide import Decision, decide_request, decide_youth
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import (
     AuthorityId,
     EvidenceKind,
@@ -279,13 +279,15 @@ class FakeGateway:
 
 @dataclass
 class Tokens:
-    """Makes tokens of a person without holders; counts how often it was asked."""
+    """Makes tokens of a person without holders; counts how often it was asked, and by whom."""
 
     people: list[Person] = field(default_factory=list)
+    workers: list[str] = field(default_factory=list)
 
-    async def __call__(self, people: Sequence[Person]) -> list[TokenSet]:
+    async def __call__(self, people: Sequence[Person], worker: str) -> list[TokenSet]:
         self.people += people
-        return [tokens_of(f"name_dob:{each.identity['given_name']}") for each in people]
+        self.workers.append(worker)
+        return [tokens_of(*(f"{key}:{each.identity['given_name']}" for key in CORE_KEYS)) for each in people]
 
 
 @dataclass

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from adapters.cli_calls import audit
+from adapters.cli_audit import audit
 from adapters.node.access_words import sentence
 from gateway.errors import ErrorReason
 from gateway.exchange.journal import Kind as JournalKind
@@ -38,6 +38,9 @@ def test_the_words_to_filter_by_are_the_words_the_exchange_writes() -> None:
         ("--reason", "zzz", "BUDGET_EXHAUSTED"),
         ("--counterpart", "06077", "06077.pd"),
         ("--decision", "maybe", "allow"),
+        ("--basis", "CONSNT", "CONSENT"),
+        ("--worker-role", "LEA.patroll", "LEA.patrol"),
+        ("--since", "yesterday", "7d"),
     ],
 )
 def test_a_mistyped_word_is_wrong_usage_that_names_the_allowed_ones(option: str, given: str, allowed: str) -> None:

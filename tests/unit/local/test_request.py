@@ -24,6 +24,7 @@ from tests.unit.local.exchange import (
     FakeGateway,
     planning,
     question,
+    staff,
 )
 from tests.unit.node.world import FLAG
 
@@ -132,6 +133,7 @@ async def test_a_question_with_the_same_identifier_sends_the_same_bytes_and_make
     assert first == second
     assert one.assertion_id != other.assertion_id
     assert len(desk.tokens.people) == 1
+    assert desk.tokens.workers == [staff("CWA.er_worker").pseudonym]
 
 
 async def test_the_same_identifier_with_another_youth_is_refused_before_anything_leaves() -> None:

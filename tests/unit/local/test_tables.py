@@ -127,6 +127,7 @@ STOPS: dict[str, tuple[Exception, type[errors.Error], ErrorReason]] = {
     "not its owner": (CallFailed(CallFault.REFUSED, "NOT_FLAG_OWNER"), NotFound, ErrorReason.FLAG_NOT_FOUND),
     "no authority": (CallFailed(CallFault.REFUSED, "AUTHORITY_NOT_FOUND"), NotFound, ErrorReason.AUTHORITY_NOT_FOUND),
     "budget": (CallFailed(CallFault.EXHAUSTED), Exhausted, ErrorReason.BUDGET_EXHAUSTED),
+    "held": (CallFailed(CallFault.EXHAUSTED, "LOOKUPS_HELD"), Exhausted, ErrorReason.LOOKUPS_HELD),
     "no directory": (NotReady(Missing.DIRECTORY), Unavailable, ErrorReason.NOT_READY),
     "not in the caseload": (NotReady(Missing.SUBJECT), NotFound, ErrorReason.YOUTH_NOT_IN_CASELOAD),
     "no holder": (
@@ -235,12 +236,12 @@ def test_an_entry_is_told_with_what_is_open_and_guesses_at_nothing() -> None:
         "worker": b"abc LEA.patrol",
         "decision": b"ALLOW",
         "outcome": b"ANSWERED",
-        "fields": b"FS0,FS1",
+        "fields": b"FS0,FS1 STATUTE",
     }
     assert sentence(said, AT) == (
         "2026-11-24 11:10:00 UTC: a question was decided, by 06077.pd LEA.patrol (worker abc), "
         'for "A youth is in front of me: who is responsible?"; '
-        "allowed; the requester was told ANSWERED; given: FS0, FS1."
+        "allowed; the requester was told ANSWERED; given: FS0, FS1 on the basis STATUTE."
     )
 
 

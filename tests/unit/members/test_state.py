@@ -100,9 +100,9 @@ def test_a_flipped_byte_is_never_another_usable_share(position: int, flip: int) 
         found = read_share(bytes(data), GROUP)
     except ValueError:
         return
-    # Only the epoch's name is not bound by the commitments; whoever serves another epoch evaluates nothing.
+    # Only the names of epoch and generation are not bound by the commitments; another one is never asked for.
     assert found.share == SHARE.share
-    assert found.epoch != SHARE.epoch
+    assert (found.epoch, found.generation) != (SHARE.epoch, SHARE.generation)
 
 
 def test_a_share_never_shows_its_secret() -> None:

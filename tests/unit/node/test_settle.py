@@ -9,6 +9,7 @@ from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.settle import OwnFacts, agreeing_keys, settle
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
 from gateway.protocol.names import FieldSet, FlagState, Purpose, Restriction, Role, SubjectHandle
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
 from homeward.gateway.v1.directory_pb2 import Directory
@@ -47,12 +48,13 @@ def test_own_facts_that_agree_leave_the_whole_grant() -> None:
 @pytest.mark.parametrize(
     "tokens",
     [
-        tokens_of("name_dob:somebody else", "skeleton_dob:somebody else"),
-        tokens_of("name_dob:somebody else", "skeleton_dob:invented youth"),
-        tokens_of("name_dob:invented youth", "skeleton_dob:somebody else"),
+        tokens_of(*(f"{key}:somebody else" for key in CORE_KEYS)),
+        tokens_of(f"{SOUND_KEY}:invented youth"),
+        tokens_of("name_dob:invented youth"),
+        tokens_of(*YOUTH_TOKENS[:-1]),
         tokens_of(*YOUTH_TOKENS, epoch="e0"),
     ],
-    ids=["nothing", "skeleton only", "name only", "other epoch"],
+    ids=["nothing", "sound only", "name only", "all but one", "other epoch"],
 )
 def test_a_handle_whose_registration_does_not_agree_with_the_question_is_refused(tokens: object) -> None:
     assert unsettled(Order(), own(tokens=tokens)) is Refusal.TOKENS_DIFFER

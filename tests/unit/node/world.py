@@ -24,6 +24,7 @@ from gateway.protocol.authority import Use, check, token_digest
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.decide import decide
 from gateway.protocol.directory import DirectoryView, Pins, open_directory, sign_directory
+from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -50,9 +51,10 @@ from homeward.gateway.v1.directory_pb2 import (
     Member,
     SignedDirectory,
 )
-from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import Evidence, SignedEnvelope, TokenSet
 from homeward.gateway.v1.exchange_pb2 import RecordsQuery
 from homeward.gateway.v1.link_pb2 import Grant, WorkOrder
+from tests.unit.token_sets import token_set
 
 NOW = datetime(2026, 11, 24, 11, 10, tzinfo=UTC)
 SOURCE = AgencyId("06075.cwa")
@@ -76,17 +78,16 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 def tokens_of(*shared: str, epoch: str = EPOCH) -> TokenSet:
-    """Six tokens a key: for each name in `shared` (`key:value`) one that depends on it alone, the rest random."""
-    keys = []
-    for key in ("name_dob", "skeleton_dob"):
-        real = [hashlib.sha256(each.encode()).digest()[:16] for each in shared if each.startswith(key)]
-        keys.append(
-            KeyTokens(key=key, present=True, tokens=[*real, *(secrets.token_bytes(16) for _ in range(6 - len(real)))])
-        )
-    return TokenSet(epoch=epoch, scheme=SCHEME, keys=keys)
+    """For each name in `shared` (`key:value`) one token that depends on it alone; the rest of each key is random."""
+
+    def mint(key: str, pad: int) -> list[bytes]:
+        real = [hashlib.sha256(each.encode()).digest()[:16] for each in shared if each.startswith(f"{key}:")]
+        return [*real, *(secrets.token_bytes(16) for _ in range(pad - len(real)))]
+
+    return token_set(epoch, mint)
 
 
-YOUTH_TOKENS = ("name_dob:invented youth", "skeleton_dob:invented youth")
+YOUTH_TOKENS = tuple(f"{key}:invented youth" for key in sorted(CORE_KEYS))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class AgencyHead(_message.Message):
     def __init__(self, agency: _Optional[str] = ..., sequence: _Optional[int] = ..., entry: _Optional[_Union[LogEntry, _Mapping]] = ...) -> None: ...
 
 class EntryFilter(_message.Message):
-    __slots__ = ("agency", "side", "counterpart_agency", "kinds", "decision", "reason", "start_time", "end_time", "start_index", "tree_size", "purpose")
+    __slots__ = ("agency", "side", "counterpart_agency", "kinds", "decision", "reason", "start_time", "end_time", "start_index", "tree_size", "purpose", "outcome", "basis", "role", "worker")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     COUNTERPART_AGENCY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,10 @@ class EntryFilter(_message.Message):
     START_INDEX_FIELD_NUMBER: _ClassVar[int]
     TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
     agency: str
     side: AgencySide
     counterpart_agency: str
@@ -122,4 +126,8 @@ class EntryFilter(_message.Message):
     start_index: int
     tree_size: int
     purpose: str
-    def __init__(self, agency: _Optional[str] = ..., side: _Optional[_Union[AgencySide, str]] = ..., counterpart_agency: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_index: _Optional[int] = ..., tree_size: _Optional[int] = ..., purpose: _Optional[str] = ...) -> None: ...
+    outcome: str
+    basis: str
+    role: str
+    worker: str
+    def __init__(self, agency: _Optional[str] = ..., side: _Optional[_Union[AgencySide, str]] = ..., counterpart_agency: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_index: _Optional[int] = ..., tree_size: _Optional[int] = ..., purpose: _Optional[str] = ..., outcome: _Optional[str] = ..., basis: _Optional[str] = ..., role: _Optional[str] = ..., worker: _Optional[str] = ...) -> None: ...

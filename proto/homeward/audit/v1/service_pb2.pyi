@@ -17,16 +17,18 @@ class ListEntriesRequest(_message.Message):
     def __init__(self, payload: _Optional[bytes] = ..., user_assertion: _Optional[str] = ...) -> None: ...
 
 class EntryQuery(_message.Message):
-    __slots__ = ("request_id", "filter", "page_size", "after_index")
+    __slots__ = ("request_id", "filter", "page_size", "after_index", "youth_handle")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_INDEX_FIELD_NUMBER: _ClassVar[int]
+    YOUTH_HANDLE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     filter: _log_pb2.EntryFilter
     page_size: int
     after_index: int
-    def __init__(self, request_id: _Optional[bytes] = ..., filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., page_size: _Optional[int] = ..., after_index: _Optional[int] = ...) -> None: ...
+    youth_handle: bytes
+    def __init__(self, request_id: _Optional[bytes] = ..., filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., page_size: _Optional[int] = ..., after_index: _Optional[int] = ..., youth_handle: _Optional[bytes] = ...) -> None: ...
 
 class ListEntriesResponse(_message.Message):
     __slots__ = ("permitted", "entries", "next_after_index", "receipt")

@@ -13,42 +13,58 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListAccessesRequest(_message.Message):
-    __slots__ = ("filter", "role", "page_size", "page_token")
+    __slots__ = ("filter", "role", "page_size", "page_token", "local_id", "youth", "with_proofs", "consistent_size")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
+    YOUTH_FIELD_NUMBER: _ClassVar[int]
+    WITH_PROOFS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENT_SIZE_FIELD_NUMBER: _ClassVar[int]
     filter: _log_pb2.EntryFilter
     role: str
     page_size: int
     page_token: str
-    def __init__(self, filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., role: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    local_id: str
+    youth: _county_pb2.YouthIdentity
+    with_proofs: bool
+    consistent_size: int
+    def __init__(self, filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., role: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., local_id: _Optional[str] = ..., youth: _Optional[_Union[_county_pb2.YouthIdentity, _Mapping]] = ..., with_proofs: _Optional[bool] = ..., consistent_size: _Optional[int] = ...) -> None: ...
 
 class ListAccessesResponse(_message.Message):
-    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt")
+    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt", "reading", "log_key", "consistency_hashes")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    READING_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_HASHES_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[AccessEntry]
     next_page_token: str
     checkpoint: str
     receipt: _county_pb2.Receipt
-    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    reading: _log_pb2.Receipt
+    log_key: str
+    consistency_hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class AccessEntry(_message.Message):
-    __slots__ = ("index", "create_time", "fields", "local_id", "sentence")
+    __slots__ = ("index", "create_time", "fields", "local_id", "sentence", "proof")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
     index: int
     create_time: _timestamp_pb2.Timestamp
     fields: _containers.RepeatedCompositeFieldContainer[AccessField]
     local_id: str
     sentence: str
-    def __init__(self, index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fields: _Optional[_Iterable[_Union[AccessField, _Mapping]]] = ..., local_id: _Optional[str] = ..., sentence: _Optional[str] = ...) -> None: ...
+    proof: _log_pb2.Receipt
+    def __init__(self, index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fields: _Optional[_Iterable[_Union[AccessField, _Mapping]]] = ..., local_id: _Optional[str] = ..., sentence: _Optional[str] = ..., proof: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class AccessField(_message.Message):
     __slots__ = ("name", "value")
@@ -63,7 +79,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +92,8 @@ class GetStatusResponse(_message.Message):
     TOKENS_READY_FIELD_NUMBER: _ClassVar[int]
     WITNESSED_SIZE_FIELD_NUMBER: _ClassVar[int]
     LOG_FORKED_FIELD_NUMBER: _ClassVar[int]
+    UNPROVEN_HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    SOLE_OPERATORS_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -88,7 +106,9 @@ class GetStatusResponse(_message.Message):
     tokens_ready: bool
     witnessed_size: int
     log_forked: bool
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ...) -> None: ...
+    unproven_holders: _containers.RepeatedScalarFieldContainer[str]
+    sole_operators: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SourceState(_message.Message):
     __slots__ = ("name", "data_as_of_time", "freshness", "record_count", "refused_count")

@@ -9,16 +9,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class YouthIdentity(_message.Message):
-    __slots__ = ("given_name", "surname", "birth_date", "aliases")
+    __slots__ = ("given_name", "surname", "birth_date", "aliases", "ssn4", "postcode", "house_number", "birth_date_estimated")
     GIVEN_NAME_FIELD_NUMBER: _ClassVar[int]
     SURNAME_FIELD_NUMBER: _ClassVar[int]
     BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
     ALIASES_FIELD_NUMBER: _ClassVar[int]
+    SSN4_FIELD_NUMBER: _ClassVar[int]
+    POSTCODE_FIELD_NUMBER: _ClassVar[int]
+    HOUSE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_DATE_ESTIMATED_FIELD_NUMBER: _ClassVar[int]
     given_name: str
     surname: str
     birth_date: str
     aliases: _containers.RepeatedCompositeFieldContainer[YouthName]
-    def __init__(self, given_name: _Optional[str] = ..., surname: _Optional[str] = ..., birth_date: _Optional[str] = ..., aliases: _Optional[_Iterable[_Union[YouthName, _Mapping]]] = ...) -> None: ...
+    ssn4: str
+    postcode: str
+    house_number: str
+    birth_date_estimated: bool
+    def __init__(self, given_name: _Optional[str] = ..., surname: _Optional[str] = ..., birth_date: _Optional[str] = ..., aliases: _Optional[_Iterable[_Union[YouthName, _Mapping]]] = ..., ssn4: _Optional[str] = ..., postcode: _Optional[str] = ..., house_number: _Optional[str] = ..., birth_date_estimated: _Optional[bool] = ...) -> None: ...
 
 class YouthName(_message.Message):
     __slots__ = ("given_name", "surname")

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_codes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/admin.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xa0\x02\n\rInviteRequest\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x31\n\tduty_line\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12/\n\x07hotline\x18\x04 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12<\n\x04life\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\"O\n\x0eInviteResponse\x12\x0c\n\x04line\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x02\n\x12TrustHolderRequest\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x02\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\"\n\x0e\x63\x61_certificate\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x15\n\x13TrustHolderResponse\"h\n\x13RevokeMemberRequest\x12Q\n\x07subject\x18\x01 \x01(\tB@\xbaH=r;29^([0-9]{5}\\.[a-z0-9-]{1,32}|spiffe://[a-z0-9./-]{3,200})$\"*\n\x14RevokeMemberResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\"\x19\n\x17GetGatewayStatusRequest\"\xa7\x02\n\x18GetGatewayStatusResponse\x12\x14\n\x0ctrust_domain\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x03 \x01(\x03\x12\x18\n\x10waiting_counties\x18\x04 \x03(\t\x12\x32\n\x07members\x18\x05 \x03(\x0b\x32!.homeward.gateway.v1.MemberStatus\x12\x0f\n\x07holders\x18\x06 \x03(\t\x12\x1d\n\x15open_invitation_count\x18\x07 \x01(\x05\x12\x37\n\tpublished\x18\x08 \x01(\x0b\x32$.homeward.gateway.v1.PublishedStatus\x12\x11\n\tlog_state\x18\t \x01(\t\"\xbb\x01\n\x0fPublishedStatus\x12\x16\n\x0epublished_size\x18\x01 \x01(\x03\x12\"\n\x1aoldest_unwitnessed_seconds\x18\x02 \x01(\x03\x12\x1a\n\x12\x64isclosure_stopped\x18\x03 \x01(\x08\x12\x19\n\x11release_witnessed\x18\x04 \x01(\x08\x12\x35\n\twitnesses\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WitnessStatus\"/\n\rWitnessStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08standing\x18\x02 \x01(\t\"\x98\x01\n\x0cMemberStatus\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKind\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x36\n\tinstances\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.InstanceStatus\"x\n\x0eInstanceStatus\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65nied\x18\x04 \x01(\x08\"X\n\x12\x41\x64mitCountyRequest\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12!\n\x10root_fingerprint\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x15\n\x13\x41\x64mitCountyResponse\"\x1b\n\x19GetCustodianStatusRequest\"\xb4\x01\n\x1aGetCustodianStatusResponse\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x03 \x01(\x03\x12\x19\n\x11\x61\x64mitted_counties\x18\x04 \x03(\t\x12<\n\x10waiting_counties\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WaitingCounty\"7\n\rWaitingCounty\x12\x0c\n\x04\x66ips\x18\x01 \x01(\t\x12\x18\n\x10root_fingerprint\x18\x02 \x01(\x0c\x32\x99\x03\n\x0c\x41\x64minService\x12Q\n\x06Invite\x12\".homeward.gateway.v1.InviteRequest\x1a#.homeward.gateway.v1.InviteResponse\x12`\n\x0bTrustHolder\x12\'.homeward.gateway.v1.TrustHolderRequest\x1a(.homeward.gateway.v1.TrustHolderResponse\x12\x63\n\x0cRevokeMember\x12(.homeward.gateway.v1.RevokeMemberRequest\x1a).homeward.gateway.v1.RevokeMemberResponse\x12o\n\x10GetGatewayStatus\x12,.homeward.gateway.v1.GetGatewayStatusRequest\x1a-.homeward.gateway.v1.GetGatewayStatusResponse2\xf0\x01\n\x15\x43ustodianAdminService\x12`\n\x0b\x41\x64mitCounty\x12\'.homeward.gateway.v1.AdmitCountyRequest\x1a(.homeward.gateway.v1.AdmitCountyResponse\x12u\n\x12GetCustodianStatus\x12..homeward.gateway.v1.GetCustodianStatusRequest\x1a/.homeward.gateway.v1.GetCustodianStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/admin.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xa0\x02\n\rInviteRequest\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x31\n\tduty_line\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12/\n\x07hotline\x18\x04 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12<\n\x04life\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\"O\n\x0eInviteResponse\x12\x0c\n\x04line\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x02\n\x12TrustHolderRequest\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x02\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\"\n\x0e\x63\x61_certificate\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x15\n\x13TrustHolderResponse\"h\n\x13RevokeMemberRequest\x12Q\n\x07subject\x18\x01 \x01(\tB@\xbaH=r;29^([0-9]{5}\\.[a-z0-9-]{1,32}|spiffe://[a-z0-9./-]{3,200})$\"*\n\x14RevokeMemberResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\"K\n\x15ReleaseLookupsRequest\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\",\n\x16ReleaseLookupsResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\"\x19\n\x17GetGatewayStatusRequest\"\xab\x02\n\x18GetGatewayStatusResponse\x12\x14\n\x0ctrust_domain\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x03 \x01(\x03\x12\x18\n\x10waiting_counties\x18\x04 \x03(\t\x12\x32\n\x07members\x18\x05 \x03(\x0b\x32!.homeward.gateway.v1.MemberStatus\x12\x0f\n\x07holders\x18\x06 \x03(\t\x12\x1d\n\x15open_invitation_count\x18\x07 \x01(\x05\x12\x37\n\tpublished\x18\x08 \x01(\x0b\x32$.homeward.gateway.v1.PublishedStatus\x12\x15\n\rheld_agencies\x18\t \x03(\t\"\xbb\x01\n\x0fPublishedStatus\x12\x16\n\x0epublished_size\x18\x01 \x01(\x03\x12\"\n\x1aoldest_unwitnessed_seconds\x18\x02 \x01(\x03\x12\x1a\n\x12\x64isclosure_stopped\x18\x03 \x01(\x08\x12\x19\n\x11release_witnessed\x18\x04 \x01(\x08\x12\x35\n\twitnesses\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WitnessStatus\"/\n\rWitnessStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08standing\x18\x02 \x01(\t\"\x98\x01\n\x0cMemberStatus\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKind\x12\x11\n\tsuspended\x18\x03 \x01(\x08\x12\x36\n\tinstances\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.InstanceStatus\"x\n\x0eInstanceStatus\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65nied\x18\x04 \x01(\x08\"X\n\x12\x41\x64mitCountyRequest\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12!\n\x10root_fingerprint\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\x15\n\x13\x41\x64mitCountyResponse\"\x1b\n\x19GetCustodianStatusRequest\"\xb4\x01\n\x1aGetCustodianStatusResponse\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x03\x12\x19\n\x11\x64irectory_version\x18\x03 \x01(\x03\x12\x19\n\x11\x61\x64mitted_counties\x18\x04 \x03(\t\x12<\n\x10waiting_counties\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WaitingCounty\"7\n\rWaitingCounty\x12\x0c\n\x04\x66ips\x18\x01 \x01(\t\x12\x18\n\x10root_fingerprint\x18\x02 \x01(\x0c\"j\n\x16\x44\x65\x63lareCaseloadRequest\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x1c\n\x06\x66igure\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xad\xe2\x04(\x01\"\x19\n\x17\x44\x65\x63lareCaseloadResponse\"\x18\n\x16GetHolderStatusRequest\"\xee\x02\n\x17GetHolderStatusResponse\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x13\n\x0bshare_index\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x05\x12\x18\n\x10held_generations\x18\x05 \x03(\x05\x12\x11\n\tthreshold\x18\x06 \x01(\x05\x12\x19\n\x11\x64irectory_version\x18\x07 \x01(\x03\x12\x39\n\x15\x64irectory_create_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x64irectory_generation\x18\t \x01(\x05\x12\x0f\n\x07holders\x18\n \x03(\t\x12\x16\n\x0esole_operators\x18\x0b \x03(\t\x12\x0c\n\x04\x64\x65mo\x18\x0c \x01(\x08\x12\x31\n\x08\x61\x63\x63ounts\x18\r \x03(\x0b\x32\x1f.homeward.gateway.v1.AccountUse\"\x80\x01\n\nAccountUse\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x14\n\x0crecord_count\x18\x03 \x01(\x03\x12\x15\n\relement_count\x18\x04 \x01(\x03\x12\r\n\x05limit\x18\x05 \x01(\x03\x12\x15\n\ralarm_percent\x18\x06 \x01(\x05\x32\x84\x04\n\x0c\x41\x64minService\x12Q\n\x06Invite\x12\".homeward.gateway.v1.InviteRequest\x1a#.homeward.gateway.v1.InviteResponse\x12`\n\x0bTrustHolder\x12\'.homeward.gateway.v1.TrustHolderRequest\x1a(.homeward.gateway.v1.TrustHolderResponse\x12\x63\n\x0cRevokeMember\x12(.homeward.gateway.v1.RevokeMemberRequest\x1a).homeward.gateway.v1.RevokeMemberResponse\x12i\n\x0eReleaseLookups\x12*.homeward.gateway.v1.ReleaseLookupsRequest\x1a+.homeward.gateway.v1.ReleaseLookupsResponse\x12o\n\x10GetGatewayStatus\x12,.homeward.gateway.v1.GetGatewayStatusRequest\x1a-.homeward.gateway.v1.GetGatewayStatusResponse2\xf0\x01\n\x12HolderAdminService\x12l\n\x0f\x44\x65\x63lareCaseload\x12+.homeward.gateway.v1.DeclareCaseloadRequest\x1a,.homeward.gateway.v1.DeclareCaseloadResponse\x12l\n\x0fGetHolderStatus\x12+.homeward.gateway.v1.GetHolderStatusRequest\x1a,.homeward.gateway.v1.GetHolderStatusResponse2\xf0\x01\n\x15\x43ustodianAdminService\x12`\n\x0b\x41\x64mitCounty\x12\'.homeward.gateway.v1.AdmitCountyRequest\x1a(.homeward.gateway.v1.AdmitCountyResponse\x12u\n\x12GetCustodianStatus\x12..homeward.gateway.v1.GetCustodianStatusRequest\x1a/.homeward.gateway.v1.GetCustodianStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,10 +59,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRUSTHOLDERREQUEST'].fields_by_name['share_commitment']._serialized_options = b'\272H\004z\002h '
   _globals['_REVOKEMEMBERREQUEST'].fields_by_name['subject']._loaded_options = None
   _globals['_REVOKEMEMBERREQUEST'].fields_by_name['subject']._serialized_options = b'\272H=r;29^([0-9]{5}\\.[a-z0-9-]{1,32}|spiffe://[a-z0-9./-]{3,200})$'
+  _globals['_RELEASELOOKUPSREQUEST'].fields_by_name['agency']._loaded_options = None
+  _globals['_RELEASELOOKUPSREQUEST'].fields_by_name['agency']._serialized_options = b'\272H\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
   _globals['_ADMITCOUNTYREQUEST'].fields_by_name['fips']._loaded_options = None
   _globals['_ADMITCOUNTYREQUEST'].fields_by_name['fips']._serialized_options = b'\272H\016r\0142\n^[0-9]{5}$'
   _globals['_ADMITCOUNTYREQUEST'].fields_by_name['root_fingerprint']._loaded_options = None
   _globals['_ADMITCOUNTYREQUEST'].fields_by_name['root_fingerprint']._serialized_options = b'\272H\004z\002h '
+  _globals['_DECLARECASELOADREQUEST'].fields_by_name['agency']._loaded_options = None
+  _globals['_DECLARECASELOADREQUEST'].fields_by_name['agency']._serialized_options = b'\272H\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
+  _globals['_DECLARECASELOADREQUEST'].fields_by_name['figure']._loaded_options = None
+  _globals['_DECLARECASELOADREQUEST'].fields_by_name['figure']._serialized_options = b'\272H\t\"\007\030\200\255\342\004(\001'
   _globals['_INVITEREQUEST']._serialized_start=184
   _globals['_INVITEREQUEST']._serialized_end=472
   _globals['_INVITERESPONSE']._serialized_start=474
@@ -75,30 +81,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEMEMBERREQUEST']._serialized_end=946
   _globals['_REVOKEMEMBERRESPONSE']._serialized_start=948
   _globals['_REVOKEMEMBERRESPONSE']._serialized_end=990
-  _globals['_GETGATEWAYSTATUSREQUEST']._serialized_start=992
-  _globals['_GETGATEWAYSTATUSREQUEST']._serialized_end=1017
-  _globals['_GETGATEWAYSTATUSRESPONSE']._serialized_start=1020
-  _globals['_GETGATEWAYSTATUSRESPONSE']._serialized_end=1315
-  _globals['_PUBLISHEDSTATUS']._serialized_start=1318
-  _globals['_PUBLISHEDSTATUS']._serialized_end=1505
-  _globals['_WITNESSSTATUS']._serialized_start=1507
-  _globals['_WITNESSSTATUS']._serialized_end=1554
-  _globals['_MEMBERSTATUS']._serialized_start=1557
-  _globals['_MEMBERSTATUS']._serialized_end=1709
-  _globals['_INSTANCESTATUS']._serialized_start=1711
-  _globals['_INSTANCESTATUS']._serialized_end=1831
-  _globals['_ADMITCOUNTYREQUEST']._serialized_start=1833
-  _globals['_ADMITCOUNTYREQUEST']._serialized_end=1921
-  _globals['_ADMITCOUNTYRESPONSE']._serialized_start=1923
-  _globals['_ADMITCOUNTYRESPONSE']._serialized_end=1944
-  _globals['_GETCUSTODIANSTATUSREQUEST']._serialized_start=1946
-  _globals['_GETCUSTODIANSTATUSREQUEST']._serialized_end=1973
-  _globals['_GETCUSTODIANSTATUSRESPONSE']._serialized_start=1976
-  _globals['_GETCUSTODIANSTATUSRESPONSE']._serialized_end=2156
-  _globals['_WAITINGCOUNTY']._serialized_start=2158
-  _globals['_WAITINGCOUNTY']._serialized_end=2213
-  _globals['_ADMINSERVICE']._serialized_start=2216
-  _globals['_ADMINSERVICE']._serialized_end=2625
-  _globals['_CUSTODIANADMINSERVICE']._serialized_start=2628
-  _globals['_CUSTODIANADMINSERVICE']._serialized_end=2868
+  _globals['_RELEASELOOKUPSREQUEST']._serialized_start=992
+  _globals['_RELEASELOOKUPSREQUEST']._serialized_end=1067
+  _globals['_RELEASELOOKUPSRESPONSE']._serialized_start=1069
+  _globals['_RELEASELOOKUPSRESPONSE']._serialized_end=1113
+  _globals['_GETGATEWAYSTATUSREQUEST']._serialized_start=1115
+  _globals['_GETGATEWAYSTATUSREQUEST']._serialized_end=1140
+  _globals['_GETGATEWAYSTATUSRESPONSE']._serialized_start=1143
+  _globals['_GETGATEWAYSTATUSRESPONSE']._serialized_end=1442
+  _globals['_PUBLISHEDSTATUS']._serialized_start=1445
+  _globals['_PUBLISHEDSTATUS']._serialized_end=1632
+  _globals['_WITNESSSTATUS']._serialized_start=1634
+  _globals['_WITNESSSTATUS']._serialized_end=1681
+  _globals['_MEMBERSTATUS']._serialized_start=1684
+  _globals['_MEMBERSTATUS']._serialized_end=1836
+  _globals['_INSTANCESTATUS']._serialized_start=1838
+  _globals['_INSTANCESTATUS']._serialized_end=1958
+  _globals['_ADMITCOUNTYREQUEST']._serialized_start=1960
+  _globals['_ADMITCOUNTYREQUEST']._serialized_end=2048
+  _globals['_ADMITCOUNTYRESPONSE']._serialized_start=2050
+  _globals['_ADMITCOUNTYRESPONSE']._serialized_end=2071
+  _globals['_GETCUSTODIANSTATUSREQUEST']._serialized_start=2073
+  _globals['_GETCUSTODIANSTATUSREQUEST']._serialized_end=2100
+  _globals['_GETCUSTODIANSTATUSRESPONSE']._serialized_start=2103
+  _globals['_GETCUSTODIANSTATUSRESPONSE']._serialized_end=2283
+  _globals['_WAITINGCOUNTY']._serialized_start=2285
+  _globals['_WAITINGCOUNTY']._serialized_end=2340
+  _globals['_DECLARECASELOADREQUEST']._serialized_start=2342
+  _globals['_DECLARECASELOADREQUEST']._serialized_end=2448
+  _globals['_DECLARECASELOADRESPONSE']._serialized_start=2450
+  _globals['_DECLARECASELOADRESPONSE']._serialized_end=2475
+  _globals['_GETHOLDERSTATUSREQUEST']._serialized_start=2477
+  _globals['_GETHOLDERSTATUSREQUEST']._serialized_end=2501
+  _globals['_GETHOLDERSTATUSRESPONSE']._serialized_start=2504
+  _globals['_GETHOLDERSTATUSRESPONSE']._serialized_end=2870
+  _globals['_ACCOUNTUSE']._serialized_start=2873
+  _globals['_ACCOUNTUSE']._serialized_end=3001
+  _globals['_ADMINSERVICE']._serialized_start=3004
+  _globals['_ADMINSERVICE']._serialized_end=3520
+  _globals['_HOLDERADMINSERVICE']._serialized_start=3523
+  _globals['_HOLDERADMINSERVICE']._serialized_end=3763
+  _globals['_CUSTODIANADMINSERVICE']._serialized_start=3766
+  _globals['_CUSTODIANADMINSERVICE']._serialized_end=4006
 # @@protoc_insertion_point(module_scope)

@@ -66,12 +66,24 @@ class RevokeMemberResponse(_message.Message):
     leaf_index: int
     def __init__(self, leaf_index: _Optional[int] = ...) -> None: ...
 
+class ReleaseLookupsRequest(_message.Message):
+    __slots__ = ("agency",)
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    def __init__(self, agency: _Optional[str] = ...) -> None: ...
+
+class ReleaseLookupsResponse(_message.Message):
+    __slots__ = ("leaf_index",)
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    leaf_index: int
+    def __init__(self, leaf_index: _Optional[int] = ...) -> None: ...
+
 class GetGatewayStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "log_state")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -80,7 +92,7 @@ class GetGatewayStatusResponse(_message.Message):
     HOLDERS_FIELD_NUMBER: _ClassVar[int]
     OPEN_INVITATION_COUNT_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
-    LOG_STATE_FIELD_NUMBER: _ClassVar[int]
+    HELD_AGENCIES_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -89,8 +101,8 @@ class GetGatewayStatusResponse(_message.Message):
     holders: _containers.RepeatedScalarFieldContainer[str]
     open_invitation_count: int
     published: PublishedStatus
-    log_state: str
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., log_state: _Optional[str] = ...) -> None: ...
+    held_agencies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
     __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses")
@@ -175,3 +187,65 @@ class WaitingCounty(_message.Message):
     fips: str
     root_fingerprint: bytes
     def __init__(self, fips: _Optional[str] = ..., root_fingerprint: _Optional[bytes] = ...) -> None: ...
+
+class DeclareCaseloadRequest(_message.Message):
+    __slots__ = ("agency", "figure")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    FIGURE_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    figure: int
+    def __init__(self, agency: _Optional[str] = ..., figure: _Optional[int] = ...) -> None: ...
+
+class DeclareCaseloadResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetHolderStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetHolderStatusResponse(_message.Message):
+    __slots__ = ("operator", "share_index", "epoch", "generation", "held_generations", "threshold", "directory_version", "directory_create_time", "directory_generation", "holders", "sole_operators", "demo", "accounts")
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    HELD_GENERATIONS_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORY_GENERATION_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    SOLE_OPERATORS_FIELD_NUMBER: _ClassVar[int]
+    DEMO_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    operator: str
+    share_index: int
+    epoch: str
+    generation: int
+    held_generations: _containers.RepeatedScalarFieldContainer[int]
+    threshold: int
+    directory_version: int
+    directory_create_time: _timestamp_pb2.Timestamp
+    directory_generation: int
+    holders: _containers.RepeatedScalarFieldContainer[str]
+    sole_operators: _containers.RepeatedScalarFieldContainer[str]
+    demo: bool
+    accounts: _containers.RepeatedCompositeFieldContainer[AccountUse]
+    def __init__(self, operator: _Optional[str] = ..., share_index: _Optional[int] = ..., epoch: _Optional[str] = ..., generation: _Optional[int] = ..., held_generations: _Optional[_Iterable[int]] = ..., threshold: _Optional[int] = ..., directory_version: _Optional[int] = ..., directory_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., directory_generation: _Optional[int] = ..., holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., demo: _Optional[bool] = ..., accounts: _Optional[_Iterable[_Union[AccountUse, _Mapping]]] = ...) -> None: ...
+
+class AccountUse(_message.Message):
+    __slots__ = ("agency", "account", "record_count", "element_count", "limit", "alarm_percent")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ALARM_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    account: str
+    record_count: int
+    element_count: int
+    limit: int
+    alarm_percent: int
+    def __init__(self, agency: _Optional[str] = ..., account: _Optional[str] = ..., record_count: _Optional[int] = ..., element_count: _Optional[int] = ..., limit: _Optional[int] = ..., alarm_percent: _Optional[int] = ...) -> None: ...

@@ -51,6 +51,11 @@ class AdminServiceStub:
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.RevokeMemberRequest.SerializeToString,
                 response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.RevokeMemberResponse.FromString,
                 _registered_method=True)
+        self.ReleaseLookups = channel.unary_unary(
+                '/homeward.gateway.v1.AdminService/ReleaseLookups',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.FromString,
+                _registered_method=True)
         self.GetGatewayStatus = channel.unary_unary(
                 '/homeward.gateway.v1.AdminService/GetGatewayStatus',
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetGatewayStatusRequest.SerializeToString,
@@ -91,6 +96,16 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseLookups(self, request, context):
+        """Releases the look-ups of an agency that were held because almost all of
+        them found nobody. Counting begins anew.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetGatewayStatus(self, request, context):
         """Returns where members, directory and log stand.
 
@@ -117,6 +132,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeMember,
                     request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.RevokeMemberRequest.FromString,
                     response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.RevokeMemberResponse.SerializeToString,
+            ),
+            'ReleaseLookups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseLookups,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.SerializeToString,
             ),
             'GetGatewayStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetGatewayStatus,
@@ -218,6 +238,33 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
+    def ReleaseLookups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.AdminService/ReleaseLookups',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetGatewayStatus(request,
             target,
             options=(),
@@ -234,6 +281,131 @@ class AdminService:
             '/homeward.gateway.v1.AdminService/GetGatewayStatus',
             homeward_dot_gateway_dot_v1_dot_admin__pb2.GetGatewayStatusRequest.SerializeToString,
             homeward_dot_gateway_dot_v1_dot_admin__pb2.GetGatewayStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class HolderAdminServiceStub:
+    """Runs the token-key share of a serving gateway or custodian: both are holders.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.DeclareCaseload = channel.unary_unary(
+                '/homeward.gateway.v1.HolderAdminService/DeclareCaseload',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadResponse.FromString,
+                _registered_method=True)
+        self.GetHolderStatus = channel.unary_unary(
+                '/homeward.gateway.v1.HolderAdminService/GetHolderStatus',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusResponse.FromString,
+                _registered_method=True)
+
+
+class HolderAdminServiceServicer:
+    """Runs the token-key share of a serving gateway or custodian: both are holders.
+    """
+
+    def DeclareCaseload(self, request, context):
+        """Declares the caseload of an agency, as its own figure was told to the
+        operator; so many registrations, with the margin, are evaluated once in an epoch.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHolderStatus(self, request, context):
+        """Returns which share is held, under which directory, and how much of each budget is used.
+
+        Who may call: the operator, on the socket. Reasons: none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_HolderAdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'DeclareCaseload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareCaseload,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadResponse.SerializeToString,
+            ),
+            'GetHolderStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHolderStatus,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'homeward.gateway.v1.HolderAdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('homeward.gateway.v1.HolderAdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class HolderAdminService:
+    """Runs the token-key share of a serving gateway or custodian: both are holders.
+    """
+
+    @staticmethod
+    def DeclareCaseload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.HolderAdminService/DeclareCaseload',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.DeclareCaseloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHolderStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.HolderAdminService/GetHolderStatus',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.GetHolderStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

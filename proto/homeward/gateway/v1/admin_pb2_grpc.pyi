@@ -54,6 +54,12 @@ class AdminServiceStub:
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
     """
+    ReleaseLookups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseLookupsRequest, _admin_pb2.ReleaseLookupsResponse]
+    """Releases the look-ups of an agency that were held because almost all of
+    them found nobody. Counting begins anew.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
+    """
     GetGatewayStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetGatewayStatusRequest, _admin_pb2.GetGatewayStatusResponse]
     """Returns where members, directory and log stand.
 
@@ -82,6 +88,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     durable and new calls are refused; open streams end within five seconds.
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
+    """
+    ReleaseLookups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseLookupsRequest, _admin_pb2.ReleaseLookupsResponse]  # type: ignore[assignment]
+    """Releases the look-ups of an agency that were held because almost all of
+    them found nobody. Counting begins anew.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
     """
     GetGatewayStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetGatewayStatusRequest, _admin_pb2.GetGatewayStatusResponse]  # type: ignore[assignment]
     """Returns where members, directory and log stand.
@@ -129,6 +141,18 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ReleaseLookups(
+        self,
+        request: _admin_pb2.ReleaseLookupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReleaseLookupsResponse, _abc.Awaitable[_admin_pb2.ReleaseLookupsResponse]]:
+        """Releases the look-ups of an agency that were held because almost all of
+        them found nobody. Counting begins anew.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
     def GetGatewayStatus(
         self,
         request: _admin_pb2.GetGatewayStatusRequest,
@@ -140,6 +164,70 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class HolderAdminServiceStub:
+    """Runs the token-key share of a serving gateway or custodian: both are holders."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> HolderAdminServiceAsyncStub: ...
+    DeclareCaseload: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeclareCaseloadRequest, _admin_pb2.DeclareCaseloadResponse]
+    """Declares the caseload of an agency, as its own figure was told to the
+    operator; so many registrations, with the margin, are evaluated once in an epoch.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+    """
+    GetHolderStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetHolderStatusRequest, _admin_pb2.GetHolderStatusResponse]
+    """Returns which share is held, under which directory, and how much of each budget is used.
+
+    Who may call: the operator, on the socket. Reasons: none.
+    """
+
+@_typing.type_check_only
+class HolderAdminServiceAsyncStub(HolderAdminServiceStub):
+    """Runs the token-key share of a serving gateway or custodian: both are holders."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    DeclareCaseload: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeclareCaseloadRequest, _admin_pb2.DeclareCaseloadResponse]  # type: ignore[assignment]
+    """Declares the caseload of an agency, as its own figure was told to the
+    operator; so many registrations, with the margin, are evaluated once in an epoch.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+    """
+    GetHolderStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetHolderStatusRequest, _admin_pb2.GetHolderStatusResponse]  # type: ignore[assignment]
+    """Returns which share is held, under which directory, and how much of each budget is used.
+
+    Who may call: the operator, on the socket. Reasons: none.
+    """
+
+class HolderAdminServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Runs the token-key share of a serving gateway or custodian: both are holders."""
+
+    @_abc_1.abstractmethod
+    def DeclareCaseload(
+        self,
+        request: _admin_pb2.DeclareCaseloadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeclareCaseloadResponse, _abc.Awaitable[_admin_pb2.DeclareCaseloadResponse]]:
+        """Declares the caseload of an agency, as its own figure was told to the
+        operator; so many registrations, with the margin, are evaluated once in an epoch.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHolderStatus(
+        self,
+        request: _admin_pb2.GetHolderStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetHolderStatusResponse, _abc.Awaitable[_admin_pb2.GetHolderStatusResponse]]:
+        """Returns which share is held, under which directory, and how much of each budget is used.
+
+        Who may call: the operator, on the socket. Reasons: none.
+        """
+
+def add_HolderAdminServiceServicer_to_server(servicer: HolderAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class CustodianAdminServiceStub:
     """Runs the admissions of a serving custodian."""

@@ -42,7 +42,7 @@ PEPPER_STATE_WAITING: PepperState
 PEPPER_STATE_AVAILABLE: PepperState
 
 class Directory(_message.Message):
-    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment")
+    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment", "sharing", "demo")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,8 @@ class Directory(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     COUNTIES_WITHOUT_AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     PEPPER_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    SHARING_FIELD_NUMBER: _ClassVar[int]
+    DEMO_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     version: int
     create_time: _timestamp_pb2.Timestamp
@@ -69,7 +71,19 @@ class Directory(_message.Message):
     epoch: str
     counties_without_agreement: _containers.RepeatedScalarFieldContainer[str]
     pepper_commitment: bytes
-    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ...) -> None: ...
+    sharing: KeySharing
+    demo: bool
+    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., demo: _Optional[bool] = ...) -> None: ...
+
+class KeySharing(_message.Message):
+    __slots__ = ("epoch", "generation", "commitments")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    generation: int
+    commitments: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, epoch: _Optional[str] = ..., generation: _Optional[int] = ..., commitments: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class County(_message.Message):
     __slots__ = ("fips", "root_key", "duty_line", "hotline", "flag_keys")

@@ -47,9 +47,9 @@ class ExchangeServiceStub:
 
     Who may call: an adapter with a user assertion whose role may claim the
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
-    LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-    log grow, or this entry in time), RECOVERING (the log's database was put
-    back to an older state; nothing is disclosed until it is healed). A refusal
+    LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
+    operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
+    no quorum of witnesses seen the log grow, or this entry in time). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]
@@ -84,9 +84,9 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
 
     Who may call: an adapter with a user assertion whose role may claim the
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
-    LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-    log grow, or this entry in time), RECOVERING (the log's database was put
-    back to an older state; nothing is disclosed until it is healed). A refusal
+    LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
+    operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
+    no quorum of witnesses seen the log grow, or this entry in time). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]  # type: ignore[assignment]
@@ -124,9 +124,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: an adapter with a user assertion whose role may claim the
         purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
-        LOG_UNAVAILABLE, UNWITNESSED (too long has no quorum of witnesses seen the
-        log grow, or this entry in time), RECOVERING (the log's database was put
-        back to an older state; nothing is disclosed until it is healed). A refusal
+        LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
+        operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
+        no quorum of witnesses seen the log grow, or this entry in time). A refusal
         by policy is an answer, not a status.
         """
 

@@ -25,18 +25,22 @@ class EvaluateRequest(_message.Message):
     def __init__(self, envelope: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class BlindedBatch(_message.Message):
-    __slots__ = ("request_id", "epoch", "record_count", "elements", "use")
+    __slots__ = ("request_id", "epoch", "record_count", "elements", "use", "generation", "worker")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     RECORD_COUNT_FIELD_NUMBER: _ClassVar[int]
     ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     USE_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     epoch: str
     record_count: int
     elements: _containers.RepeatedScalarFieldContainer[bytes]
     use: EvaluationUse
-    def __init__(self, request_id: _Optional[bytes] = ..., epoch: _Optional[str] = ..., record_count: _Optional[int] = ..., elements: _Optional[_Iterable[bytes]] = ..., use: _Optional[_Union[EvaluationUse, str]] = ...) -> None: ...
+    generation: int
+    worker: bytes
+    def __init__(self, request_id: _Optional[bytes] = ..., epoch: _Optional[str] = ..., record_count: _Optional[int] = ..., elements: _Optional[_Iterable[bytes]] = ..., use: _Optional[_Union[EvaluationUse, str]] = ..., generation: _Optional[int] = ..., worker: _Optional[bytes] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
     __slots__ = ("share_index", "elements", "proof")

@@ -53,8 +53,9 @@ class TokenServiceServicer:
 
         Who may call: an adapter, with an envelope signed by a key chained to a
         county root in the directory that this holder signed. Reasons:
-        UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN,
-        BUDGET_EXHAUSTED, INVALID_REQUEST, LOG_UNAVAILABLE.
+        UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN (also for
+        an unknown generation), BUDGET_EXHAUSTED (with the account in the field
+        path), INVALID_REQUEST, NOT_READY, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

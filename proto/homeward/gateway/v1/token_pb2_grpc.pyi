@@ -40,8 +40,9 @@ class TokenServiceStub:
 
     Who may call: an adapter, with an envelope signed by a key chained to a
     county root in the directory that this holder signed. Reasons:
-    UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN,
-    BUDGET_EXHAUSTED, INVALID_REQUEST, LOG_UNAVAILABLE.
+    UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN (also for
+    an unknown generation), BUDGET_EXHAUSTED (with the account in the field
+    path), INVALID_REQUEST, NOT_READY, LOG_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -56,8 +57,9 @@ class TokenServiceAsyncStub(TokenServiceStub):
 
     Who may call: an adapter, with an envelope signed by a key chained to a
     county root in the directory that this holder signed. Reasons:
-    UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN,
-    BUDGET_EXHAUSTED, INVALID_REQUEST, LOG_UNAVAILABLE.
+    UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN (also for
+    an unknown generation), BUDGET_EXHAUSTED (with the account in the field
+    path), INVALID_REQUEST, NOT_READY, LOG_UNAVAILABLE.
     """
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,8 +77,9 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: an adapter, with an envelope signed by a key chained to a
         county root in the directory that this holder signed. Reasons:
-        UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN,
-        BUDGET_EXHAUSTED, INVALID_REQUEST, LOG_UNAVAILABLE.
+        UNAUTHENTICATED, ENVELOPE_INVALID, ELEMENT_INVALID, EPOCH_UNKNOWN (also for
+        an unknown generation), BUDGET_EXHAUSTED (with the account in the field
+        path), INVALID_REQUEST, NOT_READY, LOG_UNAVAILABLE.
         """
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

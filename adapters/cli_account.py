@@ -1,0 +1,224 @@
+"""`homeward audit account` and `reconcile`: what left about one youth, and whether what left one agency arrived.
+
+Decides presentation only. The paper for the youth says nothing of what was left out of it; the officer who prepares it
+is told on the terminal.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, tzinfo
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from adapters.audit_account import Account, disclosures_of, each_of, is_sealed, paper_of, table_of
+from adapters.audit_entries import Found, Wanted, fetch, said
+from adapters.audit_failures import evidence_failures, fresh_file
+from adapters.cli_filters import agency as agency_syntax
+from adapters.cli_filters import period_options, read_period, read_youth, youth_options
+from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options, read_file
+from adapters.config import FILE_NAME
+from audit.accounting import Disclosure, Hold, HoldsMalformed, left_out, lines, parse_holds
+from audit.export import write_workbook
+from audit.paper import write_pdf
+from audit.reconcile import Confirmation, Day, Release, reconcile
+from gateway.protocol.log_kinds import Kind
+from homeward.audit.v1 import log_pb2
+from homeward.failure import CommandFailure, ExitCode
+from homeward.gateway.v1.exchange_pb2 import RECEIPT_FINDING_OPENED, ReceiptFinding
+
+_EVERYTHING = 1_000_000
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@youth_options
+@period_options
+@click.option("--pdf", type=_FILE, help="Write the paper for the youth, tagged for screen readers.")
+@click.option("--xlsx", type=_FILE, help="Write it as a workbook: the lines, and each disclosure.")
+@click.option("--holds", type=click.File("r", encoding="utf-8"), help="TOML file of what must be left out for now.")
+@ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def account(
+    place: Place,
+    token_file: Path,
+    as_json: bool,
+    role: str,
+    pdf: Path | None,
+    xlsx: Path | None,
+    holds: TextIO | None,
+    **given: Any,
+) -> None:
+    """Account for what was disclosed about one youth of your agency: --case or --youth says which."""
+    local_id, youth = read_youth(given)
+    if not local_id and youth is None:
+        raise click.UsageError("--case or --youth says whose accounting it is")
+    rules, zone = _holds(holds), read_file(place.directory / FILE_NAME).tzinfo
+    asking = Wanted(read_period(given), role, local_id, youth)
+    with evidence_failures(place):
+        found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
+    if is_sealed(found.entries):
+        raise _sealed(place)
+    own = place.agency()
+    today = datetime.now(zone).date()
+    kept, held = left_out(disclosures_of(found.entries, agency=own, zone=zone), rules, today)
+    made = Account(own, _start(asking.filter, zone), today, lines(kept), _source(found))
+    if pdf is not None:
+        with fresh_file(pdf) as partial:
+            write_pdf(paper_of(made), partial)
+    if xlsx is not None:
+        with fresh_file(xlsx) as partial:
+            write_workbook([table_of(made), each_of(made, kept)], partial)
+    _tell(made, held, as_json=as_json, files=[str(each) for each in (pdf, xlsx) if each is not None])
+
+
+@click.command("reconcile")
+@click.option("--counterpart", required=True, callback=agency_syntax, help="The other agency, for example 06029.cwa.")
+@click.option("--agency", "agency_", default="", callback=agency_syntax, help="Instead of your own; state's reviewers.")
+@period_options
+@ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def reconcile_(
+    place: Place, token_file: Path, as_json: bool, role: str, counterpart: str, agency_: str, **given: Any
+) -> int:
+    """Compare what two agencies released to each other with what each confirmed, by day. Exit status 1 if it differs.
+
+    A county sees its own receipts alone; the state's reviewers see both.
+    """
+    zone, own = read_file(place.directory / FILE_NAME).tzinfo, agency_ or place.agency()
+    days: list[Day] = []
+    with evidence_failures(place):
+        for requester, holder in ((own, counterpart), (counterpart, own)):
+            if requester == counterpart and not agency_:
+                # The other agency's receipts are its own entries; what is not open here is not guessed at.
+                continue
+            days += _reconciled(place, token_file, role, read_period(given), requester, holder, zone=zone)
+    differs = any(day.differs for day in days)
+    if as_json:
+        click.echo(json.dumps({"ok": not differs, "days": [_day(day) for day in days]}))
+    else:
+        click.echo("\n".join(_day_lines(days, one_side=not agency_, counterpart=counterpart)))
+    return int(ExitCode.FAILED if differs else ExitCode.OK)
+
+
+def _reconciled(
+    place: Place,
+    token_file: Path,
+    role: str,
+    period: log_pb2.EntryFilter,
+    requester: str,
+    holder: str,
+    *,
+    zone: tzinfo,
+) -> list[Day]:
+    endpoint = place.endpoint(token_file)
+    released, confirmed = log_pb2.EntryFilter(), log_pb2.EntryFilter(agency=requester, kinds=[Kind.RECEIPT])
+    released.CopyFrom(period)
+    released.agency, released.counterpart_agency = requester, holder
+    released.side, released.decision = log_pb2.AGENCY_SIDE_REQUESTER, log_pb2.DECISION_ALLOW
+    released.kinds.append(Kind.OUTCOME)
+    releases = [
+        Release(entry.index, _moment(entry.create_time.ToJsonString(), zone).date(), requester, holder)
+        for entry in fetch(endpoint, Wanted(released, role), limit=_EVERYTHING).entries
+    ]
+    if not releases:
+        return []
+    # A receipt can come much later than its release, so the period binds releases alone.
+    confirmed.start_index = releases[0].index
+    receipts = fetch(endpoint, Wanted(confirmed, role), limit=_EVERYTHING)
+    return reconcile(releases, _confirmations(receipts))
+
+
+def _confirmations(found: Found) -> Iterator[Confirmation]:
+    intact = ReceiptFinding.Name(RECEIPT_FINDING_OPENED)
+    for entry in found.entries:
+        fields = said(entry)
+        if fields.get("released", "").isdecimal():
+            yield Confirmation(entry.index, int(fields["released"]), fields.get("outcome") == intact)
+
+
+def _holds(file: TextIO | None) -> list[Hold]:
+    if file is None:
+        return []
+    try:
+        return parse_holds(file.read())
+    except (HoldsMalformed, UnicodeDecodeError) as exc:
+        raise CommandFailure(
+            "AUDIT-HOLDS",
+            "the file of holds cannot be used",
+            where=getattr(file, "name", "standard input"),
+            why=str(exc) if isinstance(exc, HoldsMalformed) else "it is not text",
+            fix='[[hold]] agency = "06077.pd" until = 2026-12-31 request = "letter of ..."; see README, For auditors',
+            exit_code=ExitCode.USAGE,
+        ) from exc
+
+
+def _sealed(place: Place) -> CommandFailure:
+    return CommandFailure(
+        "AUDIT-SEALED",
+        "no accounting can be produced: the matter is sealed",
+        where=str(place.directory),
+        why="the log says so of this youth (WIC 389, 781, 786)",
+        fix="answer the youth or counsel as the sealing order says; keep a note that the request was made",
+        exit_code=ExitCode.DENIED,
+    )
+
+
+def _start(asked: log_pb2.EntryFilter, zone: tzinfo) -> date | None:
+    return asked.start_time.ToDatetime(UTC).astimezone(zone).date() if asked.HasField("start_time") else None
+
+
+def _source(found: Found) -> str:
+    size = found.checkpoint.split("\n")[1]
+    return f"log {found.log_key.origin}, {size} entries"
+
+
+def _moment(text: str, zone: tzinfo) -> datetime:
+    return datetime.fromisoformat(text).astimezone(zone)
+
+
+def _tell(made: Account, held: Sequence[tuple[Disclosure, Hold]], *, as_json: bool, files: list[str]) -> None:
+    count = sum(line.count for line in made.lines)
+    if as_json:
+        table = table_of(made)
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        document = {"ok": True, "disclosures": count, "lines": rows, "left_out": [_held(*each) for each in held]}
+        click.echo(json.dumps(document | {"files": files}))
+        return
+    for row in table_of(made).rows:
+        click.echo("  ".join(str(cell) for cell in row))
+    series = sum(line.count > 1 for line in made.lines)
+    click.echo(f"{count} disclosures in {len(made.lines)} lines, {series} of them for repeated ones")
+    for disclosure, hold in held:
+        click.echo(f"left out: entry {disclosure.index}, {' '.join(map(str, _held(disclosure, hold).values()))}")
+    for each in files:
+        click.echo(f"wrote {each}")
+
+
+def _held(disclosure: Disclosure, hold: Hold) -> dict[str, object]:
+    until = hold.until.isoformat() if hold.until is not None else ""
+    return {"entry": disclosure.index, "why": hold.kind.name, "until": until, "reference": hold.reference}
+
+
+def _day(day: Day) -> dict[str, object]:
+    names = ("requester", "holder", "released", "confirmed", "unconfirmed", "damaged")
+    return {"day": day.day.isoformat(), **{name: getattr(day, name) for name in names}}
+
+
+def _day_lines(days: Sequence[Day], *, one_side: bool, counterpart: str) -> Iterator[str]:
+    for day in days:
+        pair = f"{day.day}  {day.holder} to {day.requester}"
+        yield f"{'DIFF' if day.differs else 'ok  '}  {pair}: {day.released} released, {day.confirmed} confirmed"
+        for index in day.unconfirmed:
+            yield f"      entry {index} was released and never confirmed: it may not have arrived"
+        for index in day.damaged:
+            yield f"      entry {index} was confirmed as not what it should be: see the requester's own record"
+    if not days:
+        yield "nothing was released between these two in this period"
+    if one_side:
+        yield f"note  what {counterpart} received it confirms in entries of its own; the state's reviewers see both"

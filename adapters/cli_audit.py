@@ -1,0 +1,115 @@
+"""`homeward audit`: the log as a county's reviewer reads it, through the adapter's local endpoint.
+
+Decides presentation only. What is read is verified by the adapter, and a query is an entry of the log itself. A youth's
+number and identity are read from a file or standard input and never from the command line, where other users of the
+machine could see them; they go no further than the county's own adapter.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from google.protobuf.json_format import MessageToDict
+
+from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
+from adapters.audit_failures import evidence_failures, fresh_file
+from adapters.cli_account import account, reconcile_
+from adapters.cli_evidence import EVERYTHING, bundle, sample
+from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
+from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
+from audit.cli_evidence import contradict, serve
+from audit.export import WRITERS
+from homeward.audit.v1 import log_pb2
+from homeward.command import SharedCommands
+
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many."
+)
+
+
+@click.group(cls=SharedCommands)
+def audit() -> None:
+    """Ask the log who asked what, and what was answered."""
+
+
+@audit.command()
+@filter_options
+@youth_options
+@_LIMIT
+@click.option(
+    "--format", "form", type=click.Choice(list(WRITERS)), help="Write a table instead of sentences; needs --out."
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for --format.")
+@ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def query(
+    place: Place,
+    token_file: Path,
+    as_json: bool,
+    limit: int,
+    form: str | None,
+    out: Path | None,
+    role: str,
+    **given: Any,
+) -> None:
+    """Show entries that concern your agency, each verified by the adapter. The query itself is logged."""
+    if (form is None) != (out is None):
+        raise click.UsageError("--format and --out come together")
+    local_id, youth = read_youth(given)
+    wanted = Wanted(read_filter(given), role, local_id, youth)
+    with evidence_failures(place):
+        found = fetch(place.endpoint(token_file), wanted, limit=limit)
+    if form is not None and out is not None:
+        with fresh_file(out) as partial:
+            WRITERS[form](table_of(found, title="Entries of the audit log"), partial)
+        _tell_written(found, out, as_json)
+    elif as_json:
+        entries = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found.entries]
+        click.echo(json.dumps({"ok": True, "entries": entries, "more": found.more, "checkpoint": found.checkpoint}))
+    else:
+        _print(found)
+
+
+@audit.command()
+@ROLE
+@place_options
+@TOKEN_FILE
+@AS_JSON
+def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
+    """Read every entry that concerns your agency and see that none is withheld. Exit status 6 where one is.
+
+    Each entry carries your agency's next number; the newest is the one of this reading itself, written before it was
+    answered. Your adapter's proofs are checked again here.
+    """
+    with evidence_failures(place):
+        own = log_pb2.EntryFilter(agency=place.agency())
+        found = fetch(place.endpoint(token_file), Wanted(own, role, with_proofs=True), limit=EVERYTHING)
+        count = check_complete(found)
+    if as_json:
+        click.echo(json.dumps({"ok": True, "count": count, "checkpoint": found.checkpoint}))
+        return
+    click.echo(f"ok   {count} entries concern your agency, numbered 1 to {count} without a gap")
+    click.echo(f"ok   number {count} is the entry of this reading: nothing newer is held back")
+
+
+for _command in (bundle, sample, account, reconcile_, contradict, serve):
+    audit.add_command(_command)
+
+
+def _print(found: Found) -> None:
+    for entry in found.entries:
+        about = f"  [youth {entry.local_id}]" if entry.local_id else ""
+        click.echo(f"{entry.index:>8}  {entry.sentence}{about}")
+    more = "; more with a higher --limit" if found.more else ""
+    click.echo(f"{len(found.entries)} entries, verified{more}")
+
+
+def _tell_written(found: Found, out: Path, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"ok": True, "file": str(out), "entries": len(found.entries), "more": found.more}))
+        return
+    more = "; more with a higher --limit" if found.more else ""
+    click.echo(f"{len(found.entries)} entries, verified, in {out}{more}")

@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+"""Checks an evidence bundle of a Homeward audit log. Needs Python 3.9 and `pip install cryptography`; no network.
+
+    python3 verify.py                                 in the unpacked bundle
+    python3 verify.py bundle.zip [--log-key FILE] [--show]
+
+Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken, 2 it
+could not be tried. In this order, stopping at the first thing that does not hold:
+
+1. every file is the one that SHA256SUMS lists, and there is no other
+2. each checkpoint is signed by the log; cosignatures count where witness-policy.txt names their keys
+3. each checkpoint's tree begins with the tree of the one before it
+4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
+5. where the bundle says that it is complete: the agency's own numbers have no gap
+
+A closed field is no damage: of an entry's sixteen digests a reader can open those meant for it; all are proved.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    print("This needs the package cryptography:  pip install cryptography\nOr open verify.html in a browser.")
+    raise SystemExit(2) from None
+
+FORMAT, LABEL = "homeward/evidence-bundle/v1", b"homeward/audit/v1"
+SLOTS, DIGEST, FIELDS, LARGEST = 16, 32, 15, 1 << 30
+TEXTS = ("manifest.json", "log.vkey", "entries.jsonl", "proofs.jsonl", "checkpoints.json")
+
+
+class Broken(Exception):
+    """Something does not hold; the text says what and where."""
+
+
+class Unusable(Exception):
+    """No bundle, or unreadable."""
+
+
+def read_bundle(path: Path) -> dict[str, bytes]:
+    """Every file of the bundle, by name."""
+    if path.is_dir():
+        found = {each.relative_to(path).as_posix(): each for each in sorted(path.rglob("*")) if each.is_file()}
+        return {name: each.read_bytes() for name, each in found.items() if "__pycache__" not in name}
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as exc:
+        raise Unusable(f"{path} is not a readable zip file") from exc
+    with archive:
+        items = archive.infolist()
+        if len({item.filename for item in items}) != len(items) or sum(item.file_size for item in items) > LARGEST:
+            raise Broken("the archive names a file twice, or is larger than a bundle can be")
+        try:
+            return {item.filename: archive.read(item) for item in items}
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
+            raise Broken("the archive was damaged after the bundle was made") from None
+
+
+def check_sums(files: dict[str, bytes]) -> int:
+    """Every listed file is there and unchanged, and no other is."""
+    if "SHA256SUMS" not in files:
+        raise Unusable("there is no SHA256SUMS: this is not an evidence bundle")
+    listed = {}
+    for line in text_of(files, "SHA256SUMS").splitlines():
+        digest, gap, name = line.partition("  ")
+        if not gap or name in listed:
+            raise Broken("SHA256SUMS has a malformed line")
+        listed[name] = digest
+    for name in sorted({*listed, *files, *TEXTS} - {"SHA256SUMS"}):
+        if name not in files:
+            raise Broken(f"the file {name} is missing")
+        if name not in listed:
+            raise Broken(f"the file {name} does not belong to the bundle")
+        if hashlib.sha256(files[name]).hexdigest() != listed[name]:
+            raise Broken(f"the file {name} was changed after the bundle was made")
+    return len(listed)
+
+
+def text_of(files: dict[str, bytes], name: str) -> str:
+    try:
+        return files[name].decode("utf-8")
+    except UnicodeDecodeError:
+        raise Broken(f"the file {name} is not text") from None
+
+
+def decoded(text: str, length: int = -1) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Broken("a value is not base64") from None
+    if base64.b64encode(raw).decode() != text or length not in (-1, len(raw)):
+        raise Broken("a value is not the base64 of what it should be")
+    return raw
+
+
+class Key:
+    """A public key in the text form of signed notes: name+id+base64. Type 1 signs notes, type 4 cosigns them."""
+
+    def __init__(self, vkey: str) -> None:
+        parts = vkey.strip().split("+", 2)
+        raw = decoded(parts[2]) if len(parts) == 3 else b""
+        if len(raw) < 1:
+            raise Broken("a key is not of the form name+id+base64")
+        self.name, self.kind, self.raw = parts[0], raw[0], raw[1:]
+        self.id = hashlib.sha256(self.name.encode() + b"\n" + raw).digest()[:4]
+        if self.id.hex() != parts[1] or (self.kind in (1, 4) and len(self.raw) != 32):
+            raise Broken("the id of a key does not belong to the key")
+
+    def holds(self, signature: bytes, message: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """The signed text, and (name, signature) of each line below it."""
+    text, gap, lines = note.rpartition("\n\n")
+    if not gap or not lines.endswith("\n"):
+        raise Broken("a checkpoint is not a signed note")
+    found = []
+    for line in lines[:-1].split("\n"):
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "\u2014":
+            raise Broken("a signature line of a checkpoint is malformed")
+        found.append((parts[1], decoded(parts[2])))
+    return text + "\n", found
+
+
+def open_checkpoint(note: str, key: Key) -> tuple[int, bytes]:
+    """Size and root of a checkpoint that the log signed."""
+    text, lines = split_note(note)
+    ours = [raw[4:] for name, raw in lines if name == key.name and raw[:4] == key.id]
+    if len(ours) != 1 or not key.holds(ours[0], text.encode()):
+        raise Broken("a checkpoint is not signed by the log")
+    body = text.split("\n")
+    if len(body) != 4 or body[3] or body[0] != key.name:
+        raise Broken("a checkpoint is of another log, or says more than its three lines")
+    if not body[1].isdecimal() or str(int(body[1])) != body[1]:
+        raise Broken("the size in a checkpoint is malformed")
+    return int(body[1]), decoded(body[2], DIGEST)
+
+
+def cosigned_by(note: str, witnesses: dict[str, Key]) -> set[str]:
+    """Names of the witnesses whose cosignature on the checkpoint is valid (C2SP tlog-cosignature, Ed25519)."""
+    text, lines = split_note(note)
+    found = set()
+    for known, key in witnesses.items():
+        for name, raw in lines:
+            if key.kind == 4 and name == key.name and raw[:4] == key.id and len(raw) == 4 + 8 + 64:
+                message = f"cosignature/v1\ntime {int.from_bytes(raw[4:12], 'big')}\n{text}"
+                if key.holds(raw[12:], message.encode()):
+                    found.add(known)
+    return found
+
+
+def read_policy(text: str) -> tuple[dict[str, Key], dict[str, tuple[int, list[str]]], str]:
+    """Witnesses, groups and quorum of a C2SP tlog-policy."""
+    witnesses: dict[str, Key] = {}
+    groups: dict[str, tuple[int, list[str]]] = {}
+    quorum = ""
+    for line in text.splitlines():
+        kind, *words = line.split() or ["#"]
+        if kind == "witness" and len(words) >= 2:
+            witnesses[words[0]] = Key(words[1])
+        elif kind == "group" and len(words) >= 3:
+            groups[words[0]] = ({"any": 1, "all": len(words) - 2}.get(words[1]) or int(words[1]), words[2:])
+        elif kind == "quorum" and len(words) == 1:
+            quorum = words[0]
+        elif kind != "log" and not kind.startswith("#"):
+            raise Broken("witness-policy.txt has a line that is not understood")
+    return witnesses, groups, quorum
+
+
+def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str]]]) -> bool:
+    if quorum in ("", "none"):
+        return True
+    if quorum not in groups:
+        return quorum in present
+    least, members = groups[quorum]
+    return sum(is_met(member, present, groups) for member in members) >= least
+
+
+def check_witnesses(policy: str, notes: list[str], states: list[tuple[int, bytes]]) -> str:
+    """The newest checkpoint that enough witnesses cosigned, in words."""
+    witnesses, groups, quorum = read_policy(policy)
+    for place in range(len(notes) - 1, -1, -1):
+        present = cosigned_by(notes[place], witnesses)
+        if is_met(quorum, present, groups):
+            seen = f"{len(present)} of {len(witnesses)} witnesses, as the policy asks"
+            return f"ok    the log's first {states[place][0]} entries are cosigned by {seen}"
+    raise Broken("no checkpoint has the cosignatures that the policy asks for")
+
+
+def hashed(*parts: bytes) -> bytes:
+    """SHA-256; of a leaf the first part is 0x00, of an inner node 0x01."""
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def root_from(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that an inclusion path leads to (RFC 9162 section 2.1.3.2)."""
+    if not 0 <= index < size:
+        raise Broken("an entry lies beyond the end of the checkpoint's tree")
+    at, last, root = index, size - 1, start
+    for sibling in path:
+        if last == 0:
+            raise Broken("an inclusion path is too long")
+        if at & 1 or at == last:
+            root = hashed(b"\1", sibling, root)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            root = hashed(b"\1", root, sibling)
+        at, last = at >> 1, last >> 1
+    if last:
+        raise Broken("an inclusion path is too short")
+    return root
+
+
+def check_consistency(old: tuple[int, bytes], new: tuple[int, bytes], path: list[bytes]) -> None:
+    """The newer tree begins with the older (RFC 9162 section 2.1.4.2)."""
+    (old_size, old_root), (new_size, new_root) = old, new
+    if not 0 < old_size <= new_size:
+        raise Broken("the checkpoints are not in order")
+    if old_size == new_size:
+        if old_root != new_root or path:
+            raise Broken("two checkpoints of one size have different roots: the log shows two histories")
+        return
+    path = [old_root, *path] if old_size & (old_size - 1) == 0 else list(path)
+    if not path:
+        raise Broken("a consistency proof is missing")
+    at, last = old_size - 1, new_size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    first = second = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise Broken("a consistency proof is too long")
+        if at & 1 or at == last:
+            first, second = hashed(b"\1", sibling, first), hashed(b"\1", sibling, second)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            second = hashed(b"\1", second, sibling)
+        at, last = at >> 1, last >> 1
+    if first != old_root or second != new_root or last:
+        raise Broken("a later checkpoint does not begin with an earlier one: the log's past was changed")
+
+
+def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
+    """Leaf, open fields by name, and how many digests stay closed; each field is what the leaf committed to."""
+    leaf, digests = decoded(row["leaf"], 41), decoded(row["digests"], SLOTS * DIGEST)
+    if leaf[0] != 1 or leaf[9:] != hashlib.sha256(LABEL + b"/entry\0" + bytes([SLOTS]) + digests).digest():
+        raise Broken("the digests are not those the leaf commits to")
+    fields: dict[str, bytes] = {}
+    before = -1
+    for opening in row["openings"]:
+        slot, name = opening["slot"], opening["name"].encode("ascii")
+        value, salt = decoded(opening["value"]), decoded(opening["salt"], DIGEST)
+        if type(slot) is not int or not before < slot < FIELDS or not 1 <= len(name) <= 32:
+            raise Broken("the open fields are out of order")
+        before = slot
+        digest = hashlib.sha256(LABEL + b"/field\0" + salt + bytes([len(name)]) + name + value).digest()
+        if digest != digests[slot * DIGEST : (slot + 1) * DIGEST]:
+            raise Broken(f"the field {opening['name']} is not what was written into the log")
+        if fields.setdefault(opening["name"], value) != value:
+            raise Broken(f"the field {opening['name']} says two things")
+    return leaf, fields, FIELDS - len(row["openings"])
+
+
+def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> tuple[int, int, list[dict[str, Any]]]:
+    """How many entries are proved and how many have closed fields, and each with its fields."""
+    entries, proofs = (
+        [*map(json.loads, text_of(files, f"{name}.jsonl").splitlines())] for name in ("entries", "proofs")
+    )
+    if [row["index"] for row in entries] != [row["index"] for row in proofs]:
+        raise Broken("entries.jsonl and proofs.jsonl do not speak of the same entries")
+    opened = []
+    closed, before = 0, -1
+    for row, proof in zip(entries, proofs):  # noqa: B905 - Python 3.9; the lengths were compared
+        index = row["index"]
+        try:
+            if type(index) is not int or not before < index:
+                raise Broken("the entries are out of order")
+            before = index
+            leaf, fields, left = open_entry(row)
+            if type(proof["state"]) is not int or not 0 <= proof["state"] < len(states):
+                raise Broken("it names a checkpoint that is not there")
+            size, root = states[proof["state"]]
+            path = [decoded(each, DIGEST) for each in proof["hashes"]]
+            if root_from(hashed(b"\0", leaf), index, size, path) != root:
+                raise Broken("it is not in the log that the checkpoint signs")
+        except Broken as fault:
+            raise Broken(f"entry {index}: {fault}") from None
+        closed += left > 0
+        opened.append({"index": index, "leaf": leaf, "fields": fields})
+    return len(entries), closed, opened
+
+
+def check_numbers(opened: Iterable[dict[str, Any]]) -> int:
+    """The agency's own numbers run from 1 without a gap, each naming the entry with the number before."""
+    number, before = 0, bytes(DIGEST)
+    for entry in opened:
+        fields = entry["fields"]
+        if fields.get("seq") != (number + 1).to_bytes(8, "big") or fields.get("prev") != before:
+            raise Broken(f"entry {entry['index']}: an entry of the agency between number {number} and it is withheld")
+        number, before = number + 1, hashed(b"\0", entry["leaf"])
+    return number
+
+
+def shown(entry: dict[str, Any]) -> str:
+    """One entry as it was proved: its time and its open fields, bytes in hexadecimal."""
+    words = []
+    for name, value in entry["fields"].items():
+        text = value.decode("utf-8", "replace")
+        words.append(f"{name}={text if text.isprintable() and chr(0xFFFD) not in text else value.hex()}")
+    seconds = int.from_bytes(entry["leaf"][1:9], "big") // 1000
+    time = datetime.fromtimestamp(min(seconds, 253402300799), timezone.utc)  # noqa: UP017 - Python 3.9
+    return f"entry {entry['index']}  {time:%Y-%m-%d %H:%M:%S} UTC  {'  '.join(words)}"
+
+
+def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) -> list[str]:
+    """The lines of a report on a bundle of which everything holds."""
+    said = [f"ok    {check_sums(files)} files are as the bundle was made"]
+    manifest = json.loads(text_of(files, "manifest.json"))
+    if manifest["format"] != FORMAT:
+        raise Unusable("the bundle is of another format")
+    key = Key(text_of(files, "log.vkey"))
+    if pinned is not None and Key(pinned).raw != key.raw:
+        raise Broken("the bundle is signed by another log's key than the one that was given")
+    kept = json.loads(text_of(files, "checkpoints.json"))
+    states = [open_checkpoint(state["note"], key) for state in kept]
+    said.append(f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries")
+    if "witness-policy.txt" in files:
+        policy, texts = text_of(files, "witness-policy.txt"), [state["note"] for state in kept]
+        said.append(check_witnesses(policy, texts, states))
+    for place in range(1, len(states)):
+        path = [decoded(each, DIGEST) for each in kept[place]["consistency"]]
+        check_consistency(states[place - 1], states[place], path)
+    if len(states) > 1:
+        said.append("ok    each checkpoint's tree begins with the one before: nothing earlier was changed")
+    count, closed, opened = check_entries(files, states)
+    said = [*map(shown, opened), *said] if show else said
+    said.append(f"ok    {count} entries are in the log, and every open field is what was written")
+    if manifest["complete"]:
+        said.append(f"ok    the agency's numbers 1 to {check_numbers(opened)} have no gap")
+    return said + notes(count, closed, pinned=pinned is not None, complete=bool(manifest["complete"]))
+
+
+def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
+    """What is so by design, and what this check alone cannot know."""
+    ours = f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage"
+    said = [f"note  {ours}"] if closed else []
+    if not complete:
+        said.append("note  a selection: that nothing else concerns the agency is not what this bundle shows")
+    if not pinned:
+        said.append("note  the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)")
+    return said
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--log-key", type=Path)
+    parser.add_argument("--show", action="store_true")
+    given = parser.parse_args()
+    pinned = given.log_key.read_text("utf-8") if given.log_key is not None else None
+    status, said = judge(given.bundle, pinned, given.show)
+    print("\n".join(said))
+    return status
+
+
+def judge(path: Path, pinned: "str | None", show: bool = False) -> tuple[int, list[str]]:
+    """Exit status and lines: what is found of the bundle, and the verdict last."""
+    try:
+        return 0, [*verify(read_bundle(path), pinned, show), "VERIFIED"]
+    except Unusable as fault:
+        return 2, [f"CANNOT TELL  {fault}"]
+    except Broken as fault:
+        why = str(fault)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
+        why = "a file of the bundle is malformed"
+    return 6, [f"FAIL  {why}", "BROKEN: do not rely on this bundle"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,169 @@
+"""Replaying the exchange's log: its entries opened with the log's and the youths' keys, its decisions made again.
+
+Decides how a stored entry becomes a step of the replay, and that the policy is the very function the exchange runs. The
+rules of the replay are in `audit.replay`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import bindparam, select
+
+from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, check_entry, check_openings, open_class
+from audit.reader import Reader, entry_of
+from audit.replay import Counts, Recomputed, Replay, Step, Undecidable, Verdict
+from audit.statement import Statement
+from audit.tables import ENTRY
+from audit.transaction import Tx
+from gateway.exchange.journal import ALLOW, DENY
+from gateway.protocol.decide import (
+    Decision,
+    DecisionInput,
+    DecisionInputError,
+    PolicyMismatch,
+    between_pages,
+    decide,
+    withdraw,
+)
+from gateway.protocol.log_kinds import grant_text, parse_grant
+from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.facts import YouthFacts, milliseconds
+from gateway.protocol.policy.rules import Policy
+from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
+from gateway.store.tables import decision_input
+
+_PAGE: Final = 500
+_ENTRIES: Final = Statement(
+    select(ENTRY, decision_input.c.sealed)
+    .select_from(ENTRY.outerjoin(decision_input, decision_input.c.leaf_index == ENTRY.c.idx))
+    .where(ENTRY.c.idx >= bindparam("start"))
+    .order_by(ENTRY.c.idx)
+    .limit(bindparam("page")),
+    "start",
+    "page",
+)
+_BYTES: Final = frozenset({"request", "input", "sealed", "signed", "handle", "flag", "seq", "prev"})
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the replayer opens entries with."""
+
+    classes: ClassKeys
+    marks: Mapping[bytes, bytes] = field(repr=False)
+    """Every mark that an entry about a youth may carry, with the youth's key."""
+
+
+def replay_log(
+    reader: Reader, keys: Keys, policies: Sequence[Policy], *, progress: Callable[[int], None] | None = None
+) -> Counts:
+    """What was followed to the end of the log, in one state of the database.
+
+    Raises `Contradiction` at the first entry that contradicts the policy or an earlier one, and `EvidenceError` at one
+    whose fields are not what its leaf commits to.
+    """
+    replay = Replay(_decide_with({policy.digest: policy for policy in policies}), granted=parse_grant)
+    with reader.snapshot() as tx:
+        for step in _steps(tx, keys):
+            replay.follow(step)
+            if progress is not None and step.index % _PAGE == 0:
+                progress(step.index)
+    return replay.counts
+
+
+def _steps(tx: Tx, keys: Keys) -> Iterator[Step]:
+    start = 0
+    while rows := tx.all(_ENTRIES, (start, _PAGE)):
+        for row in rows:
+            yield _step(entry_of(row[:-1]), row[-1], keys)
+        start = rows[-1][0] + 1
+
+
+def _step(entry: StoredEntry, kept: Any, keys: Keys) -> Step:
+    check_entry(entry)
+    opened = [
+        *open_class(entry, FieldClass.OP, keys.classes.op),
+        *open_class(entry, FieldClass.REQ, keys.classes.req),
+        *open_class(entry, FieldClass.HOLD, keys.classes.hold),
+    ]
+    opened.sort(key=lambda each: each.slot)
+    check_openings(entry.leaf, entry.digests, opened)
+    fields = _fields(opened)
+    youth_key = keys.marks.get(entry.tag) if entry.tag else None
+    is_about_somebody = bool(entry.holder)
+    return Step(
+        index=entry.index,
+        time_ms=entry.time_ms,
+        kind=entry.kind,
+        requester=entry.requester,
+        holder=entry.holder,
+        fields=fields,
+        is_sealed=is_about_somebody and youth_key is None,
+        committed=_committed(kept, fields, youth_key if is_about_somebody else nobodys_key(keys.classes)),
+    )
+
+
+def _committed(kept: Any, fields: Mapping[str, str], key: bytes | None) -> bytes | None:
+    if kept is None or key is None or "input" not in fields:
+        return None
+    try:
+        return open_input(kept, key, digest=bytes.fromhex(fields["input"]))
+    except (InputUnreadable, ValueError):
+        return None
+
+
+def _fields(opened: Sequence[Opening]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in opened:
+        # `requester` and `seq` may stand in two classes; the column bound by the leaf says who asked.
+        text = each.value.hex() if each.name in _BYTES else each.value.decode("utf-8", "replace")
+        found.setdefault(each.name, text)
+    return found
+
+
+def _decide_with(policies: Mapping[bytes, Policy]) -> Callable[[bytes], Recomputed]:
+    def again(argument: bytes) -> Recomputed:
+        try:
+            given = DecisionInput.from_bytes(argument)
+        except DecisionInputError as exc:
+            raise Undecidable(str(exc)) from exc
+        policy = policies.get(given.policy_digest)
+        if policy is None:
+            raise Undecidable("it was decided under a policy bundle that was not given")
+        return _recomputed(policy, given)
+
+    return again
+
+
+def _recomputed(policy: Policy, given: DecisionInput) -> Recomputed:
+    try:
+        decision = decide(policy, given)
+    except PolicyMismatch as exc:
+        raise Undecidable("the policy bundle is another") from exc
+    request, authority = given.request, given.request.authority
+
+    def withdrawn(reason: str) -> Verdict:
+        youth: YouthFacts | None = given.youth
+        if youth is None:
+            return _verdict(decision)
+        return _verdict(withdraw(decision, request, youth, reason=Reason(reason)))
+
+    return Recomputed(
+        agency=request.agency,
+        role=request.role,
+        purpose=request.purpose,
+        policy=policy.version,
+        owner=given.youth.owner or "" if given.youth is not None else "",
+        received_ms=milliseconds(request.received_at),
+        authority_status=authority.status if authority is not None else "",
+        verdict=_verdict(decision),
+        later_page=_verdict(between_pages(decision)),
+        withdrawn=withdrawn,
+    )
+
+
+def _verdict(decision: Decision) -> Verdict:
+    if decision.permit and decision.basis is not None:
+        return Verdict(ALLOW, decision.outcome, grant_text(decision.field_sets, decision.basis))
+    return Verdict(DENY, decision.outcome, decision.reason)

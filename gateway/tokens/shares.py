@@ -1,0 +1,126 @@
+"""The shares one holder has, as files of its state: the one in force, and during a refresh one more.
+
+    share.bin            the share in force
+    share-next.bin       of the next generation, added by its operator, not in force yet
+    share-previous.bin   of the generation before, until the switch is finished
+
+Decides which file a share is in and when it is erased. A batch names the generation it wants, and a holder answers
+under that one while it has it: so no question fails while holders change over one after another. The files are read
+again when they change; the process that serves need not be restarted. Does not decide which generation is in force for
+the exchange: the directory does, which every holder signs.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.protocol.ristretto import Ristretto
+from gateway.state import PRIVATE_FILE, State, write_new
+from gateway.tokens.share_file import DealtShare, ShareFileBroken, read_refresh, read_share
+
+IN_FORCE: Final = "share.bin"
+NEXT: Final = "share-next.bin"
+PREVIOUS: Final = "share-previous.bin"
+_Stamp = tuple[tuple[int, int] | None, ...]
+
+
+class RefreshRefused(ValueError):
+    """The step of a refresh cannot be taken now. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    stamp: _Stamp
+    in_force: DealtShare
+    others: tuple[DealtShare, ...]
+
+
+class Shares:
+    """The shares in one state directory."""
+
+    def __init__(self, state: State, group: Ristretto) -> None:
+        """Raises `StateBroken`, `ShareFileBroken`, `ShareRefused`, `InvalidElement`."""
+        self._state = state
+        self._group = group
+        self._held = self._read()
+
+    def in_force(self) -> DealtShare:
+        """The share in force here."""
+        return self._current().in_force
+
+    def find(self, epoch: str, generation: int) -> DealtShare | None:
+        """The share of this generation, or None where this holder has none."""
+        held = self._current()
+        every = (held.in_force, *held.others)
+        return next((each for each in every if (each.epoch, each.generation) == (epoch, generation)), None)
+
+    def generations(self) -> tuple[int, ...]:
+        """Generations of every share held, ascending."""
+        held = self._current()
+        return tuple(sorted(each.generation for each in (held.in_force, *held.others)))
+
+    def add(self, refresh: bytes) -> DealtShare:
+        """The refreshed share is on disk beside the one in force.
+
+        Raises `ShareFileBroken`, `ShareRefused`, `InvalidElement`, `StateExists`.
+        """
+        share = read_refresh(refresh).apply(self.in_force(), self._group)
+        self._state.write_secret(NEXT, share.to_bytes())
+        return share
+
+    def switch(self) -> DealtShare:
+        """The added share is in force, and the one before stays until `finish`. Raises `RefreshRefused`."""
+        following = self._state.secret(NEXT)
+        if not following.exists():
+            raise RefreshRefused("no refreshed share was added here")
+        previous = self._state.secret(PREVIOUS)
+        if not previous.exists():
+            write_new(previous, self._state.read_secret(IN_FORCE), mode=PRIVATE_FILE)
+        os.replace(following, self._state.secret(IN_FORCE))
+        _settle(self._state.secret(IN_FORCE).parent)
+        return self.in_force()
+
+    def finish(self, generation: int) -> None:
+        """Only the share of this generation, which the signed directory names, is left. Raises `RefreshRefused`."""
+        following = self._state.secret(NEXT)
+        if following.exists() and generation == self.in_force().generation + 1:
+            os.replace(following, self._state.secret(IN_FORCE))
+        elif following.exists() or generation != self.in_force().generation:
+            raise RefreshRefused("the directory in force does not name the refreshed sharing yet")
+        self._state.secret(PREVIOUS).unlink(missing_ok=True)
+        _settle(self._state.secret(IN_FORCE).parent)
+
+    def _current(self) -> _Held:
+        if self._held.stamp != self._stamp():
+            self._held = self._read()
+        return self._held
+
+    def _read(self) -> _Held:
+        stamp = self._stamp()
+        in_force = read_share(self._state.read_secret(IN_FORCE), self._group)
+        names = [name for name in (NEXT, PREVIOUS) if self._state.secret(name).exists()]
+        others = tuple(read_share(self._state.read_secret(name), self._group) for name in names)
+        if any((each.epoch, each.share.index) != (in_force.epoch, in_force.share.index) for each in others):
+            raise ShareFileBroken("shares of different keys or holders in one state")
+        return _Held(stamp, in_force, others)
+
+    def _stamp(self) -> _Stamp:
+        return tuple(_stamp_of(self._state.secret(name)) for name in (IN_FORCE, NEXT, PREVIOUS))
+
+
+def _stamp_of(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _settle(directory: Path) -> None:
+    """A change of names in the directory is on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""An insider with a login, a role, a purpose and evidence, who tries the names of a roster one after another.
+
+Every single question is lawful in form. What stops it is that nearly all of them find nobody: within one window of
+look-ups the agency is held, whatever is restarted meanwhile, and an operator hears of it.
+"""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from gateway.config import Holding
+from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
+from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
+from tests.adversarial.outcome import Refusal, ending
+from tests.adversarial.resident import Act, Resident, dial, flag_query, tokens_of
+from tests.adversarial.town import HOMEWARD, Town
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+INSIDER, NEIGHBOR = AgencyId("06029.cwa"), AgencyId("06037.cwa")
+ACT = Act(Role("CWA.er_worker"), Purpose.MFC_HANDOFF)
+AT_ONCE = 10
+HELD = Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "a limit is reached", "LOOKUPS_HELD")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """An exchange of two agencies, with every setting as it ships."""
+    town = Town.found(tmp_path_factory.mktemp("roster"))
+    for agency in (INSIDER, NEIGHBOR):
+        await town.settle(agency, AgencyKind.CWA)
+    await town.listed(*town.residents)
+    yield town
+    await town.close()
+
+
+async def ask(resident: Resident, name: str) -> Refusal | None:
+    """Is this youth missing? None where the question was answered."""
+    request = resident.flag_request(flag_query(tokens_of(name), EvidenceKind.YOUTH_PRESENT), ACT)
+    return await ending(ExchangeServiceStub(resident.channel).CheckFlag(request, timeout=10))
+
+
+async def restarted(town: Town) -> None:
+    """The gateway is killed and serves again; its adapters dial anew."""
+    town.kill("gateway")
+    town.start("gateway")
+    for resident in town.residents.values():
+        await resident.channel.close()
+        resident.channel = dial(resident.address, resident.identity)
+
+
+def operator(town: Town, *words: str) -> dict[str, object]:
+    done = subprocess.run(
+        [HOMEWARD, "gateway", *words, "--json"], capture_output=True, text=True, timeout=60, check=False
+    )
+    reply: dict[str, object] = json.loads((done.stdout or done.stderr).splitlines()[-1])
+    return reply
+
+
+async def test_a_roster_is_held_within_one_window_although_the_gateway_is_restarted_three_times(town: Town) -> None:
+    insider, neighbor = town.residents[INSIDER], town.residents[NEIGHBOR]
+    window = Holding().lookups
+    before = town.size()
+    for start in range(0, window, AT_ONCE):
+        if start in (50, 100, 150):
+            await restarted(town)
+        names = [f"roster {start + number}" for number in range(AT_ONCE)]
+        assert await asyncio.gather(*(ask(insider, name) for name in names)) == [None] * AT_ONCE
+    assert await ask(insider, "one more") == HELD
+    (hold,) = [leaf for leaf in town.news(before) if leaf.kind == "lookups.held"]
+    assert (hold.requester, hold.op["agency"], hold.op["percent"]) == (INSIDER, INSIDER, "95")
+    assert (town.leaves()[-1].kind, town.leaves()[-1].reason) == ("access.refused", "LOOKUPS_HELD")
+    await restarted(town)
+    assert await ask(insider, "and again") == HELD
+    assert await ask(neighbor, "somebody else") is None
+    assert operator(town, "status", str(town.gateway))["held_agencies"] == [INSIDER]
+
+
+async def test_the_operator_releases_and_the_release_is_on_record(town: Town) -> None:
+    done = operator(town, "release", str(town.gateway), INSIDER)
+    assert town.leaves(int(str(done["leaf_index"])))[0].kind == "lookups.released"
+    assert await ask(town.residents[INSIDER], "after a call") is None
+    again = operator(town, "release", str(town.gateway), INSIDER)
+    assert again["error"]["what"] == "refused: LOOKUPS_NOT_HELD"  # type: ignore[index]

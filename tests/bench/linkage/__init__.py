@@ -1,0 +1,1 @@
+"""How well match keys recognize one youth, beside other ways of linking records."""

@@ -1,0 +1,277 @@
+"""A reviewer at a real county reads, misses nothing, and hands out evidence that a stranger checks offline."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from deploy.demo.counties import COUNTY_A
+from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
+from deploy.demo.sandbox import Sandbox
+from homeward.county.v1 import missing_pb2, placement_pb2
+from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1.records_pb2 import FlagLocate
+
+OFFICER = "COUNTY.privacy_officer"
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A running sandbox in which a youth of county A was flagged, asked about by C, and another read about by B."""
+
+    sandbox: Sandbox
+    scratch: Path
+
+    def audit(self, *words: str, typed: str = "", letter: str = "A") -> subprocess.CompletedProcess[str]:
+        """One command of the county's privacy officer."""
+        county: County = self.sandbox.county(letter)
+        token = self.scratch / f"{letter}.token"
+        token.write_text(county.token(OFFICER))
+        place = ("--dir", str(county.directory), "--address", county.member.local, "--token-file", str(token))
+        return subprocess.run(
+            [sys.executable, "-m", "homeward", "audit", words[0], *place, *words[1:]],
+            input=typed, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    directory = tmp_path_factory.mktemp("audit")
+    sandbox = Sandbox.up(directory / "box")
+    try:
+        live(sandbox)
+        yield Town(sandbox, directory)
+    finally:
+        sandbox.down()
+
+
+def live(sandbox: Sandbox) -> None:
+    """What happened in these counties."""
+    cast = sandbox.caseload.cast
+    learned = Timestamp()
+    learned.FromDatetime(datetime.now(UTC) - timedelta(hours=2))
+    ask(
+        sandbox.county("A"),
+        "CWA.case_worker",
+        lambda calls: calls.missing.RaiseFlag,
+        missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(
+                sandbox.caseload.youth(cast.runaway).person,
+                codes.PURPOSE_MFC_LOCATE,
+                evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-7731")],
+            ),
+            local_id=cast.runaway,
+            learn_time=learned,
+            handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE,
+            flag_locate=FlagLocate(missing_since_date="2026-11-01", last_seen_county="06019"),
+        ),
+    )
+    for local_id in (cast.runaway, cast.runaway, cast.other_twin):
+        ask(
+            sandbox.county("C"),
+            "CWA.hotline_screener",
+            lambda calls: calls.missing.CheckFlag,
+            missing_pb2.CheckFlagRequest(
+                inquiry=inquiry(
+                    sandbox.caseload.youth(local_id).person,
+                    codes.PURPOSE_MFC_HANDOFF,
+                    evidence=[(codes.EVIDENCE_KIND_YOUTH_PRESENT, "TEST-INCIDENT-12")],
+                )
+            ),
+        )
+    ask(
+        sandbox.county("B"),
+        "CWA.placement_worker",
+        lambda calls: calls.placement.GetPlacementHistory,
+        placement_pb2.GetPlacementHistoryRequest(
+            inquiry=inquiry(
+                sandbox.caseload.referral.person,
+                codes.PURPOSE_PLACEMENT_PLANNING,
+                evidence=[(codes.EVIDENCE_KIND_OPEN_REFERRAL, "TEST-REFERRAL-3")],
+            ),
+            detail=True,
+        ),
+    )
+
+
+def ask(county: County, role: str, method: Callable[[Calls], Any], request: Any) -> Any:
+    with county.channel() as channel:
+        return method(Calls(channel))(request, metadata=county.metadata(role), timeout=CALL_SECONDS)
+
+
+def strangers_verdict(bundle: Path, tmp_path: Path) -> tuple[int, str]:
+    """What somebody without our packages finds, with the verifier that came in the bundle."""
+    shutil.unpack_archive(bundle, tmp_path / "unpacked", "zip")
+    done = subprocess.run(
+        [sys.executable, "-I", "verify.py", "--show"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path / "unpacked",
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_owner_reads_who_asked_about_one_youth_named_by_its_own_number(town: Town) -> None:
+    number = town.sandbox.caseload.cast.runaway
+    done = town.audit("query", "--case", "-", "--kind", "access.decision", typed=f"{number}\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "2 entries, verified"
+    assert all("06029.cwa" in line and f"[youth {number}]" in line for line in lines[:-1])
+    assert "on the basis STATUTE" in lines[0]
+    unknown = town.audit("query", "--case", "-", typed="no-such-number\n")
+    assert (unknown.returncode, "YOUTH_NOT_IN_CASELOAD" in unknown.stderr) == (1, True)
+
+
+def test_a_youth_whose_number_is_not_known_is_named_by_identity(town: Town) -> None:
+    person = town.sandbox.caseload.youth(town.sandbox.caseload.cast.runaway).person
+    named = {"givenName": person.given_name, "surname": person.surname, "birthDate": person.birth_date.isoformat()}
+    done = town.audit("query", "--youth", "-", "--kind", "access.decision", typed=json.dumps(named))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 entries, verified"
+    assert person.surname not in done.stdout + done.stderr
+
+
+def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
+    for form in ("csv", "xlsx", "jsonl", "sqlite"):
+        out = tmp_path / f"log.{form}"
+        done = town.audit("query", "--format", form, "--out", str(out), "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert out.stat().st_size > 200
+        assert json.loads(done.stdout)["entries"] > 3
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("letter", ["A", "B", "C"])
+def test_no_county_misses_an_entry(letter: str, town: Town) -> None:
+    done = town.audit("complete", letter=letter)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "without a gap" in done.stdout
+
+
+def test_a_complete_bundle_is_verified_by_a_stranger_without_a_network(town: Town, tmp_path: Path) -> None:
+    out = tmp_path / "all.zip"
+    done = town.audit("bundle", "--complete", "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = strangers_verdict(out, tmp_path)
+    assert (status, said.splitlines()[-1]) == (0, "VERIFIED"), said
+    assert "have no gap" in said
+    assert "by design, not damage" in said
+    assert "purpose=MFC_HANDOFF" in said
+    policy = (tmp_path / "unpacked" / "policy" / "california-2026-11.txt").read_text()
+    assert "counsel" in policy.lower()
+
+
+def test_a_changed_bundle_is_broken_to_a_stranger(town: Town, tmp_path: Path) -> None:
+    out = tmp_path / "some.zip"
+    assert town.audit("bundle", "--decision", "deny", "--out", str(out)).returncode == 0
+    raw = out.read_bytes()
+    at = raw.index(b'"leaf":"') + 20
+    out.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+    assert (
+        subprocess.run(
+            [sys.executable, "-m", "homeward", "verify", str(out)], capture_output=True, timeout=60, check=False
+        ).returncode
+        == 6
+    )
+
+
+def test_a_sample_is_drawn_again_by_its_seed_and_holds_nobodys_identity(town: Town, tmp_path: Path) -> None:
+    first = json.loads(town.audit("sample", "--count", "2", "--seed", "lottery 2026-11-25", "--json").stdout)
+    again = json.loads(
+        town.audit(
+            "sample", "--count", "2", "--seed", "lottery 2026-11-25", "--before", str(first["before"]), "--json"
+        ).stdout
+    )
+    assert first == again
+    assert len(first["entries"]) == 2
+    out = tmp_path / "sample.zip"
+    assert town.audit("sample", "--count", "2", "--seed", "x", "--out", str(out)).returncode == 0
+    status, said = strangers_verdict(out, tmp_path)
+    assert status == 0, said
+    assert not any(word in said for word in ("worker=", "handle=", "request=", "seq="))
+
+
+def replay(directory: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "homeward", "gateway", "replay", str(directory), "--json"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def test_the_whole_log_is_decided_again_to_the_same_end(town: Town) -> None:
+    status, said = replay(town.sandbox.layout.gateway)
+    assert status == 0, said
+    counts = json.loads(said)
+    # Three flag checks and a placement history; everything else in the log is followed, too.
+    assert (counts["decided"], counts["recomputed"], counts["sealed"]) == (4, 4, 0)
+    assert counts["released"] == 3
+    assert counts["confirmed"] == 1
+
+
+def test_a_log_whose_decisions_cannot_be_made_again_is_refused(town: Town, tmp_path: Path) -> None:
+    copy = tmp_path / "gateway"
+    shutil.copytree(town.sandbox.layout.gateway, copy, ignore=shutil.ignore_patterns("*.sock"))
+    with sqlite3.connect(copy / "gateway.db") as connection:
+        connection.execute("DELETE FROM decision_input WHERE leaf_index = (SELECT min(leaf_index) FROM decision_input)")
+    connection.close()
+    status, said = replay(copy)
+    assert (status, json.loads(said)["error"]["code"]) == (6, "REPLAY-COMMITTED")
+
+
+def words_of(pdf: Path) -> str:
+    """The paper's text, whatever the lines it was broken into."""
+    return " ".join("".join(page.extract_text() for page in pypdf.PdfReader(pdf).pages).split())
+
+
+def test_a_youth_is_given_an_account_on_paper_and_as_a_workbook(town: Town, tmp_path: Path) -> None:
+    number = town.sandbox.caseload.cast.runaway
+    pdf, xlsx = tmp_path / "account.pdf", tmp_path / "account.xlsx"
+    done = town.audit("account", "--case", "-", "--pdf", str(pdf), "--xlsx", str(xlsx), "--json", typed=number)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    (line,) = said["lines"]
+    assert (said["disclosures"], line["Times"], line["Who received it"]) == (2, 2, "06029.cwa (Kern County)")
+    assert "flag status" in line["What was disclosed"]
+    assert line["On what legal basis"].startswith("Statute: ")
+    text = words_of(pdf)
+    person = town.sandbox.caseload.youth(number).person
+    assert "Kern County" in text
+    assert not any(word in text + done.stdout for word in (number, person.surname, person.birth_date.isoformat()))
+    assert xlsx.read_bytes().startswith(b"PK")
+
+
+def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_trace(town: Town, tmp_path: Path) -> None:
+    number = town.sandbox.caseload.cast.moved
+    whole, less = tmp_path / "whole.pdf", tmp_path / "less.pdf"
+    done = town.audit("account", "--case", "-", "--pdf", str(whole), "--json", typed=number)
+    (line,) = json.loads(done.stdout)["lines"]
+    assert "placement history in detail" in line["What was disclosed"]
+    holds = tmp_path / "holds.toml"
+    recipient = line["Who received it"].split()[0]
+    holds.write_text(f'[[hold]]\nagency = "{recipient}"\nuntil = 2099-12-31\nrequest = "letter 7"\n')
+    done = town.audit("account", "--case", "-", "--pdf", str(less), "--holds", str(holds), "--json", typed=number)
+    said = json.loads(done.stdout)
+    assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
+    text = words_of(less)
+    assert recipient not in text
+    assert "letter 7" not in text
+    assert "No disclosure is on record" in text
+
+
+def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id, "--json", letter="B")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (day,) = json.loads(done.stdout)["days"]
+    assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
+    foreign = town.audit("reconcile", "--agency", "06029.cwa", "--counterpart", COUNTY_A.agency_id, letter="B")
+    assert (foreign.returncode, "filter.agency: own" in foreign.stderr) == (1, True)
