@@ -87,13 +87,15 @@ class _Derived:
     authorities: dict[bytes, _Authority] = field(default_factory=dict)
     flags: dict[bytes, _Flag] = field(default_factory=dict)
     listings: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    """Reports about youths whose key is gone."""
 
 
 def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
     """Holds if the projections are what the log says. Raises EvidenceError(PROJECTION).
 
     The entries must have been verified. `marks` has every mark of a youth whose audit key exists, with that key; what
-    concerns other youths can no longer be read, and then there is no row either.
+    concerns other youths can no longer be read.
     """
     derived = _Derived()
     for entry in _entries(tx):
@@ -106,7 +108,11 @@ def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> 
         {name: 1 for name in derived.denied if not name.startswith("spiffe:")},
     )
     _check_authorities(tx, derived)
-    _compare("a flag", {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}, derived.flags)
+    flags = {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}
+    # Of a youth whose key was destroyed nobody can say any more what a row must be.
+    _compare(
+        "a flag", {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}, derived.flags
+    )
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
     unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
     if unlisted is not None:
@@ -157,6 +163,7 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
 def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes], marks: Mapping[bytes, bytes]) -> None:
     key = marks.get(entry.tag)
     if key is None:
+        derived.closed.add(entry.index)
         return
     about = {each.name: each.value for each in open_class(entry, FieldClass.YOUTH, key)}
     flag_id, state = about["flag"], _text(said.get("state", b""))

@@ -64,13 +64,13 @@ from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
+from gateway.store.derived import check_projections
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
-from gateway.store.derived import check_projections
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
