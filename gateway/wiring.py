@@ -8,7 +8,6 @@ that a log which failed ends the process: nothing may be answered after that.
 import asyncio
 import contextlib
 import hmac
-import json
 import os
 import signal
 import sys
@@ -25,6 +24,7 @@ from audit.entry import ClassKeys
 from audit.log import LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
+from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import AccessLog
@@ -68,7 +68,6 @@ from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
-from gateway.store.figures import read_index_figures
 from gateway.store.flags import SqlFlags
 from gateway.store.holds import SqlHolds
 from gateway.store.index import SqlIndex
@@ -77,11 +76,11 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
+from gateway.telemetry import call_counts, outcome_counts
 from gateway.tokens.holding import check_operators
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
-from homeward.counting import CallRecorder, Figures, OutcomeCounts
+from homeward.counting import CallRecorder, OutcomeCounts
 from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
@@ -225,23 +224,9 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
         name="homeward-gateway",
         counts=call_counts(),
         others=running.outcomes.readings(),
-        figures=lambda: _figures(running),
+        figures=lambda: figures(running.members, running.publishing, running.links, now=utc_now()),
     ) as recorder:
         await _listen(running, recorder, stop)
-
-
-async def _figures(running: Running) -> Figures:
-    ledger, now = running.members.ledger, utc_now()
-    common = holder_figures(
-        log_size=(await asyncio.to_thread(ledger.reader.tree)).size,
-        chain=running.members.server.current().chain,
-        ready=running.members.office.view() is not None,
-        now=now,
-    )
-    index = await ledger.read(read_index_figures)
-    witnessed = running.publishing.witnessed
-    published = published_figures(size=witnessed.size, age=witnessed.age())
-    return {**common, **published, **index_figures(index, linked=running.links.connected(), now=now)}
 
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
@@ -270,7 +255,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
     ]
-    _announce(running, main, enrollment)
+    sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
+    sys.stdout.flush()
     await stop.wait()
     running.links.going_away(int(GRACE_SECONDS))
     await main.drain()
@@ -412,21 +398,3 @@ def _background(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> asyncio
 
 async def _until(moment: datetime) -> None:
     await asyncio.sleep(max(0.0, (moment - utc_now()).total_seconds()))
-
-
-def _announce(running: Running, main: Served, enrollment: Served) -> None:
-    config, policy, view = running.config, running.policy, running.members.office.view()
-    line = {
-        "event": "ready",
-        "process": "gateway",
-        "port": main.port,
-        "enroll_port": enrollment.port,
-        "policy": policy.version,
-        "counsel_confirmed": policy.counsel_confirmed,
-        "matching_auto": config.matching.auto,
-        "demo": config.demo,
-        "log": running.members.ledger.log.state.value,
-        "sole_operators": list(view.sole_operators) if view is not None else [],
-    }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()

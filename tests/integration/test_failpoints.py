@@ -196,3 +196,13 @@ def test_only_a_test_build_that_was_asked_for_obeys(tmp_path: Path) -> None:
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(beside), **environment},
         )  # fmt: skip
         assert (done.returncode, done.stdout.split()) == expected, done.stderr
+
+
+def test_the_gateway_says_that_it_ignores_them(tmp_path: Path) -> None:
+    environment = {**os.environ, "FAILPOINTS": "append.begin:kill"} | {"HOMEWARD_TEST_BUILD": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "homeward", "gateway", "serve", str(tmp_path / "none")],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "FAILPOINTS is ignored: this is not a test build" in done.stderr
