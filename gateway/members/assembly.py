@@ -147,25 +147,9 @@ async def open_members(
     """
     store = SqliteStore(state.database)
     signer = read_log_signer(state, config.log_origin)
-    log = Log.open(
-        store,
-        signer=signer,
-        keys=state.read_class_keys(),
-        high_water=state.high_water,
-        now=now,
-        random_bytes=random_bytes,
-        steady=start.steady,
-        known=read_known(state, config, signer.public),
-        may_recover=start.may_recover,
-        explained=start.explained,
-        on_stop=on_stop,
+    ledger = await _open_ledger(
+        state, config, store, signer, start=start, now=now, random_bytes=random_bytes, on_stop=on_stop
     )
-    ledger = Ledger(log, Reader(store))
-    try:
-        await asyncio.to_thread(check_store, state, ledger.reader, signer.public)
-    except EvidenceError:
-        await ledger.close()
-        raise
     exchange = _exchange(config, keys, policy, group, log_key=signer.public.raw)
     office = DirectoryOffice(ledger, keys.directory, exchange, signers, now=now)
     denied = DenyList()
@@ -219,6 +203,39 @@ async def open_members(
         server=server_credential(keys.issuer, uri, hosts, now=now),
         client_roots=root_pem,
     )
+
+
+async def _open_ledger(
+    state: State,
+    config: GatewayConfig,
+    store: SqliteStore,
+    signer: LogSigner,
+    *,
+    start: Start,
+    now: Clock,
+    random_bytes: Randomness,
+    on_stop: Callable[[LogState], None] | None,
+) -> Ledger:
+    log = Log.open(
+        store,
+        signer=signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        steady=start.steady,
+        known=read_known(state, config, signer.public),
+        may_recover=start.may_recover,
+        explained=start.explained,
+        on_stop=on_stop,
+    )
+    ledger = Ledger(log, Reader(store))
+    try:
+        await asyncio.to_thread(check_store, state, ledger.reader, signer.public)
+    except EvidenceError:
+        await ledger.close()
+        raise
+    return ledger
 
 
 def check_store(state: State, reader: Reader, key: LogKey) -> None:

@@ -92,18 +92,7 @@ async def open_custodian(
     gateway = read_card((state.directory / GATEWAY_CARD).read_bytes(), GatewayCard)
     shares = Shares(state, group)
     key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
-    store = SqliteStore(state.database)
-    log = Log.open(
-        store,
-        signer=read_log_signer(state, config.log_origin),
-        keys=state.read_class_keys(),
-        high_water=state.high_water,
-        now=now,
-        random_bytes=random_bytes,
-        steady=steady,
-        on_stop=on_stop,
-    )
-    ledger = Ledger(log, Reader(store))
+    ledger = _open_ledger(state, config.log_origin, now=now, random_bytes=random_bytes, steady=steady, on_stop=on_stop)
     own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
     countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
@@ -128,6 +117,29 @@ async def open_custodian(
     )
     server = _server(state, config, now=now, random_bytes=random_bytes)
     return Custodian(config, gateway, ledger, countersigning, evaluator, administration, holding, server)
+
+
+def _open_ledger(
+    state: State,
+    origin: str,
+    *,
+    now: Clock,
+    random_bytes: Randomness,
+    steady: Steady | None,
+    on_stop: Callable[[LogState], None] | None,
+) -> Ledger:
+    store = SqliteStore(state.database)
+    log = Log.open(
+        store,
+        signer=read_log_signer(state, origin),
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        steady=steady,
+        on_stop=on_stop,
+    )
+    return Ledger(log, Reader(store))
 
 
 async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
