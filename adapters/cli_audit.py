@@ -21,13 +21,14 @@ from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.cli_evidence import contradict, serve
 from audit.export import WRITERS
 from homeward.audit.v1 import log_pb2
+from homeward.command import SharedCommands
 
 _LIMIT = click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many."
 )
 
 
-@click.group()
+@click.group(cls=SharedCommands)
 def audit() -> None:
     """Ask the log who asked what, and what was answered."""
 

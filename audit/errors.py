@@ -2,9 +2,12 @@
 
 AuditError
 ├── EvidenceError     stored or received evidence does not verify; `reason` says in which respect
+│   ├── LogStops      ... and the log that writes it must stop for good; `stop` says why
+│   └── LogBehind     ... because the store knows less of the log than was signed: it was put back
 ├── DraftError        the caller asked for an entry that the format cannot hold
 ├── LogBusy           the queue is full; nothing was written, try again later
 └── LogUnavailable    the log has stopped; nothing may be disclosed until it is started again and has checked itself
+    └── LogRecovering ... because its store was put back; nothing may be written until it is healed
 """
 
 from __future__ import annotations
@@ -34,6 +37,23 @@ class EvidenceReason(StrEnum):
     WITNESS = "WITNESS"
     STALE = "STALE"
     CONSISTENT = "CONSISTENT"
+    PROJECTION = "PROJECTION"
+    STOPPED = "STOPPED"
+
+
+class StopReason(StrEnum):
+    """Why a log stopped for good. A closed list: it stands in file names, statuses and entries."""
+
+    IO = "IO"
+    """The disk or the database failed: what was acknowledged may not be there."""
+    FILE = "FILE"
+    """The database's file was removed, replaced or changed while in use."""
+    MOVED = "MOVED"
+    """Somebody else wrote to the log."""
+    ROOT = "ROOT"
+    """Stored rows do not lead to what was signed."""
+    CLOCK = "CLOCK"
+    """The clock stepped further than its bound."""
 
 
 class AuditError(Exception):
@@ -49,6 +69,23 @@ class EvidenceError(AuditError):
         self.index = index
 
 
+class LogStops(EvidenceError):
+    """The log must stop for good."""
+
+    def __init__(self, stop: StopReason, reason: EvidenceReason, text: str) -> None:
+        super().__init__(reason, text)
+        self.stop = stop
+
+
+class LogBehind(EvidenceError):
+    """The store is sound but older than a checkpoint that the log signed: it was restored from a backup."""
+
+    def __init__(self, text: str, *, size: int, known_size: int) -> None:
+        super().__init__(EvidenceReason.ROLLBACK, text, index=size)
+        self.size = size
+        self.known_size = known_size
+
+
 class DraftError(AuditError, ValueError):
     """The draft does not fit the leaf format. The text names the field, never its value."""
 
@@ -59,3 +96,7 @@ class LogBusy(AuditError):
 
 class LogUnavailable(AuditError):
     """The log has stopped, or was closed. Whether the entry was written is unknown; it must not be acted upon."""
+
+
+class LogRecovering(LogUnavailable):
+    """The log's store was put back to an older state. Nothing was written and nothing can be until it is healed."""

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from audit.errors import EvidenceError, EvidenceReason
+from audit.failpoints import reach
 
 TEMPORARY = ".tmp"
 
@@ -50,12 +51,16 @@ class PublishedFiles:
         temporary = target.with_name(target.name + TEMPORARY)
         descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o644)
         try:
+            reach("file.opened")
             with open(descriptor, "wb", closefd=False) as file:
                 file.write(data)
+            reach("file.written")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        reach("file.synced")
         os.replace(temporary, target)
+        reach("file.renamed")
         self._unsettled.add(target.parent)
 
     def settle(self) -> None:
@@ -63,6 +68,7 @@ class PublishedFiles:
         while self._unsettled:
             directory = next(iter(self._unsettled))
             _sync_directory(directory)
+            reach("directory.synced")
             self._unsettled.discard(directory)
 
     def remove_partials(self, full: str) -> None:

@@ -28,6 +28,7 @@ from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint
 from audit.cosignature import Cosigner
 from audit.entry import check_entry
 from audit.errors import EvidenceError, EvidenceReason
+from audit.failpoints import reach
 from audit.files import PublishedFiles
 from audit.note import KeyKind, Note, parse_note
 from audit.reader import Reader, entry_of, root_at, tree_state
@@ -92,17 +93,19 @@ class Publisher:
         self._write_keys()
         self._files.settle()
 
-    def prepare(self) -> Prepared | None:
+    def prepare(self, *, limit: int | None = None) -> Prepared | None:
         """Returns the signed checkpoint of the tree as it is stored now, with its tiles on disk; None if none is new.
 
+        With a limit, the tree of the first so many entries.
         Raises EvidenceError if the rows do not hold together (nothing was signed or written), OSError if the disk
         refuses; both leave everything as it was published before.
         """
-        size = self._reader.tree().size
+        size = self._reader.tree().size if limit is None else limit
         if self.published is not None and size == self.published.size and self._edge.size == size:
             return None
         while True:
             edge, files = self._derive(min(size, self._edge.size + _STEP))
+            reach("publish.derived")
             self._write(files)
             self._full.update(tile.path for tile, _ in files)
             self._edge = edge
@@ -110,12 +113,17 @@ class Publisher:
                 break
         self._write(edge.partial())
         self._files.settle()
-        return self._sign(Checkpoint(self._signer.public.origin, edge.size, edge.root()))
+        reach("publish.tiles")
+        prepared = self._sign(Checkpoint(self._signer.public.origin, edge.size, edge.root()))
+        reach("publish.signed")
+        return prepared
 
     def publish(self, prepared: Prepared, note: Note) -> None:
         """The checkpoint is what readers see; `note` is the prepared one, with the cosignatures it got meanwhile."""
+        reach("publish.checkpoint")
         self._files.write(CHECKPOINT, note.whole().encode())
         self._files.settle()
+        reach("publish.published")
         self.published = prepared.checkpoint
         # Readers of the checkpoint before fall back to the full tile, as tlog-tiles allows.
         while self._full:

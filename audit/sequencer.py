@@ -21,7 +21,8 @@ from sqlalchemy import and_, bindparam, insert, select, update
 
 from audit import merkle
 from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
+from audit.failpoints import reach
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
 from audit.tables import AGENCY, NODE, TREE
@@ -167,7 +168,9 @@ class Sequencer:
     def commit(self, prepared: Prepared) -> None:
         """The batch is durable. Raises the store's database errors if it may not be."""
         if prepared.tx is not None:
+            reach("append.prepared")
             prepared.tx.command("COMMIT")
+            reach("append.committed")
             self._known = (prepared.batch.size, prepared.batch.root)
 
     def keep_note(self, note: str) -> None:
@@ -185,6 +188,7 @@ class Sequencer:
         tx = self._transaction()
         self._store.begin(tx)
         tree = self._lock(tx, time_ms)
+        reach("append.begin")
         one = self._one_carefully if careful else self._one
         outcomes = tuple(one(tx, tree, append) for append in appends)
         try:
@@ -203,7 +207,7 @@ class Sequencer:
             raise EvidenceError(EvidenceReason.STORE, "the log has no tree")
         size, root, frontier, last_ms = row
         if self._store.exclusive and (size, root) != self._known:
-            raise EvidenceError(EvidenceReason.STORE, "somebody else has written to the log")
+            raise LogStops(StopReason.MOVED, EvidenceReason.STORE, "somebody else has written to the log")
         return _Tree(size, root, frontier, max(time_ms, last_ms))
 
     def _finish(self, tx: Tx, tree: _Tree, note: str) -> bytes:
@@ -216,7 +220,7 @@ class Sequencer:
         frontier = b"".join(tree.stack)
         state = (tree.size, root, frontier, tree.time_ms, note, tree.old_size, tree.old_root)
         if tx.run(_ADVANCE, state) != 1:
-            raise EvidenceError(EvidenceReason.STORE, "the tree moved while it was locked")
+            raise LogStops(StopReason.MOVED, EvidenceReason.STORE, "the tree moved while it was locked")
         return root
 
     def _one(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:

@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, bindparam, func, insert, select
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.entry import check_entry
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, LogBehind
 from audit.highwater import HighWater, read_high_water
 from audit.reader import TreeState, entry_of, read_nodes, root_at, tree_state
 from audit.statement import Statement
@@ -50,8 +50,11 @@ def create_log(store: Store, *, signer: LogSigner, high_water: Path, also: Seque
     HighWater(high_water).create(note)
 
 
-def check_start(tx: Tx, *, key: LogKey, high_water: Path) -> TreeState:
-    """Returns the state from which the log may go on; raises EvidenceError if it must not."""
+def check_start(tx: Tx, *, key: LogKey, high_water: Path, known: Sequence[Checkpoint] = ()) -> TreeState:
+    """Returns the state from which the log may go on; raises EvidenceError if it must not.
+
+    `known` are checkpoints of the log that others keep. Sound in itself but behind any of them, it raises LogBehind.
+    """
     tree = tree_state(tx)
     if tree.log_key != key.vkey():
         raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
@@ -64,19 +67,24 @@ def check_start(tx: Tx, *, key: LogKey, high_water: Path) -> TreeState:
     frontier = [nodes[coordinate] for coordinate in plan]
     if b"".join(frontier) != tree.frontier or merkle.fold(frontier) != tree.root:
         raise EvidenceError(EvidenceReason.ROOT, "the stored root does not follow from the stored nodes")
-    check_covers(tx, tree, parse_checkpoint(tree.note, key), "last checkpoint")
-    check_covers(tx, tree, read_high_water(high_water, key), "high-water record")
+    own = parse_checkpoint(tree.note, key)
+    if own.size > tree.size:
+        # Not a backup: its note would be as old as its entries. Somebody took entries out.
+        raise EvidenceError(EvidenceReason.ROLLBACK, "entries are missing: the store's own checkpoint covers more")
+    check_covers(tx, tree, own, "last checkpoint")
+    outside = [(checkpoint, "checkpoint kept elsewhere") for checkpoint in known]
+    outside.append((read_high_water(high_water, key), "high-water record"))
+    # Largest last: what the store has of the others must be theirs before it counts as merely old.
+    for checkpoint, name in sorted(outside, key=lambda each: (each[0].size > tree.size, -each[0].size)):
+        check_covers(tx, tree, checkpoint, name)
     return tree
 
 
 def check_covers(tx: Tx, tree: TreeState, checkpoint: Checkpoint, name: str) -> None:
-    """Holds if the stored tree begins with what was signed. Raises EvidenceError(ROLLBACK) or (CONSISTENCY)."""
+    """Holds if the stored tree begins with what was signed. Raises LogBehind, or EvidenceError(CONSISTENCY)."""
     if checkpoint.size > tree.size:
-        raise EvidenceError(
-            EvidenceReason.ROLLBACK,
-            f"entries are missing: the {name} covers {checkpoint.size}, the store has {tree.size}",
-            index=tree.size,
-        )
+        text = f"entries are missing: the {name} covers {checkpoint.size}, the store has {tree.size}"
+        raise LogBehind(text, size=tree.size, known_size=checkpoint.size)
     if root_at(tx, checkpoint.size) != checkpoint.root:
         raise EvidenceError(EvidenceReason.CONSISTENCY, f"the {name} signed another history of the log")
 

@@ -16,7 +16,7 @@ from sqlalchemy import Dialect, MetaData, create_engine, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool
 
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.statement import Params, Statement
 from audit.tables import ENTRY
 from audit.transaction import Tx
@@ -91,7 +91,8 @@ class SqliteStore:
         """Holds if the database and its write-ahead log are still the files that were opened."""
         for path, known in self._identities.items():
             if _identity(path) != known:
-                raise EvidenceError(EvidenceReason.STORE, "the log's file was replaced or changed while in use")
+                text = "the log's file was replaced or changed while in use"
+                raise LogStops(StopReason.FILE, EvidenceReason.STORE, text)
 
     def blames_entry(self, error: Exception) -> bool:
         """True for constraints and bad statements; false for everything that says something about disk or file."""
@@ -126,5 +127,5 @@ def _identity(path: Path) -> _Identity:
     try:
         status = os.stat(path)
     except OSError as exc:
-        raise EvidenceError(EvidenceReason.STORE, "the log's file is gone") from exc
+        raise LogStops(StopReason.FILE, EvidenceReason.STORE, "the log's file is gone") from exc
     return status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from audit.errors import EvidenceError
 from gateway.cards import CardBroken
-from gateway.errors import Error, ErrorReason
+from gateway.errors import LOG_REFUSES, Error, ErrorReason
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.ristretto import InvalidElement, LibraryUnavailable
 from gateway.protocol.strict_yaml import DocumentErrors
@@ -48,6 +48,14 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     ErrorReason.LOG_UNAVAILABLE: (
         "the log has stopped; nothing may change that is not written down",
         "check the disk, then verify the log: homeward verify; then start the process again",
+    ),
+    ErrorReason.RECOVERING: (
+        "the log's database is older than what the log has signed: it was put back, and nothing may be written to it",
+        "stop the gateway, then heal it: homeward audit recover DIR --mirror MIRROR",
+    ),
+    ErrorReason.REVOCATION_HELD: (
+        "the log's database was put back; the revocation is on disk and takes effect before anything is disclosed",
+        "nothing to repeat; heal the gateway: homeward audit recover DIR --mirror MIRROR",
     ),
     "UNAVAILABLE": ("the serving process did not answer on its socket", "look at its output, or stop it and try again"),
     "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),
@@ -119,7 +127,7 @@ def refusal(state: State, reason: str, fields: tuple[str, ...]) -> CommandFailur
 
 
 def _exit_code(reason: str) -> ExitCode:
-    unreachable = reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED", ErrorReason.LOG_UNAVAILABLE)
+    unreachable = reason in ("UNAVAILABLE", "DEADLINE_EXCEEDED", *LOG_REFUSES)
     return ExitCode.UNREACHABLE if unreachable else ExitCode.DENIED
 
 
@@ -133,7 +141,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     StateBroken: ("STATE-002", "a file of the state cannot be used", "restore it from your backup of secrets"),
     StateExists: ("STATE-003", "there is already something at this place", "name an empty directory"),
     LogInUse: ("STATE-004", "another process has the log", "stop that process first; one alone may append"),
-    EvidenceError: ("STATE-005", "the log must not go on as it is", "run: homeward verify; then restore from a mirror"),
+    EvidenceError: (
+        "STATE-005",
+        "the log must not go on as it is",
+        "run: homeward audit fsck DIR, then homeward audit recover",
+    ),
     CardBroken: ("CARD-001", "the file is not a card", "ask its operator for card.json of their directory"),
     ShareFileBroken: ("SHARE-001", "the file is not a share", "take the file that `homeward custodian deal` wrote"),
     ShareRefused: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),

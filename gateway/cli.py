@@ -5,6 +5,7 @@ serves, and here otherwise (`acting`).
 """
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
 from pydantic import ValidationError
 
+from audit.failpoints import arm_from
+from audit.log import LogState
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
@@ -52,6 +55,7 @@ Request = TypeVar(
     admin_pb2.GetHolderStatusRequest,
 )
 Reply = TypeVar("Reply")
+_LOG = logging.getLogger(__name__)
 Stub = TypeVar("Stub")
 
 
@@ -222,6 +226,8 @@ def status(directory: Path, as_json: bool) -> None:
 def serve(directory: Path) -> None:
     """Serve until told to stop. Prints one JSON line when ready."""
     log_to(sys.stderr)
+    if arm_from(os.environ):
+        _LOG.warning("FAILPOINTS is ignored: this is not a test build")
     state = _state(directory)
     check_there(state)
     try:
@@ -320,6 +326,8 @@ def _bad_options(state: State, error: ValidationError) -> CommandFailure:
 def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     yield f"exchange    {reply.trust_domain}"
     yield f"log         {reply.log_size} entries"
+    if reply.log_state == LogState.RECOVERING.value:
+        yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"

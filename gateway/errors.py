@@ -15,6 +15,7 @@ Decides reasons: each is a constant of `ErrorReason` and reaches the caller as
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class ErrorReason(StrEnum):
@@ -65,7 +66,15 @@ class ErrorReason(StrEnum):
     OVERLOADED = "OVERLOADED"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
     UNWITNESSED = "UNWITNESSED"
+    RECOVERING = "RECOVERING"
+    """The log's database was put back to an older state; nothing is disclosed until it is healed."""
+    REVOCATION_HELD = "REVOCATION_HELD"
+    """... and this revocation is kept: it takes effect before anything is disclosed again."""
     NOT_READY = "NOT_READY"
+
+
+LOG_REFUSES: Final = frozenset({ErrorReason.LOG_UNAVAILABLE, ErrorReason.RECOVERING, ErrorReason.REVOCATION_HELD})
+"""Reasons that cannot be put on record, because it is the log that does not answer."""
 
 
 class Error(Exception):

@@ -66,6 +66,16 @@ class State:
         return self.directory / "keys.db"
 
     @property
+    def held_revocations(self) -> Path:
+        """Revocations that arrived while the log could not be written."""
+        return self.directory / "revocations.held"
+
+    @property
+    def explanations(self) -> Path:
+        """Why the log stopped, in an operator's words; the log has their digests."""
+        return self.directory / "explanations.txt"
+
+    @property
     def log_key(self) -> Path:
         """The log's public key in C2SP text form, for auditors; hand it out by another way than the log."""
         return self.directory / "log.vkey"

@@ -8,7 +8,6 @@ that a log which failed ends the process: nothing may be answered after that.
 import asyncio
 import contextlib
 import hmac
-import json
 import os
 import signal
 import sys
@@ -24,6 +23,8 @@ import grpc
 from audit.entry import ClassKeys
 from audit.log import LogState
 from audit.reader import Reader
+from audit.timekeeping import steady_seconds
+from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import AccessLog
@@ -31,7 +32,7 @@ from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
-from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
+from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.protocol.directory import DirectoryView
@@ -41,6 +42,8 @@ from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
 from gateway.publishing.assembly import Publishing, assemble_publishing
 from gateway.publishing.witnessed import WitnessedJournal
+from gateway.recovery.carry_out import carry_out
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.authority import AuthorityServicer
@@ -65,7 +68,6 @@ from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
-from gateway.store.figures import read_index_figures
 from gateway.store.flags import SqlFlags
 from gateway.store.holds import SqlHolds
 from gateway.store.index import SqlIndex
@@ -74,11 +76,12 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
+from gateway.telemetry import call_counts, outcome_counts
 from gateway.tokens.holding import check_operators
 from gateway.tokens.index import Registrations, listed_subjects
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
-from homeward.counting import CallRecorder, Figures, OutcomeCounts
+from homeward.counting import CallRecorder, OutcomeCounts
+from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
 from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
 from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
@@ -113,6 +116,11 @@ class Running:
     outcomes: OutcomeCounts
     peers: Peers
     publishing: Publishing
+    held: HeldRevocations
+
+    def recovering(self) -> bool:
+        """The log's database was put back: it takes no entries, and nothing is disclosed."""
+        return self.members.ledger.log.state is LogState.RECOVERING
 
     def directory(self) -> DirectoryView:
         """The directory in force. Raises `Unavailable` until one is signed by all."""
@@ -166,6 +174,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
         signers=signers,
         now=utc_now,
         random_bytes=os.urandom,
+        start=Start(steady=steady_seconds, may_recover=True),
         on_stop=log_stopped,
     )
     running = _assemble(state, config, members, policy)
@@ -197,7 +206,10 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         links=links,
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
-        publishing=assemble_publishing(state, config, members.store, linked=links.witnesses, now=utc_now),
+        publishing=assemble_publishing(
+            state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
+        ),
+        held=HeldRevocations(state.held_revocations),
     )
 
 
@@ -212,44 +224,39 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
         name="homeward-gateway",
         counts=call_counts(),
         others=running.outcomes.readings(),
-        figures=lambda: _figures(running),
+        figures=lambda: figures(running.members, running.publishing, running.links, now=utc_now()),
     ) as recorder:
         await _listen(running, recorder, stop)
 
 
-async def _figures(running: Running) -> Figures:
-    ledger, now = running.members.ledger, utc_now()
-    common = holder_figures(
-        log_size=(await asyncio.to_thread(ledger.reader.tree)).size,
-        chain=running.members.server.current().chain,
-        ready=running.members.office.view() is not None,
-        now=now,
-    )
-    index = await ledger.read(read_index_figures)
-    witnessed = running.publishing.witnessed
-    published = published_figures(size=witnessed.size, age=witnessed.age())
-    return {**common, **published, **index_figures(index, linked=running.links.connected(), now=now)}
-
-
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
     members, config = running.members, running.config
+    services = _services(running)
+    if not running.recovering():
+        # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
+        await carry_out(
+            running.held,
+            services.admission,
+            services.records,
+            revoke_member=lambda subject: members.administration.revoke(RevokeMemberRequest(subject=subject)),
+        )
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),
         config.listen,
         mutual_tls(members.server, members.client_roots),
-        _services(running),
+        services.adding,
     )
     enrollment = await _serve_enrollment(running, recorder)
-    servicer = AdminServicer(members.administration, running.publishing.status)
     holder = HolderAdminServicer(members.holding)
-    admin = await serve_admin(running.state.admin_socket, servicer, holder, recorder=recorder)
+    admin = await serve_admin(running.state.admin_socket, _admin(running), holder, recorder=recorder)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
     ]
-    _announce(running, main, enrollment)
+    sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
+    sys.stdout.flush()
     await stop.wait()
     running.links.going_away(int(GRACE_SECONDS))
     await main.drain()
@@ -282,7 +289,22 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
     )
 
 
-def _services(running: Running) -> list[Add]:
+def _admin(running: Running) -> AdminServicer:
+    return AdminServicer(
+        running.members.administration, running.publishing.status, held=running.held, recovering=running.recovering
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """What the main listener serves, and what carries out revocations that were held."""
+
+    adding: list[Add]
+    admission: Exchange
+    records: AuthorityRecords
+
+
+def _services(running: Running) -> _Services:
     setting = _setting(running)
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
@@ -320,16 +342,18 @@ def _services(running: Running) -> list[Add]:
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
-    return [
+    authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
+    adding = [
         _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
         _adding(add_MissingServiceServicer_to_server, missing),
-        _adding(add_AuthorityServiceServicer_to_server, AuthorityServicer(records, exchange, now=utc_now)),
+        _adding(add_AuthorityServiceServicer_to_server, authority),
         _adding(add_AuditServiceServicer_to_server, audit),
         _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
         _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
     ]
+    return _Services(adding, exchange, records)
 
 
 def _setting(running: Running) -> Setting:
@@ -374,20 +398,3 @@ def _background(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> asyncio
 
 async def _until(moment: datetime) -> None:
     await asyncio.sleep(max(0.0, (moment - utc_now()).total_seconds()))
-
-
-def _announce(running: Running, main: Served, enrollment: Served) -> None:
-    config, policy, view = running.config, running.policy, running.members.office.view()
-    line = {
-        "event": "ready",
-        "process": "gateway",
-        "port": main.port,
-        "enroll_port": enrollment.port,
-        "policy": policy.version,
-        "counsel_confirmed": policy.counsel_confirmed,
-        "matching_auto": config.matching.auto,
-        "demo": config.demo,
-        "sole_operators": list(view.sole_operators) if view is not None else [],
-    }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()

@@ -31,6 +31,9 @@ _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
     "TOKENS_INCOMPLETE": (Unavailable, ErrorReason.NOT_READY),
     "KEY_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
     "UNWITNESSED": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    "RECOVERING": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
+    # Kept by the exchange and carried out before it discloses again; the same request brings the receipt then.
+    "REVOCATION_HELD": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
 }
 """What the gateway's reason for refusing a request becomes."""
 

@@ -19,6 +19,7 @@ from deploy.demo import (
     story_evidence,
     story_missing,
     story_records,
+    story_recovery,
     story_setup,
     story_witnesses,
 )
@@ -56,6 +57,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
     view = Step(
         "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, looking.shown
     )
+    published, rewritten = story_witnesses.steps(output, before_forging=looking.begin)
     return (
         *story_setup.STEPS,
         *story_missing.STEPS,
@@ -63,8 +65,10 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
+        published,
         *story_bundle.steps(output),
-        *story_witnesses.steps(output, before_forging=looking.begin),
+        *story_recovery.STEPS,
+        rewritten,
         view,
     )
 

@@ -13,6 +13,7 @@ from deploy.demo.counties import COUNTY_A, FOSTER_AGENCY
 from deploy.demo.county import CALL_SECONDS, inquiry
 from deploy.demo.stage import Seen, Stage, Step
 from deploy.demo.story_records import ask_history
+from deploy.demo.tamper import copy_database
 from deploy.demo.words import name
 from homeward.county.v1.authority_pb2 import RecordAuthorityRequest, RevokeAuthorityRequest
 from homeward.county.v1.county_pb2 import Inquiry
@@ -20,6 +21,7 @@ from homeward.county.v1.placement_pb2 import HistoryPage
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.authority_pb2 import GRANTOR_MINOR_COUNSEL
 
+BACKUP: Final = "backup.db"
 _TEAM_ROLE: Final = "FFA.social_worker"
 _CASEWORKER: Final = "CWA.case_worker"
 _LANGUAGE: Final = "Invented plain-language text of a child and family team release."
@@ -30,7 +32,7 @@ def recorded(stage: Stage) -> Seen:
     caseload = stage.sandbox.caseload
     youth = caseload.youth(caseload.cast.teammate)
     stage.newcomer.result()
-    before = _ask(stage, authority_id="")
+    before = ask_with_consent(stage, authority_id="")
     expires = Timestamp()
     expires.FromDatetime(datetime.now(UTC) + timedelta(days=90))
     done = stage.at("A").authority.RecordAuthority(
@@ -52,7 +54,8 @@ def recorded(stage: Stage) -> Seen:
     )
     stage.authority_id = done.authority_id
     stage.keep(done.receipt)
-    page = _ask(stage, authority_id=done.authority_id)
+    page = ask_with_consent(stage, authority_id=done.authority_id)
+    back_up(stage)
     placements = sum(len(episode.placements) for episode in page.placement_history.episodes)
     return Seen(
         {
@@ -80,7 +83,7 @@ def revoked(stage: Stage) -> Seen:
         timeout=CALL_SECONDS,
     )
     stage.keep(done.receipt)
-    page = _ask(stage, authority_id=stage.authority_id)
+    page = ask_with_consent(stage, authority_id=stage.authority_id)
     return Seen(
         {
             "revoked": name(done, "outcome"),
@@ -91,7 +94,13 @@ def revoked(stage: Stage) -> Seen:
     )
 
 
-def _ask(stage: Stage, *, authority_id: str) -> HistoryPage:
+def back_up(stage: Stage) -> None:
+    """The gateway's operator backs up the database, as every night; here while the consent stands."""
+    copy_database(stage.sandbox.layout.gateway / "gateway.db", stage.scratch / BACKUP)
+
+
+def ask_with_consent(stage: Stage, *, authority_id: str) -> HistoryPage:
+    """The foster family agency asks for what the consent covers; empty: without it."""
     caseload = stage.sandbox.caseload
     question: Inquiry = inquiry(
         caseload.youth(caseload.cast.teammate).person,

@@ -14,13 +14,7 @@ from deploy.demo.tamper import copy_database, flip_byte
 
 _OFFICER: Final = "COUNTY.privacy_officer"
 _CHANGED: Final = 17
-_BACKUP: Final = "backup.db"
 _EVIDENCE_EXIT: Final = 6
-
-
-def back_up(stage: Stage) -> None:
-    """The gateway's operator backs up the log, as every night."""
-    copy_database(stage.sandbox.layout.gateway / "gateway.db", stage.scratch / _BACKUP)
 
 
 def owners_view(stage: Stage) -> Seen:
@@ -63,20 +57,6 @@ def changed(stage: Stage) -> Seen:
     return Seen(
         {"exit": done.exit, "ok": bool(done.said.get("ok")), "entry": int(done.said.get("index") or -1)},
         (f"changed        one bit of byte {place} of the file", f"found          {done.said.get('text')}"),
-    )
-
-
-def put_back(stage: Stage) -> Seen:
-    """An old copy of the whole log is put in its place: complete, signed, and shorter than what a county has seen."""
-    old = stage.scratch / _BACKUP
-    done = _verify(stage, old, _head_file(stage))
-    alone = _verify(stage, old, None)
-    return Seen(
-        {"looks_whole_alone": alone.exit == 0, "exit": done.exit, "ok": bool(done.said.get("ok"))},
-        (
-            f"alone          the backup verifies: {alone.said.get('size')} entries, signed",
-            f"found          {done.said.get('text')}",
-        ),
     )
 
 
@@ -146,11 +126,5 @@ PROOFS: Final = (
         f"We change one byte in entry {_CHANGED} of a copy of the stored log",
         {"exit": _EVIDENCE_EXIT, "ok": False, "entry": _CHANGED},
         changed,
-    ),
-    Step(
-        "put_back",
-        "We put an older backup in the place of the log",
-        {"looks_whole_alone": True, "exit": _EVIDENCE_EXIT, "ok": False},
-        put_back,
     ),
 )

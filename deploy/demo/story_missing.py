@@ -13,7 +13,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from deploy.demo.counties import COUNTY_A, COUNTY_C
 from deploy.demo.county import CALL_SECONDS, inquiry
 from deploy.demo.stage import Alerts, Seen, Stage, Step, Unexpected
-from deploy.demo.story_evidence import back_up
 from deploy.demo.words import name, names
 from deploy.demo.write_csv import COLUMN_COUNT
 from deploy.demo.youths import heard
@@ -112,7 +111,6 @@ def resolved(stage: Stage) -> Seen:
         timeout=CALL_SECONDS,
     )
     stage.keep(response.receipt)
-    back_up(stage)
     again = check_flag(stage, stage.sandbox.caseload.cast.runaway)
     return Seen(
         {
@@ -122,10 +120,7 @@ def resolved(stage: Stage) -> Seen:
             "not_a_clearance": "NOT_A_CLEARANCE" in names(again, "notices"),
             "call": again.duty_line,
         },
-        (
-            f"C sees now     {name(again, 'outcome')}, NOT_A_CLEARANCE, call its own hotline {again.duty_line}",
-            "backup         the gateway's operator backs up the log here; see the end of the story",
-        ),
+        (f"C sees now     {name(again, 'outcome')}, NOT_A_CLEARANCE, call its own hotline {again.duty_line}",),
     )
 
 

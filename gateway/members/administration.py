@@ -132,6 +132,7 @@ class Administration:
         status = await self._ledger.read(lambda tx: _status(tx, now_ms=milliseconds(self._now())))
         view = self._office.view()
         status.trust_domain = self._doors.trust_domain
+        status.log_state = self._ledger.log.state.value
         status.directory_version = view.version if view else 0
         status.waiting_counties.extend(sorted(self._office.waiting_counties))
         return status

@@ -4,19 +4,26 @@ Decides what an opened gateway consists of on this side; `gateway.wiring` adds t
 operator's commands use it as it is while nothing serves. Whoever opens it must hold the log (`State.writing`).
 """
 
+import asyncio
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from audit.checkpoint import LogSigner
+from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.errors import EvidenceError
+from audit.highwater import read_high_water
 from audit.log import Log, LogState
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
+from audit.timekeeping import Steady
+from audit.verify import verify_log
 from gateway.config import GatewayConfig, split_address
 from gateway.members.administration import Administration, Doors
 from gateway.members.ca import Authority, Issuer
@@ -33,12 +40,26 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State
+from gateway.store.derived import check_projections
+from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.holding import HolderAdministration
 from gateway.tokens.shares import Shares
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How the log may be opened; see `audit.log.Log.open`."""
+
+    steady: Steady | None = None
+    may_recover: bool = False
+    explained: bool = False
+
+
+START: Final = Start()
 Randomness = Callable[[int], bytes]
 
 
@@ -116,24 +137,19 @@ async def open_members(
     signers: Countersigners,
     now: Clock,
     random_bytes: Randomness,
+    start: Start = START,
     on_stop: Callable[[LogState], None] | None = None,
 ) -> Members:
     """The membership, with the last published directory current and the deny-list loaded.
 
-    Raises `StateBroken`, `audit.errors.EvidenceError` when the log must not go on, `DirectoryInvalid`.
+    Every entry was verified, and the projections by them. Raises `StateBroken`, `audit.errors.EvidenceError` when the
+    log must not go on, `DirectoryInvalid`.
     """
     store = SqliteStore(state.database)
     signer = read_log_signer(state, config.log_origin)
-    log = Log.open(
-        store,
-        signer=signer,
-        keys=state.read_class_keys(),
-        high_water=state.high_water,
-        now=now,
-        random_bytes=random_bytes,
-        on_stop=on_stop,
+    ledger = await _open_ledger(
+        state, config, store, signer, start=start, now=now, random_bytes=random_bytes, on_stop=on_stop
     )
-    ledger = Ledger(log, Reader(store))
     exchange = _exchange(config, keys, policy, group, log_key=signer.public.raw)
     office = DirectoryOffice(ledger, keys.directory, exchange, signers, now=now)
     denied = DenyList()
@@ -187,6 +203,61 @@ async def open_members(
         server=server_credential(keys.issuer, uri, hosts, now=now),
         client_roots=root_pem,
     )
+
+
+async def _open_ledger(
+    state: State,
+    config: GatewayConfig,
+    store: SqliteStore,
+    signer: LogSigner,
+    *,
+    start: Start,
+    now: Clock,
+    random_bytes: Randomness,
+    on_stop: Callable[[LogState], None] | None,
+) -> Ledger:
+    log = Log.open(
+        store,
+        signer=signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        steady=start.steady,
+        known=read_known(state, config, signer.public),
+        may_recover=start.may_recover,
+        explained=start.explained,
+        on_stop=on_stop,
+    )
+    ledger = Ledger(log, Reader(store))
+    try:
+        await asyncio.to_thread(check_store, state, ledger.reader, signer.public)
+    except EvidenceError:
+        await ledger.close()
+        raise
+    return ledger
+
+
+def check_store(state: State, reader: Reader, key: LogKey) -> None:
+    """Every entry verifies, and the projections are what the entries say. Raises EvidenceError, `StateBroken`."""
+    verify_log(reader, key=key)
+    wrapping_key = state.read_secret("youth-wrap.key", length=32)
+    youth_keys = FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
+    try:
+        marks = youth_keys.every_mark()
+    finally:
+        youth_keys.close()
+    reader.read(lambda tx: check_projections(tx, state.read_class_keys(), marks))
+
+
+def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:
+    """Checkpoints of the log that lie apart from its database: what it published last, if that can be read."""
+    published = state.directory / config.publish.directory / "checkpoint"
+    try:
+        return [read_high_water(published, key)]
+    except EvidenceError:
+        # Missing or damaged: the publisher writes it again, after the rows were shown to lead to it.
+        return []
 
 
 def read_log_signer(state: State, origin: str) -> LogSigner:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from audit.errors import LogBusy, LogUnavailable
+from audit.errors import LogBusy, LogRecovering, LogUnavailable
 from audit.log import Append, Appended, Log
 from audit.reader import Reader
 from audit.transaction import Tx
@@ -32,6 +32,8 @@ class Ledger:
         """
         try:
             return await self.log.append(append)
+        except LogRecovering as exc:
+            raise Unavailable(ErrorReason.RECOVERING) from exc
         except (LogBusy, LogUnavailable) as exc:
             raise Unavailable(ErrorReason.LOG_UNAVAILABLE) from exc
 

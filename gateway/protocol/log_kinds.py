@@ -39,6 +39,10 @@ class Kind(StrEnum):
     DIRECTORY_SIGNED = "directory.signed"
     COUNTY_ADMITTED = "county.admitted"
     PEPPER_OFFERED = "pepper.offered"
+    CLOCK_STEPPED = "clock.stepped"
+    LOG_EXPLAINED = "log.explained"
+    LOG_RECOVERED = "log.recovered"
+    LOG_SUCCEEDED = "log.succeeded"
     CASELOAD_DECLARED = "caseload.declared"
     BUDGET_ALARM = "budget.alarm"
     LOOKUPS_HELD = "lookups.held"
@@ -92,6 +96,8 @@ REFUSAL_REASONS: Final = frozenset(
         "OVERLOADED",
         "LOG_UNAVAILABLE",
         "UNWITNESSED",
+        "RECOVERING",
+        "REVOCATION_HELD",
         "NOT_READY",
     }
 )

@@ -12,6 +12,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from audit.cosignature import Cosigner
+from audit.log import Log
 from audit.policy import Policy, Witness, k_of, parse_policy
 from audit.publish import Publisher
 from audit.quorum import WitnessPeer
@@ -54,6 +55,7 @@ def assemble_publishing(
     store: SqliteStore,
     *,
     linked: Callable[[], Iterable[WitnessPeer]],
+    log: Log,
     now: Callable[[], datetime],
 ) -> Publishing:
     """The publishing of this gateway. `linked` are the adapters that are witnesses, as they are linked now.
@@ -83,6 +85,7 @@ def assemble_publishing(
         peers=lambda: (*linked(), *outside),
         policy=policy,
         witnessed=witnessed,
+        log=log,
         interval_seconds=config.publish.interval.total_seconds(),
     )
     return Publishing(rounds, witnessed)

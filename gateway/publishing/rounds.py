@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
+from audit.errors import EvidenceError, LogBehind
+from audit.log import Log, LogState
 from audit.policy import Policy
 from audit.publish import Prepared, Publisher
 from audit.quorum import ALARMING, Gathered, Quorum, Standing, WitnessPeer
@@ -33,14 +35,19 @@ class Rounds:
         policy: Callable[[], Policy],
         witnessed: Witnessed,
         interval_seconds: float,
+        log: Log | None = None,
     ) -> None:
-        """`peers` are the witnesses that can be asked now. The reader is also the publisher's, and closed here."""
+        """`peers` are the witnesses that can be asked now. The reader is also the publisher's, and closed here.
+
+        `log` is told when its rows do not hold together, or when witnesses know more of it than the store does.
+        """
         self._publisher = publisher
         self._reader = reader
         self._peers = peers
         self._policy = policy
         self._witnessed = witnessed
         self._interval = interval_seconds
+        self._log = log
         self._quorum = Quorum(self._consistency)
         self.standings: dict[str, Standing] = {}
 
@@ -51,12 +58,21 @@ class Rounds:
         self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
 
     async def run(self) -> None:
-        """Publishes until cancelled. Raises EvidenceError where the rows do not hold together."""
+        """Publishes until cancelled. Raises EvidenceError where the rows do not hold together.
+
+        While the log is RECOVERING nothing is published: what it has is known, and what it lacks is not here.
+        """
         try:
-            await self._open()
+            if not self._is_recovering():
+                await self._open()
             while True:
-                await self._round()
+                if not self._is_recovering():
+                    await self._round()
                 await self._pause()
+        except EvidenceError as exc:
+            if self._log is not None:
+                self._log.fail(exc)
+            raise
         finally:
             self._publisher.close()
             self._reader.close()
@@ -87,7 +103,8 @@ class Rounds:
         self._report(gathered)
         # One dishonest witness must not stop an exchange; as many as could vouch for it may.
         self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
-        if not gathered.met:
+        self._consider_put_back(prepared.checkpoint.size, gathered)
+        if not gathered.met or self._is_recovering():
             return False
         lines = {each.key: each.line for each in gathered.cosigned}
         note = prepared.note.with_lines(tuple(lines.values()))
@@ -103,6 +120,26 @@ class Rounds:
             else:
                 _LOG.info("witness answered", extra={"witness": name, "outcome": standing})
         self.standings = dict(gathered.standings)
+
+    def _consider_put_back(self, size: int, gathered: Gathered) -> None:
+        """The log is RECOVERING if most witnesses that were asked know more of it, or too many for the quorum.
+
+        One alone may lie: it costs its own voice. Where too few others are left, the next entries could not be
+        witnessed anyhow, and going on would grow a second history beside theirs.
+        """
+        ahead = sum(standing is Standing.AHEAD for standing in gathered.standings.values())
+        theirs = [
+            key for peer in self._peers() if gathered.standings.get(peer.name) is Standing.AHEAD for key in peer.keys
+        ]
+        policy = self._policy()
+        honest = [each.key for each in policy.witnesses if each.key not in theirs]
+        is_missed = 2 * ahead > len(gathered.standings) or not policy.is_met_by(honest)
+        if ahead and is_missed and self._log is not None:
+            text = f"entries are missing: {ahead} witnesses know more than {size}"
+            self._log.recover(LogBehind(text, size=size, known_size=size + 1))
+
+    def _is_recovering(self) -> bool:
+        return self._log is not None and self._log.state is LogState.RECOVERING
 
     async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         return await _in_thread(self._publisher.consistency, old_size, size)

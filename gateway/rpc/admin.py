@@ -16,8 +16,10 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from gateway.errors import ErrorReason, Unavailable
 from gateway.members.administration import Administration
 from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.interceptor import EdgeInterceptor
 from gateway.rpc.methods import Listener
 from gateway.rpc.wellformed import check_request
@@ -43,9 +45,19 @@ Reply = TypeVar("Reply")
 class AdminServicer(AdminServiceServicer):
     """Thin: parse, act."""
 
-    def __init__(self, administration: Administration, published: Callable[[], admin_pb2.PublishedStatus]) -> None:
+    def __init__(
+        self,
+        administration: Administration,
+        published: Callable[[], admin_pb2.PublishedStatus],
+        *,
+        held: HeldRevocations,
+        recovering: Callable[[], bool],
+    ) -> None:
+        """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`."""
         self._administration = administration
         self._published = published
+        self._held = held
+        self._recovering = recovering
 
     async def Invite(self, request: admin_pb2.InviteRequest, context: Any) -> admin_pb2.InviteResponse:
         """Issues an invitation."""
@@ -62,6 +74,9 @@ class AdminServicer(AdminServiceServicer):
     ) -> admin_pb2.RevokeMemberResponse:
         """Revokes an agency or an adapter."""
         check_request(request)
+        if self._recovering():
+            await asyncio.to_thread(self._held.keep_member, request.subject)
+            raise Unavailable(ErrorReason.REVOCATION_HELD)
         return await self._administration.revoke(request)
 
     async def ReleaseLookups(

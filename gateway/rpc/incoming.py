@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from gateway.errors import Error, ErrorReason, Invalid
+from gateway.errors import LOG_REFUSES, Error, ErrorReason, Invalid
 from gateway.exchange.call import Call, Caller, Query
 from gateway.protocol.names import EvidenceKind, FieldSet, RequestId
 from gateway.protocol.parse import MalformedMessage, check, parse
@@ -76,7 +76,7 @@ async def on_record(call: Call, admission: Admission, work: Callable[[], Awaitab
     try:
         return await work()
     except Error as refusal:
-        if refusal.reason is not ErrorReason.LOG_UNAVAILABLE:
+        if refusal.reason not in LOG_REFUSES:
             await admission.refuse(call, refusal)
         raise
 

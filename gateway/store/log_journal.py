@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit.entry import FieldClass
-from audit.errors import LogBusy, LogUnavailable
+from audit.errors import LogBusy, LogRecovering, LogUnavailable
 from audit.log import Append, Appended, Log
 from audit.receipt import Receipt
 from gateway.errors import ErrorReason, Unavailable
@@ -43,5 +43,7 @@ class LogJournal:
         """The entry is durable. Raises `Unavailable` when it may not be."""
         try:
             return LogEntered(await self.log.append(append))
+        except LogRecovering as exc:
+            raise Unavailable(ErrorReason.RECOVERING) from exc
         except (LogBusy, LogUnavailable) as exc:
             raise Unavailable(ErrorReason.LOG_UNAVAILABLE) from exc

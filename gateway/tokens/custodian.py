@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from audit.log import Log, LogState
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
+from audit.timekeeping import Steady, steady_seconds
 from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig, load_custodian, split_address
 from gateway.members.assembly import read_log_signer
@@ -80,6 +81,7 @@ async def open_custodian(
     group: Ristretto,
     now: Clock,
     random_bytes: Randomness,
+    steady: Steady | None = None,
     on_stop: Callable[[LogState], None] | None = None,
 ) -> Custodian:
     """The custodian of this directory, whose log the caller holds (`State.writing`).
@@ -90,17 +92,7 @@ async def open_custodian(
     gateway = read_card((state.directory / GATEWAY_CARD).read_bytes(), GatewayCard)
     shares = Shares(state, group)
     key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
-    store = SqliteStore(state.database)
-    log = Log.open(
-        store,
-        signer=read_log_signer(state, config.log_origin),
-        keys=state.read_class_keys(),
-        high_water=state.high_water,
-        now=now,
-        random_bytes=random_bytes,
-        on_stop=on_stop,
-    )
-    ledger = Ledger(log, Reader(store))
+    ledger = _open_ledger(state, config.log_origin, now=now, random_bytes=random_bytes, steady=steady, on_stop=on_stop)
     own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
     countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
@@ -127,6 +119,29 @@ async def open_custodian(
     return Custodian(config, gateway, ledger, countersigning, evaluator, administration, holding, server)
 
 
+def _open_ledger(
+    state: State,
+    origin: str,
+    *,
+    now: Clock,
+    random_bytes: Randomness,
+    steady: Steady | None,
+    on_stop: Callable[[LogState], None] | None,
+) -> Ledger:
+    store = SqliteStore(state.database)
+    log = Log.open(
+        store,
+        signer=read_log_signer(state, origin),
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=random_bytes,
+        steady=steady,
+        on_stop=on_stop,
+    )
+    return Ledger(log, Reader(store))
+
+
 async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; `announce` gets one JSON line when it is ready.
 
@@ -145,7 +160,12 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
 
     with state.writing():
         custodian = await open_custodian(
-            state, group=load_ristretto(), now=now, random_bytes=random_bytes, on_stop=stopped
+            state,
+            group=load_ristretto(),
+            now=now,
+            random_bytes=random_bytes,
+            steady=steady_seconds,
+            on_stop=stopped,
         )
         try:
             check_operators(custodian.countersigning.view(), demo=custodian.config.demo)

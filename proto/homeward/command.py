@@ -53,9 +53,32 @@ class LazyCommands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _load(name: str) -> click.Command:
+class SharedCommands(click.Group):
+    """A command whose sub-commands several rooms bring: its own, and entry points of `homeward.commands.<name>`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Its own sub-commands and those of other rooms, by name."""
+        return sorted({*super().list_commands(ctx), *_names(self._group)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The sub-command, its own first; loaded when it is called."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in _names(self._group):
+            return own
+        return _load(cmd_name, self._group)
+
+    @property
+    def _group(self) -> str:
+        return f"{GROUP}.{self.name}"
+
+
+def _names(group: str) -> frozenset[str]:
+    return frozenset(each.name for each in metadata.distribution("homeward").entry_points.select(group=group))
+
+
+def _load(name: str, group: str = GROUP) -> click.Command:
     # Only our own distribution is asked: another installed package must not be able to answer for `verify`.
-    found = metadata.distribution("homeward").entry_points.select(group=GROUP, name=name)
+    found = metadata.distribution("homeward").entry_points.select(group=group, name=name)
     entry_point = next(iter(found), None)
     if entry_point is None:
         raise _not_loadable(name, "the installed package does not list it", "install again: make clean, then make demo")

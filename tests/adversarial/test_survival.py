@@ -6,6 +6,7 @@ What was acknowledged stays; what is spent stays spent; and where the log cannot
 import asyncio
 import resource
 import secrets
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
 
@@ -127,6 +128,11 @@ async def test_a_full_disk_ends_answers_and_the_process_and_never_discloses(doom
     assert {each.reason for each in seen if each is not None and each.reason} <= {"LOG_UNAVAILABLE"}
     assert await asyncio.to_thread(process.wait, 20) == 1, "a gateway that cannot write its log does not serve"
     assert doomed.size() == before
+    refused = await command("gateway", "serve", str(doomed.gateway))
+    assert (refused.returncode, refused.stdout) == (6, ""), "a restart alone explains nothing"
+    assert "stopped for good (IO)" in refused.stderr
+    explained = await command("audit", "recover", str(doomed.gateway), "--explain", "the test volume was full")
+    assert explained.returncode == 0, explained.stdout + explained.stderr
     health = health_pb2_grpc.HealthStub(asker.channel)
     assert (await refusal(health.Check(health_pb2.HealthCheckRequest(), timeout=2))).code is (
         grpc.StatusCode.UNAVAILABLE
@@ -150,23 +156,77 @@ def store(town: Town, files: dict[str, bytes]) -> None:
         (town.gateway / name).write_bytes(content)
 
 
-async def test_a_gateway_whose_log_was_cut_short_does_not_start(doomed: Town) -> None:
+async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> None:
+    """Whoever can write the database denies, or allows again, whom they like: until the next start."""
+    await end(doomed)
+    edit(doomed, "INSERT INTO denied VALUES (?, 1)", ASKER)
+    refused = await command("gateway", "serve", str(doomed.gateway))
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert "a denied name is not in the database as the log says" in refused.stderr
+    checked = await command("audit", "fsck", str(doomed.gateway))
+    assert (checked.returncode, checked.stdout.count("\n")) == (6, 1)
+    assert "[PROJECTION]" in checked.stdout
+    edit(doomed, "DELETE FROM denied WHERE name = ?", ASKER)
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+
+
+async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_healed(doomed: Town) -> None:
     """The database of before beside today's record of its size: the restored backup that would un-revoke."""
+    asker, mirror = doomed.residents[ASKER], doomed.root / "mirror"
     await end(doomed)
     backup = stored(doomed)
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
     await end(doomed)
-    newest = stored(doomed)
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+    size = doomed.size()
     store(doomed, backup)
-    command = [HOMEWARD, "gateway", "serve", str(doomed.gateway)]
-    refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
-    assert (refused.returncode, refused.stdout) == (6, "")
-    assert "entries are missing" in refused.stderr
-    store(doomed, newest)
+    assert (await command("audit", "fsck", str(doomed.gateway))).returncode == 6
+    await asyncio.to_thread(doomed.start, "gateway")
+    assert (await recovering(asker)).code is grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(grpc.aio.AioRpcError) as held:
+        await doomed.revoke(OWNER)
+    assert read(held.value).reason == "REVOCATION_HELD"
+    assert doomed.size() < size, "nothing is written to a log that was put back"
+    await end(doomed)
+    healed = await command("audit", "recover", str(doomed.gateway), "--mirror", str(mirror))
+    assert healed.returncode == 0, healed.stdout + healed.stderr
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
+    kinds = [leaf.kind for leaf in doomed.news(size)]
+    assert kinds.index("log.recovered") < kinds.index("member.revoked") < kinds.index("access.decision")
     whole(doomed)
+    checked = await command("audit", "fsck", str(doomed.gateway), "--mirror", str(mirror))
+    assert checked.returncode == 6, "the mirror is older than the log by now, and fsck says so"
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+
+
+async def recovering(asker: Resident) -> Refusal:
+    """What the gateway answers while its log is put back; a client redials by itself."""
+    stub = ExchangeServiceStub(asker.channel)
+    for _ in range(100):
+        found = await ending(stub.CheckFlag(question(asker), timeout=5))
+        assert found is not None, "an answer from a log that was put back"
+        if found.reason == "RECOVERING":
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError("the gateway does not say that it recovers")
+
+
+def edit(town: Town, statement: str, *values: str) -> None:
+    """Somebody changes a table behind the log's back."""
+    connection = sqlite3.connect(town.state.database)
+    with connection:
+        assert connection.execute(statement, values).rowcount == 1
+    connection.close()
+
+
+async def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """What a command of the operator says."""
+    return await asyncio.to_thread(
+        subprocess.run, [HOMEWARD, *words], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 async def end(town: Town) -> None:

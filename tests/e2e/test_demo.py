@@ -25,10 +25,10 @@ STEPS = [
     "owners_view",
     "verified",
     "changed",
-    "put_back",
+    "published",
     "handed_out",
     "replayed",
-    "published",
+    "restored",
     "rewritten",
     "gateway_view",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, create_engine, insert, select, text
 
-from audit.checkpoint import LogSigner
+from audit.checkpoint import Checkpoint, LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass, YouthKey
+from audit.errors import StopReason
 from audit.log import Log, LogSettings, LogState
 from audit.startup import create_log
 from audit.statement import Statement
+from audit.stopping import StopMark
 from audit.store import Store
 from audit.store_sqlite import SqliteStore
+from audit.timekeeping import Steady
 
 A, B, C = "06037.cwa", "06059.cwa", "06073.lea"
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
@@ -60,7 +63,15 @@ class LogHome:
         """The log exists and is empty."""
         create_log(self.store, signer=SIGNER, high_water=self.high_water, also=[PROJECTION])
 
-    def open(self, *, now: Callable[[], datetime] | None = None, settings: LogSettings | None = None) -> Log:
+    def open(
+        self,
+        *,
+        now: Callable[[], datetime] | None = None,
+        steady: Steady | None = None,
+        settings: LogSettings | None = None,
+        known: Sequence[Checkpoint] = (),
+        may_recover: bool = False,
+    ) -> Log:
         """Returns the log, ready to append."""
         return Log.open(
             self.store,
@@ -69,9 +80,19 @@ class LogHome:
             high_water=self.high_water,
             now=now or (lambda: datetime.now(UTC)),
             random_bytes=os.urandom,
+            steady=steady,
+            known=known,
+            may_recover=may_recover,
             settings=settings,
             on_stop=self.stopped.append,
         )
+
+    def explain(self) -> StopReason | None:
+        """Somebody explained why the log had stopped; returns the reason of the mark."""
+        mark = StopMark(self.high_water)
+        reason = mark.read()
+        mark.clear()
+        return reason
 
     def forget_high_water(self) -> None:
         """A second log can be made in the same directory."""

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.checkpoint import LogSigner
-from audit.errors import EvidenceError, EvidenceReason, LogUnavailable
+from audit.errors import EvidenceError, EvidenceReason, LogUnavailable, StopReason
 from audit.log import Append, Appended, Log, LogState
 from audit.reader import Reader, Selection
 from audit.startup import create_log
@@ -140,6 +140,9 @@ async def test_failing_disk_stops_the_log_for_good(home: LogHome, code: int, tex
     await log.close()
     assert log.state is LogState.FAILED
     assert failing.stopped == [LogState.FAILED]
+    assert log.stopped_for is StopReason.IO
+    assert _refusal(home) is EvidenceReason.STOPPED, "a restart alone explains nothing"
+    assert home.explain() is StopReason.IO
     # The unacknowledged batch may have reached the store; the acknowledged one has, and a new start goes on.
     again = home.open()
     assert (await _append(again)).index >= 1
@@ -166,6 +169,7 @@ async def test_full_disk_stops_the_log_and_loses_nothing_acknowledged(home: LogH
     assert 10 < acknowledged < 2000
     assert log.state is LogState.FAILED
     assert _size(home) == acknowledged
+    assert home.explain() is StopReason.IO
     again = home.open()
     assert (await _append(again)).index == acknowledged
     await again.close()
@@ -197,6 +201,7 @@ async def test_file_changed_while_in_use_stops_the_log_before_it_answers(home: L
     with pytest.raises(LogUnavailable):
         await _append(log)
     assert log.state is LogState.FAILED
+    assert home.explain() is StopReason.FILE
 
 
 async def test_second_writer_on_the_same_file_stops_the_first(home: LogHome) -> None:
@@ -207,6 +212,7 @@ async def test_second_writer_on_the_same_file_stops_the_first(home: LogHome) -> 
     with pytest.raises(LogUnavailable):
         await _append(first)
     assert first.state is LogState.FAILED
+    assert home.explain() is StopReason.MOVED
     assert (await _append(second)).index == 2
     await second.close()
 

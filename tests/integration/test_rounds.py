@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, LogRecovering, LogUnavailable, StopReason
+from audit.log import Append, Log, LogState
 from audit.policy import Policy, Witness, k_of
 from audit.publish import Publisher
 from audit.published import verify_published
@@ -27,7 +28,7 @@ from gateway.errors import Unavailable
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.witnessed import Witnessed
-from tests.integration.log_kit import SIGNER, LogHome
+from tests.integration.log_kit import SIGNER, LogHome, draft
 from tests.integration.published_kit import answering, fill, filled_home
 from tests.integration.witness_kit import HonestPeer, HostilePeer, cosigner, open_witness
 
@@ -52,14 +53,16 @@ def peers(tmp_path: Path) -> Iterator[list[HonestPeer]]:
 class Setting:
     """A gateway's publishing on one log."""
 
-    def __init__(self, home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta) -> None:
+    def __init__(
+        self, home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta, log: Log | None = None
+    ) -> None:
         reader = Reader(home.store)
         self.peers = peers
         self.witnessed = Witnessed(waits=False, limit=limit, now=lambda: datetime.now(UTC))
         self.published = home.directory.parent / "published"
         self.rounds = Rounds(
             Publisher(reader, self.published, signer=SIGNER), reader, peers=lambda: self.peers,
-            policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02,
+            policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02, log=log,
         )  # fmt: skip
 
     async def until(self, size: int) -> None:
@@ -71,9 +74,14 @@ class Setting:
 
 @asynccontextmanager
 async def _running(
-    home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta = timedelta(days=1)
+    home: LogHome,
+    peers: list[WitnessPeer],
+    policy: Policy,
+    *,
+    limit: timedelta = timedelta(days=1),
+    log: Log | None = None,
 ) -> AsyncIterator[Setting]:
-    setting = Setting(home, peers, policy, limit=limit)
+    setting = Setting(home, peers, policy, limit=limit, log=log)
     await setting.rounds.begin()
     task = asyncio.create_task(setting.rounds.run())
     try:
@@ -210,3 +218,57 @@ async def test_outside_witnesses_of_the_policy_are_asked_over_http_and_a_dead_on
     for each in asked:
         each.close()
     witness.close()
+
+
+async def test_7_a_store_that_most_witnesses_have_seen_longer_takes_no_more_entries(
+    home: LogHome, peers: list[HonestPeer]
+) -> None:
+    """Everything on the gateway's own machine was put back together: only its witnesses know."""
+    kept = {name: (home.directory / name).read_bytes() for name in ("log.db", "high-water")}
+    async with _running(home, list(peers), POLICY) as setting:
+        await asyncio.to_thread(fill, home, 70, start=COUNT)
+        await setting.until(COUNT + 70)
+    for name, content in kept.items():
+        (home.directory / name).write_bytes(content)
+    for left in home.directory.glob("log.db-*"):
+        left.unlink()
+    shutil.rmtree(setting.published)
+    log = home.open()
+    assert log.state is LogState.OPEN, "nothing here tells"
+    async with _running(home, list(peers), POLICY, log=log) as setting:
+        async with asyncio.timeout(10):
+            while log.state is LogState.OPEN:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+        assert set(setting.rounds.standings.values()) == {Standing.AHEAD}
+        with pytest.raises(LogRecovering):
+            await log.append(Append(draft()))
+        assert not (setting.published / "checkpoint").exists()
+    assert log.state is LogState.RECOVERING
+    await log.close()
+
+
+async def test_12_one_witness_that_claims_to_know_more_stops_nobody(home: LogHome, peers: list[HonestPeer]) -> None:
+    liar = HostilePeer("c", lambda _: (409, b"100000\n"))
+    log = home.open()
+    async with _running(home, [*peers[:2], liar], POLICY, log=log) as setting:
+        await setting.until(COUNT)
+        assert list(setting.rounds.standings.values()).count(Standing.AHEAD) == 1
+        await log.append(Append(draft()))
+        await setting.until(COUNT + 1)
+    assert log.state is LogState.OPEN
+    await log.close()
+
+
+async def test_6_rows_that_do_not_hold_together_stop_the_log_and_say_so(home: LogHome) -> None:
+    log = home.open()
+    with sqlite3.connect(home.directory / "log.db") as connection:
+        connection.execute("UPDATE log_node SET hash = zeroblob(32) WHERE level = 3 AND position = 7")
+    connection.close()
+    async with _running(home, [], NOBODY, log=log):
+        async with asyncio.timeout(10):
+            while log.state is LogState.OPEN:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+    assert (log.state, log.stopped_for) == (LogState.FAILED, StopReason.ROOT)
+    with pytest.raises(LogUnavailable):
+        await log.append(Append(draft()))
+    assert home.explain() is StopReason.ROOT

@@ -51,6 +51,7 @@ from gateway.protocol.names import (
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.exchange import ExchangeServicer
@@ -63,6 +64,7 @@ from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
+from gateway.store.derived import check_projections
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
@@ -107,6 +109,7 @@ class World:
         self._assertions = 0
         self._database = directory / "gateway.db"
         self._view = self.membership.directory(self.policy, self.signer.public)
+        self.held, self.recovering = HeldRevocations(directory / "revocations.held"), False
         self._open_log(directory)
         self._assemble()
 
@@ -308,7 +311,13 @@ class World:
         """The directory in force."""
         return self._view
 
+    def check_projections(self) -> None:
+        """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
+        marks = self.youth_keys.every_mark()
+        self.reader.read(lambda tx: check_projections(tx, self.class_keys, marks))
+
     async def close(self) -> None:
+        self.check_projections()
         await self.log.close()
         self.reader.close()
         self.youth_keys.close()
@@ -356,10 +365,13 @@ class World:
         deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups)
         self.exchange = exchange
         self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
+        self.records = AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed)
         self.authority = AuthorityServicer(
-            AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed),
+            self.records,
             exchange,
             now=now,
+            held=self.held,
+            recovering=lambda: self.recovering,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(

@@ -83,7 +83,7 @@ class GetGatewayStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class GetGatewayStatusResponse(_message.Message):
     OPEN_INVITATION_COUNT_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     HELD_AGENCIES_FIELD_NUMBER: _ClassVar[int]
+    LOG_STATE_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -102,7 +103,8 @@ class GetGatewayStatusResponse(_message.Message):
     open_invitation_count: int
     published: PublishedStatus
     held_agencies: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ...) -> None: ...
+    log_state: str
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
     __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses")

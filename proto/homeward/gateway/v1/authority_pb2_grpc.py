@@ -60,7 +60,7 @@ class AuthorityServiceServicer:
         """Records an authority signed by its issuing county.
 
         Who may call: an adapter with a user assertion of the issuing agency.
-        Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE.
+        Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE, RECOVERING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,10 @@ class AuthorityServiceServicer:
         the receipt returned here. Statutory purposes are not affected.
 
         Who may call: an adapter of the issuer or of a named recipient, with a user
-        assertion. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+        assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
+        REVOCATION_HELD (the log's database was put back and takes no entries; the
+        revocation is on disk and is carried out before anything is disclosed
+        again; the same request brings the receipt then).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,14 +37,17 @@ class AuthorityServiceStub:
     """Records an authority signed by its issuing county.
 
     Who may call: an adapter with a user assertion of the issuing agency.
-    Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE.
+    Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE, RECOVERING.
     """
     RevokeAuthority: _grpc.UnaryUnaryMultiCallable[_authority_pb2.RevokeAuthorityRequest, _authority_pb2.RevokeAuthorityResponse]
     """Revokes an authority. No release that relies on it has a higher index than
     the receipt returned here. Statutory purposes are not affected.
 
     Who may call: an adapter of the issuer or of a named recipient, with a user
-    assertion. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+    assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
+    REVOCATION_HELD (the log's database was put back and takes no entries; the
+    revocation is on disk and is carried out before anything is disclosed
+    again; the same request brings the receipt then).
     """
     ListAuthorities: _grpc.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]
     """Lists authorities the caller's agency issued or is named in.
@@ -61,14 +64,17 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     """Records an authority signed by its issuing county.
 
     Who may call: an adapter with a user assertion of the issuing agency.
-    Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE.
+    Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE, RECOVERING.
     """
     RevokeAuthority: _aio.UnaryUnaryMultiCallable[_authority_pb2.RevokeAuthorityRequest, _authority_pb2.RevokeAuthorityResponse]  # type: ignore[assignment]
     """Revokes an authority. No release that relies on it has a higher index than
     the receipt returned here. Statutory purposes are not affected.
 
     Who may call: an adapter of the issuer or of a named recipient, with a user
-    assertion. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+    assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
+    REVOCATION_HELD (the log's database was put back and takes no entries; the
+    revocation is on disk and is carried out before anything is disclosed
+    again; the same request brings the receipt then).
     """
     ListAuthorities: _aio.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]  # type: ignore[assignment]
     """Lists authorities the caller's agency issued or is named in.
@@ -88,7 +94,7 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records an authority signed by its issuing county.
 
         Who may call: an adapter with a user assertion of the issuing agency.
-        Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE.
+        Reasons: UNAUTHENTICATED, ASSERTION_*, AUTHORITY_INVALID, INVALID_REQUEST, ID_REUSED, LOG_UNAVAILABLE, RECOVERING.
         """
 
     @_abc_1.abstractmethod
@@ -101,7 +107,10 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         the receipt returned here. Statutory purposes are not affected.
 
         Who may call: an adapter of the issuer or of a named recipient, with a user
-        assertion. Reasons: as RecordAuthority, and AUTHORITY_NOT_FOUND.
+        assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
+        REVOCATION_HELD (the log's database was put back and takes no entries; the
+        revocation is on disk and is carried out before anything is disclosed
+        again; the same request brings the receipt then).
         """
 
     @_abc_1.abstractmethod

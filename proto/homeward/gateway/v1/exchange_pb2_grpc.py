@@ -70,7 +70,9 @@ class ExchangeServiceServicer:
         purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
         LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
         operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
-        no quorum of witnesses seen the log grow, or this entry in time). A refusal
+        no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
+        (the log's database was put back to an older state; nothing is disclosed
+        until it is healed). A refusal
         by policy is an answer, not a status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

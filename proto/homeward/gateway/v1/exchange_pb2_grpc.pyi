@@ -49,7 +49,9 @@ class ExchangeServiceStub:
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
     LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
     operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
-    no quorum of witnesses seen the log grow, or this entry in time). A refusal
+    no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
+    (the log's database was put back to an older state; nothing is disclosed
+    until it is healed). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]
@@ -86,7 +88,9 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
     LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
     operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
-    no quorum of witnesses seen the log grow, or this entry in time). A refusal
+    no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
+    (the log's database was put back to an older state; nothing is disclosed
+    until it is healed). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]  # type: ignore[assignment]
@@ -126,7 +130,9 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
         LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
         operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
-        no quorum of witnesses seen the log grow, or this entry in time). A refusal
+        no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
+        (the log's database was put back to an older state; nothing is disclosed
+        until it is healed). A refusal
         by policy is an answer, not a status.
         """
 

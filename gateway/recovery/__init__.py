@@ -1,0 +1,1 @@
+"""What happens to a gateway whose database was put back: refusing, holding revocations, healing."""

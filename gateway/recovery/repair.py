@@ -1,0 +1,205 @@
+"""What an operator does to a log that does not serve: check everything, keep a mirror, heal, explain a stop.
+
+Decides what is checked in which order, which checkpoints must be part of a healed log (the high-water record, what was
+published, what the operator brings from a witness), and that a stop is explained only for a log that verifies whole.
+Whoever calls must hold the log (`State.writing`), except for `check_everything` and `keep_mirror`, which only read.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.errors import EvidenceError, EvidenceReason
+from audit.heal import Healed, heal
+from audit.highwater import read_high_water
+from audit.log import Append, Log
+from audit.mirror import KEY_BYTES, MirrorKey, check_mirror, write_mirror
+from audit.own_entries import recovered, stop_explained
+from audit.published import verify_published
+from audit.reader import Reader
+from audit.source import DirectorySource
+from audit.stopping import StopMark
+from audit.store_sqlite import SqliteStore
+from audit.verify import verify_log
+from gateway.config import load_custodian, load_gateway
+from gateway.members.assembly import check_store, read_log_signer
+from gateway.state import State
+from gateway.store import tables
+from gateway.tokens.tables import custodian_metadata, holder_metadata
+
+Clock = Callable[[], datetime]
+_MIRROR_KEY = "mirror.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One directory with a log: a gateway's or a custodian's."""
+
+    state: State
+    origin: str
+    published: Path | None
+    tables: tuple[MetaData, ...]
+
+    @property
+    def signer(self) -> LogSigner:
+        """The key that signs the log."""
+        return read_log_signer(self.state, self.origin)
+
+    def mirror_key(self) -> MirrorKey:
+        """The key that seals this log's mirrors; made when it is first needed."""
+        if not self.state.secret(_MIRROR_KEY).exists():
+            self.state.write_secret(_MIRROR_KEY, os.urandom(KEY_BYTES))
+        return MirrorKey(self.state.read_secret(_MIRROR_KEY, length=KEY_BYTES), self.origin)
+
+
+def place_of(directory: Path) -> Place:
+    """The log in this directory, by the settings that lie there. Raises `DocumentErrors`, OSError."""
+    if (directory / "custodian.yaml").is_file():
+        custodian = load_custodian(directory)
+        return Place(State(directory, "custodian"), custodian.log_origin, None, (holder_metadata, custodian_metadata))
+    gateway = load_gateway(directory)
+    published = directory / gateway.publish.directory
+    return Place(State(directory, "gateway"), gateway.log_origin, published, (tables.metadata, holder_metadata))
+
+
+def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path | None) -> list[str]:
+    """What holds, one line each. Raises EvidenceError at the first thing that does not, `StateBroken`."""
+    state, key = place.state, place.signer.public
+    # A pipe in the place of a file would keep whoever opens it waiting for ever.
+    for path in (state.database, state.high_water, *checkpoints):
+        if not path.is_file():
+            raise EvidenceError(EvidenceReason.STORE, f"{path.name} is missing, or no file")
+    StopMark(state.high_water).check()
+    reader = _reader(place)
+    try:
+        verified = verify_log(reader, key=key, outside=[_given(each) for each in known(place, checkpoints)])
+        lines = [f"ok   {verified.size} entries of {verified.origin}, and every checkpoint known of it"]
+        if place.state.kind == "gateway":
+            check_store(state, reader, key)
+            lines.append("ok   authorities, revocations, flags, denied names and listings are what the log says")
+    except reader.database_errors as exc:
+        raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
+    finally:
+        reader.close()
+    if place.published is not None and (place.published / "checkpoint").is_file():
+        found = verify_published(DirectorySource(place.published), key=key)
+        lines.append(f"ok   {found.checkpoint.size} entries are published, in {found.files} files")
+    if mirror is not None:
+        size = check_mirror(mirror, key, place.mirror_key(), known=known(place, checkpoints))
+        lines.append(f"ok   the mirror holds {size} entries and all that was ever signed")
+    return lines
+
+
+def keep_mirror(place: Place, directory: Path) -> Checkpoint:
+    """The mirror holds the log as it is now. Raises EvidenceError, OSError."""
+    reader = _reader(place)
+    try:
+        return write_mirror(
+            reader,
+            directory,
+            signer=place.signer,
+            key=place.mirror_key(),
+            also=place.tables,
+            random_bytes=os.urandom,
+        )
+    except reader.database_errors as exc:
+        raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
+    finally:
+        reader.close()
+
+
+def known(place: Place, checkpoints: Sequence[Path]) -> list[Checkpoint]:
+    """Every checkpoint of the log that can be found. Raises EvidenceError for one that was given and does not hold."""
+    key = place.signer.public
+    found = [read_high_water(path, key) for path in (place.state.high_water, *checkpoints)]
+    if place.published is not None and (place.published / "checkpoint").is_file():
+        found.append(read_high_water(place.published / "checkpoint", key))
+    return found
+
+
+def heal_from(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> Healed:
+    """The database is what the mirror says, which has all that is known to have been signed. Raises EvidenceError."""
+    return heal(
+        SqliteStore(place.state.database),
+        mirror,
+        signer=place.signer,
+        key=place.mirror_key(),
+        known=known(place, checkpoints),
+        also=place.tables,
+    )
+
+
+async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:
+    """The log may be opened again, and says in an entry of its own why; returns its size.
+
+    Raises EvidenceError for a log that does not verify whole, or that stopped without an `explanation`.
+    """
+    state, mark = place.state, StopMark(place.state.high_water)
+    reason = mark.read()
+    if reason is not None and not explanation:
+        mark.check()
+    log = Log.open(
+        SqliteStore(state.database),
+        signer=place.signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=os.urandom,
+        known=known(place, ()),
+        explained=True,
+    )
+    try:
+        _check_whole(place)
+        if healed is not None:
+            await log.append(Append(recovered(healed.size, healed.healed_size)))
+        if reason is not None:
+            _write_explanation(state.explanations, explanation, now())
+            await log.append(Append(stop_explained(reason, explanation)))
+        size = _size(place)
+    finally:
+        await log.close()
+    mark.clear()
+    return size
+
+
+def _given(checkpoint: Checkpoint) -> Callable[[LogKey], Checkpoint]:
+    return lambda _: checkpoint
+
+
+def _check_whole(place: Place) -> None:
+    reader = _reader(place)
+    try:
+        if place.state.kind == "gateway":
+            check_store(place.state, reader, place.signer.public)
+        else:
+            verify_log(reader, key=place.signer.public)
+    finally:
+        reader.close()
+
+
+def _size(place: Place) -> int:
+    reader = _reader(place)
+    try:
+        return reader.tree().size
+    finally:
+        reader.close()
+
+
+def _reader(place: Place) -> Reader:
+    return Reader(SqliteStore(place.state.database))
+
+
+def _write_explanation(path: Path, text: str, now: datetime) -> None:
+    """The words are in the file before the log has their digest."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{now.astimezone(UTC).isoformat(timespec='seconds')} {digest} {text}\n")
+        file.flush()
+        os.fsync(descriptor)

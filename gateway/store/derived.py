@@ -1,0 +1,215 @@
+"""What the log says the projections must hold, compared with what they hold.
+
+A projection is a cache of the log in the same database. Whoever edits a table edits what the exchange believes: a
+revocation taken back, a name off the deny-list, a missing youth's flag closed. So at every start each of these is
+derived again from entries that were verified before, and a row that differs, is missing or is one too many stops the
+start (EvidenceError PROJECTION):
+
+1. denied names and suspended members, from revocations, locks and enrollments
+2. authorities with their parties and revocations, from their records; the envelope by its issuer's signature
+3. flags with owner and state, from reports about youths whose audit key exists
+4. the last heartbeat of each agency; every listed youth by the registration that listed it
+
+Not found by this: a listed youth or a spent request that is taken out whole, because their entries hold counts and
+digests; the adapters list again at each start, and a receipt contradicts whoever answers twice. Statements of flags and
+authorities carry their own signatures and are verified at every use.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import bindparam, or_, select
+
+from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
+from audit.errors import EvidenceError, EvidenceReason
+from audit.reader import Selection, select_entries
+from audit.statement import Statement
+from audit.tables import ENTRY
+from audit.transaction import Tx
+from gateway.missing.episode import Event, after
+from gateway.protocol.log_kinds import Kind
+from gateway.protocol.names import FlagState
+from gateway.protocol.outcomes import Reason
+from gateway.store import tables
+from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+_KINDS: Final = tuple(
+    str(kind)
+    for kind in (
+        Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.ENROLL_REDEEMED, Kind.AUTHORITY_RECORDED,
+        Kind.AUTHORITY_REVOKED, Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
+        Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT,
+    )
+)  # fmt: skip
+_PAGE: Final = 1000
+_CLASS_KEYS: Final = {FieldClass.OP: "op", FieldClass.REQ: "req", FieldClass.HOLD: "hold"}
+_A, _F = tables.authority.c, tables.flag.c
+_DENIED: Final = Statement(select(tables.denied.c.name, tables.denied.c.leaf_index))
+_SUSPENDED: Final = Statement(select(tables.member.c.agency, tables.member.c.suspended))
+_AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.envelope, _A.revoke_index, _A.leaf_index))
+_PARTIES: Final = Statement(select(tables.authority_party.c.authority_id, tables.authority_party.c.agency))
+_FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state, _F.leaf_index))
+_LISTINGS: Final = Statement(
+    select(tables.listing.c.owner, tables.listing.c.revision, tables.listing.c.scope, tables.listing.c.data_as_of_ms)
+)
+_UNLISTED: Final = Statement(
+    select(tables.subject.c.leaf_index)
+    .select_from(tables.subject.outerjoin(ENTRY, ENTRY.c.idx == tables.subject.c.leaf_index))
+    .where(
+        or_(ENTRY.c.kind.is_(None), ENTRY.c.kind != bindparam("kind_"), ENTRY.c.requester != tables.subject.c.owner)
+    )
+    .limit(bindparam("limit_")),
+    "kind_", "limit_",
+)  # fmt: skip
+
+
+class _Authority(NamedTuple):
+    issuer: str
+    signature: bytes
+    revoke_index: int | None
+    leaf_index: int
+
+
+class _Flag(NamedTuple):
+    owner: str
+    handle: bytes
+    state: str
+    leaf_index: int
+
+
+@dataclass(slots=True)
+class _Derived:
+    """What the log says."""
+
+    denied: dict[str, int] = field(default_factory=dict)
+    authorities: dict[bytes, _Authority] = field(default_factory=dict)
+    flags: dict[bytes, _Flag] = field(default_factory=dict)
+    listings: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    """Reports about youths whose key is gone."""
+
+
+def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
+    """Holds if the projections are what the log says. Raises EvidenceError(PROJECTION).
+
+    The entries must have been verified. `marks` has every mark of a youth whose audit key exists, with that key; what
+    concerns other youths can no longer be read.
+    """
+    derived = _Derived()
+    for entry in _entries(tx):
+        _apply(derived, entry, keys, marks)
+    _compare("a denied name", dict(tx.all(_DENIED)), derived.denied)
+    suspended = {agency for agency, is_suspended in tx.all(_SUSPENDED) if is_suspended}
+    _compare(
+        "a suspended member",
+        dict.fromkeys(suspended, 1),
+        {name: 1 for name in derived.denied if not name.startswith("spiffe:")},
+    )
+    _check_authorities(tx, derived)
+    flags = {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}
+    # Of a youth whose key was destroyed nobody can say any more what a row must be.
+    _compare(
+        "a flag", {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}, derived.flags
+    )
+    _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
+    unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
+    if unlisted is not None:
+        raise _differs("a listed youth", unlisted[0])
+
+
+def _entries(tx: Tx) -> Iterator[StoredEntry]:
+    start = 0
+    while page := select_entries(tx, Selection(kinds=_KINDS, start=start), limit=_PAGE):
+        yield from page
+        start = page[-1].index + 1
+
+
+def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
+    said = _opened(entry, keys)
+    match entry.kind:
+        case Kind.MEMBER_REVOKED:
+            derived.denied[_text(said["subject"])] = entry.index
+        case Kind.IDENTITY_LOCKED:
+            derived.denied[_text(said["identity"])] = entry.index
+        case Kind.ENROLL_REDEEMED:
+            for name in ("agency", "identity"):
+                derived.denied.pop(_text(said[name]), None)
+        case Kind.AUTHORITY_RECORDED | Kind.AUTHORITY_REVOKED:
+            _apply_authority(derived, entry, said)
+        case Kind.INDEX_HEARTBEAT:
+            figures = int(said["revision"]), _text(said["scope"]), int(said["data_as_of_ms"])
+            derived.listings[entry.requester] = figures
+        case Kind.INDEX_REGISTERED:
+            return
+        case _:
+            _apply_flag(derived, entry, said, marks)
+
+
+def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
+    authority_id = bytes.fromhex(_text(said["authority"]))
+    known = derived.authorities.get(authority_id)
+    if entry.kind == Kind.AUTHORITY_RECORDED:
+        # Recorded again, as after a restore, it stays what it was.
+        if known is None:
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
+    elif known is None:
+        raise EvidenceError(EvidenceReason.PROJECTION, "an authority was revoked but never recorded", index=entry.index)
+    elif known.revoke_index is None:
+        derived.authorities[authority_id] = known._replace(revoke_index=entry.index)
+
+
+def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes], marks: Mapping[bytes, bytes]) -> None:
+    key = marks.get(entry.tag)
+    if key is None:
+        derived.closed.add(entry.index)
+        return
+    about = {each.name: each.value for each in open_class(entry, FieldClass.YOUTH, key)}
+    flag_id, state = about["flag"], _text(said.get("state", b""))
+    known = derived.flags.get(flag_id)
+    if entry.kind == Kind.FLAG_LOCATED and known is not None:
+        is_attempt = said["reason"] == Reason.NOT_FLAG_OWNER.encode()
+        event = Event.RESOLVE_ATTEMPTED if is_attempt else Event.LOCATED
+        state = str(after(FlagState(known.state), event))
+    elif not state or (known is not None and entry.kind == Kind.FLAG_RAISED):
+        # A supporting report, or the owner's repeated one: the flag stands as it is.
+        return
+    derived.flags[flag_id] = _Flag(entry.holder, about["handle"], state, entry.index)
+
+
+def _check_authorities(tx: Tx, derived: _Derived) -> None:
+    rows = tx.all(_AUTHORITIES)
+    stored, parties = {}, set()
+    for authority_id, issuer, raw, revoke_index, leaf_index in rows:
+        envelope = SignedEnvelope.FromString(raw)
+        stored[bytes(authority_id)] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
+        named = Authority.FromString(envelope.payload).recipient_agencies
+        parties |= {(bytes(authority_id), agency) for agency in (issuer, *named)}
+    _compare("an authority", stored, derived.authorities)
+    if {(bytes(authority_id), agency) for authority_id, agency in tx.all(_PARTIES)} != parties:
+        raise EvidenceError(EvidenceReason.PROJECTION, "the parties of an authority are not those that it names")
+
+
+def _opened(entry: StoredEntry, keys: ClassKeys) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    # The requester's own field of a name comes first: the holder's copy says the same.
+    for cls in (FieldClass.HOLD, FieldClass.REQ, FieldClass.OP):
+        if entry.boxes[cls]:
+            found |= {each.name: each.value for each in open_class(entry, cls, getattr(keys, _CLASS_KEYS[cls]))}
+    return found
+
+
+def _compare(what: str, stored: Mapping[Any, Any], derived: Mapping[Any, Any]) -> None:
+    for name in {*stored, *derived}:
+        if stored.get(name) != derived.get(name):
+            said = derived.get(name, stored.get(name))
+            raise _differs(what, said if isinstance(said, int) else getattr(said, "leaf_index", None))
+
+
+def _differs(what: str, index: int | None) -> EvidenceError:
+    return EvidenceError(EvidenceReason.PROJECTION, f"{what} is not in the database as the log says", index=index)
+
+
+def _text(value: bytes) -> str:
+    return value.decode()

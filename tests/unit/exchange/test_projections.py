@@ -1,0 +1,85 @@
+"""Tables are a cache of the log: at every start an edited one is found, whichever it is."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from audit.errors import EvidenceError, EvidenceReason
+from tests.unit.exchange.members import LA, POLICE, Youth
+from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
+from tests.unit.exchange.world import World
+
+BEN = Youth("Ben Invented")
+UNDONE = "UPDATE authority SET revoke_index = NULL, revoke_ms = NULL"
+EDITS = {
+    "a revocation is taken back": UNDONE,
+    "a revocation is dated to another entry": (
+        "UPDATE authority SET revoke_index = revoke_index - 1 WHERE revoke_index > 0"
+    ),
+    "an authority is taken out": "DELETE FROM authority WHERE revoke_index IS NOT NULL",
+    "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revoke_index IS NULL",
+    "another envelope lies under an authority": (
+        "UPDATE authority SET envelope = (SELECT envelope FROM authority WHERE revoke_index IS NULL) "
+        "WHERE revoke_index IS NOT NULL"
+    ),
+    "an authority has one more party": (
+        "INSERT INTO authority_party SELECT '06077.probation', authority_id, leaf_index FROM authority LIMIT 1"
+    ),
+    "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
+    "an authority was never recorded": (
+        "INSERT INTO authority SELECT zeroblob(16), issuer, envelope, NULL, NULL, leaf_index FROM authority LIMIT 1"
+    ),
+    "a flag is closed": "UPDATE flag SET state = 'RESOLVED'",
+    "a flag is taken out": "DELETE FROM flag",
+    "a flag is of another youth": "UPDATE flag SET handle = zeroblob(16)",
+    "a list counts as complete": "UPDATE listing SET scope = 'FLAGGED_ONLY'",
+    "a list's heartbeat is taken out": "DELETE FROM listing",
+    "a youth is listed by nobody": "UPDATE subject SET leaf_index = leaf_index + 1",
+    "a youth is listed by another agency": "UPDATE subject SET owner = '06077.probation'",
+    "a name is denied by nobody": "INSERT INTO denied VALUES ('06077.probation', 0)",
+}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    handle = await made.register(LA, ANA)
+    await made.register(LA, BEN)
+    await made.heartbeat(LA)
+    for is_revoked in (True, False):
+        message = consent(made)
+        await record(made, message)
+        if is_revoked:
+            await revoke(made, message.authority_id)
+    await made.raise_flag(LA, ANA, handle=handle)
+    await made.raise_flag(POLICE, ANA)
+    yield made
+    await made.log.close()
+    made.reader.close()
+    made.youth_keys.close()
+
+
+async def test_what_the_exchange_wrote_is_what_the_log_says(world: World) -> None:
+    world.check_projections()
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+async def test_an_edited_table_is_found(world: World, tmp_path: Path, edit: str) -> None:
+    connection = sqlite3.connect(tmp_path / "gateway.db")
+    with connection:
+        assert connection.execute(edit).rowcount > 0
+    connection.close()
+    with pytest.raises(EvidenceError) as found:
+        world.check_projections()
+    assert found.value.reason is EvidenceReason.PROJECTION
+
+
+async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world: World, tmp_path: Path) -> None:
+    for name, statement in (("keys", "DELETE FROM youth_key"), ("gateway", "DELETE FROM flag")):
+        connection = sqlite3.connect(tmp_path / f"{name}.db")
+        with connection:
+            connection.execute(statement)
+        connection.close()
+    world.check_projections()

@@ -1,0 +1,110 @@
+"""`homeward audit fsck`, `mirror` and `recover` on a founded gateway and its custodian: one line, one exit status."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from audit.errors import StopReason
+from audit.stopping import StopMark
+from gateway.recovery.cli import fsck, mirror, recover
+from tests.unit.members.world import make_world
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> Path:
+    """Directories of a gateway, `gw`, and a custodian, `cu`, that do not serve."""
+    world = await make_world(tmp_path)
+    await world.gateway.ledger.close()
+    await world.custodian.ledger.close()
+    return tmp_path
+
+
+def said(command: object, *words: object) -> Result:
+    # In a process of its own every command runs its own event loop; here one is running.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(CliRunner().invoke, command, [str(word) for word in words]).result(60)  # type: ignore[arg-type]
+
+
+def _edit(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a pipe in the place of the database": (lambda gw: _pipe(gw / "gateway.db"), "STORE"),
+    "a pipe in the place of the record": (lambda gw: _pipe(gw / "log.checkpoint"), "STORE"),
+    "no database": (lambda gw: (gw / "gateway.db").unlink(), "STORE"),
+    "no database but bytes": (lambda gw: _garbage(gw / "gateway.db"), "STORE"),
+    "no record": (lambda gw: (gw / "log.checkpoint").unlink(), "STORE"),
+    "a denied name too many": (
+        lambda gw: _edit(gw / "gateway.db", "INSERT INTO denied VALUES ('06037.cwa', 0)"),
+        "PROJECTION",
+    ),
+    "a table is gone": (lambda gw: _edit(gw / "gateway.db", "DROP TABLE authority"), "STORE"),
+    "it had stopped": (lambda gw: StopMark(gw / "log.checkpoint").make(StopReason.CLOCK), "STOPPED"),
+    "a mark that cannot be read": (lambda gw: (gw / "log.checkpoint.stopped").write_text("?"), "STOPPED"),
+}
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(os.urandom(8192))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_fsck_ends_with_one_line_that_says_what_does_not_hold(place: Path, damage: str) -> None:
+    assert said(fsck, place / "gw").exit_code == 0
+    do, reason = DAMAGES[damage]
+    do(place / "gw")
+    found = said(fsck, place / "gw")
+    assert (found.exit_code, found.output.count("\n")) == (6, 1), found.output
+    assert found.output.startswith("FAIL ")
+    assert f"[{reason}]" in found.output
+
+
+async def test_a_stop_is_explained_once_and_the_words_stay_outside_the_log(place: Path) -> None:
+    gateway = place / "gw"
+    StopMark(gateway / "log.checkpoint").make(StopReason.IO)
+    assert said(recover, gateway, "--mirror", place / "nowhere").exit_code == 6
+    assert said(recover, gateway, "--explain", "the volume was full").exit_code == 0
+    assert said(fsck, gateway).exit_code == 0
+    assert "the volume was full" in (gateway / "explanations.txt").read_text()
+    connection = sqlite3.connect(gateway / "gateway.db")
+    kinds = [kind for (kind,) in connection.execute("SELECT kind FROM log_entry")]
+    connection.close()
+    assert kinds[-1] == "log.explained"
+    assert b"the volume was full" not in (gateway / "gateway.db").read_bytes()
+    assert said(recover, gateway).exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["gateway", "custodian"])
+async def test_a_log_of_either_kind_is_mirrored_put_back_and_healed(place: Path, kind: str) -> None:
+    directory, kept = place / kind[:2].replace("ga", "gw"), place / "mirror"
+    database, backup = directory / f"{kind}.db", place / "backup.db"
+    shutil.copy(database, backup)
+    # An entry of the log's own, so that there is something to lose.
+    for words in ("the first time", "the second time"):
+        StopMark(directory / "log.checkpoint").make(StopReason.FILE)
+        assert said(recover, directory, "--explain", words).exit_code == 0
+    made = said(mirror, directory, kept)
+    assert made.exit_code == 0, made.output
+    assert said(fsck, directory, "--mirror", kept).exit_code == 0
+    for left in directory.glob(f"{kind}.db*"):
+        left.unlink()
+    shutil.copy(backup, database)
+    assert "[ROLLBACK]" in said(fsck, directory).output
+    healed = said(recover, directory, "--mirror", kept)
+    assert healed.exit_code == 0, healed.output
+    assert said(fsck, directory).exit_code == 0
