@@ -208,8 +208,11 @@ class Exchange:
         return entered, decision
 
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
-        relies = decision.basis is not Basis.STATUTE
-        return self._at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        relies, at, candidate = decision.basis is not Basis.STATUTE, self._at, asked.candidate
+        guard = at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        if candidate is None:
+            return guard
+        return both(guard, at.projections.listed(candidate.owner, candidate.handle, refusal))
 
     async def _ask(
         self, asked: Asked, decision: Decision, decided: Entered

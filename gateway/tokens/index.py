@@ -92,6 +92,7 @@ _SCOPES: Final = {
 
 
 AtRest = Callable[[Sequence[bytes]], list[bytes]]
+SealedAmong = Callable[[Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
 
@@ -122,7 +123,9 @@ class Registrations:
         prepare: Prepare,
         acknowledged: Callable[[AgencyId], int],
         now: Callable[[], datetime],
+        sealed_among: SealedAmong = lambda youths: [],
     ) -> None:
+        self._sealed_among = sealed_among
         self._ledger = ledger
         self._prepare = prepare
         self._acknowledged = acknowledged
@@ -138,6 +141,9 @@ class Registrations:
         owner, epoch = signed.agency, self._directory().epoch
         self._check_source(owner)
         _check_batch(batch, epoch)
+        if self._sealed_among((owner, SubjectHandle(subject.handle)) for subject in batch.subjects):
+            # An adapter that was put back to before the seal: its owner must take the seal up again first.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subjects.handle: sealed",))
         kept: list[bytes] = []
         entry = draft(
             Kind.INDEX_REGISTERED,
