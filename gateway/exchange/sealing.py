@@ -345,7 +345,7 @@ class Sealing:
 
 def _standing(at: Setting, caller: Caller) -> Reason | None:
     if caller.claims.role not in OFFICERS:
-        return Reason.ROLE_NOT_PERMITTED
+        return Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
     return standing(at.policy, caller)
 
 
