@@ -114,7 +114,7 @@ class Registrar:
         """
         async with self._turn:
             youth = self.comparison.source.by_local_id(local_id)
-            if youth is None:
+            if youth is None or self.comparison.is_sealed(local_id):
                 raise NotReady(Missing.SUBJECT)
             handle = await asyncio.to_thread(self.comparison.subjects.handle_of, local_id)
             change = self.comparison.change_of(youth, handle)

@@ -65,9 +65,7 @@ class FileEscrow:
 
     def copy_of(self, seal_id: bytes) -> bytes | None:
         """The custodian's copy, or None when there is none or it was erased."""
-        with closing(self._open()) as connection:
-            row = connection.execute("SELECT copy FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
-        return None if row is None else bytes(row[0])
+        return read_copy(self.path, seal_id)
 
     def erase(self, seal_id: bytes) -> None:
         """The custodian's copy is gone, in every page."""
@@ -113,6 +111,13 @@ class FileEscrow:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         return connection
+
+
+def read_copy(path: Path, seal_id: bytes) -> bytes | None:
+    """The custodian's copy in this file of keys, or None when there is none or it was erased."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        row = connection.execute("SELECT copy FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def truncate_wal(path: Path) -> None:
