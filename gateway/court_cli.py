@@ -48,7 +48,7 @@ def new_key(private: Path, public: Path, as_json: bool) -> None:
 @click.argument("out", type=_NEW)
 @_JSON
 def copy_(directory: Path, seal_id: str, out: Path, as_json: bool) -> None:
-    """Write the custodian's copy of SEAL_ID, from the exchange's DIRECTORY, to OUT. It opens for the custodian alone."""
+    """Write the custodian's copy of SEAL_ID, from the exchange's DIRECTORY, to OUT; only the custodian can open it."""
     found = read_copy(State(directory, "gateway").youth_keys, _identifier(seal_id))
     if not found:
         raise CommandFailure(

@@ -19,6 +19,7 @@ from deploy.demo import (
     story_evidence,
     story_missing,
     story_records,
+    story_sealed,
     story_setup,
     story_witnesses,
 )
@@ -64,6 +65,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
         *story_bundle.steps(output),
+        *story_sealed.STEPS,
         *story_witnesses.steps(output, before_forging=looking.begin),
         view,
     )

@@ -28,6 +28,7 @@ STEPS = [
     "put_back",
     "handed_out",
     "replayed",
+    "sealed",
     "published",
     "rewritten",
     "gateway_view",

@@ -502,4 +502,3 @@ def _hits(entries: Iterable[StoredEntry], keys: Iterable[bytes], candidates: Ite
         for salt in salts:
             found |= {each for each in candidates if field_digest(salt, "handle", each) in digests}
     return found
-
