@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from audit.checkpoint import Checkpoint
 from audit.entry import FieldClass, StoredEntry, YouthKey, open_class, youth_tag
 from audit.errors import EvidenceError
 from audit.leaf import class_stream, field_digest, field_salt
+from audit.publish import Publisher
+from audit.published import verify_published
 from audit.reader import Selection
+from audit.source import DirectorySource
 from audit.verify import verify_log
 from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind
@@ -249,6 +253,34 @@ async def test_guessing_names_against_the_digests_of_a_sealed_youth_finds_nothin
     candidates += [handles[ANA], handles[BEN]]
     assert not _hits(sealed[:1], keys, candidates)
     assert _hits(open_still[:1], keys, candidates) == {handles[BEN]}
+
+
+async def test_what_is_published_verifies_before_and_after_and_says_nothing_of_the_youth(
+    world: World, tmp_path: Path
+) -> None:
+    handles = await lived(world)
+    (key, _), published = world.youth_keys.row_of(SF, handles[ANA]) or (b"", 0), tmp_path / "published"
+    before = publish(world, published)
+    leaf = (await entries_of(world, ANA))[0].leaf
+    await restrict(world, handles[ANA])
+    after = publish(world, published, before)
+    assert after.size == before.size + 1
+    tiles = everything(published)
+    assert all(secret not in tiles for secret in (key, handles[ANA], handles[BEN]))
+    # The control: what is published are the very leaves, the sealed youth's among them.
+    assert leaf in tiles
+
+
+def publish(world: World, directory: Path, *earlier: Checkpoint) -> Checkpoint:
+    """The log is published; what is published verifies and continues what was: the checkpoint that it did under."""
+    publisher = Publisher(world.reader, directory, signer=world.signer)
+    publisher.open()
+    prepared = publisher.prepare()
+    assert prepared is not None
+    publisher.publish(prepared, prepared.note)
+    publisher.close()
+    verify_published(DirectorySource(directory), key=world.signer.public, outside=earlier)
+    return prepared.checkpoint
 
 
 async def test_every_proof_and_number_holds_after_a_seal_as_before(world: World, tmp_path: Path) -> None:
