@@ -146,7 +146,8 @@ def build(
     source = CaseloadSource(caseload)
     flags, alerts = OwnFlags(store), Alerts(store)
     notices = NoticeKeeper(node, alerts)
-    registrar = Registrar(Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed))
+    comparison = Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed)
+    registrar = Registrar(comparison, found_sealed=sealed.take_up)
     responder = Responder(
         node=node,
         source=source,

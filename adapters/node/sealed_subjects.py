@@ -70,6 +70,11 @@ class SealedSubjects:
             connection.execute(own_flag.delete().where(own_flag.c.handle == handle))
         self.store.settle()
 
+    def take_up(self, local_id: LocalSubjectId, handle: SubjectHandle) -> None:
+        """The exchange says that the youth was sealed, and this adapter, put back to before that, did not know."""
+        self.begin(local_id, handle)
+        self.sealed(handle, b"")
+
     def destroyed(self, seal_id: bytes, request_id: RequestId) -> None:
         """Nothing here leads to the youth's handle any more, the order's own message included."""
         with self.store.write() as connection:

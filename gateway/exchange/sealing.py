@@ -19,11 +19,12 @@ from typing import Final, Protocol
 
 from audit.entry import KEY_BYTES, ClassKeys, Draft, StoredEntry, YouthKey
 from audit.sequencer import Append
-from gateway.errors import ErrorReason, Invalid, Unavailable
+from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import (
     Deed,
     Deeds,
+    Moved,
     denied_leaf,
     enter_once,
     on_what_stands,
@@ -231,10 +232,18 @@ class Sealing:
         # The owner's adapter holds receipts of its own, as the source and as a caller.
         indexes[owner] = [entry.index for entry in history.entries]
         authorities = await self.seals.naming(owner, handle, frozenset(order.token_digests))
-        return await self._enter_seal(
-            caller, deed, order, state, seal_id, indexes=indexes,
-            guard=history.unchanged(self.seals), rows=self.seals.forget(owner, handle, authorities),
-        )  # fmt: skip
+        try:
+            done = await self._enter_seal(
+                caller, deed, order, state, seal_id, indexes=indexes,
+                guard=history.unchanged(self.seals), rows=self.seals.forget(owner, handle, authorities),
+            )  # fmt: skip
+        except (Moved, Conflict):
+            # Nothing was written. After any other error it may have been: the next start knows (`Escrow.settle`).
+            await asyncio.to_thread(self.escrow.erase, seal_id)
+            raise
+        if done.notice_id != seal_id:
+            await asyncio.to_thread(self.escrow.erase, seal_id)
+        return done
 
     async def _destroy_sealed(self, caller: Caller, deed: Deed, order: pb.SealOrder) -> Ordered:
         await self._own_seal(caller, order.seal_id)

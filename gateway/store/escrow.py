@@ -99,9 +99,11 @@ class FileEscrow:
                 self.erase(seal_id)
 
     def sealed_among(self, youths: Iterable[tuple[AgencyId, SubjectHandle]]) -> list[tuple[AgencyId, SubjectHandle]]:
-        """Those of these youths that were sealed."""
+        """Those of these youths that were sealed, or are being sealed."""
         with closing(self._open()) as connection:
             digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
+            leaving = connection.execute("SELECT name FROM escrow WHERE name IS NOT NULL")
+            digests |= {self.keys.sealed_digest(bytes(row[0])) for row in leaving}
         if not digests:
             return []
         return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]

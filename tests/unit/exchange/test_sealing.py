@@ -38,8 +38,14 @@ from gateway.store import tables
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import sealing_pb2 as pb
-from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED, Outcome
+from homeward.gateway.v1.codes_pb2 import (
+    OUTCOME_ANSWERED,
+    OUTCOME_NOT_PERMITTED,
+    OUTCOME_RECORDED,
+    Outcome,
+)
 from homeward.gateway.v1.exchange_pb2 import SealedRecord
+from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, WORK_STATUS_ANSWERED, WorkOrder, WorkResult
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, handle_of, officer, staff
 from tests.unit.exchange.world import World
@@ -332,9 +338,14 @@ async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(wor
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.subject)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.subject)}
     assert [leaf.op["count"] for leaf in await world.leaves() if leaf.kind == Kind.SEAL_ENFORCED] == ["1"]
-    # Nor does the county's own adapter, put back to before the seal.
-    with pytest.raises(Invalid):
-        await world.register(SF, ANA)
+    # Nor does the county's own adapter, put back to before the seal: it is told, and its other youths are listed.
+    subjects = [Subject(handle=handle_of(SF, each), tokens=world.tokens(each)) for each in (ANA, Youth("New"))]
+    for subject in subjects:
+        subject.restriction = RESTRICTION_NONE
+    answer = await world.list_subjects(SF, subjects=subjects)
+    assert list(answer.sealed_handles) == [handles[ANA]]
+    assert handles[ANA] not in {row["handle"] for row in world.rows(tables.subject)}
+    assert handle_of(SF, Youth("New")) in {row["handle"] for row in world.rows(tables.subject)}
     await world.youth_keys.prepare(SF, [handles[ANA]])
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
 
