@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from adapters.node.store import Store, own_flag, request, sealed_subject, subject
 from adapters.records import LocalSubjectId
-from gateway.protocol.names import RequestId, SubjectHandle
+from gateway.protocol.names import SubjectHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,16 @@ class SealedSubjects:
         self.begin(local_id, handle)
         self.sealed(handle, b"")
 
-    def destroyed(self, seal_id: bytes, request_id: RequestId) -> None:
-        """Nothing here leads to the youth's handle any more, the order's own message included."""
+    def destroyed(self, seal_id: bytes) -> None:
+        """Nothing here leads to the youth's handle any more, the orders' own messages included."""
         with self.store.write() as connection:
-            connection.execute(sealed_subject.update().where(sealed_subject.c.seal_id == seal_id).values(handle=None))
-            connection.execute(request.delete().where(request.c.request_id == request_id))
+            mine = sealed_subject.c.seal_id == seal_id
+            handle = connection.scalar(select(sealed_subject.c.handle).where(mine))
+            connection.execute(sealed_subject.update().where(mine).values(handle=None))
+            sent = connection.execute(select(request.c.request_id, request.c.payload)).all() if handle else ()
+            for row in sent:
+                if handle in row.payload:
+                    connection.execute(request.delete().where(request.c.request_id == row.request_id))
         self.store.settle()
 
     def lifted(self, seal_id: bytes) -> None:

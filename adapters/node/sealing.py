@@ -99,7 +99,7 @@ class SealingOrders:
             outcome = outcome_of(response.outcome)
             kinds = _SEALED if outcome is Outcome.RECORDED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
-            await self._settle(entry, order, handle, response.seal_id if outcome is Outcome.RECORDED else b"")
+            await self._settle(order, handle, response.seal_id if outcome is Outcome.RECORDED else b"")
             return Done(outcome, response.seal_id, response.notice_count, kept)
 
     async def recall(self, entry: Entry, kind: int, local_id: LocalSubjectId, deadline: Deadline) -> Done:
@@ -140,14 +140,14 @@ class SealingOrders:
         if order.local_id is not None:
             await asyncio.to_thread(self.sealed.abandon, order.local_id)
 
-    async def _settle(self, entry: Entry, order: Order, handle: SubjectHandle | None, seal_id: bytes) -> None:
+    async def _settle(self, order: Order, handle: SubjectHandle | None, seal_id: bytes) -> None:
         if not seal_id:
             await self._abandon(order)
             return
         if handle is not None:
             await asyncio.to_thread(self.sealed.sealed, handle, seal_id)
         if order.operation == pb.SEAL_OPERATION_DESTROY:
-            await asyncio.to_thread(self.sealed.destroyed, seal_id, entry.request_id)
+            await asyncio.to_thread(self.sealed.destroyed, seal_id)
         if order.operation == pb.SEAL_OPERATION_LIFT:
             await asyncio.to_thread(self.sealed.lifted, seal_id)
             self.relist()

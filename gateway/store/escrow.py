@@ -20,7 +20,7 @@ from typing import Final
 
 from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, SubjectHandle
-from gateway.store.youth_keys import FileYouthKeys, youth_name
+from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
 
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
@@ -99,14 +99,21 @@ class FileEscrow:
                 self.erase(seal_id)
 
     def sealed_among(self, youths: Iterable[tuple[AgencyId, SubjectHandle]]) -> list[tuple[AgencyId, SubjectHandle]]:
-        """Those of these youths that were sealed, or are being sealed."""
-        with closing(self._open()) as connection:
-            digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
-            leaving = connection.execute("SELECT name FROM escrow WHERE name IS NOT NULL")
-            digests |= {self.keys.sealed_digest(bytes(row[0])) for row in leaving}
+        """Those of these youths that were sealed, or are being sealed. Raises `YouthKeysBroken`."""
+        try:
+            digests = self._sealed_digests()
+        except sqlite3.Error as exc:
+            # Asked within a transaction of the log, which must not take the fault of this file for its own.
+            raise YouthKeysBroken from exc
         if not digests:
             return []
         return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]
+
+    def _sealed_digests(self) -> set[bytes]:
+        with closing(self._open()) as connection:
+            digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
+            leaving = connection.execute("SELECT name FROM escrow WHERE name IS NOT NULL")
+            return digests | {self.keys.sealed_digest(bytes(row[0])) for row in leaving}
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)

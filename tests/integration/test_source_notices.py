@@ -40,7 +40,7 @@ from audit.sequencer import Append
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.protocol.envelope import unwrap
-from gateway.protocol.names import RequestId, SubjectHandle
+from gateway.protocol.names import SubjectHandle
 from gateway.protocol.notices import seal_notice
 from gateway.protocol.sealing import SealKey
 from homeward.audit.v1.log_pb2 import Receipt as ReceiptMessage
@@ -281,11 +281,18 @@ async def test_after_destruction_nothing_here_leads_to_the_handle(node: Node, tm
     local_id, handle = LocalSubjectId("A-0001"), SubjectHandle(os.urandom(16))
     with node.store.write() as connection:
         connection.execute(insert(subject).values(local_id=local_id, handle=handle))
+        for request_id, said in ((b"1" * 16, handle), (b"2" * 16, b"another")):
+            connection.execute(
+                insert(request).values(
+                    request_id=request_id, method="Seal", digest=b"d" * 32, payload=b"order" + said, create_ms=1
+                )
+            )
     sealed.begin(local_id, handle)
     sealed.sealed(handle, NOTICE)
     assert handle in on_disk(tmp_path / "adapter")
-    sealed.destroyed(NOTICE, RequestId(b"r" * 16))
+    sealed.destroyed(NOTICE)
     assert handle not in on_disk(tmp_path / "adapter")
+    assert b"orderanother" in on_disk(tmp_path / "adapter")
     assert sealed.is_sealed(local_id)
     with node.store.read() as connection:
         assert connection.scalars(select(sealed_subject.c.handle)).all() == [None]

@@ -251,6 +251,17 @@ async def test_nothing_that_was_taken_from_the_exchange_opens_or_links_a_sealed_
     shutil.rmtree(backup)
 
 
+async def test_the_search_finds_a_key_that_was_only_deleted(world: World, tmp_path: Path) -> None:
+    """The control of the search itself: what SQLite alone leaves of a deleted row is seen."""
+    handles = await lived(world)
+    wrapped = _wrapped(tmp_path, handles[ANA])
+    with sqlite3.connect(tmp_path / "keys.db") as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("DELETE FROM youth_key WHERE name = ?", (youth_name(SF, handles[ANA]),))
+    connection.close()
+    assert wrapped in everything(tmp_path)
+
+
 async def test_guessing_names_against_the_digests_of_a_sealed_youth_finds_nothing(world: World, tmp_path: Path) -> None:
     handles = await lived(world)
     sealed, open_still = await entries_of(world, ANA), await entries_of(world, BEN)
