@@ -1,7 +1,7 @@
 """`homeward adapter` and `homeward join`: check, run and look at one adapter; make it a member.
 
 Decides presentation only. `authority` is in `cli_calls` and `audit` in `cli_audit`; their names stand here
-for the entry points.
+for the entry points. `adapter seal` is in `cli_seals`.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
 from adapters.cli_options import AS_JSON, Place, place_options, read_file
+from adapters.cli_seals import seal
 from adapters.config import FILE_NAME, AdapterConfig
 from adapters.enrol import Exchange, Joined, Wish
 from adapters.enrol import join as join_exchange
@@ -112,6 +113,9 @@ def fork(file: Path, out: Path | None, as_json: bool) -> int:
             click.echo(f"and was shown\n\n{each.shown}")
         click.echo("" if found else "ok    the exchange's log showed this adapter one history")
     return int(ExitCode.EVIDENCE if found else ExitCode.OK)
+
+
+adapter.add_command(seal)
 
 
 @click.command()

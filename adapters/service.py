@@ -127,6 +127,7 @@ def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, An
         "directory": adapter.node.keeper.run(),
         "pepper": adapter.node.pepper.run(),
         "link": adapter.link.run(),
+        "notices": adapter.notices.run(),
         "renewal": adapter.renewer.run(),
         "readiness": _announce(adapter, server),
     }

@@ -27,11 +27,13 @@ from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
+from adapters.node.notices import NoticeKeeper
 from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.quorum import quorum
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
+from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.source import CaseloadSource
 from adapters.node.store import FILE_NAME as STORE_FILE
 from adapters.node.store import Store, open_store
@@ -60,6 +62,7 @@ class Adapter:
     caseload: Caseload
     subjects: Subjects
     alerts: Alerts
+    notices: NoticeKeeper
     registrar: Registrar
     link: Link
     renewer: Renewer
@@ -138,9 +141,13 @@ def build(
     )
     sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
-    source, subjects = CaseloadSource(caseload), Subjects(store, random_bytes=random_bytes)
+    sealed = SealedSubjects(store, keyring.commitment).load()
+    subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)
+    source = CaseloadSource(caseload)
     flags, alerts = OwnFlags(store), Alerts(store)
-    registrar = Registrar(Comparison(node, source, subjects, flags, config.index.policy))
+    notices = NoticeKeeper(node, alerts)
+    comparison = Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed)
+    registrar = Registrar(comparison, found_sealed=sealed.take_up)
     responder = Responder(
         node=node,
         source=source,
@@ -160,9 +167,18 @@ def build(
         subjects=subjects,
         alerts=alerts,
         registrar=registrar,
-        link=_link(node, channels, responder, alerts, witness, has_sources=bool(config.sources)),
+        link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),
+        notices=notices,
         renewer=_renewer(state, node, channels),
-        edges=assemble(node, listing=registrar, flags=flags, alerts=alerts),
+        edges=assemble(
+            node,
+            listing=registrar,
+            flags=flags,
+            alerts=alerts,
+            subjects=subjects,
+            sealed=sealed,
+            relist=registrar.poke,
+        ),
         staff=_staff(config, file, keyring, now),
         witness=witness,
     )
@@ -240,13 +256,20 @@ def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[Di
 
 
 def _link(
-    node: Node, channels: Channels, responder: Responder, alerts: Alerts, witness: LogWitness, *, has_sources: bool
+    node: Node,
+    channels: Channels,
+    responder: Responder,
+    notices: NoticeKeeper,
+    witness: LogWitness,
+    *,
+    has_sources: bool,
 ) -> Link:
     return Link(
         channel=channels.gateway,
         envelope_key=node.keyring.envelope,
         work=responder.answer,
-        alerts=alerts,
+        alerts=notices.alerts,
+        heard=notices.heard,
         keeper=node.keeper,
         now=node.now,
         random_bytes=node.random_bytes,

@@ -177,6 +177,9 @@ class GatewayConfig(StrictModel):
     publish: Publish = Publish()
     witnesses: Witnesses = Witnesses()
     hold: Holding = Holding()
+    court_custodian: Path | None = None
+    """File with the public key of the court's custodian, relative to the gateway's directory. A sealed youth's audit
+    key goes to it and leaves the exchange; without it nothing can be sealed (`homeward court new-key`)."""
     negative_slot_ms: Annotated[int, Field(ge=100, le=5000)] = 1000
     """Negative answers about records leave on multiples of this. Longer than a county's source takes to refuse, so
     that an unknown youth and one whose county refuses take equally long."""

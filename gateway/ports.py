@@ -181,5 +181,8 @@ class Projections(Protocol):
     def emergencies_stand(self, caller: Caller, *, since_ms: int, seen: int) -> Guard:
         """Refuses, by raising `Moved`, where the user invoked another emergency since their uses were counted."""
 
+    def listed(self, owner: AgencyId, handle: SubjectHandle, refused: Callable[[Reason], Draft]) -> Guard:
+        """Puts a refusal in the place of what is told of a youth who left the index meanwhile: removed, or sealed."""
+
     def releasable(self, caller: Caller, refused: Callable[[Reason], Draft], *, relies_on_authority: bool) -> Guard:
         """Puts a refusal in the place of a RELEASE whose authority was revoked or whose caller was denied meanwhile."""

@@ -81,6 +81,11 @@ class State:
         return self.directory / "log.vkey"
 
     @property
+    def release_key(self) -> Path:
+        """The public key to which a court's custodian releases a sealed youth's key; for that custodian."""
+        return self.directory / "release.pub"
+
+    @property
     def card(self) -> Path:
         """What other operators need to know; public."""
         return self.directory / "card.json"

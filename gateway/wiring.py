@@ -59,9 +59,11 @@ from gateway.rpc.methods import Listener
 from gateway.rpc.missing import MissingServicer
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
+from gateway.rpc.sealing import SealingServicer
 from gateway.rpc.server import Add, Edge, Served, serve
 from gateway.rpc.tls import mutual_tls, server_tls
 from gateway.rpc.token import TokenServicer
+from gateway.sealing_assembly import Seals, open_seals, read_court
 from gateway.state import State
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
@@ -89,6 +91,7 @@ from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to
 from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
 from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
+from homeward.gateway.v1.sealing_pb2_grpc import add_SealingServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 from homeward.observing import observed
 
@@ -117,6 +120,7 @@ class Running:
     peers: Peers
     publishing: Publishing
     held: HeldRevocations
+    seals: Seals
 
     def recovering(self) -> bool:
         """The log's database was put back: it takes no entries, and nothing is disclosed."""
@@ -189,7 +193,11 @@ async def _run(state: State, config: GatewayConfig) -> int:
 
 
 def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy) -> Running:
-    links = Links()
+    links, lookups = Links(), Lookups(Reader(members.store), threaded=False)
+    youth_keys = FileYouthKeys(
+        state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
+    )
+    court = read_court(state, config)
     return Running(
         config=config,
         state=state,
@@ -197,12 +205,8 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         policy=policy,
         journal=LogJournal(members.ledger.log),
         class_keys=state.read_class_keys(),
-        lookups=Lookups(Reader(members.store), threaded=False),
-        youth_keys=FileYouthKeys(
-            state.youth_keys,
-            wrapping_key=state.read_secret("youth-wrap.key", length=32),
-            random_bytes=os.urandom,
-        ),
+        lookups=lookups,
+        youth_keys=youth_keys,
         links=links,
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
@@ -210,10 +214,13 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
             state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
         ),
         held=HeldRevocations(state.held_revocations),
+        seals=open_seals(state.database, state.youth_keys, lookups=lookups, youth_keys=youth_keys, court=court),
     )
 
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
+    # Before anybody's key is readied: a sealed youth gets none, whatever an older database says.
+    await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     await running.publishing.rounds.begin()
@@ -320,6 +327,7 @@ def _services(running: Running) -> _Services:
         prepare=running.youth_keys.prepare,
         acknowledged=running.links.last_acknowledged,
         now=utc_now,
+        sealed_among=running.seals.escrow.sealed_among,
     )
     exchange_servicer = ExchangeServicer(
         exchange,
@@ -341,6 +349,7 @@ def _services(running: Running) -> _Services:
         now=utc_now,
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
+    sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
     authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
     adding = [
@@ -348,6 +357,7 @@ def _services(running: Running) -> _Services:
         _adding(add_MissingServiceServicer_to_server, missing),
         _adding(add_AuthorityServiceServicer_to_server, authority),
         _adding(add_AuditServiceServicer_to_server, audit),
+        _adding(add_SealingServiceServicer_to_server, SealingServicer(sealing, exchange, machine, now=utc_now)),
         _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),

@@ -12,6 +12,7 @@ from adapters.local.access import AccessEdge
 from adapters.local.authority import AuthorityEdge
 from adapters.local.missing import MissingEdge
 from adapters.local.placement import PlacementEdge
+from adapters.local.sealing import SealingEdge
 from adapters.local.wire import Reading
 from adapters.node.accesses import Accesses
 from adapters.node.alerts import Alerts
@@ -22,7 +23,10 @@ from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
 from adapters.node.reports import Listing, Reporter
 from adapters.node.request import Requester
+from adapters.node.sealed_subjects import SealedSubjects
+from adapters.node.sealing import SealingOrders
 from adapters.node.send import Sender
+from adapters.node.subjects import Subjects
 from gateway.protocol.names import county_of
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
@@ -30,15 +34,25 @@ from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What the four services with users need."""
+    """What the five services with users need."""
 
     missing: MissingEdge = field(repr=False)
     placement: PlacementEdge = field(repr=False)
     authority: AuthorityEdge = field(repr=False)
     access: AccessEdge = field(repr=False)
+    sealing: SealingEdge = field(repr=False)
 
 
-def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -> Edges:
+def assemble(
+    node: Node,
+    *,
+    listing: Listing,
+    flags: OwnFlags,
+    alerts: Alerts,
+    subjects: Subjects,
+    sealed: SealedSubjects,
+    relist: Callable[[], None],
+) -> Edges:
     """The edges of this node."""
     sender = Sender(
         agency=node.agency,
@@ -77,6 +91,8 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
         commitment_key=node.keyring.commitment,
     )
 
+    orders = SealingOrders(recorder, subjects, sealed, node.keyring.commitment, relist)
+
     def version() -> str:
         return node.bundle.version
 
@@ -85,6 +101,7 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
         placement=PlacementEdge(reading, requester, version),
         authority=AuthorityEdge(reading, registrar, version),
         access=AccessEdge(reading, Accesses(recorder, node.store, tokens), version),
+        sealing=SealingEdge(reading, orders, version),
     )
 
 

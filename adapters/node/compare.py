@@ -6,7 +6,7 @@ when a youth counts as changed: by a keyed digest over all that is registered, s
 
 import hmac
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from adapters.identity.errors import InvalidIdentity
@@ -51,6 +51,8 @@ class Comparison:
     subjects: Subjects
     flags: OwnFlags
     policy: IndexPolicy
+    is_sealed: Callable[[LocalSubjectId], bool] = lambda _: False
+    """Whether a court sealed the youth's records: then the exchange must not know it."""
 
     def compare(self) -> Plan:
         """What must change at the gateway. Raises `SourceUnusable`, `NotReady`."""
@@ -79,7 +81,7 @@ class Comparison:
         return Plan(tuple(changes), removed, unlistable)
 
     def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:
-        if self.policy.drops(youth.restriction):
+        if self.policy.drops(youth.restriction) or self.is_sealed(youth.local_id):
             return False
         if self.policy.flagged_only or youth.local_id in flagged:
             return youth.local_id in flagged

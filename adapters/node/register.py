@@ -13,7 +13,7 @@ truth (ARCHITECTURE §6). A youth whose name or birth date is missing makes no t
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -37,6 +37,7 @@ from homeward.gateway.v1.index_pb2 import (
     HeartbeatRequest,
     IndexHeartbeat,
     RegisterSubjectsRequest,
+    RegisterSubjectsResponse,
     RegistrationBatch,
 )
 from homeward.gateway.v1.index_pb2 import Subject as SubjectMessage
@@ -59,6 +60,8 @@ class Registrar:
     """Of the last comparison."""
     beats: int = 0
     """Heartbeats the gateway took since the start."""
+    found_sealed: Callable[[LocalSubjectId, SubjectHandle], None] = field(default=lambda *_: None, repr=False)
+    """Called for a youth whose seal this adapter had forgotten."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -114,7 +117,7 @@ class Registrar:
         """
         async with self._turn:
             youth = self.comparison.source.by_local_id(local_id)
-            if youth is None:
+            if youth is None or self.comparison.is_sealed(local_id):
                 raise NotReady(Missing.SUBJECT)
             handle = await asyncio.to_thread(self.comparison.subjects.handle_of, local_id)
             change = self.comparison.change_of(youth, handle)
@@ -147,9 +150,11 @@ class Registrar:
             part = changes[start : start + BATCH]
             tokens = await self._tokens(part)
             batch = RegistrationBatch(subjects=[_message(each, tokens[each.handle]) for each in part])
-            await self._send(batch)
-            prints = {each.handle: each.fingerprint for each in part}
+            sealed = frozenset((await self._send(batch)).sealed_handles)
+            prints = {each.handle: each.fingerprint for each in part if each.handle not in sealed}
             await asyncio.to_thread(self.comparison.subjects.confirm, prints, self.node.now())
+            for handle in sealed & {each.handle for each in part}:
+                await asyncio.to_thread(self._forgotten, SubjectHandle(handle))
 
     async def _tokens(self, changes: Sequence[Change]) -> Mapping[SubjectHandle, TokenSet]:
         people = [change.person for change in changes]
@@ -168,14 +173,21 @@ class Registrar:
             await self._send(RegistrationBatch(removed_handles=part))
             await asyncio.to_thread(self.comparison.subjects.withdraw, part)
 
-    async def _send(self, batch: RegistrationBatch) -> None:
+    def _forgotten(self, handle: SubjectHandle) -> None:
+        local_id = self.comparison.subjects.local_id_of(handle)
+        if local_id is not None:
+            _LOG.warning("a seal was taken up again that this adapter had forgotten")
+            self.found_sealed(local_id, handle)
+
+    async def _send(self, batch: RegistrationBatch) -> RegisterSubjectsResponse:
         now: datetime = self.node.now()
         batch.request_id = new_request_id(now, self.node.random_bytes)
         request = RegisterSubjectsRequest(envelope=wrap(batch, self.node.keyring.envelope))
-        await self.node.gateway.call(REGISTER_SUBJECTS, request, seconds=CALL_SECONDS)
+        answer = await self.node.gateway.call(REGISTER_SUBJECTS, request, seconds=CALL_SECONDS)
         with self.node.store.write() as connection:
             revision = int(get_setting(connection, _REVISION) or b"0") + 1
             put_setting(connection, _REVISION, str(revision).encode())
+        return answer
 
 
 def revision(store: Store) -> int:

@@ -16,6 +16,7 @@ from homeward.gateway.v1 import directory_pb2 as directory
 from homeward.gateway.v1 import exchange_pb2 as exchange
 from homeward.gateway.v1 import index_pb2 as index
 from homeward.gateway.v1 import missing_pb2 as missing
+from homeward.gateway.v1 import sealing_pb2 as sealing
 from homeward.gateway.v1 import token_pb2 as token
 
 Q = TypeVar("Q", bound=Message)
@@ -109,6 +110,16 @@ GET_CONSISTENCY_PROOF: Final = Rpc(
     _AUDIT + "AuditService/GetConsistencyProof",
     audit.GetConsistencyProofRequest,
     audit.GetConsistencyProofResponse,
+)
+SEAL: Final = Rpc(_GATEWAY + "SealingService/Seal", sealing.SealRequest, sealing.SealResponse)
+RECALL: Final = Rpc(_GATEWAY + "SealingService/Recall", sealing.RecallRequest, sealing.RecallResponse)
+LIST_NOTICES: Final = Rpc(
+    _GATEWAY + "SealingService/ListNotices", sealing.ListNoticesRequest, sealing.ListNoticesResponse
+)
+ACKNOWLEDGE_NOTICE: Final = Rpc(
+    _GATEWAY + "SealingService/AcknowledgeNotice",
+    sealing.AcknowledgeNoticeRequest,
+    sealing.AcknowledgeNoticeResponse,
 )
 EVALUATE: Final = Rpc(_GATEWAY + "TokenService/Evaluate", token.EvaluateRequest, token.EvaluateResponse)
 REGISTER_SUBJECTS: Final = Rpc(

@@ -137,6 +137,38 @@ local_event = Table(
 )
 
 
+sealed_subject = Table(
+    "sealed_subject",
+    metadata,
+    # Keyed digest of the county's own number: keeps the youth off the list, and does not say who it is.
+    Column("local_digest", LargeBinary, primary_key=True),
+    # Empty until the exchange has carried out the order.
+    Column("seal_id", LargeBinary, nullable=False),
+    # Until the entries were destroyed: a seal that is lifted gives the youth its handle back.
+    Column("handle", LargeBinary, nullable=True),
+    # 1: the seal was lifted.
+    Column("lifted", Integer, nullable=False),
+)
+
+acted_notice = Table(
+    "acted_notice",
+    metadata,
+    Column("notice_id", LargeBinary, primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("finding", Integer, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+
+recalled_request = Table(
+    "recalled_request",
+    metadata,
+    # A request whose answer must not be relied on any more.
+    Column("request_id", LargeBinary, primary_key=True),
+    Column("notice_id", LargeBinary, primary_key=True),
+    Column("kind", Integer, nullable=False),
+)
+
+
 class StoreUnsafe(Exception):
     """The database does not promise what was asked of it. `why` is a constant sentence."""
 
@@ -159,6 +191,11 @@ class Store:
         """A connection for reading; sees what was committed before."""
         with self._engine.connect() as connection:
             yield connection
+
+    def settle(self) -> None:
+        """What was deleted is not in the write-ahead log either."""
+        with self._writing, self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """All connections are closed."""

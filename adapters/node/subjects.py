@@ -4,7 +4,7 @@ Decides that a youth has one handle for good: 16 random bytes, made once, stable
 coming back, known to nobody as a name. Only this table links it to the county's own number.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,7 +30,15 @@ class Listed:
 class Subjects:
     """The handles on disk."""
 
-    def __init__(self, store: Store, *, random_bytes: RandomBytes) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        random_bytes: RandomBytes,
+        earlier: Callable[[LocalSubjectId], SubjectHandle | None] = lambda _: None,
+    ) -> None:
+        """`earlier` is the handle a youth had before a seal that was lifted."""
+        self._earlier = earlier
         self._store = store
         self._random_bytes = random_bytes
 
@@ -44,7 +52,7 @@ class Subjects:
             rows = connection.execute(select(subject.c.local_id, subject.c.handle))
             known = {LocalSubjectId(row.local_id): SubjectHandle(row.handle) for row in rows}
             made = {
-                local_id: SubjectHandle(self._random_bytes(OPAQUE_LENGTH))
+                local_id: self._earlier(local_id) or SubjectHandle(self._random_bytes(OPAQUE_LENGTH))
                 for local_id in dict.fromkeys(local_ids)
                 if local_id not in known
             }
@@ -53,6 +61,12 @@ class Subjects:
                 connection.execute(subject.insert(), rows_made)
         everybody = known | made
         return {local_id: everybody[local_id] for local_id in local_ids}
+
+    def known_handle(self, local_id: LocalSubjectId) -> SubjectHandle | None:
+        """The youth's handle, or None when it never had one."""
+        with self._store.read() as connection:
+            handle = connection.scalar(select(subject.c.handle).where(subject.c.local_id == local_id))
+        return None if handle is None else SubjectHandle(handle)
 
     def local_id_of(self, handle: SubjectHandle) -> LocalSubjectId | None:
         """The county's own number of a youth, or None for a handle that is not of this agency."""

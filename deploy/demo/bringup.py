@@ -39,6 +39,8 @@ hold: {{ enabled: false }}
 negative_slot_ms: 400
 # So many counties must have seen the log grow before its checkpoint is published.
 witnesses: {{ quorum: QUORUM }}
+# Whoever keeps the keys of sealed youths for the court; the private half is the court's own.
+court_custodian: ../court.pub
 """
 
 
@@ -54,6 +56,7 @@ def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list
         "gateway", "init", str(layout.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
         "--enroll-listen", enroll, "--share", str(layout.ceremony / "share-1.bin"), "--demo", log=log,
     )  # fmt: skip
+    commands.run("court", "new-key", str(layout.root / "court.key"), str(layout.root / "court.pub"), log=log)
     settings = _BOTH_SETTINGS + _GATEWAY_SETTINGS.replace("QUORUM", str(quorum))
     _settle(layout.gateway / "gateway.yaml", settings, layout.received / GATEWAY)
     starting = [serve_holder(layout, GATEWAY)]

@@ -20,6 +20,7 @@ from deploy.demo import (
     story_missing,
     story_records,
     story_recovery,
+    story_sealed,
     story_setup,
     story_witnesses,
 )
@@ -68,6 +69,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         published,
         *story_bundle.steps(output),
         *story_recovery.STEPS,
+        *story_sealed.STEPS,
         rewritten,
         view,
     )

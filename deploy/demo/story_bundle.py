@@ -27,7 +27,7 @@ def steps(output: Path) -> tuple[Step, ...]:
             "handed_out",
             "A's officer hands out everything that concerns A; a stranger checks it offline",
             {"exit": 0, "verdict": "VERIFIED", "no_gap": True, "by_design": True, "changed": _BROKEN},
-            _handed_out(output / FILE),
+            _handed_out((output / FILE).absolute()),
         ),
         Step(
             "replayed",

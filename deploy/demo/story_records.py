@@ -27,7 +27,7 @@ _SIZE_CLASS: Final = 256
 def history(stage: Stage) -> Seen:
     """B's worker has an open referral and sees where the youth has lived, and not what the hospital was."""
     referral = stage.sandbox.caseload.referral
-    page = ask_history(stage, "B", PLACEMENT_WORKER, _open_referral(referral.person))
+    page = ask_history(stage, "B", PLACEMENT_WORKER, open_referral(referral.person))
     placements = [placement for episode in page.placement_history.episodes for placement in episode.placements]
     groups = [name(placement, "setting_group") for placement in placements]
     withheld = [f"{name(item, 'field')}: {name(item, 'reason')}" for item in page.withheld]
@@ -59,7 +59,7 @@ def refused_by_request(stage: Stage) -> Seen:
     """Refusals that need no look at any youth say what is missing."""
     person = stage.sandbox.caseload.referral.person
     curious = ask_history(stage, "B", PLACEMENT_WORKER, inquiry(person, codes.PURPOSE_PLACEMENT_PLANNING))
-    screener = ask_history(stage, "C", "CWA.hotline_screener", _open_referral(person))
+    screener = ask_history(stage, "C", "CWA.hotline_screener", open_referral(person))
     return Seen(
         {"curious": name(curious, "outcome"), "wrong_role": name(screener, "outcome")},
         (
@@ -79,7 +79,7 @@ def sealed_like_unknown(stage: Stage) -> Seen:
     }
     # At once: each waits for its own slot.
     with ThreadPoolExecutor(max_workers=len(people)) as pool:
-        asked = {who: pool.submit(_timed, stage, _open_referral(person)) for who, person in people.items()}
+        asked = {who: pool.submit(_timed, stage, open_referral(person)) for who, person in people.items()}
         answers = {who: answer.result() for who, answer in asked.items()}
     unknown = answers["unknown"]
     return Seen(
@@ -164,7 +164,8 @@ def _shape(page: HistoryPage) -> tuple[Sequence[str], Sequence[str], bytes]:
     return [field.name for field, _ in page.ListFields()], receipts, bare.SerializeToString(deterministic=True)
 
 
-def _open_referral(person: Person) -> Inquiry:
+def open_referral(person: Person) -> Inquiry:
+    """B's question about a youth of its own open referral."""
     return inquiry(
         person,
         codes.PURPOSE_PLACEMENT_PLANNING,

@@ -26,7 +26,7 @@ from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result,
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.coverage import Coverage
-from gateway.exchange.deed import both, on_what_stands
+from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.locate import NOTHING, Found, check_core, locate
 from gateway.exchange.orders import work_order
@@ -170,7 +170,11 @@ class Exchange:
         if found.candidate is None:
             # A key nobody keeps: an entry about nobody takes as long to make as one about a youth.
             return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
-        return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
+        try:
+            return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
+        except Moved:
+            # Sealed since it was looked up; the entry is refused in its own transaction and opens for nobody.
+            return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
 
     async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, Decision]:
         at, refused = self._at, list[Decision]()
@@ -208,8 +212,11 @@ class Exchange:
         return entered, decision
 
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
-        relies = decision.basis is not Basis.STATUTE
-        return self._at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        relies, at, candidate = decision.basis is not Basis.STATUTE, self._at, asked.candidate
+        guard = at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        if candidate is None:
+            return guard
+        return both(guard, at.projections.listed(candidate.owner, candidate.handle, refusal))
 
     async def _ask(
         self, asked: Asked, decision: Decision, decided: Entered

@@ -18,7 +18,9 @@ from gateway.cards import GatewayCard, card_bytes
 from gateway.config import GATEWAY_FILE, GatewayConfig, split_address
 from gateway.members.assembly import read_log_signer
 from gateway.members.ca import make_intermediate, make_root, make_self_signed
+from gateway.protocol.escrow import public_key_text
 from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.sealing import SealKey
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, key_pem, write_new
 from gateway.store import tables
@@ -38,6 +40,8 @@ _RANDOM_SECRETS: Final[dict[str, int]] = {
     "handle.key": 32,
     # Wraps the audit keys of youths; keys.db and this file belong in different backups.
     "youth-wrap.key": 32,
+    # Opens what the court custodian releases when a seal is lifted.
+    "release.key": 96,
 }
 
 
@@ -70,6 +74,8 @@ def found_gateway(
     )
     write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
     FileYouthKeys.create(state.youth_keys)
+    release_key = SealKey.from_private_bytes(state.read_secret("release.key"))
+    write_new(state.release_key, public_key_text(release_key.public_bytes).encode(), mode=PUBLIC_FILE)
     directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
     card = GatewayCard(
         trust_domain=config.trust_domain,

@@ -23,6 +23,7 @@ from homeward.gateway.v1 import (
     index_pb2,
     link_pb2,
     missing_pb2,
+    sealing_pb2,
     token_pb2,
 )
 
@@ -92,6 +93,8 @@ METHODS: Final[dict[str, Method]] = {
         "RevokeAuthority",
         "ListAuthorities",
     ),
+    **_rows("homeward.gateway.v1.SealingService", Proof.ASSERTION, "Seal", "Recall", "ListNotices"),
+    **_rows("homeward.gateway.v1.SealingService", Proof.ENVELOPE, "AcknowledgeNotice"),
     **_rows("homeward.gateway.v1.IndexService", Proof.ENVELOPE, "RegisterSubjects", "Heartbeat"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.CHANNEL, "GetDirectory", "FetchPepper"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.ENVELOPE, "RenewCertificate", "OfferPepper"),
@@ -126,6 +129,7 @@ FILES: Final[tuple[FileDescriptor, ...]] = (
     index_pb2.DESCRIPTOR,
     link_pb2.DESCRIPTOR,
     missing_pb2.DESCRIPTOR,
+    sealing_pb2.DESCRIPTOR,
     token_pb2.DESCRIPTOR,
     audit_service_pb2.DESCRIPTOR,
 )

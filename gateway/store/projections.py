@@ -4,7 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import bindparam, func, insert, literal_column, or_, select
+from sqlalchemy import and_, bindparam, func, insert, literal_column, or_, select
 
 from audit.entry import ClassKeys, Draft, YouthKey
 from audit.sequencer import INDEX
@@ -16,12 +16,12 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
 from gateway.ports import Guard, NewAlert, OneTime, Rows
-from gateway.protocol.names import AgencyId
+from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.inputs import nobodys_key, seal_input
-from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent
+from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent, subject
 
 _SPENT: Final = Statement(
     select(spent.c.identifier, spent.c.digest).where(
@@ -36,6 +36,13 @@ _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY
 _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
     select(authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority_")), "authority_"
+)
+_LISTED: Final = Statement(
+    select(subject.c.leaf_index).where(
+        and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
+    ),
+    "owner_",
+    "handle_",
 )
 _DENIED: Final = Statement(
     select(denied.c.name).where(or_(denied.c.name == bindparam("agency_"), denied.c.name == bindparam("actor_"))),
@@ -155,6 +162,14 @@ class SqlProjections:
             if tx.one(EMERGENCY_USES, (caller.agency, caller.claims.subject, since_ms)) != (seen,):
                 raise Moved
             return None
+
+        return guard
+
+    def listed(self, owner: AgencyId, handle: SubjectHandle, refused: Callable[[Reason], Draft]) -> Guard:
+        """Puts a refusal in the place of what is told of a youth who left the index meanwhile: removed, or sealed."""
+
+        def guard(tx: Tx) -> Draft | None:
+            return None if tx.one(_LISTED, (owner, handle)) is not None else refused(Reason.NO_MATCH)
 
         return guard
 

@@ -262,6 +262,50 @@ decision_input = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 
+# --- seals, recalls and who was told (exchange/sealing) -----------------------------------
+
+seal = Table(
+    "seal",
+    metadata,
+    # Random: a seal names no youth.
+    Column("seal_id", LargeBinary, primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+seal_case = Table(
+    "seal_case",
+    metadata,
+    # The entry whose court-only field opens with this key, which is sealed to the court custodian.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("seal_id", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+sent_notice = Table(
+    "sent_notice",
+    metadata,
+    Column("notice_id", LargeBinary, primary_key=True),
+    Column("owner", String(40), nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+notice_copy = Table(
+    "notice_copy",
+    metadata,
+    Column("notice_id", LargeBinary, primary_key=True),
+    Column("agency", String(40), primary_key=True),
+    # Sealed to the agency: which entries it means is read by nobody here. Empty once it was acknowledged.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("acknowledge_ms", BigInteger, nullable=True),
+    Column("finding", Integer, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
 # --- single use ---------------------------------------------------------------------------
 
 spent = Table(

@@ -10,9 +10,11 @@ starts (`prepare`), and again before a block runs out.
 """
 
 import asyncio
+import hmac
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.entry import KEY_BYTES, YouthKey, youth_tag
+from gateway.exchange.deed import Moved
 from gateway.protocol.names import AgencyId, SubjectHandle
 
 _FIRST_BLOCK: Final = 4
@@ -30,7 +33,12 @@ _BLOCK: Final = 64
 _LOW: Final = 2
 _NONCE_BYTES: Final = 12
 _YOUTHS_A_TURN: Final = 100
-_SCHEMA: Final = "CREATE TABLE youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)"
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)",
+    # The court custodian's copies (escrow.py): `name` until the key has left, `copy` empty where none is kept.
+    "CREATE TABLE IF NOT EXISTS escrow (seal_id BLOB PRIMARY KEY, name BLOB, copy BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY)",
+)
 
 
 class YouthKeysBroken(Exception):
@@ -55,7 +63,10 @@ class FileYouthKeys:
         self._connection.execute("PRAGMA synchronous = FULL")
         # A destroyed key must not survive in a free page.
         self._connection.execute("PRAGMA secure_delete = ON")
+        for statement in _SCHEMA:
+            self._connection.execute(statement)
         self._wrapping = AESGCM(wrapping_key)
+        self._sealing_key = hmac.digest(wrapping_key, b"homeward/sealed-name/v1", "sha256")
         self._random_bytes = random_bytes
         self._blocks: dict[bytes, _Block] = {}
         self._refills: dict[bytes, asyncio.Task[None]] = {}
@@ -66,20 +77,24 @@ class FileYouthKeys:
         path.touch(mode=0o600, exist_ok=False)
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(_SCHEMA)
+        for statement in _SCHEMA:
+            connection.execute(statement)
         connection.commit()
         connection.close()
 
     async def prepare(self, owner: AgencyId, handles: Iterable[SubjectHandle]) -> None:
         """The next entry about each of these youths needs no write to this file."""
-        names = [name for name in (_name(owner, handle) for handle in handles) if name not in self._blocks]
-        blocks = await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
-        for name, block in blocks.items():
-            self._blocks.setdefault(name, block)
+        names = [name for name in (youth_name(owner, handle) for handle in handles) if name not in self._blocks]
+        names = [name for name in names if not self._is_sealed(name)]
+        if names:
+            await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
 
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
-        """The youth's key with a counter that no entry has used or will use again."""
-        name = _name(owner, handle)
+        """The youth's key with a counter that no entry has used or will use again.
+
+        Raises `Moved` for a youth that was sealed since it was looked up.
+        """
+        name = youth_name(owner, handle)
         block = self._blocks.get(name)
         if block is None or block.following >= block.end:
             await self._refill(name)
@@ -91,7 +106,7 @@ class FileYouthKeys:
 
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
         """The youth's key, or None when there is none or it was destroyed."""
-        name = _name(owner, handle)
+        name = youth_name(owner, handle)
         with self._lock:
             row = self._connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
         return self._unwrap(name, row[0]) if row else None
@@ -103,7 +118,7 @@ class FileYouthKeys:
             if position % _YOUTHS_A_TURN == 0:
                 # A large county has tens of thousands of youths; other calls must not wait for all of them.
                 await asyncio.sleep(0)
-            name = _name(owner, handle)
+            name = youth_name(owner, handle)
             with self._lock:
                 row = self._connection.execute(
                     "SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)
@@ -126,6 +141,29 @@ class FileYouthKeys:
             found |= {youth_tag(YouthKey(key, counter)): key for counter in range(reserved)}
         return found
 
+    def row_of(self, owner: AgencyId, handle: SubjectHandle) -> tuple[bytes, int] | None:
+        """The youth's key and how many counters were reserved; None when there is none. For taking it out."""
+        name = youth_name(owner, handle)
+        with self._lock:
+            row = self._connection.execute("SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)).fetchone()
+        return None if row is None else (self._unwrap(name, row[0]), row[1])
+
+    def wrap(self, name: bytes, key: bytes) -> bytes:
+        """The key as it rests in a row of this name."""
+        nonce = self._random_bytes(_NONCE_BYTES)
+        return nonce + self._wrapping.encrypt(nonce, key, name)
+
+    def sealed_digest(self, name: bytes) -> bytes:
+        """What stays of a sealed youth's name."""
+        return hmac.digest(self._sealing_key, name, "sha256")
+
+    @contextmanager
+    def forgetting(self, name: bytes) -> Iterator[None]:
+        """Within the context nothing is reserved; after it nothing of this youth is in memory."""
+        with self._lock:
+            yield
+            self._blocks.pop(name, None)
+
     def close(self) -> None:
         """The file is closed; what is being reserved at this moment is reserved first."""
         for task in self._refills.values():
@@ -135,15 +173,15 @@ class FileYouthKeys:
 
     async def _refill_once(self, name: bytes) -> None:
         try:
-            await self._refill(name)
+            with suppress(Moved):
+                await self._refill(name)
         finally:
             del self._refills[name]
 
     async def _refill(self, name: bytes) -> None:
-        block = (await asyncio.to_thread(self._reserve, [name], _BLOCK))[name]
-        self._blocks[name] = block
+        await asyncio.to_thread(self._reserve, [name], _BLOCK)
 
-    def _reserve(self, names: Sequence[bytes], count: int) -> dict[bytes, _Block]:
+    def _reserve(self, names: Sequence[bytes], count: int) -> None:
         """A block of counters for each of these names, durable; runs in a thread."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -153,7 +191,8 @@ class FileYouthKeys:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-        return blocks
+            # Under the lock: a key that is taken out (`forgetting`) is not put back into memory after it.
+            self._blocks |= blocks
 
     def _reserve_one(self, name: bytes, count: int) -> _Block:
         row = self._connection.execute(
@@ -162,10 +201,16 @@ class FileYouthKeys:
         if row:
             wrapped, reserved = row[0]
             return _Block(self._unwrap(name, wrapped), reserved - count, reserved)
-        key, nonce = self._random_bytes(KEY_BYTES), self._random_bytes(_NONCE_BYTES)
-        wrapped = nonce + self._wrapping.encrypt(nonce, key, name)
-        self._connection.execute("INSERT INTO youth_key VALUES (?, ?, ?)", (name, wrapped, count))
+        if self._is_sealed(name):
+            # Looked up before the seal: whoever asks again finds nobody.
+            raise Moved
+        key = self._random_bytes(KEY_BYTES)
+        self._connection.execute("INSERT INTO youth_key VALUES (?, ?, ?)", (name, self.wrap(name, key), count))
         return _Block(key, 0, count)
+
+    def _is_sealed(self, name: bytes) -> bool:
+        query = "SELECT 1 FROM sealed_name WHERE digest = ?"
+        return self._connection.execute(query, (self.sealed_digest(name),)).fetchone() is not None
 
     def _unwrap(self, name: bytes, wrapped: bytes) -> bytes:
         try:
@@ -174,5 +219,6 @@ class FileYouthKeys:
             raise YouthKeysBroken from exc
 
 
-def _name(owner: AgencyId, handle: SubjectHandle) -> bytes:
+def youth_name(owner: AgencyId, handle: SubjectHandle) -> bytes:
+    """The name of a youth's row: the handle is random, so that nobody can guess one from it."""
     return sha256(b"homeward/youth-key/v1\0" + owner.encode() + b"\0" + handle).digest()

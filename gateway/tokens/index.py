@@ -92,6 +92,7 @@ _SCOPES: Final = {
 
 
 AtRest = Callable[[Sequence[bytes]], list[bytes]]
+SealedAmong = Callable[[Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
 
@@ -122,7 +123,9 @@ class Registrations:
         prepare: Prepare,
         acknowledged: Callable[[AgencyId], int],
         now: Callable[[], datetime],
+        sealed_among: SealedAmong = lambda youths: [],
     ) -> None:
+        self._sealed_among = sealed_among
         self._ledger = ledger
         self._prepare = prepare
         self._acknowledged = acknowledged
@@ -138,7 +141,7 @@ class Registrations:
         owner, epoch = signed.agency, self._directory().epoch
         self._check_source(owner)
         _check_batch(batch, epoch)
-        kept: list[bytes] = []
+        kept, sealed = list[bytes](), set[bytes]()
         entry = draft(
             Kind.INDEX_REGISTERED,
             requester=owner,
@@ -150,7 +153,7 @@ class Registrations:
             entry,
             guard=_unspent(identifier, signed.digest),
             rows=((_SPEND, (identifier, signed.digest, INDEX, milliseconds(self._now()))),),
-            apply=self._projection(owner, batch, kept),
+            apply=self._projection(owner, batch, kept, sealed),
         )
         try:
             await self._ledger.append(append)
@@ -158,7 +161,9 @@ class Registrations:
             kept = await self._ledger.read(lambda tx: _still_listed(tx, owner, batch.removed_handles))
         await self._prepare(owner, [SubjectHandle(subject.handle) for subject in batch.subjects])
         count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner, epoch)))
-        return RegisterSubjectsResponse(subject_count=count[0] if count else 0, kept_handles=kept)
+        return RegisterSubjectsResponse(
+            subject_count=count[0] if count else 0, kept_handles=kept, sealed_handles=sorted(sealed)
+        )
 
     async def beat(self, signed: Signed, heartbeat: IndexHeartbeat) -> HeartbeatResponse:
         """The agency's list counts as current from now on. `heartbeat` is verified.
@@ -193,10 +198,17 @@ class Registrations:
         if member is None or not member.has_sources:
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
 
-    def _projection(self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes]) -> Callable[[Tx, int], None]:
+    def _projection(
+        self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes], sealed: set[bytes]
+    ) -> Callable[[Tx, int], None]:
         def apply(tx: Tx, index: int) -> None:
+            # Looked up here: what was sealed by an earlier entry shows, however late this one is written.
+            sealed.clear()
+            sealed.update(handle for _, handle in self._sealed_among(_youths(owner, batch.subjects)))
             for subject in batch.subjects:
-                self._list(tx, index, owner, subject)
+                # An adapter that was put back to before a seal does not bring the youth back; it is told so.
+                if subject.handle not in sealed:
+                    self._list(tx, index, owner, subject)
             # The writer may run this twice.
             kept[:] = _remove(tx, owner, batch.removed_handles)
 
@@ -215,6 +227,10 @@ def _token_rows(
     present = [(group.key, token) for group in tokens.keys if group.present for token in group.tokens]
     resting = at_rest([token for _, token in present])
     return [(rest, owner, handle, key, tokens.epoch) for rest, (key, _) in zip(resting, present, strict=True)]
+
+
+def _youths(owner: AgencyId, subjects: Iterable[Subject]) -> list[tuple[AgencyId, SubjectHandle]]:
+    return [(owner, SubjectHandle(subject.handle)) for subject in subjects]
 
 
 def _check_batch(batch: RegistrationBatch, epoch: str) -> None:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "authority": "Record, revoke and list consents, orders and agreements.",
         "audit": "Ask the log who asked what, and what was answered.",
         "verify": "Verify a log or a receipt without trusting its operator.",
+        "court": "Keep the keys of sealed youths, as the court's custodian.",
         "policy": "Show, explain and test the rules of disclosure.",
         "gateway": "Run the exchange and invite its members.",
         "custodian": "Hold the second share of the token key.",

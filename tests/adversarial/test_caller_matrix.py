@@ -129,8 +129,12 @@ async def test_each_call_of_each_caller_ends_as_the_matrix_says(channels: Channe
         cells = rows[method].get(listener)
         return "UNIMPLEMENTED" if cells is None else cells[caller]
 
+    # Below the streams a listener lets one connection have: the rest would be turned away for being many.
+    turns = {where: asyncio.Semaphore(16) for where in channels}
+
     async def one(method: str, listener: str, caller: str) -> str:
-        return await result(channels[listener, caller], method)
+        async with turns[listener, caller]:
+            return await result(channels[listener, caller], method)
 
     asked = [(method, *where) for method in sorted(declared()) for where in channels]
     found = dict(zip(asked, await asyncio.gather(*(one(*each) for each in asked)), strict=True))

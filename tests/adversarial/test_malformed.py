@@ -20,7 +20,15 @@ from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, Purpose, Ro
 from gateway.protocol.signing import SigningKey
 from gateway.rpc.status import CODES
 from homeward.audit.v1.service_pb2 import EntryQuery, GetConsistencyProofRequest
-from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2, index_pb2, missing_pb2, token_pb2
+from homeward.gateway.v1 import (
+    authority_pb2,
+    directory_pb2,
+    exchange_pb2,
+    index_pb2,
+    missing_pb2,
+    sealing_pb2,
+    token_pb2,
+)
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from tests.adversarial.mutants import mutants
@@ -102,6 +110,27 @@ def targets() -> list[Target]:
         ),
         Target(
             f"/{GATEWAY}.AuthorityService/ListAuthorities", authority_pb2.AuthorityFilter(request_id=rid), "assertion"
+        ),
+        Target(
+            f"/{GATEWAY}.SealingService/Seal",
+            sealing_pb2.SealOrder(
+                request_id=rid,
+                operation=sealing_pb2.SEAL_OPERATION_RESTRICT,
+                subject_handle=rid,
+                case_commitment=bytes(32),
+            ),
+            "assertion",
+        ),
+        Target(
+            f"/{GATEWAY}.SealingService/Recall",
+            sealing_pb2.RecallOrder(request_id=rid, kind=sealing_pb2.NOTICE_KIND_WRONG_YOUTH, subject_handle=rid),
+            "assertion",
+        ),
+        Target(f"/{GATEWAY}.SealingService/ListNotices", sealing_pb2.NoticeFilter(request_id=rid), "assertion"),
+        Target(
+            f"/{GATEWAY}.SealingService/AcknowledgeNotice",
+            sealing_pb2.NoticeAcknowledgement(notice_id=rid, finding=sealing_pb2.NOTICE_FINDING_DONE),
+            "envelope",
         ),
         Target(f"/{AUDIT}.AuditService/ListEntries", EntryQuery(request_id=rid, page_size=1), "assertion"),
         Target(

@@ -29,6 +29,7 @@ STEPS = [
     "handed_out",
     "replayed",
     "restored",
+    "sealed",
     "rewritten",
     "gateway_view",
 ]

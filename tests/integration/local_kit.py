@@ -29,7 +29,9 @@ from adapters.node.alerts import Alerts
 from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
+from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.store import Store, open_store
+from adapters.node.subjects import Subjects
 from adapters.records import LocalSubjectId
 from adapters.staff import StaffConfig, StaffTokens
 from adapters.staff_keys import JwksConfig, key_set
@@ -138,7 +140,15 @@ async def county(
         now=lambda: NOW,
     )
     server = await serve(
-        assemble(node, listing=listing, flags=flags, alerts=alerts),
+        assemble(
+            node,
+            listing=listing,
+            flags=flags,
+            alerts=alerts,
+            subjects=Subjects(store, random_bytes=lambda _: OWN_HANDLE),
+            sealed=SealedSubjects(store, node.keyring.commitment).load(),
+            relist=lambda: None,
+        ),
         LocalConfig(address="127.0.0.1:0", **config),
         staff=staff,
         status=lambda: GetStatusResponse(agency=ASKER, link_up=True),

@@ -28,6 +28,7 @@ from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.exchange.access import AccessLog
 from gateway.exchange.authorities import AuthorityRecords
+from gateway.exchange.sealing import Court
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
 from gateway.members.ledger import Ledger
@@ -49,6 +50,7 @@ from gateway.protocol.names import (
     SubjectHandle,
 )
 from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.sealing import SealKey
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
 from gateway.recovery.held import HeldRevocations
@@ -59,6 +61,8 @@ from gateway.rpc.index import IndexServicer
 from gateway.rpc.interceptor import _PEER
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.missing import MissingServicer
+from gateway.rpc.sealing import SealingServicer
+from gateway.sealing_assembly import open_seals
 from gateway.store import tables
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
@@ -332,6 +336,7 @@ class World:
         create_log(store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
+        self.custodian, self.release_key = SealKey.generate(), SealKey.generate()
         self.log = Log.open(
             store,
             signer=self.signer,
@@ -381,8 +386,18 @@ class World:
             prepare=self.youth_keys.prepare,
             acknowledged=lambda agency: 0,
             now=now,
+            sealed_among=lambda youths: self.seals.escrow.sealed_among(youths),
         )
         self.index = IndexServicer(registrations, machine)
+        self.seals = open_seals(
+            self._database,
+            self._database.with_name("keys.db"),
+            lookups=self.lookups,
+            youth_keys=self.youth_keys,
+            court=Court(self.custodian.public_bytes, self.release_key),
+        )
+        orders = self.seals.orders(self.setting, marked=entries, deeds=deeds, keys=self.class_keys)
+        self.sealing = SealingServicer(orders, exchange, machine, now=now)
         self.exchange_servicer = ExchangeServicer(
             exchange,
             journal=journal,

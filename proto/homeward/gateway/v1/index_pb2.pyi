@@ -61,12 +61,14 @@ class Subject(_message.Message):
     def __init__(self, handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., restriction: _Optional[_Union[Restriction, str]] = ..., placement_county: _Optional[str] = ...) -> None: ...
 
 class RegisterSubjectsResponse(_message.Message):
-    __slots__ = ("subject_count", "kept_handles")
+    __slots__ = ("subject_count", "kept_handles", "sealed_handles")
     SUBJECT_COUNT_FIELD_NUMBER: _ClassVar[int]
     KEPT_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    SEALED_HANDLES_FIELD_NUMBER: _ClassVar[int]
     subject_count: int
     kept_handles: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, subject_count: _Optional[int] = ..., kept_handles: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    sealed_handles: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, subject_count: _Optional[int] = ..., kept_handles: _Optional[_Iterable[bytes]] = ..., sealed_handles: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("envelope",)

@@ -1,0 +1,83 @@
+"""Puts sealing together, and makes good at start what a crash or an older copy of the database left behind.
+
+Decides where the court custodian's key is read, and that nothing is served before every seal in the log is carried out:
+keys that should have left are gone, and sealed youths that an older database still lists are removed again.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from audit.entry import ClassKeys
+from audit.sequencer import Append
+from gateway.config import GatewayConfig
+from gateway.exchange.deed import Deeds
+from gateway.exchange.journal import Kind, draft
+from gateway.exchange.notices import SealState
+from gateway.exchange.sealing import Court, Marked, Sealing
+from gateway.exchange.setting import Setting
+from gateway.ports import Journal, Rows
+from gateway.protocol.escrow import EscrowBroken, parse_public_key
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.sealing import SealKey
+from gateway.state import State, StateBroken
+from gateway.store.escrow import FileEscrow, truncate_wal
+from gateway.store.lookups import Lookups
+from gateway.store.seals import SqlSeals
+from gateway.store.youth_keys import FileYouthKeys
+from gateway.tokens.index import listed_subjects
+
+
+def read_court(state: State, config: GatewayConfig) -> Court:
+    """The keys of the way to the court custodian and back. Raises `StateBroken`."""
+    release = SealKey.from_private_bytes(state.read_secret("release.key", length=96))
+    if config.court_custodian is None:
+        return Court(None, release)
+    path = state.directory / config.court_custodian
+    try:
+        return Court(parse_public_key(path.read_text("ascii")), release)
+    except (OSError, UnicodeDecodeError, EscrowBroken) as exc:
+        raise StateBroken(f"{path}: not the public key of a court custodian") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """Everything that sealing needs of this process."""
+
+    lookups: Lookups
+    youth_keys: FileYouthKeys = field(repr=False)
+    escrow: FileEscrow = field(repr=False)
+    court: Court = field(repr=False)
+
+    def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> Sealing:
+        """What carries out orders."""
+        return Sealing(at, SqlSeals(self.lookups), self.escrow, marked, deeds, keys, self.court)
+
+    async def settle(self, journal: Journal) -> None:
+        """Every seal in the log is carried out. Raises `Unavailable`."""
+        seals = SqlSeals(self.lookups)
+        states = await seals.states()
+        sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
+        destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
+        await asyncio.to_thread(partial(self.escrow.settle, sealed=sealed, destroyed=destroyed))
+        listed = await self.lookups.read(listed_subjects)
+        youths = [(owner, handle) for owner, handles in listed.items() for handle in handles]
+        back = await asyncio.to_thread(self.escrow.sealed_among, youths)
+        if back:
+            leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
+            await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))
+            await asyncio.to_thread(self.escrow.scrubbed)
+
+
+def open_seals(database: Path, keys_file: Path, *, lookups: Lookups, youth_keys: FileYouthKeys, court: Court) -> Seals:
+    """Sealing on these files."""
+    escrow = FileEscrow(keys_file, youth_keys, partial(truncate_wal, database))
+    return Seals(lookups, youth_keys, escrow, court)
+
+
+async def _forgotten(seals: SqlSeals, youths: list[tuple[AgencyId, SubjectHandle]]) -> Rows:
+    rows: Rows = ()
+    for owner, handle in youths:
+        rows += seals.forget(owner, handle, await seals.naming(owner, handle, frozenset()))
+    return rows

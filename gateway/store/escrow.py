@@ -1,0 +1,141 @@
+"""Taking a youth's audit key out of keys.db for good, and the court custodian's copy of it (AUDIT §2.7).
+
+In this order, so that a crash loses neither the key nor the order:
+
+1. deposit    the copy is durable beside the key, named by the youth still
+2.            the entry of the seal is durable in the log
+3. withdraw   key and name are gone, in every page and in the write-ahead log
+
+`settle` finishes step 3 after a crash, or forgets a deposit whose entry was never written. What stays of a sealed youth
+is a keyed digest of its handle, which is random: it recognizes the handle if an older copy of the database or of an
+adapter brings it back, and tells nothing otherwise.
+"""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from gateway.protocol.escrow import Escrowed, seal_to_custodian
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
+
+_JUMP: Final = 64
+"""Counters left out when a key comes back: what was reserved when it left may have been used since."""
+_BUSY_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileEscrow:
+    """The custodian's copies in the file of the youths' keys. Blocking: call it in a thread."""
+
+    path: Path
+    keys: FileYouthKeys = field(repr=False)
+    scrubbed: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Called when a youth has left: what the main database's write-ahead log still holds goes, too."""
+
+    def deposit(self, owner: AgencyId, handle: SubjectHandle, seal_id: bytes, *, custodian_key: bytes | None) -> None:
+        """The youth's key is about to leave; with a custodian's key its copy stays. Durable, and undone by `settle`."""
+        found = self.keys.row_of(owner, handle)
+        copy = b""
+        if found is not None and custodian_key is not None:
+            escrowed = Escrowed(owner, handle, found[0], found[1])
+            copy = seal_to_custodian(escrowed, custodian_key, seal_id)
+        with closing(self._open()) as connection:
+            connection.execute("INSERT INTO escrow VALUES (?, ?, ?)", (seal_id, youth_name(owner, handle), copy))
+
+    def withdraw(self, seal_id: bytes) -> None:
+        """The key is gone from the file and from memory; the handle is recognized as a sealed one. Once or again."""
+        with closing(self._open()) as connection:
+            row = connection.execute("SELECT name FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
+            if row is None or row[0] is None:
+                return
+            name = bytes(row[0])
+            with self.keys.forgetting(name):
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
+                connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
+                connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
+                connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
+                connection.execute("COMMIT")
+            _scrub(connection)
+        self.scrubbed()
+
+    def copy_of(self, seal_id: bytes) -> bytes | None:
+        """The custodian's copy, or None when there is none or it was erased."""
+        return read_copy(self.path, seal_id)
+
+    def erase(self, seal_id: bytes) -> None:
+        """The custodian's copy is gone, in every page."""
+        with closing(self._open()) as connection:
+            connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
+            _scrub(connection)
+
+    def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
+        """The youth's key is back, with counters that no entry has used. Once or again."""
+        name = youth_name(escrowed.owner, escrowed.handle)
+        with closing(self._open()) as connection:
+            wrapped = self.keys.wrap(name, escrowed.key)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR IGNORE INTO youth_key VALUES (?, ?, ?)", (name, wrapped, escrowed.reserved + _JUMP)
+            )
+            connection.execute("DELETE FROM sealed_name WHERE digest = ?", (self.keys.sealed_digest(name),))
+            connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
+            connection.execute("COMMIT")
+
+    def settle(self, *, sealed: Collection[bytes], destroyed: Collection[bytes]) -> None:
+        """What a crash left half done is done, or forgotten; `sealed` and `destroyed` are what the log says."""
+        with closing(self._open()) as connection:
+            rows = connection.execute("SELECT seal_id, name FROM escrow").fetchall()
+        for seal_id, name in rows:
+            if seal_id in sealed or seal_id in destroyed:
+                self.withdraw(seal_id)
+            elif name is not None:
+                self.erase(seal_id)
+            if seal_id in destroyed:
+                self.erase(seal_id)
+
+    def sealed_among(self, youths: Iterable[tuple[AgencyId, SubjectHandle]]) -> list[tuple[AgencyId, SubjectHandle]]:
+        """Those of these youths that were sealed, or are being sealed. Raises `YouthKeysBroken`."""
+        try:
+            digests = self._sealed_digests()
+        except sqlite3.Error as exc:
+            # Asked within a transaction of the log, which must not take the fault of this file for its own.
+            raise YouthKeysBroken from exc
+        if not digests:
+            return []
+        return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]
+
+    def _sealed_digests(self) -> set[bytes]:
+        with closing(self._open()) as connection:
+            digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
+            leaving = connection.execute("SELECT name FROM escrow WHERE name IS NOT NULL")
+            return digests | {self.keys.sealed_digest(bytes(row[0])) for row in leaving}
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection
+
+
+def read_copy(path: Path, seal_id: bytes) -> bytes | None:
+    """The custodian's copy in this file of keys, or None when there is none or it was erased."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        row = connection.execute("SELECT copy FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def truncate_wal(path: Path) -> None:
+    """The write-ahead log of this database is empty, or as short as its readers allow; nothing is lost by it."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _scrub(connection: sqlite3.Connection) -> None:
+    # Deleted cells are overwritten by secure_delete; pages that were moved or freed before it was on, only by VACUUM.
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
