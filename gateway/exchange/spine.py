@@ -28,7 +28,8 @@ from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.coverage import Coverage
 from gateway.exchange.deed import both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
-from gateway.exchange.locate import NOTHING, Found, check_core, locate
+from gateway.exchange.index_size import IndexSize
+from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.setting import Setting
@@ -37,6 +38,7 @@ from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
+from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
@@ -65,6 +67,7 @@ class Exchange:
     def __init__(self, setting: Setting) -> None:
         self._at = setting
         self._coverage = Coverage(self._sources, setting.index.listings)
+        self._size = IndexSize(setting.index.records)
 
     async def admit(self, call: Call) -> Caller:
         """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
@@ -98,7 +101,7 @@ class Exchange:
         if first.permit:
             stale = await self._coverage.stale(query.family, now=at.now())
             candidates = await at.index.candidates(query.tokens)
-            found = locate(candidates, family=query.family, auto=at.auto, asking=caller.agency)  # 7
+            found = locate(candidates, await self._search(caller, query))  # 7
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
@@ -135,6 +138,17 @@ class Exchange:
             self._at.directory().key(caller.agency, KEY_USE_SEAL, query.recipient_key_id, caller.call.received_at)
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
+
+    async def _search(self, caller: Caller, query: Query) -> Search:
+        at = self._at
+        return Search(
+            family=query.family,
+            keys=present_keys(query.tokens),
+            records=await self._size.at(at.now()),
+            auto=at.auto,
+            purpose=caller.claims.purpose,
+            asking=caller.agency,
+        )
 
     async def _slot(self, asked: Asked) -> None:
         at = self._at

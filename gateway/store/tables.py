@@ -139,6 +139,8 @@ subject = Table(
     Column("handle", LargeBinary, primary_key=True),
     Column("restriction", String(16), nullable=False),
     Column("placement_county", String(5), nullable=False),
+    # Which match keys the youth's data carry (`KeyScheme.presence`): a key that one side lacks is no disagreement.
+    Column("presence", BigInteger, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
 )
 

@@ -83,6 +83,7 @@ from tests.unit.exchange.spine_parts import (
     tokens_of,
 )
 from tests.unit.exchange.spine_sources import CountySources
+from tests.unit.token_sets import SHAPE
 
 
 class World:
@@ -185,7 +186,14 @@ class World:
     ) -> SubjectHandle:
         """The owner lists this youth. Two owners may list the same name: that is another youth with the same tokens."""
         handle = SubjectHandle(hashlib.sha256(f"{owner} {youth}".encode()).digest()[:16])
-        self._put(tables.subject, owner=owner, handle=handle, restriction=restriction, placement_county=placed_in)
+        self._put(
+            tables.subject,
+            owner=owner,
+            handle=handle,
+            restriction=restriction,
+            placement_county=placed_in,
+            presence=SHAPE.presence(CORE_KEYS),
+        )
         for group in tokens_of(youth).keys:
             for token in group.tokens if group.key in keys else ():
                 row = {"token": at_rest([token])[0], "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
