@@ -107,6 +107,8 @@ class NewAlert:
     purpose: str = ""
     flag_id: bytes = b""
     located_county: str = ""
+    review: bytes = field(default=b"", repr=False)
+    """Serialized ReviewTask, for a possible match."""
 
 
 class SourceUnreachable(Exception):

@@ -31,6 +31,7 @@ from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
+from gateway.exchange.verdicts import Verdicts
 from gateway.members.assembly import Members, dialing_credential, open_members, read_keys
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
@@ -56,6 +57,7 @@ from gateway.rpc.methods import Listener
 from gateway.rpc.missing import MissingServicer
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
+from gateway.rpc.review import ReviewServicer
 from gateway.rpc.server import Add, Edge, Served, serve
 from gateway.rpc.tls import mutual_tls, server_tls
 from gateway.rpc.token import TokenServicer
@@ -73,6 +75,7 @@ from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
+from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, holder_figures, index_figures, outcome_counts, published_figures
 from gateway.tokens.holding import check_operators
@@ -86,6 +89,7 @@ from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to
 from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
 from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
+from homeward.gateway.v1.review_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 from homeward.observing import observed
 
@@ -287,6 +291,14 @@ def _services(running: Running) -> list[Add]:
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
     members, ledger = running.members, running.members.ledger
+    verdicts = Verdicts(
+        journal=running.journal,
+        projections=setting.projections,
+        reviews=setting.reviews,
+        sources=running.links,
+        pairwise=setting.pairwise,
+        now=utc_now,
+    )
     entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
     book = SqlAuthorityBook(running.lookups)
@@ -326,6 +338,7 @@ def _services(running: Running) -> list[Add]:
         _adding(add_AuthorityServiceServicer_to_server, AuthorityServicer(records, exchange, now=utc_now)),
         _adding(add_AuditServiceServicer_to_server, audit),
         _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
+        _adding(add_ReviewServiceServicer_to_server, ReviewServicer(verdicts, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
         _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
@@ -333,15 +346,17 @@ def _services(running: Running) -> list[Add]:
 
 
 def _setting(running: Running) -> Setting:
+    at_rest = running.at_rest()
     return Setting(
         policy=running.policy,
         directory=running.directory,
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
-        index=SqlIndex(running.lookups, running.at_rest()),
+        index=SqlIndex(running.lookups, at_rest),
         authorities=SqlAuthorities(running.lookups),
         projections=SqlProjections(running.class_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
+        reviews=SqlReviews(running.lookups, at_rest),
         pairwise=running.pairwise(),
         random_bytes=os.urandom,
         now=utc_now,

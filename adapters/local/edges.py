@@ -12,6 +12,7 @@ from adapters.local.access import AccessEdge
 from adapters.local.authority import AuthorityEdge
 from adapters.local.missing import MissingEdge
 from adapters.local.placement import PlacementEdge
+from adapters.local.review import ReviewEdge
 from adapters.local.wire import Reading
 from adapters.node.accesses import Accesses
 from adapters.node.alerts import Alerts
@@ -22,6 +23,7 @@ from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
 from adapters.node.reports import Listing, Reporter
 from adapters.node.request import Requester
+from adapters.node.reviews import Reviewer, Reviews
 from adapters.node.send import Sender
 from gateway.protocol.names import county_of
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -30,12 +32,13 @@ from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What the four services with users need."""
+    """What the five services with users need."""
 
     missing: MissingEdge = field(repr=False)
     placement: PlacementEdge = field(repr=False)
     authority: AuthorityEdge = field(repr=False)
     access: AccessEdge = field(repr=False)
+    review: ReviewEdge = field(repr=False)
 
 
 def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -> Edges:
@@ -85,6 +88,7 @@ def assemble(node: Node, *, listing: Listing, flags: OwnFlags, alerts: Alerts) -
         placement=PlacementEdge(reading, requester, version),
         authority=AuthorityEdge(reading, registrar, version),
         access=AccessEdge(reading, Accesses(recorder, node.store, tokens), version),
+        review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store),
     )
 
 

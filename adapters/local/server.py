@@ -1,6 +1,6 @@
 """The local server: one listener for the county's own systems, on loopback.
 
-Decides where it listens and what it offers: the five services of `homeward.county.v1` and health; reflection in a
+Decides where it listens and what it offers: the six services of `homeward.county.v1` and health; reflection in a
 sandbox alone. Refuses to start on another address than loopback unless the county's file allows it in words, because
 whoever reaches this port and holds a staff token can ask; and refuses to start with a method that has no row.
 """
@@ -26,12 +26,20 @@ from adapters.local.interceptor import LocalInterceptor
 from adapters.local.methods import FILES, check_complete
 from adapters.local.missing import MissingServicer
 from adapters.local.placement import PlacementServicer
+from adapters.local.review import ReviewServicer
 from adapters.local.tls import local_tls
 from adapters.staff import StaffTokens
 from gateway.protocol.channel import SERVER_OPTIONS
 from gateway.protocol.strict_yaml import StrictModel
 from homeward.counting import CallRecorder
-from homeward.county.v1 import access_pb2, access_pb2_grpc, authority_pb2_grpc, missing_pb2_grpc, placement_pb2_grpc
+from homeward.county.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    authority_pb2_grpc,
+    missing_pb2_grpc,
+    placement_pb2_grpc,
+    review_pb2_grpc,
+)
 
 MAX_CALLS: Final = 64
 STOP_SECONDS: Final = 10.0
@@ -105,6 +113,7 @@ async def serve(
     authority_pb2_grpc.add_AuthorityServiceServicer_to_server(AuthorityServicer(edges.authority), server)
     access_pb2_grpc.add_AccessLogServiceServicer_to_server(AccessLogServicer(edges.access), server)
     access_pb2_grpc.add_StatusServiceServicer_to_server(StatusServicer(status), server)
+    review_pb2_grpc.add_ReviewServiceServicer_to_server(ReviewServicer(edges.review), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if config.sandbox:

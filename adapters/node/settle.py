@@ -80,7 +80,12 @@ def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
         return False
     weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
     compared = scored(
-        compare_keys(agreeing, asked=theirs, listed=ours), weights, records=0, purpose=purpose, asked=theirs, listed=ours
+        compare_keys(agreeing, asked=theirs, listed=ours),
+        weights,
+        records=0,
+        purpose=purpose,
+        asked=theirs,
+        listed=ours,
     )
     return likeness(compared, weights) is Likeness.MATCH
 

@@ -70,12 +70,14 @@ class Found:
     flagged: tuple[Candidate, ...] = ()
     """Those it can mean that have an open flag: whose owners hear of the question."""
     unsettled: tuple[Candidate, ...] = field(default=(), repr=False)
-    """Of a result that is not certain, those it can mean: what a person is to decide."""
+    """Those it can mean of whom no person was asked yet, likeliest first, where a person's word would tell more."""
 
 
 class Verdict(StrEnum):
     """What people said of the youth asked about and one that is listed."""
 
+    OPEN = "OPEN"
+    """They were asked, and have not both answered."""
     SAME = "SAME"
     """Both agencies: one youth."""
     DIFFERENT = "DIFFERENT"
@@ -127,12 +129,13 @@ def locate(candidates: Iterable[Candidate], search: Search) -> Found:
     leaders = _leaders([each for each in contenders if each.linked] or contenders, search.weights.margin)
     best = leaders[0]
     certain = _certainty(best, auto=search.auto) if len(leaders) == 1 else None
-    if certain is not None:
+    if certain is Located.ONE or (certain is not None and for_flag):
         return Found(certain, best.candidate, _state([best]), _meant([best]))
-    asked_about = tuple(each.candidate for each in contenders)
+    if certain is not None:
+        return Found(certain, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
     if len(contenders) > 1:
-        return Found(Located.AMBIGUOUS, None, _state(flagged), _meant(flagged), asked_about)
-    return Found(Located.POSSIBLE, best.candidate, _state([best]), _meant([best]), asked_about)
+        return Found(Located.AMBIGUOUS, None, _state(flagged), _meant(flagged), _unsettled(contenders, search))
+    return Found(Located.POSSIBLE, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def _rated(candidate: Candidate, search: Search) -> _Rated | None:
 
 def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
     """The best, and everybody within the margin of it; the best first."""
-    ranked = sorted(contenders, key=lambda each: -each.scored.score)
+    ranked = sorted(contenders, key=_by_score)
     return [each for each in ranked if ranked[0].scored.score - each.scored.score < margin]
 
 
@@ -171,6 +174,15 @@ def _certainty(rated: _Rated, *, auto: bool) -> Located | None:
     if rated.linked or (auto and rated.likeness is Likeness.MATCH):
         return Located.ONE
     return Located.ONE_FOR_FLAG if rated.candidate.agreeing_keys >= CORE_KEYS else None
+
+
+def _unsettled(rated: Iterable[_Rated], search: Search) -> tuple[Candidate, ...]:
+    candidates = (each.candidate for each in sorted(rated, key=_by_score))
+    return tuple(each for each in candidates if (each.owner, each.handle) not in search.verdicts)
+
+
+def _by_score(rated: _Rated) -> float:
+    return -rated.scored.score
 
 
 def _is_flagged(candidate: Candidate) -> bool:

@@ -32,14 +32,16 @@ from gateway.exchange.index_size import IndexSize
 from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
+from gateway.exchange.reviews import review_alerts
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered, Guard, KeptAuthority, SourceUnreachable
+from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
+from gateway.protocol.match_keys import naming_digests, naming_tokens
 from gateway.protocol.matching.key_scheme import present_keys
-from gateway.protocol.names import AgencyId, Basis
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
@@ -106,7 +108,7 @@ class Exchange:
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed)
+        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -148,6 +150,7 @@ class Exchange:
             auto=at.auto,
             purpose=caller.claims.purpose,
             asking=caller.agency,
+            verdicts=await at.reviews.verdicts(caller.agency, naming_tokens(query.tokens)),
         )
 
     async def _slot(self, asked: Asked) -> None:
@@ -207,7 +210,9 @@ class Exchange:
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
-        alerts = asked.flag_alerts(decision)
+        reviews, told = self._reviews(asked, decision)
+        rows += reviews
+        alerts = (*asked.flag_alerts(decision), *told)
         for alert in alerts:
             rows += at.projections.alert(alert)
         # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
@@ -220,6 +225,23 @@ class Exchange:
         for alert in alerts:
             at.sources.alerted(alert.agency)
         return entered, decision
+
+    def _reviews(self, asked: Asked, decision: Decision) -> tuple[Rows, tuple[NewAlert, ...]]:
+        """The possible matches that this question leaves to people, and what the agencies are told of them."""
+        at, query = self._at, asked.query
+        rows: Rows = ()
+        alerts: tuple[NewAlert, ...] = ()
+        for candidate in asked.to_review(at.policy, decision, at.directory()):
+            review = asked.review(candidate, at.random_bytes(OPAQUE_LENGTH))
+            rows += at.reviews.opened(review, naming_tokens(query.tokens))
+            alerts += review_alerts(
+                review,
+                pairwise=at.pairwise,
+                create_ms=milliseconds(asked.caller.call.received_at),
+                purpose=asked.caller.claims.purpose,
+                naming=naming_digests(query.tokens),
+            )
+        return rows, alerts
 
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
         relies = decision.basis is not Basis.STATUTE

@@ -19,7 +19,13 @@ CORE_KEYS: Final = load_key_scheme().core
 """Keys every question carries. A youth that agrees on all of them is the one, as far as a flag's status goes."""
 
 
+def naming_tokens(tokens: TokenSet) -> tuple[bytes, ...]:
+    """The tokens of the decisive key, padding included, 16 bytes each; empty without that key."""
+    return tuple(
+        token for group in tokens.keys if group.present and group.key == DECISIVE_KEY for token in group.tokens
+    )
+
+
 def naming_digests(tokens: TokenSet) -> frozenset[bytes]:
     """`token_digest` of each token of the decisive key, padding included, 32 bytes each; empty without that key."""
-    groups = (group for group in tokens.keys if group.present and group.key == DECISIVE_KEY)
-    return frozenset(token_digest(Token(token)) for group in groups for token in group.tokens)
+    return frozenset(token_digest(Token(token)) for token in naming_tokens(tokens))

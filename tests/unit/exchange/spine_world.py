@@ -55,6 +55,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2
@@ -123,6 +124,7 @@ class World:
             projections=SqlProjections(self.keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
+            reviews=SqlReviews(lookups, at_rest),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=self.clock,
