@@ -20,6 +20,7 @@ from google.protobuf.json_format import MessageToDict
 from pydantic import ValidationError
 
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
+from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
 from gateway.members.assembly import Members, open_members, read_keys
@@ -58,6 +59,9 @@ Stub = TypeVar("Stub")
 @click.group()
 def gateway() -> None:
     """Run the exchange and invite its members."""
+
+
+gateway.add_command(calibrate)
 
 
 @gateway.command()
