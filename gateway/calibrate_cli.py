@@ -18,6 +18,7 @@ from gateway.protocol.matching.refit import Judged, calibration, log_loss, moved
 from gateway.protocol.matching.weights import Weights, load_weights, parse_weights
 from gateway.state import State
 from gateway.store.reviews import judged_pairs
+from gateway.tokens.holder_cli import DIRECTORY, JSON
 from homeward.failure import CommandFailure, ExitCode
 
 ENOUGH: Final = 100
@@ -26,7 +27,7 @@ ENOUGH_OF_EACH: Final = 20
 
 
 @click.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@DIRECTORY
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -34,7 +35,7 @@ ENOUGH_OF_EACH: Final = 20
     show_default="here",
     help="Where the proposed weights and the plot are written.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@JSON
 def calibrate(directory: Path, out: Path, as_json: bool) -> None:
     """Refit the match weights of the gateway in DIR on the pairs that agencies decided. Puts nothing into use."""
     state = State(directory, "gateway")

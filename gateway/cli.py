@@ -61,9 +61,6 @@ def gateway() -> None:
     """Run the exchange and invite its members."""
 
 
-gateway.add_command(calibrate)
-
-
 @gateway.command()
 @DIRECTORY
 @click.option("--trust-domain", required=True, help="Name of the exchange, like a DNS name.")
@@ -235,6 +232,7 @@ def serve(directory: Path) -> None:
 
 
 gateway.add_command(replay)
+gateway.add_command(calibrate)
 
 
 def _state(directory: Path) -> State:

@@ -80,8 +80,8 @@ class House:
         source, flags = MemorySource(as_of=utc_now()), OwnFlags(adapter.node.store)
         responder = Responder(
             node=adapter.node, source=source, subjects=adapter.subjects, flags=flags,
-            reviews=Reviews(adapter.node.store), work=WorkLog(adapter.node.store), release=ReleaseRules(), narrowing=CountyNarrowing(),
-            zone=ZONE,
+            reviews=Reviews(adapter.node.store), work=WorkLog(adapter.node.store), release=ReleaseRules(),
+            narrowing=CountyNarrowing(), zone=ZONE,
         )  # fmt: skip
         house = cls(resident, adapter, source, flags, responder)
         await house.connect()
