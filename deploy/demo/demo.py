@@ -19,6 +19,7 @@ from deploy.demo import (
     story_evidence,
     story_missing,
     story_records,
+    story_review,
     story_setup,
     story_witnesses,
 )
@@ -60,6 +61,7 @@ def story(output: Path, pool: Executor) -> tuple[Step, ...]:
         *story_setup.STEPS,
         *story_missing.STEPS,
         *story_records.STEPS,
+        *story_review.STEPS,
         *story_consent.STEPS,
         *story_evidence.STEPS,
         *story_evidence.PROOFS,
