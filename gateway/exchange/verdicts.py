@@ -4,7 +4,7 @@ In this order:
 
 1. the verdict is of now, and later than the agency's last one
 2. the review is one of the agency's own; any other is as unknown as none
-3. the same verdict again changes nothing
+3. the same message again changes nothing
 4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
    else
 
@@ -50,7 +50,7 @@ class Verdicts:
     async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> "pb.ReviewState":
         """The agency's verdict is on record and both agencies hear what the two amount to. `said` is verified.
 
-        The same verdict again changes nothing. Raises `Invalid`, `Unavailable`.
+        The same message again changes nothing. Raises `Invalid`, `Unavailable`.
         """
         now = self.now()
         created = past_moment(said.create_time, now, field="create_time")
