@@ -18,6 +18,7 @@ from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
 from adapters.cli_options import AS_JSON, Place, place_options, read_file
+from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
 from adapters.config import FILE_NAME, AdapterConfig
 from adapters.enrol import Exchange, Joined, Wish
@@ -44,6 +45,10 @@ _CONFIG = click.option(
 @click.group()
 def adapter() -> None:
     """Check and run a county's adapter."""
+
+
+adapter.add_command(reviews)
+adapter.add_command(verdict)
 
 
 @adapter.command()

@@ -33,6 +33,7 @@ from adapters.node.quorum import quorum
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
+from adapters.node.reviews import Reviews
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.source import CaseloadSource
 from adapters.node.store import FILE_NAME as STORE_FILE
@@ -153,6 +154,7 @@ def build(
         source=source,
         subjects=subjects,
         flags=flags,
+        reviews=Reviews(store),
         work=WorkLog(store),
         release=config.release,
         narrowing=config.never.narrowing,

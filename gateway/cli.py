@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from audit.failpoints import arm_from
 from audit.log import LogState
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
+from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig, load_gateway
 from gateway.members.assembly import Members, open_members, read_keys
@@ -237,6 +238,7 @@ def serve(directory: Path) -> None:
 
 
 gateway.add_command(replay)
+gateway.add_command(calibrate)
 
 
 def _state(directory: Path) -> State:

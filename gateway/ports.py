@@ -55,6 +55,9 @@ class SubjectIndex(Protocol):
         """Youths that share a token of a present key with these, with their open flags. Raises `Invalid` for
         an epoch that is not served."""
 
+    async def records(self) -> int:
+        """How many youths are listed; a match among many needs more evidence than one among few."""
+
     async def listings(self) -> Sequence[Listing]:
         """The last heartbeat of every agency that ever sent one."""
 
@@ -104,6 +107,8 @@ class NewAlert:
     purpose: str = ""
     flag_id: bytes = b""
     located_county: str = ""
+    review: bytes = field(default=b"", repr=False)
+    """Serialized ReviewTask, for a possible match."""
 
 
 class SourceUnreachable(Exception):

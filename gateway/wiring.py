@@ -32,6 +32,7 @@ from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
+from gateway.exchange.verdicts import Verdicts
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
@@ -59,6 +60,7 @@ from gateway.rpc.methods import Listener
 from gateway.rpc.missing import MissingServicer
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
+from gateway.rpc.review import ReviewServicer
 from gateway.rpc.sealing import SealingServicer
 from gateway.rpc.server import Add, Edge, Served, serve
 from gateway.rpc.tls import mutual_tls, server_tls
@@ -77,6 +79,7 @@ from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.resting import TokensAtRest
+from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, outcome_counts
 from gateway.tokens.holding import check_operators
@@ -91,6 +94,7 @@ from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to
 from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
 from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
+from homeward.gateway.v1.review_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeward.gateway.v1.sealing_pb2_grpc import add_SealingServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 from homeward.observing import observed
@@ -316,6 +320,14 @@ def _services(running: Running) -> _Services:
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
     members, ledger = running.members, running.members.ledger
+    verdicts = Verdicts(
+        journal=running.journal,
+        projections=setting.projections,
+        reviews=setting.reviews,
+        sources=running.links,
+        pairwise=setting.pairwise,
+        now=utc_now,
+    )
     entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
     book = SqlAuthorityBook(running.lookups)
@@ -359,6 +371,7 @@ def _services(running: Running) -> _Services:
         _adding(add_AuditServiceServicer_to_server, audit),
         _adding(add_SealingServiceServicer_to_server, SealingServicer(sealing, exchange, machine, now=utc_now)),
         _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
+        _adding(add_ReviewServiceServicer_to_server, ReviewServicer(verdicts, machine)),
         _adding(add_AdapterLinkServiceServicer_to_server, link),
         _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
         _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
@@ -367,15 +380,17 @@ def _services(running: Running) -> _Services:
 
 
 def _setting(running: Running) -> Setting:
+    at_rest = running.at_rest()
     return Setting(
         policy=running.policy,
         directory=running.directory,
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
-        index=SqlIndex(running.lookups, running.at_rest()),
+        index=SqlIndex(running.lookups, at_rest),
         authorities=SqlAuthorities(running.lookups),
         projections=SqlProjections(running.class_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
+        reviews=SqlReviews(running.lookups, at_rest),
         pairwise=running.pairwise(),
         random_bytes=os.urandom,
         now=utc_now,

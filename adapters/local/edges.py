@@ -12,6 +12,7 @@ from adapters.local.access import AccessEdge
 from adapters.local.authority import AuthorityEdge
 from adapters.local.missing import MissingEdge
 from adapters.local.placement import PlacementEdge
+from adapters.local.review import ReviewEdge
 from adapters.local.sealing import SealingEdge
 from adapters.local.wire import Reading
 from adapters.node.accesses import Accesses
@@ -23,6 +24,7 @@ from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
 from adapters.node.reports import Listing, Reporter
 from adapters.node.request import Requester
+from adapters.node.reviews import Reviewer, Reviews
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.sealing import SealingOrders
 from adapters.node.send import Sender
@@ -41,6 +43,7 @@ class Edges:
     authority: AuthorityEdge = field(repr=False)
     access: AccessEdge = field(repr=False)
     sealing: SealingEdge = field(repr=False)
+    review: ReviewEdge = field(repr=False)
 
 
 def assemble(
@@ -102,6 +105,7 @@ def assemble(
         authority=AuthorityEdge(reading, registrar, version),
         access=AccessEdge(reading, Accesses(recorder, node.store, tokens), version),
         sealing=SealingEdge(reading, orders, version),
+        review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store),
     )
 
 

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.protocol.names import REPORT_IN_ROLES, ROLES, ROLES_BY_KIND, AgencyKind, Role
-from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement_pb2, sealing_pb2
+from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement_pb2, review_pb2, sealing_pb2
 
 _KINDS_WITH_OWN_YOUTHS: Final = (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.TRIBE)
 OFFICERS: Final = frozenset({Role("COUNTY.privacy_officer")})
@@ -56,6 +56,7 @@ METHODS: Final[dict[str, Method]] = {
     "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY, stays_open=True),
     **_rows("PlacementService", ANYBODY, "GetPlacementHistory", "StreamPlacementHistory", "GetJurisdictionContact"),
     **_rows("AuthorityService", KEEPERS, "RecordAuthority", "RevokeAuthority", "ListAuthorities"),
+    **_rows("ReviewService", KEEPERS, "ListReviews", "GiveVerdict"),
     **_rows("SealingService", OFFICERS, "Seal", "Recall", "ListNotices"),
     **_rows("AccessLogService", _REVIEWERS, "ListAccesses"),
     **_rows("StatusService", None, "GetStatus"),
@@ -67,6 +68,7 @@ FILES: Final[tuple[FileDescriptor, ...]] = (
     authority_pb2.DESCRIPTOR,
     missing_pb2.DESCRIPTOR,
     placement_pb2.DESCRIPTOR,
+    review_pb2.DESCRIPTOR,
     sealing_pb2.DESCRIPTOR,
 )
 """The .proto files whose services are served here."""

@@ -26,6 +26,7 @@ from adapters.local.interceptor import LocalInterceptor
 from adapters.local.methods import FILES, check_complete
 from adapters.local.missing import MissingServicer
 from adapters.local.placement import PlacementServicer
+from adapters.local.review import ReviewServicer
 from adapters.local.sealing import SealingServicer
 from adapters.local.tls import local_tls
 from adapters.staff import StaffTokens
@@ -38,6 +39,7 @@ from homeward.county.v1 import (
     authority_pb2_grpc,
     missing_pb2_grpc,
     placement_pb2_grpc,
+    review_pb2_grpc,
     sealing_pb2_grpc,
 )
 
@@ -114,6 +116,7 @@ async def serve(
     sealing_pb2_grpc.add_SealingServiceServicer_to_server(SealingServicer(edges.sealing), server)
     access_pb2_grpc.add_AccessLogServiceServicer_to_server(AccessLogServicer(edges.access), server)
     access_pb2_grpc.add_StatusServiceServicer_to_server(StatusServicer(status), server)
+    review_pb2_grpc.add_ReviewServiceServicer_to_server(ReviewServicer(edges.review), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if config.sandbox:

@@ -38,6 +38,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "notice.listed": "notices were listed",
     "alert.acknowledged": "alerts were acknowledged",
     "index.registered": "youths were listed in or removed from the index",
+    "review.judged": "an agency said whether two records are one youth",
     "index.heartbeat": "the list of youths was stated to be current",
     "token.evaluated": "blinded identities were evaluated",
     "enroll.invited": "an agency was invited",

@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from adapters.node.reviews import keep_review
 from adapters.node.store import Store, alert, get_setting, put_setting
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import Alert
@@ -55,6 +56,8 @@ class Alerts:
                     sequence=message.sequence, message=message.SerializeToString(), store_ms=milliseconds(now)
                 )
             )
+            if message.HasField("review"):
+                keep_review(connection, message)
         return Arrival.STORED
 
     def resync(self, first: int) -> None:

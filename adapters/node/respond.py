@@ -26,6 +26,7 @@ from adapters.node.node import Node
 from adapters.node.order import Here, VerifiedOrder, verify_order
 from adapters.node.presence import field_sets_present
 from adapters.node.refusal import OrderRefused, Refusal
+from adapters.node.reviews import Reviews
 from adapters.node.settle import OwnFacts, settle
 from adapters.node.source import Source, SourceUnusable, placement_county_of
 from adapters.node.subjects import Subjects
@@ -33,6 +34,7 @@ from adapters.node.work_log import ANSWERED, WorkLog
 from adapters.records import Youth
 from gateway.protocol.decide import CountyNarrowing, Decision
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import AgencyId, AgencyKind, Basis, FieldSet, FlagId, SubjectHandle
 from gateway.protocol.policy.fieldsets import expand
 from gateway.protocol.sealing import SealContext, seal_record
@@ -59,6 +61,7 @@ class Responder:
     source: Source
     subjects: Subjects
     flags: OwnFlags
+    reviews: Reviews
     work: WorkLog
     release: ReleaseRules
     narrowing: CountyNarrowing
@@ -98,7 +101,7 @@ class Responder:
         )
         handle = SubjectHandle(order.grant.subject_handle)
         youth = self._youth(handle, now)
-        decision = settle(verified, self._own_facts(handle, youth), here, self.narrowing)
+        decision = settle(verified, self._own_facts(verified, handle, youth), here, self.narrowing)
         on_consent = decision.basis is Basis.CONSENT
         if on_consent and consent_outlived(verified.authority, youth.identity.birth_date, now):
             raise OrderRefused(Refusal.CONSENT_OUTLIVED)
@@ -128,7 +131,7 @@ class Responder:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
         return youth
 
-    def _own_facts(self, handle: SubjectHandle, youth: Youth) -> OwnFacts:
+    def _own_facts(self, verified: VerifiedOrder, handle: SubjectHandle, youth: Youth) -> OwnFacts:
         tokens = self.subjects.registered(handle)
         if tokens is None:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
@@ -140,6 +143,9 @@ class Responder:
             flag=newest.state if newest is not None else None,
             restriction=youth.restriction,
             placement_county=placement_county_of(youth) or self.node.membership.county,
+            confirmed=self.reviews.is_confirmed(
+                handle, verified.requester.agency, naming_digests(verified.query.tokens)
+            ),
         )
 
     def _flag(self, named: FlagId, handle: SubjectHandle, decision: Decision) -> OwnFlag | None:

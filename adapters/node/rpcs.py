@@ -16,6 +16,7 @@ from homeward.gateway.v1 import directory_pb2 as directory
 from homeward.gateway.v1 import exchange_pb2 as exchange
 from homeward.gateway.v1 import index_pb2 as index
 from homeward.gateway.v1 import missing_pb2 as missing
+from homeward.gateway.v1 import review_pb2 as review
 from homeward.gateway.v1 import sealing_pb2 as sealing
 from homeward.gateway.v1 import token_pb2 as token
 
@@ -111,6 +112,7 @@ GET_CONSISTENCY_PROOF: Final = Rpc(
     audit.GetConsistencyProofRequest,
     audit.GetConsistencyProofResponse,
 )
+GIVE_VERDICT: Final = Rpc(_GATEWAY + "ReviewService/GiveVerdict", review.GiveVerdictRequest, review.GiveVerdictResponse)
 SEAL: Final = Rpc(_GATEWAY + "SealingService/Seal", sealing.SealRequest, sealing.SealResponse)
 RECALL: Final = Rpc(_GATEWAY + "SealingService/Recall", sealing.RecallRequest, sealing.RecallResponse)
 LIST_NOTICES: Final = Rpc(

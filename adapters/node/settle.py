@@ -1,7 +1,9 @@
 """Step 10, second half: the source decides last, on its own facts. Pure.
 
-Decides whether the youth that the grant names is the one the question is about (the tokens of the question against
-those this agency registered for that handle), and runs the one rule again with what the county itself knows: its own
+Decides whether the youth that the grant names is the one the question is about: by the tokens of the question against
+those this agency registered for that handle, scored as the exchange scores them, or because this agency itself
+confirmed the pair. The size of the whole index is not known here, so it counts as the smallest the weights allow; the
+exchange, which knows it, asks for no less. Then runs the one rule again with what the county itself knows: its own
 restriction, its own flag, where the youth is placed. Then the county's own narrowing. The result is never more than
 the grant.
 """
@@ -13,6 +15,10 @@ from adapters.node.refusal import OrderRefused, Refusal
 from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
 from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.classify import Likeness, likeness, scored
+from gateway.protocol.matching.key_scheme import present_keys
+from gateway.protocol.matching.score import compare_keys
+from gateway.protocol.matching.weights import load_weights
 from gateway.protocol.names import FlagState, Restriction, SubjectHandle, county_of
 from gateway.protocol.policy.facts import YouthFacts
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -29,6 +35,8 @@ class OwnFacts:
     restriction: Restriction
     placement_county: str
     """Five-digit FIPS."""
+    confirmed: bool = False
+    """Whether this agency said, when asked, that the requester's youth is this one."""
 
 
 def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: CountyNarrowing) -> Decision:
@@ -40,7 +48,7 @@ def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: County
     given = verified.given.youth
     if given is None:
         raise OrderRefused(Refusal.FACTS_DIFFER)
-    if not agreeing_keys(verified.query.tokens, own.tokens) >= CORE_KEYS:
+    if not (own.confirmed or _is_same(verified.query.tokens, own.tokens, verified.request.purpose)):
         raise OrderRefused(Refusal.TOKENS_DIFFER)
     requester = verified.requester.agency
     home, asking = county_of(here.agency), county_of(requester)
@@ -62,6 +70,24 @@ def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: County
     if not decision.permit or not kept:
         raise OrderRefused(Refusal.DECIDED_OTHERWISE)
     return replace(decision, field_sets=kept)
+
+
+def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
+    agreeing = agreeing_keys(asked, registered)
+    if agreeing >= CORE_KEYS:
+        return True
+    if not agreeing:
+        return False
+    weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
+    compared = scored(
+        compare_keys(agreeing, asked=theirs, listed=ours),
+        weights,
+        records=0,
+        purpose=purpose,
+        asked=theirs,
+        listed=ours,
+    )
+    return likeness(compared, weights) is Likeness.MATCH
 
 
 def agreeing_keys(asked: TokenSet, registered: TokenSet) -> frozenset[str]:

@@ -83,6 +83,22 @@ alert = Table(
     Column("store_ms", BigInteger, nullable=False),
 )
 
+review = Table(
+    "review",
+    metadata,
+    Column("review_id", LargeBinary, primary_key=True),
+    # Of the alert that opened it.
+    Column("sequence", BigInteger, nullable=False),
+    Column("handle", LargeBinary, nullable=False),
+    # Serialized Alert that opened it.
+    Column("opened", LargeBinary, nullable=False),
+    # ReviewState as last heard, and the Verdict of this agency; 0 for none.
+    Column("state", Integer, nullable=False),
+    Column("verdict", Integer, nullable=False),
+    Column("verdict_ms", BigInteger, nullable=False),
+    Index("review_by_handle", "handle"),
+)
+
 work = Table(
     "work",
     metadata,

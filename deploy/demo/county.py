@@ -19,6 +19,7 @@ from homeward.county.v1.authority_pb2_grpc import AuthorityServiceStub
 from homeward.county.v1.county_pb2 import EvidenceReference, Inquiry, YouthIdentity, YouthName
 from homeward.county.v1.missing_pb2_grpc import MissingServiceStub
 from homeward.county.v1.placement_pb2_grpc import PlacementServiceStub
+from homeward.county.v1.review_pb2_grpc import ReviewServiceStub
 from homeward.gateway.v1.codes_pb2 import EvidenceKind, Purpose
 
 CALL_SECONDS: Final = 10.0
@@ -56,6 +57,7 @@ class Calls:
         self.missing = MissingServiceStub(channel)
         self.placement = PlacementServiceStub(channel)
         self.authority = AuthorityServiceStub(channel)
+        self.review = ReviewServiceStub(channel)
         self.access = AccessLogServiceStub(channel)
         self.status = StatusServiceStub(channel)
 

@@ -112,7 +112,14 @@ STEPS: Final = (
         "owners_view",
         "A's privacy officer reads in the log who was refused, and why",
         {
-            "owner_reads": ["NO_ACTIVE_FLAG", "PURPOSE_PRECONDITION_FAILED", "RECORD_SEALED", "RECORD_SENSITIVE"],
+            "owner_reads": [
+                "MATCH_TOO_WEAK",
+                "NO_ACTIVE_FLAG",
+                "POSSIBLE_FLAG_MATCH",
+                "PURPOSE_PRECONDITION_FAILED",
+                "RECORD_SEALED",
+                "RECORD_SENSITIVE",
+            ],
             "asker_reads": ["EVIDENCE_MISSING"],
             "closed_to_asker": True,
         },

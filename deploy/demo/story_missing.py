@@ -137,7 +137,7 @@ def lookalikes(stage: Stage) -> Seen:
             "flags_told": [bool(twin.flag_id), bool(both.flag_id)],
         },
         (
-            f"the other twin {name(twin, 'outcome')}: born the same day, another name, another youth",
+            f"the other twin {name(twin, 'outcome')}: nobody is told; A's duty line is, and a call settles who",
             f"the namesake   {name(both, 'outcome')}: somebody so named is looked for; a call settles who",
             "               (another county's list cannot hide a flag, by mistake or on purpose)",
         ),
@@ -269,10 +269,10 @@ STEPS: Final = (
     ),
     Step(
         "lookalikes",
-        "A twin is not confused, and a namesake hides nobody",
+        "A twin is not told for the other, and a namesake hides nobody",
         {
             "raised": ["RECORDED", "RECORDED"],
-            "other_twin": "NO_ACTIVE_FLAG_FOUND",
+            "other_twin": "UNDETERMINED",
             "same_name_and_birth_date": "ANSWERED",
             "flags_told": [False, True],
         },

@@ -91,6 +91,9 @@ class Cast:
     """In A."""
     other_namesake: str
     """In B; another youth of the same name and birth date."""
+    renamed: str
+    """In A; B writes the youth otherwise than A in every respect."""
+    written_otherwise: Person
     stranger: Person
     """In no county's records."""
 
@@ -124,6 +127,7 @@ class Caseload:
         """Everybody whose name must not be found outside the counties, as often as somebody spells it otherwise."""
         yield from (youth.person for youth in (*self.a, *self.b))
         yield self.cast.stranger
+        yield self.cast.written_otherwise
         yield self.referral.person
 
 
@@ -138,6 +142,8 @@ def make_caseload(today: date, *, seed: int = SEED) -> Caseload:
     a[4] = replace(a[4], restriction="S")
     a[6] = replace(a[6], person=replace(a[5].person, given_name=a[5].person.given_name + "beth"))
     b[0] = replace(b[0], person=a[7].person)
+    born = date(today.year - 14, 8, 4)
+    a[8] = replace(a[8], person=Person("Guadalupe", "Montecielo", born))
     cast = Cast(
         runaway=a[0].local_id,
         moved=a[1].local_id,
@@ -148,6 +154,8 @@ def make_caseload(today: date, *, seed: int = SEED) -> Caseload:
         other_twin=a[6].local_id,
         namesake=a[7].local_id,
         other_namesake=b[0].local_id,
+        renamed=a[8].local_id,
+        written_otherwise=Person("Lupe", "Montecielo-Riofrontera", born.replace(month=4, day=8)),
         stranger=next(people),
     )
     return Caseload(tuple(a), tuple(b), cast, Referral("TEST-REF-0451", heard(a[1].person)))

@@ -12,12 +12,26 @@ from audit.entry import Draft, YouthKey
 from audit.receipt import Receipt
 from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
+from gateway.exchange.facts import youth_facts
 from gateway.exchange.locate import Candidate, Found
+from gateway.exchange.reviews import Review, to_review
 from gateway.ports import Entered, KeptAuthority, NewAlert
-from gateway.protocol.decide import Decision, RequestFacts, YouthFacts, withdraw
+from gateway.protocol.authority import Authority
+from gateway.protocol.decide import (
+    Decision,
+    RequestFacts,
+    YouthFacts,
+    decide_request,
+    decide_youth,
+    withdraw,
+)
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.matching.key_scheme import present_keys
+from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.names import Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
-from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.policy.facts import Located, milliseconds
+from gateway.protocol.policy.rules import Policy
 from homeward.gateway.v1.exchange_pb2 import (
     SOURCE_STATUS_ANSWERED,
     SOURCE_STATUS_BUSY,
@@ -86,6 +100,8 @@ class Asked:
     facts: YouthFacts | None
     committed: bytes = field(repr=False)
     """The exact argument of the decision; what the DECISION leaf commits to, and what replay decides on again."""
+    authority: Authority | None = field(default=None, repr=False)
+    """The named authority, opened."""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -132,6 +148,38 @@ class Asked:
             return ()
         alerts = (self._alert(candidate, ALERT_KIND_CHECKED) for candidate in self.found.flagged)
         return tuple(alert for alert in alerts if alert is not None)
+
+    def to_review(self, policy: Policy, decision: Decision, directory: DirectoryView) -> tuple[Candidate, ...]:
+        """The youths two agencies are to be asked about: those of whom a certain match would have been answered."""
+        facts = self.facts
+        if facts is None or decision.permit:
+            return ()
+        first = decide_request(policy, self.request)
+
+        def would_tell(candidate: Candidate) -> bool:
+            state = candidate.flag.state if candidate.flag is not None else None
+            certain = youth_facts(
+                Found(Located.ONE, candidate, state),
+                self.caller,
+                self.authority,
+                directory,
+                coverage_complete=facts.coverage_complete,
+            )
+            return decide_youth(policy, self.request, certain, first).permit
+
+        return to_review(self.found.unsettled, decision.reason, asking=self.caller.agency, would_tell=would_tell)
+
+    def review(self, candidate: Candidate, review_id: bytes) -> Review:
+        """The possible match of this question with that youth."""
+        asked, listed = present_keys(self.query.tokens), candidate.carried_keys
+        return Review(
+            review_id=review_id,
+            asking=self.caller.agency,
+            request_id=self.query.request_id,
+            owner=candidate.owner,
+            handle=candidate.handle,
+            comparison=compare_keys(candidate.agreeing_keys, asked=asked, listed=listed),
+        )
 
     def release_alert(self) -> NewAlert | None:
         """What the owner hears when a record of its youth left for another agency."""

@@ -1,9 +1,12 @@
 """Step 7: from tokens to at most one youth. Pure.
 
-Decides what counts as found: a unique candidate that agrees on `name_dob` with the complete
-core group. A candidate that agrees on the sound of the name and the birth date, and everything
-that is not unique, is told apart for the policy and never disclosed (ARCHITECTURE §6, Who may
-match). Whoever shares less is another youth.
+Decides what counts as found, by the score of each candidate (`protocol/matching`) and by what people said of the pair:
+
+    ONE            a link both agencies confirmed; or, with `auto`, a match by score alone
+    ONE_FOR_FLAG   a unique candidate that agrees on `name_dob` with the complete core group, whatever `auto` says
+    POSSIBLE       a weaker one: a person decides, and nothing is disclosed (ARCHITECTURE §6, Who may match)
+    AMBIGUOUS      several, and none that leads by the margin
+    NONE           nobody, or only youths of whom somebody said that they are others
 
 Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
 flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one, nor may
@@ -12,13 +15,17 @@ are asked of youths whose records can be released at all: a sealed or sensitive 
 another agency must not show by making the caller's own youth ambiguous.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
+from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.classify import Likeness, Scored, likeness, scored
 from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
+from gateway.protocol.matching.score import compare_keys
+from gateway.protocol.matching.weights import Weights, load_weights
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -42,6 +49,9 @@ class Candidate:
     owner: AgencyId
     handle: SubjectHandle = field(repr=False)
     agreeing_keys: frozenset[str]
+    """Keys of which it shares a token."""
+    carried_keys: frozenset[str]
+    """Keys its data carry: sharing none of one that the question carries too speaks against it."""
     restriction: Restriction
     placement_county: str
     """Five-digit FIPS; empty for the owner's own county."""
@@ -58,7 +68,39 @@ class Found:
     flag_state: FlagState | None
     """Of the one candidate, or an open state if any of several has one."""
     flagged: tuple[Candidate, ...] = ()
-    """Contenders with an open flag: whose owners hear of the question."""
+    """Those it can mean that have an open flag: whose owners hear of the question."""
+    unsettled: tuple[Candidate, ...] = field(default=(), repr=False)
+    """Those it can mean of whom no person was asked yet, likeliest first, where a person's word would tell more."""
+
+
+class Verdict(StrEnum):
+    """What people said of the youth asked about and one that is listed."""
+
+    OPEN = "OPEN"
+    """They were asked, and have not both answered."""
+    SAME = "SAME"
+    """Both agencies: one youth."""
+    DIFFERENT = "DIFFERENT"
+    """One of the agencies: two youths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for, and among how many."""
+
+    family: Call
+    keys: frozenset[str]
+    """Match keys the question carries."""
+    records: int
+    """Youths in the index."""
+    auto: bool
+    """Whether a match by score alone is good for records. Off: good for FS1 and nothing deeper."""
+    purpose: str = ""
+    asking: AgencyId | None = None
+    """The caller's agency; its own youths count for it whatever their restriction."""
+    verdicts: Mapping[tuple[AgencyId, SubjectHandle], Verdict] = field(default_factory=dict, repr=False)
+    """By candidate, of this caller's agency and the youth it asks about."""
+    weights: Weights = field(default_factory=load_weights, repr=False)
 
 
 NOTHING: Final = Found(Located.NONE, None, None)
@@ -76,30 +118,71 @@ def check_core(tokens: TokenSet) -> None:
         raise Invalid(ErrorReason.TOKENS_INCOMPLETE) from exc
 
 
-def locate(candidates: Iterable[Candidate], *, family: Call, auto: bool, asking: AgencyId | None = None) -> Found:
-    """What the candidates amount to for this question. With `auto` off a match is good for FS1 and nothing deeper.
-
-    `asking` is the caller's agency; its own youths count for it whatever their restriction.
-    """
-    alike = tuple(candidate for candidate in candidates if SOUND_KEY in candidate.agreeing_keys)
-    decisive = [candidate for candidate in alike if candidate.agreeing_keys >= CORE_KEYS]
-    matching = decisive or list(alike)
-    flagged = tuple(each for each in matching if _is_flagged(each))
-    if family is Call.FLAG_CHECK and not flagged:
-        # The finder may have the spelling of another youth, or the owner have misspelled: settled by voice.
-        flagged = tuple(each for each in alike if _is_flagged(each))
-        decisive = [] if flagged else decisive
-    contenders = (list(flagged) if family is Call.FLAG_CHECK else _releasable(matching, asking)) or matching
+def locate(candidates: Iterable[Candidate], search: Search) -> Found:
+    """What the candidates amount to for this question."""
+    likely = [each for each in (_rated(candidate, search) for candidate in candidates) if each is not None]
+    flagged = [each for each in likely if _is_flagged(each.candidate)]
+    for_flag = search.family is Call.FLAG_CHECK
+    contenders = (flagged if for_flag else _releasable(likely, search.asking)) or likely
     if not contenders:
         return NOTHING
+    leaders = _leaders([each for each in contenders if each.linked] or contenders, search.weights.margin)
+    best = leaders[0]
+    certain = _certainty(best, auto=search.auto) if len(leaders) == 1 else None
+    if certain is Located.ONE or (certain is not None and for_flag):
+        return Found(certain, best.candidate, _state([best]), _meant([best]))
+    if certain is not None:
+        return Found(certain, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
     if len(contenders) > 1:
-        state = flagged[0].flag.state if flagged and flagged[0].flag is not None else None
-        return Found(Located.AMBIGUOUS, None, state, flagged)
-    one = contenders[0]
-    state = one.flag.state if one.flag is not None else None
-    if not decisive:
-        return Found(Located.POSSIBLE, one, state, flagged)
-    return Found(Located.ONE if auto else Located.ONE_FOR_FLAG, one, state, flagged)
+        return Found(Located.AMBIGUOUS, None, _state(flagged), _meant(flagged), _unsettled(contenders, search))
+    return Found(Located.POSSIBLE, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    candidate: Candidate
+    scored: Scored
+    likeness: Likeness
+    linked: bool
+
+
+def _rated(candidate: Candidate, search: Search) -> _Rated | None:
+    verdict = search.verdicts.get((candidate.owner, candidate.handle))
+    if verdict is Verdict.DIFFERENT:
+        return None
+    asked, listed = search.keys, candidate.carried_keys
+    compared = scored(
+        compare_keys(candidate.agreeing_keys, asked=asked, listed=listed),
+        search.weights,
+        records=search.records,
+        purpose=search.purpose,
+        asked=asked,
+        listed=listed,
+    )
+    alike, linked = likeness(compared, search.weights), verdict is Verdict.SAME
+    return None if alike is Likeness.NONE and not linked else _Rated(candidate, compared, alike, linked)
+
+
+def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
+    """The best, and everybody within the margin of it; the best first."""
+    ranked = sorted(contenders, key=_by_score)
+    return [each for each in ranked if ranked[0].scored.score - each.scored.score < margin]
+
+
+def _certainty(rated: _Rated, *, auto: bool) -> Located | None:
+    """How certain a candidate without a rival is; None: a person decides."""
+    if rated.linked or (auto and rated.likeness is Likeness.MATCH):
+        return Located.ONE
+    return Located.ONE_FOR_FLAG if rated.candidate.agreeing_keys >= CORE_KEYS else None
+
+
+def _unsettled(rated: Iterable[_Rated], search: Search) -> tuple[Candidate, ...]:
+    candidates = (each.candidate for each in sorted(rated, key=_by_score))
+    return tuple(each for each in candidates if (each.owner, each.handle) not in search.verdicts)
+
+
+def _by_score(rated: _Rated) -> float:
+    return -rated.scored.score
 
 
 def _is_flagged(candidate: Candidate) -> bool:
@@ -108,5 +191,13 @@ def _is_flagged(candidate: Candidate) -> bool:
     return is_open and candidate.restriction is not Restriction.SEALED
 
 
-def _releasable(candidates: Iterable[Candidate], asking: AgencyId | None) -> list[Candidate]:
-    return [each for each in candidates if each.restriction is Restriction.NONE or each.owner == asking]
+def _state(rated: Sequence[_Rated]) -> FlagState | None:
+    return next((each.candidate.flag.state for each in rated if each.candidate.flag is not None), None)
+
+
+def _meant(rated: Iterable[_Rated]) -> tuple[Candidate, ...]:
+    return tuple(each.candidate for each in rated if _is_flagged(each.candidate))
+
+
+def _releasable(rated: Iterable[_Rated], asking: AgencyId | None) -> list[_Rated]:
+    return [each for each in rated if each.candidate.restriction is Restriction.NONE or each.candidate.owner == asking]

@@ -28,16 +28,20 @@ from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.coverage import Coverage
 from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
-from gateway.exchange.locate import NOTHING, Found, check_core, locate
+from gateway.exchange.index_size import IndexSize
+from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
+from gateway.exchange.reviews import review_alerts
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered, Guard, KeptAuthority, SourceUnreachable
+from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.names import AgencyId, Basis
+from gateway.protocol.match_keys import naming_digests, naming_tokens
+from gateway.protocol.matching.key_scheme import present_keys
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
@@ -65,6 +69,7 @@ class Exchange:
     def __init__(self, setting: Setting) -> None:
         self._at = setting
         self._coverage = Coverage(self._sources, lambda: setting.index.listings())
+        self._size = IndexSize(lambda: setting.index.records())
 
     async def admit(self, call: Call) -> Caller:
         """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
@@ -98,12 +103,12 @@ class Exchange:
         if first.permit:
             stale = await self._coverage.stale(query.family, now=at.now())
             candidates = await at.index.candidates(query.tokens)
-            found = locate(candidates, family=query.family, auto=at.auto, asking=caller.agency)  # 7
+            found = locate(candidates, await self._search(caller, query))  # 7
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed)
+        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -135,6 +140,18 @@ class Exchange:
             self._at.directory().key(caller.agency, KEY_USE_SEAL, query.recipient_key_id, caller.call.received_at)
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
+
+    async def _search(self, caller: Caller, query: Query) -> Search:
+        at = self._at
+        return Search(
+            family=query.family,
+            keys=present_keys(query.tokens),
+            records=await self._size.at(at.now()),
+            auto=at.auto,
+            purpose=caller.claims.purpose,
+            asking=caller.agency,
+            verdicts=await at.reviews.verdicts(caller.agency, naming_tokens(query.tokens)),
+        )
 
     async def _slot(self, asked: Asked) -> None:
         at = self._at
@@ -197,7 +214,9 @@ class Exchange:
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
-        alerts = asked.flag_alerts(decision)
+        reviews, told = self._reviews(asked, decision)
+        rows += reviews
+        alerts = (*asked.flag_alerts(decision), *told)
         for alert in alerts:
             rows += at.projections.alert(alert)
         # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
@@ -210,6 +229,23 @@ class Exchange:
         for alert in alerts:
             at.sources.alerted(alert.agency)
         return entered, decision
+
+    def _reviews(self, asked: Asked, decision: Decision) -> tuple[Rows, tuple[NewAlert, ...]]:
+        """The possible matches that this question leaves to people, and what the agencies are told of them."""
+        at, query = self._at, asked.query
+        rows: Rows = ()
+        alerts: tuple[NewAlert, ...] = ()
+        for candidate in asked.to_review(at.policy, decision, at.directory()):
+            review = asked.review(candidate, at.random_bytes(OPAQUE_LENGTH))
+            rows += at.reviews.opened(review, naming_tokens(query.tokens))
+            alerts += review_alerts(
+                review,
+                pairwise=at.pairwise,
+                create_ms=milliseconds(asked.caller.call.received_at),
+                purpose=asked.caller.claims.purpose,
+                naming=naming_digests(query.tokens),
+            )
+        return rows, alerts
 
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
         relies, at, candidate = decision.basis is not Basis.STATUTE, self._at, asked.candidate

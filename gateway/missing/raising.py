@@ -22,13 +22,15 @@ from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
-from gateway.exchange.locate import Candidate, check_core, locate
+from gateway.exchange.locate import Candidate, Search, check_core, locate
 from gateway.exchange.moments import past_moment
 from gateway.missing.episode import OWNER_KINDS, Event, after, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.statement import Statement, open_statement, statement_invalid
+from gateway.protocol.match_keys import naming_tokens
+from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import AgencyId, Call, FlagId, FlagState, Purpose, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import Located, milliseconds
@@ -50,12 +52,18 @@ class _Case:
     own_handle: SubjectHandle | None
     """Of the youth at the reporting agency, if that agency may own episodes and says it owns this youth."""
     candidates: Sequence[Candidate]
+    search: Search
 
     @property
     def reason(self) -> Reason:
         """What the leaf says."""
         late = is_late(self.learned, self.caller.call.received_at)
         return Reason.RECORDED_LATE if late else Reason.RECORDED
+
+    def certain(self, candidates: Iterable[Candidate]) -> Candidate | None:
+        """The one youth that these are for certain, or None."""
+        found = locate(candidates, self.search)
+        return found.candidate if found.located in _CERTAIN else None
 
 
 class Raising:
@@ -80,11 +88,11 @@ class Raising:
     async def _record(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
         case = await self._case(caller, deed, report)
         theirs = [each for each in case.candidates if each.owner != caller.agency]
-        flagged = _certain(each for each in theirs if each.flag is not None)
+        flagged = case.certain(each for each in theirs if each.flag is not None)
         if flagged is not None:  # 3
             return await self._support(case, flagged)
         if case.own_handle is None:  # 5
-            return await self._support(case, _certain(case.candidates))
+            return await self._support(case, case.certain(case.candidates))
         own = await self._on.flags.open_of(caller.agency, case.own_handle)
         return await self._raise(case, case.own_handle, theirs) if own is None else await self._repost(case, own)  # 4
 
@@ -95,7 +103,16 @@ class Raising:
         if report.tokens.epoch != at.directory().epoch:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         candidates = await at.index.candidates(report.tokens)
-        return _Case(caller, deed, report, learned, await self._own_handle(caller, report), candidates)
+        search = Search(
+            family=Call.FLAG_CHECK,
+            keys=present_keys(report.tokens),
+            records=await at.index.records(),
+            auto=at.auto,
+            purpose=caller.claims.purpose,
+            asking=caller.agency,
+            verdicts=await at.reviews.verdicts(caller.agency, naming_tokens(report.tokens)),
+        )
+        return _Case(caller, deed, report, learned, await self._own_handle(caller, report), candidates, search)
 
     async def _own_handle(self, caller: Caller, report: FlagReport) -> SubjectHandle | None:
         if caller.member.kind not in OWNER_KINDS or not report.subject_handle:
@@ -150,7 +167,7 @@ class Raising:
     async def _own_leaf(self, case: _Case, flag: Flag, *, new: bool, theirs: Sequence[Candidate]) -> Recorded:
         on, caller = self._on, case.caller
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
-        youths = [(flag.owner, flag.handle), *((each.owner, each.handle) for each in theirs if _decisive(each))]
+        youths = [(flag.owner, flag.handle), *((each.owner, each.handle) for each in theirs if case.certain([each]))]
         entered = await on.enter(
             caller,
             case.deed,
@@ -174,16 +191,6 @@ class Raising:
             stated = FlagStatement.FromString(report.flag_statement.payload)
             flag = await self._on.flags.get(FlagId(stated.flag_id))
         return replace(before, flag_id=flag.flag_id if flag is not None else b"")
-
-
-def _certain(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The one youth that these are for certain, or None."""
-    found = locate(candidates, family=Call.FLAG_CHECK, auto=True)
-    return found.candidate if found.located in _CERTAIN else None
-
-
-def _decisive(candidate: Candidate) -> bool:
-    return _certain([candidate]) is not None
 
 
 def _flag(

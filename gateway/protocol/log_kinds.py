@@ -37,6 +37,7 @@ class Kind(StrEnum):
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     INDEX_REGISTERED = "index.registered"
     INDEX_HEARTBEAT = "index.heartbeat"
+    REVIEW_JUDGED = "review.judged"
     TOKEN_EVALUATED = "token.evaluated"
     ENROLL_INVITED = "enroll.invited"
     ENROLL_REDEEMED = "enroll.redeemed"

@@ -1,4 +1,4 @@
-"""Which match keys decide that two token sets are one youth, and by which one an authority names a youth. Pure.
+"""Which match keys every question carries, and by which one an authority names a youth. Pure.
 
 Decides nothing about how a key is made: names and birth dates become keys in the county alone (`adapters.identity`).
 Which keys a token set holds is data (`matching/keys-2.toml`).
@@ -12,14 +12,20 @@ from gateway.protocol.names import Token
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 DECISIVE_KEY: Final = "name_dob"
-"""The whole name and the birth date. Only this key finds a youth, and only its tokens name one in an authority."""
+"""The whole name and the birth date. Only its tokens name a youth in an authority."""
 SOUND_KEY: Final = "skeleton_anyorder_dob"
 """The sound of the name and the birth date: agreeing on this alone is a youth that a person must look at."""
 CORE_KEYS: Final = load_key_scheme().core
-"""Keys every question carries and a youth must agree on: anything weaker is another youth."""
+"""Keys every question carries. A youth that agrees on all of them is the one, as far as a flag's status goes."""
+
+
+def naming_tokens(tokens: TokenSet) -> tuple[bytes, ...]:
+    """The tokens of the decisive key, padding included, 16 bytes each; empty without that key."""
+    return tuple(
+        token for group in tokens.keys if group.present and group.key == DECISIVE_KEY for token in group.tokens
+    )
 
 
 def naming_digests(tokens: TokenSet) -> frozenset[bytes]:
     """`token_digest` of each token of the decisive key, padding included, 32 bytes each; empty without that key."""
-    groups = (group for group in tokens.keys if group.present and group.key == DECISIVE_KEY)
-    return frozenset(token_digest(Token(token)) for group in groups for token in group.tokens)
+    return frozenset(token_digest(Token(token)) for token in naming_tokens(tokens))

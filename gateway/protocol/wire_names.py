@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 from gateway.protocol import names
+from gateway.protocol.matching.evidence import Agreement, Trait
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.parse import MalformedMessage
-from homeward.gateway.v1 import authority_pb2, codes_pb2, index_pb2
+from homeward.gateway.v1 import authority_pb2, codes_pb2, index_pb2, review_pb2
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -31,6 +32,8 @@ WIRE_ENUMS: Final[dict[type[StrEnum], EnumTypeWrapper]] = {
     names.Grantor: authority_pb2.Grantor,
     names.Restriction: index_pb2.Restriction,
     Outcome: codes_pb2.Outcome,
+    Trait: review_pb2.EvidenceTrait,
+    Agreement: review_pb2.Agreement,
 }
 """Each shared list and its wire enum."""
 

@@ -23,6 +23,7 @@ from homeward.gateway.v1 import (
     index_pb2,
     link_pb2,
     missing_pb2,
+    review_pb2,
     sealing_pb2,
     token_pb2,
 )
@@ -96,6 +97,7 @@ METHODS: Final[dict[str, Method]] = {
     **_rows("homeward.gateway.v1.SealingService", Proof.ASSERTION, "Seal", "Recall", "ListNotices"),
     **_rows("homeward.gateway.v1.SealingService", Proof.ENVELOPE, "AcknowledgeNotice"),
     **_rows("homeward.gateway.v1.IndexService", Proof.ENVELOPE, "RegisterSubjects", "Heartbeat"),
+    **_rows("homeward.gateway.v1.ReviewService", Proof.ENVELOPE, "GiveVerdict"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.CHANNEL, "GetDirectory", "FetchPepper"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.ENVELOPE, "RenewCertificate", "OfferPepper"),
     **_rows("homeward.gateway.v1.AdapterLinkService", Proof.ENVELOPE, "Connect"),
@@ -129,6 +131,7 @@ FILES: Final[tuple[FileDescriptor, ...]] = (
     index_pb2.DESCRIPTOR,
     link_pb2.DESCRIPTOR,
     missing_pb2.DESCRIPTOR,
+    review_pb2.DESCRIPTOR,
     sealing_pb2.DESCRIPTOR,
     token_pb2.DESCRIPTOR,
     audit_service_pb2.DESCRIPTOR,

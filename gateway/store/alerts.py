@@ -50,7 +50,7 @@ class Alerts:
 
 
 def _alert(row: Sequence[Any]) -> Alert:
-    _, sequence, kind, handle, flag_id, acting, located_county, purpose, create_ms, leaf_index, *notice = row
+    _, sequence, kind, handle, flag_id, acting, located_county, purpose, create_ms, review, leaf_index, *notice = row
     message = Alert(
         sequence=sequence,
         kind=kind,
@@ -60,6 +60,8 @@ def _alert(row: Sequence[Any]) -> Alert:
         located_county=located_county,
         purpose=to_wire(Purpose(purpose)) if purpose else 0,  # type: ignore[arg-type]
     )
+    if review:
+        message.review.ParseFromString(review)
     message.leaf.index = leaf_index
     message.leaf.create_time.FromDatetime(moment_of(create_ms))
     sealed, key_id, notice_kind = notice

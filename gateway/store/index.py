@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, literal_column, select
+from sqlalchemy import and_, bindparam, func, literal_column, select
 
 from audit.statement import Statement
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import moment_of
 from gateway.store.lookups import Lookups
@@ -22,6 +23,7 @@ from gateway.store.tables import flag, index_token, listing, subject
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _STEP: Final = 8
+_RECORDS: Final = Statement(select(func.count()).select_from(subject))
 _LISTINGS: Final = Statement(select(listing.c.owner, listing.c.scope, listing.c.heartbeat_ms))
 
 
@@ -39,6 +41,10 @@ class SqlIndex:
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
         return _candidates(await self.lookups.all(_shared_tokens(size), params))
+
+    async def records(self) -> int:
+        """How many youths are listed."""
+        return int((await self.lookups.all(_RECORDS))[0][0])
 
     async def listings(self) -> Sequence[Listing]:
         """The last heartbeat of every agency."""
@@ -66,6 +72,7 @@ def _shared_tokens(size: int) -> Statement:
             index_token.c.handle,
             subject.c.restriction,
             subject.c.placement_county,
+            subject.c.presence,
             flag.c.flag_id,
             flag.c.state,
             flag.c.version,
@@ -91,12 +98,18 @@ def _candidates(rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
     return [_candidate(owner, handle, keys[owner, handle], row) for (owner, handle), row in firsts.items()]
 
 
+@cache
+def _carried(presence: int) -> frozenset[str]:
+    return load_key_scheme().carried(presence)
+
+
 def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...]) -> Candidate:
-    restriction, placement_county, flag_id, state, version, statement = row
+    restriction, placement_county, presence, flag_id, state, version, statement = row
     return Candidate(
         owner=AgencyId(owner),
         handle=SubjectHandle(handle),
         agreeing_keys=frozenset(agreeing),
+        carried_keys=_carried(presence),
         restriction=Restriction(restriction),
         placement_county=placement_county,
         flag=None if flag_id is None else FlagRow(flag_id, FlagState(state), version, statement),

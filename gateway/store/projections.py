@@ -50,7 +50,8 @@ _DENIED: Final = Statement(
     "actor_",
 )
 _ALERT_COLUMNS: Final = (
-    "agency", "kind", "handle", "flag_id", "acting_agency", "located_county", "purpose", "create_ms", "leaf_index",
+    "agency", "kind", "handle", "flag_id", "acting_agency", "located_county", "purpose", "create_ms",
+    "review", "leaf_index",
 )  # fmt: skip
 
 
@@ -128,6 +129,7 @@ class SqlProjections:
             alert.located_county,
             alert.purpose,
             alert.create_ms,
+            alert.review,
             INDEX,
             alert.agency,
         )

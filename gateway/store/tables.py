@@ -139,6 +139,8 @@ subject = Table(
     Column("handle", LargeBinary, primary_key=True),
     Column("restriction", String(16), nullable=False),
     Column("placement_county", String(5), nullable=False),
+    # Which match keys the youth's data carry (`KeyScheme.presence`): a key that one side lacks is no disagreement.
+    Column("presence", BigInteger, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
 )
 
@@ -215,7 +217,44 @@ alert = Table(
     Column("located_county", String(5), nullable=False),
     Column("purpose", String(32), nullable=False),
     Column("create_ms", BigInteger, nullable=False),
+    # Serialized ReviewTask; empty for any other kind.
+    Column("review", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
+)
+
+# --- possible matches ---------------------------------------------------------------------
+
+review = Table(
+    "review",
+    metadata,
+    Column("review_id", LargeBinary, primary_key=True),
+    # Who asked, and the question's identifier there.
+    Column("asking", String(40), nullable=False),
+    Column("request_id", LargeBinary, nullable=False),
+    # The youth that may be meant.
+    Column("owner", String(40), nullable=False),
+    Column("handle", LargeBinary, nullable=False),
+    # Which match keys agreed and which differed (`KeyScheme.presence`); what a judged pair teaches.
+    Column("scheme", String(16), nullable=False),
+    Column("agreeing", BigInteger, nullable=False),
+    Column("differing", BigInteger, nullable=False),
+    # `Said` of each side, and when, as the side's own clock had it.
+    Column("asking_said", String(16), nullable=False),
+    Column("asking_ms", BigInteger, nullable=False),
+    Column("owner_said", String(16), nullable=False),
+    Column("owner_ms", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+review_token = Table(
+    "review_token",
+    metadata,
+    # By which the asking agency's next question about the same youth is known again: tokens of the naming key as they
+    # rest in the index, dummies among them.
+    Column("asking", String(40), primary_key=True),
+    Column("token", LargeBinary, primary_key=True),
+    Column("review_id", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 # --- authorities --------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from gateway.exchange.locate import check_core
 from gateway.exchange.moments import past_moment
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.matching.key_scheme import load_key_scheme, present_keys
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
@@ -217,7 +218,8 @@ class Registrations:
     def _list(self, tx: Tx, index: int, owner: AgencyId, subject: Subject) -> None:
         tx.run(_DROP_TOKENS, (owner, subject.handle))
         restriction = str(from_wire(Restriction, subject.restriction))
-        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, index))
+        presence = load_key_scheme().presence(present_keys(subject.tokens))
+        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence, index))
         tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
 
 

@@ -18,6 +18,7 @@ from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.link.stream import Link
 from adapters.node.respond import Responder
+from adapters.node.reviews import Reviews
 from adapters.node.work_log import WorkLog
 from adapters.records import (
     CountyFips,
@@ -79,8 +80,8 @@ class House:
         source, flags = MemorySource(as_of=utc_now()), OwnFlags(adapter.node.store)
         responder = Responder(
             node=adapter.node, source=source, subjects=adapter.subjects, flags=flags,
-            work=WorkLog(adapter.node.store), release=ReleaseRules(), narrowing=CountyNarrowing(),
-            zone=ZONE,
+            reviews=Reviews(adapter.node.store), work=WorkLog(adapter.node.store), release=ReleaseRules(),
+            narrowing=CountyNarrowing(), zone=ZONE,
         )  # fmt: skip
         house = cls(resident, adapter, source, flags, responder)
         await house.connect()

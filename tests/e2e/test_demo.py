@@ -20,6 +20,7 @@ STEPS = [
     "refused_by_request",
     "sealed_like_unknown",
     "no_flag",
+    "written_otherwise",
     "consent_recorded",
     "consent_revoked",
     "owners_view",

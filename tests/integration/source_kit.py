@@ -21,6 +21,7 @@ from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.respond import Responder
+from adapters.node.reviews import Reviews
 from adapters.node.rpcs import (
     EVALUATE,
     FETCH_PEPPER,
@@ -312,7 +313,7 @@ async def make_side(directory: Path, gateway: Gateway, **changes: object) -> Sid
     subjects = Subjects(node.store, random_bytes=secrets.token_bytes)
     values: dict[str, object] = {"release": ReleaseRules(), "narrowing": CountyNarrowing()}
     responder = Responder(
-        node=node, source=source, subjects=subjects, flags=flags, work=WorkLog(node.store),
+        node=node, source=source, subjects=subjects, flags=flags, reviews=Reviews(node.store), work=WorkLog(node.store),
         zone=ZoneInfo("America/Los_Angeles"), **(values | changes),  # type: ignore[arg-type]
     )  # fmt: skip
     return Side(node, source, subjects, flags, responder)

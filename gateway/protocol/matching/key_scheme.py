@@ -72,6 +72,14 @@ class KeyScheme:
         """What of the core group a youth has whose birth date is estimated."""
         return frozenset(rule.name for rule in self.keys if rule.core and not rule.exact)
 
+    def presence(self, carried: Collection[str]) -> int:
+        """The keys carried, as a number: bit n is the nth key of the scheme."""
+        return sum(1 << place for place, rule in enumerate(self.keys) if rule.name in carried)
+
+    def carried(self, presence: int) -> frozenset[str]:
+        """The keys of a `presence`."""
+        return frozenset(rule.name for place, rule in enumerate(self.keys) if presence >> place & 1)
+
     def check(self, tokens: TokenSet) -> None:
         """The set has every key once, in order, each with exactly its pad of distinct tokens. Raises `ShapeError`."""
         if tokens.scheme != self.version:

@@ -152,8 +152,15 @@ class Question:
     page: int = 1
     number: int = 0
     """Tells two requests apart that ask the same."""
+    tokens: TokenSet | None = field(default=None, repr=False)
+    """Instead of the invented name's."""
     assertion: str = ""
     """Identifier of the assertion; made from the request's where empty."""
+
+    @property
+    def asked(self) -> TokenSet:
+        """The tokens that are sent."""
+        return tokens_of(self.youth) if self.tokens is None else self.tokens
 
     @property
     def request_id(self) -> bytes:

@@ -30,6 +30,7 @@ from gateway.protocol.authority import token_digest
 from gateway.protocol.directory import DirectoryView, read_directory
 from gateway.protocol.envelope import wrap
 from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import (
     AgencyId,
     AuthorityId,
@@ -55,10 +56,11 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2
-from homeward.gateway.v1.envelope_pb2 import Evidence
+from homeward.gateway.v1.envelope_pb2 import Evidence, TokenSet
 from tests.unit.exchange.spine_parts import (
     ASKER,
     EPOCH,
@@ -83,6 +85,7 @@ from tests.unit.exchange.spine_parts import (
     tokens_of,
 )
 from tests.unit.exchange.spine_sources import CountySources
+from tests.unit.token_sets import SHAPE
 
 
 class World:
@@ -122,6 +125,7 @@ class World:
             projections=SqlProjections(self.keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
+            reviews=SqlReviews(lookups, at_rest),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=self.clock,
@@ -182,14 +186,26 @@ class World:
         flag: FlagState | None = None,
         keys: Collection[str] = CORE_KEYS,
         placed_in: str = "",
+        tokens: TokenSet | None = None,
     ) -> SubjectHandle:
         """The owner lists this youth. Two owners may list the same name: that is another youth with the same tokens."""
         handle = SubjectHandle(hashlib.sha256(f"{owner} {youth}".encode()).digest()[:16])
-        self._put(tables.subject, owner=owner, handle=handle, restriction=restriction, placement_county=placed_in)
-        for group in tokens_of(youth).keys:
-            for token in group.tokens if group.key in keys else ():
-                row = {"token": at_rest([token])[0], "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
-                self._put(tables.index_token, **row)
+        self._put(
+            tables.subject,
+            owner=owner,
+            handle=handle,
+            restriction=restriction,
+            placement_county=placed_in,
+            presence=SHAPE.presence(CORE_KEYS if tokens is None else present_keys(tokens)),
+        )
+        shared = keys if tokens is None else present_keys(tokens)
+        groups = [group for group in (tokens or tokens_of(youth)).keys if group.key in shared]
+        rows = [
+            {"token": rest, "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
+            for group in groups
+            for rest in at_rest(group.tokens)
+        ]
+        self._run(insert(tables.index_token).values(rows))
         if flag is not None:
             self._put_flag(owner, handle, flag)
         return handle
@@ -297,7 +313,7 @@ class World:
         """A request for records, through the servicer."""
         payload = exchange_pb2.RecordsQuery(
             request_id=question.request_id,
-            tokens=tokens_of(question.youth),
+            tokens=question.asked,
             evidence=_evidence(question),
             field_sets=[to_wire(each) for each in question.field_sets],
             page=question.page,
@@ -309,7 +325,7 @@ class World:
     async def flag(self, question: Question) -> Answered:
         """A flag check, through the servicer."""
         payload = exchange_pb2.FlagQuery(
-            request_id=question.request_id, tokens=tokens_of(question.youth), evidence=_evidence(question)
+            request_id=question.request_id, tokens=question.asked, evidence=_evidence(question)
         ).SerializeToString()
         request = exchange_pb2.CheckFlagRequest(payload=payload, user_assertion=self.assertion(question, payload))
         return await self._asked(question, lambda: self.servicer.CheckFlag(request, None))

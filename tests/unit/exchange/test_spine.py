@@ -238,6 +238,9 @@ async def test_a_consent_revoked_after_it_was_read_stops_a_flag_check(world: Wor
         async def listings(self) -> object:
             return await index.listings()
 
+        async def records(self) -> int:
+            return await index.records()
+
     world.use(replace(world.setting, index=Slow()))  # type: ignore[arg-type]
     world.sources.alerts.clear()
     answered = await world.flag(replace(INTAKE, authority=consent, number=1))

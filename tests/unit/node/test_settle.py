@@ -51,13 +51,23 @@ def test_own_facts_that_agree_leave_the_whole_grant() -> None:
         tokens_of(*(f"{key}:somebody else" for key in CORE_KEYS)),
         tokens_of(f"{SOUND_KEY}:invented youth"),
         tokens_of("name_dob:invented youth"),
-        tokens_of(*YOUTH_TOKENS[:-1]),
         tokens_of(*YOUTH_TOKENS, epoch="e0"),
     ],
-    ids=["nothing", "sound only", "name only", "all but one", "other epoch"],
+    ids=["nothing", "sound only", "name only", "other epoch"],
 )
 def test_a_handle_whose_registration_does_not_agree_with_the_question_is_refused(tokens: object) -> None:
     assert unsettled(Order(), own(tokens=tokens)) is Refusal.TOKENS_DIFFER
+
+
+def test_a_youth_written_differently_is_settled_by_the_score_of_what_agrees() -> None:
+    misspelled = tuple(each for each in YOUTH_TOKENS if not each.startswith(("name_dob:", "name_year:")))
+    assert settled(Order(), own(tokens=tokens_of(*misspelled)))
+
+
+def test_what_this_agency_confirmed_needs_no_score_and_nothing_else_does_without() -> None:
+    weak = tokens_of(f"{SOUND_KEY}:invented youth")
+    assert settled(Order(), own(tokens=weak, confirmed=True))
+    assert unsettled(Order(), own(tokens=weak)) is Refusal.TOKENS_DIFFER
 
 
 def test_dummies_alone_agree_with_nothing() -> None:

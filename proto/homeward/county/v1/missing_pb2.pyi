@@ -25,6 +25,7 @@ class AlertKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALERT_KIND_RECORDS_RELEASED: _ClassVar[AlertKind]
     ALERT_KIND_AUTHORITY_REVOKED: _ClassVar[AlertKind]
     ALERT_KIND_NOTICE: _ClassVar[AlertKind]
+    ALERT_KIND_REVIEW: _ClassVar[AlertKind]
 ALERT_KIND_UNSPECIFIED: AlertKind
 ALERT_KIND_CHECKED: AlertKind
 ALERT_KIND_LOCATED: AlertKind
@@ -33,6 +34,7 @@ ALERT_KIND_SUPPORTING_REPORT: AlertKind
 ALERT_KIND_RECORDS_RELEASED: AlertKind
 ALERT_KIND_AUTHORITY_REVOKED: AlertKind
 ALERT_KIND_NOTICE: AlertKind
+ALERT_KIND_REVIEW: AlertKind
 
 class CheckFlagRequest(_message.Message):
     __slots__ = ("inquiry",)

@@ -6,6 +6,7 @@ from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.gateway.v1 import codes_pb2 as _codes_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from homeward.gateway.v1 import exchange_pb2 as _exchange_pb2
+from homeward.gateway.v1 import review_pb2 as _review_pb2
 from homeward.gateway.v1 import sealing_pb2 as _sealing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -26,6 +27,7 @@ class AlertKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALERT_KIND_RECORDS_RELEASED: _ClassVar[AlertKind]
     ALERT_KIND_AUTHORITY_REVOKED: _ClassVar[AlertKind]
     ALERT_KIND_NOTICE: _ClassVar[AlertKind]
+    ALERT_KIND_REVIEW: _ClassVar[AlertKind]
 
 class WorkStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -42,6 +44,7 @@ ALERT_KIND_SUPPORTING_REPORT: AlertKind
 ALERT_KIND_RECORDS_RELEASED: AlertKind
 ALERT_KIND_AUTHORITY_REVOKED: AlertKind
 ALERT_KIND_NOTICE: AlertKind
+ALERT_KIND_REVIEW: AlertKind
 WORK_STATUS_UNSPECIFIED: WorkStatus
 WORK_STATUS_ANSWERED: WorkStatus
 WORK_STATUS_REFUSED: WorkStatus
@@ -155,7 +158,7 @@ class WorkResult(_message.Message):
     def __init__(self, work_id: _Optional[bytes] = ..., status: _Optional[_Union[WorkStatus, str]] = ..., sealed_record: _Optional[_Union[_exchange_pb2.SealedRecord, _Mapping]] = ...) -> None: ...
 
 class Alert(_message.Message):
-    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice")
+    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice", "review")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -166,6 +169,7 @@ class Alert(_message.Message):
     LEAF_FIELD_NUMBER: _ClassVar[int]
     ACTING_DUTY_LINE_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: AlertKind
     subject_handle: bytes
@@ -176,7 +180,8 @@ class Alert(_message.Message):
     leaf: _envelope_pb2.LeafReference
     acting_duty_line: str
     notice: _sealing_pb2.SealedNotice
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ...) -> None: ...
+    review: _review_pb2.ReviewTask
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ..., review: _Optional[_Union[_review_pb2.ReviewTask, _Mapping]] = ...) -> None: ...
 
 class AlertAcknowledgement(_message.Message):
     __slots__ = ("sequence",)

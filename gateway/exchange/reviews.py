@@ -1,0 +1,138 @@
+"""Possible matches that people decide: when two agencies are asked, and what they are told. Pure.
+
+    opened     with the DECISION leaf of the question, in its transaction; no leaf of its own, because a miss has none
+    asked      once: a pair that was asked about is not asked about again
+    linked     when both agencies say SAME; either's DIFFERENT makes them two youths for good, or until it is withdrawn
+
+A review is opened only where a certain match would have been answered, so that whoever may not learn of a youth is not
+told of one that is alike; and never of a sealed youth. Between the two agencies' words the exchange decides nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from gateway.exchange.locate import Candidate, Verdict
+from gateway.ports import Guard, NewAlert, Rows
+from gateway.protocol.matching.evidence import evidence
+from gateway.protocol.matching.score import Comparison
+from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
+from gateway.protocol.outcomes import Reason
+from gateway.protocol.wire_names import to_wire
+from homeward.gateway.v1 import review_pb2 as pb
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
+
+AT_ONCE: Final = 3
+"""Reviews one question opens; the likeliest first. More would be a list of namesakes."""
+UNCERTAIN: Final = frozenset({Reason.MATCH_TOO_WEAK, Reason.AMBIGUOUS_MATCH, Reason.POSSIBLE_FLAG_MATCH})
+"""Reasons for which a person's word can make a difference."""
+
+Pairwise = Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
+
+
+class Said(StrEnum):
+    """What one agency says of a possible match."""
+
+    NOTHING = "NOTHING"
+    SAME = "SAME"
+    DIFFERENT = "DIFFERENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A possible match and what was said of it."""
+
+    review_id: bytes
+    asking: AgencyId
+    request_id: RequestId
+    owner: AgencyId
+    handle: SubjectHandle = field(repr=False)
+    comparison: Comparison = field(repr=False)
+    asking_said: Said = Said.NOTHING
+    asking_ms: int = 0
+    owner_said: Said = Said.NOTHING
+    owner_ms: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What both agencies' words amount to."""
+        said = {self.asking_said, self.owner_said}
+        if Said.DIFFERENT in said:
+            return Verdict.DIFFERENT
+        return Verdict.SAME if said == {Said.SAME} else Verdict.OPEN
+
+
+STATES: Final = {
+    Verdict.OPEN: pb.REVIEW_STATE_OPEN,
+    Verdict.SAME: pb.REVIEW_STATE_LINKED,
+    Verdict.DIFFERENT: pb.REVIEW_STATE_NOT_LINKED,
+}
+
+
+def to_review(
+    unsettled: Sequence[Candidate], reason: Reason, *, asking: AgencyId, would_tell: Callable[[Candidate], bool]
+) -> tuple[Candidate, ...]:
+    """Of what a question can mean, the youths two agencies are to be asked about."""
+    if reason not in UNCERTAIN:
+        return ()
+    others = (each for each in unsettled if each.owner != asking)
+    return tuple(each for each in others if would_tell(each))[:AT_ONCE]
+
+
+def review_alerts(
+    review: Review, *, pairwise: Pairwise, create_ms: int, purpose: str, naming: frozenset[bytes] = frozenset()
+) -> tuple[NewAlert, NewAlert]:
+    """What the asking and the listing agency are told. `naming` are digests the listing agency knows the youth by."""
+    task = pb.ReviewTask(
+        review_id=review.review_id,
+        state=STATES[review.verdict],
+        evidence=[
+            pb.ReviewEvidence(trait=to_wire(trait), agreement=to_wire(agreement))  # type: ignore[arg-type]
+            for trait, agreement in evidence(review.comparison).items()
+        ],
+    )
+
+    def told(agency: AgencyId, other: AgencyId, handle: bytes, task: pb.ReviewTask) -> NewAlert:
+        return NewAlert(
+            agency=agency,
+            kind=ALERT_KIND_REVIEW,
+            handle=SubjectHandle(handle),
+            acting_agency=other,
+            create_ms=create_ms,
+            purpose=purpose,
+            review=task.SerializeToString(),
+        )
+
+    asking, listing = pb.ReviewTask(), pb.ReviewTask()
+    for mine, side in ((asking, pb.REVIEW_SIDE_ASKING), (listing, pb.REVIEW_SIDE_LISTING)):
+        mine.CopyFrom(task)
+        mine.side = side
+    asking.request_id = review.request_id
+    listing.naming_digests.extend(sorted(naming))
+    between = pairwise(review.asking, review.owner, review.handle)
+    return (
+        told(review.asking, review.owner, between, asking),
+        told(review.owner, review.asking, review.handle, listing),
+    )
+
+
+class Reviews(Protocol):
+    """Possible matches on record."""
+
+    async def verdicts(
+        self, asking: AgencyId, tokens: Sequence[bytes]
+    ) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
+        """What was said of the youth this agency names by one of these tokens, by candidate."""
+
+    async def get(self, review_id: bytes) -> Review | None:
+        """The review, or None."""
+
+    def opened(self, review: Review, tokens: Sequence[bytes]) -> Rows:
+        """The two agencies are asked; `tokens` name the youth that was asked about."""
+
+    def judged(self, review: Review) -> Rows:
+        """The review's verdicts are these."""
+
+    def stands(self, review: Review) -> Guard:
+        """Raises `Moved` unless the review still is this."""

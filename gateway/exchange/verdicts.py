@@ -1,0 +1,93 @@
+"""What two agencies say of a possible match: taken once each, revocable, on record.
+
+In this order:
+
+1. the verdict is of now, and later than the agency's last one
+2. the review is one of the agency's own; any other is as unknown as none
+3. the same message again changes nothing
+4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
+   else
+
+The leaf says that an agency decided and what the two verdicts amount to; whom it is about, it does not say.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from audit.sequencer import Append
+from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.deed import on_what_stands
+from gateway.exchange.journal import Kind, draft
+from gateway.exchange.moments import past_moment
+from gateway.exchange.reviews import STATES, Pairwise, Review, Reviews, Said, review_alerts
+from gateway.ports import Journal, NewAlert, Projections, Sources
+from gateway.protocol.names import AgencyId
+from gateway.protocol.policy.facts import milliseconds
+from homeward.gateway.v1 import review_pb2 as pb
+
+FRESHNESS: Final = timedelta(seconds=60)
+"""A verdict whose own time is further off is refused, and a recorded one cannot be played again."""
+_SAID: Final = {
+    pb.VERDICT_SAME: Said.SAME,
+    pb.VERDICT_DIFFERENT: Said.DIFFERENT,
+    pb.VERDICT_WITHDRAWN: Said.NOTHING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Takes what agencies say of possible matches."""
+
+    journal: Journal
+    projections: Projections
+    reviews: Reviews
+    sources: Sources
+    pairwise: Pairwise
+    now: Callable[[], datetime]
+
+    async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> "pb.ReviewState":
+        """The agency's verdict is on record and both agencies hear what the two amount to. `said` is verified.
+
+        The same message again changes nothing. Raises `Invalid`, `Unavailable`.
+        """
+        now = self.now()
+        created = past_moment(said.create_time, now, field="create_time")
+        if abs(now - created) > FRESHNESS:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
+        return await on_what_stands(lambda: self._give(agency, digest, said, milliseconds(created)))
+
+    async def _give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict, created_ms: int) -> "pb.ReviewState":
+        before = await self.reviews.get(said.review_id)
+        if before is None or agency not in (before.asking, before.owner):
+            # Another agency's review is as unknown as none.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("review_id: unknown",))
+        after = _with(before, agency, _SAID[said.verdict], created_ms)
+        if after == before:
+            return STATES[before.verdict]
+        leaf = draft(
+            Kind.REVIEW_JUDGED,
+            requester=agency,
+            op={"verdict": pb.Verdict.Name(said.verdict), "state": after.verdict},
+            req={"worker": said.worker, "request": digest, "review": said.review_id.hex()},
+        )
+        rows = self.reviews.judged(after)
+        alerts: tuple[NewAlert, ...] = ()
+        if after.verdict is not before.verdict:
+            alerts = review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
+        for alert in alerts:
+            rows += self.projections.alert(alert)
+        await self.journal.enter(Append(leaf, self.reviews.stands(before), rows))
+        for alert in alerts:
+            self.sources.alerted(alert.agency)
+        return STATES[after.verdict]
+
+
+def _with(review: Review, agency: AgencyId, said: Said, created_ms: int) -> Review:
+    last = review.asking_ms if agency == review.asking else review.owner_ms
+    if created_ms < last:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: order",))
+    if agency == review.asking:
+        return replace(review, asking_said=said, asking_ms=created_ms)
+    return replace(review, owner_said=said, owner_ms=created_ms)
