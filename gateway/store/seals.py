@@ -29,6 +29,8 @@ from gateway.store.tables import (
     flag,
     index_token,
     notice_copy,
+    review,
+    review_token,
     seal,
     seal_case,
     sent_notice,
@@ -37,6 +39,7 @@ from gateway.store.tables import (
 )
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
 
 MOST_LISTED: Final = 500
 _NOBODY: Final = bytes(OPAQUE_LENGTH)
@@ -51,8 +54,25 @@ def _gone(table: Table) -> Statement:
     return Statement(delete(table).where(mine), *_YOUTH)
 
 
-# Flags last: what hangs on one is found through it.
+_REVIEWS: Final = and_(review.c.owner == bindparam("owner_"), review.c.handle == bindparam("handle_"))
+# Flags and reviews last: what hangs on one is found through it.
 _FORGET: Final = (
+    Statement(
+        # Of what the asking side was told of a possible match: the tokens' digests, and the handle between the two.
+        update(alert)
+        .where(
+            and_(
+                alert.c.kind == literal_column(str(ALERT_KIND_REVIEW)),
+                alert.c.leaf_index.in_(select(review.c.leaf_index).where(_REVIEWS)),
+            )
+        )
+        .values(review=bindparam("blank_", b""), handle=bindparam("nobody_", bytes(OPAQUE_LENGTH))),
+        *_YOUTH,
+    ),
+    Statement(
+        delete(review_token).where(review_token.c.review_id.in_(select(review.c.review_id).where(_REVIEWS))), *_YOUTH
+    ),
+    _gone(review),
     Statement(delete(supporting_report).where(supporting_report.c.flag_id.in_(_FLAGS)), *_YOUTH),
     Statement(delete(duty).where(duty.c.flag_id.in_(_FLAGS)), *_YOUTH),
     _gone(flag),
