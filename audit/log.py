@@ -242,7 +242,7 @@ class Log:
     def fail(self, exc: Exception) -> None:
         """Somebody else found what must stop the log, such as rows that do not lead to what was signed."""
         if self._state in (LogState.OPEN, LogState.RECOVERING):
-            self._fail("audit log stopped", exc)
+            self._fail(exc)
             self._state = LogState.FAILED
             # A batch that is being committed ends first; its connection must not be closed under it.
             if self._task is None:
@@ -263,7 +263,7 @@ class Log:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._settle)
                 outcome = LogState.CLOSED
             except self._stopping_errors as exc:
-                self._fail("audit log did not settle", exc)
+                self._fail(exc)
             finally:
                 self._stop(outcome)
         self._thread.shutdown()
@@ -285,7 +285,7 @@ class Log:
                 self._in_flight = []
             outcome = self._state
         except self._stopping_errors as exc:
-            self._fail("audit log stopped", exc)
+            self._fail(exc)
         finally:
             self._task = None
             if outcome is LogState.FAILED:
@@ -331,11 +331,12 @@ class Log:
         self._sequencer.keep_note(self._note)
         self._store.settle(self._connection)
 
-    def _fail(self, what: str, exc: Exception) -> None:
+    def _fail(self, exc: Exception) -> None:
         self.stopped_for = stop_reason(exc)
         self._mark.make(self.stopped_for)
         # By type only: a driver's text may carry the values of a row.
-        _logger.critical(what, extra={"exception_type": type(exc).__name__, "reason": self.stopped_for.value})
+        extra = {"exception_type": type(exc).__name__, "reason": self.stopped_for.value}
+        _logger.critical("audit log stopped", extra=extra)
 
     def _stop(self, state: LogState) -> None:
         self._state = state
