@@ -10,14 +10,18 @@ start (EvidenceError PROJECTION):
 3. flags with owner and state, from reports about youths whose audit key exists
 4. the last heartbeat of each agency; every listed youth by the registration that listed it
 
+A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
+recorded before the last seal (a permission less, never one more), and a flag from before a seal of its owner that was
+lifted again. What is there must be what the log says all the same.
+
 Not found by this: a listed youth or a spent request that is taken out whole, because their entries hold counts and
 digests; the adapters list again at each start, and a receipt contradicts whoever answers twice. Statements of flags and
 authorities carry their own signatures and are verified at every use.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
@@ -35,12 +39,13 @@ from gateway.store import tables
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
+T = TypeVar("T")
 _KINDS: Final = tuple(
     str(kind)
     for kind in (
         Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.ENROLL_REDEEMED, Kind.AUTHORITY_RECORDED,
         Kind.AUTHORITY_REVOKED, Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
-        Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT,
+        Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
     )
 )  # fmt: skip
 _PAGE: Final = 1000
@@ -89,6 +94,18 @@ class _Derived:
     listings: dict[str, tuple[int, str, int]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     """Reports about youths whose key is gone."""
+    sealed: dict[str, int] = field(default_factory=dict)
+    """The last seal of each agency."""
+    lifted: dict[str, int] = field(default_factory=dict)
+    """Of agencies that had a seal lifted, the last seal before that."""
+
+    def may_lack_authority(self, known: _Authority) -> bool:
+        """Whether a seal can have taken this authority away."""
+        return known.leaf_index < max(self.sealed.values(), default=-1)
+
+    def may_lack_flag(self, known: _Flag) -> bool:
+        """Whether a seal that was lifted again can have taken this flag away."""
+        return known.leaf_index < self.lifted.get(known.owner, -1)
 
 
 def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
@@ -110,9 +127,8 @@ def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> 
     _check_authorities(tx, derived)
     flags = {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}
     # Of a youth whose key was destroyed nobody can say any more what a row must be.
-    _compare(
-        "a flag", {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}, derived.flags
-    )
+    flags = {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}
+    _compare("a flag", flags, _left(flags, derived.flags, derived.may_lack_flag))
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
     unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
     if unlisted is not None:
@@ -143,6 +159,10 @@ def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mappin
             derived.listings[entry.requester] = figures
         case Kind.INDEX_REGISTERED:
             return
+        case Kind.SEAL_RESTRICTED | Kind.SEAL_DESTROYED:
+            derived.sealed[entry.requester] = entry.index
+        case Kind.SEAL_LIFTED:
+            derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
         case _:
             _apply_flag(derived, entry, said, marks)
 
@@ -186,7 +206,7 @@ def _check_authorities(tx: Tx, derived: _Derived) -> None:
         stored[bytes(authority_id)] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
         named = Authority.FromString(envelope.payload).recipient_agencies
         parties |= {(bytes(authority_id), agency) for agency in (issuer, *named)}
-    _compare("an authority", stored, derived.authorities)
+    _compare("an authority", stored, _left(stored, derived.authorities, derived.may_lack_authority))
     if {(bytes(authority_id), agency) for authority_id, agency in tx.all(_PARTIES)} != parties:
         raise EvidenceError(EvidenceReason.PROJECTION, "the parties of an authority are not those that it names")
 
@@ -198,6 +218,10 @@ def _opened(entry: StoredEntry, keys: ClassKeys) -> dict[str, bytes]:
         if entry.boxes[cls]:
             found |= {each.name: each.value for each in open_class(entry, cls, getattr(keys, _CLASS_KEYS[cls]))}
     return found
+
+
+def _left(stored: Mapping[Any, Any], derived: Mapping[Any, T], may_lack: Callable[[T], bool]) -> dict[Any, T]:
+    return {name: each for name, each in derived.items() if name in stored or not may_lack(each)}
 
 
 def _compare(what: str, stored: Mapping[Any, Any], derived: Mapping[Any, Any]) -> None:
