@@ -100,7 +100,8 @@ def fill_with_uv(uv: str, venv: Path) -> bool:
     index = configured_index()
     if index and "UV_INDEX_URL" not in environment:
         environment.setdefault("UV_DEFAULT_INDEX", index)
-    install = [uv, "pip", "install", "--quiet", "--python", str(venv)]
+    # Compiled once here, as pip does by itself: else each of the demonstration's processes compiles all it imports.
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(venv)]
     for command in (
         [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(venv)],
         [*install, "--require-hashes", "-r", str(LOCK)],
