@@ -22,7 +22,7 @@ from audit.entry import StoredEntry, check_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.mirror import MirrorKey, mirrored_entries, restore_tables
 from audit.published import verify_published
-from audit.reader import TreeState, tree_state
+from audit.reader import TreeState, row_of, tree_state
 from audit.source import DirectorySource
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
@@ -125,10 +125,7 @@ class _Walk:
         hashed = merkle.leaf_hash(entry.leaf)
         completed: list[Any] = list(merkle.extend(self.size, self.stack, hashed))
         if self.size >= self._tree.size:
-            self.entries.append((
-                entry.index, entry.time_ms, hashed, entry.nonce, entry.digests, *entry.boxes, entry.tag, entry.kind,
-                entry.requester, entry.holder, entry.requester_seq, entry.holder_seq,
-            ))  # fmt: skip
+            self.entries.append(row_of(entry, hashed))
             self.nodes += completed
         for agency, seq in ((entry.requester, entry.requester_seq), (entry.holder, entry.holder_seq)):
             if seq:

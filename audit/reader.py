@@ -167,6 +167,14 @@ def entry_of(row: Sequence[Any]) -> StoredEntry:
     return StoredEntry(index, time_ms, nonce, digests, (op, req, hold, youth), *rest)
 
 
+def row_of(entry: StoredEntry, hashed: bytes) -> Params:
+    """Returns the row of log_entry for this entry, all columns in their order; the reverse of `entry_of`."""
+    return (
+        entry.index, entry.time_ms, hashed, entry.nonce, entry.digests, *entry.boxes, entry.tag, entry.kind,
+        entry.requester, entry.holder, entry.requester_seq, entry.holder_seq,
+    )  # fmt: skip
+
+
 def tree_state(tx: Tx) -> TreeState:
     """Returns the tree's row. Raises EvidenceError(STORE) unless there is exactly one, with values of its types."""
     rows = tx.all(_TREE)

@@ -23,6 +23,7 @@ from audit import merkle
 from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
 from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.failpoints import reach
+from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
 from audit.tables import AGENCY, NODE, TREE
@@ -126,10 +127,7 @@ class _Tree:
             self.nodes[level, position] = node
         self.node_rows += completed
         self.size += 1
-        self.entry_rows.append((
-            entry.index, entry.time_ms, hashed, entry.nonce, entry.digests, *entry.boxes, entry.tag, entry.kind,
-            entry.requester, entry.holder, entry.requester_seq, entry.holder_seq,
-        ))  # fmt: skip
+        self.entry_rows.append(row_of(entry, hashed))
         return hashed
 
 

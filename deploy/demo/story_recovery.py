@@ -6,7 +6,6 @@ is asked; it is healed from its mirror; it is asked again.
 
 import json
 import shutil
-import signal
 import time
 from typing import Any, Final
 
@@ -33,8 +32,7 @@ def restored(stage: Stage) -> Seen:
     sandbox.restart(GATEWAY)
     serving = str(sandbox.process(GATEWAY).ready["log"])
     meanwhile = _asked(stage)
-    # It has written nothing, so there is nothing to end in good order.
-    sandbox.end(GATEWAY, signal.SIGKILL)
+    sandbox.end(GATEWAY)
     healed = _said(stage, "recover", str(gateway), "--mirror", str(mirror))
     sandbox.restart(GATEWAY)
     ended = time.monotonic() + _SECONDS
