@@ -26,6 +26,7 @@ from homeward.gateway.v1 import (
     exchange_pb2,
     index_pb2,
     missing_pb2,
+    review_pb2,
     sealing_pb2,
     token_pb2,
 )
@@ -149,6 +150,13 @@ def targets() -> list[Target]:
             f"/{GATEWAY}.IndexService/Heartbeat",
             index_pb2.IndexHeartbeat(
                 revision=1, scope=index_pb2.INDEX_SCOPE_FLAGGED_ONLY, data_as_of_time=stamp, create_time=stamp
+            ),
+            "envelope",
+        ),
+        Target(
+            f"/{GATEWAY}.ReviewService/GiveVerdict",
+            review_pb2.ReviewVerdict(
+                review_id=rid, verdict=review_pb2.VERDICT_SAME, create_time=stamp, worker="worker-1 CWA.case_worker"
             ),
             "envelope",
         ),
