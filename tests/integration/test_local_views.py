@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2
 
 from adapters.node import rpcs
 from adapters.node import store as tables
+from gateway.protocol.match_keys import CORE_KEYS
 from homeward.audit.v1 import service_pb2 as audit
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.county.v1 import access_pb2, county_pb2, missing_pb2
@@ -92,7 +93,7 @@ async def test_a_youth_is_named_by_number_or_identity_and_leaves_the_county_as_a
 
     async with county(tmp_path) as at:
         with at.store.write() as connection:
-            tokens = tokens_of("name_dob:Ana", "skeleton_dob:Ana").SerializeToString()
+            tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS)).SerializeToString()
             row = {"local_id": OWN_YOUTH, "handle": OWN_HANDLE, "tokens": tokens}
             connection.execute(tables.subject.insert().values(**row))
         at.gateway.answers[rpcs.LIST_ENTRIES.path] = answer
@@ -119,7 +120,7 @@ async def test_two_youths_who_answer_to_one_identity_are_not_told_as_one(tmp_pat
     async with county(tmp_path) as at:
         with at.store.write() as connection:
             for number in range(2):
-                tokens = tokens_of("name_dob:Ana", "skeleton_dob:Ana").SerializeToString()
+                tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS)).SerializeToString()
                 row = {"local_id": f"invented-{number}", "handle": bytes([number]) * 16, "tokens": tokens}
                 connection.execute(tables.subject.insert().values(**row))
         request = access_pb2.ListAccessesRequest(youth=youth_of("Ana"))

@@ -178,9 +178,12 @@ async def test_agencies_get_contiguous_numbers_that_point_at_the_entry_before(lo
 
 async def test_time_never_goes_back_even_if_the_clock_does(home: LogHome) -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
-    clock = iter([start, start - timedelta(hours=1), start + timedelta(seconds=1)])
-    log = home.open(now=lambda: next(clock))
-    times = [(await log.append(Append(draft()))).entry.time_ms for _ in range(3)]
+    moment = [start]
+    log = home.open(now=lambda: moment[0])
+    times = []
+    for at in (start, start - timedelta(minutes=2), start + timedelta(seconds=1)):
+        moment[0] = at
+        times.append((await log.append(Append(draft()))).entry.time_ms)
     await log.close()
     assert times == [1_780_272_000_000, 1_780_272_000_000, 1_780_272_001_000]
 

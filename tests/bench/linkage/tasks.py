@@ -43,7 +43,7 @@ class Task:
 
 def febrl_tasks() -> Iterator[Task]:
     """FEBRL 1 to 4 with all fields, FEBRL 4 with each set of fields."""
-    standings = {1: "fitted on", 2: "validation", 3: "fitted on", 4: "report only"}
+    standings = {1: "fitted on", 2: "validation", 3: "fitted on", 4: "not fitted on"}
     schemes = {"tokens": (SCHEME, "febrl-2"), "tokens, extended": (EXTENDED_SCHEME, "febrl-2-extended")}
     for number, standing in standings.items():
         whole = febrl(number)
@@ -62,7 +62,7 @@ def youth_tasks() -> Iterator[Task]:
             yield Task(
                 lists.task.with_fields((*fields, _ESTIMATED)),
                 f"name, birth date, {label}",
-                f"report only (seed {seed})",
+                f"not fitted on (seed {seed})",
                 {"tokens": (SCHEME, SCHEME)},
                 anchors,
                 lists.faults,
