@@ -54,6 +54,10 @@ _EVENTS: Final[Mapping[str, str]] = {
     "budget.alarm": "a budget of evaluations is almost or wholly used up",
     "lookups.held": "look-ups were held, because almost all of them found nobody",
     "lookups.released": "held look-ups were released by the operator",
+    "clock.stepped": "the clock of the log stepped back, and its time stood still meanwhile",
+    "log.explained": "somebody explained why the log had stopped",
+    "log.recovered": "the log was healed from a mirror",
+    "log.succeeded": "the log goes on where another one was given up",
 }
 
 

@@ -39,7 +39,7 @@ from tests.bench.asker import Asker, strangers
 
 FLAGGED: Final = 8
 """Youths of county A who are missing while the load runs."""
-_REGISTRATION: Final = 100
+_REGISTRATION: Final = 50
 _QUIET_SHARE: Final = 0.05
 _QUIET_SECONDS: Final = 0.25
 _LONGEST_PAUSE: Final = 60.0

@@ -111,7 +111,7 @@ async def test_a_question_without_the_whole_core_group_is_not_asked(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.register("ada")
-    monkeypatch.setattr("tests.unit.exchange.spine_world.tokens_of", half)
+    monkeypatch.setattr("tests.unit.exchange.spine_parts.tokens_of", half)
     with pytest.raises(Invalid) as refused:
         await world.records(PLACEMENT)
     assert refused.value.reason is ErrorReason.TOKENS_INCOMPLETE
