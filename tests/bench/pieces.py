@@ -21,7 +21,7 @@ from gateway.exchange.authenticate import authenticate
 from gateway.exchange.facts import request_facts, youth_facts
 from gateway.exchange.locate import NOTHING
 from gateway.exchange.spine import Result
-from gateway.protocol.decide import decide_request, decide_youth
+from gateway.protocol.decide import DecisionInput, decide_request, decide_youth
 from gateway.protocol.names import EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.parse import check, parse
 from gateway.protocol.signing import verify_unframed
@@ -74,7 +74,8 @@ def _stages(world: World) -> Mapping[str, float]:
     youth = youth_facts(NOTHING, caller, None, directory, coverage_complete=True)
     decision = decide_youth(at.policy, facts, youth, first)
     key = YouthKey(os.urandom(KEY_BYTES), 0)
-    asked = Asked(caller, query, None, NOTHING, key, at.policy.digest, facts, youth)
+    committed = DecisionInput(at.policy.digest, facts, youth).to_bytes()
+    asked = Asked(caller, query, None, NOTHING, key, facts, youth, committed)
     leaf = asked.decision_leaf(decision, policy=at.policy.version)
     place = Place(1, 1_790_000_000_000, 1, 0)
     entered = LogEntered(asyncio.run(world.log.append(Append(leaf))))
