@@ -12,14 +12,16 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
-from audit.log import Log
+from audit.log import Log, LogState
 from audit.reader import Promising, Reader, Scan, Selection, scan_entries
 from audit.receipt import Receipt
 from audit.statement import Statement
+from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import size_of
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.store.tables import subject
 
+_SOON_SECONDS: Final = 0.001
 _HANDLES: Final = Statement(select(subject.c.handle).where(subject.c.owner == bindparam("owner_")), "owner_")
 
 
@@ -61,8 +63,12 @@ class LogEntries:
     keys: ClassKeys
 
     async def entry(self, index: int) -> PastEntry:
-        """The entry at this index, under the newest checkpoint."""
-        note = self.log.checkpoint
+        """The entry at this index, under the newest checkpoint. Raises `Unavailable` when the log stops meanwhile."""
+        while size_of(note := self.log.checkpoint) <= index:
+            # It is committed and about to be signed: a repeated request can be here before the first is answered.
+            if self.log.state is not LogState.OPEN:
+                raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
+            await asyncio.sleep(_SOON_SECONDS)
         (stored,) = await self.select(Selection(start=index, end=index + 1), limit=1)
         (path,) = await self.proofs([index], size_of(note))
         return PastEntry(stored, self.keys, path, note)
