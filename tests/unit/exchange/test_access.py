@@ -390,6 +390,12 @@ async def test_a_reading_carries_the_agencys_newest_number(world: World) -> None
         EntryFilter(purpose="NO_SUCH_PURPOSE"),
         EntryFilter(kinds=["k"] * 33),
         EntryFilter(reason="NO_SUCH_REASON"),
+        EntryFilter(outcome="NO_SUCH_OUTCOME"),
+        EntryFilter(reason="no such reason"),
+        EntryFilter(kinds=["access.decision\n"]),
+        EntryFilter(agency="06075"),
+        EntryFilter(counterpart_agency="06075.cwa "),
+        EntryFilter(worker="worker 1"),
         EntryFilter(side=9),  # type: ignore[arg-type]
         EntryFilter(decision=9),  # type: ignore[arg-type]
         EntryFilter(start_time={"seconds": 2**40}),  # type: ignore[arg-type]

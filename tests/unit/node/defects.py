@@ -79,7 +79,7 @@ def flip_opening(receipt: log_pb2.Receipt) -> None:
 
 
 def repeat_opening(receipt: log_pb2.Receipt) -> None:
-    receipt.openings.add().CopyFrom(receipt.openings[-1])
+    receipt.openings.extend(receipt.openings[-1:])
 
 
 def resign(receipt: log_pb2.Receipt) -> None:
@@ -199,7 +199,7 @@ WRONG: list[tuple[str, Order, Refusal]] = [
     ("receipt with another path", Order(decision_index=5, after_receipt=other_inclusion), Refusal.RECEIPT_INVALID),
     ("receipt with an altered opening", Order(after_receipt=flip_opening), Refusal.RECEIPT_INVALID),
     ("receipt that opens a field twice", Order(after_receipt=repeat_opening), Refusal.RECEIPT_INVALID),
-    ("receipt cut short", Order(after_receipt=shorten), Refusal.RECEIPT_INVALID),
+    ("receipt cut short", Order(after_receipt=shorten), Refusal.MALFORMED),
     ("receipt of an old decision", Order(leaf_time=NOW - timedelta(minutes=3)), Refusal.RECEIPT_OLD),
     ("receipt of the future", Order(leaf_time=NOW + timedelta(minutes=1)), Refusal.RECEIPT_OLD),
     ("leaf of another kind", Order(edit_leaf=leaf_edit(kind=b"access.outcome")), Refusal.RECEIPT_NO_PERMIT),

@@ -22,32 +22,81 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bhomeward/audit/v1/log.proto\x12\x11homeward.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x07Opening\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\"f\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x0f\n\x07\x64igests\x18\x03 \x01(\x0c\x12,\n\x08openings\x18\x04 \x03(\x0b\x32\x1a.homeward.audit.v1.Opening\"6\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x0c\n\x04note\x18\x03 \x01(\t\"\x93\x01\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x0f\n\x07\x64igests\x18\x03 \x01(\x0c\x12,\n\x08openings\x18\x04 \x03(\x0b\x32\x1a.homeward.audit.v1.Opening\x12\x18\n\x10inclusion_hashes\x18\x05 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x06 \x01(\t\"F\n\x10\x43onsistencyProof\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x10\n\x08new_size\x18\x02 \x01(\x04\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"Z\n\nAgencyHead\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12*\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x1b.homeward.audit.v1.LogEntry\"\x89\x03\n\x0b\x45ntryFilter\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12+\n\x04side\x18\x02 \x01(\x0e\x32\x1d.homeward.audit.v1.AgencySide\x12\x1a\n\x12\x63ounterpart_agency\x18\x03 \x01(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12-\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0e\x32\x1b.homeward.audit.v1.Decision\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstart_index\x18\t \x01(\x04\x12\x11\n\ttree_size\x18\n \x01(\x04\x12\x0f\n\x07purpose\x18\x0b \x01(\t\x12\x0f\n\x07outcome\x18\x0c \x01(\t\x12\r\n\x05\x62\x61sis\x18\r \x01(\t\x12\x0c\n\x04role\x18\x0e \x01(\t\x12\x0e\n\x06worker\x18\x0f \x01(\t*\\\n\nAgencySide\x12\x1b\n\x17\x41GENCY_SIDE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41GENCY_SIDE_REQUESTER\x10\x01\x12\x16\n\x12\x41GENCY_SIDE_HOLDER\x10\x02*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bhomeward/audit/v1/log.proto\x12\x11homeward.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x07Opening\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12&\n\x04name\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,32}$\x12\x17\n\x05value\x18\x03 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80\x08\x12\x15\n\x04salt\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"y\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x15\n\x04leaf\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h)\x12\x19\n\x07\x64igests\x18\x03 \x01(\x0c\x42\x08\xbaH\x05z\x03h\x80\x04\x12,\n\x08openings\x18\x04 \x03(\x0b\x32\x1a.homeward.audit.v1.Opening\"L\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x15\n\x04root\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x19\n\x04note\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\"\xc3\x01\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x15\n\x04leaf\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h)\x12\x19\n\x07\x64igests\x18\x03 \x01(\x0c\x42\x08\xbaH\x05z\x03h\x80\x04\x12,\n\x08openings\x18\x04 \x03(\x0b\x32\x1a.homeward.audit.v1.Opening\x12(\n\x10inclusion_hashes\x18\x05 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04z\x02h \x12\x1f\n\ncheckpoint\x18\x06 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\"W\n\x10\x43onsistencyProof\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x10\n\x08new_size\x18\x02 \x01(\x04\x12\x1f\n\x06hashes\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80\x01\"\x04z\x02h \"~\n\nAgencyHead\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12*\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x1b.homeward.audit.v1.LogEntry\"\xd7\x05\n\x0b\x45ntryFilter\x12\x35\n\x06\x61gency\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12\x35\n\x04side\x18\x02 \x01(\x0e\x32\x1d.homeward.audit.v1.AgencySideB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x12\x63ounterpart_agency\x18\x03 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12?\n\x05kinds\x18\x04 \x03(\tB0\xbaH-\x92\x01*\x10 \"&r$2\"^[a-z]{1,32}(\\.[a-z_]{1,32}){1,3}$\x12\x37\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0e\x32\x1b.homeward.audit.v1.DecisionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12+\n\x06reason\x18\x06 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([A-Z0-9_]{1,64})?$\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bstart_index\x18\t \x01(\x04\x12\x11\n\ttree_size\x18\n \x01(\x04\x12,\n\x07purpose\x18\x0b \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([A-Z0-9_]{1,64})?$\x12,\n\x07outcome\x18\x0c \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([A-Z0-9_]{1,64})?$\x12*\n\x05\x62\x61sis\x18\r \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^([A-Z0-9_]{1,64})?$\x12\x33\n\x04role\x18\x0e \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12-\n\x06worker\x18\x0f \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9_-]{0,256}$*\\\n\nAgencySide\x12\x1b\n\x17\x41GENCY_SIDE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41GENCY_SIDE_REQUESTER\x10\x01\x12\x16\n\x12\x41GENCY_SIDE_HOLDER\x10\x02*K\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45\x43ISION_ALLOW\x10\x01\x12\x11\n\rDECISION_DENY\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeward.audit.v1.log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AGENCYSIDE']._serialized_start=1021
-  _globals['_AGENCYSIDE']._serialized_end=1113
-  _globals['_DECISION']._serialized_start=1115
-  _globals['_DECISION']._serialized_end=1190
-  _globals['_OPENING']._serialized_start=83
-  _globals['_OPENING']._serialized_end=149
-  _globals['_LOGENTRY']._serialized_start=151
-  _globals['_LOGENTRY']._serialized_end=253
-  _globals['_CHECKPOINT']._serialized_start=255
-  _globals['_CHECKPOINT']._serialized_end=309
-  _globals['_RECEIPT']._serialized_start=312
-  _globals['_RECEIPT']._serialized_end=459
-  _globals['_CONSISTENCYPROOF']._serialized_start=461
-  _globals['_CONSISTENCYPROOF']._serialized_end=531
-  _globals['_AGENCYHEAD']._serialized_start=533
-  _globals['_AGENCYHEAD']._serialized_end=623
-  _globals['_ENTRYFILTER']._serialized_start=626
-  _globals['_ENTRYFILTER']._serialized_end=1019
+  _globals['_OPENING'].fields_by_name['name']._loaded_options = None
+  _globals['_OPENING'].fields_by_name['name']._serialized_options = b'\272H\025r\0232\021^[a-z0-9_]{1,32}$'
+  _globals['_OPENING'].fields_by_name['value']._loaded_options = None
+  _globals['_OPENING'].fields_by_name['value']._serialized_options = b'\272H\005z\003\030\200\010'
+  _globals['_OPENING'].fields_by_name['salt']._loaded_options = None
+  _globals['_OPENING'].fields_by_name['salt']._serialized_options = b'\272H\004z\002h '
+  _globals['_LOGENTRY'].fields_by_name['leaf']._loaded_options = None
+  _globals['_LOGENTRY'].fields_by_name['leaf']._serialized_options = b'\272H\004z\002h)'
+  _globals['_LOGENTRY'].fields_by_name['digests']._loaded_options = None
+  _globals['_LOGENTRY'].fields_by_name['digests']._serialized_options = b'\272H\005z\003h\200\004'
+  _globals['_CHECKPOINT'].fields_by_name['root']._loaded_options = None
+  _globals['_CHECKPOINT'].fields_by_name['root']._serialized_options = b'\272H\004z\002h '
+  _globals['_CHECKPOINT'].fields_by_name['note']._loaded_options = None
+  _globals['_CHECKPOINT'].fields_by_name['note']._serialized_options = b'\272H\010r\006\020\001\030\200\200\010'
+  _globals['_RECEIPT'].fields_by_name['leaf']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['leaf']._serialized_options = b'\272H\004z\002h)'
+  _globals['_RECEIPT'].fields_by_name['digests']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['digests']._serialized_options = b'\272H\005z\003h\200\004'
+  _globals['_RECEIPT'].fields_by_name['inclusion_hashes']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['inclusion_hashes']._serialized_options = b'\272H\013\222\001\010\020@\"\004z\002h '
+  _globals['_RECEIPT'].fields_by_name['checkpoint']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['checkpoint']._serialized_options = b'\272H\010r\006\020\001\030\200\200\010'
+  _globals['_CONSISTENCYPROOF'].fields_by_name['hashes']._loaded_options = None
+  _globals['_CONSISTENCYPROOF'].fields_by_name['hashes']._serialized_options = b'\272H\014\222\001\t\020\200\001\"\004z\002h '
+  _globals['_AGENCYHEAD'].fields_by_name['agency']._loaded_options = None
+  _globals['_AGENCYHEAD'].fields_by_name['agency']._serialized_options = b'\272H\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
+  _globals['_ENTRYFILTER'].fields_by_name['agency']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['agency']._serialized_options = b'\272H\"r 2\036^([0-9]{5}\\.[a-z0-9-]{1,32})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['side']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['side']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ENTRYFILTER'].fields_by_name['counterpart_agency']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['counterpart_agency']._serialized_options = b'\272H\"r 2\036^([0-9]{5}\\.[a-z0-9-]{1,32})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['kinds']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['kinds']._serialized_options = b'\272H-\222\001*\020 \"&r$2\"^[a-z]{1,32}(\\.[a-z_]{1,32}){1,3}$'
+  _globals['_ENTRYFILTER'].fields_by_name['decision']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['decision']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ENTRYFILTER'].fields_by_name['reason']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['reason']._serialized_options = b'\272H\030r\0262\024^([A-Z0-9_]{1,64})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['purpose']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['purpose']._serialized_options = b'\272H\030r\0262\024^([A-Z0-9_]{1,64})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['outcome']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['outcome']._serialized_options = b'\272H\030r\0262\024^([A-Z0-9_]{1,64})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['basis']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['basis']._serialized_options = b'\272H\030r\0262\024^([A-Z0-9_]{1,64})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['role']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['role']._serialized_options = b'\272H\"r 2\036^([A-Z]{2,10}\\.[a-z_]{1,40})?$'
+  _globals['_ENTRYFILTER'].fields_by_name['worker']._loaded_options = None
+  _globals['_ENTRYFILTER'].fields_by_name['worker']._serialized_options = b'\272H\032r\0302\026^[A-Za-z0-9_-]{0,256}$'
+  _globals['_AGENCYSIDE']._serialized_start=1571
+  _globals['_AGENCYSIDE']._serialized_end=1663
+  _globals['_DECISION']._serialized_start=1665
+  _globals['_DECISION']._serialized_end=1740
+  _globals['_OPENING']._serialized_start=112
+  _globals['_OPENING']._serialized_end=223
+  _globals['_LOGENTRY']._serialized_start=225
+  _globals['_LOGENTRY']._serialized_end=346
+  _globals['_CHECKPOINT']._serialized_start=348
+  _globals['_CHECKPOINT']._serialized_end=424
+  _globals['_RECEIPT']._serialized_start=427
+  _globals['_RECEIPT']._serialized_end=622
+  _globals['_CONSISTENCYPROOF']._serialized_start=624
+  _globals['_CONSISTENCYPROOF']._serialized_end=711
+  _globals['_AGENCYHEAD']._serialized_start=713
+  _globals['_AGENCYHEAD']._serialized_end=839
+  _globals['_ENTRYFILTER']._serialized_start=842
+  _globals['_ENTRYFILTER']._serialized_end=1569
 # @@protoc_insertion_point(module_scope)

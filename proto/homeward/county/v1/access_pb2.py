@@ -28,7 +28,7 @@ from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.county.v1 import county_pb2 as homeward_dot_county_dot_v1_dot_county__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/access.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/county/v1/county.proto\"\xc8\x02\n\x13ListAccessesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,19}$\x12\x1a\n\x08local_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x05youth\x18\x06 \x01(\x0b\x32!.homeward.county.v1.YouthIdentity\x12\x13\n\x0bwith_proofs\x18\x07 \x01(\x08\x12 \n\x0f\x63onsistent_size\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xfd\x01\n\x14ListAccessesResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.homeward.county.v1.AccessEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12+\n\x07reading\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x1a\n\x12\x63onsistency_hashes\x18\x07 \x03(\x0c\"\xcd\x01\n\x0b\x41\x63\x63\x65ssEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.homeward.county.v1.AccessField\x12\x10\n\x08local_id\x18\x04 \x01(\t\x12\x10\n\x08sentence\x18\x05 \x01(\t\x12)\n\x05proof\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"*\n\x0b\x41\x63\x63\x65ssField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x12\n\x10GetStatusRequest\"\x8d\x03\n\x11GetStatusResponse\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tspiffe_id\x18\x02 \x01(\t\x12;\n\x17\x63\x65rtificate_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07link_up\x18\x04 \x01(\x08\x12\x19\n\x11\x64irectory_version\x18\x05 \x01(\x03\x12\x14\n\x0clisted_count\x18\x06 \x01(\x03\x12\x30\n\x07sources\x18\x07 \x03(\x0b\x32\x1f.homeward.county.v1.SourceState\x12\x18\n\x10open_alert_count\x18\x08 \x01(\x03\x12\x16\n\x0epolicy_version\x18\t \x01(\t\x12\x14\n\x0ctokens_ready\x18\n \x01(\x08\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x03\x12\x12\n\nlog_forked\x18\x0c \x01(\x08\x12\x18\n\x10unproven_holders\x18\r \x03(\t\x12\x16\n\x0esole_operators\x18\x0e \x03(\t\"\x90\x01\n\x0bSourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfreshness\x18\x03 \x01(\t\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x15\n\rrefused_count\x18\x05 \x01(\x03\x32u\n\x10\x41\x63\x63\x65ssLogService\x12\x61\n\x0cListAccesses\x12\'.homeward.county.v1.ListAccessesRequest\x1a(.homeward.county.v1.ListAccessesResponse2i\n\rStatusService\x12X\n\tGetStatus\x12$.homeward.county.v1.GetStatusRequest\x1a%.homeward.county.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/access.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/county/v1/county.proto\"\xc8\x02\n\x13ListAccessesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,19}$\x12\x1a\n\x08local_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x05youth\x18\x06 \x01(\x0b\x32!.homeward.county.v1.YouthIdentity\x12\x13\n\x0bwith_proofs\x18\x07 \x01(\x08\x12 \n\x0f\x63onsistent_size\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xb9\x02\n\x14ListAccessesResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.homeward.county.v1.AccessEntry\x12-\n\x0fnext_page_token\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,19}$\x12\x1d\n\ncheckpoint\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x08\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12+\n\x07reading\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x19\n\x07log_key\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12+\n\x12\x63onsistency_hashes\x18\x07 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80\x01\"\x04z\x02h \"\xe2\x01\n\x0b\x41\x63\x63\x65ssEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.homeward.county.v1.AccessField\x12\x1a\n\x08local_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08sentence\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\x12)\n\x05proof\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"N\n\x0b\x41\x63\x63\x65ssField\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,32}$\x12\x17\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"\x12\n\x10GetStatusRequest\"\xc7\x04\n\x11GetStatusResponse\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x37\n\tspiffe_id\x18\x02 \x01(\tB$\xbaH!r\x1f\x32\x1d^spiffe://[a-z0-9./-]{3,200}$\x12;\n\x17\x63\x65rtificate_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07link_up\x18\x04 \x01(\x08\x12\x19\n\x11\x64irectory_version\x18\x05 \x01(\x03\x12\x14\n\x0clisted_count\x18\x06 \x01(\x03\x12\x30\n\x07sources\x18\x07 \x03(\x0b\x32\x1f.homeward.county.v1.SourceState\x12\x18\n\x10open_alert_count\x18\x08 \x01(\x03\x12\x34\n\x0epolicy_version\x18\t \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^([a-z0-9.-]{1,64})?$\x12\x14\n\x0ctokens_ready\x18\n \x01(\x08\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x03\x12\x12\n\nlog_forked\x18\x0c \x01(\x08\x12\x41\n\x10unproven_holders\x18\r \x03(\tB\'\xbaH$\x92\x01!\x10\x10\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12?\n\x0esole_operators\x18\x0e \x03(\tB\'\xbaH$\x92\x01!\x10\x10\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\"\xb2\x01\n\x0bSourceState\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\tfreshness\x18\x03 \x01(\tB\x16\xbaH\x13r\x11R\x02okR\x04warnR\x05stale\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x15\n\rrefused_count\x18\x05 \x01(\x03\x32u\n\x10\x41\x63\x63\x65ssLogService\x12\x61\n\x0cListAccesses\x12\'.homeward.county.v1.ListAccessesRequest\x1a(.homeward.county.v1.ListAccessesResponse2i\n\rStatusService\x12X\n\tGetStatus\x12$.homeward.county.v1.GetStatusRequest\x1a%.homeward.county.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,22 +45,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTACCESSESREQUEST'].fields_by_name['local_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LISTACCESSESREQUEST'].fields_by_name['consistent_size']._loaded_options = None
   _globals['_LISTACCESSESREQUEST'].fields_by_name['consistent_size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\021r\0172\r^[0-9]{0,19}$'
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['checkpoint']._loaded_options = None
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['checkpoint']._serialized_options = b'\272H\006r\004\030\200\200\010'
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['log_key']._loaded_options = None
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['log_key']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['consistency_hashes']._loaded_options = None
+  _globals['_LISTACCESSESRESPONSE'].fields_by_name['consistency_hashes']._serialized_options = b'\272H\014\222\001\t\020\200\001\"\004z\002h '
+  _globals['_ACCESSENTRY'].fields_by_name['local_id']._loaded_options = None
+  _globals['_ACCESSENTRY'].fields_by_name['local_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ACCESSENTRY'].fields_by_name['sentence']._loaded_options = None
+  _globals['_ACCESSENTRY'].fields_by_name['sentence']._serialized_options = b'\272H\006r\004\030\200\200\001'
+  _globals['_ACCESSFIELD'].fields_by_name['name']._loaded_options = None
+  _globals['_ACCESSFIELD'].fields_by_name['name']._serialized_options = b'\272H\025r\0232\021^[a-z0-9_]{1,32}$'
+  _globals['_ACCESSFIELD'].fields_by_name['value']._loaded_options = None
+  _globals['_ACCESSFIELD'].fields_by_name['value']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['agency']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['agency']._serialized_options = b'\272H\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['spiffe_id']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['spiffe_id']._serialized_options = b'\272H!r\0372\035^spiffe://[a-z0-9./-]{3,200}$'
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['policy_version']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['policy_version']._serialized_options = b'\272H\031r\0272\025^([a-z0-9.-]{1,64})?$'
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['unproven_holders']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['unproven_holders']._serialized_options = b'\272H$\222\001!\020\020\"\035r\0332\031^[a-z0-9][a-z0-9-]{0,31}$'
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['sole_operators']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE'].fields_by_name['sole_operators']._serialized_options = b'\272H$\222\001!\020\020\"\035r\0332\031^[a-z0-9][a-z0-9-]{0,31}$'
+  _globals['_SOURCESTATE'].fields_by_name['name']._loaded_options = None
+  _globals['_SOURCESTATE'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_SOURCESTATE'].fields_by_name['freshness']._loaded_options = None
+  _globals['_SOURCESTATE'].fields_by_name['freshness']._serialized_options = b'\272H\023r\021R\002okR\004warnR\005stale'
   _globals['_LISTACCESSESREQUEST']._serialized_start=180
   _globals['_LISTACCESSESREQUEST']._serialized_end=508
   _globals['_LISTACCESSESRESPONSE']._serialized_start=511
-  _globals['_LISTACCESSESRESPONSE']._serialized_end=764
-  _globals['_ACCESSENTRY']._serialized_start=767
-  _globals['_ACCESSENTRY']._serialized_end=972
-  _globals['_ACCESSFIELD']._serialized_start=974
-  _globals['_ACCESSFIELD']._serialized_end=1016
-  _globals['_GETSTATUSREQUEST']._serialized_start=1018
-  _globals['_GETSTATUSREQUEST']._serialized_end=1036
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1039
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1436
-  _globals['_SOURCESTATE']._serialized_start=1439
-  _globals['_SOURCESTATE']._serialized_end=1583
-  _globals['_ACCESSLOGSERVICE']._serialized_start=1585
-  _globals['_ACCESSLOGSERVICE']._serialized_end=1702
-  _globals['_STATUSSERVICE']._serialized_start=1704
-  _globals['_STATUSSERVICE']._serialized_end=1809
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=824
+  _globals['_ACCESSENTRY']._serialized_start=827
+  _globals['_ACCESSENTRY']._serialized_end=1053
+  _globals['_ACCESSFIELD']._serialized_start=1055
+  _globals['_ACCESSFIELD']._serialized_end=1133
+  _globals['_GETSTATUSREQUEST']._serialized_start=1135
+  _globals['_GETSTATUSREQUEST']._serialized_end=1153
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1156
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1739
+  _globals['_SOURCESTATE']._serialized_start=1742
+  _globals['_SOURCESTATE']._serialized_end=1920
+  _globals['_ACCESSLOGSERVICE']._serialized_start=1922
+  _globals['_ACCESSLOGSERVICE']._serialized_end=2039
+  _globals['_STATUSSERVICE']._serialized_start=2041
+  _globals['_STATUSSERVICE']._serialized_end=2146
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_codes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/county.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xc8\x02\n\rYouthIdentity\x12\x1e\n\ngiven_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07surname\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x37\n\nbirth_date\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x07\x61liases\x18\x04 \x03(\x0b\x32\x1d.homeward.county.v1.YouthNameB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\"\n\x04ssn4\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{4})?$\x12&\n\x08postcode\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12\x1d\n\x0chouse_number\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x1c\n\x14\x62irth_date_estimated\x18\x08 \x01(\x08\"H\n\tYouthName\x12\x1e\n\ngiven_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07surname\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"n\n\x11\x45videnceReference\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\treference\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x84\x03\n\x07Inquiry\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x38\n\x05youth\x18\x02 \x01(\x0b\x32!.homeward.county.v1.YouthIdentityB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x07purpose\x18\x03 \x01(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x04 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x41\n\x08\x65vidence\x18\x05 \x03(\x0b\x32%.homeward.county.v1.EvidenceReferenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12.\n\x0c\x61uthority_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\"l\n\x07Receipt\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x16\n\x0epolicy_version\x18\x04 \x01(\t\x12\r\n\x05proof\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/county.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xc8\x02\n\rYouthIdentity\x12\x1e\n\ngiven_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07surname\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x37\n\nbirth_date\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x07\x61liases\x18\x04 \x03(\x0b\x32\x1d.homeward.county.v1.YouthNameB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\"\n\x04ssn4\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{4})?$\x12&\n\x08postcode\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12\x1d\n\x0chouse_number\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12\x1c\n\x14\x62irth_date_estimated\x18\x08 \x01(\x08\"H\n\tYouthName\x12\x1e\n\ngiven_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07surname\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\"n\n\x11\x45videnceReference\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\treference\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x84\x03\n\x07Inquiry\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x38\n\x05youth\x18\x02 \x01(\x0b\x32!.homeward.county.v1.YouthIdentityB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x07purpose\x18\x03 \x01(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x04 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x41\n\x08\x65vidence\x18\x05 \x03(\x0b\x32%.homeward.county.v1.EvidenceReferenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12.\n\x0c\x61uthority_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\"\xe7\x01\n\x07Receipt\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x1d\n\ncheckpoint\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x08\x12Y\n\nrequest_id\x18\x03 \x01(\tBE\xbaHBr@2>^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$\x12\x34\n\x0epolicy_version\x18\x04 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^([a-z0-9.-]{1,64})?$\x12\x18\n\x05proof\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,6 +67,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INQUIRY'].fields_by_name['evidence']._serialized_options = b'\272H\005\222\001\002\020\010'
   _globals['_INQUIRY'].fields_by_name['authority_id']._loaded_options = None
   _globals['_INQUIRY'].fields_by_name['authority_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
+  _globals['_RECEIPT'].fields_by_name['checkpoint']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['checkpoint']._serialized_options = b'\272H\006r\004\030\200\200\010'
+  _globals['_RECEIPT'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['request_id']._serialized_options = b'\272HBr@2>^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+  _globals['_RECEIPT'].fields_by_name['policy_version']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['policy_version']._serialized_options = b'\272H\031r\0272\025^([a-z0-9.-]{1,64})?$'
+  _globals['_RECEIPT'].fields_by_name['proof']._loaded_options = None
+  _globals['_RECEIPT'].fields_by_name['proof']._serialized_options = b'\272H\006r\004\030\200\200\020'
   _globals['_YOUTHIDENTITY']._serialized_start=118
   _globals['_YOUTHIDENTITY']._serialized_end=446
   _globals['_YOUTHNAME']._serialized_start=448
@@ -75,6 +83,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCEREFERENCE']._serialized_end=632
   _globals['_INQUIRY']._serialized_start=635
   _globals['_INQUIRY']._serialized_end=1023
-  _globals['_RECEIPT']._serialized_start=1025
-  _globals['_RECEIPT']._serialized_end=1133
+  _globals['_RECEIPT']._serialized_start=1026
+  _globals['_RECEIPT']._serialized_end=1257
 # @@protoc_insertion_point(module_scope)

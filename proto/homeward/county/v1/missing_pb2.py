@@ -30,7 +30,7 @@ from homeward.gateway.v1 import missing_pb2 as homeward_dot_gateway_dot_v1_dot_m
 from homeward.gateway.v1 import records_pb2 as homeward_dot_gateway_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/county/v1/missing.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/missing.proto\x1a!homeward/gateway/v1/records.proto\"H\n\x10\x43heckFlagRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\x8e\x03\n\x11\x43heckFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x38\n\rhandling_code\x18\x03 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCode\x12\x11\n\tduty_line\x18\x04 \x01(\t\x12\x0e\n\x06\x63ounty\x18\x05 \x01(\t\x12\x0f\n\x07\x66lag_id\x18\x06 \x01(\t\x12\x32\n\nflag_state\x18\n \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\x12\x16\n\x0estale_counties\x18\x07 \x03(\t\x12\x34\n\x08withheld\x18\x08 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12,\n\x07receipt\x18\t \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"M\n\x15GetFlagDetailsRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\xfe\x02\n\x16GetFlagDetailsResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x34\n\x0b\x66lag_locate\x18\x03 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\x12\x38\n\rflag_casework\x18\x04 \x01(\x0b\x32!.homeward.gateway.v1.FlagCasework\x12\x34\n\x08withheld\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07receipt\x18\x07 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\x95\x02\n\x10RaiseFlagRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x08local_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x36\n\nlearn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x0b\x66lag_locate\x18\x05 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\"\x8f\x01\n\x11RaiseFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x0f\n\x07\x66lag_id\x18\x02 \x01(\t\x12\x0c\n\x04late\x18\x03 \x01(\x08\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xa3\x03\n\x11UpdateFlagRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x37\n\x06\x64uties\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.DutyDoneB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x42\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x0b\x66lag_locate\x18\x05 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\x12 \n\x18return_conversation_done\x18\x06 \x01(\x08\x12\\\n\nrequest_id\x18\x07 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"\xa4\x01\n\x12UpdateFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x31\n\x0bopen_duties\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue\x12,\n\x07receipt\x18\x03 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xf3\x02\n\x14ReportLocatedRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x39\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x03 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x37\n\x0blocate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x0elocated_county\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12\\\n\nrequest_id\x18\x06 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"t\n\x15ReportLocatedResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xb5\x02\n\x12ResolveFlagRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12J\n\x10resolution_group\x18\x03 \x01(\x0e\x32$.homeward.gateway.v1.ResolutionGroupB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x10\x65ntered_in_error\x18\x04 \x01(\x08\x12\\\n\nrequest_id\x18\x05 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"\xa6\x01\n\x13ResolveFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12\x32\n\nflag_state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\"=\n\x12WatchAlertsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\xb1\x02\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.homeward.county.v1.AlertKind\x12\x10\n\x08local_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66lag_id\x18\x04 \x01(\t\x12\x15\n\racting_agency\x18\x05 \x01(\t\x12\x18\n\x10\x61\x63ting_duty_line\x18\x06 \x01(\t\x12\x16\n\x0elocated_county\x18\x07 \x01(\t\x12-\n\x07purpose\x18\x08 \x01(\x0e\x32\x1c.homeward.gateway.v1.Purpose\x12,\n\x08\x61\x63t_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nleaf_index\x18\n \x01(\x03\"5\n\x18\x41\x63knowledgeAlertsRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"/\n\x19\x41\x63knowledgeAlertsResponse\x12\x12\n\nopen_count\x18\x01 \x01(\x03*\x8c\x02\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LERT_KIND_CHECKED\x10\x01\x12\x16\n\x12\x41LERT_KIND_LOCATED\x10\x02\x12 \n\x1c\x41LERT_KIND_RESOLVE_ATTEMPTED\x10\x03\x12 \n\x1c\x41LERT_KIND_SUPPORTING_REPORT\x10\x04\x12\x1f\n\x1b\x41LERT_KIND_RECORDS_RELEASED\x10\x05\x12 \n\x1c\x41LERT_KIND_AUTHORITY_REVOKED\x10\x06\x12\x15\n\x11\x41LERT_KIND_NOTICE\x10\x07\x12\x15\n\x11\x41LERT_KIND_REVIEW\x10\x08\x32\xa4\x06\n\x0eMissingService\x12X\n\tCheckFlag\x12$.homeward.county.v1.CheckFlagRequest\x1a%.homeward.county.v1.CheckFlagResponse\x12g\n\x0eGetFlagDetails\x12).homeward.county.v1.GetFlagDetailsRequest\x1a*.homeward.county.v1.GetFlagDetailsResponse\x12X\n\tRaiseFlag\x12$.homeward.county.v1.RaiseFlagRequest\x1a%.homeward.county.v1.RaiseFlagResponse\x12[\n\nUpdateFlag\x12%.homeward.county.v1.UpdateFlagRequest\x1a&.homeward.county.v1.UpdateFlagResponse\x12\x64\n\rReportLocated\x12(.homeward.county.v1.ReportLocatedRequest\x1a).homeward.county.v1.ReportLocatedResponse\x12^\n\x0bResolveFlag\x12&.homeward.county.v1.ResolveFlagRequest\x1a\'.homeward.county.v1.ResolveFlagResponse\x12`\n\x0bWatchAlerts\x12&.homeward.county.v1.WatchAlertsRequest\x1a\'.homeward.county.v1.WatchAlertsResponse0\x01\x12p\n\x11\x41\x63knowledgeAlerts\x12,.homeward.county.v1.AcknowledgeAlertsRequest\x1a-.homeward.county.v1.AcknowledgeAlertsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/county/v1/missing.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/missing.proto\x1a!homeward/gateway/v1/records.proto\"H\n\x10\x43heckFlagRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\xf8\x03\n\x11\x43heckFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x38\n\rhandling_code\x18\x03 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCode\x12\x31\n\tduty_line\x18\x04 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12$\n\x06\x63ounty\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12)\n\x07\x66lag_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12\x32\n\nflag_state\x18\n \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\x12\x30\n\x0estale_counties\x18\x07 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12\x34\n\x08withheld\x18\x08 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12,\n\x07receipt\x18\t \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"M\n\x15GetFlagDetailsRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\xfe\x02\n\x16GetFlagDetailsResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x34\n\x0b\x66lag_locate\x18\x03 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\x12\x38\n\rflag_casework\x18\x04 \x01(\x0b\x32!.homeward.gateway.v1.FlagCasework\x12\x34\n\x08withheld\x18\x05 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07receipt\x18\x07 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\x95\x02\n\x10RaiseFlagRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x08local_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x36\n\nlearn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x42\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x0b\x66lag_locate\x18\x05 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\"\xa9\x01\n\x11RaiseFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12)\n\x07\x66lag_id\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12\x0c\n\x04late\x18\x03 \x01(\x08\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xa3\x03\n\x11UpdateFlagRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x37\n\x06\x64uties\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.DutyDoneB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x42\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x0b\x66lag_locate\x18\x05 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagLocate\x12 \n\x18return_conversation_done\x18\x06 \x01(\x08\x12\\\n\nrequest_id\x18\x07 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"\xa4\x01\n\x12UpdateFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x31\n\x0bopen_duties\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue\x12,\n\x07receipt\x18\x03 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xf3\x02\n\x14ReportLocatedRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x39\n\x07purpose\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x03 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x37\n\x0blocate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x0elocated_county\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12\\\n\nrequest_id\x18\x06 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"t\n\x15ReportLocatedResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xb5\x02\n\x12ResolveFlagRequest\x12&\n\x07\x66lag_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12J\n\x10resolution_group\x18\x03 \x01(\x0e\x32$.homeward.gateway.v1.ResolutionGroupB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x10\x65ntered_in_error\x18\x04 \x01(\x08\x12\\\n\nrequest_id\x18\x05 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\"\xa6\x01\n\x13ResolveFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12\x32\n\nflag_state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\"=\n\x12WatchAlertsRequest\x12\x17\n\x06\x63ursor\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\xaf\x03\n\x13WatchAlertsResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.homeward.county.v1.AlertKind\x12\x1a\n\x08local_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12)\n\x07\x66lag_id\x18\x04 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12\x39\n\racting_agency\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x38\n\x10\x61\x63ting_duty_line\x18\x06 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12,\n\x0elocated_county\x18\x07 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12-\n\x07purpose\x18\x08 \x01(\x0e\x32\x1c.homeward.gateway.v1.Purpose\x12,\n\x08\x61\x63t_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nleaf_index\x18\n \x01(\x03\"5\n\x18\x41\x63knowledgeAlertsRequest\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"/\n\x19\x41\x63knowledgeAlertsResponse\x12\x12\n\nopen_count\x18\x01 \x01(\x03*\x8c\x02\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LERT_KIND_CHECKED\x10\x01\x12\x16\n\x12\x41LERT_KIND_LOCATED\x10\x02\x12 \n\x1c\x41LERT_KIND_RESOLVE_ATTEMPTED\x10\x03\x12 \n\x1c\x41LERT_KIND_SUPPORTING_REPORT\x10\x04\x12\x1f\n\x1b\x41LERT_KIND_RECORDS_RELEASED\x10\x05\x12 \n\x1c\x41LERT_KIND_AUTHORITY_REVOKED\x10\x06\x12\x15\n\x11\x41LERT_KIND_NOTICE\x10\x07\x12\x15\n\x11\x41LERT_KIND_REVIEW\x10\x08\x32\xa4\x06\n\x0eMissingService\x12X\n\tCheckFlag\x12$.homeward.county.v1.CheckFlagRequest\x1a%.homeward.county.v1.CheckFlagResponse\x12g\n\x0eGetFlagDetails\x12).homeward.county.v1.GetFlagDetailsRequest\x1a*.homeward.county.v1.GetFlagDetailsResponse\x12X\n\tRaiseFlag\x12$.homeward.county.v1.RaiseFlagRequest\x1a%.homeward.county.v1.RaiseFlagResponse\x12[\n\nUpdateFlag\x12%.homeward.county.v1.UpdateFlagRequest\x1a&.homeward.county.v1.UpdateFlagResponse\x12\x64\n\rReportLocated\x12(.homeward.county.v1.ReportLocatedRequest\x1a).homeward.county.v1.ReportLocatedResponse\x12^\n\x0bResolveFlag\x12&.homeward.county.v1.ResolveFlagRequest\x1a\'.homeward.county.v1.ResolveFlagResponse\x12`\n\x0bWatchAlerts\x12&.homeward.county.v1.WatchAlertsRequest\x1a\'.homeward.county.v1.WatchAlertsResponse0\x01\x12p\n\x11\x41\x63knowledgeAlerts\x12,.homeward.county.v1.AcknowledgeAlertsRequest\x1a-.homeward.county.v1.AcknowledgeAlertsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKFLAGREQUEST'].fields_by_name['inquiry']._loaded_options = None
   _globals['_CHECKFLAGREQUEST'].fields_by_name['inquiry']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['duty_line']._loaded_options = None
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['duty_line']._serialized_options = b'\272H\033r\0312\027^(\\+[1-9][0-9]{6,14})?$'
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['county']._loaded_options = None
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['county']._serialized_options = b'\272H\021r\0172\r^([0-9]{5})?$'
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['flag_id']._loaded_options = None
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['flag_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['stale_counties']._loaded_options = None
+  _globals['_CHECKFLAGRESPONSE'].fields_by_name['stale_counties']._serialized_options = b'\272H\025\222\001\022\020@\"\016r\0142\n^[0-9]{5}$'
   _globals['_GETFLAGDETAILSREQUEST'].fields_by_name['inquiry']._loaded_options = None
   _globals['_GETFLAGDETAILSREQUEST'].fields_by_name['inquiry']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RAISEFLAGREQUEST'].fields_by_name['inquiry']._loaded_options = None
@@ -49,6 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RAISEFLAGREQUEST'].fields_by_name['learn_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RAISEFLAGREQUEST'].fields_by_name['handling_code']._loaded_options = None
   _globals['_RAISEFLAGREQUEST'].fields_by_name['handling_code']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_RAISEFLAGRESPONSE'].fields_by_name['flag_id']._loaded_options = None
+  _globals['_RAISEFLAGRESPONSE'].fields_by_name['flag_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
   _globals['_UPDATEFLAGREQUEST'].fields_by_name['flag_id']._loaded_options = None
   _globals['_UPDATEFLAGREQUEST'].fields_by_name['flag_id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{32}$'
   _globals['_UPDATEFLAGREQUEST'].fields_by_name['role']._loaded_options = None
@@ -81,42 +91,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEFLAGREQUEST'].fields_by_name['request_id']._serialized_options = b'\272HErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$'
   _globals['_WATCHALERTSREQUEST'].fields_by_name['cursor']._loaded_options = None
   _globals['_WATCHALERTSREQUEST'].fields_by_name['cursor']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['local_id']._loaded_options = None
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['local_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['flag_id']._loaded_options = None
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['flag_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['acting_agency']._loaded_options = None
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['acting_agency']._serialized_options = b'\272H\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['acting_duty_line']._loaded_options = None
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['acting_duty_line']._serialized_options = b'\272H\033r\0312\027^(\\+[1-9][0-9]{6,14})?$'
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['located_county']._loaded_options = None
+  _globals['_WATCHALERTSRESPONSE'].fields_by_name['located_county']._serialized_options = b'\272H\021r\0172\r^([0-9]{5})?$'
   _globals['_ACKNOWLEDGEALERTSREQUEST'].fields_by_name['sequence']._loaded_options = None
   _globals['_ACKNOWLEDGEALERTSREQUEST'].fields_by_name['sequence']._serialized_options = b'\272H\004\"\002(\001'
-  _globals['_ALERTKIND']._serialized_start=3657
-  _globals['_ALERTKIND']._serialized_end=3925
+  _globals['_ALERTKIND']._serialized_start=3915
+  _globals['_ALERTKIND']._serialized_end=4183
   _globals['_CHECKFLAGREQUEST']._serialized_start=254
   _globals['_CHECKFLAGREQUEST']._serialized_end=326
   _globals['_CHECKFLAGRESPONSE']._serialized_start=329
-  _globals['_CHECKFLAGRESPONSE']._serialized_end=727
-  _globals['_GETFLAGDETAILSREQUEST']._serialized_start=729
-  _globals['_GETFLAGDETAILSREQUEST']._serialized_end=806
-  _globals['_GETFLAGDETAILSRESPONSE']._serialized_start=809
-  _globals['_GETFLAGDETAILSRESPONSE']._serialized_end=1191
-  _globals['_RAISEFLAGREQUEST']._serialized_start=1194
-  _globals['_RAISEFLAGREQUEST']._serialized_end=1471
-  _globals['_RAISEFLAGRESPONSE']._serialized_start=1474
-  _globals['_RAISEFLAGRESPONSE']._serialized_end=1617
-  _globals['_UPDATEFLAGREQUEST']._serialized_start=1620
-  _globals['_UPDATEFLAGREQUEST']._serialized_end=2039
-  _globals['_UPDATEFLAGRESPONSE']._serialized_start=2042
-  _globals['_UPDATEFLAGRESPONSE']._serialized_end=2206
-  _globals['_REPORTLOCATEDREQUEST']._serialized_start=2209
-  _globals['_REPORTLOCATEDREQUEST']._serialized_end=2580
-  _globals['_REPORTLOCATEDRESPONSE']._serialized_start=2582
-  _globals['_REPORTLOCATEDRESPONSE']._serialized_end=2698
-  _globals['_RESOLVEFLAGREQUEST']._serialized_start=2701
-  _globals['_RESOLVEFLAGREQUEST']._serialized_end=3010
-  _globals['_RESOLVEFLAGRESPONSE']._serialized_start=3013
-  _globals['_RESOLVEFLAGRESPONSE']._serialized_end=3179
-  _globals['_WATCHALERTSREQUEST']._serialized_start=3181
-  _globals['_WATCHALERTSREQUEST']._serialized_end=3242
-  _globals['_WATCHALERTSRESPONSE']._serialized_start=3245
-  _globals['_WATCHALERTSRESPONSE']._serialized_end=3550
-  _globals['_ACKNOWLEDGEALERTSREQUEST']._serialized_start=3552
-  _globals['_ACKNOWLEDGEALERTSREQUEST']._serialized_end=3605
-  _globals['_ACKNOWLEDGEALERTSRESPONSE']._serialized_start=3607
-  _globals['_ACKNOWLEDGEALERTSRESPONSE']._serialized_end=3654
-  _globals['_MISSINGSERVICE']._serialized_start=3928
-  _globals['_MISSINGSERVICE']._serialized_end=4732
+  _globals['_CHECKFLAGRESPONSE']._serialized_end=833
+  _globals['_GETFLAGDETAILSREQUEST']._serialized_start=835
+  _globals['_GETFLAGDETAILSREQUEST']._serialized_end=912
+  _globals['_GETFLAGDETAILSRESPONSE']._serialized_start=915
+  _globals['_GETFLAGDETAILSRESPONSE']._serialized_end=1297
+  _globals['_RAISEFLAGREQUEST']._serialized_start=1300
+  _globals['_RAISEFLAGREQUEST']._serialized_end=1577
+  _globals['_RAISEFLAGRESPONSE']._serialized_start=1580
+  _globals['_RAISEFLAGRESPONSE']._serialized_end=1749
+  _globals['_UPDATEFLAGREQUEST']._serialized_start=1752
+  _globals['_UPDATEFLAGREQUEST']._serialized_end=2171
+  _globals['_UPDATEFLAGRESPONSE']._serialized_start=2174
+  _globals['_UPDATEFLAGRESPONSE']._serialized_end=2338
+  _globals['_REPORTLOCATEDREQUEST']._serialized_start=2341
+  _globals['_REPORTLOCATEDREQUEST']._serialized_end=2712
+  _globals['_REPORTLOCATEDRESPONSE']._serialized_start=2714
+  _globals['_REPORTLOCATEDRESPONSE']._serialized_end=2830
+  _globals['_RESOLVEFLAGREQUEST']._serialized_start=2833
+  _globals['_RESOLVEFLAGREQUEST']._serialized_end=3142
+  _globals['_RESOLVEFLAGRESPONSE']._serialized_start=3145
+  _globals['_RESOLVEFLAGRESPONSE']._serialized_end=3311
+  _globals['_WATCHALERTSREQUEST']._serialized_start=3313
+  _globals['_WATCHALERTSREQUEST']._serialized_end=3374
+  _globals['_WATCHALERTSRESPONSE']._serialized_start=3377
+  _globals['_WATCHALERTSRESPONSE']._serialized_end=3808
+  _globals['_ACKNOWLEDGEALERTSREQUEST']._serialized_start=3810
+  _globals['_ACKNOWLEDGEALERTSREQUEST']._serialized_end=3863
+  _globals['_ACKNOWLEDGEALERTSRESPONSE']._serialized_start=3865
+  _globals['_ACKNOWLEDGEALERTSRESPONSE']._serialized_end=3912
+  _globals['_MISSINGSERVICE']._serialized_start=4186
+  _globals['_MISSINGSERVICE']._serialized_end=4990
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import records_pb2 as homeward_dot_gateway_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/county/v1/placement.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/records.proto\"\xaa\x01\n\x1aGetPlacementHistoryRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\'\n\npage_token\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,3}$\"L\n\x1bGetPlacementHistoryResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.homeward.county.v1.HistoryPage\"\xf6\x03\n\x0bHistoryPage\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12@\n\x11placement_history\x18\x03 \x01(\x0b\x32%.homeward.gateway.v1.PlacementHistory\x12\x15\n\rsource_agency\x18\x04 \x01(\t\x12\x31\n\x04mode\x18\x05 \x01(\x0e\x32#.homeward.gateway.v1.DisclosureMode\x12\x34\n\x08withheld\x18\x06 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fnext_page_token\x18\x08 \x01(\t\x12\x16\n\x0estale_counties\x18\t \x03(\t\x12,\n\x07receipt\x18\n \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12\x34\n\x0frelease_receipt\x18\x0b \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\x84\x01\n\x1dStreamPlacementHistoryRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\"O\n\x1eStreamPlacementHistoryResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.homeward.county.v1.HistoryPage\"U\n\x1dGetJurisdictionContactRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\xf6\x02\n\x1eGetJurisdictionContactResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x46\n\x14jurisdiction_contact\x18\x03 \x01(\x0b\x32(.homeward.gateway.v1.JurisdictionContact\x12\x34\n\x08withheld\x18\x04 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0estale_counties\x18\x06 \x03(\t\x12,\n\x07receipt\x18\x07 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt2\x8f\x03\n\x10PlacementService\x12v\n\x13GetPlacementHistory\x12..homeward.county.v1.GetPlacementHistoryRequest\x1a/.homeward.county.v1.GetPlacementHistoryResponse\x12\x81\x01\n\x16StreamPlacementHistory\x12\x31.homeward.county.v1.StreamPlacementHistoryRequest\x1a\x32.homeward.county.v1.StreamPlacementHistoryResponse0\x01\x12\x7f\n\x16GetJurisdictionContact\x12\x31.homeward.county.v1.GetJurisdictionContactRequest\x1a\x32.homeward.county.v1.GetJurisdictionContactResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/county/v1/placement.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/records.proto\"\xaa\x01\n\x1aGetPlacementHistoryRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\'\n\npage_token\x18\x04 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,3}$\"L\n\x1bGetPlacementHistoryResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.homeward.county.v1.HistoryPage\"\xcc\x04\n\x0bHistoryPage\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12@\n\x11placement_history\x18\x03 \x01(\x0b\x32%.homeward.gateway.v1.PlacementHistory\x12<\n\rsource_agency\x18\x04 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12\x31\n\x04mode\x18\x05 \x01(\x0e\x32#.homeward.gateway.v1.DisclosureMode\x12\x34\n\x08withheld\x18\x06 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x0fnext_page_token\x18\x08 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,3}$\x12\x30\n\x0estale_counties\x18\t \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12,\n\x07receipt\x18\n \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12\x34\n\x0frelease_receipt\x18\x0b \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\x84\x01\n\x1dStreamPlacementHistoryRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\x08\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\"O\n\x1eStreamPlacementHistoryResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.homeward.county.v1.HistoryPage\"U\n\x1dGetJurisdictionContactRequest\x12\x34\n\x07inquiry\x18\x01 \x01(\x0b\x32\x1b.homeward.county.v1.InquiryB\x06\xbaH\x03\xc8\x01\x01\"\x90\x03\n\x1eGetJurisdictionContactResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x46\n\x14jurisdiction_contact\x18\x03 \x01(\x0b\x32(.homeward.gateway.v1.JurisdictionContact\x12\x34\n\x08withheld\x18\x04 \x03(\x0b\x32\".homeward.gateway.v1.WithheldField\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0estale_counties\x18\x06 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12,\n\x07receipt\x18\x07 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt2\x8f\x03\n\x10PlacementService\x12v\n\x13GetPlacementHistory\x12..homeward.county.v1.GetPlacementHistoryRequest\x1a/.homeward.county.v1.GetPlacementHistoryResponse\x12\x81\x01\n\x16StreamPlacementHistory\x12\x31.homeward.county.v1.StreamPlacementHistoryRequest\x1a\x32.homeward.county.v1.StreamPlacementHistoryResponse0\x01\x12\x7f\n\x16GetJurisdictionContact\x12\x31.homeward.county.v1.GetJurisdictionContactRequest\x1a\x32.homeward.county.v1.GetJurisdictionContactResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,26 +42,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPLACEMENTHISTORYREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
   _globals['_GETPLACEMENTHISTORYREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_GETPLACEMENTHISTORYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\020r\0162\014^[0-9]{0,3}$'
+  _globals['_HISTORYPAGE'].fields_by_name['source_agency']._loaded_options = None
+  _globals['_HISTORYPAGE'].fields_by_name['source_agency']._serialized_options = b'\272H\"r 2\036^([0-9]{5}\\.[a-z0-9-]{1,32})?$'
+  _globals['_HISTORYPAGE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_HISTORYPAGE'].fields_by_name['next_page_token']._serialized_options = b'\272H\020r\0162\014^[0-9]{0,3}$'
+  _globals['_HISTORYPAGE'].fields_by_name['stale_counties']._loaded_options = None
+  _globals['_HISTORYPAGE'].fields_by_name['stale_counties']._serialized_options = b'\272H\025\222\001\022\020@\"\016r\0142\n^[0-9]{5}$'
   _globals['_STREAMPLACEMENTHISTORYREQUEST'].fields_by_name['inquiry']._loaded_options = None
   _globals['_STREAMPLACEMENTHISTORYREQUEST'].fields_by_name['inquiry']._serialized_options = b'\272H\003\310\001\001'
   _globals['_STREAMPLACEMENTHISTORYREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_STREAMPLACEMENTHISTORYREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
   _globals['_GETJURISDICTIONCONTACTREQUEST'].fields_by_name['inquiry']._loaded_options = None
   _globals['_GETJURISDICTIONCONTACTREQUEST'].fields_by_name['inquiry']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_GETJURISDICTIONCONTACTRESPONSE'].fields_by_name['stale_counties']._loaded_options = None
+  _globals['_GETJURISDICTIONCONTACTRESPONSE'].fields_by_name['stale_counties']._serialized_options = b'\272H\025\222\001\022\020@\"\016r\0142\n^[0-9]{5}$'
   _globals['_GETPLACEMENTHISTORYREQUEST']._serialized_start=222
   _globals['_GETPLACEMENTHISTORYREQUEST']._serialized_end=392
   _globals['_GETPLACEMENTHISTORYRESPONSE']._serialized_start=394
   _globals['_GETPLACEMENTHISTORYRESPONSE']._serialized_end=470
   _globals['_HISTORYPAGE']._serialized_start=473
-  _globals['_HISTORYPAGE']._serialized_end=975
-  _globals['_STREAMPLACEMENTHISTORYREQUEST']._serialized_start=978
-  _globals['_STREAMPLACEMENTHISTORYREQUEST']._serialized_end=1110
-  _globals['_STREAMPLACEMENTHISTORYRESPONSE']._serialized_start=1112
-  _globals['_STREAMPLACEMENTHISTORYRESPONSE']._serialized_end=1191
-  _globals['_GETJURISDICTIONCONTACTREQUEST']._serialized_start=1193
-  _globals['_GETJURISDICTIONCONTACTREQUEST']._serialized_end=1278
-  _globals['_GETJURISDICTIONCONTACTRESPONSE']._serialized_start=1281
-  _globals['_GETJURISDICTIONCONTACTRESPONSE']._serialized_end=1655
-  _globals['_PLACEMENTSERVICE']._serialized_start=1658
-  _globals['_PLACEMENTSERVICE']._serialized_end=2057
+  _globals['_HISTORYPAGE']._serialized_end=1061
+  _globals['_STREAMPLACEMENTHISTORYREQUEST']._serialized_start=1064
+  _globals['_STREAMPLACEMENTHISTORYREQUEST']._serialized_end=1196
+  _globals['_STREAMPLACEMENTHISTORYRESPONSE']._serialized_start=1198
+  _globals['_STREAMPLACEMENTHISTORYRESPONSE']._serialized_end=1277
+  _globals['_GETJURISDICTIONCONTACTREQUEST']._serialized_start=1279
+  _globals['_GETJURISDICTIONCONTACTREQUEST']._serialized_end=1364
+  _globals['_GETJURISDICTIONCONTACTRESPONSE']._serialized_start=1367
+  _globals['_GETJURISDICTIONCONTACTRESPONSE']._serialized_end=1767
+  _globals['_PLACEMENTSERVICE']._serialized_start=1770
+  _globals['_PLACEMENTSERVICE']._serialized_end=2169
 # @@protoc_insertion_point(module_scope)

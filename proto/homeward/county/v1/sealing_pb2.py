@@ -28,7 +28,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import sealing_pb2 as homeward_dot_gateway_dot_v1_dot_sealing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/county/v1/sealing.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/sealing.proto\"\xe7\x02\n\x0bSealRequest\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x41\n\toperation\x18\x03 \x01(\x0e\x32\".homeward.gateway.v1.SealOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08local_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12)\n\x07seal_id\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12!\n\x0e\x63\x61se_reference\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07release\x18\x07 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \"\x92\x01\n\x0cSealResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xfc\x01\n\rRecallRequest\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12;\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKindB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01\x12\x1b\n\x08local_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x96\x01\n\x0eRecallResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\\\n\x12ListNoticesRequest\x12\x33\n\x04role\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x11\n\topen_only\x18\x02 \x01(\x08\"u\n\x13ListNoticesResponse\x12\x30\n\x07notices\x18\x01 \x03(\x0b\x32\x1f.homeward.gateway.v1.SentNotice\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt2\x8c\x02\n\x0eSealingService\x12I\n\x04Seal\x12\x1f.homeward.county.v1.SealRequest\x1a .homeward.county.v1.SealResponse\x12O\n\x06Recall\x12!.homeward.county.v1.RecallRequest\x1a\".homeward.county.v1.RecallResponse\x12^\n\x0bListNotices\x12&.homeward.county.v1.ListNoticesRequest\x1a\'.homeward.county.v1.ListNoticesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/county/v1/sealing.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhomeward/county/v1/county.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a!homeward/gateway/v1/sealing.proto\"\xe7\x02\n\x0bSealRequest\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x41\n\toperation\x18\x03 \x01(\x0e\x32\".homeward.gateway.v1.SealOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08local_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12)\n\x07seal_id\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12!\n\x0e\x63\x61se_reference\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x19\n\x07release\x18\x07 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \"\xac\x01\n\x0cSealResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12)\n\x07seal_id\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\xfc\x01\n\rRecallRequest\x12\\\n\nrequest_id\x18\x01 \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12;\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKindB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01\x12\x1b\n\x08local_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xb0\x01\n\x0eRecallResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\tnotice_id\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{32})?$\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\"\\\n\x12ListNoticesRequest\x12\x33\n\x04role\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x11\n\topen_only\x18\x02 \x01(\x08\"u\n\x13ListNoticesResponse\x12\x30\n\x07notices\x18\x01 \x03(\x0b\x32\x1f.homeward.gateway.v1.SentNotice\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt2\x8c\x02\n\x0eSealingService\x12I\n\x04Seal\x12\x1f.homeward.county.v1.SealRequest\x1a .homeward.county.v1.SealResponse\x12O\n\x06Recall\x12!.homeward.county.v1.RecallRequest\x1a\".homeward.county.v1.RecallResponse\x12^\n\x0bListNotices\x12&.homeward.county.v1.ListNoticesRequest\x1a\'.homeward.county.v1.ListNoticesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALREQUEST'].fields_by_name['case_reference']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SEALREQUEST'].fields_by_name['release']._loaded_options = None
   _globals['_SEALREQUEST'].fields_by_name['release']._serialized_options = b'\272H\005z\003\030\200 '
+  _globals['_SEALRESPONSE'].fields_by_name['seal_id']._loaded_options = None
+  _globals['_SEALRESPONSE'].fields_by_name['seal_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
   _globals['_RECALLREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RECALLREQUEST'].fields_by_name['request_id']._serialized_options = b'\272HErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$'
   _globals['_RECALLREQUEST'].fields_by_name['role']._loaded_options = None
@@ -57,20 +59,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECALLREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\t\202\001\006\020\001 \000 \001'
   _globals['_RECALLREQUEST'].fields_by_name['local_id']._loaded_options = None
   _globals['_RECALLREQUEST'].fields_by_name['local_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RECALLRESPONSE'].fields_by_name['notice_id']._loaded_options = None
+  _globals['_RECALLRESPONSE'].fields_by_name['notice_id']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{32})?$'
   _globals['_LISTNOTICESREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_LISTNOTICESREQUEST'].fields_by_name['role']._serialized_options = b'\272H\"r 2\036^([A-Z]{2,10}\\.[a-z_]{1,40})?$'
   _globals['_SEALREQUEST']._serialized_start=187
   _globals['_SEALREQUEST']._serialized_end=546
   _globals['_SEALRESPONSE']._serialized_start=549
-  _globals['_SEALRESPONSE']._serialized_end=695
-  _globals['_RECALLREQUEST']._serialized_start=698
-  _globals['_RECALLREQUEST']._serialized_end=950
-  _globals['_RECALLRESPONSE']._serialized_start=953
-  _globals['_RECALLRESPONSE']._serialized_end=1103
-  _globals['_LISTNOTICESREQUEST']._serialized_start=1105
-  _globals['_LISTNOTICESREQUEST']._serialized_end=1197
-  _globals['_LISTNOTICESRESPONSE']._serialized_start=1199
-  _globals['_LISTNOTICESRESPONSE']._serialized_end=1316
-  _globals['_SEALINGSERVICE']._serialized_start=1319
-  _globals['_SEALINGSERVICE']._serialized_end=1587
+  _globals['_SEALRESPONSE']._serialized_end=721
+  _globals['_RECALLREQUEST']._serialized_start=724
+  _globals['_RECALLREQUEST']._serialized_end=976
+  _globals['_RECALLRESPONSE']._serialized_start=979
+  _globals['_RECALLRESPONSE']._serialized_end=1155
+  _globals['_LISTNOTICESREQUEST']._serialized_start=1157
+  _globals['_LISTNOTICESREQUEST']._serialized_end=1249
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=1251
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=1368
+  _globals['_SEALINGSERVICE']._serialized_start=1371
+  _globals['_SEALINGSERVICE']._serialized_end=1639
 # @@protoc_insertion_point(module_scope)
