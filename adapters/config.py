@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, field_validator
 
 from adapters.mapping.sections import CountySections
+from adapters.node.alert_runs import QUIET
 from adapters.node.listing import IndexPolicy, Restricted
 from adapters.sources.config import known_zone
 from adapters.staff import StaffConfig
@@ -36,6 +37,13 @@ def _refresh(every: timedelta) -> timedelta:
     if not timedelta(seconds=1) <= every <= timedelta(days=1):
         raise ValueError("between 1s and 1d")
     return every
+
+
+def _quiet(time: timedelta) -> timedelta:
+    # Longer than a shift of a duty line is no throttle any more but silence.
+    if not timedelta(seconds=1) <= time <= timedelta(hours=8):
+        raise ValueError("between 1s and 8h")
+    return time
 
 
 class IndexConfig(StrictModel):
@@ -66,6 +74,13 @@ class NamesConfig(StrictModel):
 
     short_forms: dict[NameText, tuple[NameText, ...]] = Field(default_factory=dict, max_length=1000)
     """Names and the short forms that youths here go by; they are added to the shipped ones, and replace none."""
+
+
+class AlertsConfig(StrictModel):
+    """The `alerts:` section: how staff are told what happens to the county's own youths."""
+
+    quiet: Annotated[Duration, AfterValidator(_quiet)] = QUIET
+    """How long checks of one flag by one agency are only counted after the first was told of."""
 
 
 class NeverConfig(StrictModel):
@@ -127,6 +142,7 @@ class AdapterConfig(CountySections):
     index: IndexConfig = Field(default_factory=IndexConfig)
     names: NamesConfig = Field(default_factory=NamesConfig)
     never: NeverConfig = Field(default_factory=NeverConfig)
+    alerts: AlertsConfig = Field(default_factory=AlertsConfig)
 
     @property
     def tzinfo(self) -> ZoneInfo:

@@ -145,7 +145,7 @@ def build(
     sealed = SealedSubjects(store, keyring.commitment).load()
     subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)
     source = CaseloadSource(caseload)
-    flags, alerts = OwnFlags(store), Alerts(store)
+    flags, alerts = OwnFlags(store), Alerts(store, quiet=config.alerts.quiet)
     notices = NoticeKeeper(node, alerts)
     comparison = Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed)
     registrar = Registrar(comparison, found_sealed=sealed.take_up)

@@ -8,16 +8,16 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
-from adapters.local.wire import Reading, moment, number, person, receipt, withheld
-from adapters.node.alerts import Alerts
+from adapters.local.wire import Reading, moment, number, person, receipt, stamp, withheld
+from adapters.node.alerts import Alerts, Told
 from adapters.node.reports import Absence, Change, Reporter
 from adapters.node.request import Page, Requester
 from adapters.node.store import Store, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import FieldSet, FlagId, HandlingCode, Purpose
+from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import from_wire
 from homeward.county.v1 import missing_pb2, missing_pb2_grpc
-from homeward.gateway.v1 import link_pb2
 
 FLAG: Final = (FieldSet.FS1_FLAG_STATUS,)
 DETAILS: Final = (FieldSet.FS2_FLAG_LOCATE, FieldSet.FS3_FLAG_CASEWORK)
@@ -173,11 +173,11 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         """Alerts after a cursor, and with `follow` those to come."""
         cursor = request.cursor
         while True:
-            stored = await asyncio.to_thread(self._at.alerts.after, cursor)
-            for each in stored:
+            told = await asyncio.to_thread(self._at.alerts.told_after, cursor)
+            for each in told:
                 yield await asyncio.to_thread(self._alert, each)
-                cursor = each.sequence
-            if not stored:
+                cursor = each.message.sequence
+            if not told:
                 if not request.follow:
                     return
                 await asyncio.sleep(POLL_SECONDS)
@@ -190,7 +190,8 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         count = await asyncio.to_thread(self._at.alerts.open_count)
         return missing_pb2.AcknowledgeAlertsResponse(open_count=count)
 
-    def _alert(self, alert: link_pb2.Alert) -> missing_pb2.WatchAlertsResponse:
+    def _alert(self, told: Told) -> missing_pb2.WatchAlertsResponse:
+        alert, run = told.message, told.run
         with self._at.store.read() as connection:
             local_id = connection.scalar(select(subject.c.local_id).where(subject.c.handle == alert.subject_handle))
         return missing_pb2.WatchAlertsResponse(
@@ -205,6 +206,9 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             purpose=alert.purpose,
             act_time=alert.leaf.create_time,
             leaf_index=alert.leaf.index,
+            act_count=run.count if run is not None else 1,
+            first_act_time=stamp(moment_of(run.first_ms)) if run is not None else alert.leaf.create_time,
+            last_act_time=stamp(moment_of(run.last_ms)) if run is not None else alert.leaf.create_time,
         )
 
 

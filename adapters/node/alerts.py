@@ -2,18 +2,20 @@
 
 Decides what becomes of an arriving alert. Sequences are dense from 1, so a hole means that something was not delivered:
 nothing after the hole is stored, and the link starts again from the last one that was. What a person has taken note of
-is a second cursor, of the county's own.
+is a second cursor, of the county's own. Which alerts a person is told as one, `alert_runs` decides.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
+from adapters.node.alert_runs import QUIET, Run, join_run, repeats_after, runs_of
 from adapters.node.reviews import keep_review
-from adapters.node.store import Store, alert, get_setting, put_setting
+from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import Alert
 
@@ -32,11 +34,21 @@ class Arrival(StrEnum):
     """At least one before it is missing; it was not stored and must not be acknowledged."""
 
 
-class Alerts:
-    """The alerts on disk."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert as a person is told of it."""
 
-    def __init__(self, store: Store) -> None:
+    message: Alert
+    run: Run | None
+    """How often it has happened; None for an alert that stands for itself alone."""
+
+
+class Alerts:
+    """The alerts on disk. `quiet` is how long a repeated one is only counted."""
+
+    def __init__(self, store: Store, *, quiet: timedelta = QUIET) -> None:
         self._store = store
+        self._quiet = quiet
 
     def cursor(self) -> int:
         """The highest sequence on disk; 0 for none. Everything up to it is there, or was given up by a resync."""
@@ -58,6 +70,7 @@ class Alerts:
             )
             if message.HasField("review"):
                 keep_review(connection, message)
+            join_run(connection, message, noted=_noted(connection), quiet=self._quiet)
         return Arrival.STORED
 
     def resync(self, first: int) -> None:
@@ -71,15 +84,28 @@ class Alerts:
         with self._store.read() as connection:
             return [Alert.FromString(row.message) for row in connection.execute(query)]
 
+    def told_after(self, sequence: int) -> Sequence[Told]:
+        """Up to `PAGE` alerts after this one as a person is told of them, in order; repeated ones are counted only."""
+        query = select(alert).where(
+            alert.c.sequence > sequence, alert.c.sequence.not_in(select(repeated_alert.c.sequence))
+        )
+        with self._store.read() as connection:
+            rows = connection.execute(query.order_by(alert.c.sequence).limit(PAGE)).all()
+            runs = runs_of(connection, rows[0].sequence, rows[-1].sequence) if rows else {}
+        return [Told(Alert.FromString(row.message), runs.get(row.sequence)) for row in rows]
+
     def note(self, sequence: int) -> None:
         """A person took note of everything up to this sequence; never taken back."""
         with self._store.write() as connection:
-            noted = int(get_setting(connection, _NOTED) or b"0")
-            put_setting(connection, _NOTED, str(max(noted, min(sequence, self.cursor()))).encode())
+            put_setting(connection, _NOTED, str(max(_noted(connection), min(sequence, self.cursor()))).encode())
 
     def open_count(self) -> int:
-        """How many alerts nobody has taken note of."""
+        """How many alerts a person was told of and nobody has taken note of."""
         with self._store.read() as connection:
-            noted = int(get_setting(connection, _NOTED) or b"0")
+            noted = _noted(connection)
             count = connection.scalar(select(func.count()).where(alert.c.sequence > noted))
-        return int(count or 0)
+            return int(count or 0) - repeats_after(connection, noted)
+
+
+def _noted(connection: Connection) -> int:
+    return int(get_setting(connection, _NOTED) or b"0")

@@ -17,6 +17,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, select
 
+from adapters.node.alert_runs import forget_run
 from adapters.node.alerts import Alerts
 from adapters.node.errors import NodeError
 from adapters.node.node import Node
@@ -180,6 +181,7 @@ def _blank_alerts(connection: Connection, named: frozenset[int]) -> int:
             message.ClearField("flag_id")
             message.leaf.ClearField("index")
             _rewrite(connection, message)
+            forget_run(connection, message.sequence)
             count += 1
     return count
 

@@ -83,6 +83,28 @@ alert = Table(
     Column("store_ms", BigInteger, nullable=False),
 )
 
+alert_run = Table(
+    "alert_run",
+    metadata,
+    # Of the alert that tells of the run.
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    # Digest of what the alerts of a run have in common (alert_runs); deleted with the youth.
+    Column("likeness", LargeBinary, nullable=False),
+    # When it was told, and when what it tells of happened first and last.
+    Column("told_ms", BigInteger, nullable=False),
+    Column("act_count", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Index("alert_run_by_likeness", "likeness", "sequence"),
+)
+
+repeated_alert = Table(
+    "repeated_alert",
+    metadata,
+    # A stored alert that another one tells of.
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+)
+
 review = Table(
     "review",
     metadata,

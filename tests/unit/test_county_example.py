@@ -25,7 +25,18 @@ def test_the_example_names_every_section_and_departs_from_no_default_by_accident
     assert lacking == ["sandbox"]
     config = read_config(FILE)
     defaults = AdapterConfig.model_validate({"version": 1, "name": "x", "staff": config.staff})
-    for section in ("index", "names", "never", "listen", "state", "zone", "refresh", "allow_other_hosts", "telemetry"):
+    for section in (
+        "index",
+        "names",
+        "alerts",
+        "never",
+        "listen",
+        "state",
+        "zone",
+        "refresh",
+        "allow_other_hosts",
+        "telemetry",
+    ):
         assert getattr(config, section) == getattr(defaults, section)
 
 

@@ -140,7 +140,9 @@ class MissingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchAlerts(self, request, context):
-        """Streams alerts about the county's own youths, from a cursor on.
+        """Streams alerts about the county's own youths, from a cursor on. What an
+        agency does again with one flag is told once until a person took note of it
+        or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
         Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
         """

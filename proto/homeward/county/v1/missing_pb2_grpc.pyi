@@ -68,7 +68,9 @@ class MissingServiceStub:
     Who may call and reasons: as ReportLocated.
     """
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_missing_pb2.WatchAlertsRequest, _missing_pb2.WatchAlertsResponse]
-    """Streams alerts about the county's own youths, from a cursor on.
+    """Streams alerts about the county's own youths, from a cursor on. What an
+    agency does again with one flag is told once until a person took note of it
+    or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
     Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
     """
@@ -118,7 +120,9 @@ class MissingServiceAsyncStub(MissingServiceStub):
     Who may call and reasons: as ReportLocated.
     """
     WatchAlerts: _aio.UnaryStreamMultiCallable[_missing_pb2.WatchAlertsRequest, _missing_pb2.WatchAlertsResponse]  # type: ignore[assignment]
-    """Streams alerts about the county's own youths, from a cursor on.
+    """Streams alerts about the county's own youths, from a cursor on. What an
+    agency does again with one flag is told once until a person took note of it
+    or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
     Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
     """
@@ -207,7 +211,9 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _missing_pb2.WatchAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_missing_pb2.WatchAlertsResponse], _abc.AsyncIterator[_missing_pb2.WatchAlertsResponse]]:
-        """Streams alerts about the county's own youths, from a cursor on.
+        """Streams alerts about the county's own youths, from a cursor on. What an
+        agency does again with one flag is told once until a person took note of it
+        or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
         Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
         """
