@@ -14,6 +14,7 @@ from audit.sequencer import Append
 from gateway.config import GatewayConfig
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
+from gateway.exchange.link_recall import LinkRecall
 from gateway.exchange.notices import SealState
 from gateway.exchange.sealing import Court, Marked, Sealing
 from gateway.exchange.setting import Setting
@@ -53,6 +54,11 @@ class Seals:
     def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> Sealing:
         """What carries out orders."""
         return Sealing(at, SqlSeals(self.lookups), self.escrow, marked, deeds, keys, self.court)
+
+    def link_recall(self, at: Setting, *, marked: Marked, keys: ClassKeys) -> LinkRecall:
+        """What takes back what was told on the account of links."""
+        seals = SqlSeals(self.lookups)
+        return LinkRecall(at.reliance, seals, marked, at.youth_keys, keys, at.directory, at.random_bytes)
 
     async def settle(self, journal: Journal) -> None:
         """Every seal in the log is carried out. Raises `Unavailable`."""

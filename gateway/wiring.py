@@ -78,6 +78,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.reliance import SqlReliance
 from gateway.store.resting import TokensAtRest
 from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
@@ -320,15 +321,16 @@ def _services(running: Running) -> _Services:
     exchange = Exchange(setting)
     machine = MachineCalls(running.directory, utc_now)
     members, ledger = running.members, running.members.ledger
+    entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     verdicts = Verdicts(
         journal=running.journal,
         projections=setting.projections,
         reviews=setting.reviews,
         sources=running.links,
         pairwise=setting.pairwise,
+        recall=running.seals.link_recall(setting, marked=entries, keys=running.class_keys),
         now=utc_now,
     )
-    entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
     book = SqlAuthorityBook(running.lookups)
     records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
@@ -391,6 +393,7 @@ def _setting(running: Running) -> Setting:
         youth_keys=running.youth_keys,
         sources=running.links,
         reviews=SqlReviews(running.lookups, at_rest),
+        reliance=SqlReliance(running.lookups, at_rest),
         pairwise=running.pairwise(),
         random_bytes=os.urandom,
         now=utc_now,

@@ -14,6 +14,7 @@ from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
 from gateway.exchange.facts import youth_facts
 from gateway.exchange.locate import Candidate, Found
+from gateway.exchange.reliance import Pair
 from gateway.exchange.reviews import Review, to_review
 from gateway.ports import Entered, KeptAuthority, NewAlert
 from gateway.protocol.authority import Authority
@@ -26,6 +27,7 @@ from gateway.protocol.decide import (
     withdraw,
 )
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.match_keys import naming_tokens
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.names import Call, FieldSet
@@ -102,6 +104,8 @@ class Asked:
     """The exact argument of the decision; what the DECISION leaf commits to, and what replay decides on again."""
     authority: Authority | None = field(default=None, repr=False)
     """The named authority, opened."""
+    linked: bool = False
+    """Whether both agencies said that the youth found is the one asked about: what is told then rests on that."""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -168,6 +172,13 @@ class Asked:
             return decide_youth(policy, self.request, certain, first).permit
 
         return to_review(self.found.unsettled, decision.reason, asking=self.caller.agency, would_tell=would_tell)
+
+    def linked_pair(self) -> Pair | None:
+        """The pair on whose link this is told; None where it rests on none."""
+        found = self.candidate
+        if found is None or not self.linked:
+            return None
+        return Pair(self.caller.agency, tuple(naming_tokens(self.query.tokens)), found.owner, found.handle)
 
     def review(self, candidate: Candidate, review_id: bytes) -> Review:
         """The possible match of this question with that youth."""

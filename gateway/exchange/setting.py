@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.exchange.holds import UNHELD, Holds
+from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Reviews
 from gateway.ports import Authorities, Journal, Projections, Sources, SubjectIndex, YouthKeys
 from gateway.protocol.directory import DirectoryView
@@ -25,6 +26,7 @@ class Setting:
     youth_keys: YouthKeys
     sources: Sources
     reviews: Reviews
+    reliance: Reliance
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
     """(requester, owner, handle) to a handle of 16 bytes valid between these two only."""
     random_bytes: Callable[[int], bytes]

@@ -32,6 +32,7 @@ from gateway.exchange.index_size import IndexSize
 from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
+from gateway.exchange.reliance import is_linked
 from gateway.exchange.reviews import review_alerts
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable
@@ -98,17 +99,19 @@ class Exchange:
         worth = authority_facts(authority, caller, query, revoked=kept is not None and kept.revoked)
         request = request_facts(caller, query, worth, emergency_uses=await self._emergencies(caller, worth))
         first = decision = decide_request(at.policy, request)  # 5
-        found, youth = NOTHING, None
+        found, youth, linked = NOTHING, None, False
         stale: tuple[str, ...] = ()
         if first.permit:
             stale = await self._coverage.stale(query.family, now=at.now())
             candidates = await at.index.candidates(query.tokens)
-            found = locate(candidates, await self._search(caller, query))  # 7
+            search = await self._search(caller, query)
+            found = locate(candidates, search)  # 7
+            linked = is_linked(found, search)
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         key = await self._youth_key(found)
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority)
+        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, linked)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -208,6 +211,8 @@ class Exchange:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
+        if decision.permit and asked.query.family is Family.FLAG_CHECK:
+            rows += self._relied(asked)
         rows += at.projections.committed(asked.committed, asked.youth if asked.candidate is not None else None)
         if asked.facts is not None and claims_emergency(asked.request):
             # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
@@ -250,9 +255,17 @@ class Exchange:
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
         relies, at, candidate = decision.basis is not Basis.STATUTE, self._at, asked.candidate
         guard = at.projections.releasable(asked.caller, refusal, relies_on_authority=relies)
+        pair = asked.linked_pair()
+        if pair is not None:
+            guard = both(guard, at.reliance.linked(pair, refusal))
         if candidate is None:
             return guard
         return both(guard, at.projections.listed(candidate.owner, candidate.handle, refusal))
+
+    def _relied(self, asked: Asked) -> Rows:
+        """What is told on the word of two agencies is recalled when one takes it back."""
+        pair = asked.linked_pair()
+        return () if pair is None else self._at.reliance.relied(pair)
 
     async def _ask(
         self, asked: Asked, decision: Decision, decided: Entered
@@ -295,6 +308,7 @@ class Exchange:
         guard = self._releasable(asked, decision, refusal)
         alert = asked.release_alert()
         rows = at.projections.alert(alert) if alert is not None else ()
+        rows += self._relied(asked)
         entered = await at.journal.enter(Append(leaf, guard, rows))
         if entered.guarded:
             return entered, refused[0]

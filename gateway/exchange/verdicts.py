@@ -6,7 +6,7 @@ In this order:
 2. the review is one of the agency's own; any other is as unknown as none
 3. the same message again changes nothing
 4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
-   else
+   else; where a link ends, a recall to exactly those who were told on its account (`link_recall`)
 
 The leaf says that an agency decided and what the two verdicts amount to; whom it is about, it does not say.
 """
@@ -19,10 +19,12 @@ from typing import Final
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.deed import on_what_stands
-from gateway.exchange.journal import Kind, draft
+from gateway.exchange.journal import Kind, Value, draft
+from gateway.exchange.link_recall import LinkRecall, guarded
+from gateway.exchange.locate import Verdict
 from gateway.exchange.moments import past_moment
 from gateway.exchange.reviews import STATES, Pairwise, Review, Reviews, Said, review_alerts
-from gateway.ports import Journal, NewAlert, Projections, Sources
+from gateway.ports import Journal, NewAlert, Projections, Rows, Sources
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
@@ -45,6 +47,7 @@ class Verdicts:
     reviews: Reviews
     sources: Sources
     pairwise: Pairwise
+    recall: LinkRecall
     now: Callable[[], datetime]
 
     async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> "pb.ReviewState":
@@ -66,19 +69,25 @@ class Verdicts:
         after = _with(before, agency, _SAID[said.verdict], created_ms)
         if after == before:
             return STATES[before.verdict]
+        op: dict[str, Value] = {"verdict": pb.Verdict.Name(said.verdict), "state": after.verdict}
+        recalled, rows = None, Rows()
+        if before.verdict is Verdict.SAME and after.verdict is not Verdict.SAME:
+            recalled = await self.recall.of(before, self.now())
+            op |= {"notice": recalled.notice_id.hex(), "notices": recalled.count}
+            rows = recalled.rows
         leaf = draft(
             Kind.REVIEW_JUDGED,
             requester=agency,
-            op={"verdict": pb.Verdict.Name(said.verdict), "state": after.verdict},
+            op=op,
             req={"worker": said.worker, "request": digest, "review": said.review_id.hex()},
         )
-        rows = self.reviews.judged(after)
-        alerts: tuple[NewAlert, ...] = ()
+        rows += self.reviews.judged(after)
+        alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
-            alerts = review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
+            alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
         for alert in alerts:
             rows += self.projections.alert(alert)
-        await self.journal.enter(Append(leaf, self.reviews.stands(before), rows))
+        await self.journal.enter(Append(leaf, guarded(self.reviews.stands(before), recalled), rows))
         for alert in alerts:
             self.sources.alerted(alert.agency)
         return STATES[after.verdict]

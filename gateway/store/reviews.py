@@ -27,13 +27,14 @@ from gateway.store.tables import review, review_token
 
 _R, _T = review.c, review_token.c
 _PAD: Final = next(rule.pad for rule in load_key_scheme().keys if rule.name == DECISIVE_KEY)
-_TOKENS: Final = tuple(f"token_{place}" for place in range(_PAD))
+NAMING_TOKENS: Final = tuple(f"token_{place}" for place in range(_PAD))
+"""Names of the parameters that take what an agency names a youth by."""
 _NAMED: Final = Statement(
     select(review)
     .select_from(review_token.join(review, _T.review_id == _R.review_id))
-    .where(and_(_T.asking == bindparam("asking_"), _T.token.in_([bindparam(name) for name in _TOKENS]))),
+    .where(and_(_T.asking == bindparam("asking_"), _T.token.in_([bindparam(name) for name in NAMING_TOKENS]))),
     "asking_",
-    *_TOKENS,
+    *NAMING_TOKENS,
 )
 _GET: Final = Statement(select(review).where(_R.review_id == bindparam("review_")), "review_")
 _JUDGED: Final = Statement(select(review).where(_R.scheme == bindparam("scheme_")).order_by(_R.leaf_index), "scheme_")

@@ -29,6 +29,7 @@ from gateway.store.tables import (
     flag,
     index_token,
     notice_copy,
+    relied_link,
     review,
     review_token,
     seal,
@@ -71,6 +72,9 @@ _FORGET: Final = (
     ),
     Statement(
         delete(review_token).where(review_token.c.review_id.in_(select(review.c.review_id).where(_REVIEWS))), *_YOUTH
+    ),
+    Statement(
+        delete(relied_link).where(relied_link.c.review_id.in_(select(review.c.review_id).where(_REVIEWS))), *_YOUTH
     ),
     _gone(review),
     Statement(delete(supporting_report).where(supporting_report.c.flag_id.in_(_FLAGS)), *_YOUTH),

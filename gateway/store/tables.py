@@ -257,6 +257,15 @@ review_token = Table(
     sqlite_with_rowid=False,
 )
 
+relied_link = Table(
+    "relied_link",
+    metadata,
+    # The entry told of a youth while this review's two agencies said SAME; whoever it told hears when that ends.
+    Column("review_id", LargeBinary, primary_key=True),
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
 # --- authorities --------------------------------------------------------------------------
 
 authority = Table(

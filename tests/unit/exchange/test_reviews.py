@@ -4,23 +4,22 @@ import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind
-from gateway.exchange.verdicts import Verdicts
 from gateway.protocol.match_keys import SOUND_KEY, naming_digests
-from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
+from gateway.protocol.names import EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from gateway.store.alerts import Alerts
 from gateway.store.lookups import Lookups
 from gateway.store.reviews import judged_pairs
 from homeward.gateway.v1 import review_pb2 as pb
-from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, ALERT_KIND_REVIEW, Alert
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED
+from tests.unit.exchange.review_desk import desk, say, told
 from tests.unit.exchange.spine_parts import ASKER, FAR_OWNER, OWNER, Question, pairwise, stamp, tokens_of
 from tests.unit.exchange.spine_world import World
 
@@ -42,31 +41,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.close()
 
 
-async def told(world: World, agency: AgencyId) -> list[Alert]:
-    """Reviews the agency was told of."""
-    alerts = await Alerts(Lookups(world.reader, threaded=False)).after(agency, 0)
-    return [each for each in alerts if each.kind == ALERT_KIND_REVIEW]
-
-
 async def asked(world: World, number: int = 0) -> Outcome:
     """The outcome of one more question for the youth's records."""
     answered = await world.records(replace(PLACEMENT, number=number))
     return from_wire(Outcome, answered.response.outcome)
-
-
-async def say(world: World, agency: AgencyId, verdict: int, *, late: float = 0) -> int:
-    """The agency's verdict on its newest review; what both amount to."""
-    world.clock.advance(1)
-    review_id = (await told(world, agency))[-1].review.review_id
-    said = pb.ReviewVerdict(review_id=review_id, worker="worker-1 CWA.case_worker")
-    said.verdict = verdict  # type: ignore[assignment]
-    said.create_time.CopyFrom(stamp(world.clock() + timedelta(seconds=late)))
-    return await desk(world).give(agency, os.urandom(32), said)
-
-
-def desk(world: World) -> Verdicts:
-    at = world.setting
-    return Verdicts(at.journal, at.projections, at.reviews, at.sources, at.pairwise, at.now)
 
 
 async def test_a_possible_match_is_told_like_nobody_and_both_agencies_are_asked(world: World) -> None:

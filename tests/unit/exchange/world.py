@@ -75,6 +75,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
@@ -361,6 +362,7 @@ class World:
             youth_keys=self.youth_keys,
             sources=self.sources,
             reviews=SqlReviews(self.lookups, at_rest),
+            reliance=SqlReliance(self.lookups, at_rest),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=now,
