@@ -38,6 +38,8 @@ class GatewayCard(StrictModel):
     ca: CertificatePem
     """Root certificate."""
     epoch: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+    token_key: HexKey
+    """Public key of the whole token key: the same for all shares of one ceremony, and after every refresh."""
 
 
 class CustodianCard(StrictModel):

@@ -84,6 +84,7 @@ def found_gateway(
         directory_key=directory_key.public_bytes.hex(),
         ca=root.decode(),
         epoch=dealt.epoch,
+        token_key=dealt.sharing.commitments[0].hex(),
     )
     write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
     return card

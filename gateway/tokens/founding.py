@@ -48,6 +48,9 @@ def found_custodian(
         raise OperatorRefused("the gateway's operator would hold enough shares to make tokens alone")
     if dealt.epoch != gateway.epoch:
         raise OperatorRefused("the share is of another epoch than the gateway's")
+    if dealt.commitments[0].hex() != gateway.token_key:
+        # Every token made with it would meet nothing, and that reads as "nobody looks".
+        raise OperatorRefused("the share is of another ceremony than the gateway's")
     state.make()
     state.write_secret("share.bin", share)
     for name, length in _RANDOM_SECRETS.items():

@@ -37,6 +37,16 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 
 
+# By kind, the narrower before the wider.
+_SLIPS: Sequence[tuple[type[click.ClickException], tuple[str, str]]] = (
+    (click.NoSuchOption, ("USAGE-002", "there is no such option")),
+    (click.MissingParameter, ("USAGE-003", "something the command needs is missing")),
+    (click.BadParameter, ("USAGE-001", "an option breaks its rule")),
+    (click.FileError, ("USAGE-004", "a file cannot be opened")),
+)
+_SLIP = ("USAGE-005", "the command cannot be used like this")
+
+
 class LazyCommands(click.Group):
     """A group whose sub-commands are entry points, listed without being loaded."""
 
@@ -126,18 +136,40 @@ def run(words: Sequence[str]) -> int:
     try:
         result = homeward.main(args=list(words), prog_name="homeward", standalone_mode=False)
     except CommandFailure as failure:
-        if "--json" in words:
-            click.echo(failure.as_json())
-        else:
-            click.echo(failure.as_text(), err=True)
-        return int(failure.exit_code)
-    except click.ClickException as usage:
-        usage.show()
-        return usage.exit_code
+        return _say(failure, words)
+    except click.exceptions.NoArgsIsHelpError as question:
+        # A group without a word is a question and not a slip: its help is the answer.
+        question.show()
+        return question.exit_code
+    except click.ClickException as slip:
+        return _say(wrong_usage(slip), words)
     except click.Abort:
         click.echo("stopped", err=True)
         return 130  # as a shell reports SIGINT
     return result if isinstance(result, int) and not isinstance(result, bool) else int(ExitCode.OK)
+
+
+def wrong_usage(slip: click.ClickException) -> CommandFailure:
+    """What click says of a command line, in the form of every other failure. Its words are those just typed."""
+    code, what = next((said for kind, said in _SLIPS if isinstance(slip, kind)), _SLIP)
+    context = slip.ctx if isinstance(slip, click.UsageError) else None
+    command = context.command_path if context is not None else "homeward"
+    return CommandFailure(
+        code,
+        what,
+        where=command,
+        why=" ".join(slip.format_message().split()),
+        fix=f"{command} --help shows how it is written",
+        exit_code=ExitCode(slip.exit_code),
+    )
+
+
+def _say(failure: CommandFailure, words: Sequence[str]) -> int:
+    if "--json" in words:
+        click.echo(failure.as_json())
+    else:
+        click.echo(failure.as_text(), err=True)
+    return int(failure.exit_code)
 
 
 def report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

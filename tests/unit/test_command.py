@@ -113,13 +113,45 @@ def test_a_command_that_exits_through_click_keeps_its_status(loads: Callable[[Ca
     assert run(["demo"]) == 6
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["demo", "--nonsense"], ["--nonsense"]])
-def test_wrong_usage_is_status_two(
-    words: list[str], loads: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "code", "where", "why"),
+    [
+        (["nonsense"], "USAGE-005", "homeward", "nonsense"),
+        (["demo", "--nonsense"], "USAGE-002", "homeward demo", "--nonsense"),
+        (["--nonsense"], "USAGE-002", "homeward", "--nonsense"),
+        (["demo", "superfluous"], "USAGE-005", "homeward demo", "superfluous"),
+        (["audit", "query", "--decision", "perhaps"], "USAGE-001", "homeward audit query", "--decision"),
+        (["gateway", "status"], "USAGE-003", "homeward gateway status", "DIR"),
+    ],
+)
+def test_wrong_usage_says_what_where_why_and_what_to_do(
+    words: list[str],
+    code: str,
+    where: str,
+    why: str,
+    loads: Callable[[Callable[[], object]], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    loads(lambda: None)
+    if words[0] not in ("audit", "gateway"):
+        loads(lambda: None)
     assert run(words) == ExitCode.USAGE
-    assert "Error: No such" in capsys.readouterr().err
+    said = capsys.readouterr()
+    verdict, *parts = said.err.splitlines()
+    assert (said.out, verdict.split()[:2]) == ("", ["FAIL", code])
+    assert [part.split()[0] for part in parts] == ["where", "why", "fix"]
+    assert parts[0].split(maxsplit=1)[1] == where
+    assert why in parts[1]
+    assert f"{where} --help" in parts[2]
+    assert run([*words, "--json"]) == ExitCode.USAGE
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["where"] == where
+
+
+def test_a_group_without_a_word_answers_with_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["custodian"]) == ExitCode.USAGE
+    said = capsys.readouterr()
+    assert "Usage: homeward custodian" in said.out + said.err
+    assert "FAIL" not in said.out + said.err
 
 
 def test_an_interrupted_command_says_so_without_a_traceback(

@@ -60,11 +60,11 @@ def desk(tmp_path: Path) -> Desk:
     desk = Desk(tmp_path)
     for ceremony in ("first", "second"):
         desk.run("custodian", "deal", "--out", str(tmp_path / ceremony))
-    desk.run("gateway", "init", desk.gw, *FOUNDING, "--share", desk.share("first", 1))
-    for name, ceremony in (("cu", "first"), ("stranger", "second")):
+    for made, name, ceremony in (("gw", "cu", "first"), ("elsewhere", "stranger", "second")):
+        desk.run("gateway", "init", str(tmp_path / made), *FOUNDING, "--share", desk.share(ceremony, 1))
         desk.run(
             "custodian", "init", str(tmp_path / name), "--operator", name, "--share", desk.share(ceremony, 2),
-            "--gateway-card", desk.card("gw"), "--listen", "127.0.0.1:9453",
+            "--gateway-card", desk.card(made), "--listen", "127.0.0.1:9453",
         )  # fmt: skip
     desk.run("gateway", "trust", desk.gw, "--custodian-card", desk.card("cu"))
     return desk
@@ -84,6 +84,16 @@ def test_a_file_that_is_no_card_is_told_so_by_both(desk: Desk) -> None:
 def test_the_share_of_a_custodian_makes_no_gateway(desk: Desk) -> None:
     failure = desk.refused("gateway", "init", desk.new, *FOUNDING, "--share", desk.share("first", 2))
     assert (failure.code, failure.exit_code) == ("SHARE-003", ExitCode.DENIED)
+    assert not os.path.exists(desk.new)
+
+
+def test_a_share_of_another_ceremony_makes_no_custodian(desk: Desk) -> None:
+    failure = desk.refused(
+        "custodian", "init", desk.new, "--operator", "new", "--share", desk.share("second", 2),
+        "--gateway-card", desk.card("gw"), "--listen", "127.0.0.1:1",
+    )  # fmt: skip
+    assert (failure.code, failure.exit_code) == ("SHARE-003", ExitCode.DENIED)
+    assert "another ceremony" in failure.why
     assert not os.path.exists(desk.new)
 
 

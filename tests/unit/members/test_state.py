@@ -114,7 +114,7 @@ def test_a_card_with_an_unknown_or_a_spoiled_field_is_refused_by_name() -> None:
     card = b'{"trust_domain": "exchange.example", "name": "gw1", "address": "gw:1", "directory_key": "00", "more": 1}'
     with pytest.raises(CardBroken) as refused:
         read_card(card, GatewayCard)
-    assert str(refused.value) == "ca, directory_key, epoch, more"
+    assert str(refused.value) == "ca, directory_key, epoch, more, token_key"
 
 
 @pytest.mark.parametrize("data", [b"", b"HWSHARE1\xff\xfe", b"[]", b"\x00" * 40_000])
