@@ -13,6 +13,7 @@ from math import log2
 from typing import Final
 
 from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme
+from gateway.protocol.names import Purpose
 
 REFERENCE_OVERLAP: Final = 0.2
 """Of the pairs the weights were fitted on: this part of one list was in the other."""
@@ -66,6 +67,10 @@ def parse_weights(text: str) -> Weights:
         raise WeightsError("possible: below auto")
     if any(not 0 < part <= 1 for part in weights.overlap.values()):
         raise WeightsError("overlap: above 0, at most 1")
+    strangers = weights.overlap.keys() - {_DEFAULT, *Purpose}
+    if _DEFAULT not in weights.overlap or strangers:
+        # A purpose written wrongly would silently count as any other.
+        raise WeightsError(f"overlap: {', '.join(sorted(strangers)) or 'without default'}")
     return weights
 
 

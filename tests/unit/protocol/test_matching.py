@@ -13,7 +13,8 @@ from adapters.identity.youth import Identity
 from gateway.protocol.matching.classify import Likeness, Scored, classify, likeness, scored
 from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.matching.score import Comparison, carried_tokens, compare, compare_keys
-from gateway.protocol.matching.weights import WeightsError, load_weights, parse_weights
+from gateway.protocol.matching.weights import REFERENCE_OVERLAP, WeightsError, load_weights, parse_weights
+from gateway.protocol.names import Purpose
 from tests.unit.token_sets import token_set
 
 WEIGHTS = load_weights()
@@ -140,10 +141,14 @@ def test_sharing_one_weak_key_makes_a_youth_nobody() -> None:
 
 
 def test_the_prior_follows_the_overlap_expected_for_the_purpose() -> None:
-    text = resources.files("gateway.protocol.matching").joinpath("weights-2.toml").read_text(encoding="utf-8")
-    weights = parse_weights(text.replace("default = 0.2", "default = 0.2\nCASE_TRANSFER = 0.8"))
-    assert weights.prior(9, purpose="CASE_TRANSFER") == pytest.approx(WEIGHTS.prior(9) + 2)
-    assert weights.prior(9, purpose="MFC_LOCATE") == WEIGHTS.prior(9)
+    assert WEIGHTS.prior(9, purpose="CASE_TRANSFER") == pytest.approx(WEIGHTS.prior(9) + 2)
+    assert WEIGHTS.prior(9, purpose="MFC_LOCATE") == WEIGHTS.prior(9)
+
+
+def test_every_purpose_has_an_expected_overlap_and_no_flag_check_less_than_the_reference() -> None:
+    assert WEIGHTS.overlap.keys() == {"default", *Purpose}
+    flag_checks = (Purpose.MFC_LOCATE, Purpose.MFC_HANDOFF, Purpose.HOTLINE_SCREEN, Purpose.VOLUNTARY_SHELTER)
+    assert min(WEIGHTS.overlap[purpose] for purpose in flag_checks) >= REFERENCE_OVERLAP
 
 
 @pytest.mark.parametrize(
@@ -154,6 +159,7 @@ def test_the_prior_follows_the_overlap_expected_for_the_purpose() -> None:
         ("agree", "ssn5_dob", "1.0"),
         ("", "possible", "7.0"),
         ("overlap", "default", "0.0"),
+        ("overlap", "CASE_TRANSFERS", "0.5"),
         ("", "guard", '["ssn5"]'),
     ],
 )
