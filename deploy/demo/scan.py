@@ -8,9 +8,10 @@ finding says what kind of value stands where, never the value.
 import base64
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -47,10 +48,10 @@ class Finding:
 class Scanner:
     """What is looked for."""
 
-    words: tuple[tuple[str, bytes], ...]
-    """(what, lower-case bytes) compared with the lower case of every reading."""
-    numbers: tuple[tuple[str, bytes], ...]
-    """(what, bytes) compared with the bytes as they are."""
+    words: "Needles"
+    """In lower case, compared with the lower case of every reading."""
+    numbers: "Needles"
+    """Compared with the bytes as they are."""
     dates: frozenset[date]
 
     @property
@@ -60,16 +61,11 @@ class Scanner:
 
     def scan(self, data: bytes, *, file: str) -> Iterator[Finding]:
         """Every kind of finding in the bytes, at its first place within its reading."""
-        for what, needle in self.numbers:
-            offset = data.find(needle)
-            if offset >= 0:
-                yield Finding(file, offset, what)
+        for offset, what in self.numbers.found(data):
+            yield Finding(file, offset, what)
         for reading, view in _readings(data):
-            lower = view.lower()
-            for what, needle in self.words:
-                offset = lower.find(needle)
-                if offset >= 0:
-                    yield Finding(file, offset, f"{what}, {reading}")
+            for offset, what in self.words.found(view.lower()):
+                yield Finding(file, offset, f"{what}, {reading}")
             yield from self._dates(view, file, reading)
 
     def _dates(self, view: bytes, file: str, reading: str) -> Iterator[Finding]:
@@ -80,6 +76,36 @@ class Scanner:
         for found in _DATE_DIGITS.finditer(view):
             if self.dates & {_day(found[0], "%Y%m%d"), _day(found[0], "%m%d%Y")}:
                 yield Finding(file, found.start(), f"date of a youth in digits, {reading}")
+
+
+class Needles:
+    """Several hundred pieces of bytes, found in one walk over what is searched; `kinds` says what each is."""
+
+    def __init__(self, kinds: Mapping[bytes, str]) -> None:
+        self._kinds = kinds
+        self._pattern = re.compile(_any_of(list(kinds)), re.DOTALL)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def found(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """The first place of each kind of piece. Of two that overlap the one that begins first counts."""
+        told: set[str] = set()
+        for match in self._pattern.finditer(data):
+            what = self._kinds[match[0]]
+            if what not in told:
+                told.add(what)
+                yield match.start(), what
+
+
+def _any_of(needles: Sequence[bytes]) -> bytes:
+    """A pattern for any of them that shares what their beginnings share, so that most places are left at one look."""
+    branches: list[bytes] = []
+    for first, group in groupby(sorted(needles), key=lambda needle: needle[:1]):
+        rest = [needle[1:] for needle in group]
+        # Where one of them ends, a longer one need not be looked for.
+        branches.append(re.escape(first) + (b"" if b"" in rest else _any_of(rest)))
+    return b"(?:" + b"|".join(branches) + b")"
 
 
 def _readings(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -116,16 +142,16 @@ def make_scanner(caseload: Caseload, *, today: date) -> Scanner:
     stays = (stay for youth in (*caseload.a, *caseload.b) for stay in youth.stays)
     days = births | {day for stay in stays for day in (stay.start, stay.end) if day is not None}
     dates = frozenset(day for day in days if abs(day - today) > _RECENT)
-    return Scanner(_shortest(words), tuple(numbers), dates)
+    return Scanner(Needles(_shortest(words)), Needles({needle: what for what, needle in numbers}), dates)
 
 
-def _shortest(needles: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+def _shortest(needles: Sequence[tuple[str, bytes]]) -> dict[bytes, str]:
     """Without those that hold another: where they stand, the other stands too."""
-    kept: list[tuple[str, bytes]] = []
+    kept: dict[bytes, str] = {}
     for what, needle in sorted(needles, key=lambda item: len(item[1])):
-        if not any(other in needle for _, other in kept):
-            kept.append((what, needle))
-    return tuple(kept)
+        if not any(other in needle for other in kept):
+            kept[needle] = what
+    return kept
 
 
 def scan_tree(scanner: Scanner, root: Path) -> list[Finding]:
