@@ -44,8 +44,11 @@ protos: $(STAMP)
 layers: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_packaging.py
 
-bench: $(STAMP)       ## measure against a bare gRPC echo; writes bench-out/
+bench: $(STAMP)       ## measure exchange, log, index and token function; writes bench-out/; half an hour, 3 GB of disk
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.log
+	@$(BIN)/python -m tests.bench.index
+	@$(BIN)/python -m tests.bench.oprf --out bench-out/oprf.json
 
 bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; 15 minutes
 	@PYTHONPATH=.:proto $(LINKAGE)/bin/python -m tests.bench.linkage

@@ -4,8 +4,8 @@ Decides what one run consists of: the echo and the exchange side by side in shuf
 calls that come when they come (open loop), the log checked against every answer (`verify`), and the price of each stage
 of a flag check by itself (`pieces`), which says where the difference goes. Prints tables and writes every sample.
 
-Other benchmarks are commands of their own: `python -m tests.bench.append` (the log alone), `python -m tests.bench.oprf`
-(the token function).
+`make bench` goes on with benchmarks that are commands of their own: `python -m tests.bench.log` (the log alone),
+`tests.bench.index` (how a look-up grows with the index) and `tests.bench.oprf` (the token function).
 """
 
 import argparse
