@@ -8,11 +8,12 @@ from typing import cast
 import pytest
 from sqlalchemy import create_engine, text
 
+from audit.sequencer import Append
 from gateway.exchange.deed import Deeds
-from gateway.exchange.journal import Kind
+from gateway.exchange.journal import Kind, draft
 from gateway.exchange.notices import Sent
 from gateway.exchange.sealing import Court, Escrow, Sealing
-from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Role
+from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Role, SubjectHandle
 from gateway.protocol.notices import open_notice
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.sealing import SealKey
@@ -169,11 +170,30 @@ async def test_nothing_says_any_more_who_was_told_on_which_word_once_it_was_reca
     told_then = await world.records(replace(RECORDS, number=1))
     await say(world, OWNER, pb.VERDICT_DIFFERENT)
     assert await named(world, ASKER) == [entry.index for entry in told_then.entries]
+    assert _relied(world) == 0
+    assert len(await told(world, OWNER)) == 3
+
+
+async def test_a_seal_takes_along_who_was_told_on_which_word(world: World) -> None:
+    await link(world, ASKER, RECORDS)
+    await world.records(replace(RECORDS, number=1))
+    assert _relied(world) == 1
+    handle = world.register("another")
+    (task,) = [each for each in await told(world, OWNER) if each.review.state == pb.REVIEW_STATE_LINKED]
+    rows = seals(world).forget(OWNER, SubjectHandle(handle), [])
+    await world.log.append(Append(draft(Kind.SEAL_RESTRICTED), rows=rows))
+    assert _relied(world) == 1
+    rows = seals(world).forget(OWNER, SubjectHandle(task.subject_handle), [])
+    await world.log.append(Append(draft(Kind.SEAL_RESTRICTED), rows=rows))
+    assert _relied(world) == 0
+
+
+def _relied(world: World) -> int:
     engine = create_engine(f"sqlite:///{world.path}")
     with engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM relied_link")) == 0
+        count = connection.scalar(text("SELECT count(*) FROM relied_link"))
     engine.dispose()
-    assert len(await told(world, OWNER)) == 3
+    return int(count or 0)
 
 
 def _sealing(world: World) -> Sealing:
