@@ -206,6 +206,10 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         f"{'ok  ' if found.tokens_ready else 'wait'}  tokens {'can' if found.tokens_ready else 'cannot yet'} be made",
         f"      directory {found.directory_version}, policy {found.policy_version}",
         f"      {found.listed_count} youths listed, {found.open_alert_count} alerts nobody has noted",
+        *(
+            f"      epoch {each.epoch}: {each.listed_count} listed, {each.due_count} to go"
+            for each in (found.epochs if len(found.epochs) > 1 else ())
+        ),
         f"      {found.witnessed_size} entries of the exchange's log witnessed",
     ]
     if found.log_forked:

@@ -151,7 +151,7 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
         "event": "ready",
         "agency": adapter.node.agency,
         "local": server.address,
-        "listed": adapter.subjects.listed_count(),
+        "listed": adapter.listed_count(),
         "policy": adapter.node.bundle.version,
         "counsel_confirmed": adapter.node.bundle.counsel_confirmed,
         "sole_operators": list(adapter.sole_operators()),
