@@ -26,7 +26,7 @@ _MEANING: Final = {
     "CURRENT": "current",
     "FOLLOWING": "following: members make their tokens again",
     "PRECEDING": "preceding: still answered",
-    "ENDING": "ending: being erased",
+    "ENDING": "ending: being erased, a large database at the next start",
 }
 
 

@@ -223,6 +223,8 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
+    if not running.recovering():
+        await running.members.rotation.attempt(at_start=True)
     await running.publishing.rounds.begin()
     # Whoever has just linked may be the one whose cosignature is missing.
     running.links.witness_linked = running.publishing.witnessed.wanted.set

@@ -1,10 +1,12 @@
 """Takes what an ended epoch left out of the database file: rows, free pages and write-ahead log.
 
-Decides how: in small transactions of a connection of its own, in the order of the primary key, so that nobody's entry
-waits for more than one of them; with secure_delete, which overwrites what a row or page held; and with the write-ahead
-log copied into the file and cut to nothing at the end. That a page keeps no byte of a deleted row is tried on the raw
-file (tests/integration/test_erasing.py). Outside this file's reach are copies: backups, snapshots of the volume, and
-blocks that the file system or the disk frees by itself; README says what becomes of them.
+Decides how. Rows go in small transactions of a connection of its own, in the order of the primary key, so that nobody's
+entry waits for more than one of them, and secure_delete overwrites what they held. That is not enough: where SQLite
+moves cells from page to page it leaves copies in gaps that belong to no row, and some tokens survive (18 of 60,000 when
+tests/integration/test_erasing.py looked at the raw file). So the file is rewritten by VACUUM, and the write-ahead log
+copied into it and cut to nothing. A rewrite keeps writers out for as long as it takes, and an entry waits for seconds
+only: a large file is rewritten when nobody is served, at the next start. Outside this file's reach are copies: backups,
+snapshots of the volume, and blocks that the file system or the disk frees by itself; README says what becomes of them.
 
 On PostgreSQL rows that are deleted stay in the heap until VACUUM, in its WAL until the archive ends, and no setting
 overwrites them: there the epoch would be a partition that is dropped (DROP TABLE frees its files at once), and the
@@ -19,6 +21,8 @@ from typing import Final
 
 CHUNK: Final = 5000
 """Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
+SMALL_BYTES: Final = 64 * 1024 * 1024
+"""Rewritten in about a second; an entry waits five for the database (`audit/store_sqlite`)."""
 _BUSY_SECONDS: Final = 10.0
 _TRIES: Final = 50
 _PAUSE_SECONDS: Final = 0.1
@@ -39,8 +43,13 @@ class NotErased(Exception):
     """What was deleted may still stand in the write-ahead log: somebody kept reading it."""
 
 
-def erase_epochs(database: Path, ended: Collection[str]) -> int:
-    """Nothing of these epochs is in the database's files; returns how many tokens there were.
+def is_small(database: Path) -> bool:
+    """Whether the file is rewritten so fast that entries can wait for it."""
+    return database.stat().st_size <= SMALL_BYTES
+
+
+def erase_epochs(database: Path, ended: Collection[str], *, rewrite: bool) -> int:
+    """No row of these epochs is in the database, and with `rewrite` no byte of one; returns how many tokens went.
 
     Raises `NotErased`, `sqlite3.Error`; what was erased before stays erased.
     """
@@ -53,6 +62,8 @@ def erase_epochs(database: Path, ended: Collection[str]) -> int:
         count = sum(_erase(connection, table, ended) for table in _PAGE)
         for epoch in ended:
             connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
+        if rewrite:
+            connection.execute("VACUUM")
         _cut_log(connection)
     finally:
         connection.close()

@@ -9,8 +9,9 @@
 
 Each step is one leaf in one transaction with what it changes. What an ended epoch left is erased when no directory in
 force names it any more: tokens, links by tokens, sealed peppers, the key at rest, this gateway's share; then a leaf
-says so. A step that a crash cut off is taken up at the next start. Nothing here touches a youth's handle, flags or
-restriction: they belong to no epoch. How bytes leave the database's files is `store/erase_sqlite`.
+says so. A step that a crash cut off is taken up at the next start; a database too large to be rewritten while it serves
+is rewritten then. Nothing here touches a youth's handle, flags or restriction: they belong to no epoch. How bytes leave
+the database's files is `store/erase_sqlite`.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ from gateway.protocol.names import Call, county_of
 from gateway.protocol.ristretto import InvalidElement
 from gateway.state import State
 from gateway.store.epochs import changed, count_tokens, drop_peppers, owners_unseen, read_states
-from gateway.store.erase_sqlite import NotErased, erase_epochs
+from gateway.store.erase_sqlite import NotErased, erase_epochs, is_small
 from gateway.store.index import read_listings
 from gateway.store.resting import EpochsAtRest
 from gateway.tokens.ceremony import ShareRefused
@@ -77,6 +78,8 @@ class Rotation:
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _to_rewrite: set[str] = field(default_factory=set)
+    """Ended epochs of which no row is left, in a database too large to be rewritten now."""
 
     async def open(self, share: bytes) -> Step:
         """The epoch of this share is open. Raises `Error` (EPOCH_STEP), `Invalid`, `Unavailable`."""
@@ -144,46 +147,58 @@ class Rotation:
         return await self.ledger.read(lambda tx: self._status(tx, view))
 
     async def run(self) -> None:
-        """Erases what ended epochs left, until canceled; first of all what an older copy of the database brought back.
-
-        Raises nothing that a later try could mend.
-        """
-        at_start = True
+        """Erases what ended epochs left, until canceled. Raises nothing that a later try could mend."""
         while True:
             self._wake.clear()
-            try:
-                await self.erase(also_ended=at_start)
-                at_start = False
-            except (NotErased, sqlite3.Error, Error, OSError) as exc:
-                _LOG.warning("an ended epoch is not erased yet", extra={"exception_type": type(exc).__name__})
+            await self.attempt()
             try:
                 async with asyncio.timeout(PAUSE_SECONDS):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    async def erase(self, *, also_ended: bool = False) -> None:
+    async def attempt(self, *, at_start: bool = False) -> None:
+        """`erase`, as far as it can be done now; a later attempt does the rest."""
+        try:
+            await self.erase(at_start=at_start)
+        except (NotErased, sqlite3.Error, Error, OSError) as exc:
+            _LOG.warning("an ended epoch is not erased yet", extra={"exception_type": type(exc).__name__})
+
+    async def erase(self, *, at_start: bool = False) -> None:
         """Nothing is left of epochs that ended and that no directory in force names.
 
-        `also_ended`: look again for those of which nothing was left. Raises `NotErased`, `sqlite3.Error`, `Error`.
+        `at_start`: nobody is served yet. Then the database is rewritten whatever its size, and epochs of which nothing
+        was left are looked for again: an older copy of the database may have brought tokens back.
+        Raises `NotErased`, `sqlite3.Error`, `Error`.
         """
+        rewrite = at_start or is_small(self.state.database)
         states = await self.ledger.read(read_states)
         named = self.office.view()
         ending = [name for name, state in states.items() if state is EpochState.ENDING]
         ending = [name for name in ending if named is not None and name not in named.epochs]
         for name in ending:
-            count = await asyncio.to_thread(erase_epochs, self.state.database, [name])
+            if name in self._to_rewrite and not rewrite:
+                continue
+            await self._erase_rows(name, rewrite=rewrite)
             self.keys.erase(name)
             self.at_rest.forget(name)
             self.shares.leave_epoch(name)
-            await self._erased(name, count)
-        if also_ended:
+            if rewrite:
+                await self._erased(name)
+            else:
+                self._to_rewrite.add(name)
+                _LOG.warning("the rows of an ended epoch are gone; the next start rewrites the database")
+        if at_start:
             for name in (name for name, state in states.items() if state is EpochState.ENDED):
                 if await self.ledger.read(lambda tx, name=name: count_tokens(tx, name)):  # type: ignore[misc]
-                    await self._erased(name, await asyncio.to_thread(erase_epochs, self.state.database, [name]))
+                    await self._erase_rows(name, rewrite=True)
+                    await self._erased(name)
 
-    async def _erased(self, name: str, count: int) -> None:
-        entry = draft(Kind.EPOCH_ERASED, op={"epoch": name, "tokens": count})
+    async def _erase_rows(self, name: str, *, rewrite: bool) -> None:
+        await asyncio.to_thread(erase_epochs, self.state.database, [name], rewrite=rewrite)
+
+    async def _erased(self, name: str) -> None:
+        entry = draft(Kind.EPOCH_ERASED, op={"epoch": name})
         await self.ledger.append(Append(entry, rows=changed(Kind.EPOCH_ERASED, name)))
         current, _ = await self.ledger.read(lambda tx: live_epochs(tx, self.exchange))
         renew_card(self.state, GatewayCard, epoch=current)
