@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from adapters.node.batches import REVISION, Batches, Progress
-from adapters.node.compare import Comparison
+from adapters.node.compare import Comparison, Plan
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
@@ -55,6 +55,8 @@ class Registrar:
     progress: Progress = field(default_factory=Progress)
     complete: set[str] = field(default_factory=set)
     """Epochs in which everybody is listed, as far as the last comparisons knew."""
+    unfindable: set[str] = field(default_factory=set)
+    """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -81,7 +83,7 @@ class Registrar:
                 pause = min(pause, 5.0)
             except SourceUnusable:
                 _LOG.warning("list not synchronized: the county's sources cannot be used")
-            if not self._is_complete():
+            if self._has_more_to_list():
                 pause = min(pause, 0.5)
             try:
                 async with asyncio.timeout(pause):
@@ -112,8 +114,7 @@ class Registrar:
         batches = self._batches(epoch)
         await batches.register(plan.changes)
         await batches.remove(plan.removed)
-        if not plan.unfindable:
-            self.complete.add(epoch)
+        self._settle(epoch, plan)
         return len(plan.changes) + len(plan.removed)
 
     async def renew(self, *, seconds: float) -> bool:
@@ -128,10 +129,16 @@ class Registrar:
         done = await self._batches(following.name).register(
             plan.changes, go_on=lambda: time.monotonic() < until and not self._poked.is_set()
         )
-        if not done or plan.unfindable:
-            return False
-        self.complete.add(following.name)
-        return True
+        if done:
+            self._settle(following.name, plan)
+        return following.name in self.complete
+
+    def _settle(self, epoch: str, plan: Plan) -> None:
+        """Everybody who can be is listed in this epoch."""
+        if plan.unfindable and epoch not in self.unfindable:
+            _LOG.warning("youths somebody looks for are in no source", extra={"count": plan.unfindable})
+        (self.unfindable if plan.unfindable else self.complete).add(epoch)
+        (self.complete if plan.unfindable else self.unfindable).discard(epoch)
 
     async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
         """The youth's handle, listed at the gateway when this returns, in every epoch; used before a flag is raised.
@@ -167,7 +174,7 @@ class Registrar:
         epochs = [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]
         complete = [name for name in epochs if name in self.complete]
         if not complete:
-            _LOG.warning("no heartbeat: a youth somebody looks for is in no source and cannot be listed anew")
+            _LOG.info("no heartbeat: the list is not complete in any epoch yet")
             return
         scope = INDEX_SCOPE_FLAGGED_ONLY if self.comparison.policy.flagged_only else INDEX_SCOPE_ALL_IN_CARE
         beat = IndexHeartbeat(
@@ -181,12 +188,13 @@ class Registrar:
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
         self.beats += 1
 
-    def _is_complete(self) -> bool:
+    def _has_more_to_list(self) -> bool:
+        """Whether an epoch, perhaps one just announced, is not complete, and can be made so."""
         try:
-            following = self.node.directory().following
+            epochs = self.node.directory().epochs.values()
         except NotReady:
-            return True
-        return following is None or following.name in self.complete
+            return False
+        return any(each.is_listed_in and each.name not in self.complete | self.unfindable for each in epochs)
 
     def _batches(self, epoch: str) -> Batches:
         return Batches(self.node, self.comparison.subjects, epoch, self._turn, self.progress, self._forgotten)
