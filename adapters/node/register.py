@@ -83,7 +83,7 @@ class Registrar:
                 pause = min(pause, 5.0)
             except SourceUnusable:
                 _LOG.warning("list not synchronized: the county's sources cannot be used")
-            if self._has_more_to_list():
+            if self.has_more_to_list():
                 pause = min(pause, 0.5)
             try:
                 async with asyncio.timeout(pause):
@@ -188,7 +188,7 @@ class Registrar:
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
         self.beats += 1
 
-    def _has_more_to_list(self) -> bool:
+    def has_more_to_list(self) -> bool:
         """Whether an epoch, perhaps one just announced, is not complete, and can be made so."""
         try:
             epochs = self.node.directory().epochs.values()

@@ -175,3 +175,19 @@ def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation
     assert not (layout.gateway / "secrets" / "storage-e1.key").exists()
     status = rotation.run("gateway", "status", str(layout.gateway))
     assert [each["epoch"] for each in status["epochs"]] == ["e2"]  # type: ignore[attr-defined]
+
+
+def test_a_registration_on_its_own_lists_everybody_in_every_epoch_that_is_open(rotation: Rotation) -> None:
+    sandbox, layout = rotation.sandbox, rotation.sandbox.layout
+    file = str(layout.agency("B") / "adapter.yaml")
+    refused = rotation.run("adapter", "register", "--config", file, code=1)
+    assert "ADAPTER-006" in json.dumps(refused)
+    listed = sandbox.process("adapter-b").ready["listed"]
+    sandbox.end("adapter-b")
+    (layout.agency("B") / "state" / "adapter.db").rename(layout.agency("B") / "state" / "lost.db")
+    done = rotation.commands.ask("adapter", "register", "--config", file, "--json")
+    assert json.loads(done.out) == {"ok": True, "listed": {"e2": listed}}
+    progress = [json.loads(line) for line in done.err.splitlines() if '"progress"' in line]
+    assert progress[-1] == {"event": "progress", "epoch": "e2", "done": listed, "total": listed}
+    sandbox.restart("adapter-b")
+    rotation.found_again()
