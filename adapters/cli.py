@@ -27,6 +27,7 @@ from adapters.fingerprint import spoken
 from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
+from adapters.telling import Telling
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 
@@ -77,6 +78,19 @@ def run(file: Path) -> None:
     from adapters.service import run as run_adapter
 
     asyncio.run(run_adapter(file))
+
+
+@adapter.command()
+@_CONFIG
+@AS_JSON
+def register(file: Path, as_json: bool) -> None:
+    """List everybody at the exchange, with a progress bar, and end; `run` then only keeps the list current."""
+    from adapters.service import register as register_all
+
+    with Telling(as_json=as_json) as telling:
+        listed = asyncio.run(register_all(file, telling.told))
+    words = ", ".join(f"{count} youths in epoch {epoch}" for epoch, count in listed.items())
+    click.echo(json.dumps({"ok": True, "listed": listed}) if as_json else f"Listed {words}.")
 
 
 @adapter.command()
@@ -206,6 +220,10 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         f"{'ok  ' if found.tokens_ready else 'wait'}  tokens {'can' if found.tokens_ready else 'cannot yet'} be made",
         f"      directory {found.directory_version}, policy {found.policy_version}",
         f"      {found.listed_count} youths listed, {found.open_alert_count} alerts nobody has noted",
+        *(
+            f"      epoch {each.epoch}: {each.listed_count} listed, {each.due_count} to go"
+            for each in (found.epochs if len(found.epochs) > 1 else ())
+        ),
         f"      {found.witnessed_size} entries of the exchange's log witnessed",
     ]
     if found.log_forked:

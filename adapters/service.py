@@ -15,7 +15,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +25,14 @@ from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
 from adapters.membership import MembershipInvalid
+from adapters.node.batches import Progress
+from adapters.node.errors import HolderUnavailable, NotReady
 from adapters.node.renew import IdentityLocked
+from adapters.node.rpcs import CallFailed
+from adapters.node.source import SourceUnusable
 from adapters.node.store import StoreUnsafe
 from adapters.telemetry import call_counts, figures
+from adapters.telling import LINE_SECONDS, Telling
 from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.alone import NotAlone, alone
@@ -37,6 +42,8 @@ from homeward.logs import log_to
 from homeward.observing import observed
 
 READY_POLL_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 60.0
+"""How long a registration waits for directory, pepper and holders."""
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -51,12 +58,76 @@ async def run(file: Path) -> None:
     with _alone(config.state_directory(file)):
         adapter = _build(file, config)
         try:
-            await asyncio.to_thread(refresh, adapter)
-            await _serve(adapter)
+            with Telling(as_json=False) as telling:
+                # Where nobody watches, standard error is a log, and its lines have a form.
+                adapter.registrar.progress.told = telling.told if sys.stderr.isatty() else _Logging()
+                await asyncio.to_thread(refresh, adapter)
+                await _serve(adapter)
         finally:
             await adapter.channels.close()
             adapter.node.store.close()
             adapter.witness.close()
+
+
+async def register(file: Path, told: Callable[[Progress], None]) -> dict[str, int]:
+    """Everybody is listed in every epoch that is open, and the gateway knows; returns how many in each.
+
+    For a first registration before the adapter serves. Raises `CommandFailure`; another run goes on where it was.
+    """
+    log_to(sys.stderr)
+    config = _read(file)
+    with _alone(config.state_directory(file)):
+        adapter = _build(file, config)
+        adapter.registrar.progress.told = told
+        keeping = [asyncio.create_task(part) for part in (adapter.node.keeper.run(), adapter.node.pepper.run())]
+        try:
+            await asyncio.to_thread(refresh, adapter)
+            await _list_everybody(adapter)
+            return {each.epoch: each.listed_count for each in adapter.epochs()}
+        finally:
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
+            await adapter.channels.close()
+            adapter.node.store.close()
+            adapter.witness.close()
+
+
+async def _list_everybody(adapter: Adapter) -> None:
+    registrar, until = adapter.registrar, time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            await registrar.synchronize()
+            await registrar.renew(seconds=float("inf"))
+            await registrar.heartbeat()
+            if not registrar.has_more_to_list():
+                return
+        except NotReady as waiting:
+            if time.monotonic() > until:
+                raise CommandFailure(
+                    "ADAPTER-007", "nobody can be listed yet", where=str(adapter.state), why=str(waiting),
+                    fix="homeward custodian status at the custodian: it may not have admitted this county",
+                ) from waiting  # fmt: skip
+            await asyncio.sleep(READY_POLL_SECONDS)
+        except (CallFailed, HolderUnavailable, SourceUnusable) as failed:
+            raise CommandFailure(
+                "ADAPTER-008", "the registration was cut off", where=str(adapter.state), why=str(failed),
+                fix="run the command again: it goes on after the last youths that were listed",
+                exit_code=ExitCode.UNREACHABLE,
+            ) from failed  # fmt: skip
+
+
+class _Logging:
+    """Says in the log how many youths are still to be listed, each ten seconds at most."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        left, now = sum(progress.due.values()), time.monotonic()
+        if left and now >= self._next:
+            self._next = now + LINE_SECONDS
+            _LOG.info("youths are still to be listed", extra={"count": left})
 
 
 def refresh(adapter: Adapter) -> None:
@@ -151,7 +222,7 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
         "event": "ready",
         "agency": adapter.node.agency,
         "local": server.address,
-        "listed": adapter.subjects.listed_count(),
+        "listed": adapter.listed_count(),
         "policy": adapter.node.bundle.version,
         "counsel_confirmed": adapter.node.bundle.counsel_confirmed,
         "sole_operators": list(adapter.sole_operators()),

@@ -48,7 +48,7 @@ from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.oprf import Suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
-from homeward.county.v1.access_pb2 import GetStatusResponse, SourceState
+from homeward.county.v1.access_pb2 import EpochListing, GetStatusResponse, SourceState
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
 
@@ -99,7 +99,7 @@ class Adapter:
             certificate_expire_time=timestamp(self.channels.identity.expires),
             link_up=self.link.status.up,
             directory_version=self.node.keeper.version,
-            listed_count=self.subjects.listed_count(),
+            listed_count=self.listed_count(),
             sources=_source_states(self.caseload),
             open_alert_count=self.alerts.open_count(),
             policy_version=self.node.bundle.version,
@@ -108,7 +108,30 @@ class Adapter:
             log_forked=self.witness.fork is not None,
             unproven_holders=unproven(self.node.store, self.node.now()),
             sole_operators=self.sole_operators(),
+            epochs=self.epochs(),
         )
+
+    def epochs(self) -> list[EpochListing]:
+        """How much of the list is registered in each epoch."""
+        try:
+            epochs = self.node.directory().epochs.values()
+        except NotReady:
+            return []
+        due = self.registrar.progress.due
+        return [
+            EpochListing(
+                epoch=each.name, listed_count=self.subjects.listed_count(each.name), due_count=due.get(each.name, 0)
+            )
+            for each in epochs
+            if each.is_listed_in
+        ]
+
+    def listed_count(self) -> int:
+        """Youths listed in the current epoch; 0 while no directory names one."""
+        try:
+            return self.subjects.listed_count(self.node.directory().epoch)
+        except NotReady:
+            return 0
 
     def sole_operators(self) -> tuple[str, ...]:
         """Operators who alone make tokens; only in a demonstration."""

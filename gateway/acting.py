@@ -40,6 +40,14 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
         "the look-ups of this agency are not held",
         "list the held agencies: homeward gateway status DIR",
     ),
+    ErrorReason.EPOCH_STEP: (
+        "the rotation of the token key is not at this step; the word above says what is missing",
+        "see where it stands: homeward gateway epoch status DIR",
+    ),
+    ErrorReason.EPOCH_INCOMPLETE: (
+        "these counties have not listed everybody in the new epoch, or are silent",
+        "wait for them, or name each with --without: it counts as stale until it has",
+    ),
     ErrorReason.MEMBER_UNKNOWN: (
         "no agency or adapter of this name ever enrolled",
         "list the members: homeward gateway status DIR",
@@ -106,6 +114,7 @@ _LOOKS: Final[dict[str, str]] = {
     "hotline": "--hotline looks like +15550100102",
     "life": "--expires takes 1m to 24h",
     "subject": "SUBJECT looks like 06037.cwa, or like spiffe://exchange.example/county/06037/cwa/adapter/a1",
+    "without_counties": "--without looks like 06037: five digits",
     "fips": "COUNTY looks like 06037: five digits",
     "root_fingerprint": "--root is 64 hexadecimal digits, all that the county reads out",
 }

@@ -3,15 +3,17 @@
 Decides what is on them. Everything is public; what makes a card trustworthy is who handed it over.
 """
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from cryptography import x509
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from gateway.config import Address, Name, TrustDomain
 from gateway.protocol.strict_yaml import StrictModel
+from gateway.state import State, write_new
 
 MAX_BYTES = 16 * 1024
+PUBLIC_FILE: Final = 0o644
 
 
 def _certificate(pem: str) -> str:
@@ -71,3 +73,12 @@ def read_card(data: bytes, kind: type[C]) -> C:
 def card_bytes(card: GatewayCard | CustodianCard) -> bytes:
     """The card as it is written."""
     return (card.model_dump_json(indent=2) + "\n").encode()
+
+
+def renew_card(state: State, kind: type[C], **changes: str) -> None:
+    """The state's card says this, and all else as before. Raises `CardBroken`."""
+    card = read_card(state.card.read_bytes(), kind)
+    renewed = state.card.with_suffix(".new")
+    renewed.unlink(missing_ok=True)
+    write_new(renewed, card_bytes(card.model_copy(update=changes)), mode=PUBLIC_FILE)
+    renewed.replace(state.card)

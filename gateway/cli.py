@@ -8,13 +8,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
@@ -22,42 +21,28 @@ from pydantic import ValidationError
 
 from audit.failpoints import arm_from
 from audit.log import LogState
-from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
+from gateway.acting import BROKEN, broken, check_there, failure
 from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
-from gateway.config import GatewayConfig, load_gateway
-from gateway.members.assembly import Members, open_members, read_keys
+from gateway.config import GatewayConfig
+from gateway.epoch_cli import epoch, epoch_lines
 from gateway.members.founding import found_gateway
-from gateway.members.office import Countersigned, HolderSilent
+from gateway.members_act import act_on_members, members_status
 from gateway.protocol.names import AgencyKind
-from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
 from gateway.replay_cli import replay
-from gateway.rpc.admin import TIMEOUT_SECONDS, ask
+from gateway.rpc.admin import TIMEOUT_SECONDS
 from gateway.state import State
 from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
 from gateway.wiring import run, utc_now
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, HolderAdminServiceStub
-from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
 from homeward.logs import log_to
 
-Request = TypeVar(
-    "Request",
-    admin_pb2.InviteRequest,
-    admin_pb2.TrustHolderRequest,
-    admin_pb2.RevokeMemberRequest,
-    admin_pb2.ReleaseLookupsRequest,
-    admin_pb2.GetGatewayStatusRequest,
-    admin_pb2.DeclareCaseloadRequest,
-    admin_pb2.GetHolderStatusRequest,
-)
-Reply = TypeVar("Reply")
 _LOG = logging.getLogger(__name__)
-Stub = TypeVar("Stub")
 
 
 @click.group()
@@ -121,7 +106,7 @@ def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
         directory_key=bytes.fromhex(card.directory_key),
         share_commitment=bytes.fromhex(card.share_commitment),
     )
-    _act(
+    act_on_members(
         state,
         request,
         here=lambda members: members.administration.trust_holder(request),
@@ -145,7 +130,7 @@ def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str
     request = admin_pb2.InviteRequest(agency=agency, duty_line=duty_line, hotline=hotline)
     request.kind = to_wire(AgencyKind(kind))  # type: ignore[assignment]  # numbers of an enum are its values
     request.life.FromTimedelta(_life(state, expires))
-    reply = _act(
+    reply = act_on_members(
         state,
         request,
         here=lambda members: members.administration.invite(request),
@@ -168,7 +153,7 @@ def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str
 def revoke(directory: Path, subject: str, as_json: bool) -> None:
     """Revoke SUBJECT: an agency (<fips>.<name>) or one adapter (spiffe://...). Streams end within five seconds."""
     request = admin_pb2.RevokeMemberRequest(subject=subject)
-    reply = _act(
+    reply = act_on_members(
         _state(directory),
         request,
         here=lambda members: members.administration.revoke(request),
@@ -188,7 +173,7 @@ def revoke(directory: Path, subject: str, as_json: bool) -> None:
 def release(directory: Path, agency: str, as_json: bool) -> None:
     """Release the look-ups of AGENCY (<fips>.<name>) that were held because almost all of them found nobody."""
     request = admin_pb2.ReleaseLookupsRequest(agency=agency)
-    reply = _act(
+    reply = act_on_members(
         _state(directory),
         request,
         here=lambda members: members.administration.release_lookups(request),
@@ -208,10 +193,10 @@ def status(directory: Path, as_json: bool) -> None:
     """Share, budgets, members, certificates, directory, waiting counties, held look-ups, log size."""
     request = admin_pb2.GetGatewayStatusRequest()
     held = _ask_holder(_state(directory))
-    reply = _act(
+    reply = act_on_members(
         _state(directory),
         request,
-        here=lambda members: members.administration.status(),
+        here=members_status,
         stub=AdminServiceStub,
         there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
     )
@@ -239,53 +224,15 @@ def serve(directory: Path) -> None:
 
 gateway.add_command(replay)
 gateway.add_command(calibrate)
+gateway.add_command(epoch)
 
 
 def _state(directory: Path) -> State:
     return State(directory, "gateway")
 
 
-def _act(
-    state: State,
-    request: Request,
-    *,
-    here: Callable[[Members], Coroutine[Any, Any, Reply]],
-    stub: Callable[[grpc.aio.Channel], Stub],
-    there: Callable[[Stub], Awaitable[Reply]],
-) -> Reply:
-    check_request(state, request)
-
-    async def opened() -> Reply:
-        config, group = load_gateway(state.directory), load_ristretto()
-        keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
-        members = await open_members(
-            state,
-            config,
-            keys,
-            policy=load_california(),
-            group=group,
-            signers=_Nobody(),
-            now=utc_now,
-            random_bytes=os.urandom,
-        )
-        try:
-            return await here(members)
-        finally:
-            await members.ledger.close()
-
-    return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
-
-
-class _Nobody:
-    """No holder is asked by a command: the serving process publishes what the command changed."""
-
-    async def countersign(self, holder: KeyHolder, signed: SignedDirectory) -> Countersigned:
-        """Always silent."""
-        raise HolderSilent("no process serves")
-
-
 def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_pb2.DeclareCaseloadResponse:
-    reply: admin_pb2.DeclareCaseloadResponse = _act(
+    reply: admin_pb2.DeclareCaseloadResponse = act_on_members(
         state,
         request,
         here=lambda members: members.holding.declare(request),
@@ -297,7 +244,7 @@ def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_p
 
 def _ask_holder(state: State) -> admin_pb2.GetHolderStatusResponse:
     request = admin_pb2.GetHolderStatusRequest()
-    reply: admin_pb2.GetHolderStatusResponse = _act(
+    reply: admin_pb2.GetHolderStatusResponse = act_on_members(
         state,
         request,
         here=lambda members: members.holding.status(),
@@ -332,6 +279,7 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
         yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
+    yield from epoch_lines(reply)
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"
     yield f"invitations {reply.open_invitation_count} open"
     for agency in reply.held_agencies:

@@ -182,6 +182,15 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
         os.fsync(descriptor)
 
 
+def settle_directory(directory: Path) -> None:
+    """A change of names in the directory is on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The private key as PKCS #8 PEM without a passphrase; only for a secret file or the TLS library."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

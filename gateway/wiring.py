@@ -79,7 +79,6 @@ from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
-from gateway.store.resting import TokensAtRest
 from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, outcome_counts
@@ -137,10 +136,6 @@ class Running:
         if view is None:
             raise Unavailable(ErrorReason.NOT_READY)
         return view
-
-    def at_rest(self) -> TokensAtRest:
-        """Keyed form of tokens in the index."""
-        return TokensAtRest(self.state.read_secret("storage.key", length=32))
 
     def pairwise(self) -> Callable[[AgencyId, AgencyId, SubjectHandle], bytes]:
         """Handles valid between two agencies only."""
@@ -228,6 +223,8 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
+    if not running.recovering():
+        await running.members.rotation.attempt(at_start=True)
     await running.publishing.rounds.begin()
     # Whoever has just linked may be the one whose cosignature is missing.
     running.links.witness_linked = running.publishing.witnessed.wanted.set
@@ -266,6 +263,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
+        *([] if running.recovering() else [_background(members.rotation.run(), stop)]),
     ]
     sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
     sys.stdout.flush()
@@ -303,7 +301,11 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
 
 def _admin(running: Running) -> AdminServicer:
     return AdminServicer(
-        running.members.administration, running.publishing.status, held=running.held, recovering=running.recovering
+        running.members.administration,
+        running.publishing.status,
+        rotation=running.members.rotation,
+        held=running.held,
+        recovering=running.recovering,
     )
 
 
@@ -337,7 +339,7 @@ def _services(running: Running) -> _Services:
     registrations = Registrations(
         ledger,
         directory=running.directory,
-        at_rest=running.at_rest(),
+        at_rest=members.at_rest,
         prepare=running.youth_keys.prepare,
         acknowledged=running.links.last_acknowledged,
         now=utc_now,
@@ -382,7 +384,7 @@ def _services(running: Running) -> _Services:
 
 
 def _setting(running: Running) -> Setting:
-    at_rest = running.at_rest()
+    at_rest = running.members.at_rest
     return Setting(
         policy=running.policy,
         directory=running.directory,

@@ -7,7 +7,7 @@ when a youth counts as changed: by a keyed digest over all that is registered, s
 import hmac
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.identity.errors import InvalidIdentity
 from adapters.identity.keys import missing_fields
@@ -30,6 +30,8 @@ class Change:
     restriction: Restriction
     placement_county: str = field(repr=False)
     fingerprint: bytes = field(repr=False)
+    known: bytes | None = field(default=None, repr=False)
+    """Fingerprint under which the gateway had it confirmed when this was compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Plan:
 
     changes: tuple[Change, ...]
     removed: tuple[SubjectHandle, ...] = field(repr=False)
+    """Of the list as a whole, in whatever epoch."""
+    unfindable: int
+    """Youths with an open flag whom the sources name no more, and who are not listed in this epoch."""
     unlistable: int
     """Youths without a usable name or birth date."""
 
@@ -54,9 +59,9 @@ class Comparison:
     is_sealed: Callable[[LocalSubjectId], bool] = lambda _: False
     """Whether a court sealed the youth's records: then the exchange must not know it."""
 
-    def compare(self) -> Plan:
-        """What must change at the gateway. Raises `SourceUnusable`, `NotReady`."""
-        listed = self.subjects.listed()
+    def compare(self, epoch: str) -> Plan:
+        """What must change at the gateway in this epoch. Raises `SourceUnusable`, `NotReady`."""
+        listed = self.subjects.listed(epoch)
         open_handles = frozenset(self.flags.open_handles())
         flagged = {self.subjects.local_id_of(handle) for handle in open_handles}
         youths = [youth for youth in self.source.youths() if self._belongs(youth, flagged)]
@@ -65,20 +70,26 @@ class Comparison:
         kept: set[LocalSubjectId] = set()
         unlistable = 0
         for youth in youths:
-            change = self.change_of(youth, handles[youth.local_id])
+            change = self.change_of(youth, handles[youth.local_id], epoch)
             if change is None:
                 unlistable += 1
                 continue
             kept.add(youth.local_id)
             known = listed.get(youth.local_id)
             if known is None or known.fingerprint != change.fingerprint:
-                changes.append(change)
+                changes.append(replace(change, known=known.fingerprint if known is not None else None))
         # A youth somebody is looking for stays findable although the extract no longer names the youth: only the
         # owner ends an episode, and a row that went missing is not that (DOMAIN §4d).
         removed = tuple(
             each.handle for local_id, each in listed.items() if local_id not in kept and each.handle not in open_handles
         )
-        return Plan(tuple(changes), removed, unlistable)
+        confirmed = {each.handle for each in listed.values() if each.fingerprint is not None}
+        coming = {change.handle for change in changes}
+        unfindable = sum(
+            handle not in confirmed and handle not in coming and bool(self.subjects.every_registered(handle))
+            for handle in open_handles
+        )
+        return Plan(tuple(changes), removed, unfindable, unlistable)
 
     def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:
         if self.policy.drops(youth.restriction) or self.is_sealed(youth.local_id):
@@ -87,8 +98,8 @@ class Comparison:
             return youth.local_id in flagged
         return youth.current_episode is not None or youth.open_absence is not None
 
-    def change_of(self, youth: Youth, handle: SubjectHandle) -> Change | None:
-        """What would be registered of this youth; None where it makes no tokens."""
+    def change_of(self, youth: Youth, handle: SubjectHandle, epoch: str) -> Change | None:
+        """What would be registered of this youth in this epoch; None where it makes no tokens."""
         person = person_of(youth.identity)
         try:
             if missing_fields(person.identity, aliases=person.aliases, scheme=self.node.tokenizer.scheme):
@@ -102,12 +113,12 @@ class Comparison:
             person=person,
             restriction=restriction,
             placement_county="" if county == self.node.membership.county else county,
-            fingerprint=self._fingerprint(person, restriction, county),
+            fingerprint=self._fingerprint(person, restriction, county, epoch),
         )
 
-    def _fingerprint(self, person: Person, restriction: Restriction, county: str) -> bytes:
+    def _fingerprint(self, person: Person, restriction: Restriction, county: str, epoch: str) -> bytes:
         """Keyed: whoever takes the database without the key cannot test a name against it."""
-        scheme, epoch = self.node.tokenizer.scheme, self.node.directory().epoch
+        scheme = self.node.tokenizer.scheme
         rules = [scheme.version, scheme.short_forms.county_digest, epoch]
         names = [dict(person.identity), [dict(each) for each in person.aliases], person.estimated]
         parts = [*rules, restriction, county, *names]

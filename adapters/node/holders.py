@@ -61,20 +61,29 @@ class Tokenizer:
         return self._blinding().capacity
 
     async def tokens(
-        self, people: Sequence[Person], *, use: EvaluationUse, directory: DirectoryView, pepper: bytes, worker: bytes
+        self,
+        people: Sequence[Person],
+        *,
+        use: EvaluationUse,
+        directory: DirectoryView,
+        epoch: str,
+        pepper: bytes,
+        worker: bytes,
     ) -> list[envelope_pb2.TokenSet]:
-        """One token set per person, in order; all of them or none. `worker` is the pseudonym of who looks up.
+        """One token set of this epoch per person, in order; all of them or none.
+
+        `pepper` is the epoch's, `worker` the pseudonym of who looks up.
 
         Raises `IncompleteIdentity`, `InvalidIdentity`, `HolderUnavailable`, `NotReady`.
         """
-        asked = quorum(self.suite.group, directory)
+        asked = quorum(self.suite.group, directory, epoch)
         made: list[envelope_pb2.TokenSet] = []
         for start in range(0, len(people), self.capacity):
             part = people[start : start + self.capacity]
-            batch = await asyncio.to_thread(self._blinding().begin, part, pepper=pepper, epoch=directory.epoch)
+            batch = await asyncio.to_thread(self._blinding().begin, part, pepper=pepper, epoch=epoch)
             message = BatchMessage(
                 request_id=new_request_id(self.now(), self.random_bytes),
-                epoch=directory.epoch,
+                epoch=epoch,
                 generation=asked.generation,
                 record_count=len(part),
                 elements=batch.elements,

@@ -16,7 +16,7 @@ from adapters.node.errors import Missing, NotReady
 from adapters.node.holders import Tokenizer, holder_pseudonym
 from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.pepper import PepperKeeper
-from adapters.node.rpcs import Caller
+from adapters.node.rpcs import StreamCaller
 from adapters.node.store import Store
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId
@@ -32,7 +32,7 @@ class Node:
     membership: Membership
     keyring: Keyring = field(repr=False)
     store: Store = field(repr=False)
-    gateway: Caller = field(repr=False)
+    gateway: StreamCaller = field(repr=False)
     """Calls of `rpcs` at the gateway."""
     identity: Callable[[], ChannelIdentityFiles] = field(repr=False)
     """The channel identity in use; another one after each renewal."""
@@ -62,16 +62,21 @@ class Node:
             raise NotReady(Missing.POLICY)
         return self.bundle
 
-    async def tokens(self, people: Sequence[Person], use: EvaluationUse, *, worker: str = "") -> list[TokenSet]:
+    async def tokens(
+        self, people: Sequence[Person], use: EvaluationUse, *, worker: str = "", epoch: str = ""
+    ) -> list[TokenSet]:
         """One token set per person, in order, made with the holders; all of them or none.
 
-        `worker` is the pseudonym of who looks up; empty for the adapter itself.
+        `worker` is the pseudonym of who looks up; empty for the adapter itself. `epoch` is the current one by default.
         Raises `NotReady`, `HolderUnavailable`, and of `identity.errors` `IncompleteIdentity`, `InvalidIdentity`.
         """
         directory = self.directory()
-        pepper = self.pepper.current(directory)
+        epoch = epoch or directory.epoch
+        pepper = self.pepper.of(directory, epoch)
         counted = holder_pseudonym(self.keyring.commitment, worker, self.now())
-        return await self.tokenizer.tokens(people, use=use, directory=directory, pepper=pepper, worker=counted)
+        return await self.tokenizer.tokens(
+            people, use=use, directory=directory, epoch=epoch, pepper=pepper, worker=counted
+        )
 
     def channel_thumbprint(self) -> bytes:
         """SHA-256 of the DER channel certificate in use, for the `cnf` claim of assertions."""

@@ -7,6 +7,7 @@ which the custodian countersigns, commits to it, so that one pepper is used by a
     WAITING     somebody has it: ask again until an adapter that has it sealed it to this one
     AVAILABLE   open, compare with the commitment, keep
     kept        seal it to whoever waits
+    ended       an epoch that the directory names no more: the file is erased
 
 The pepper lies in a key file; it is never in a message in clear, in the database, or in a log.
 """
@@ -15,7 +16,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.rpcs import FETCH_PEPPER, OFFER_PEPPER, Caller, CallFailed
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.epochs import EpochView
 from gateway.protocol.names import AgencyId, parse_agency_id
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.sealing import SealBroken, open_bytes, seal_bytes
@@ -83,9 +85,13 @@ class PepperFiles:
         write_secret(self._file(epoch), pepper)
         self._known[epoch] = pepper
 
-    def is_empty(self) -> bool:
-        """Whether no pepper was read or kept yet."""
-        return not self._known
+    def forget(self, live: Collection[str]) -> None:
+        """No pepper of any other epoch is left here."""
+        kept = {self._file(epoch) for epoch in live}
+        for file in self._keys.glob(self._file("*").name):
+            if file not in kept:
+                file.unlink()
+        self._known = {epoch: pepper for epoch, pepper in self._known.items() if epoch in live}
 
     def _file(self, epoch: str) -> Path:
         return self._keys / f"pepper-{epoch}.key"
@@ -104,9 +110,13 @@ class PepperKeeper:
     random_bytes: RandomBytes = field(repr=False)
 
     def current(self, directory: DirectoryView) -> bytes:
-        """The pepper of the directory's epoch, 32 bytes. Raises `NotReady`, also where the directory names another."""
-        pepper = self.files.get(directory.epoch)
-        if pepper is None or not commits(directory, hashlib.sha256(pepper).digest()):
+        """The pepper of the directory's current epoch, 32 bytes; raises as `of`."""
+        return self.of(directory, directory.epoch)
+
+    def of(self, directory: DirectoryView, epoch: str) -> bytes:
+        """The pepper of this epoch, 32 bytes. Raises `NotReady`, also where the directory commits to another."""
+        named, pepper = directory.epochs.get(epoch), self.files.get(epoch)
+        if named is None or pepper is None or not commits(named, hashlib.sha256(pepper).digest()):
             raise NotReady(Missing.PEPPER)
         return pepper
 
@@ -125,78 +135,91 @@ class PepperKeeper:
             await self._pause(version)
 
     async def step(self) -> None:
-        """One question to the gateway and what follows from its answer.
+        """For each epoch in which members list, one question to the gateway and what follows from its answer.
 
         Raises `NotReady` without a directory, `CallFailed`, and `PepperRefused` when what it gave does not count.
         """
         view = self.directory.current()
-        answer = await self.gateway.call(FETCH_PEPPER, FetchPepperRequest(epoch=view.epoch), seconds=CALL_SECONDS)
-        pepper = self.files.get(view.epoch)
-        if pepper is not None:
-            await self._spread(view, pepper, answer)
-        elif answer.state == PEPPER_STATE_AVAILABLE:
-            self.files.keep(view.epoch, self._open(view, answer))
-        elif answer.state == PEPPER_STATE_ABSENT:
-            await self._mint(view)
+        self.files.forget(view.epochs)
+        for epoch in view.epochs.values():
+            if epoch.is_listed_in:
+                await self._step(view, epoch)
 
-    async def _mint(self, view: DirectoryView) -> None:
-        if view.message.pepper_commitment:
+    async def _step(self, view: DirectoryView, epoch: EpochView) -> None:
+        answer = await self.gateway.call(FETCH_PEPPER, FetchPepperRequest(epoch=epoch.name), seconds=CALL_SECONDS)
+        pepper = self.files.get(epoch.name)
+        if pepper is not None:
+            await self._spread(view, epoch, pepper, answer)
+        elif answer.state == PEPPER_STATE_AVAILABLE:
+            self.files.keep(epoch.name, self._open(view, epoch, answer))
+        elif answer.state == PEPPER_STATE_ABSENT:
+            await self._mint(view, epoch)
+
+    async def _mint(self, view: DirectoryView, epoch: EpochView) -> None:
+        if epoch.pepper_commitment:
             raise PepperRefused("absent_but_committed")
         pepper = self.random_bytes(PEPPER_LENGTH)
-        await self._offer(view, pepper, [member.agency for member in view.members()])
+        await self._offer(view, epoch, pepper, [member.agency for member in view.members()])
         # Kept only when the gateway took it: had another adapter been first, its pepper is everybody's.
-        self.files.keep(view.epoch, pepper)
+        self.files.keep(epoch.name, pepper)
 
-    async def _spread(self, view: DirectoryView, pepper: bytes, answer: FetchPepperResponse) -> None:
+    async def _spread(self, view: DirectoryView, epoch: EpochView, pepper: bytes, answer: FetchPepperResponse) -> None:
         digest = hashlib.sha256(pepper).digest()
         if answer.commitment and not hmac.compare_digest(answer.commitment, digest):
             raise PepperRefused("commitment_differs")
         waiting = [parse_agency_id(each) for each in answer.waiting_agencies]
-        if waiting and commits(view, digest):
-            await self._offer(view, pepper, waiting)
+        if waiting and commits(epoch, digest):
+            await self._offer(view, epoch, pepper, waiting)
 
-    async def _offer(self, view: DirectoryView, pepper: bytes, agencies: Sequence[AgencyId]) -> None:
-        parts = (seal_to(view, pepper, agency, self.now()) for agency in agencies)
+    async def _offer(self, view: DirectoryView, epoch: EpochView, pepper: bytes, agencies: Sequence[AgencyId]) -> None:
+        parts = (seal_to(view, pepper, agency, self.now(), epoch=epoch.name) for agency in agencies)
         sealed = [part for part in parts if part is not None]
         digest = hashlib.sha256(pepper).digest()
         for start in range(0, len(sealed), MAX_SEALED):
             part = sealed[start : start + MAX_SEALED]
-            offer = PepperOffer(epoch=view.epoch, commitment=digest, sealed_peppers=part)
+            offer = PepperOffer(epoch=epoch.name, commitment=digest, sealed_peppers=part)
             request = OfferPepperRequest(envelope=wrap(offer, self.keyring.envelope))
             await self.gateway.call(OFFER_PEPPER, request, seconds=CALL_SECONDS)
 
-    def _open(self, view: DirectoryView, answer: FetchPepperResponse) -> bytes:
+    def _open(self, view: DirectoryView, epoch: EpochView, answer: FetchPepperResponse) -> bytes:
         offer = open_offer(view, answer.offer, self.now())
         mine = answer.sealed_pepper
-        if offer.epoch != view.epoch or mine not in offer.sealed_peppers or mine.agency != self.agency:
+        if offer.epoch != epoch.name or mine not in offer.sealed_peppers or mine.agency != self.agency:
             raise PepperRefused("not_in_offer")
         try:
-            info = seal_info(view.epoch, self.agency, mine.recipient_key_id)
+            info = seal_info(epoch.name, self.agency, mine.recipient_key_id)
             pepper = open_bytes(mine.sealed, self.keyring.seal, info)
         except SealBroken as exc:
             raise PepperRefused("seal") from exc
         digest = hashlib.sha256(pepper).digest()
         if len(pepper) != PEPPER_LENGTH or not hmac.compare_digest(digest, offer.commitment):
             raise PepperRefused("commitment")
-        if not commits(view, digest):
+        if not commits(epoch, digest):
             raise PepperRefused("directory_commits_to_another")
         return pepper
 
     async def _pause(self, version: int) -> None:
         try:
-            async with asyncio.timeout(EAGER_SECONDS if self.files.is_empty() else CALM_SECONDS):
+            async with asyncio.timeout(CALM_SECONDS if self._has_all() else EAGER_SECONDS):
                 await self.directory.newer_than(version)
         except TimeoutError:
             return
 
+    def _has_all(self) -> bool:
+        try:
+            epochs = self.directory.current().epochs.values()
+        except NotReady:
+            return False
+        return all(self.files.get(each.name) is not None for each in epochs if each.is_listed_in)
 
-def seal_to(view: DirectoryView, pepper: bytes, agency: AgencyId, now: datetime) -> SealedPepper | None:
+
+def seal_to(view: DirectoryView, pepper: bytes, agency: AgencyId, now: datetime, *, epoch: str) -> SealedPepper | None:
     """The pepper for one member; None where the directory has no seal key for it, whatever the gateway says."""
     try:
         key = view.current_key(agency, KEY_USE_SEAL, now)
     except KeyUnknown:
         return None
-    sealed = seal_bytes(pepper, key.public_bytes, seal_info(view.epoch, agency, key.key_id))
+    sealed = seal_bytes(pepper, key.public_bytes, seal_info(epoch, agency, key.key_id))
     return SealedPepper(agency=agency, recipient_key_id=key.key_id, sealed=sealed)
 
 
@@ -218,7 +241,7 @@ def seal_info(epoch: str, agency: AgencyId, recipient_key_id: bytes) -> bytes:
     return pae(_INFO, epoch.encode(), agency.encode(), recipient_key_id)
 
 
-def commits(directory: DirectoryView, digest: bytes) -> bool:
-    """Whether the directory allows this pepper: it commits to it, or to none yet."""
-    commitment = directory.message.pepper_commitment
+def commits(epoch: EpochView, digest: bytes) -> bool:
+    """Whether the directory allows this pepper in this epoch: it commits to it, or to none yet."""
+    commitment = epoch.pepper_commitment
     return not commitment or hmac.compare_digest(commitment, digest)

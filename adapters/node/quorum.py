@@ -7,13 +7,13 @@ demonstration. Pure.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from adapters.node.errors import Missing, NotReady
 from gateway.protocol.directory import DirectoryView, HolderView
-from gateway.protocol.ristretto import Ristretto
-from gateway.protocol.sharing import MIN_THRESHOLD, is_on_sharing
+from gateway.protocol.ristretto import InvalidElement, Ristretto
+from gateway.protocol.sharing import MIN_THRESHOLD, Sharing, is_on_sharing, public_share
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -28,13 +28,15 @@ class Quorum:
     holders: tuple[HolderView, ...]
 
 
-def quorum(group: Ristretto, directory: DirectoryView) -> Quorum:
-    """The holders that count. Raises `NotReady`."""
-    sharing = directory.sharing
-    if sharing is None or sharing.epoch != directory.epoch or sharing.threshold < MIN_THRESHOLD:
+def quorum(group: Ristretto, directory: DirectoryView, epoch: str = "") -> Quorum:
+    """The holders that count in this epoch, by default the current one. Raises `NotReady`."""
+    named = directory.epochs.get(epoch or directory.epoch)
+    sharing = named.sharing if named is not None else None
+    if named is None or sharing is None or sharing.epoch != named.name or sharing.threshold < MIN_THRESHOLD:
         raise NotReady(Missing.HOLDERS)
     kept: dict[int, HolderView] = {}
-    for holder in directory.holders:
+    for listed in directory.holders:
+        holder = listed if named.name == directory.epoch else _in_sharing(group, listed, sharing)
         if is_on_sharing(group, sharing, index=holder.share_index, commitment=holder.share_commitment):
             kept.setdefault(holder.share_index, holder)
         else:
@@ -42,3 +44,11 @@ def quorum(group: Ristretto, directory: DirectoryView) -> Quorum:
     if len(kept) < sharing.threshold or (directory.sole_operators and not directory.message.demo):
         raise NotReady(Missing.HOLDERS)
     return Quorum(sharing.threshold, sharing.generation, tuple(kept.values()))
+
+
+def _in_sharing(group: Ristretto, holder: HolderView, sharing: Sharing) -> HolderView:
+    """The holder in another epoch, whose sharing every signer put its name to: its share there is what that gives."""
+    try:
+        return replace(holder, share_commitment=public_share(group, sharing.commitments, holder.share_index))
+    except InvalidElement as exc:
+        raise NotReady(Missing.HOLDERS) from exc

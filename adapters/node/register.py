@@ -6,48 +6,38 @@ tolerates or a change is not registered yet: the gateway then answers UNDETERMIN
 truth (ARCHITECTURE §6). A youth whose name or birth date is missing makes no tokens; it is counted, and not found.
 
     1  compare: new and changed youths, youths that left   (compare)
-    2  tokens with the holders, as many at once as a batch holds; on disk before the gateway has them
-    3  register and remove in signed batches
-    4  heartbeat
+    2  register and remove                                 (batches)
+    3  heartbeat, naming the epochs in which the list is complete
+    4  while the token key is rotated: the same list in the following epoch, a while at a time, so that heartbeats,
+       changes and flags go on meanwhile; what an ended epoch left here is erased
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from adapters.identity.errors import IncompleteIdentity
-from adapters.node.compare import Change, Comparison
+from adapters.node.batches import REVISION, Batches, Progress
+from adapters.node.compare import Comparison, Plan
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
-from adapters.node.identifiers import new_request_id, timestamp
+from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
-from adapters.node.rpcs import HEARTBEAT, REGISTER_SUBJECTS, CallFailed
+from adapters.node.rpcs import HEARTBEAT, CallFailed
 from adapters.node.source import SourceUnusable
-from adapters.node.store import Store, get_setting, put_setting
+from adapters.node.store import Store, get_setting
 from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import SubjectHandle
-from gateway.protocol.wire_names import to_wire
-from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.index_pb2 import (
     INDEX_SCOPE_ALL_IN_CARE,
     INDEX_SCOPE_FLAGGED_ONLY,
     HeartbeatRequest,
     IndexHeartbeat,
-    RegisterSubjectsRequest,
-    RegisterSubjectsResponse,
-    RegistrationBatch,
 )
-from homeward.gateway.v1.index_pb2 import Subject as SubjectMessage
-from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION
 
-BATCH: Final = 50
-"""Subjects a registration; with 80 tokens each about 95 KiB, half of the envelope's 192 KiB."""
-REMOVALS: Final = 1000
 CALL_SECONDS: Final = 15.0
-_REVISION: Final = "index-revision"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -62,6 +52,11 @@ class Registrar:
     """Heartbeats the gateway took since the start."""
     found_sealed: Callable[[LocalSubjectId, SubjectHandle], None] = field(default=lambda *_: None, repr=False)
     """Called for a youth whose seal this adapter had forgotten."""
+    progress: Progress = field(default_factory=Progress)
+    complete: set[str] = field(default_factory=set)
+    """Epochs in which everybody is listed, as far as the last comparisons knew."""
+    unfindable: set[str] = field(default_factory=set)
+    """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -78,6 +73,8 @@ class Registrar:
             try:
                 await self.synchronize()
                 await self.heartbeat()
+                if await self.renew(seconds=pause):
+                    await self.heartbeat()
             except NotReady as waiting:
                 _LOG.debug("list not synchronized", extra={"missing": waiting.missing})
                 pause = min(pause, 0.5)
@@ -86,6 +83,8 @@ class Registrar:
                 pause = min(pause, 5.0)
             except SourceUnusable:
                 _LOG.warning("list not synchronized: the county's sources cannot be used")
+            if self.has_more_to_list():
+                pause = min(pause, 0.5)
             try:
                 async with asyncio.timeout(pause):
                     await self._poked.wait()
@@ -97,42 +96,85 @@ class Registrar:
         self._poked.set()
 
     async def synchronize(self) -> int:
-        """The gateway lists exactly whom it should; returns how many changes that took.
+        """The gateway lists exactly whom it should in the current epoch; returns how many changes that took.
 
         Raises `NotReady`, `HolderUnavailable`, `CallFailed`, `SourceUnusable`. What was done before an error stays.
         """
-        async with self._turn:
-            plan = await asyncio.to_thread(self.comparison.compare)
-            self.unlistable = plan.unlistable
-            if plan.unlistable:
-                _LOG.warning("youths without a usable name or birth date", extra={"count": plan.unlistable})
-            await self._register(plan.changes)
-            await self._remove(plan.removed)
-            return len(plan.changes) + len(plan.removed)
+        directory = self.node.directory()
+        await asyncio.to_thread(self.comparison.subjects.forget_epochs, tuple(directory.epochs))
+        epoch = directory.epoch
+        self.complete.discard(epoch)
+        plan = await asyncio.to_thread(self.comparison.compare, epoch)
+        self.unlistable = plan.unlistable
+        if plan.unlistable:
+            _LOG.warning("youths without a usable name or birth date", extra={"count": plan.unlistable})
+        if plan.changes or plan.removed:
+            # Whoever is new or changed is so in every epoch; the other ones are compared anew.
+            self.complete.clear()
+        batches = self._batches(epoch)
+        await batches.register(plan.changes)
+        await batches.remove(plan.removed)
+        self._settle(epoch, plan)
+        return len(plan.changes) + len(plan.removed)
+
+    async def renew(self, *, seconds: float) -> bool:
+        """The list of the following epoch is nearer to the current one by what `seconds` allow; whether it is complete
+        now and was not before. Ends early when poked. Raises as `synchronize`.
+        """
+        following = self.node.directory().following
+        if following is None or following.name in self.complete:
+            return False
+        plan = await asyncio.to_thread(self.comparison.compare, following.name)
+        until = time.monotonic() + seconds
+        done = await self._batches(following.name).register(
+            plan.changes, go_on=lambda: time.monotonic() < until and not self._poked.is_set()
+        )
+        if done:
+            self._settle(following.name, plan)
+        return following.name in self.complete
+
+    def _settle(self, epoch: str, plan: Plan) -> None:
+        """Everybody who can be is listed in this epoch."""
+        if plan.unfindable and epoch not in self.unfindable:
+            _LOG.warning("youths somebody looks for are in no source", extra={"count": plan.unfindable})
+        (self.unfindable if plan.unfindable else self.complete).add(epoch)
+        (self.complete if plan.unfindable else self.unfindable).discard(epoch)
 
     async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
-        """The youth's handle, listed at the gateway when this returns; used before a flag is raised.
+        """The youth's handle, listed at the gateway when this returns, in every epoch; used before a flag is raised.
 
         Raises `NotReady(SUBJECT)` for a youth that is not in the caseload or makes no tokens, and as `synchronize`.
         """
-        async with self._turn:
-            youth = self.comparison.source.by_local_id(local_id)
-            if youth is None or self.comparison.is_sealed(local_id):
-                raise NotReady(Missing.SUBJECT)
-            handle = await asyncio.to_thread(self.comparison.subjects.handle_of, local_id)
-            change = self.comparison.change_of(youth, handle)
+        youth = self.comparison.source.by_local_id(local_id)
+        if youth is None or self.comparison.is_sealed(local_id):
+            raise NotReady(Missing.SUBJECT)
+        handle = await asyncio.to_thread(self.comparison.subjects.handle_of, local_id)
+        for epoch in [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]:
+            change = self.comparison.change_of(youth, handle, epoch)
             if change is None:
                 raise NotReady(Missing.SUBJECT)
-            known = (await asyncio.to_thread(self.comparison.subjects.listed)).get(local_id)
-            if known is None or known.fingerprint != change.fingerprint:
-                await self._register((change,))
-            return change.handle
+            if epoch == self.node.directory().epoch:
+                await self._batches(epoch).one(change)
+                continue
+            try:
+                await self._batches(epoch).one(change)
+            except NotReady:
+                # The pepper of an epoch that has just been announced may not be here yet; a flag does not wait for it,
+                # and the gateway does not cut over before the youth is listed there, too.
+                self.complete.discard(epoch)
+        return handle
 
     async def heartbeat(self) -> None:
-        """The gateway knows that the list is complete and current. Nothing is sent while a source is stale."""
+        """The gateway knows in which epochs the list is complete and current. Nothing is sent while a source is stale,
+        or in none it is."""
         now = self.node.now()
         if self.comparison.source.is_stale(now):
             _LOG.warning("no heartbeat: a source is older than its own limit")
+            return
+        epochs = [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]
+        complete = [name for name in epochs if name in self.complete]
+        if not complete:
+            _LOG.info("no heartbeat: the list is not complete in any epoch yet")
             return
         scope = INDEX_SCOPE_FLAGGED_ONLY if self.comparison.policy.flagged_only else INDEX_SCOPE_ALL_IN_CARE
         beat = IndexHeartbeat(
@@ -140,38 +182,22 @@ class Registrar:
             scope=scope,
             data_as_of_time=timestamp(self.comparison.source.data_as_of()),
             create_time=timestamp(now),
+            complete_epochs=complete,
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
         self.beats += 1
 
-    async def _register(self, changes: Sequence[Change]) -> None:
-        for start in range(0, len(changes), BATCH):
-            part = changes[start : start + BATCH]
-            tokens = await self._tokens(part)
-            batch = RegistrationBatch(subjects=[_message(each, tokens[each.handle]) for each in part])
-            sealed = frozenset((await self._send(batch)).sealed_handles)
-            prints = {each.handle: each.fingerprint for each in part if each.handle not in sealed}
-            await asyncio.to_thread(self.comparison.subjects.confirm, prints, self.node.now())
-            for handle in sealed & {each.handle for each in part}:
-                await asyncio.to_thread(self._forgotten, SubjectHandle(handle))
-
-    async def _tokens(self, changes: Sequence[Change]) -> Mapping[SubjectHandle, TokenSet]:
-        people = [change.person for change in changes]
+    def has_more_to_list(self) -> bool:
+        """Whether an epoch, perhaps one just announced, is not complete, and can be made so."""
         try:
-            made = await self.node.tokens(people, EVALUATION_USE_REGISTRATION)
-        except IncompleteIdentity as exc:
-            # Each was complete when compared, under the same rules.
-            raise NotReady(Missing.SUBJECT) from exc
-        tokens = {change.handle: each for change, each in zip(changes, made, strict=True)}
-        await asyncio.to_thread(self.comparison.subjects.propose, tokens)
-        return tokens
+            epochs = self.node.directory().epochs.values()
+        except NotReady:
+            return False
+        return any(each.is_listed_in and each.name not in self.complete | self.unfindable for each in epochs)
 
-    async def _remove(self, handles: Sequence[SubjectHandle]) -> None:
-        for start in range(0, len(handles), REMOVALS):
-            part = handles[start : start + REMOVALS]
-            await self._send(RegistrationBatch(removed_handles=part))
-            await asyncio.to_thread(self.comparison.subjects.withdraw, part)
+    def _batches(self, epoch: str) -> Batches:
+        return Batches(self.node, self.comparison.subjects, epoch, self._turn, self.progress, self._forgotten)
 
     def _forgotten(self, handle: SubjectHandle) -> None:
         local_id = self.comparison.subjects.local_id_of(handle)
@@ -179,27 +205,8 @@ class Registrar:
             _LOG.warning("a seal was taken up again that this adapter had forgotten")
             self.found_sealed(local_id, handle)
 
-    async def _send(self, batch: RegistrationBatch) -> RegisterSubjectsResponse:
-        now: datetime = self.node.now()
-        batch.request_id = new_request_id(now, self.node.random_bytes)
-        request = RegisterSubjectsRequest(envelope=wrap(batch, self.node.keyring.envelope))
-        answer = await self.node.gateway.call(REGISTER_SUBJECTS, request, seconds=CALL_SECONDS)
-        with self.node.store.write() as connection:
-            revision = int(get_setting(connection, _REVISION) or b"0") + 1
-            put_setting(connection, _REVISION, str(revision).encode())
-        return answer
-
 
 def revision(store: Store) -> int:
     """How often the list was changed since the adapter joined."""
     with store.read() as connection:
-        return int(get_setting(connection, _REVISION) or b"0")
-
-
-def _message(change: Change, tokens: TokenSet) -> SubjectMessage:
-    return SubjectMessage(
-        handle=change.handle,
-        tokens=tokens,
-        restriction=to_wire(change.restriction),  # type: ignore[arg-type]
-        placement_county=change.placement_county,
-    )
+        return int(get_setting(connection, REVISION) or b"0")

@@ -132,7 +132,7 @@ class Responder:
         return youth
 
     def _own_facts(self, verified: VerifiedOrder, handle: SubjectHandle, youth: Youth) -> OwnFacts:
-        tokens = self.subjects.registered(handle)
+        tokens = self.subjects.registered(handle, verified.query.tokens.epoch)
         if tokens is None:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
         flags = self.flags.of(handle)

@@ -1,4 +1,4 @@
-"""The unary calls an adapter makes, as values, and the port through which it makes them.
+"""The calls an adapter makes, as values, and the port through which it makes them.
 
 Decides the names of the methods and what a failed call is to the rest of the node. Speaks no gRPC: `link/channels`
 does, so that everything else here can be run against a fake that behaves.
@@ -22,6 +22,8 @@ from homeward.gateway.v1 import token_pb2 as token
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
+Q_contra = TypeVar("Q_contra", bound=Message, contravariant=True)
+A_co = TypeVar("A_co", bound=Message, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,31 @@ class CallFailed(Exception):
         self.reason = reason
 
 
+class Conversation(Protocol[Q_contra, A_co]):
+    """One stream on which each message is answered before the next is sent."""
+
+    async def ask(self, request: Q_contra) -> A_co:
+        """The peer's answer to this message, parsed strictly. Raises `CallFailed`; the stream is then over."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is sent or expected."""
+        ...
+
+
 class Caller(Protocol):
     """Makes calls to one peer over an authenticated channel."""
 
     async def call(self, rpc: Rpc[Q, A], request: Q, *, seconds: float) -> A:
         """The peer's answer, parsed strictly, within so many seconds; nothing is retried. Raises `CallFailed`."""
+        ...
+
+
+class StreamCaller(Caller, Protocol):
+    """... and opens streams to it."""
+
+    def converse(self, rpc: Rpc[Q, A], *, seconds: float) -> Conversation[Q, A]:
+        """A stream that lasts so many seconds at most; nothing is sent before the first message."""
         ...
 
 
@@ -127,6 +149,7 @@ EVALUATE: Final = Rpc(_GATEWAY + "TokenService/Evaluate", token.EvaluateRequest,
 REGISTER_SUBJECTS: Final = Rpc(
     _GATEWAY + "IndexService/RegisterSubjects", index.RegisterSubjectsRequest, index.RegisterSubjectsResponse
 )
+REGISTER_ALL: Final = Rpc(_GATEWAY + "IndexService/RegisterAll", index.RegisterAllRequest, index.RegisterAllResponse)
 HEARTBEAT: Final = Rpc(_GATEWAY + "IndexService/Heartbeat", index.HeartbeatRequest, index.HeartbeatResponse)
 GET_DIRECTORY: Final = Rpc(
     _GATEWAY + "MembershipService/GetDirectory", directory.GetDirectoryRequest, directory.GetDirectoryResponse

@@ -159,5 +159,5 @@ class SealingOrders:
         return handle
 
     def _digests(self, handle: SubjectHandle | None) -> list[bytes]:
-        tokens = self.subjects.registered(handle) if handle is not None else None
-        return [] if tokens is None else sorted(naming_digests(tokens))
+        every = self.subjects.every_registered(handle) if handle is not None else []
+        return sorted({digest for tokens in every for digest in naming_digests(tokens)})

@@ -47,10 +47,19 @@ subject = Table(
     metadata,
     Column("local_id", String(128), primary_key=True),
     Column("handle", LargeBinary, nullable=False, unique=True),
-    # Keyed digest of what was registered; tells a changed youth from an unchanged one.
-    Column("fingerprint", LargeBinary, nullable=True),
-    # Serialized TokenSet as registered; NULL while the youth is not listed.
-    Column("tokens", LargeBinary, nullable=True),
+)
+
+registration = Table(
+    "registration",
+    metadata,
+    # A youth that is listed, or being listed; one row for each epoch of the token key.
+    Column("handle", LargeBinary, primary_key=True),
+    Column("epoch", String(32), primary_key=True),
+    # Keyed digest of what the tokens were made of; tells a changed youth from an unchanged one.
+    Column("fingerprint", LargeBinary, nullable=False),
+    # Serialized TokenSet.
+    Column("tokens", LargeBinary, nullable=False),
+    # When the gateway confirmed it; NULL until then: the same tokens are sent again, not made again.
     Column("register_ms", BigInteger, nullable=True),
 )
 

@@ -4,27 +4,39 @@ Decides that a youth has one handle for good: 16 random bytes, made once, stable
 coming back, known to nobody as a name. Only this table links it to the county's own number.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from adapters.node.identifiers import RandomBytes
-from adapters.node.store import Store, subject
+from adapters.node.store import Store, registration, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import OPAQUE_LENGTH, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
+_R: Final = registration.c
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What one youth was last registered with."""
+    """What one youth was last registered with in an epoch."""
 
     handle: SubjectHandle = field(repr=False)
     fingerprint: bytes | None = field(repr=False)
     """None: the gateway has not confirmed the last registration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Tokens, and the keyed digest of what they were made of."""
+
+    tokens: TokenSet = field(repr=False)
+    fingerprint: bytes = field(repr=False)
+    confirmed: bool = False
 
 
 class Subjects:
@@ -74,53 +86,88 @@ class Subjects:
             local_id = connection.scalar(select(subject.c.local_id).where(subject.c.handle == handle))
         return None if local_id is None else LocalSubjectId(local_id)
 
-    def registered(self, handle: SubjectHandle) -> TokenSet | None:
-        """The tokens the youth is listed with, or None while it is not listed."""
+    def registered(self, handle: SubjectHandle, epoch: str) -> TokenSet | None:
+        """The tokens of this epoch that the youth is listed with, or None where it is not listed in it."""
+        wanted = and_(_R.handle == handle, _R.epoch == epoch)
         with self._store.read() as connection:
-            raw = connection.scalar(select(subject.c.tokens).where(subject.c.handle == handle))
+            raw = connection.scalar(select(_R.tokens).where(wanted))
         return None if raw is None else TokenSet.FromString(raw)
 
-    def listed(self) -> Mapping[LocalSubjectId, Listed]:
-        """Every youth that is listed, or is being listed."""
-        query = select(subject.c.local_id, subject.c.handle, subject.c.fingerprint).where(subject.c.tokens.is_not(None))
+    def every_registered(self, handle: SubjectHandle) -> list[TokenSet]:
+        """The tokens the youth is listed with, of each epoch."""
+        with self._store.read() as connection:
+            rows = connection.execute(select(_R.tokens).where(_R.handle == handle))
+            return [TokenSet.FromString(row.tokens) for row in rows]
+
+    def listed(self, epoch: str) -> Mapping[LocalSubjectId, Listed]:
+        """Every youth that is listed, or is being listed, in this epoch."""
+        query = (
+            select(subject.c.local_id, _R.handle, _R.fingerprint, _R.register_ms)
+            .select_from(registration.join(subject, subject.c.handle == _R.handle))
+            .where(_R.epoch == epoch)
+        )
         with self._store.read() as connection:
             return {
-                LocalSubjectId(row.local_id): Listed(SubjectHandle(row.handle), row.fingerprint)
+                LocalSubjectId(row.local_id): Listed(
+                    SubjectHandle(row.handle), None if row.register_ms is None else row.fingerprint
+                )
                 for row in connection.execute(query)
             }
 
-    def listed_count(self) -> int:
-        """How many youths the gateway has confirmed."""
+    def listed_count(self, epoch: str) -> int:
+        """How many youths the gateway has confirmed in this epoch."""
+        confirmed = and_(_R.epoch == epoch, _R.register_ms.is_not(None))
         with self._store.read() as connection:
-            count = connection.scalar(select(func.count()).where(subject.c.fingerprint.is_not(None)))
+            count = connection.scalar(select(func.count()).select_from(registration).where(confirmed))
         return int(count or 0)
 
-    def propose(self, tokens: Mapping[SubjectHandle, TokenSet]) -> None:
-        """These tokens are about to be registered: a question that matches them is already recognized here."""
-        with self._store.write() as connection:
-            for handle, each in tokens.items():
-                connection.execute(
-                    subject.update()
-                    .where(subject.c.handle == handle)
-                    .values(tokens=each.SerializeToString(), fingerprint=None)
+    def proposed(self, handles: Sequence[SubjectHandle], epoch: str) -> Mapping[SubjectHandle, Proposal]:
+        """What was made for these youths in this epoch, confirmed or not."""
+        wanted = and_(_R.epoch == epoch, _R.handle.in_(handles))
+        with self._store.read() as connection:
+            return {
+                SubjectHandle(row.handle): Proposal(
+                    TokenSet.FromString(row.tokens), row.fingerprint, row.register_ms is not None
                 )
+                for row in connection.execute(select(registration).where(wanted))
+            }
 
-    def confirm(self, fingerprints: Mapping[SubjectHandle, bytes], now: datetime) -> None:
-        """The gateway holds what was proposed."""
+    def propose(self, made: Mapping[SubjectHandle, Proposal]) -> None:
+        """These tokens are about to be registered: a question that matches them is already recognized here."""
+        rows = [
+            {
+                "handle": handle,
+                "epoch": each.tokens.epoch,
+                "fingerprint": each.fingerprint,
+                "tokens": each.tokens.SerializeToString(),
+                "register_ms": None,
+            }
+            for handle, each in made.items()
+        ]
+        if rows:
+            with self._store.write() as connection:
+                connection.execute(registration.insert().prefix_with("OR REPLACE"), rows)
+
+    def confirm(self, fingerprints: Mapping[SubjectHandle, bytes], epoch: str, now: datetime) -> None:
+        """The gateway holds in this epoch what was proposed."""
         with self._store.write() as connection:
             for handle, fingerprint in fingerprints.items():
                 connection.execute(
-                    subject.update()
-                    .where(subject.c.handle == handle)
-                    .values(fingerprint=fingerprint, register_ms=milliseconds(now))
+                    registration.update()
+                    .where(and_(_R.handle == handle, _R.epoch == epoch, _R.fingerprint == fingerprint))
+                    .values(register_ms=milliseconds(now))
                 )
 
     def withdraw(self, handles: Sequence[SubjectHandle]) -> None:
-        """The gateway lists these youths no longer; their handles stay theirs."""
+        """The gateway lists these youths no longer, in no epoch; their handles stay theirs."""
         with self._store.write() as connection:
             for handle in handles:
-                connection.execute(
-                    subject.update()
-                    .where(subject.c.handle == handle)
-                    .values(tokens=None, fingerprint=None, register_ms=None)
-                )
+                connection.execute(registration.delete().where(_R.handle == handle))
+
+    def forget_epochs(self, live: Collection[str]) -> int:
+        """No token of any other epoch is in the database or its write-ahead log; returns how many youths had some."""
+        with self._store.write() as connection:
+            gone = connection.execute(registration.delete().where(_R.epoch.not_in(list(live)))).rowcount
+        if gone:
+            self._store.settle()
+        return int(gone)

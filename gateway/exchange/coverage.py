@@ -1,8 +1,9 @@
 """Which sources a miss can be believed of.
 
-A county that is silent, or lists only flagged youths when history is asked, turns every miss
-into UNDETERMINED and is named, whatever the tokens were: staleness must neither read as
-"nobody looks" nor tell known from unknown (ARCHITECTURE §6, UNDETERMINED).
+A county that is silent, lists only flagged youths when history is asked, or has not listed
+everybody in the epoch of the question's tokens, turns every miss into UNDETERMINED and is
+named, whatever the tokens were: staleness must neither read as "nobody looks" nor tell known
+from unknown (ARCHITECTURE §6, UNDETERMINED).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -31,19 +32,23 @@ class Listing:
     owner: AgencyId
     scope: Scope
     heartbeat: datetime
+    epochs: frozenset[str]
+    """In which everybody of the scope is listed."""
 
 
 def stale_counties(
-    sources: Iterable[AgencyId], listings: Iterable[Listing], *, call: Call, now: datetime
+    sources: Iterable[AgencyId], listings: Iterable[Listing], *, call: Call, epoch: str, now: datetime
 ) -> tuple[str, ...]:
-    """Five-digit FIPS of counties whose list cannot support a miss for this call, ascending.
+    """Five-digit FIPS of counties whose list cannot support a miss for this call in this epoch, ascending.
 
     `sources` are the members that hold sources and are not suspended.
     """
     good = {
         listing.owner
         for listing in listings
-        if now - listing.heartbeat < STALE_AFTER and (call is Call.FLAG_CHECK or listing.scope is Scope.ALL_IN_CARE)
+        if now - listing.heartbeat < STALE_AFTER
+        and epoch in listing.epochs
+        and (call is Call.FLAG_CHECK or listing.scope is Scope.ALL_IN_CARE)
     }
     return tuple(sorted({county_of(agency) for agency in sources if agency not in good}))
 
@@ -61,13 +66,13 @@ class Coverage:
     ) -> None:
         self._sources = sources
         self._listings = listings
-        self._known: dict[Call, tuple[datetime, tuple[str, ...]]] = {}
+        self._known: dict[tuple[Call, str], tuple[datetime, tuple[str, ...]]] = {}
 
-    async def stale(self, call: Call, *, now: datetime) -> tuple[str, ...]:
-        """`stale_counties` for this call."""
-        known = self._known.get(call)
+    async def stale(self, call: Call, *, epoch: str, now: datetime) -> tuple[str, ...]:
+        """`stale_counties` for this call and epoch; `epoch` is one that is answered."""
+        known = self._known.get((call, epoch))
         if known is not None and timedelta(0) <= now - known[0] < KNOWN_FOR:
             return known[1]
-        found = stale_counties(self._sources(), await self._listings(), call=call, now=now)
-        self._known[call] = (now, found)
+        found = stale_counties(self._sources(), await self._listings(), call=call, epoch=epoch, now=now)
+        self._known[call, epoch] = (now, found)
         return found

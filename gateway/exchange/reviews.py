@@ -21,6 +21,7 @@ from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1 import review_pb2 as pb
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
 
 AT_ONCE: Final = 3
@@ -120,15 +121,13 @@ def review_alerts(
 class Reviews(Protocol):
     """Possible matches on record."""
 
-    async def verdicts(
-        self, asking: AgencyId, tokens: Sequence[bytes]
-    ) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
-        """What was said of the youth this agency names by one of these tokens, by candidate."""
+    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
+        """What was said of the youth that this agency names by one of these tokens, by candidate."""
 
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""
 
-    def opened(self, review: Review, tokens: Sequence[bytes]) -> Rows:
+    def opened(self, review: Review, tokens: TokenSet) -> Rows:
         """The two agencies are asked; `tokens` name the youth that was asked about."""
 
     def judged(self, review: Review) -> Rows:

@@ -40,7 +40,7 @@ from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.match_keys import naming_digests, naming_tokens
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Basis
 from gateway.protocol.names import Call as Family
@@ -102,7 +102,7 @@ class Exchange:
         found, youth, linked = NOTHING, None, False
         stale: tuple[str, ...] = ()
         if first.permit:
-            stale = await self._coverage.stale(query.family, now=at.now())
+            stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
             candidates = await at.index.candidates(query.tokens)
             search = await self._search(caller, query)
             found = locate(candidates, search)  # 7
@@ -134,8 +134,8 @@ class Exchange:
 
     def _check(self, caller: Caller, query: Query) -> None:
         check_core(query.tokens)
-        if query.tokens.epoch != self._at.directory().epoch:
-            # Tokens of another epoch meet nothing in the index, and that must not read as "nobody looks".
+        if query.tokens.epoch not in self._at.directory().epochs:
+            # Tokens of any other epoch meet nothing in the index, and that must not read as "nobody looks".
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         if query.family is Family.FLAG_CHECK:
             return
@@ -153,7 +153,7 @@ class Exchange:
             auto=at.auto,
             purpose=caller.claims.purpose,
             asking=caller.agency,
-            verdicts=await at.reviews.verdicts(caller.agency, naming_tokens(query.tokens)),
+            verdicts=await at.reviews.verdicts(caller.agency, query.tokens),
         )
 
     async def _slot(self, asked: Asked) -> None:
@@ -242,7 +242,7 @@ class Exchange:
         alerts: tuple[NewAlert, ...] = ()
         for candidate in asked.to_review(at.policy, decision, at.directory()):
             review = asked.review(candidate, at.random_bytes(OPAQUE_LENGTH))
-            rows += at.reviews.opened(review, naming_tokens(query.tokens))
+            rows += at.reviews.opened(review, query.tokens)
             alerts += review_alerts(
                 review,
                 pairwise=at.pairwise,

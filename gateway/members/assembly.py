@@ -37,13 +37,17 @@ from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
+from gateway.protocol.sharing import Sharing
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State
 from gateway.store.derived import check_projections
+from gateway.store.resting import EpochsAtRest
 from gateway.store.youth_keys import FileYouthKeys
+from gateway.tokens.epoch_keys import EpochKeys
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.holding import HolderAdministration
+from gateway.tokens.rotation import Rotation
 from gateway.tokens.shares import Shares
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
@@ -76,6 +80,8 @@ class Members:
     evaluator: Evaluator
     administration: Administration
     holding: HolderAdministration
+    at_rest: EpochsAtRest
+    rotation: Rotation
     server: RenewingCredential
     client_roots: bytes
     """PEM of the root that adapters' certificates chain to."""
@@ -156,6 +162,8 @@ async def open_members(
     await office.load()
     await denied.refresh(ledger)
     renewal = Renewal(ledger, keys.issuer, denied=denied, now=now)
+    epoch_keys = EpochKeys(state)
+    at_rest = EpochsAtRest(epoch_keys.key_of)
     root_pem = keys.root.public_bytes(Encoding.PEM)
     uri, hosts = gateway_uri(config), _hosts(config)
     return Members(
@@ -172,7 +180,7 @@ async def open_members(
             changed=office.changed,
             now=now,
         ),
-        membership=Membership(ledger, office, renewal, epoch=exchange.epoch, now=now),
+        membership=Membership(ledger, office, renewal, exchange=exchange, now=now),
         evaluator=Evaluator(
             ledger,
             keys.shares,
@@ -199,6 +207,18 @@ async def open_members(
             budgets=config.budgets,
             directory=office.view,
             now=now,
+        ),
+        at_rest=at_rest,
+        rotation=Rotation(
+            ledger,
+            office,
+            exchange,
+            keys.shares,
+            epoch_keys,
+            at_rest,
+            state,
+            now=now,
+            random_bytes=random_bytes,
         ),
         server=server_credential(keys.issuer, uri, hosts, now=now),
         client_roots=root_pem,
@@ -270,7 +290,6 @@ def _exchange(
 ) -> Exchange:
     return Exchange(
         trust_domain=config.trust_domain,
-        epoch=keys.shares.in_force().epoch,
         log_key=log_key,
         log_origin=config.log_origin,
         policy_version=policy.version,
@@ -278,9 +297,15 @@ def _exchange(
         counties_without_agreement=config.counties_without_agreement,
         demo=config.demo,
         group=group,
-        sharing=lambda: keys.shares.in_force().sharing,
+        first_epoch=lambda: keys.shares.in_force().epoch,
+        sharing_of=lambda epoch: _sharing(keys.shares, epoch),
         own_holder=own_holder(keys, config),
     )
+
+
+def _sharing(shares: Shares, epoch: str) -> Sharing | None:
+    dealt = shares.of_epoch(epoch)
+    return dealt.sharing if dealt is not None else None
 
 
 def _doors(state: State, config: GatewayConfig, keys: GatewayKeys) -> Doors:

@@ -14,12 +14,15 @@ from sqlalchemy import select
 
 from audit.statement import Statement
 from audit.transaction import Tx
+from gateway.errors import ErrorReason, Unavailable
 from gateway.members import pepper, roster
+from gateway.protocol.epochs import ROLES, EpochState
 from gateway.protocol.names import county_of
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing, public_share
 from gateway.protocol.wire_names import to_wire
 from gateway.store import tables
+from gateway.store.epochs import read_states
 from homeward.gateway.v1.directory_pb2 import County, Directory, KeyHolder, Member
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -31,7 +34,6 @@ class Exchange:
     """What a directory says that no table holds: settings, and the gateway as the first key holder."""
 
     trust_domain: str
-    epoch: str
     log_key: bytes
     log_origin: str
     policy_version: str
@@ -39,18 +41,26 @@ class Exchange:
     counties_without_agreement: tuple[str, ...]
     demo: bool
     group: Ristretto
-    sharing: Callable[[], Sharing]
-    """The sharing of the token key that this gateway's own share in force belongs to."""
+    first_epoch: Callable[[], str]
+    """The epoch that is current while no rotation named one: that of this gateway's own share in force."""
+    sharing_of: Callable[[str], Sharing | None]
+    """The sharing of an epoch's token key, by this gateway's own share of it; None where it has none."""
     own_holder: KeyHolder
     """The gateway itself; its commitment is the sharing's."""
 
 
-def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Directory:
-    """The directory of this moment without these counties; version and time are not set."""
+def compose(
+    tx: Tx, exchange: Exchange, *, without: Collection[str] = (), unannounced: Collection[str] = ()
+) -> Directory:
+    """The directory of this moment without these counties and epochs; version and time are not set.
+
+    Raises `Unavailable` where this gateway has no share of an epoch that it must name.
+    """
+    current, others = live_epochs(tx, exchange)
     keys: dict[tuple[str, str], list[SignedEnvelope]] = {}
     for row in roster.all_keys(tx):
         keys.setdefault((row.county, row.agency), []).append(SignedEnvelope.FromString(row.envelope))
-    return Directory(
+    directory = Directory(
         trust_domain=exchange.trust_domain,
         counties=[_county(county, keys) for county in roster.all_counties(tx) if county.fips not in without],
         members=[_member(member, keys) for member in roster.all_members(tx) if county_of(member.agency) not in without],
@@ -59,25 +69,47 @@ def compose(tx: Tx, exchange: Exchange, *, without: Collection[str] = ()) -> Dir
         log_origin=exchange.log_origin,
         policy_version=exchange.policy_version,
         policy_digest=exchange.policy_digest,
-        epoch=exchange.epoch,
+        epoch=current,
         counties_without_agreement=sorted(exchange.counties_without_agreement),
-        pepper_commitment=pepper.commitment(tx, exchange.epoch),
-        sharing=exchange.sharing().to_message(),
+        pepper_commitment=pepper.commitment(tx, current),
+        sharing=sharing_in(exchange, current).to_message(),
         demo=exchange.demo,
     )
+    for name, state in others.items():
+        if name not in unannounced:
+            directory.other_epoch.role = ROLES[state]
+            directory.other_epoch.sharing.CopyFrom(sharing_in(exchange, name).to_message())
+            directory.other_epoch.pepper_commitment = pepper.commitment(tx, name)
+    return directory
+
+
+def live_epochs(tx: Tx, exchange: Exchange) -> tuple[str, dict[str, EpochState]]:
+    """The current epoch, and what is answered beside it."""
+    states = read_states(tx)
+    current = next((name for name, state in states.items() if state is EpochState.CURRENT), exchange.first_epoch())
+    return current, {name: state for name, state in states.items() if state in ROLES}
+
+
+def sharing_in(exchange: Exchange, epoch: str) -> Sharing:
+    """The sharing of this epoch's key. Raises `Unavailable` where this gateway has no share of it."""
+    sharing = exchange.sharing_of(epoch)
+    if sharing is None:
+        raise Unavailable(ErrorReason.NOT_READY)
+    return sharing
 
 
 def holders_of(tx: Tx, exchange: Exchange) -> list[KeyHolder]:
     """Every holder with its public share in the sharing in force, the gateway first."""
+    sharing = sharing_in(exchange, live_epochs(tx, exchange)[0])
     holders = [exchange.own_holder, *other_holders(tx)]
-    return [_in_sharing(holder, exchange) for holder in holders]
+    return [_in_sharing(holder, exchange, sharing) for holder in holders]
 
 
-def _in_sharing(holder: KeyHolder, exchange: Exchange) -> KeyHolder:
+def _in_sharing(holder: KeyHolder, exchange: Exchange, sharing: Sharing) -> KeyHolder:
     listed = KeyHolder()
     listed.CopyFrom(holder)
     # What a card said was the public share of its time; a refresh gives every holder another.
-    listed.share_commitment = public_share(exchange.group, exchange.sharing().commitments, holder.share_index)
+    listed.share_commitment = public_share(exchange.group, sharing.commitments, holder.share_index)
     return listed
 
 

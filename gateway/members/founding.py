@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from gateway.cards import GatewayCard, card_bytes
+from gateway.cards import PUBLIC_FILE, GatewayCard, card_bytes
 from gateway.config import GATEWAY_FILE, GatewayConfig, split_address
 from gateway.members.assembly import read_log_signer
 from gateway.members.ca import make_intermediate, make_root, make_self_signed
@@ -29,7 +29,6 @@ from gateway.tokens.share_file import OperatorRefused, read_share
 from gateway.tokens.tables import holder_metadata
 
 ENROLLMENT_LIFE: Final = timedelta(days=825)
-PUBLIC_FILE: Final = 0o644
 _RANDOM_SECRETS: Final[dict[str, int]] = {
     # Of the log's classes op, req and hold.
     "log-classes.key": 96,

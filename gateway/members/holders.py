@@ -14,7 +14,7 @@ from audit.statement import upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
-from gateway.members.composition import Exchange, fingerprint, holders_of
+from gateway.members.composition import Exchange, fingerprint, holders_of, live_epochs, sharing_in
 from gateway.members.ledger import Ledger
 from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.store import tables
@@ -34,9 +34,8 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange)
         x509.load_der_x509_certificate(holder.ca_certificate)
     except ValueError as exc:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("ca_certificate: encoding",)) from exc
-    if not is_on_sharing(
-        exchange.group, exchange.sharing(), index=holder.share_index, commitment=holder.share_commitment
-    ):
+    sharing = await ledger.read(lambda tx: sharing_in(exchange, live_epochs(tx, exchange)[0]))
+    if not is_on_sharing(exchange.group, sharing, index=holder.share_index, commitment=holder.share_commitment):
         # A share of another key: every token made with it would meet nothing, and that reads as "nobody looks".
         raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=("share_commitment: of this ceremony",))
     holder.ca_fingerprint = fingerprint(holder.ca_certificate)
@@ -56,7 +55,9 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange)
         known = holders_of(tx, exchange)
         for other in known:
             _check_apart(holder, other)
-        _check_operators(holder, [other for other in known if other.share_index != holder.share_index], exchange)
+        others = [other for other in known if other.share_index != holder.share_index]
+        if not exchange.demo:
+            _check_operators(holder, others, sharing.threshold)
         row = (
             holder.share_index,
             holder.operator,
@@ -70,8 +71,8 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange)
     await ledger.append(Append(entry, apply=apply))
 
 
-def _check_operators(holder: KeyHolder, others: list[KeyHolder], exchange: Exchange) -> None:
-    if exchange.demo or not sole_operators((holder, *others), exchange.sharing().threshold):
+def _check_operators(holder: KeyHolder, others: list[KeyHolder], threshold: int) -> None:
+    if not sole_operators((holder, *others), threshold):
         return
     shared = [name for name in _OPERATED if any(getattr(holder, name) == getattr(other, name) for other in others)]
     raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=tuple(f"{name}: unique" for name in shared))

@@ -10,6 +10,7 @@ from datetime import datetime
 from audit.transaction import Tx
 from gateway.errors import EnvelopeInvalid, ErrorReason, Invalid, Unavailable
 from gateway.members import pepper, roster
+from gateway.members.composition import Exchange, live_epochs
 from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.members.refusals import on_record
@@ -22,17 +23,19 @@ from gateway.protocol.signing import SignatureInvalid
 from gateway.protocol.spiffe import ChannelIdentity
 from homeward.gateway.v1 import directory_pb2
 
+Clock = Callable[[], datetime]
+
 
 class Membership:
     """Answers members. `agency` and `identity` are always the authenticated peer's."""
 
     def __init__(
-        self, ledger: Ledger, office: DirectoryOffice, renewal: Renewal, *, epoch: str, now: Callable[[], datetime]
+        self, ledger: Ledger, office: DirectoryOffice, renewal: Renewal, *, exchange: Exchange, now: Clock
     ) -> None:
         self._ledger = ledger
         self._office = office
         self._renewal = renewal
-        self._epoch = epoch
+        self._exchange = exchange
         self._now = now
 
     async def directory(self, known_version: int) -> directory_pb2.GetDirectoryResponse:
@@ -73,14 +76,12 @@ class Membership:
             raise EnvelopeInvalid(ErrorReason.ENVELOPE_INVALID) from exc
         except MalformedMessage as exc:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields) from exc
-        if offer.epoch != self._epoch:
-            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
+        await self._ledger.read(lambda tx: self._check_epoch(tx, offer.epoch))
         await pepper.store_offer(self._ledger, agency, envelope, offer, changed=self._office.changed)
 
     async def fetch_pepper(self, agency: AgencyId, epoch: str) -> directory_pb2.FetchPepperResponse:
-        """Where the pepper of the epoch stands for the caller. Raises `Invalid` for another epoch."""
-        if epoch != self._epoch:
-            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
+        """Where the pepper of the epoch stands for the caller. Raises `Invalid` for one that is not answered."""
+        await self._ledger.read(lambda tx: self._check_epoch(tx, epoch))
         standing = await self._ledger.read(lambda tx: pepper.standing(tx, epoch, agency))
         if standing.part is not None:
             return directory_pb2.FetchPepperResponse(
@@ -92,6 +93,11 @@ class Membership:
             )
         state = directory_pb2.PEPPER_STATE_WAITING if standing.commitment else directory_pb2.PEPPER_STATE_ABSENT
         return directory_pb2.FetchPepperResponse(state=state, commitment=standing.commitment)
+
+    def _check_epoch(self, tx: Tx, epoch: str) -> None:
+        current, others = live_epochs(tx, self._exchange)
+        if epoch != current and epoch not in others:
+            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
 
 
 def _count_members_of(tx: Tx, counties: frozenset[str]) -> int:

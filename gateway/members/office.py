@@ -22,11 +22,13 @@ from sqlalchemy import bindparam, func, insert, select, update
 from audit.entry import Draft
 from audit.log import INDEX, Append
 from audit.statement import Statement
+from audit.transaction import Tx
 from gateway.errors import Unavailable
 from gateway.exchange.journal import Kind, draft
-from gateway.members.composition import Exchange, compose, content_of
+from gateway.members.composition import Exchange, compose, content_of, live_epochs
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory, sign_directory
+from gateway.protocol.epochs import EpochState, other_facts
 from gateway.protocol.sharing import read_sharing
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
@@ -155,16 +157,34 @@ class DirectoryOffice:
 
         Raises `HolderSilent`, `Unavailable`.
         """
-        if await self._publish(()):
+        unannounced: Collection[str] = ()
+        try:
+            done = await self._publish(())
+        except HolderSilent:
+            unannounced = await self._ledger.read(self._unannounced)
+            if not unannounced:
+                raise
+            # A holder that has no share of the next epoch yet must not hold up a revocation.
+            await self._publish((), unannounced)
+            done = False
+        if done:
             self._waiting = frozenset()
             return True
         # Some county waits. What can be published without it must not wait with it.
         if self._waiting:
-            await self._publish(self._waiting)
+            await self._publish(self._waiting, unannounced)
         return False
 
-    async def _publish(self, without: Collection[str]) -> bool:
-        directory = await self._ledger.read(lambda tx: compose(tx, self._exchange, without=without))
+    def _unannounced(self, tx: Tx) -> frozenset[str]:
+        """Epochs that are to be announced, and were not in any directory yet."""
+        known = self._view.epochs if self._view is not None else {}
+        _, others = live_epochs(tx, self._exchange)
+        return frozenset(name for name, state in others.items() if state is EpochState.FOLLOWING and name not in known)
+
+    async def _publish(self, without: Collection[str], unannounced: Collection[str] = ()) -> bool:
+        directory = await self._ledger.read(
+            lambda tx: compose(tx, self._exchange, without=without, unannounced=unannounced)
+        )
         content = content_of(directory)
         if self._view is not None and content == content_of(self._view.message):
             return True
@@ -227,6 +247,7 @@ class DirectoryOffice:
         return open_directory(signed, pins, newer_than=self._view.version if self._view else 0)
 
     def _entry(self, version: int, directory: bytes, *, signers: int) -> Draft:
-        facts = read_sharing(Directory.FromString(directory).sharing).facts()
+        message = Directory.FromString(directory)
+        facts = read_sharing(message.sharing).facts() | other_facts(message)
         digest = hashlib.sha256(directory).digest()
         return draft(Kind.DIRECTORY_SIGNED, op={"version": version, "directory": digest, "signers": signers, **facts})

@@ -29,7 +29,6 @@ from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.statement import Statement, open_statement, statement_invalid
-from gateway.protocol.match_keys import naming_tokens
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import AgencyId, Call, FlagId, FlagState, Purpose, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
@@ -110,7 +109,7 @@ class Raising:
             auto=at.auto,
             purpose=caller.claims.purpose,
             asking=caller.agency,
-            verdicts=await at.reviews.verdicts(caller.agency, naming_tokens(report.tokens)),
+            verdicts=await at.reviews.verdicts(caller.agency, report.tokens),
         )
         return _Case(caller, deed, report, learned, await self._own_handle(caller, report), candidates, search)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.epochs import EpochState, EpochView, read_epochs
 from gateway.protocol.names import AgencyId, AgencyKind, parse_agency_id
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.sharing import Sharing, read_sharing, sole_operators
@@ -158,6 +159,8 @@ class DirectoryView:
         self._members: Final = {AgencyId(member.agency): self._member(member) for member in message.members}
         self._no_agreement: Final = frozenset(message.counties_without_agreement)
         self.sharing: Final[Sharing | None] = read_sharing(message.sharing) if message.HasField("sharing") else None
+        self.epochs: Final[Mapping[str, EpochView]] = read_epochs(message)
+        """Epochs of the token key that are answered, the current one first."""
         self.holders: Final = tuple(
             HolderView(
                 share_index=holder.share_index,
@@ -186,9 +189,15 @@ class DirectoryView:
         return self.message.epoch
 
     @property
+    def following(self) -> EpochView | None:
+        """The epoch in which members make their tokens again, or None at any other time."""
+        return next((each for each in self.epochs.values() if each.state is EpochState.FOLLOWING), None)
+
+    @property
     def sole_operators(self) -> tuple[str, ...]:
         """Operators who alone run as many holders as make a token; only a demonstration is run like that."""
-        return sole_operators(self.holders, self.sharing.threshold) if self.sharing is not None else ()
+        thresholds = [each.sharing.threshold for each in self.epochs.values() if each.sharing is not None]
+        return sole_operators(self.holders, min(thresholds)) if thresholds else ()
 
     def member(self, agency: AgencyId) -> MemberView | None:
         """The member, or None."""

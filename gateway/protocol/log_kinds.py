@@ -56,6 +56,14 @@ class Kind(StrEnum):
     BUDGET_ALARM = "budget.alarm"
     LOOKUPS_HELD = "lookups.held"
     LOOKUPS_RELEASED = "lookups.released"
+    EPOCH_OPENED = "epoch.opened"
+    EPOCH_CUT_OVER = "epoch.cut_over"
+    EPOCH_ABANDONED = "epoch.abandoned"
+    EPOCH_ENDED = "epoch.ended"
+    """Nothing is answered in it any more; what is left of it is being erased."""
+    EPOCH_ERASED = "epoch.erased"
+    EPOCH_SHARE_ADDED = "epoch.share_added"
+    EPOCH_SHARE_ERASED = "epoch.share_erased"
 
 
 REFUSAL_REASONS: Final = frozenset(
@@ -78,6 +86,8 @@ REFUSAL_REASONS: Final = frozenset(
         "INVALID_REQUEST",
         "DEADLINE_REQUIRED",
         "EPOCH_UNKNOWN",
+        "EPOCH_STEP",
+        "EPOCH_INCOMPLETE",
         "TOKENS_INCOMPLETE",
         "ELEMENT_INVALID",
         "KEY_UNKNOWN",

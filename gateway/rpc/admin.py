@@ -26,6 +26,7 @@ from gateway.rpc.wellformed import check_request
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
 from gateway.tokens.custody import CustodianAdministration
 from gateway.tokens.holding import HolderAdministration
+from gateway.tokens.rotation import Rotation
 from homeward.counting import CallRecorder
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import (
@@ -50,12 +51,14 @@ class AdminServicer(AdminServiceServicer):
         administration: Administration,
         published: Callable[[], admin_pb2.PublishedStatus],
         *,
+        rotation: Rotation,
         held: HeldRevocations,
         recovering: Callable[[], bool],
     ) -> None:
         """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`."""
         self._administration = administration
         self._published = published
+        self._rotation = rotation
         self._held = held
         self._recovering = recovering
 
@@ -86,12 +89,39 @@ class AdminServicer(AdminServiceServicer):
         check_request(request)
         return await self._administration.release_lookups(request)
 
+    async def OpenEpoch(self, request: admin_pb2.OpenEpochRequest, context: Any) -> admin_pb2.OpenEpochResponse:
+        """Opens the next epoch."""
+        check_request(request)
+        step = await self._rotation.open(request.share)
+        return admin_pb2.OpenEpochResponse(epoch=step.epoch, leaf_index=step.leaf_index)
+
+    async def CutOverEpoch(
+        self, request: admin_pb2.CutOverEpochRequest, context: Any
+    ) -> admin_pb2.CutOverEpochResponse:
+        """Makes the following epoch the current one."""
+        check_request(request)
+        step = await self._rotation.cut_over(frozenset(request.without_counties))
+        return admin_pb2.CutOverEpochResponse(epoch=step.epoch, leaf_index=step.leaf_index)
+
+    async def AbandonEpoch(
+        self, request: admin_pb2.AbandonEpochRequest, context: Any
+    ) -> admin_pb2.AbandonEpochResponse:
+        """Gives the following epoch up."""
+        step = await self._rotation.abandon()
+        return admin_pb2.AbandonEpochResponse(epoch=step.epoch, leaf_index=step.leaf_index)
+
+    async def FinishEpoch(self, request: admin_pb2.FinishEpochRequest, context: Any) -> admin_pb2.FinishEpochResponse:
+        """Ends the preceding epoch."""
+        step = await self._rotation.finish()
+        return admin_pb2.FinishEpochResponse(epoch=step.epoch, leaf_index=step.leaf_index)
+
     async def GetGatewayStatus(
         self, request: admin_pb2.GetGatewayStatusRequest, context: Any
     ) -> admin_pb2.GetGatewayStatusResponse:
         """Returns the gateway's state."""
         status = await self._administration.status()
         status.published.CopyFrom(self._published())
+        status.epochs.extend(await self._rotation.status())
         return status
 
 
@@ -105,6 +135,19 @@ class CustodianAdminServicer(CustodianAdminServiceServicer):
         """Admits a county root."""
         check_request(request)
         return await self._administration.admit(request)
+
+    async def AddEpochShare(
+        self, request: admin_pb2.AddEpochShareRequest, context: Any
+    ) -> admin_pb2.AddEpochShareResponse:
+        """Keeps the share of a new ceremony."""
+        check_request(request)
+        return await self._administration.add_epoch_share(request)
+
+    async def FinishEpochShare(
+        self, request: admin_pb2.FinishEpochShareRequest, context: Any
+    ) -> admin_pb2.FinishEpochShareResponse:
+        """Erases the share that no directory names."""
+        return await self._administration.finish_epoch_share()
 
     async def GetCustodianStatus(
         self, request: admin_pb2.GetCustodianStatusRequest, context: Any

@@ -1,5 +1,6 @@
 """IndexService."""
 
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +24,19 @@ class IndexServicer(IndexServiceServicer):
         check_request(request)
         agency, batch = self._machine.open(request.envelope, pb.RegistrationBatch, current_peer())
         return await self._registrations.register(Signed(agency, sha256(request.envelope.payload).digest()), batch)
+
+    async def RegisterAll(
+        self, request_iterator: AsyncIterator[pb.RegisterAllRequest], context: Any
+    ) -> AsyncIterator[pb.RegisterAllResponse]:
+        """Changes the list batch by batch; each is durable before it is answered."""
+        # Kept: the peer of a stream stands in a context that later messages do not have.
+        peer = current_peer()
+        async for request in request_iterator:
+            check_request(request)
+            agency, batch = self._machine.open(request.envelope, pb.RegistrationBatch, peer)
+            signed = Signed(agency, sha256(request.envelope.payload).digest())
+            result = await self._registrations.register(signed, batch)
+            yield pb.RegisterAllResponse(request_id=batch.request_id, result=result)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Any) -> pb.HeartbeatResponse:
         """The list of the peer's agency counts as current."""

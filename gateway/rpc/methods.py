@@ -96,7 +96,7 @@ METHODS: Final[dict[str, Method]] = {
     ),
     **_rows("homeward.gateway.v1.SealingService", Proof.ASSERTION, "Seal", "Recall", "ListNotices"),
     **_rows("homeward.gateway.v1.SealingService", Proof.ENVELOPE, "AcknowledgeNotice"),
-    **_rows("homeward.gateway.v1.IndexService", Proof.ENVELOPE, "RegisterSubjects", "Heartbeat"),
+    **_rows("homeward.gateway.v1.IndexService", Proof.ENVELOPE, "RegisterSubjects", "RegisterAll", "Heartbeat"),
     **_rows("homeward.gateway.v1.ReviewService", Proof.ENVELOPE, "GiveVerdict"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.CHANNEL, "GetDirectory", "FetchPepper"),
     **_rows("homeward.gateway.v1.MembershipService", Proof.ENVELOPE, "RenewCertificate", "OfferPepper"),
@@ -114,10 +114,20 @@ METHODS: Final[dict[str, Method]] = {
         "TrustHolder",
         "RevokeMember",
         "ReleaseLookups",
+        "OpenEpoch",
+        "CutOverEpoch",
+        "AbandonEpoch",
+        "FinishEpoch",
         "GetGatewayStatus",
     ),
     **_local("homeward.gateway.v1.HolderAdminService", "DeclareCaseload", "GetHolderStatus"),
-    **_local("homeward.gateway.v1.CustodianAdminService", "AdmitCounty", "GetCustodianStatus"),
+    **_local(
+        "homeward.gateway.v1.CustodianAdminService",
+        "AdmitCounty",
+        "AddEpochShare",
+        "FinishEpochShare",
+        "GetCustodianStatus",
+    ),
 }
 """Full method name, exactly as it must be spelled in a request, to its row."""
 

@@ -9,6 +9,7 @@ start (EvidenceError PROJECTION):
 2. authorities with their parties and revocations, from their records; the envelope by its issuer's signature
 3. flags with owner and state, from reports about youths whose audit key exists
 4. the last heartbeat of each agency; every listed youth by the registration that listed it
+5. the epochs of the token key, from the steps of every rotation
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
 recorded before the last seal (a permission less, never one more), and a flag from before a seal of its owner that was
@@ -36,6 +37,7 @@ from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import FlagState
 from gateway.protocol.outcomes import Reason
 from gateway.store import tables
+from gateway.store.epochs import EPOCH_KINDS, states_after
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -45,7 +47,8 @@ _KINDS: Final = tuple(
     for kind in (
         Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.ENROLL_REDEEMED, Kind.AUTHORITY_RECORDED,
         Kind.AUTHORITY_REVOKED, Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
-        Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
+        Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, *sorted(EPOCH_KINDS),
+        Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
     )
 )  # fmt: skip
 _PAGE: Final = 1000
@@ -57,8 +60,15 @@ _AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.envelope, 
 _PARTIES: Final = Statement(select(tables.authority_party.c.authority_id, tables.authority_party.c.agency))
 _FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state, _F.leaf_index))
 _LISTINGS: Final = Statement(
-    select(tables.listing.c.owner, tables.listing.c.revision, tables.listing.c.scope, tables.listing.c.data_as_of_ms)
+    select(
+        tables.listing.c.owner,
+        tables.listing.c.revision,
+        tables.listing.c.scope,
+        tables.listing.c.epochs,
+        tables.listing.c.data_as_of_ms,
+    )
 )
+_EPOCHS: Final = Statement(select(tables.epoch.c.name, tables.epoch.c.state, tables.epoch.c.leaf_index))
 _UNLISTED: Final = Statement(
     select(tables.subject.c.leaf_index)
     .select_from(tables.subject.outerjoin(ENTRY, ENTRY.c.idx == tables.subject.c.leaf_index))
@@ -91,7 +101,8 @@ class _Derived:
     denied: dict[str, int] = field(default_factory=dict)
     authorities: dict[bytes, _Authority] = field(default_factory=dict)
     flags: dict[bytes, _Flag] = field(default_factory=dict)
-    listings: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    listings: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
+    epochs: dict[str, tuple[str, int]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     """Reports about youths whose key is gone."""
     sealed: dict[str, int] = field(default_factory=dict)
@@ -130,6 +141,7 @@ def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> 
     flags = {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}
     _compare("a flag", flags, _left(flags, derived.flags, derived.may_lack_flag))
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
+    _compare("an epoch of the token key", {name: tuple(rest) for name, *rest in tx.all(_EPOCHS)}, derived.epochs)
     unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
     if unlisted is not None:
         raise _differs("a listed youth", unlisted[0])
@@ -155,10 +167,13 @@ def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mappin
         case Kind.AUTHORITY_RECORDED | Kind.AUTHORITY_REVOKED:
             _apply_authority(derived, entry, said)
         case Kind.INDEX_HEARTBEAT:
-            figures = int(said["revision"]), _text(said["scope"]), int(said["data_as_of_ms"])
+            figures = int(said["revision"]), _text(said["scope"]), _text(said["epochs"]), int(said["data_as_of_ms"])
             derived.listings[entry.requester] = figures
         case Kind.INDEX_REGISTERED:
             return
+        case kind if kind in EPOCH_KINDS:
+            changes = states_after(Kind(kind), _text(said["epoch"]), _text(said.get("before", b"")))
+            derived.epochs |= {name: (str(state), entry.index) for name, state in changes.items()}
         case Kind.SEAL_RESTRICTED | Kind.SEAL_DESTROYED:
             derived.sealed[entry.requester] = entry.index
         case Kind.SEAL_LIFTED:

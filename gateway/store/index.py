@@ -5,7 +5,7 @@ cannot be compared with tokens somebody knows (TOKENS §4.2).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -13,30 +13,33 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, func, literal_column, select
 
 from audit.statement import Statement
+from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
 from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import moment_of
 from gateway.store.lookups import Lookups
+from gateway.store.resting import AtRest
 from gateway.store.tables import flag, index_token, listing, subject
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _STEP: Final = 8
 _RECORDS: Final = Statement(select(func.count()).select_from(subject))
-_LISTINGS: Final = Statement(select(listing.c.owner, listing.c.scope, listing.c.heartbeat_ms))
+_LISTINGS: Final = Statement(select(listing.c.owner, listing.c.scope, listing.c.heartbeat_ms, listing.c.epochs))
 
 
 @dataclass(frozen=True, slots=True)
 class SqlIndex:
-    """`ports.SubjectIndex` on the database. `at_rest` gives the keyed form of each token, 16 bytes to 16 bytes."""
+    """`ports.SubjectIndex` on the database."""
 
     lookups: Lookups
-    at_rest: Callable[[Sequence[bytes]], list[bytes]]
+    at_rest: AtRest
 
     async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
         """Youths that share a token of a present key, with their open flags."""
-        wanted = self.at_rest([token for group in tokens.keys if group.present for token in group.tokens])
+        present = [token for group in tokens.keys if group.present for token in group.tokens]
+        wanted = self.at_rest(tokens.epoch, present)
         # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
@@ -48,8 +51,15 @@ class SqlIndex:
 
     async def listings(self) -> Sequence[Listing]:
         """The last heartbeat of every agency."""
-        rows = await self.lookups.all(_LISTINGS)
-        return [Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat)) for owner, scope, heartbeat in rows]
+        return await self.lookups.read(read_listings)
+
+
+def read_listings(tx: Tx) -> list[Listing]:
+    """The last heartbeat of every agency."""
+    return [
+        Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat), frozenset(epochs.split()))
+        for owner, scope, heartbeat, epochs in tx.all(_LISTINGS)
+    ]
 
 
 @cache

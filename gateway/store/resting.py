@@ -7,13 +7,17 @@ would say the same, but every look-up carries the whole padded set, and eighty s
 the look-up; this is one call for all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.oprf import TOKEN_LENGTH
+
+AtRest = Callable[[str, Sequence[bytes]], list[bytes]]
+"""The resting form of tokens of an epoch, 16 bytes to 16 bytes. Raises `Invalid` for an epoch without a key."""
 
 
 class TokensAtRest:
@@ -29,3 +33,26 @@ class TokensAtRest:
             raise ValueError("a token has 16 bytes")
         resting = self._cipher.encryptor().update(b"".join(tokens))
         return [resting[at : at + TOKEN_LENGTH] for at in range(0, len(resting), TOKEN_LENGTH)]
+
+
+class EpochsAtRest:
+    """The function of each epoch: every epoch has a key of its own, and ends when its key is destroyed."""
+
+    def __init__(self, key_of: Callable[[str], bytes | None]) -> None:
+        """`key_of` reads the key of an epoch, 32 bytes; None where there is none (any more)."""
+        self._key_of = key_of
+        self._known: dict[str, TokensAtRest] = {}
+
+    def __call__(self, epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
+        """`AtRest`."""
+        known = self._known.get(epoch)
+        if known is None:
+            key = self._key_of(epoch)
+            if key is None:
+                raise Invalid(ErrorReason.EPOCH_UNKNOWN)
+            known = self._known[epoch] = TokensAtRest(key)
+        return known(tokens)
+
+    def forget(self, epoch: str) -> None:
+        """The epoch's key is not in memory any more."""
+        self._known.pop(epoch, None)

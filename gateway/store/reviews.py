@@ -4,7 +4,7 @@ Decides by what an agency's next question about the same youth is known again: a
 rests in the index. Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from gateway.exchange.deed import Moved
 from gateway.exchange.locate import Verdict
 from gateway.exchange.reviews import Review, Said
 from gateway.ports import Guard, Rows
-from gateway.protocol.match_keys import DECISIVE_KEY
+from gateway.protocol.match_keys import DECISIVE_KEY, naming_tokens
 from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme
 from gateway.protocol.matching.score import Comparison
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
 from gateway.store.lookups import Lookups
+from gateway.store.resting import AtRest
 from gateway.store.tables import review, review_token
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _R, _T = review.c, review_token.c
 _PAD: Final = next(rule.pad for rule in load_key_scheme().keys if rule.name == DECISIVE_KEY)
@@ -45,17 +47,15 @@ _WEIGHT: Final = {Verdict.OPEN: 0, Verdict.SAME: 1, Verdict.DIFFERENT: 2}
 
 @dataclass(frozen=True, slots=True)
 class SqlReviews:
-    """`exchange.reviews.Reviews` on the database. `at_rest` is the index's: 16 bytes to 16 bytes."""
+    """`exchange.reviews.Reviews` on the database. `at_rest` is the index's."""
 
     lookups: Lookups
-    at_rest: Callable[[Sequence[bytes]], list[bytes]]
+    at_rest: AtRest
 
-    async def verdicts(
-        self, asking: AgencyId, tokens: Sequence[bytes]
-    ) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
-        """What was said of the youth this agency names by one of these tokens, by candidate."""
+    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
+        """What was said of the youth that this agency names by one of these tokens, by candidate."""
         found: dict[tuple[AgencyId, SubjectHandle], Verdict] = {}
-        for row in await self.lookups.all(_NAMED, (asking, *self.at_rest(tokens))):
+        for row in await self.lookups.all(_NAMED, (asking, *self._named(tokens))):
             each = _review(row)
             # Two questions at once may have opened two reviews; the one that says more, or no, counts.
             known = found.get((each.owner, each.handle), Verdict.OPEN)
@@ -67,9 +67,9 @@ class SqlReviews:
         rows = await self.lookups.all(_GET, (review_id,))
         return _review(rows[0]) if rows else None
 
-    def opened(self, review: Review, tokens: Sequence[bytes]) -> Rows:
+    def opened(self, review: Review, tokens: TokenSet) -> Rows:
         """The two agencies are asked; `tokens` name the youth that was asked about."""
-        named = ((_PUT_TOKEN, (review.asking, token, review.review_id)) for token in self.at_rest(tokens))
+        named = ((_PUT_TOKEN, (review.asking, rest, review.review_id, tokens.epoch)) for rest in self._named(tokens))
         return (*self.judged(review), *named)
 
     def judged(self, review: Review) -> Rows:
@@ -91,6 +91,9 @@ class SqlReviews:
             INDEX,
         )
         return ((_PUT, values),)
+
+    def _named(self, tokens: TokenSet) -> list[bytes]:
+        return self.at_rest(tokens.epoch, naming_tokens(tokens))
 
     def stands(self, review: Review) -> Guard:
         """Raises `Moved` unless the review still is this."""

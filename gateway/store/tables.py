@@ -117,6 +117,16 @@ pepper = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
+epoch = Table(
+    "epoch",
+    metadata,
+    # Every epoch of the token key that a rotation ever named; before the first rotation there is none.
+    Column("name", String(32), primary_key=True),
+    # `EpochState`; a name is never used again.
+    Column("state", String(12), nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
 # --- look-ups (exchange/holds) --------------------------------------------------------------
 
 lookup_window = Table(
@@ -163,6 +173,8 @@ listing = Table(
     Column("owner", String(40), primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("scope", String(24), nullable=False),
+    # Epochs in which everybody of the scope is listed, ascending, with one space between two.
+    Column("epochs", String(65), nullable=False),
     Column("data_as_of_ms", BigInteger, nullable=False),
     Column("heartbeat_ms", BigInteger, nullable=False),
 )
@@ -254,6 +266,8 @@ review_token = Table(
     Column("asking", String(40), primary_key=True),
     Column("token", LargeBinary, primary_key=True),
     Column("review_id", LargeBinary, primary_key=True),
+    # Of the token: links end with it.
+    Column("epoch", String(32), nullable=False),
     sqlite_with_rowid=False,
 )
 

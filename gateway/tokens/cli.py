@@ -26,6 +26,7 @@ from gateway.state import State
 from gateway.tokens.ceremony_cli import deal_shares
 from gateway.tokens.custodian import KIND, Custodian, LogStopped, open_custodian
 from gateway.tokens.custodian import serve as serve_custodian
+from gateway.tokens.epoch_cli import add_epoch_commands
 from gateway.tokens.founding import found_custodian
 from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
 from homeward.failure import ExitCode
@@ -224,5 +225,26 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _add_share(state: State, request: admin_pb2.AddEpochShareRequest) -> admin_pb2.AddEpochShareResponse:
+    reply: admin_pb2.AddEpochShareResponse = _act(
+        state,
+        here=lambda opened: opened.administration.add_epoch_share(request),
+        stub=CustodianAdminServiceStub,
+        there=lambda stub: stub.AddEpochShare(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
+
+
+def _finish_share(state: State, request: admin_pb2.FinishEpochShareRequest) -> admin_pb2.FinishEpochShareResponse:
+    reply: admin_pb2.FinishEpochShareResponse = _act(
+        state,
+        here=lambda opened: opened.administration.finish_epoch_share(),
+        stub=CustodianAdminServiceStub,
+        there=lambda stub: stub.FinishEpochShare(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
+
+
 custodian.add_command(deal_shares)
+add_epoch_commands(custodian, add=_add_share, finish=_finish_share)
 add_holder_commands(custodian, KIND, declare=_declare, ask=_ask_holder)

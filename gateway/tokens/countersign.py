@@ -4,9 +4,10 @@ A directory is signed when all of this holds, and otherwise refused, or answered
 
 1. the gateway signed it, with the key on the card its operator handed over
 2. every key in it is certified by its county's root (`protocol/directory`)
-3. trust domain, epoch and demonstration are this exchange's; the sharing of the token key is one that this holder has a
-   share of; this holder is listed exactly as it is, the others with the public shares of that sharing; no operator
-   has enough of them to make tokens, but in a demonstration
+3. trust domain and demonstration are this exchange's; of every epoch it names, this holder has a share of that very
+   sharing, and the current epoch is the one of the directory signed before or was announced by it; this holder is
+   listed exactly as it is, the others with the public shares of the current sharing; no operator has enough of them to
+   make tokens in any epoch, but in a demonstration
 4. its version is above every version signed before, or it is the very directory signed last
 5. every county's root is the one that this custodian's own operator admitted
 
@@ -34,10 +35,12 @@ from gateway.protocol.directory import (
     read_directory,
     sign_directory,
 )
+from gateway.protocol.epochs import EpochView, may_follow, other_facts
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id
 from gateway.tokens import tables
+from gateway.tokens.share_file import DealtShare
 from gateway.tokens.shares import Shares
 from homeward.gateway.v1.directory_pb2 import DirectorySignature, KeyHolder, SignedDirectory
 
@@ -53,7 +56,6 @@ class Custody:
     """What a custodian knows of itself and of the exchange it serves."""
 
     trust_domain: str
-    epoch: str
     gateway_key: bytes
     """Raw Ed25519, from the gateway's card."""
     own: KeyHolder
@@ -126,7 +128,7 @@ class Countersigning:
     async def _record(self, signed: SignedDirectory, view: DirectoryView, signature: DirectorySignature) -> None:
         both = SignedDirectory(directory=signed.directory, signatures=[*signed.signatures, signature])
         digest = hashlib.sha256(signed.directory).digest()
-        facts = view.sharing.facts() if view.sharing is not None else {}
+        facts = view.sharing.facts() | other_facts(view.message) if view.sharing is not None else {}
         entry = draft(Kind.DIRECTORY_SIGNED, op={"version": view.version, "directory": digest, **facts})
         row = (view.version, both.SerializeToString(), INDEX)
         await self._ledger.append(Append(entry, rows=((_SIGN, row),)))
@@ -142,8 +144,10 @@ class Countersigning:
             raise _refused("signature") from exc
         except DirectoryInvalid as exc:
             raise _refused(exc.why) from exc
-        if (view.trust_domain, view.epoch) != (self._custody.trust_domain, self._custody.epoch):
+        if view.trust_domain != self._custody.trust_domain:
             raise _refused("exchange")
+        if self._view is not None and not may_follow(self._view.epochs, view.epochs):
+            raise _refused("epoch")
         if view.message.demo != self._custody.demo:
             raise _refused("demo")
         _check_holders(view, self._custody)
@@ -164,8 +168,9 @@ def read_admitted(tx: Tx) -> dict[str, bytes]:
 
 def _check_holders(view: DirectoryView, custody: Custody) -> None:
     holders, sharing = list(view.message.holders), view.sharing
-    dealt = custody.shares.find(sharing.epoch, sharing.generation) if sharing is not None else None
-    if sharing is None or dealt is None or dealt.sharing != sharing:
+    shares = [_share_of(each, custody.shares) for each in view.epochs.values()]
+    dealt = shares[0]
+    if sharing is None or dealt is None or None in shares:
         raise _refused("sharing")
     own = KeyHolder()
     own.CopyFrom(custody.own)
@@ -178,11 +183,20 @@ def _check_holders(view: DirectoryView, custody: Custody) -> None:
     for holder in holders:
         if not is_on_sharing(custody.group, sharing, index=holder.share_index, commitment=holder.share_commitment):
             raise _refused("share_commitment")
-    if sole_operators(holders, sharing.threshold) and not custody.demo:
+    fewest = min(each.sharing.threshold for each in view.epochs.values() if each.sharing is not None)
+    if sole_operators(holders, fewest) and not custody.demo:
         raise _refused("operator")
     gateway = [holder for holder in holders if holder.directory_key == custody.gateway_key]
     if [holder.share_index for holder in gateway] != [1]:
         raise _refused("gateway_entry")
+
+
+def _share_of(epoch: EpochView, shares: Shares) -> DealtShare | None:
+    """This holder's share of the epoch's sharing; None where it has none, or one of another sharing."""
+    if epoch.sharing is None or epoch.sharing.epoch != epoch.name:
+        return None
+    dealt = shares.find(epoch.name, epoch.sharing.generation)
+    return dealt if dealt is not None and dealt.sharing == epoch.sharing else None
 
 
 def _refused(rule: str) -> Invalid:

@@ -105,7 +105,9 @@ async def open_custodian(
         now=now,
         random_bytes=random_bytes,
     )
-    administration = CustodianAdministration(ledger, countersigning, operator=config.operator)
+    administration = CustodianAdministration(
+        ledger, countersigning, operator=config.operator, state=state, shares=shares
+    )
     holding = HolderAdministration(
         ledger,
         shares,
@@ -260,7 +262,6 @@ def _custody(
 ) -> Custody:
     return Custody(
         trust_domain=config.trust_domain,
-        epoch=shares.in_force().epoch,
         gateway_key=bytes.fromhex(gateway.directory_key),
         own=own,
         shares=shares,

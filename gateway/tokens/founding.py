@@ -11,10 +11,10 @@ from typing import Final
 
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from gateway.cards import CustodianCard, GatewayCard, card_bytes, read_card
+from gateway.cards import PUBLIC_FILE, CustodianCard, GatewayCard, card_bytes
 from gateway.config import CUSTODIAN_FILE, CustodianConfig
 from gateway.members.assembly import read_log_signer
-from gateway.members.founding import PUBLIC_FILE, make_authorities
+from gateway.members.founding import make_authorities
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, write_new
@@ -77,17 +77,6 @@ def found_custodian(
     )
     write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
     return card
-
-
-def renew_card(state: State, share_commitment: bytes) -> None:
-    """The card states this public share, as after a refresh; everything else on it stays. Raises `CardBroken`."""
-    card = read_card(state.card.read_bytes(), CustodianCard)
-    renewed = state.card.with_suffix(".new")
-    renewed.unlink(missing_ok=True)
-    write_new(
-        renewed, card_bytes(card.model_copy(update={"share_commitment": share_commitment.hex()})), mode=PUBLIC_FILE
-    )
-    renewed.replace(state.card)
 
 
 def settings_text(config: CustodianConfig) -> str:

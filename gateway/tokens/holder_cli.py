@@ -13,9 +13,9 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from gateway.acting import BROKEN, broken, failure
+from gateway.cards import CustodianCard, renew_card
 from gateway.protocol.ristretto import load_ristretto
 from gateway.state import State
-from gateway.tokens.founding import renew_card
 from gateway.tokens.shares import RefreshRefused, Shares
 from homeward.failure import ExitCode
 from homeward.gateway.v1.admin_pb2 import DeclareCaseloadRequest, GetHolderStatusResponse
@@ -77,7 +77,7 @@ def _take_step(state: State, ask: Ask, *, add: Path | None, switch: bool) -> Sha
         else:
             shares.finish(ask(state).directory_generation)
             if state.kind == CUSTODIAN:
-                renew_card(state, shares.in_force().public(group))
+                renew_card(state, CustodianCard, share_commitment=shares.in_force().public(group).hex())
     except RefreshRefused as exc:
         raise failure(
             "SHARE-004", "this step cannot be taken now", state, why=str(exc),
@@ -111,6 +111,8 @@ def holder_lines(status: GetHolderStatusResponse) -> Iterator[str]:
     generations = ", ".join(map(str, status.held_generations))
     share = f"{status.share_index} of epoch {status.epoch}, generation {status.generation}"
     yield f"share       {share} (held: {generations})"
+    if len(status.held_epochs) > 1:
+        yield f"epochs      shares of {', '.join(status.held_epochs)}"
     yield f"threshold   any {status.threshold} holders make a token"
     if status.directory_version:
         made = f"{status.directory_create_time.ToDatetime(UTC):%F %TZ}"

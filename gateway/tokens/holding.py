@@ -57,7 +57,9 @@ class HolderAdministration:
 
     async def status(self) -> admin_pb2.GetHolderStatusResponse:
         """Where the share and its budgets stand."""
-        share, day = self.shares.in_force(), day_of(self.now())
+        day, view = day_of(self.now()), self.directory()
+        named = self.shares.of_epoch(view.epoch) if view is not None else None
+        share = named if named is not None else self.shares.in_force()
         used = await self.ledger.read(lambda tx: read_use(tx, epoch=share.epoch, day=day, budgets=self.budgets))
         status = admin_pb2.GetHolderStatusResponse(
             operator=self.operator,
@@ -65,11 +67,11 @@ class HolderAdministration:
             epoch=share.epoch,
             generation=share.generation,
             held_generations=self.shares.generations(),
+            held_epochs=self.shares.epochs(),
             threshold=share.sharing.threshold,
             demo=self.demo,
             accounts=[_account(each) for each in used],
         )
-        view = self.directory()
         if view is not None:
             status.directory_version = view.version
             status.directory_create_time.CopyFrom(view.message.create_time)

@@ -2,9 +2,14 @@
 
 In this order for a registration:
 
-1. the agency is a member that holds sources; the epoch is the directory's; each youth carries the complete core group
+1. the agency is a member that holds sources; the epoch is the directory's, or the one that follows it; each youth
+   carries the complete core group
 2. the same batch again changes nothing
-3. one transaction: a leaf with counts, each youth's tokens replaced by the new ones, removed youths gone
+3. one transaction: a leaf with counts, each youth's tokens in that epoch replaced by the new ones, removed youths gone
+   in every epoch
+
+A youth is its handle, in every epoch: flags, restriction and county hang on that, and a rotation touches none of them.
+What is listed in the current epoch takes away what a youth had in the one before, which can only be older.
 
 A youth with an open flag stays listed when its removal is asked for: somebody is looking for it, and a finder's
 question must still reach the flag. The answer names it, so that the agency asks again once the episode has ended.
@@ -36,7 +41,9 @@ from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, Subj
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
 from gateway.store import tables
+from gateway.store.epochs import check_listed_in
 from gateway.store.projections import request_identifier
+from gateway.store.resting import AtRest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.index_pb2 import (
     HeartbeatResponse,
@@ -56,6 +63,12 @@ _PUT_TOKEN: Final = upsert(tables.index_token, "token", "owner", "handle")
 _DROP_TOKENS: Final = Statement(
     delete(tables.index_token).where(and_(_T.owner == bindparam("owner_"), _T.handle == bindparam("handle_"))),
     "owner_", "handle_",
+)  # fmt: skip
+_REPLACED: Final = Statement(
+    delete(tables.index_token).where(
+        and_(_T.owner == bindparam("owner_"), _T.handle == bindparam("handle_"), _T.epoch != bindparam("kept_"))
+    ),
+    "owner_", "handle_", "kept_",
 )  # fmt: skip
 _DROP_SUBJECT: Final = Statement(
     delete(tables.subject).where(and_(_S.owner == bindparam("owner_"), _S.handle == bindparam("handle_"))),
@@ -92,7 +105,6 @@ _SCOPES: Final = {
 }
 
 
-AtRest = Callable[[Sequence[bytes]], list[bytes]]
 SealedAmong = Callable[[Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
@@ -111,9 +123,9 @@ class Signed:
 
 
 class Registrations:
-    """Keeps what agencies list. `at_rest` gives the keyed form of tokens, 16 bytes to 16 bytes; `prepare` readies the
-    audit keys of youths, so that a later question about one takes as long as a question about nobody; `acknowledged`
-    is the highest alert an agency has on its disk, which its heartbeats put on record."""
+    """Keeps what agencies list. `prepare` readies the audit keys of youths, so that a later question about one takes as
+    long as a question about nobody; `acknowledged` is the highest alert an agency has on its disk, which its heartbeats
+    put on record."""
 
     def __init__(
         self,
@@ -139,9 +151,9 @@ class Registrations:
 
         Raises `Unauthenticated`, `Invalid`, `Conflict`, `Unavailable`.
         """
-        owner, epoch = signed.agency, self._directory().epoch
+        owner = signed.agency
         self._check_source(owner)
-        _check_batch(batch, epoch)
+        epoch = _check_batch(batch, self._directory())
         kept, sealed = list[bytes](), set[bytes]()
         entry = draft(
             Kind.INDEX_REGISTERED,
@@ -152,7 +164,7 @@ class Registrations:
         identifier = request_identifier(owner, batch.request_id)
         append = Append(
             entry,
-            guard=_unspent(identifier, signed.digest),
+            guard=_unspent(identifier, signed.digest, epoch),
             rows=((_SPEND, (identifier, signed.digest, INDEX, milliseconds(self._now()))),),
             apply=self._projection(owner, batch, kept, sealed),
         )
@@ -177,19 +189,23 @@ class Registrations:
         if abs(now - created) > FRESHNESS:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
         as_of = milliseconds(past_moment(heartbeat.data_as_of_time, now, field="data_as_of_time"))
-        scope = _SCOPES[heartbeat.scope]
+        scope, epochs = _SCOPES[heartbeat.scope], sorted(heartbeat.complete_epochs)
+        if not {name for name, each in self._directory().epochs.items() if each.is_listed_in}.issuperset(epochs):
+            # What is said of an epoch that ended, or that nobody heard of, must not count for another.
+            raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         entry = draft(
             Kind.INDEX_HEARTBEAT,
             requester=owner,
             op={
                 "revision": heartbeat.revision,
                 "scope": scope,
+                "epochs": " ".join(epochs),
                 "data_as_of_ms": as_of,
                 "alerts": self._acknowledged(owner),
             },
             req={"request": signed.digest},
         )
-        row = (owner, heartbeat.revision, str(scope), as_of, milliseconds(now))
+        row = (owner, heartbeat.revision, str(scope), " ".join(epochs), as_of, milliseconds(now))
         # A lower revision than before is no fault: an adapter that joined anew counts from the start.
         await self._ledger.append(Append(entry, rows=((_PUT_LISTING, row),)))
         return HeartbeatResponse(stale_after_seconds=int(STALE_AFTER.total_seconds()))
@@ -216,18 +232,25 @@ class Registrations:
         return apply
 
     def _list(self, tx: Tx, index: int, owner: AgencyId, subject: Subject) -> None:
-        tx.run(_DROP_TOKENS, (owner, subject.handle))
+        tx.run(_REPLACED, (owner, subject.handle, self._untouched(subject.tokens.epoch)))
         restriction = str(from_wire(Restriction, subject.restriction))
         presence = load_key_scheme().presence(present_keys(subject.tokens))
         tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence, index))
         tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
+
+    def _untouched(self, epoch: str) -> str:
+        """The epoch whose tokens a registration in `epoch` leaves alone; empty for none."""
+        directory = self._directory()
+        if epoch != directory.epoch:
+            return directory.epoch
+        return directory.following.name if directory.following is not None else ""
 
 
 def _token_rows(
     owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: AtRest
 ) -> list[tuple[bytes, str, bytes, str, str]]:
     present = [(group.key, token) for group in tokens.keys if group.present for token in group.tokens]
-    resting = at_rest([token for _, token in present])
+    resting = at_rest(tokens.epoch, [token for _, token in present])
     return [(rest, owner, handle, key, tokens.epoch) for rest, (key, _) in zip(resting, present, strict=True)]
 
 
@@ -235,10 +258,15 @@ def _youths(owner: AgencyId, subjects: Iterable[Subject]) -> list[tuple[AgencyId
     return [(owner, SubjectHandle(subject.handle)) for subject in subjects]
 
 
-def _check_batch(batch: RegistrationBatch, epoch: str) -> None:
+def _check_batch(batch: RegistrationBatch, directory: DirectoryView) -> str:
+    """The epoch of the batch, in which members list now."""
     handles = [subject.handle for subject in batch.subjects] + list(batch.removed_handles)
     if len(set(handles)) != len(handles):
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subjects.handle: unique",))
+    epoch = batch.subjects[0].tokens.epoch if batch.subjects else directory.epoch
+    named = directory.epochs.get(epoch)
+    if named is None or not named.is_listed_in:
+        raise Invalid(ErrorReason.EPOCH_UNKNOWN)
     for position, subject in enumerate(batch.subjects):
         if subject.tokens.epoch != epoch:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
@@ -246,10 +274,12 @@ def _check_batch(batch: RegistrationBatch, epoch: str) -> None:
             check_core(subject.tokens)
         except Invalid as exc:
             raise Invalid(exc.reason, fields=(f"subjects[{position}].tokens",)) from exc
+    return epoch
 
 
-def _unspent(identifier: bytes, digest: bytes) -> Callable[[Tx], Draft | None]:
+def _unspent(identifier: bytes, digest: bytes, epoch: str) -> Callable[[Tx], Draft | None]:
     def guard(tx: Tx) -> Draft | None:
+        check_listed_in(tx, epoch)
         row = tx.one(_SPENT, (identifier,))
         if row is None:
             return None

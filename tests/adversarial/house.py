@@ -19,6 +19,7 @@ from adapters.node.identifiers import timestamp
 from adapters.node.link.stream import Link
 from adapters.node.respond import Responder
 from adapters.node.reviews import Reviews
+from adapters.node.subjects import Proposal
 from adapters.node.work_log import WorkLog
 from adapters.records import (
     CountyFips,
@@ -45,6 +46,7 @@ from homeward.gateway.v1.records_pb2 import FlagLocate
 from tests.adversarial.resident import Resident, tokens_of
 from tests.adversarial.town import utc_now
 from tests.integration.source_kit import MemorySource
+from tests.unit.exchange.spine_parts import EPOCH
 
 TODAY = date.today()  # noqa: DTZ011 - a county's days are local
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -124,9 +126,9 @@ class House:
         self.source.held[youth.local_id] = youth
         subjects = self.adapter.subjects
         handle = subjects.handle_of(youth.local_id)
-        subjects.propose({handle: tokens_of(label)})
+        subjects.propose({handle: Proposal(tokens_of(label), hashlib.sha256(handle).digest())})
         await register(self.resident, handle, label, restriction=restriction)
-        subjects.confirm({handle: hashlib.sha256(handle).digest()}, utc_now())
+        subjects.confirm({handle: hashlib.sha256(handle).digest()}, EPOCH, utc_now())
         return handle
 
     def state(self, handle: SubjectHandle, *, handling: HandlingCode = HandlingCode.CALL_DUTY_LINE) -> OwnFlag:
@@ -152,7 +154,13 @@ class House:
 async def beat(resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE) -> None:
     """The agency's list counts as current."""
     now = timestamp(datetime.now(UTC))
-    message = index_pb2.IndexHeartbeat(revision=1, scope=scope, data_as_of_time=now, create_time=now)  # type: ignore[arg-type]
+    message = index_pb2.IndexHeartbeat(
+        revision=1,
+        scope=scope,
+        data_as_of_time=now,
+        create_time=now,
+        complete_epochs=[EPOCH],  # type: ignore[arg-type]
+    )
     request = index_pb2.HeartbeatRequest(envelope=resident.wrapped(message))
     await IndexServiceStub(resident.channel).Heartbeat(request, timeout=5)
 

@@ -31,7 +31,7 @@ from tests.adversarial.canaries import Canaries, planted, sentence
 from tests.adversarial.leaky_gateway import YOUTH, Gateway, assert_internal, fresh, gateway, seen
 from tests.adversarial.poison import KINDS, Poisoned
 from tests.adversarial.watch import assert_watched, leaks, watch
-from tests.unit.exchange.spine_parts import ASKER, OWNER, at_rest, pairwise, tokens_of
+from tests.unit.exchange.spine_parts import ASKER, EPOCH, OWNER, at_rest, pairwise, tokens_of
 from tests.unit.exchange.spine_world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +179,7 @@ def opaque_values(at: Gateway, youth: str) -> dict[str, bytes]:
         "handle": handle,
         "pairwise handle": pairwise(ASKER, OWNER, handle),
         "token": token,
-        "token at rest": at_rest([token])[0],
+        "token at rest": at_rest(EPOCH, [token])[0],
     }
 
 

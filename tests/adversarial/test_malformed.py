@@ -149,7 +149,11 @@ def targets() -> list[Target]:
         Target(
             f"/{GATEWAY}.IndexService/Heartbeat",
             index_pb2.IndexHeartbeat(
-                revision=1, scope=index_pb2.INDEX_SCOPE_FLAGGED_ONLY, data_as_of_time=stamp, create_time=stamp
+                revision=1,
+                scope=index_pb2.INDEX_SCOPE_FLAGGED_ONLY,
+                data_as_of_time=stamp,
+                create_time=stamp,
+                complete_epochs=["e1"],
             ),
             "envelope",
         ),

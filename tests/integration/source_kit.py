@@ -28,6 +28,7 @@ from adapters.node.rpcs import (
     GET_DIRECTORY,
     HEARTBEAT,
     OFFER_PEPPER,
+    REGISTER_ALL,
     REGISTER_SUBJECTS,
     A,
     CallFailed,
@@ -37,7 +38,7 @@ from adapters.node.rpcs import (
 )
 from adapters.node.source import SourceUnusable
 from adapters.node.store import Store, open_store
-from adapters.node.subjects import Subjects
+from adapters.node.subjects import Proposal, Subjects
 from adapters.node.work_log import WorkLog
 from adapters.records import LocalSubjectId, Youth
 from gateway.protocol import oprf
@@ -81,6 +82,9 @@ class MemorySource:
         return self.stale
 
 
+NEXT = "e2"
+
+
 @dataclass
 class Gateway:
     """A gateway as its adapters see it: directory, pepper, index and one share; the custodian's share beside it.
@@ -93,8 +97,16 @@ class Gateway:
     dealing: Dealing = field(
         default_factory=lambda: deal(load_ristretto(), threshold=2, holders=2, random_bytes=secrets.token_bytes)
     )
+    following: Dealing | None = None
+    """Another key, of the epoch `NEXT`, which the directory announces."""
     offers: dict[str, tuple[SealedPepper, SignedEnvelope, bytes]] = field(default_factory=dict)
+    next_offers: dict[str, tuple[SealedPepper, SignedEnvelope, bytes]] = field(default_factory=dict)
     subjects: dict[tuple[str, bytes], index_pb2.Subject] = field(default_factory=dict)
+    renewed: dict[tuple[str, bytes], index_pb2.Subject] = field(default_factory=dict)
+    """Of the epoch `NEXT`."""
+    batches: list[index_pb2.RegistrationBatch] = field(default_factory=list)
+    cut_off_after: int | None = None
+    """A stream fails once it has taken so many batches more: the last of them is taken, and not answered."""
     heartbeats: list[tuple[str, index_pb2.IndexHeartbeat]] = field(default_factory=list)
     failing: dict[str, CallFailed] = field(default_factory=dict)
     """By path: what a call ends in."""
@@ -114,6 +126,10 @@ class Gateway:
             message.holders.append(
                 world.holder(index, operator, address=f"h{index}:1", certificate=b"c%d" % index, commitment=commitment)
             )
+        if self.following is not None:
+            message.other_epoch.role = directory_pb2.EPOCH_ROLE_FOLLOWING
+            message.other_epoch.sharing.CopyFrom(Sharing(NEXT, 1, self.following.commitments).to_message())
+            message.version += 1
         self.edit(message)
         return message
 
@@ -122,6 +138,26 @@ class Gateway:
 
     def envelope_key(self, agency: AgencyId) -> bytes:
         return world.keys().rings[agency].envelope.public_bytes
+
+
+@dataclass
+class GatewayStream:
+    """A stream of registrations: one batch after the other, as the calls are."""
+
+    caller: "GatewayCaller"
+
+    async def ask(self, request: index_pb2.RegisterAllRequest) -> index_pb2.RegisterAllResponse:
+        gateway = self.caller.gateway
+        single = index_pb2.RegisterSubjectsRequest(envelope=request.envelope)
+        result = await self.caller.call(REGISTER_SUBJECTS, single, seconds=1)
+        if gateway.cut_off_after is not None:
+            gateway.cut_off_after -= 1
+            if gateway.cut_off_after <= 0:
+                raise CallFailed(CallFault.UNAVAILABLE)
+        return index_pb2.RegisterAllResponse(request_id=gateway.batches[-1].request_id, result=result)
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass
@@ -142,6 +178,10 @@ class GatewayCaller:
         assert isinstance(answer, rpc.answer)
         return answer
 
+    def converse(self, rpc: Rpc[Q, A], *, seconds: float) -> "GatewayStream":
+        assert (rpc, 0 < seconds <= 60) == (REGISTER_ALL, True)
+        return GatewayStream(self)
+
     def _open(self, envelope: SignedEnvelope, kind: type[Message]) -> Message:
         return unwrap(envelope, kind, self.gateway.envelope_key(self.agency))
 
@@ -153,7 +193,7 @@ class GatewayCaller:
         return answer
 
     def fetch_pepper(self, request: directory_pb2.FetchPepperRequest) -> directory_pb2.FetchPepperResponse:
-        offers = self.gateway.offers
+        offers = self.gateway.next_offers if request.epoch == NEXT else self.gateway.offers
         if not offers:
             return directory_pb2.FetchPepperResponse(state=directory_pb2.PEPPER_STATE_ABSENT)
         commitment = next(iter(offers.values()))[2]
@@ -172,7 +212,7 @@ class GatewayCaller:
     def offer_pepper(self, request: directory_pb2.OfferPepperRequest) -> directory_pb2.OfferPepperResponse:
         offer = self._open(request.envelope, PepperOffer)
         assert isinstance(offer, PepperOffer)
-        held = self.gateway.offers
+        held = self.gateway.next_offers if offer.epoch == NEXT else self.gateway.offers
         if held and next(iter(held.values()))[2] != offer.commitment:
             raise CallFailed(CallFault.REFUSED, "PEPPER_CONFLICT")
         for each in offer.sealed_peppers:
@@ -182,10 +222,13 @@ class GatewayCaller:
     def register(self, request: index_pb2.RegisterSubjectsRequest) -> index_pb2.RegisterSubjectsResponse:
         batch = self._open(request.envelope, index_pb2.RegistrationBatch)
         assert isinstance(batch, index_pb2.RegistrationBatch)
+        self.gateway.batches.append(batch)
         for each in batch.subjects:
-            self.gateway.subjects[self.agency, each.handle] = each
+            listed = self.gateway.renewed if each.tokens.epoch == NEXT else self.gateway.subjects
+            listed[self.agency, each.handle] = each
         for handle in batch.removed_handles:
             del self.gateway.subjects[self.agency, handle]
+            self.gateway.renewed.pop((self.agency, handle), None)
         return index_pb2.RegisterSubjectsResponse(subject_count=len(self.gateway.subjects))
 
     def heartbeat(self, request: index_pb2.HeartbeatRequest) -> index_pb2.HeartbeatResponse:
@@ -199,7 +242,9 @@ class GatewayCaller:
         assert isinstance(batch, token_pb2.BlindedBatch)
         self.gateway.evaluated.append((self.share, batch))
         group = load_ristretto()
-        share = self.gateway.dealing.shares[self.share - 1]
+        dealing = self.gateway.following if batch.epoch == NEXT else self.gateway.dealing
+        assert dealing is not None
+        share = dealing.shares[self.share - 1]
         secret = share.secret
         if self.gateway.lying_share == self.share:
             secret = oprf.random_scalars(oprf.Suite(group), 1, random_bytes=secrets.token_bytes)[0]
@@ -298,8 +343,9 @@ class Side:
         taken = iter([handle])
         named = Subjects(self.node.store, random_bytes=lambda _: next(taken))
         named.handle_of(youth.local_id)
-        named.propose({SubjectHandle(handle): world.tokens_of(*world.YOUTH_TOKENS)})
-        named.confirm({SubjectHandle(handle): hashlib.sha256(handle).digest()}, self.node.now())
+        digest = hashlib.sha256(handle).digest()
+        named.propose({SubjectHandle(handle): Proposal(world.tokens_of(*world.YOUTH_TOKENS), digest)})
+        named.confirm({SubjectHandle(handle): digest}, world.EPOCH, self.node.now())
 
     @property
     def issuer(self) -> FlagIssuer:

@@ -105,7 +105,12 @@ class Adapter:
 
     async def tokens(self) -> TokenSet:
         (made,) = await self.tokenizer.tokens(
-            [ANA], use=EVALUATION_USE_LOOKUP, directory=self.view, pepper=PEPPER, worker=os.urandom(16)
+            [ANA],
+            use=EVALUATION_USE_LOOKUP,
+            directory=self.view,
+            epoch=self.view.epoch,
+            pepper=PEPPER,
+            worker=os.urandom(16),
         )
         return made
 

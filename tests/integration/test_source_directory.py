@@ -152,7 +152,7 @@ async def test_the_pepper_is_not_minted_twice(source: Node, asker: Node, gateway
     assert answer.state == PEPPER_STATE_ABSENT
     gateway.offers = first
     with pytest.raises(CallFailed) as caught:
-        await asker.pepper._mint(asker.directory())
+        await asker.pepper._mint(asker.directory(), asker.directory().epochs["e1"])
     assert (caught.value.reason, held) == ("PEPPER_CONFLICT", {})
     with pytest.raises(NotReady):
         pepper_of(asker)

@@ -41,7 +41,7 @@ from homeward.gateway.v1.index_pb2 import (
 from homeward.gateway.v1.records_pb2 import FlagLocate
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EVALUATION_USE_REGISTRATION
 from tests.integration.source_kit import Gateway, MemorySource, make_node, prepare
-from tests.unit.node.world import ASKER, NOW, SOURCE
+from tests.unit.node.world import ASKER, EPOCH, NOW, SOURCE
 
 
 @pytest.fixture
@@ -247,10 +247,10 @@ async def test_a_registration_that_failed_is_made_again(source: Node, gateway: G
     gateway.failing[REGISTER_SUBJECTS.path] = CallFailed(CallFault.UNAVAILABLE)
     with pytest.raises(CallFailed):
         await keeping.synchronize()
-    assert keeping.comparison.subjects.listed_count() == 0
+    assert keeping.comparison.subjects.listed_count(EPOCH) == 0
     gateway.failing.clear()
     assert await keeping.synchronize() == 1
-    assert keeping.comparison.subjects.listed_count() == 1
+    assert keeping.comparison.subjects.listed_count(EPOCH) == 1
 
 
 async def test_what_was_registered_is_what_a_question_is_compared_with(
@@ -263,6 +263,6 @@ async def test_what_was_registered_is_what_a_question_is_compared_with(
     (asked,) = await asker.tokens(
         [Person({"given_name": "Invented", "surname": "Exampleb", "date_of_birth": "20110504"})], EVALUATION_USE_LOOKUP
     )
-    registered = keeping.comparison.subjects.registered(SubjectHandle(handle))
+    registered = keeping.comparison.subjects.registered(SubjectHandle(handle), EPOCH)
     assert registered is not None
     assert agreeing_keys(asked, registered) == CORE_KEYS

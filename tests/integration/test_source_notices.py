@@ -261,9 +261,9 @@ async def test_a_sealed_youth_is_not_listed_again_and_keeps_its_handle_for_a_lif
     source, sealed = MemorySource(youth), SealedSubjects(node.store, node.keyring.commitment).load()
     subjects = Subjects(node.store, random_bytes=os.urandom, earlier=sealed.earlier_handle)
     comparison = Comparison(node, source, subjects, OwnFlags(node.store), IndexPolicy(), sealed.is_sealed)
-    (change,) = comparison.compare().changes
+    (change,) = comparison.compare(world.EPOCH).changes
     sealed.begin(youth.local_id, change.handle)
-    assert comparison.compare().changes == ()
+    assert comparison.compare(world.EPOCH).changes == ()
     sealed.sealed(change.handle, NOTICE)
     with node.store.read() as connection:
         assert connection.scalars(select(subject.c.local_id)).all() == []
@@ -272,7 +272,7 @@ async def test_a_sealed_youth_is_not_listed_again_and_keeps_its_handle_for_a_lif
     assert SealedSubjects(node.store, node.keyring.commitment).load().is_sealed(youth.local_id)
     assert not SealedSubjects(node.store, b"x" * 32).load().is_sealed(youth.local_id)
     sealed.lifted(NOTICE)
-    (again,) = comparison.compare().changes
+    (again,) = comparison.compare(world.EPOCH).changes
     assert again.handle == change.handle
 
 

@@ -8,7 +8,7 @@ under way end on the old one.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Generic, cast
 
 import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -75,6 +75,14 @@ class PeerChannel:
             raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
         return answer
 
+    def converse(self, rpc: Rpc[Q, A], *, seconds: float) -> "Stream[Q, A]":
+        """A stream on the channel in use now, which ends with it."""
+        method = self.channel.stream_stream(
+            rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
+        )
+        # The stubs take the serializer's class, not the message's own, for the type of what is sent.
+        return Stream(cast("aio.StreamStreamCall[Q, A]", method(timeout=seconds)))
+
     def replace(self, identity: ChannelIdentityFiles) -> None:
         """New calls use this identity; those under way may still end on the old channel."""
         old, self.channel = self.channel, self._open(identity)
@@ -92,6 +100,35 @@ class PeerChannel:
             root_certificates=self._roots, private_key=identity.key, certificate_chain=identity.chain
         )
         return aio.secure_channel(self._address, credentials, options=client_options(self._address))
+
+
+class Stream(Generic[Q, A]):
+    """`rpcs.Conversation` over gRPC."""
+
+    def __init__(self, call: aio.StreamStreamCall[Q, A]) -> None:
+        self._call = call
+
+    async def ask(self, request: Q) -> A:
+        """The peer's answer, parsed strictly. Raises `CallFailed`."""
+        try:
+            await self._call.write(request)
+            answer = await self._call.read()
+            if answer is aio.EOF:
+                raise CallFailed(CallFault.UNAVAILABLE)
+            check(answer)  # type: ignore[arg-type]  # no end of the stream any more
+        except aio.AioRpcError as error:
+            raise failure_of(error) from None
+        except (aio.UsageError, asyncio.InvalidStateError) as exc:
+            # The stream ended between two messages: by its deadline, or with its channel.
+            raise CallFailed(CallFault.UNAVAILABLE) from exc
+        except MalformedMessage as exc:
+            self.close()
+            raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
+        return answer  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """The stream is over."""
+        self._call.cancel()
 
 
 class Channels:

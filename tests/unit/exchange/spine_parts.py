@@ -206,9 +206,9 @@ def _tokens(key: str, youth: str, count: int) -> list[bytes]:
     return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(count)]
 
 
-def at_rest(tokens: Sequence[bytes]) -> list[bytes]:
+def at_rest(epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
     """How tokens rest in the index."""
-    return [hashlib.sha256(b"rest" + token).digest()[:16] for token in tokens]
+    return [hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in tokens]
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

@@ -205,7 +205,7 @@ class World:
         rows = [
             {"token": rest, "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
             for group in groups
-            for rest in at_rest(group.tokens)
+            for rest in at_rest(EPOCH, group.tokens)
         ]
         self._run(insert(tables.index_token).values(rows))
         if flag is not None:
@@ -295,7 +295,7 @@ class World:
 
     def _list(self, agency: AgencyId, at: datetime) -> None:
         moment = int(at.timestamp() * 1000)
-        row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "data_as_of_ms": moment}
+        row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "epochs": EPOCH, "data_as_of_ms": moment}
         self._run(insert(tables.listing).values(**row, heartbeat_ms=moment))
 
     def _put(self, table: Table, **values: object) -> None:

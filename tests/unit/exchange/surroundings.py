@@ -84,9 +84,9 @@ def read_leaf(entry: StoredEntry, keys: ClassKeys, youth_key: bytes | None) -> L
     )
 
 
-def at_rest(tokens: Sequence[bytes]) -> list[bytes]:
+def at_rest(epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
     """How tokens rest in the index."""
-    return [hashlib.sha256(b"rest" + token).digest()[:16] for token in tokens]
+    return [hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in tokens]
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

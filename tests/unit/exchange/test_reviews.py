@@ -105,7 +105,7 @@ async def test_a_link_is_good_for_the_agency_that_asked_and_for_the_youth_it_ask
     await asked(world)
     for agency in (OWNER, ASKER):
         await say(world, agency, pb.VERDICT_SAME)
-    named = list(tokens_of("known").keys[0].tokens)
+    named = tokens_of("known")
     assert await world.setting.reviews.verdicts(ASKER, named)
     assert not await world.setting.reviews.verdicts(FAR_OWNER, named)
     # `half:` shares the sound of the name alone: it is another youth of the same agency's.

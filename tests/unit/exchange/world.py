@@ -159,6 +159,7 @@ class World:
             scope=scope,  # type: ignore[arg-type]
             data_as_of_time=stamp(self.clock()),
             create_time=stamp(self.clock()),
+            complete_epochs=[EPOCH],
         )
         request = index_pb2.HeartbeatRequest(envelope=wrap(message, self.membership.members[agency].envelope))
         return await self.as_peer(agency, lambda: self.index.Heartbeat(request, None))

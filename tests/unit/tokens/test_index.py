@@ -165,6 +165,7 @@ async def test_a_heartbeat_of_another_time_says_nothing_about_now(world: World, 
         scope=pb.INDEX_SCOPE_ALL_IN_CARE,
         data_as_of_time=stamp(world.clock()),
         create_time=stamp(world.clock() + ahead),
+        complete_epochs=["e1"],
     )
     request = pb.HeartbeatRequest(envelope=wrap(beat, world.membership.members[SF].envelope))
     with pytest.raises(Invalid) as refused:

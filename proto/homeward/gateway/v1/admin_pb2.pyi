@@ -78,12 +78,86 @@ class ReleaseLookupsResponse(_message.Message):
     leaf_index: int
     def __init__(self, leaf_index: _Optional[int] = ...) -> None: ...
 
+class OpenEpochRequest(_message.Message):
+    __slots__ = ("share",)
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    share: bytes
+    def __init__(self, share: _Optional[bytes] = ...) -> None: ...
+
+class OpenEpochResponse(_message.Message):
+    __slots__ = ("epoch", "leaf_index")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    leaf_index: int
+    def __init__(self, epoch: _Optional[str] = ..., leaf_index: _Optional[int] = ...) -> None: ...
+
+class CutOverEpochRequest(_message.Message):
+    __slots__ = ("without_counties",)
+    WITHOUT_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    without_counties: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, without_counties: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CutOverEpochResponse(_message.Message):
+    __slots__ = ("epoch", "leaf_index")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    leaf_index: int
+    def __init__(self, epoch: _Optional[str] = ..., leaf_index: _Optional[int] = ...) -> None: ...
+
+class AbandonEpochRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AbandonEpochResponse(_message.Message):
+    __slots__ = ("epoch", "leaf_index")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    leaf_index: int
+    def __init__(self, epoch: _Optional[str] = ..., leaf_index: _Optional[int] = ...) -> None: ...
+
+class FinishEpochRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FinishEpochResponse(_message.Message):
+    __slots__ = ("epoch", "leaf_index")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LEAF_INDEX_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    leaf_index: int
+    def __init__(self, epoch: _Optional[str] = ..., leaf_index: _Optional[int] = ...) -> None: ...
+
+class AddEpochShareRequest(_message.Message):
+    __slots__ = ("share",)
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    share: bytes
+    def __init__(self, share: _Optional[bytes] = ...) -> None: ...
+
+class AddEpochShareResponse(_message.Message):
+    __slots__ = ("epoch",)
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    def __init__(self, epoch: _Optional[str] = ...) -> None: ...
+
+class FinishEpochShareRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FinishEpochShareResponse(_message.Message):
+    __slots__ = ("epoch",)
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    def __init__(self, epoch: _Optional[str] = ...) -> None: ...
+
 class GetGatewayStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +168,7 @@ class GetGatewayStatusResponse(_message.Message):
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     HELD_AGENCIES_FIELD_NUMBER: _ClassVar[int]
     LOG_STATE_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -104,7 +179,22 @@ class GetGatewayStatusResponse(_message.Message):
     published: PublishedStatus
     held_agencies: _containers.RepeatedScalarFieldContainer[str]
     log_state: str
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ...) -> None: ...
+    epochs: _containers.RepeatedCompositeFieldContainer[EpochStatus]
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ...) -> None: ...
+
+class EpochStatus(_message.Message):
+    __slots__ = ("epoch", "state", "announced", "token_count", "incomplete_counties")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    state: str
+    announced: bool
+    token_count: int
+    incomplete_counties: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, epoch: _Optional[str] = ..., state: _Optional[str] = ..., announced: _Optional[bool] = ..., token_count: _Optional[int] = ..., incomplete_counties: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
     __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses")
@@ -207,7 +297,7 @@ class GetHolderStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetHolderStatusResponse(_message.Message):
-    __slots__ = ("operator", "share_index", "epoch", "generation", "held_generations", "threshold", "directory_version", "directory_create_time", "directory_generation", "holders", "sole_operators", "demo", "accounts")
+    __slots__ = ("operator", "share_index", "epoch", "generation", "held_generations", "threshold", "directory_version", "directory_create_time", "directory_generation", "holders", "sole_operators", "demo", "accounts", "held_epochs")
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +311,7 @@ class GetHolderStatusResponse(_message.Message):
     SOLE_OPERATORS_FIELD_NUMBER: _ClassVar[int]
     DEMO_FIELD_NUMBER: _ClassVar[int]
     ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    HELD_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     operator: str
     share_index: int
     epoch: str
@@ -234,7 +325,8 @@ class GetHolderStatusResponse(_message.Message):
     sole_operators: _containers.RepeatedScalarFieldContainer[str]
     demo: bool
     accounts: _containers.RepeatedCompositeFieldContainer[AccountUse]
-    def __init__(self, operator: _Optional[str] = ..., share_index: _Optional[int] = ..., epoch: _Optional[str] = ..., generation: _Optional[int] = ..., held_generations: _Optional[_Iterable[int]] = ..., threshold: _Optional[int] = ..., directory_version: _Optional[int] = ..., directory_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., directory_generation: _Optional[int] = ..., holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., demo: _Optional[bool] = ..., accounts: _Optional[_Iterable[_Union[AccountUse, _Mapping]]] = ...) -> None: ...
+    held_epochs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, operator: _Optional[str] = ..., share_index: _Optional[int] = ..., epoch: _Optional[str] = ..., generation: _Optional[int] = ..., held_generations: _Optional[_Iterable[int]] = ..., threshold: _Optional[int] = ..., directory_version: _Optional[int] = ..., directory_create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., directory_generation: _Optional[int] = ..., holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., demo: _Optional[bool] = ..., accounts: _Optional[_Iterable[_Union[AccountUse, _Mapping]]] = ..., held_epochs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AccountUse(_message.Message):
     __slots__ = ("agency", "account", "record_count", "element_count", "limit", "alarm_percent")

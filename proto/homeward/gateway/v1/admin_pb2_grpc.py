@@ -56,6 +56,26 @@ class AdminServiceStub:
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.SerializeToString,
                 response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.FromString,
                 _registered_method=True)
+        self.OpenEpoch = channel.unary_unary(
+                '/homeward.gateway.v1.AdminService/OpenEpoch',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochResponse.FromString,
+                _registered_method=True)
+        self.CutOverEpoch = channel.unary_unary(
+                '/homeward.gateway.v1.AdminService/CutOverEpoch',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochResponse.FromString,
+                _registered_method=True)
+        self.AbandonEpoch = channel.unary_unary(
+                '/homeward.gateway.v1.AdminService/AbandonEpoch',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochResponse.FromString,
+                _registered_method=True)
+        self.FinishEpoch = channel.unary_unary(
+                '/homeward.gateway.v1.AdminService/FinishEpoch',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochResponse.FromString,
+                _registered_method=True)
         self.GetGatewayStatus = channel.unary_unary(
                 '/homeward.gateway.v1.AdminService/GetGatewayStatus',
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetGatewayStatusRequest.SerializeToString,
@@ -106,6 +126,47 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenEpoch(self, request, context):
+        """Opens the next epoch of the token key with this gateway's share of a new
+        ceremony: a new key at rest is made, and the directory announces the epoch
+        as soon as every holder has its share.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CutOverEpoch(self, request, context):
+        """Makes the following epoch the current one. Refused while a county in scope
+        has not listed everybody in it, unless the county is named.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP,
+        EPOCH_INCOMPLETE (with the counties as field paths), LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AbandonEpoch(self, request, context):
+        """Gives the following epoch up; nothing is left of it.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishEpoch(self, request, context):
+        """Ends the preceding epoch: its tokens, its key at rest and this gateway's
+        share of it are erased after this returned.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetGatewayStatus(self, request, context):
         """Returns where members, directory and log stand.
 
@@ -137,6 +198,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ReleaseLookups,
                     request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.FromString,
                     response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.SerializeToString,
+            ),
+            'OpenEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenEpoch,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochResponse.SerializeToString,
+            ),
+            'CutOverEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CutOverEpoch,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochResponse.SerializeToString,
+            ),
+            'AbandonEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AbandonEpoch,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochResponse.SerializeToString,
+            ),
+            'FinishEpoch': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishEpoch,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochResponse.SerializeToString,
             ),
             'GetGatewayStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetGatewayStatus,
@@ -254,6 +335,114 @@ class AdminService:
             '/homeward.gateway.v1.AdminService/ReleaseLookups',
             homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsRequest.SerializeToString,
             homeward_dot_gateway_dot_v1_dot_admin__pb2.ReleaseLookupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.AdminService/OpenEpoch',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.OpenEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CutOverEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.AdminService/CutOverEpoch',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.CutOverEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AbandonEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.AdminService/AbandonEpoch',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.AbandonEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.AdminService/FinishEpoch',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -432,6 +621,16 @@ class CustodianAdminServiceStub:
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyRequest.SerializeToString,
                 response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyResponse.FromString,
                 _registered_method=True)
+        self.AddEpochShare = channel.unary_unary(
+                '/homeward.gateway.v1.CustodianAdminService/AddEpochShare',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareResponse.FromString,
+                _registered_method=True)
+        self.FinishEpochShare = channel.unary_unary(
+                '/homeward.gateway.v1.CustodianAdminService/FinishEpochShare',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareResponse.FromString,
+                _registered_method=True)
         self.GetCustodianStatus = channel.unary_unary(
                 '/homeward.gateway.v1.CustodianAdminService/GetCustodianStatus',
                 request_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.GetCustodianStatusRequest.SerializeToString,
@@ -447,6 +646,25 @@ class CustodianAdminServiceServicer:
         """Admits a county root, which the custodian's own operator compared out of band.
 
         Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddEpochShare(self, request, context):
+        """Keeps this custodian's share of a new ceremony, for an epoch that the gateway will open.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishEpochShare(self, request, context):
+        """Erases every share of an epoch that no directory names any more, once its
+        successor is in force or it was given up.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -468,6 +686,16 @@ def add_CustodianAdminServiceServicer_to_server(servicer, server):
                     servicer.AdmitCounty,
                     request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyRequest.FromString,
                     response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyResponse.SerializeToString,
+            ),
+            'AddEpochShare': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddEpochShare,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareResponse.SerializeToString,
+            ),
+            'FinishEpochShare': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishEpochShare,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareResponse.SerializeToString,
             ),
             'GetCustodianStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCustodianStatus,
@@ -503,6 +731,60 @@ class CustodianAdminService:
             '/homeward.gateway.v1.CustodianAdminService/AdmitCounty',
             homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyRequest.SerializeToString,
             homeward_dot_gateway_dot_v1_dot_admin__pb2.AdmitCountyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddEpochShare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.CustodianAdminService/AddEpochShare',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.AddEpochShareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishEpochShare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/homeward.gateway.v1.CustodianAdminService/FinishEpochShare',
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_admin__pb2.FinishEpochShareResponse.FromString,
             options,
             channel_credentials,
             insecure,

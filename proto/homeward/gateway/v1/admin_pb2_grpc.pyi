@@ -60,6 +60,31 @@ class AdminServiceStub:
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
     """
+    OpenEpoch: _grpc.UnaryUnaryMultiCallable[_admin_pb2.OpenEpochRequest, _admin_pb2.OpenEpochResponse]
+    """Opens the next epoch of the token key with this gateway's share of a new
+    ceremony: a new key at rest is made, and the directory announces the epoch
+    as soon as every holder has its share.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    CutOverEpoch: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CutOverEpochRequest, _admin_pb2.CutOverEpochResponse]
+    """Makes the following epoch the current one. Refused while a county in scope
+    has not listed everybody in it, unless the county is named.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP,
+    EPOCH_INCOMPLETE (with the counties as field paths), LOG_UNAVAILABLE.
+    """
+    AbandonEpoch: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AbandonEpochRequest, _admin_pb2.AbandonEpochResponse]
+    """Gives the following epoch up; nothing is left of it.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    FinishEpoch: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochRequest, _admin_pb2.FinishEpochResponse]
+    """Ends the preceding epoch: its tokens, its key at rest and this gateway's
+    share of it are erased after this returned.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+    """
     GetGatewayStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetGatewayStatusRequest, _admin_pb2.GetGatewayStatusResponse]
     """Returns where members, directory and log stand.
 
@@ -94,6 +119,31 @@ class AdminServiceAsyncStub(AdminServiceStub):
     them found nobody. Counting begins anew.
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
+    """
+    OpenEpoch: _aio.UnaryUnaryMultiCallable[_admin_pb2.OpenEpochRequest, _admin_pb2.OpenEpochResponse]  # type: ignore[assignment]
+    """Opens the next epoch of the token key with this gateway's share of a new
+    ceremony: a new key at rest is made, and the directory announces the epoch
+    as soon as every holder has its share.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    CutOverEpoch: _aio.UnaryUnaryMultiCallable[_admin_pb2.CutOverEpochRequest, _admin_pb2.CutOverEpochResponse]  # type: ignore[assignment]
+    """Makes the following epoch the current one. Refused while a county in scope
+    has not listed everybody in it, unless the county is named.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP,
+    EPOCH_INCOMPLETE (with the counties as field paths), LOG_UNAVAILABLE.
+    """
+    AbandonEpoch: _aio.UnaryUnaryMultiCallable[_admin_pb2.AbandonEpochRequest, _admin_pb2.AbandonEpochResponse]  # type: ignore[assignment]
+    """Gives the following epoch up; nothing is left of it.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    FinishEpoch: _aio.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochRequest, _admin_pb2.FinishEpochResponse]  # type: ignore[assignment]
+    """Ends the preceding epoch: its tokens, its key at rest and this gateway's
+    share of it are erased after this returned.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
     """
     GetGatewayStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetGatewayStatusRequest, _admin_pb2.GetGatewayStatusResponse]  # type: ignore[assignment]
     """Returns where members, directory and log stand.
@@ -150,6 +200,55 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         them found nobody. Counting begins anew.
 
         Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOOKUPS_NOT_HELD, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def OpenEpoch(
+        self,
+        request: _admin_pb2.OpenEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.OpenEpochResponse, _abc.Awaitable[_admin_pb2.OpenEpochResponse]]:
+        """Opens the next epoch of the token key with this gateway's share of a new
+        ceremony: a new key at rest is made, and the directory announces the epoch
+        as soon as every holder has its share.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CutOverEpoch(
+        self,
+        request: _admin_pb2.CutOverEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CutOverEpochResponse, _abc.Awaitable[_admin_pb2.CutOverEpochResponse]]:
+        """Makes the following epoch the current one. Refused while a county in scope
+        has not listed everybody in it, unless the county is named.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP,
+        EPOCH_INCOMPLETE (with the counties as field paths), LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def AbandonEpoch(
+        self,
+        request: _admin_pb2.AbandonEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AbandonEpochResponse, _abc.Awaitable[_admin_pb2.AbandonEpochResponse]]:
+        """Gives the following epoch up; nothing is left of it.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishEpoch(
+        self,
+        request: _admin_pb2.FinishEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.FinishEpochResponse, _abc.Awaitable[_admin_pb2.FinishEpochResponse]]:
+        """Ends the preceding epoch: its tokens, its key at rest and this gateway's
+        share of it are erased after this returned.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -241,6 +340,17 @@ class CustodianAdminServiceStub:
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
     """
+    AddEpochShare: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AddEpochShareRequest, _admin_pb2.AddEpochShareResponse]
+    """Keeps this custodian's share of a new ceremony, for an epoch that the gateway will open.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    FinishEpochShare: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochShareRequest, _admin_pb2.FinishEpochShareResponse]
+    """Erases every share of an epoch that no directory names any more, once its
+    successor is in force or it was given up.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
+    """
     GetCustodianStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetCustodianStatusRequest, _admin_pb2.GetCustodianStatusResponse]
     """Returns where admissions, directory and log stand.
 
@@ -256,6 +366,17 @@ class CustodianAdminServiceAsyncStub(CustodianAdminServiceStub):
     """Admits a county root, which the custodian's own operator compared out of band.
 
     Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+    """
+    AddEpochShare: _aio.UnaryUnaryMultiCallable[_admin_pb2.AddEpochShareRequest, _admin_pb2.AddEpochShareResponse]  # type: ignore[assignment]
+    """Keeps this custodian's share of a new ceremony, for an epoch that the gateway will open.
+
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+    """
+    FinishEpochShare: _aio.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochShareRequest, _admin_pb2.FinishEpochShareResponse]  # type: ignore[assignment]
+    """Erases every share of an epoch that no directory names any more, once its
+    successor is in force or it was given up.
+
+    Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
     """
     GetCustodianStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetCustodianStatusRequest, _admin_pb2.GetCustodianStatusResponse]  # type: ignore[assignment]
     """Returns where admissions, directory and log stand.
@@ -275,6 +396,29 @@ class CustodianAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Admits a county root, which the custodian's own operator compared out of band.
 
         Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def AddEpochShare(
+        self,
+        request: _admin_pb2.AddEpochShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AddEpochShareResponse, _abc.Awaitable[_admin_pb2.AddEpochShareResponse]]:
+        """Keeps this custodian's share of a new ceremony, for an epoch that the gateway will open.
+
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, EPOCH_STEP, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishEpochShare(
+        self,
+        request: _admin_pb2.FinishEpochShareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.FinishEpochShareResponse, _abc.Awaitable[_admin_pb2.FinishEpochShareResponse]]:
+        """Erases every share of an epoch that no directory names any more, once its
+        successor is in force or it was given up.
+
+        Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

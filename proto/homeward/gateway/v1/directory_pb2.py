@@ -28,7 +28,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/directory.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xc1\x05\n\tDirectory\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x63ounties\x18\x04 \x03(\x0b\x32\x1b.homeward.gateway.v1.CountyB\t\xbaH\x06\x92\x01\x03\x10\xa0\x1f\x12\x38\n\x07members\x18\x05 \x03(\x0b\x32\x1b.homeward.gateway.v1.MemberB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x39\n\x07holders\x18\x06 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyHolderB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x18\n\x07log_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x08 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x31\n\x0epolicy_version\x18\t \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,64}$\x12\x1e\n\rpolicy_digest\x18\n \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x05\x65poch\x18\x0b \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x46\n\x1a\x63ounties_without_agreement\x18\x0c \x03(\tB\"\xbaH\x1f\x92\x01\x1c\x10\xd0\x0f\"\x17r\x15\x32\x13^[0-9]{5}/[0-9]{5}$\x12\"\n\x11pepper_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x30\n\x07sharing\x18\x0e \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharing\x12\x0c\n\x04\x64\x65mo\x18\x0f \x01(\x08\"}\n\nKeySharing\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1f\n\ngeneration\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12%\n\x0b\x63ommitments\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x02\x10\x10\"\x04z\x02h \"\xe4\x01\n\x06\x43ounty\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x19\n\x08root_key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12.\n\tduty_line\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12,\n\x07hotline\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12@\n\tflag_keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10 \"\xdc\x01\n\x06Member\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x04keys\x18\x03 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x13\n\x0bhas_sources\x18\x05 \x01(\x08\"\x9d\x02\n\tKeyHolder\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1f\n\x0e\x63\x61_fingerprint\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\"\n\x0e\x63\x61_certificate\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb3\x02\n\x0cKeyStatement\x12\x34\n\x03use\x18\x01 \x01(\x0e\x32\x1b.homeward.gateway.v1.KeyUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x06\x61gency\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12!\n\x06\x63ounty\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x1e\n\npublic_key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10 \x18\x80\x10\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"y\n\x0fSignedDirectory\x12\x1f\n\tdirectory\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"I\n\x12\x44irectorySignature\x12\x17\n\x06key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"5\n\x13GetDirectoryRequest\x12\x1e\n\rknown_version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"f\n\x14GetDirectoryResponse\x12\x37\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectory\x12\x15\n\rpending_count\x18\x02 \x01(\x05\"X\n\x17RenewCertificateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\x12\x43\x65rtificateRenewal\x12\'\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x1b\n\ngeneration\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"T\n\x18RenewCertificateResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x03\"S\n\x12OfferPepperRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0bPepperOffer\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1b\n\ncommitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x45\n\x0esealed_peppers\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SealedPepperB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x81\x01\n\x0cSealedPepper\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12!\n\x10recipient_key_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\x06sealed\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"\x15\n\x13OfferPepperResponse\"=\n\x12\x46\x65tchPepperRequest\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\"\x98\x02\n\x13\x46\x65tchPepperResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.PepperState\x12\x38\n\rsealed_pepper\x18\x02 \x01(\x0b\x32!.homeward.gateway.v1.SealedPepper\x12\x1b\n\ncommitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x32\n\x05offer\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x45\n\x10waiting_agencies\x18\x05 \x03(\tB+\xbaH(\x92\x01%\x10\xa0\x9c\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$*\x9d\x01\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_USE_ENVELOPE\x10\x01\x12\x15\n\x11KEY_USE_ASSERTION\x10\x02\x12\x15\n\x11KEY_USE_AUTHORITY\x10\x03\x12\x12\n\x0eKEY_USE_RECORD\x10\x04\x12\x10\n\x0cKEY_USE_FLAG\x10\x05\x12\x10\n\x0cKEY_USE_SEAL\x10\x06*z\n\x0bPepperState\x12\x1c\n\x18PEPPER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEPPER_STATE_ABSENT\x10\x01\x12\x18\n\x14PEPPER_STATE_WAITING\x10\x02\x12\x1a\n\x16PEPPER_STATE_AVAILABLE\x10\x03\x32\xad\x03\n\x11MembershipService\x12\x63\n\x0cGetDirectory\x12(.homeward.gateway.v1.GetDirectoryRequest\x1a).homeward.gateway.v1.GetDirectoryResponse\x12o\n\x10RenewCertificate\x12,.homeward.gateway.v1.RenewCertificateRequest\x1a-.homeward.gateway.v1.RenewCertificateResponse\x12`\n\x0bOfferPepper\x12\'.homeward.gateway.v1.OfferPepperRequest\x1a(.homeward.gateway.v1.OfferPepperResponse\x12`\n\x0b\x46\x65tchPepper\x12\'.homeward.gateway.v1.FetchPepperRequest\x1a(.homeward.gateway.v1.FetchPepperResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/directory.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xf7\x05\n\tDirectory\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x63ounties\x18\x04 \x03(\x0b\x32\x1b.homeward.gateway.v1.CountyB\t\xbaH\x06\x92\x01\x03\x10\xa0\x1f\x12\x38\n\x07members\x18\x05 \x03(\x0b\x32\x1b.homeward.gateway.v1.MemberB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x39\n\x07holders\x18\x06 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyHolderB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x18\n\x07log_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x08 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x31\n\x0epolicy_version\x18\t \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,64}$\x12\x1e\n\rpolicy_digest\x18\n \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x05\x65poch\x18\x0b \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x46\n\x1a\x63ounties_without_agreement\x18\x0c \x03(\tB\"\xbaH\x1f\x92\x01\x1c\x10\xd0\x0f\"\x17r\x15\x32\x13^[0-9]{5}/[0-9]{5}$\x12\"\n\x11pepper_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x30\n\x07sharing\x18\x0e \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharing\x12\x0c\n\x04\x64\x65mo\x18\x0f \x01(\x08\x12\x34\n\x0bother_epoch\x18\x10 \x01(\x0b\x32\x1f.homeward.gateway.v1.OtherEpoch\"\xa4\x01\n\nOtherEpoch\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32\x1e.homeward.gateway.v1.EpochRoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x07sharing\x18\x02 \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharingB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x11pepper_commitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \"}\n\nKeySharing\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1f\n\ngeneration\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12%\n\x0b\x63ommitments\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x02\x10\x10\"\x04z\x02h \"\xe4\x01\n\x06\x43ounty\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x19\n\x08root_key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12.\n\tduty_line\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12,\n\x07hotline\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12@\n\tflag_keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10 \"\xdc\x01\n\x06Member\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x04keys\x18\x03 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x13\n\x0bhas_sources\x18\x05 \x01(\x08\"\x9d\x02\n\tKeyHolder\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1f\n\x0e\x63\x61_fingerprint\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\"\n\x0e\x63\x61_certificate\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb3\x02\n\x0cKeyStatement\x12\x34\n\x03use\x18\x01 \x01(\x0e\x32\x1b.homeward.gateway.v1.KeyUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x06\x61gency\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12!\n\x06\x63ounty\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x1e\n\npublic_key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10 \x18\x80\x10\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"y\n\x0fSignedDirectory\x12\x1f\n\tdirectory\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"I\n\x12\x44irectorySignature\x12\x17\n\x06key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"5\n\x13GetDirectoryRequest\x12\x1e\n\rknown_version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"f\n\x14GetDirectoryResponse\x12\x37\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectory\x12\x15\n\rpending_count\x18\x02 \x01(\x05\"X\n\x17RenewCertificateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\x12\x43\x65rtificateRenewal\x12\'\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x1b\n\ngeneration\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"T\n\x18RenewCertificateResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x03\"S\n\x12OfferPepperRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0bPepperOffer\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1b\n\ncommitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x45\n\x0esealed_peppers\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SealedPepperB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x81\x01\n\x0cSealedPepper\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12!\n\x10recipient_key_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\x06sealed\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"\x15\n\x13OfferPepperResponse\"=\n\x12\x46\x65tchPepperRequest\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\"\x98\x02\n\x13\x46\x65tchPepperResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.PepperState\x12\x38\n\rsealed_pepper\x18\x02 \x01(\x0b\x32!.homeward.gateway.v1.SealedPepper\x12\x1b\n\ncommitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x32\n\x05offer\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x45\n\x10waiting_agencies\x18\x05 \x03(\tB+\xbaH(\x92\x01%\x10\xa0\x9c\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$*[\n\tEpochRole\x12\x1a\n\x16\x45POCH_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45POCH_ROLE_FOLLOWING\x10\x01\x12\x18\n\x14\x45POCH_ROLE_PRECEDING\x10\x02*\x9d\x01\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_USE_ENVELOPE\x10\x01\x12\x15\n\x11KEY_USE_ASSERTION\x10\x02\x12\x15\n\x11KEY_USE_AUTHORITY\x10\x03\x12\x12\n\x0eKEY_USE_RECORD\x10\x04\x12\x10\n\x0cKEY_USE_FLAG\x10\x05\x12\x10\n\x0cKEY_USE_SEAL\x10\x06*z\n\x0bPepperState\x12\x1c\n\x18PEPPER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEPPER_STATE_ABSENT\x10\x01\x12\x18\n\x14PEPPER_STATE_WAITING\x10\x02\x12\x1a\n\x16PEPPER_STATE_AVAILABLE\x10\x03\x32\xad\x03\n\x11MembershipService\x12\x63\n\x0cGetDirectory\x12(.homeward.gateway.v1.GetDirectoryRequest\x1a).homeward.gateway.v1.GetDirectoryResponse\x12o\n\x10RenewCertificate\x12,.homeward.gateway.v1.RenewCertificateRequest\x1a-.homeward.gateway.v1.RenewCertificateResponse\x12`\n\x0bOfferPepper\x12\'.homeward.gateway.v1.OfferPepperRequest\x1a(.homeward.gateway.v1.OfferPepperResponse\x12`\n\x0b\x46\x65tchPepper\x12\'.homeward.gateway.v1.FetchPepperRequest\x1a(.homeward.gateway.v1.FetchPepperResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,6 +61,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIRECTORY'].fields_by_name['counties_without_agreement']._serialized_options = b'\272H\037\222\001\034\020\320\017\"\027r\0252\023^[0-9]{5}/[0-9]{5}$'
   _globals['_DIRECTORY'].fields_by_name['pepper_commitment']._loaded_options = None
   _globals['_DIRECTORY'].fields_by_name['pepper_commitment']._serialized_options = b'\272H\004z\002\030 '
+  _globals['_OTHEREPOCH'].fields_by_name['role']._loaded_options = None
+  _globals['_OTHEREPOCH'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_OTHEREPOCH'].fields_by_name['sharing']._loaded_options = None
+  _globals['_OTHEREPOCH'].fields_by_name['sharing']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_OTHEREPOCH'].fields_by_name['pepper_commitment']._loaded_options = None
+  _globals['_OTHEREPOCH'].fields_by_name['pepper_commitment']._serialized_options = b'\272H\004z\002\030 '
   _globals['_KEYSHARING'].fields_by_name['epoch']._loaded_options = None
   _globals['_KEYSHARING'].fields_by_name['epoch']._serialized_options = b'\272H\025r\0232\021^[a-z0-9-]{1,32}$'
   _globals['_KEYSHARING'].fields_by_name['generation']._loaded_options = None
@@ -149,48 +155,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['commitment']._serialized_options = b'\272H\004z\002\030 '
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['waiting_agencies']._loaded_options = None
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['waiting_agencies']._serialized_options = b'\272H(\222\001%\020\240\234\001\"\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
-  _globals['_KEYUSE']._serialized_start=3505
-  _globals['_KEYUSE']._serialized_end=3662
-  _globals['_PEPPERSTATE']._serialized_start=3664
-  _globals['_PEPPERSTATE']._serialized_end=3786
+  _globals['_EPOCHROLE']._serialized_start=3725
+  _globals['_EPOCHROLE']._serialized_end=3816
+  _globals['_KEYUSE']._serialized_start=3819
+  _globals['_KEYUSE']._serialized_end=3976
+  _globals['_PEPPERSTATE']._serialized_start=3978
+  _globals['_PEPPERSTATE']._serialized_end=4100
   _globals['_DIRECTORY']._serialized_start=192
-  _globals['_DIRECTORY']._serialized_end=897
-  _globals['_KEYSHARING']._serialized_start=899
-  _globals['_KEYSHARING']._serialized_end=1024
-  _globals['_COUNTY']._serialized_start=1027
-  _globals['_COUNTY']._serialized_end=1255
-  _globals['_MEMBER']._serialized_start=1258
-  _globals['_MEMBER']._serialized_end=1478
-  _globals['_KEYHOLDER']._serialized_start=1481
-  _globals['_KEYHOLDER']._serialized_end=1766
-  _globals['_KEYSTATEMENT']._serialized_start=1769
-  _globals['_KEYSTATEMENT']._serialized_end=2076
-  _globals['_SIGNEDDIRECTORY']._serialized_start=2078
-  _globals['_SIGNEDDIRECTORY']._serialized_end=2199
-  _globals['_DIRECTORYSIGNATURE']._serialized_start=2201
-  _globals['_DIRECTORYSIGNATURE']._serialized_end=2274
-  _globals['_GETDIRECTORYREQUEST']._serialized_start=2276
-  _globals['_GETDIRECTORYREQUEST']._serialized_end=2329
-  _globals['_GETDIRECTORYRESPONSE']._serialized_start=2331
-  _globals['_GETDIRECTORYRESPONSE']._serialized_end=2433
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=2435
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=2523
-  _globals['_CERTIFICATERENEWAL']._serialized_start=2526
-  _globals['_CERTIFICATERENEWAL']._serialized_end=2673
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=2675
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=2759
-  _globals['_OFFERPEPPERREQUEST']._serialized_start=2761
-  _globals['_OFFERPEPPERREQUEST']._serialized_end=2844
-  _globals['_PEPPEROFFER']._serialized_start=2847
-  _globals['_PEPPEROFFER']._serialized_end=3001
-  _globals['_SEALEDPEPPER']._serialized_start=3004
-  _globals['_SEALEDPEPPER']._serialized_end=3133
-  _globals['_OFFERPEPPERRESPONSE']._serialized_start=3135
-  _globals['_OFFERPEPPERRESPONSE']._serialized_end=3156
-  _globals['_FETCHPEPPERREQUEST']._serialized_start=3158
-  _globals['_FETCHPEPPERREQUEST']._serialized_end=3219
-  _globals['_FETCHPEPPERRESPONSE']._serialized_start=3222
-  _globals['_FETCHPEPPERRESPONSE']._serialized_end=3502
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=3789
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=4218
+  _globals['_DIRECTORY']._serialized_end=951
+  _globals['_OTHEREPOCH']._serialized_start=954
+  _globals['_OTHEREPOCH']._serialized_end=1118
+  _globals['_KEYSHARING']._serialized_start=1120
+  _globals['_KEYSHARING']._serialized_end=1245
+  _globals['_COUNTY']._serialized_start=1248
+  _globals['_COUNTY']._serialized_end=1476
+  _globals['_MEMBER']._serialized_start=1479
+  _globals['_MEMBER']._serialized_end=1699
+  _globals['_KEYHOLDER']._serialized_start=1702
+  _globals['_KEYHOLDER']._serialized_end=1987
+  _globals['_KEYSTATEMENT']._serialized_start=1990
+  _globals['_KEYSTATEMENT']._serialized_end=2297
+  _globals['_SIGNEDDIRECTORY']._serialized_start=2299
+  _globals['_SIGNEDDIRECTORY']._serialized_end=2420
+  _globals['_DIRECTORYSIGNATURE']._serialized_start=2422
+  _globals['_DIRECTORYSIGNATURE']._serialized_end=2495
+  _globals['_GETDIRECTORYREQUEST']._serialized_start=2497
+  _globals['_GETDIRECTORYREQUEST']._serialized_end=2550
+  _globals['_GETDIRECTORYRESPONSE']._serialized_start=2552
+  _globals['_GETDIRECTORYRESPONSE']._serialized_end=2654
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=2656
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=2744
+  _globals['_CERTIFICATERENEWAL']._serialized_start=2747
+  _globals['_CERTIFICATERENEWAL']._serialized_end=2894
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=2896
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=2980
+  _globals['_OFFERPEPPERREQUEST']._serialized_start=2982
+  _globals['_OFFERPEPPERREQUEST']._serialized_end=3065
+  _globals['_PEPPEROFFER']._serialized_start=3068
+  _globals['_PEPPEROFFER']._serialized_end=3222
+  _globals['_SEALEDPEPPER']._serialized_start=3225
+  _globals['_SEALEDPEPPER']._serialized_end=3354
+  _globals['_OFFERPEPPERRESPONSE']._serialized_start=3356
+  _globals['_OFFERPEPPERRESPONSE']._serialized_end=3377
+  _globals['_FETCHPEPPERREQUEST']._serialized_start=3379
+  _globals['_FETCHPEPPERREQUEST']._serialized_end=3440
+  _globals['_FETCHPEPPERRESPONSE']._serialized_start=3443
+  _globals['_FETCHPEPPERRESPONSE']._serialized_end=3723
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=4103
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=4532
 # @@protoc_insertion_point(module_scope)

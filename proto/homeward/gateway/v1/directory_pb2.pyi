@@ -13,6 +13,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class EpochRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EPOCH_ROLE_UNSPECIFIED: _ClassVar[EpochRole]
+    EPOCH_ROLE_FOLLOWING: _ClassVar[EpochRole]
+    EPOCH_ROLE_PRECEDING: _ClassVar[EpochRole]
+
 class KeyUse(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     KEY_USE_UNSPECIFIED: _ClassVar[KeyUse]
@@ -29,6 +35,9 @@ class PepperState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PEPPER_STATE_ABSENT: _ClassVar[PepperState]
     PEPPER_STATE_WAITING: _ClassVar[PepperState]
     PEPPER_STATE_AVAILABLE: _ClassVar[PepperState]
+EPOCH_ROLE_UNSPECIFIED: EpochRole
+EPOCH_ROLE_FOLLOWING: EpochRole
+EPOCH_ROLE_PRECEDING: EpochRole
 KEY_USE_UNSPECIFIED: KeyUse
 KEY_USE_ENVELOPE: KeyUse
 KEY_USE_ASSERTION: KeyUse
@@ -42,7 +51,7 @@ PEPPER_STATE_WAITING: PepperState
 PEPPER_STATE_AVAILABLE: PepperState
 
 class Directory(_message.Message):
-    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment", "sharing", "demo")
+    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment", "sharing", "demo", "other_epoch")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +67,7 @@ class Directory(_message.Message):
     PEPPER_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     SHARING_FIELD_NUMBER: _ClassVar[int]
     DEMO_FIELD_NUMBER: _ClassVar[int]
+    OTHER_EPOCH_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     version: int
     create_time: _timestamp_pb2.Timestamp
@@ -73,7 +83,18 @@ class Directory(_message.Message):
     pepper_commitment: bytes
     sharing: KeySharing
     demo: bool
-    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., demo: _Optional[bool] = ...) -> None: ...
+    other_epoch: OtherEpoch
+    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., demo: _Optional[bool] = ..., other_epoch: _Optional[_Union[OtherEpoch, _Mapping]] = ...) -> None: ...
+
+class OtherEpoch(_message.Message):
+    __slots__ = ("role", "sharing", "pepper_commitment")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    SHARING_FIELD_NUMBER: _ClassVar[int]
+    PEPPER_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    role: EpochRole
+    sharing: KeySharing
+    pepper_commitment: bytes
+    def __init__(self, role: _Optional[_Union[EpochRole, str]] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., pepper_commitment: _Optional[bytes] = ...) -> None: ...
 
 class KeySharing(_message.Message):
     __slots__ = ("epoch", "generation", "commitments")

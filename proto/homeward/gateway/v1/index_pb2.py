@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/index.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"homeward/gateway/v1/envelope.proto\"X\n\x17RegisterSubjectsRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x95\x01\n\x11RegistrationBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x08subjects\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.SubjectB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x0fremoved_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"\xcc\x01\n\x07Subject\x12\x17\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\x0brestriction\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.RestrictionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x10placement_county\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"\x81\x01\n\x18RegisterSubjectsResponse\x12\x15\n\rsubject_count\x18\x01 \x01(\x03\x12%\n\x0ckept_handles\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\x12\'\n\x0esealed_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"Q\n\x10HeartbeatRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xdd\x01\n\x0eIndexHeartbeat\x12\x19\n\x08revision\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12:\n\x05scope\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.IndexScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0f\x64\x61ta_as_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"0\n\x11HeartbeatResponse\x12\x1b\n\x13stale_after_seconds\x18\x01 \x01(\x05*s\n\x0bRestriction\x12\x1b\n\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x14\n\x10RESTRICTION_NONE\x10\x01\x12\x19\n\x15RESTRICTION_SENSITIVE\x10\x02\x12\x16\n\x12RESTRICTION_SEALED\x10\x03*d\n\nIndexScope\x12\x1b\n\x17INDEX_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INDEX_SCOPE_FLAGGED_ONLY\x10\x01\x12\x1b\n\x17INDEX_SCOPE_ALL_IN_CARE\x10\x02\x32\xdb\x01\n\x0cIndexService\x12o\n\x10RegisterSubjects\x12,.homeward.gateway.v1.RegisterSubjectsRequest\x1a-.homeward.gateway.v1.RegisterSubjectsResponse\x12Z\n\tHeartbeat\x12%.homeward.gateway.v1.HeartbeatRequest\x1a&.homeward.gateway.v1.HeartbeatResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/index.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"homeward/gateway/v1/envelope.proto\"X\n\x17RegisterSubjectsRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x95\x01\n\x11RegistrationBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x08subjects\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.SubjectB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x0fremoved_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"\xcc\x01\n\x07Subject\x12\x17\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\x0brestriction\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.RestrictionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x10placement_county\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"\x81\x01\n\x18RegisterSubjectsResponse\x12\x15\n\rsubject_count\x18\x01 \x01(\x03\x12%\n\x0ckept_handles\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\x12\'\n\x0esealed_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"S\n\x12RegisterAllRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"q\n\x13RegisterAllResponse\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12=\n\x06result\x18\x02 \x01(\x0b\x32-.homeward.gateway.v1.RegisterSubjectsResponse\"Q\n\x10HeartbeatRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x9b\x02\n\x0eIndexHeartbeat\x12\x19\n\x08revision\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12:\n\x05scope\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.IndexScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0f\x64\x61ta_as_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x0f\x63omplete_epochs\x18\x05 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x02\x18\x01\"\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\"0\n\x11HeartbeatResponse\x12\x1b\n\x13stale_after_seconds\x18\x01 \x01(\x05*s\n\x0bRestriction\x12\x1b\n\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x14\n\x10RESTRICTION_NONE\x10\x01\x12\x19\n\x15RESTRICTION_SENSITIVE\x10\x02\x12\x16\n\x12RESTRICTION_SEALED\x10\x03*d\n\nIndexScope\x12\x1b\n\x17INDEX_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INDEX_SCOPE_FLAGGED_ONLY\x10\x01\x12\x1b\n\x17INDEX_SCOPE_ALL_IN_CARE\x10\x02\x32\xc1\x02\n\x0cIndexService\x12o\n\x10RegisterSubjects\x12,.homeward.gateway.v1.RegisterSubjectsRequest\x1a-.homeward.gateway.v1.RegisterSubjectsResponse\x12\x64\n\x0bRegisterAll\x12\'.homeward.gateway.v1.RegisterAllRequest\x1a(.homeward.gateway.v1.RegisterAllResponse(\x01\x30\x01\x12Z\n\tHeartbeat\x12%.homeward.gateway.v1.HeartbeatRequest\x1a&.homeward.gateway.v1.HeartbeatResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERSUBJECTSRESPONSE'].fields_by_name['kept_handles']._serialized_options = b'\272H\014\222\001\t\020\320\017\"\004z\002h\020'
   _globals['_REGISTERSUBJECTSRESPONSE'].fields_by_name['sealed_handles']._loaded_options = None
   _globals['_REGISTERSUBJECTSRESPONSE'].fields_by_name['sealed_handles']._serialized_options = b'\272H\014\222\001\t\020\320\017\"\004z\002h\020'
+  _globals['_REGISTERALLREQUEST'].fields_by_name['envelope']._loaded_options = None
+  _globals['_REGISTERALLREQUEST'].fields_by_name['envelope']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_REGISTERALLRESPONSE'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REGISTERALLRESPONSE'].fields_by_name['request_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_HEARTBEATREQUEST'].fields_by_name['envelope']._loaded_options = None
   _globals['_HEARTBEATREQUEST'].fields_by_name['envelope']._serialized_options = b'\272H\003\310\001\001'
   _globals['_INDEXHEARTBEAT'].fields_by_name['revision']._loaded_options = None
@@ -64,10 +68,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INDEXHEARTBEAT'].fields_by_name['data_as_of_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_INDEXHEARTBEAT'].fields_by_name['create_time']._loaded_options = None
   _globals['_INDEXHEARTBEAT'].fields_by_name['create_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_RESTRICTION']._serialized_start=1092
-  _globals['_RESTRICTION']._serialized_end=1207
-  _globals['_INDEXSCOPE']._serialized_start=1209
-  _globals['_INDEXSCOPE']._serialized_end=1309
+  _globals['_INDEXHEARTBEAT'].fields_by_name['complete_epochs']._loaded_options = None
+  _globals['_INDEXHEARTBEAT'].fields_by_name['complete_epochs']._serialized_options = b'\272H \222\001\035\010\001\020\002\030\001\"\025r\0232\021^[a-z0-9-]{1,32}$'
+  _globals['_RESTRICTION']._serialized_start=1354
+  _globals['_RESTRICTION']._serialized_end=1469
+  _globals['_INDEXSCOPE']._serialized_start=1471
+  _globals['_INDEXSCOPE']._serialized_end=1571
   _globals['_REGISTERSUBJECTSREQUEST']._serialized_start=154
   _globals['_REGISTERSUBJECTSREQUEST']._serialized_end=242
   _globals['_REGISTRATIONBATCH']._serialized_start=245
@@ -76,12 +82,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBJECT']._serialized_end=601
   _globals['_REGISTERSUBJECTSRESPONSE']._serialized_start=604
   _globals['_REGISTERSUBJECTSRESPONSE']._serialized_end=733
-  _globals['_HEARTBEATREQUEST']._serialized_start=735
-  _globals['_HEARTBEATREQUEST']._serialized_end=816
-  _globals['_INDEXHEARTBEAT']._serialized_start=819
-  _globals['_INDEXHEARTBEAT']._serialized_end=1040
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1042
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1090
-  _globals['_INDEXSERVICE']._serialized_start=1312
-  _globals['_INDEXSERVICE']._serialized_end=1531
+  _globals['_REGISTERALLREQUEST']._serialized_start=735
+  _globals['_REGISTERALLREQUEST']._serialized_end=818
+  _globals['_REGISTERALLRESPONSE']._serialized_start=820
+  _globals['_REGISTERALLRESPONSE']._serialized_end=933
+  _globals['_HEARTBEATREQUEST']._serialized_start=935
+  _globals['_HEARTBEATREQUEST']._serialized_end=1016
+  _globals['_INDEXHEARTBEAT']._serialized_start=1019
+  _globals['_INDEXHEARTBEAT']._serialized_end=1302
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1304
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1352
+  _globals['_INDEXSERVICE']._serialized_start=1574
+  _globals['_INDEXSERVICE']._serialized_end=1895
 # @@protoc_insertion_point(module_scope)

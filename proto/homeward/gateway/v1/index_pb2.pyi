@@ -70,6 +70,20 @@ class RegisterSubjectsResponse(_message.Message):
     sealed_handles: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, subject_count: _Optional[int] = ..., kept_handles: _Optional[_Iterable[bytes]] = ..., sealed_handles: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class RegisterAllRequest(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: _envelope_pb2.SignedEnvelope
+    def __init__(self, envelope: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
+
+class RegisterAllResponse(_message.Message):
+    __slots__ = ("request_id", "result")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    request_id: bytes
+    result: RegisterSubjectsResponse
+    def __init__(self, request_id: _Optional[bytes] = ..., result: _Optional[_Union[RegisterSubjectsResponse, _Mapping]] = ...) -> None: ...
+
 class HeartbeatRequest(_message.Message):
     __slots__ = ("envelope",)
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
@@ -77,16 +91,18 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, envelope: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class IndexHeartbeat(_message.Message):
-    __slots__ = ("revision", "scope", "data_as_of_time", "create_time")
+    __slots__ = ("revision", "scope", "data_as_of_time", "create_time", "complete_epochs")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     revision: int
     scope: IndexScope
     data_as_of_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, revision: _Optional[int] = ..., scope: _Optional[_Union[IndexScope, str]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    complete_epochs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, revision: _Optional[int] = ..., scope: _Optional[_Union[IndexScope, str]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., complete_epochs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("stale_after_seconds",)

@@ -40,6 +40,11 @@ class IndexServiceStub:
                 request_serializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsRequest.SerializeToString,
                 response_deserializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsResponse.FromString,
                 _registered_method=True)
+        self.RegisterAll = channel.stream_stream(
+                '/homeward.gateway.v1.IndexService/RegisterAll',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllResponse.FromString,
+                _registered_method=True)
         self.Heartbeat = channel.unary_unary(
                 '/homeward.gateway.v1.IndexService/Heartbeat',
                 request_serializer=homeward_dot_gateway_dot_v1_dot_index__pb2.HeartbeatRequest.SerializeToString,
@@ -61,6 +66,17 @@ class IndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterAll(self, request_iterator, context):
+        """The same for many batches on one stream: each is durable before it is
+        answered, in order, so that whoever was cut off goes on after the last one
+        that was answered. A batch that is refused ends the stream.
+
+        Who may call and reasons: as RegisterSubjects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Heartbeat(self, request, context):
         """States that the agency's list is complete and current.
 
@@ -77,6 +93,11 @@ def add_IndexServiceServicer_to_server(servicer, server):
                     servicer.RegisterSubjects,
                     request_deserializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsRequest.FromString,
                     response_serializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsResponse.SerializeToString,
+            ),
+            'RegisterAll': grpc.stream_stream_rpc_method_handler(
+                    servicer.RegisterAll,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllResponse.SerializeToString,
             ),
             'Heartbeat': grpc.unary_unary_rpc_method_handler(
                     servicer.Heartbeat,
@@ -112,6 +133,33 @@ class IndexService:
             '/homeward.gateway.v1.IndexService/RegisterSubjects',
             homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsRequest.SerializeToString,
             homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterSubjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterAll(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/homeward.gateway.v1.IndexService/RegisterAll',
+            homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_index__pb2.RegisterAllResponse.FromString,
             options,
             channel_credentials,
             insecure,

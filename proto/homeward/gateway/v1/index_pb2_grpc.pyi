@@ -39,6 +39,13 @@ class IndexServiceStub:
     Who may call: an adapter with sources. Reasons: UNAUTHENTICATED,
     ENVELOPE_INVALID, EPOCH_UNKNOWN, INVALID_REQUEST, LOG_UNAVAILABLE.
     """
+    RegisterAll: _grpc.StreamStreamMultiCallable[_index_pb2.RegisterAllRequest, _index_pb2.RegisterAllResponse]
+    """The same for many batches on one stream: each is durable before it is
+    answered, in order, so that whoever was cut off goes on after the last one
+    that was answered. A batch that is refused ends the stream.
+
+    Who may call and reasons: as RegisterSubjects.
+    """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_index_pb2.HeartbeatRequest, _index_pb2.HeartbeatResponse]
     """States that the agency's list is complete and current.
 
@@ -55,6 +62,13 @@ class IndexServiceAsyncStub(IndexServiceStub):
 
     Who may call: an adapter with sources. Reasons: UNAUTHENTICATED,
     ENVELOPE_INVALID, EPOCH_UNKNOWN, INVALID_REQUEST, LOG_UNAVAILABLE.
+    """
+    RegisterAll: _aio.StreamStreamMultiCallable[_index_pb2.RegisterAllRequest, _index_pb2.RegisterAllResponse]  # type: ignore[assignment]
+    """The same for many batches on one stream: each is durable before it is
+    answered, in order, so that whoever was cut off goes on after the last one
+    that was answered. A batch that is refused ends the stream.
+
+    Who may call and reasons: as RegisterSubjects.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_index_pb2.HeartbeatRequest, _index_pb2.HeartbeatResponse]  # type: ignore[assignment]
     """States that the agency's list is complete and current.
@@ -75,6 +89,19 @@ class IndexServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: an adapter with sources. Reasons: UNAUTHENTICATED,
         ENVELOPE_INVALID, EPOCH_UNKNOWN, INVALID_REQUEST, LOG_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RegisterAll(
+        self,
+        request_iterator: _MaybeAsyncIterator[_index_pb2.RegisterAllRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_index_pb2.RegisterAllResponse], _abc.AsyncIterator[_index_pb2.RegisterAllResponse]]:
+        """The same for many batches on one stream: each is durable before it is
+        answered, in order, so that whoever was cut off goes on after the last one
+        that was answered. A batch that is refused ends the stream.
+
+        Who may call and reasons: as RegisterSubjects.
         """
 
     @_abc_1.abstractmethod

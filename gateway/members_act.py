@@ -1,0 +1,87 @@
+"""Runs an act of the gateway's operator on the membership: opened here while nothing serves, else in what serves.
+
+Decides how the membership is opened for one act: no holder is asked, and no directory published; the serving process
+publishes what the act changed when it starts.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import grpc
+
+from gateway.acting import act, check_request
+from gateway.config import load_gateway
+from gateway.members.assembly import Members, open_members, read_keys
+from gateway.members.office import Countersigned, HolderSilent
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.ristretto import load_ristretto
+from gateway.rpc.admin import ask
+from gateway.state import State
+from gateway.wiring import utc_now
+from homeward.gateway.v1 import admin_pb2
+from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
+
+Request = TypeVar(
+    "Request",
+    admin_pb2.InviteRequest,
+    admin_pb2.TrustHolderRequest,
+    admin_pb2.RevokeMemberRequest,
+    admin_pb2.ReleaseLookupsRequest,
+    admin_pb2.OpenEpochRequest,
+    admin_pb2.CutOverEpochRequest,
+    admin_pb2.AbandonEpochRequest,
+    admin_pb2.FinishEpochRequest,
+    admin_pb2.GetGatewayStatusRequest,
+    admin_pb2.DeclareCaseloadRequest,
+    admin_pb2.GetHolderStatusRequest,
+)
+Reply = TypeVar("Reply")
+Stub = TypeVar("Stub")
+
+
+def act_on_members(
+    state: State,
+    request: Request,
+    *,
+    here: Callable[[Members], Coroutine[Any, Any, Reply]],
+    stub: Callable[[grpc.aio.Channel], Stub],
+    there: Callable[[Stub], Awaitable[Reply]],
+) -> Reply:
+    """What the act gives, `here` on the opened membership or `there` where it serves. Raises `CommandFailure`."""
+    check_request(state, request)
+
+    async def opened() -> Reply:
+        config, group = load_gateway(state.directory), load_ristretto()
+        keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
+        members = await open_members(
+            state,
+            config,
+            keys,
+            policy=load_california(),
+            group=group,
+            signers=_Nobody(),
+            now=utc_now,
+            random_bytes=os.urandom,
+        )
+        try:
+            return await here(members)
+        finally:
+            await members.ledger.close()
+
+    return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
+
+
+class _Nobody:
+    """No holder is asked by a command: the serving process publishes what the command changed."""
+
+    async def countersign(self, holder: KeyHolder, signed: SignedDirectory) -> Countersigned:
+        """Always silent."""
+        raise HolderSilent("no process serves")
+
+
+async def members_status(members: Members) -> admin_pb2.GetGatewayStatusResponse:
+    """Where the membership and the epochs of the token key stand."""
+    status = await members.administration.status()
+    status.epochs.extend(await members.rotation.status())
+    return status

@@ -1,0 +1,92 @@
+"""Takes what an ended epoch left out of the database file: rows, free pages and write-ahead log.
+
+Decides how. Rows go in small transactions of a connection of its own, in the order of the primary key, so that nobody's
+entry waits for more than one of them, and secure_delete overwrites what they held. That is not enough: where SQLite
+moves cells from page to page it leaves copies in gaps that belong to no row, and some tokens survive (18 of 60,000 when
+tests/integration/test_erasing.py looked at the raw file). So the file is rewritten by VACUUM, and the write-ahead log
+copied into it and cut to nothing. A rewrite keeps writers out for as long as it takes, and an entry waits for seconds
+only: a large file is rewritten when nobody is served, at the next start. Outside this file's reach are copies: backups,
+snapshots of the volume, and blocks that the file system or the disk frees by itself; README says what becomes of them.
+
+On PostgreSQL rows that are deleted stay in the heap until VACUUM, in its WAL until the archive ends, and no setting
+overwrites them: there the epoch would be a partition that is dropped (DROP TABLE frees its files at once), and the
+archive would be kept as short as that of backups. The gateway serves from SQLite (`wiring`).
+"""
+
+import sqlite3
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+CHUNK: Final = 5000
+"""Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
+SMALL_BYTES: Final = 64 * 1024 * 1024
+"""Rewritten in about a second; an entry waits five for the database (`audit/store_sqlite`)."""
+_BUSY_SECONDS: Final = 10.0
+_TRIES: Final = 50
+_PAUSE_SECONDS: Final = 0.1
+_PAGE: Final = {
+    "index_token": "SELECT token, owner, handle, epoch FROM index_token"
+    " WHERE (token, owner, handle) > (?, ?, ?) ORDER BY token, owner, handle LIMIT ?",
+    "review_token": "SELECT asking, token, review_id, epoch FROM review_token"
+    " WHERE (asking, token, review_id) > (?, ?, ?) ORDER BY asking, token, review_id LIMIT ?",
+}
+_DELETE: Final = {
+    "index_token": "DELETE FROM index_token WHERE token = ? AND owner = ? AND handle = ?",
+    "review_token": "DELETE FROM review_token WHERE asking = ? AND token = ? AND review_id = ?",
+}
+_START: Final = {"index_token": (b"", "", b""), "review_token": ("", b"", b"")}
+
+
+class NotErased(Exception):
+    """What was deleted may still stand in the write-ahead log: somebody kept reading it."""
+
+
+def is_small(database: Path) -> bool:
+    """Whether the file is rewritten so fast that entries can wait for it."""
+    return database.stat().st_size <= SMALL_BYTES
+
+
+def erase_epochs(database: Path, ended: Collection[str], *, rewrite: bool) -> int:
+    """No row of these epochs is in the database, and with `rewrite` no byte of one; returns how many tokens went.
+
+    Raises `NotErased`, `sqlite3.Error`; what was erased before stays erased.
+    """
+    connection = sqlite3.connect(database, isolation_level=None, timeout=_BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        if connection.execute("PRAGMA secure_delete").fetchone() != (1,):
+            raise NotErased
+        count = sum(_erase(connection, table, ended) for table in _PAGE)
+        for epoch in ended:
+            connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
+        if rewrite:
+            connection.execute("VACUUM")
+        _cut_log(connection)
+    finally:
+        connection.close()
+    return count
+
+
+def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -> int:
+    last, count = _START[table], 0
+    while page := connection.execute(_PAGE[table], (*last, CHUNK)).fetchall():
+        gone = [row[:3] for row in page if row[3] in ended]
+        if gone:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_DELETE[table], gone)
+            connection.execute("COMMIT")
+        last, count = page[-1][:3], count + len(gone)
+    return count
+
+
+def _cut_log(connection: sqlite3.Connection) -> None:
+    """The write-ahead log is empty: readers of the moment may delay it, so it is tried again."""
+    for _ in range(_TRIES):
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return
+        time.sleep(_PAUSE_SECONDS)
+    raise NotErased
