@@ -17,6 +17,7 @@ from adapters.local.edges import Edges, assemble
 from adapters.mapping.rules import Severity
 from adapters.membership import Membership, read_membership
 from adapters.node.alerts import Alerts
+from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import NotReady
@@ -108,6 +109,7 @@ class Adapter:
             log_forked=self.witness.fork is not None,
             unproven_holders=unproven(self.node.store, self.node.now()),
             sole_operators=self.sole_operators(),
+            attestation=self.link.attester.newest() if self.link.attester is not None else None,
         )
 
     def sole_operators(self) -> tuple[str, ...]:
@@ -266,6 +268,13 @@ def _link(
     *,
     has_sources: bool,
 ) -> Link:
+    attester = Attester(
+        agency=node.agency,
+        store=node.store,
+        key=node.keyring.envelope,
+        cosigned=witness.cosigned,
+        now=node.now,
+    )
     return Link(
         channel=channels.gateway,
         envelope_key=node.keyring.envelope,
@@ -278,6 +287,7 @@ def _link(
         has_sources=has_sources,
         witness_keys=witness.keys,
         witness=witness.answer,
+        attester=attester,
     )
 
 

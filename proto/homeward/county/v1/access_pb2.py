@@ -28,7 +28,7 @@ from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.county.v1 import county_pb2 as homeward_dot_county_dot_v1_dot_county__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/access.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/county/v1/county.proto\"\xc8\x02\n\x13ListAccessesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,19}$\x12\x1a\n\x08local_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x05youth\x18\x06 \x01(\x0b\x32!.homeward.county.v1.YouthIdentity\x12\x13\n\x0bwith_proofs\x18\x07 \x01(\x08\x12 \n\x0f\x63onsistent_size\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xfd\x01\n\x14ListAccessesResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.homeward.county.v1.AccessEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12+\n\x07reading\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x1a\n\x12\x63onsistency_hashes\x18\x07 \x03(\x0c\"\xcd\x01\n\x0b\x41\x63\x63\x65ssEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.homeward.county.v1.AccessField\x12\x10\n\x08local_id\x18\x04 \x01(\t\x12\x10\n\x08sentence\x18\x05 \x01(\t\x12)\n\x05proof\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"*\n\x0b\x41\x63\x63\x65ssField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x12\n\x10GetStatusRequest\"\x8d\x03\n\x11GetStatusResponse\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tspiffe_id\x18\x02 \x01(\t\x12;\n\x17\x63\x65rtificate_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07link_up\x18\x04 \x01(\x08\x12\x19\n\x11\x64irectory_version\x18\x05 \x01(\x03\x12\x14\n\x0clisted_count\x18\x06 \x01(\x03\x12\x30\n\x07sources\x18\x07 \x03(\x0b\x32\x1f.homeward.county.v1.SourceState\x12\x18\n\x10open_alert_count\x18\x08 \x01(\x03\x12\x16\n\x0epolicy_version\x18\t \x01(\t\x12\x14\n\x0ctokens_ready\x18\n \x01(\x08\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x03\x12\x12\n\nlog_forked\x18\x0c \x01(\x08\x12\x18\n\x10unproven_holders\x18\r \x03(\t\x12\x16\n\x0esole_operators\x18\x0e \x03(\t\"\x90\x01\n\x0bSourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfreshness\x18\x03 \x01(\t\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x15\n\rrefused_count\x18\x05 \x01(\x03\x32u\n\x10\x41\x63\x63\x65ssLogService\x12\x61\n\x0cListAccesses\x12\'.homeward.county.v1.ListAccessesRequest\x1a(.homeward.county.v1.ListAccessesResponse2i\n\rStatusService\x12X\n\tGetStatus\x12$.homeward.county.v1.GetStatusRequest\x1a%.homeward.county.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/access.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/county/v1/county.proto\"\xc8\x02\n\x13ListAccessesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x33\n\x04role\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12(\n\npage_token\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,19}$\x12\x1a\n\x08local_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x05youth\x18\x06 \x01(\x0b\x32!.homeward.county.v1.YouthIdentity\x12\x13\n\x0bwith_proofs\x18\x07 \x01(\x08\x12 \n\x0f\x63onsistent_size\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xbe\x02\n\x14ListAccessesResponse\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1f.homeward.county.v1.AccessEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ncheckpoint\x18\x03 \x01(\t\x12,\n\x07receipt\x18\x04 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt\x12+\n\x07reading\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x0f\n\x07log_key\x18\x06 \x01(\t\x12\x1a\n\x12\x63onsistency_hashes\x18\x07 \x03(\x0c\x12?\n\x0b\x61ttestation\x18\x08 \x01(\x0b\x32*.homeward.audit.v1.CompletenessAttestation\"\xcd\x01\n\x0b\x41\x63\x63\x65ssEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ields\x18\x03 \x03(\x0b\x32\x1f.homeward.county.v1.AccessField\x12\x10\n\x08local_id\x18\x04 \x01(\t\x12\x10\n\x08sentence\x18\x05 \x01(\t\x12)\n\x05proof\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"*\n\x0b\x41\x63\x63\x65ssField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x12\n\x10GetStatusRequest\"\xce\x03\n\x11GetStatusResponse\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tspiffe_id\x18\x02 \x01(\t\x12;\n\x17\x63\x65rtificate_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07link_up\x18\x04 \x01(\x08\x12\x19\n\x11\x64irectory_version\x18\x05 \x01(\x03\x12\x14\n\x0clisted_count\x18\x06 \x01(\x03\x12\x30\n\x07sources\x18\x07 \x03(\x0b\x32\x1f.homeward.county.v1.SourceState\x12\x18\n\x10open_alert_count\x18\x08 \x01(\x03\x12\x16\n\x0epolicy_version\x18\t \x01(\t\x12\x14\n\x0ctokens_ready\x18\n \x01(\x08\x12\x16\n\x0ewitnessed_size\x18\x0b \x01(\x03\x12\x12\n\nlog_forked\x18\x0c \x01(\x08\x12\x18\n\x10unproven_holders\x18\r \x03(\t\x12\x16\n\x0esole_operators\x18\x0e \x03(\t\x12?\n\x0b\x61ttestation\x18\x0f \x01(\x0b\x32*.homeward.audit.v1.CompletenessAttestation\"\x90\x01\n\x0bSourceState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x0f\x64\x61ta_as_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfreshness\x18\x03 \x01(\t\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x15\n\rrefused_count\x18\x05 \x01(\x03\x32u\n\x10\x41\x63\x63\x65ssLogService\x12\x61\n\x0cListAccesses\x12\'.homeward.county.v1.ListAccessesRequest\x1a(.homeward.county.v1.ListAccessesResponse2i\n\rStatusService\x12X\n\tGetStatus\x12$.homeward.county.v1.GetStatusRequest\x1a%.homeward.county.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,19 +48,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTACCESSESREQUEST']._serialized_start=180
   _globals['_LISTACCESSESREQUEST']._serialized_end=508
   _globals['_LISTACCESSESRESPONSE']._serialized_start=511
-  _globals['_LISTACCESSESRESPONSE']._serialized_end=764
-  _globals['_ACCESSENTRY']._serialized_start=767
-  _globals['_ACCESSENTRY']._serialized_end=972
-  _globals['_ACCESSFIELD']._serialized_start=974
-  _globals['_ACCESSFIELD']._serialized_end=1016
-  _globals['_GETSTATUSREQUEST']._serialized_start=1018
-  _globals['_GETSTATUSREQUEST']._serialized_end=1036
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1039
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1436
-  _globals['_SOURCESTATE']._serialized_start=1439
-  _globals['_SOURCESTATE']._serialized_end=1583
-  _globals['_ACCESSLOGSERVICE']._serialized_start=1585
-  _globals['_ACCESSLOGSERVICE']._serialized_end=1702
-  _globals['_STATUSSERVICE']._serialized_start=1704
-  _globals['_STATUSSERVICE']._serialized_end=1809
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=829
+  _globals['_ACCESSENTRY']._serialized_start=832
+  _globals['_ACCESSENTRY']._serialized_end=1037
+  _globals['_ACCESSFIELD']._serialized_start=1039
+  _globals['_ACCESSFIELD']._serialized_end=1081
+  _globals['_GETSTATUSREQUEST']._serialized_start=1083
+  _globals['_GETSTATUSREQUEST']._serialized_end=1101
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1104
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1566
+  _globals['_SOURCESTATE']._serialized_start=1569
+  _globals['_SOURCESTATE']._serialized_end=1713
+  _globals['_ACCESSLOGSERVICE']._serialized_start=1715
+  _globals['_ACCESSLOGSERVICE']._serialized_end=1832
+  _globals['_STATUSSERVICE']._serialized_start=1834
+  _globals['_STATUSSERVICE']._serialized_end=1939
 # @@protoc_insertion_point(module_scope)
