@@ -69,6 +69,8 @@ class Found:
     """The entry that recorded the last page's reading."""
     end: int = 0
     """Position before which entries were looked for when the first page was read."""
+    attestation: log_pb2.CompletenessAttestation | None = field(default=None, repr=False)
+    """What the adapter attested last of the agency's entries."""
 
 
 def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
@@ -93,7 +95,7 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     reading = receipt_of(last.reading)
     return Found(
         tuple(entries[:limit]), more, last.checkpoint, parse_vkey(last.log_key), tuple(proofs[:limit]), tuple(states),
-        reading, end,
+        reading, end, last.attestation if last.HasField("attestation") else None,
     )  # fmt: skip
 
 

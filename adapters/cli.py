@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from google.protobuf.json_format import MessageToDict
 
+from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
@@ -226,6 +227,9 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         ),
         f"      {found.witnessed_size} entries of the exchange's log witnessed",
     ]
+    if found.HasField("attestation"):
+        mark = "ok  " if is_complete(found.attestation) else "FAIL"
+        lines.append(f"{mark}  {attested_text(found.attestation)}")
     if found.log_forked:
         lines.append(
             "FAIL  the exchange's log showed two histories; nothing is asked or answered (homeward adapter fork)"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from google.protobuf.json_format import MessageToDict
 
+from adapters.attested_words import attested_text
 from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
 from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_account import account, reconcile_
@@ -68,7 +69,10 @@ def query(
         _tell_written(found, out, as_json)
     elif as_json:
         entries = [MessageToDict(entry, preserving_proto_field_name=True) for entry in found.entries]
-        click.echo(json.dumps({"ok": True, "entries": entries, "more": found.more, "checkpoint": found.checkpoint}))
+        document: dict[str, Any] = {"ok": True, "entries": entries, "more": found.more, "checkpoint": found.checkpoint}
+        if found.attestation is not None:
+            document["attestation"] = MessageToDict(found.attestation, preserving_proto_field_name=True)
+        click.echo(json.dumps(document))
     else:
         _print(found)
 
@@ -105,6 +109,8 @@ def _print(found: Found) -> None:
         click.echo(f"{entry.index:>8}  {entry.sentence}{about}")
     more = "; more with a higher --limit" if found.more else ""
     click.echo(f"{len(found.entries)} entries, verified{more}")
+    if found.attestation is not None:
+        click.echo(attested_text(found.attestation))
 
 
 def _tell_written(found: Found, out: Path, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from adapters.attested_words import attested_text
 from adapters.audit_entries import Wanted, fetch
 from adapters.audit_evidence import chosen_evidence, sample_evidence, sampled, told, whole_evidence
 from adapters.audit_failures import evidence_failures, fresh_file
@@ -69,6 +70,8 @@ def bundle(
         if found.more:
             asked.append(f"the first {limit} entries alone: there are more")
         make = whole_evidence if complete else chosen_evidence
+        if found.attestation is not None:
+            asked.append(f"at that time: {attested_text(found.attestation)}")
         data = make_bundle(made := make(found, asked, witness_policy=witnesses))
     _write(made, data, out, as_json)
 

@@ -17,6 +17,7 @@ from adapters.local.edges import Edges, assemble
 from adapters.mapping.rules import Severity
 from adapters.membership import Membership, read_membership
 from adapters.node.alerts import Alerts
+from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import NotReady
@@ -109,6 +110,7 @@ class Adapter:
             unproven_holders=unproven(self.node.store, self.node.now()),
             sole_operators=self.sole_operators(),
             epochs=self.epochs(),
+            attestation=self.link.attester.newest() if self.link.attester is not None else None,
         )
 
     def epochs(self) -> list[EpochListing]:
@@ -289,6 +291,13 @@ def _link(
     *,
     has_sources: bool,
 ) -> Link:
+    attester = Attester(
+        agency=node.agency,
+        store=node.store,
+        key=node.keyring.envelope,
+        cosigned=witness.cosigned,
+        now=node.now,
+    )
     return Link(
         channel=channels.gateway,
         envelope_key=node.keyring.envelope,
@@ -301,6 +310,7 @@ def _link(
         has_sources=has_sources,
         witness_keys=witness.keys,
         witness=witness.answer,
+        attester=attester,
     )
 
 

@@ -45,8 +45,9 @@ def numbered(receipt: Receipt) -> Numbered | None:
 class Continuity:
     """Follows an agency's entries in the order of the log. After an error it must not be used again."""
 
-    def __init__(self) -> None:
-        self._last = Numbered(-1, 0, bytes(HASH_BYTES), b"")
+    def __init__(self, last: Numbered | None = None) -> None:
+        """`last` is the entry up to which they were followed before."""
+        self._last = last or Numbered(-1, 0, bytes(HASH_BYTES), b"")
 
     @property
     def count(self) -> int:

@@ -304,6 +304,14 @@ def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]
         yield f"STOPPED     disclosure: entries of the log stay unwitnessed, the oldest for {age} s"
     for witness in published.witnesses:
         yield f"witness     {witness.name}  {witness.standing}"
+    yield from map(_attestation_line, published.attestations)
+
+
+def _attestation_line(attested: admin_pb2.AttestationStatus) -> str:
+    line = f"own entries {attested.agency}  {attested.standing}"
+    if attested.tree_size:
+        line += f"  up to number {attested.number} of {attested.tree_size} entries, {attested.age_seconds} s ago"
+    return f"{line}  {attested.finding}" if attested.finding else line
 
 
 def _release(published: admin_pb2.PublishedStatus) -> str:

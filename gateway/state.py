@@ -71,6 +71,11 @@ class State:
         return self.directory / "revocations.held"
 
     @property
+    def attestations(self) -> Path:
+        """What agencies attested of their own entries, as they signed it; one file an agency."""
+        return self.directory / "attestations"
+
+    @property
     def explanations(self) -> Path:
         """Why the log stopped, in an operator's words; the log has their digests."""
         return self.directory / "explanations.txt"

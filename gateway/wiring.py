@@ -226,6 +226,7 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     if not running.recovering():
         await running.members.rotation.attempt(at_start=True)
     await running.publishing.rounds.begin()
+    await running.publishing.attestations.load()
     # Whoever has just linked may be the one whose cosignature is missing.
     running.links.witness_linked = running.publishing.witnessed.wanted.set
     async with observed(
@@ -264,6 +265,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
         *([] if running.recovering() else [_background(members.rotation.run(), stop)]),
+        _background(running.publishing.attestations.run(), stop),
     ]
     sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
     sys.stdout.flush()
@@ -362,6 +364,7 @@ def _services(running: Running) -> _Services:
         alerts=Alerts(running.lookups),
         journal=running.journal,
         directory=running.directory,
+        attestations=running.publishing.attestations,
         now=utc_now,
     )
     missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)

@@ -11,6 +11,7 @@ from adapters.local.methods import METHODS
 from adapters.local.wire import Reading, person, receipt, stamp
 from adapters.node.access_words import field_text
 from adapters.node.accesses import ANYBODY, About, Access, Accesses
+from adapters.node.attest import newest_attestation
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import Purpose
 from homeward.county.v1 import access_pb2, access_pb2_grpc
@@ -64,6 +65,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             reading=page.reading,
             log_key=page.log_key.vkey(),
             consistency_hashes=page.consistency,
+            attestation=await asyncio.to_thread(newest_attestation, self._at.accesses.store),
         )
 
 

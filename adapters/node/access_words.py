@@ -64,6 +64,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "clock.stepped": "the clock of the log stepped back, and its time stood still meanwhile",
     "log.explained": "somebody explained why the log had stopped",
     "log.recovered": "the log was healed from a mirror",
+    "attestation.alarm": "what an agency vouches for of its own entries is not what the log holds",
     "log.succeeded": "the log goes on where another one was given up",
 }
 

@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
+from adapters.node.attest import await_entry
 from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request
 from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
@@ -167,6 +168,7 @@ class Requests:
                             create_ms=milliseconds(now),
                         )
                     )
+                    await_entry(connection, kept.index, kept.receipt.leaf)
 
     def check_history(self, checkpoint: Checkpoint) -> None:
         """The checkpoint does not contradict the newest one seen; it is now the newest if it is larger.

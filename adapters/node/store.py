@@ -169,6 +169,22 @@ receipt = Table(
     Column("create_ms", BigInteger, nullable=False),
 )
 
+own_entry = Table(
+    "own_entry",
+    metadata,
+    # Of the log's entries in which this agency takes part, as they were shown to it without a gap (`attest`).
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+)
+
+awaited_entry = Table(
+    "awaited_entry",
+    metadata,
+    # An entry of which this agency has a receipt, and that is yet to be found among those it is shown.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+)
+
 local_event = Table(
     "local_event",
     metadata,

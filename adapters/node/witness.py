@@ -22,7 +22,7 @@ from adapters.membership import Membership, replace_file
 from adapters.node.errors import Missing, NotReady
 from adapters.node.identifiers import Clock
 from adapters.node.store import StoreUnsafe
-from audit.checkpoint import LogKey
+from audit.checkpoint import Checkpoint, LogKey
 from audit.cosignature import Cosigner
 from audit.errors import EvidenceError
 from audit.witness import Fork, Witness
@@ -79,13 +79,18 @@ class LogWitness:
         """The evidence of two histories, if the exchange's log ever showed them to this adapter."""
         return self._fork
 
-    def size(self) -> int:
-        """How many entries this witness has vouched for last; 0 for none."""
+    def cosigned(self) -> Checkpoint | None:
+        """The newest checkpoint of the directory's log that was cosigned; None for none."""
         try:
             kept = self._witness.kept(self._directory().message.log_origin)
         except NotReady:
-            return 0
-        return kept.checkpoint.size if kept is not None else 0
+            return None
+        return kept.checkpoint if kept is not None else None
+
+    def size(self) -> int:
+        """How many entries this witness has vouched for last; 0 for none."""
+        cosigned = self.cosigned()
+        return cosigned.size if cosigned is not None else 0
 
     def check(self) -> None:
         """The exchange's log never showed two histories. Raises `NotReady`."""

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from adapters.node.attest import await_entry
 from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.store import Store, work
 from gateway.protocol.names import AgencyId
@@ -49,6 +50,7 @@ class WorkLog:
         try:
             with self.store.write() as connection:
                 connection.execute(work.update().where(work.c.work_id == work_id).values(values))
+                await_entry(connection, decision_index, receipt.leaf)
         except IntegrityError as exc:
             raise OrderRefused(Refusal.DECISION_REPEATED) from exc
 

@@ -27,7 +27,6 @@ from gateway.protocol.decide import (
     withdraw,
 )
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.match_keys import naming_tokens
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.names import Call, FieldSet
@@ -178,7 +177,7 @@ class Asked:
         found = self.candidate
         if found is None or not self.linked:
             return None
-        return Pair(self.caller.agency, tuple(naming_tokens(self.query.tokens)), found.owner, found.handle)
+        return Pair(self.caller.agency, self.query.tokens, found.owner, found.handle)
 
     def review(self, candidate: Candidate, review_id: bytes) -> Review:
         """The possible match of this question with that youth."""

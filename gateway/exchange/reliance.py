@@ -13,6 +13,7 @@ from gateway.exchange.locate import Found, Search, Verdict
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,8 @@ class Pair:
     """Whom an agency asks about, and the youth that is listed."""
 
     asking: AgencyId
-    naming: tuple[bytes, ...] = field(repr=False)
-    """Tokens of the naming key."""
+    tokens: TokenSet = field(repr=False)
+    """As the question carries them; those of the naming key say who it is."""
     owner: AgencyId
     handle: SubjectHandle = field(repr=False)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
@@ -20,7 +20,10 @@ from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from gateway.config import GatewayConfig, Release
 from gateway.members.assembly import read_log_signer
+from gateway.protocol.names import AgencyId
+from gateway.publishing.attested import Attestations
 from gateway.publishing.outside import outside_witnesses
+from gateway.publishing.own_entries import OwnEntriesReader
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.witnessed import Witnessed
 from gateway.state import State
@@ -30,12 +33,21 @@ SEED_BYTES: Final = 32
 _SEED: Final = "log-mldsa44.key"
 
 
+class LinkedWitness(WitnessPeer, Protocol):
+    """A witness that is an adapter with an open link."""
+
+    @property
+    def agency(self) -> AgencyId:
+        """Whose adapter it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """The publishing of one gateway."""
 
     rounds: Rounds
     witnessed: Witnessed
+    attestations: Attestations
 
     def status(self) -> PublishedStatus:
         """What the operator sees of it."""
@@ -46,6 +58,7 @@ class Publishing:
             disclosure_stopped=self.witnessed.stopped,
             release_witnessed=self.witnessed.waits,
             witnesses=[WitnessStatus(name=name, standing=standing) for name, standing in standings],
+            attestations=self.attestations.status(),
         )
 
 
@@ -54,7 +67,7 @@ def assemble_publishing(
     config: GatewayConfig,
     store: SqliteStore,
     *,
-    linked: Callable[[], Iterable[WitnessPeer]],
+    linked: Callable[[], Iterable[LinkedWitness]],
     log: Log,
     now: Callable[[], datetime],
 ) -> Publishing:
@@ -88,7 +101,15 @@ def assemble_publishing(
         log=log,
         interval_seconds=config.publish.interval.total_seconds(),
     )
-    return Publishing(rounds, witnessed)
+    attestations = Attestations(
+        state.attestations,
+        OwnEntriesReader(Reader(store), state.read_class_keys()),
+        origin=config.log_origin,
+        linked=lambda: [peer.agency for peer in linked()],
+        now=now,
+        limit=wanted.limit,
+    )
+    return Publishing(rounds, witnessed, attestations)
 
 
 def _own_cosigners(state: State, config: GatewayConfig) -> tuple[Cosigner, ...]:

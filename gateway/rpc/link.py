@@ -17,16 +17,21 @@ from typing import Any, Final
 
 from audit.errors import EvidenceError
 from audit.note import KeyKind, VerifierKey, parse_verifier_key
+from audit.sequencer import Append
 from gateway.errors import ErrorReason, Exhausted, Invalid, Unavailable
+from gateway.exchange.journal import draft
 from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.witness_names import witness_name
+from gateway.publishing.attested import Attestations, AttestationStanding
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.links import Link, Links
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.peer import Peer, Peers
+from homeward.audit.v1.log_pb2 import CompletenessAttestation
 from homeward.gateway.v1 import link_pb2 as pb
 from homeward.gateway.v1 import link_pb2_grpc
 
@@ -51,6 +56,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         alerts: AlertFeed,
         journal: Journal,
         directory: Callable[[], DirectoryView],
+        attestations: Attestations,
         now: Callable[[], datetime],
     ) -> None:
         self._links = links
@@ -59,6 +65,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         self._alerts = alerts
         self._journal = journal
         self._directory = directory
+        self._attestations = attestations
         self._now = now
         self._greeting = Counter[str]()
 
@@ -71,12 +78,14 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             link = await self._greet(request_iterator, peer)
         self._links.open(link)
         reader = asyncio.create_task(self._read(request_iterator, link))
+        attesting = asyncio.create_task(self._attest(link, peer))
         try:
             yield self._welcome()
-            async for message in self._messages(link, peer, reader):
+            async for message in self._messages(link, peer, reader, attesting):
                 yield message
         finally:
             reader.cancel()
+            attesting.cancel()
             self._links.drop(link)
 
     @asynccontextmanager
@@ -126,7 +135,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         welcome.create_time.FromDatetime(self._now())
         return pb.ConnectResponse(welcome=welcome)
 
-    async def _messages(self, link: Link, peer: Peer, reader: asyncio.Task[None]) -> AsyncIterator[pb.ConnectResponse]:
+    async def _messages(self, link: Link, peer: Peer, *parts: asyncio.Task[None]) -> AsyncIterator[pb.ConnectResponse]:
         closed = asyncio.create_task(link.closed.wait())
         try:
             while True:
@@ -139,7 +148,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
                 alerted = asyncio.create_task(link.alerts_waiting.wait())
                 try:
                     await asyncio.wait(
-                        {taking, alerted, reader, closed},
+                        {taking, alerted, closed, *parts},
                         timeout=_RECHECK_SECONDS,
                         return_when=asyncio.FIRST_COMPLETED,
                     )
@@ -151,9 +160,10 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
                     yield message
                 elif closed.done():
                     raise Unavailable(ErrorReason.LINK_REPLACED)
-                elif reader.done():
-                    reader.result()
-                    return
+                for part in parts:
+                    if message is None and part.done():
+                        part.result()
+                        return
         finally:
             closed.cancel()
 
@@ -180,10 +190,41 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             self._acknowledge(link, request.alert_acknowledgement.sequence)
         elif kind == "checkpoint_answer":
             link.witnessed(request.checkpoint_answer)
+        elif kind in ("own_entries_query", "attestation"):
+            self._ask_of_own(link, request)
         elif kind == "ping":
             link.send(pb.ConnectResponse(pong=pb.Pong(alert_sequence=link.alert_cursor)))
         else:
             raise Invalid(ErrorReason.PROTOCOL_ERROR)
+
+    def _ask_of_own(self, link: Link, request: pb.ConnectRequest) -> None:
+        try:
+            link.of_own.put_nowait(request)
+        except asyncio.QueueFull as exc:
+            # An adapter asks for the next page when it has the last.
+            raise Invalid(ErrorReason.PROTOCOL_ERROR) from exc
+
+    async def _attest(self, link: Link, peer: Peer) -> None:
+        """Shows the agency its own entries and takes its word for them, beside the work: a page takes milliseconds."""
+        while True:
+            request = await link.of_own.get()
+            if request.HasField("own_entries_query"):
+                entries = self._attestations.entries
+                page = await asyncio.to_thread(entries.page, link.agency, request.own_entries_query)
+                if page is not None:
+                    link.send(pb.ConnectResponse(own_entries=page))
+                continue
+            _, message = self._machine.open(request.attestation, CompletenessAttestation, peer)
+            if await self._attestations.take(link.agency, request.attestation, message):
+                await self._alarm(link.agency)
+
+    async def _alarm(self, agency: AgencyId) -> None:
+        op = {"agency": agency, "reason": AttestationStanding.CONTRADICTED}
+        try:
+            await self._journal.enter(Append(draft(Kind.ATTESTATION_ALARM, op=op)))
+        except Unavailable:
+            # The log takes nothing now. The standing stays, and the operator sees it.
+            log.warning("an alarm is not in the log", extra={"agency": agency})
 
     def _acknowledge(self, link: Link, sequence: int) -> None:
         # No leaf of its own: an owner's adapter acknowledges within milliseconds of an alert, and the next index that a

@@ -18,6 +18,7 @@ from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_BUSY, SOURCE_STATUS_O
 from homeward.gateway.v1.link_pb2 import (
     AddCheckpoint,
     CheckpointAnswer,
+    ConnectRequest,
     ConnectResponse,
     DirectoryChanged,
     GoingAway,
@@ -42,6 +43,8 @@ class Link:
         self.alerts_waiting = asyncio.Event()
         self.alerts_waiting.set()
         self.closed = asyncio.Event()
+        self.of_own: asyncio.Queue[ConnectRequest] = asyncio.Queue(1)
+        """What the adapter asks or says of its agency's own entries, one at a time."""
         self._credit = credit
         self._orders: dict[bytes, asyncio.Future[WorkResult]] = {}
         self._submission: tuple[bytes, asyncio.Future[tuple[int, bytes]]] | None = None

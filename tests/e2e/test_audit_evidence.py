@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import pypdf
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_A
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
@@ -148,6 +150,24 @@ def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
         assert out.stat().st_size > 200
         assert json.loads(done.stdout)["entries"] > 3
     assert not list(tmp_path.glob(".*"))
+
+
+def test_every_adapter_vouches_that_nothing_is_withheld_from_its_county(town: Town) -> None:
+    gateway = str(town.sandbox.layout.gateway)
+    ends = time.monotonic() + 20
+    while True:
+        with Commands() as commands:
+            status = json.loads(commands.ask("gateway", "status", gateway, "--json").out)
+            shown = commands.ask("gateway", "status", gateway).out
+        found = {each["agency"]: each for each in status["published"]["attestations"]}
+        if {each["standing"] for each in found.values()} == {"COMPLETE"} or time.monotonic() > ends:
+            break
+        time.sleep(0.2)
+    agencies = {town.sandbox.county(letter).member.agency for letter in "ABC"}
+    assert {agency for agency, each in found.items() if each["standing"] == "COMPLETE"} == agencies
+    assert all(int(each["number"]) > 0 for each in found.values())
+    assert all(f"own entries {agency}  COMPLETE" in shown for agency in agencies)
+    assert "none is withheld" in town.audit("query", "--limit", "1").stdout
 
 
 @pytest.mark.parametrize("letter", ["A", "B", "C"])

@@ -9,6 +9,7 @@ Decides when the stream counts as broken, and never treats silence as calm:
                     from the last alert on disk
     pong            names the last alert that was sent; if it is not here, an alert was lost: as a hole
     checkpoint      witnessed in a thread, one at a time: on disk before the cosignature leaves
+    own entries     asked for in the tree cosigned last, once a minute; followed in a thread, then attested
     going away      the stream is opened anew at once
     broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter)
 """
@@ -23,6 +24,7 @@ from typing import Final
 from grpc import aio
 
 from adapters.node.alerts import Alerts, Arrival
+from adapters.node.attest import Attester
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import PeerChannel, failure_of
@@ -35,6 +37,7 @@ PATH: Final = "/homeward.gateway.v1.AdapterLinkService/Connect"
 PING_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 25.0
 WELCOME_SECONDS: Final = 10.0
+ATTEST_POLL_SECONDS: Final = 1.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 STEADY: Final = timedelta(seconds=10)
@@ -84,6 +87,8 @@ class Link:
     """Keys this adapter cosigns checkpoints with, as vkeys; none where it is no witness."""
     witness: Callable[[pb.AddCheckpoint], pb.CheckpointAnswer] | None = field(default=None, repr=False)
     """Answers one checkpoint; blocking, run in a thread."""
+    attester: Attester | None = field(default=None, repr=False)
+    """Follows the agency's own entries; None where the adapter is no witness."""
     heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
     """Called for each alert once it is on disk."""
 
@@ -198,7 +203,7 @@ class _Session:
         await self._welcome()
         self._link.status.up, self._link.status.since = True, self._link.now()
         _LOG.info("link up")
-        parts = (self._read(), self._write(), self._ping(), self._work.crashed)
+        parts = (self._read(), self._write(), self._ping(), self._attest(), self._work.crashed)
         tasks = [asyncio.ensure_future(each) for each in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -236,6 +241,8 @@ class _Session:
                 await self._alert(message.alert)
             elif kind == "add_checkpoint" and self._link.witness is not None:
                 await self._work.witness(self._link.witness, message.add_checkpoint, self._outgoing)
+            elif kind == "own_entries" and self._link.attester is not None:
+                self._say(await asyncio.to_thread(self._link.attester.take, message.own_entries))
             elif kind == "pong":
                 self._pong(message.pong)
             elif kind == "directory_changed":
@@ -276,6 +283,19 @@ class _Session:
         # Alerts and pongs come in the order they were sent, so an alert before this pong was stored before it.
         if pong.alert_sequence > self._link.alerts.cursor():
             raise StreamBroken("ALERT_LOST")
+
+    async def _attest(self) -> None:
+        attester = self._link.attester
+        if attester is not None:
+            attester.restart()
+        while True:
+            if attester is not None:
+                self._say(await asyncio.to_thread(attester.begin))
+            await asyncio.sleep(ATTEST_POLL_SECONDS)
+
+    def _say(self, message: pb.ConnectRequest | None) -> None:
+        if message is not None:
+            self._outgoing.put_nowait(message)
 
     async def _write(self) -> None:
         while True:

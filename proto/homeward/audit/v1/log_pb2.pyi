@@ -17,6 +17,14 @@ class AgencySide(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AGENCY_SIDE_REQUESTER: _ClassVar[AgencySide]
     AGENCY_SIDE_HOLDER: _ClassVar[AgencySide]
 
+class CompletenessFinding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPLETENESS_FINDING_UNSPECIFIED: _ClassVar[CompletenessFinding]
+    COMPLETENESS_FINDING_COMPLETE: _ClassVar[CompletenessFinding]
+    COMPLETENESS_FINDING_GAP: _ClassVar[CompletenessFinding]
+    COMPLETENESS_FINDING_MISSING: _ClassVar[CompletenessFinding]
+    COMPLETENESS_FINDING_UNPROVEN: _ClassVar[CompletenessFinding]
+
 class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DECISION_UNSPECIFIED: _ClassVar[Decision]
@@ -25,6 +33,11 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 AGENCY_SIDE_UNSPECIFIED: AgencySide
 AGENCY_SIDE_REQUESTER: AgencySide
 AGENCY_SIDE_HOLDER: AgencySide
+COMPLETENESS_FINDING_UNSPECIFIED: CompletenessFinding
+COMPLETENESS_FINDING_COMPLETE: CompletenessFinding
+COMPLETENESS_FINDING_GAP: CompletenessFinding
+COMPLETENESS_FINDING_MISSING: CompletenessFinding
+COMPLETENESS_FINDING_UNPROVEN: CompletenessFinding
 DECISION_UNSPECIFIED: Decision
 DECISION_ALLOW: Decision
 DECISION_DENY: Decision
@@ -98,6 +111,28 @@ class AgencyHead(_message.Message):
     sequence: int
     entry: LogEntry
     def __init__(self, agency: _Optional[str] = ..., sequence: _Optional[int] = ..., entry: _Optional[_Union[LogEntry, _Mapping]] = ...) -> None: ...
+
+class CompletenessAttestation(_message.Message):
+    __slots__ = ("log_origin", "tree_size", "root", "agency", "number", "leaf_hash", "finding", "missing_index", "create_time")
+    LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    MISSING_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    log_origin: str
+    tree_size: int
+    root: bytes
+    agency: str
+    number: int
+    leaf_hash: bytes
+    finding: CompletenessFinding
+    missing_index: int
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, log_origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., root: _Optional[bytes] = ..., agency: _Optional[str] = ..., number: _Optional[int] = ..., leaf_hash: _Optional[bytes] = ..., finding: _Optional[_Union[CompletenessFinding, str]] = ..., missing_index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class EntryFilter(_message.Message):
     __slots__ = ("agency", "side", "counterpart_agency", "kinds", "decision", "reason", "start_time", "end_time", "start_index", "tree_size", "purpose", "outcome", "basis", "role", "worker")

@@ -33,7 +33,7 @@ class ListAccessesRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., role: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., local_id: _Optional[str] = ..., youth: _Optional[_Union[_county_pb2.YouthIdentity, _Mapping]] = ..., with_proofs: _Optional[bool] = ..., consistent_size: _Optional[int] = ...) -> None: ...
 
 class ListAccessesResponse(_message.Message):
-    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt", "reading", "log_key", "consistency_hashes")
+    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt", "reading", "log_key", "consistency_hashes", "attestation")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class ListAccessesResponse(_message.Message):
     READING_FIELD_NUMBER: _ClassVar[int]
     LOG_KEY_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_HASHES_FIELD_NUMBER: _ClassVar[int]
+    ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[AccessEntry]
     next_page_token: str
     checkpoint: str
@@ -48,7 +49,8 @@ class ListAccessesResponse(_message.Message):
     reading: _log_pb2.Receipt
     log_key: str
     consistency_hashes: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    attestation: _log_pb2.CompletenessAttestation
+    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ...) -> None: ...
 
 class AccessEntry(_message.Message):
     __slots__ = ("index", "create_time", "fields", "local_id", "sentence", "proof")
@@ -79,7 +81,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +97,7 @@ class GetStatusResponse(_message.Message):
     UNPROVEN_HOLDERS_FIELD_NUMBER: _ClassVar[int]
     SOLE_OPERATORS_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -110,7 +113,8 @@ class GetStatusResponse(_message.Message):
     unproven_holders: _containers.RepeatedScalarFieldContainer[str]
     sole_operators: _containers.RepeatedScalarFieldContainer[str]
     epochs: _containers.RepeatedCompositeFieldContainer[EpochListing]
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ...) -> None: ...
+    attestation: _log_pb2.CompletenessAttestation
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ...) -> None: ...
 
 class EpochListing(_message.Message):
     __slots__ = ("epoch", "listed_count", "due_count")

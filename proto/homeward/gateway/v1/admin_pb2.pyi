@@ -197,18 +197,36 @@ class EpochStatus(_message.Message):
     def __init__(self, epoch: _Optional[str] = ..., state: _Optional[str] = ..., announced: _Optional[bool] = ..., token_count: _Optional[int] = ..., incomplete_counties: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
-    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses")
+    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses", "attestations")
     PUBLISHED_SIZE_FIELD_NUMBER: _ClassVar[int]
     OLDEST_UNWITNESSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DISCLOSURE_STOPPED_FIELD_NUMBER: _ClassVar[int]
     RELEASE_WITNESSED_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    ATTESTATIONS_FIELD_NUMBER: _ClassVar[int]
     published_size: int
     oldest_unwitnessed_seconds: int
     disclosure_stopped: bool
     release_witnessed: bool
     witnesses: _containers.RepeatedCompositeFieldContainer[WitnessStatus]
-    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ...) -> None: ...
+    attestations: _containers.RepeatedCompositeFieldContainer[AttestationStatus]
+    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ..., attestations: _Optional[_Iterable[_Union[AttestationStatus, _Mapping]]] = ...) -> None: ...
+
+class AttestationStatus(_message.Message):
+    __slots__ = ("agency", "standing", "number", "tree_size", "age_seconds", "finding")
+    AGENCY_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    agency: str
+    standing: str
+    number: int
+    tree_size: int
+    age_seconds: int
+    finding: str
+    def __init__(self, agency: _Optional[str] = ..., standing: _Optional[str] = ..., number: _Optional[int] = ..., tree_size: _Optional[int] = ..., age_seconds: _Optional[int] = ..., finding: _Optional[str] = ...) -> None: ...
 
 class WitnessStatus(_message.Message):
     __slots__ = ("name", "standing")

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_codes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/envelope.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xa9\x01\n\x0eSignedEnvelope\x12\x44\n\x0cpayload_type\x18\x01 \x01(\tB.\xbaH+r)2\'^homeward\\.gateway\\.v1\\.[A-Za-z]{1,64}$\x12\x1c\n\x07payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x17\n\x06key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"\x98\x01\n\x08TokenSet\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12)\n\x06scheme\x18\x02 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,32}$\x12\x38\n\x04keys\x18\x03 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyTokensB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"e\n\tKeyTokens\x12%\n\x03key\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,40}$\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12 \n\x06tokens\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10@\"\x04z\x02h\x10\"n\n\x08\x45vidence\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x14reference_commitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\rLeafReference\x12\x16\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/envelope.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xb1\x01\n\x0eSignedEnvelope\x12L\n\x0cpayload_type\x18\x01 \x01(\tB6\xbaH3r12/^homeward\\.(gateway|audit)\\.v1\\.[A-Za-z]{1,64}$\x12\x1c\n\x07payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x17\n\x06key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"\x98\x01\n\x08TokenSet\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12)\n\x06scheme\x18\x02 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,32}$\x12\x38\n\x04keys\x18\x03 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyTokensB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"e\n\tKeyTokens\x12%\n\x03key\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,40}$\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12 \n\x06tokens\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10@\"\x04z\x02h\x10\"n\n\x08\x45vidence\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x14reference_commitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\rLeafReference\x12\x16\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeward.gateway.v1.envelop
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNEDENVELOPE'].fields_by_name['payload_type']._loaded_options = None
-  _globals['_SIGNEDENVELOPE'].fields_by_name['payload_type']._serialized_options = b'\272H+r)2\'^homeward\\.gateway\\.v1\\.[A-Za-z]{1,64}$'
+  _globals['_SIGNEDENVELOPE'].fields_by_name['payload_type']._serialized_options = b'\272H3r12/^homeward\\.(gateway|audit)\\.v1\\.[A-Za-z]{1,64}$'
   _globals['_SIGNEDENVELOPE'].fields_by_name['payload']._loaded_options = None
   _globals['_SIGNEDENVELOPE'].fields_by_name['payload']._serialized_options = b'\272H\010z\006\020\001\030\200\200\014'
   _globals['_SIGNEDENVELOPE'].fields_by_name['key_id']._loaded_options = None
@@ -59,13 +59,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAFREFERENCE'].fields_by_name['index']._loaded_options = None
   _globals['_LEAFREFERENCE'].fields_by_name['index']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_SIGNEDENVELOPE']._serialized_start=155
-  _globals['_SIGNEDENVELOPE']._serialized_end=324
-  _globals['_TOKENSET']._serialized_start=327
-  _globals['_TOKENSET']._serialized_end=479
-  _globals['_KEYTOKENS']._serialized_start=481
-  _globals['_KEYTOKENS']._serialized_end=582
-  _globals['_EVIDENCE']._serialized_start=584
-  _globals['_EVIDENCE']._serialized_end=694
-  _globals['_LEAFREFERENCE']._serialized_start=696
-  _globals['_LEAFREFERENCE']._serialized_end=784
+  _globals['_SIGNEDENVELOPE']._serialized_end=332
+  _globals['_TOKENSET']._serialized_start=335
+  _globals['_TOKENSET']._serialized_end=487
+  _globals['_KEYTOKENS']._serialized_start=489
+  _globals['_KEYTOKENS']._serialized_end=590
+  _globals['_EVIDENCE']._serialized_start=592
+  _globals['_EVIDENCE']._serialized_end=702
+  _globals['_LEAFREFERENCE']._serialized_start=704
+  _globals['_LEAFREFERENCE']._serialized_end=792
 # @@protoc_insertion_point(module_scope)

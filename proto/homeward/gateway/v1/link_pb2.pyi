@@ -52,21 +52,25 @@ WORK_STATUS_BUSY: WorkStatus
 WORK_STATUS_ERROR: WorkStatus
 
 class ConnectRequest(_message.Message):
-    __slots__ = ("hello", "work_result", "alert_acknowledgement", "ping", "checkpoint_answer")
+    __slots__ = ("hello", "work_result", "alert_acknowledgement", "ping", "checkpoint_answer", "own_entries_query", "attestation")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WORK_RESULT_FIELD_NUMBER: _ClassVar[int]
     ALERT_ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    OWN_ENTRIES_QUERY_FIELD_NUMBER: _ClassVar[int]
+    ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     hello: _envelope_pb2.SignedEnvelope
     work_result: WorkResult
     alert_acknowledgement: AlertAcknowledgement
     ping: Ping
     checkpoint_answer: CheckpointAnswer
-    def __init__(self, hello: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., work_result: _Optional[_Union[WorkResult, _Mapping]] = ..., alert_acknowledgement: _Optional[_Union[AlertAcknowledgement, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., checkpoint_answer: _Optional[_Union[CheckpointAnswer, _Mapping]] = ...) -> None: ...
+    own_entries_query: OwnEntriesQuery
+    attestation: _envelope_pb2.SignedEnvelope
+    def __init__(self, hello: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., work_result: _Optional[_Union[WorkResult, _Mapping]] = ..., alert_acknowledgement: _Optional[_Union[AlertAcknowledgement, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., checkpoint_answer: _Optional[_Union[CheckpointAnswer, _Mapping]] = ..., own_entries_query: _Optional[_Union[OwnEntriesQuery, _Mapping]] = ..., attestation: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "work_order", "alert", "directory_changed", "going_away", "pong", "add_checkpoint")
+    __slots__ = ("welcome", "work_order", "alert", "directory_changed", "going_away", "pong", "add_checkpoint", "own_entries")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     WORK_ORDER_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +78,7 @@ class ConnectResponse(_message.Message):
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     ADD_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    OWN_ENTRIES_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     work_order: WorkOrder
     alert: Alert
@@ -81,7 +86,8 @@ class ConnectResponse(_message.Message):
     going_away: GoingAway
     pong: Pong
     add_checkpoint: AddCheckpoint
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., directory_changed: _Optional[_Union[DirectoryChanged, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., add_checkpoint: _Optional[_Union[AddCheckpoint, _Mapping]] = ...) -> None: ...
+    own_entries: OwnEntries
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., directory_changed: _Optional[_Union[DirectoryChanged, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., add_checkpoint: _Optional[_Union[AddCheckpoint, _Mapping]] = ..., own_entries: _Optional[_Union[OwnEntries, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("create_time", "alert_cursor", "work_credit", "session_nonce", "witness_keys")
@@ -230,3 +236,27 @@ class CheckpointAnswer(_message.Message):
     status: int
     body: bytes
     def __init__(self, submission_id: _Optional[bytes] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+
+class OwnEntriesQuery(_message.Message):
+    __slots__ = ("tree_size", "start_index")
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    START_INDEX_FIELD_NUMBER: _ClassVar[int]
+    tree_size: int
+    start_index: int
+    def __init__(self, tree_size: _Optional[int] = ..., start_index: _Optional[int] = ...) -> None: ...
+
+class OwnEntries(_message.Message):
+    __slots__ = ("entries", "more")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[OwnEntry]
+    more: bool
+    def __init__(self, entries: _Optional[_Iterable[_Union[OwnEntry, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class OwnEntry(_message.Message):
+    __slots__ = ("entry", "inclusion_hashes")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_HASHES_FIELD_NUMBER: _ClassVar[int]
+    entry: _log_pb2.LogEntry
+    inclusion_hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entry: _Optional[_Union[_log_pb2.LogEntry, _Mapping]] = ..., inclusion_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
