@@ -178,7 +178,8 @@ class Asked:
         found = self.candidate
         if found is None or not self.linked:
             return None
-        return Pair(self.caller.agency, tuple(naming_tokens(self.query.tokens)), found.owner, found.handle)
+        tokens = self.query.tokens
+        return Pair(self.caller.agency, naming_tokens(tokens), tokens.epoch, found.owner, found.handle)
 
     def review(self, candidate: Candidate, review_id: bytes) -> Review:
         """The possible match of this question with that youth."""

@@ -22,6 +22,8 @@ class Pair:
     asking: AgencyId
     naming: tuple[bytes, ...] = field(repr=False)
     """Tokens of the naming key."""
+    epoch: str
+    """Of these tokens."""
     owner: AgencyId
     handle: SubjectHandle = field(repr=False)
 

@@ -1,6 +1,6 @@
 """On which link's word an entry told of a youth, in the database: `exchange.reliance.Reliance`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from gateway.exchange.reviews import Said
 from gateway.ports import Guard, Rows
 from gateway.protocol.outcomes import Reason
 from gateway.store.lookups import Lookups
+from gateway.store.resting import AtRest
 from gateway.store.reviews import NAMING_TOKENS
 from gateway.store.tables import relied_link, review, review_token
 
@@ -48,10 +49,10 @@ _SETTLE: Final = Statement(delete(relied_link).where(relied_link.c.review_id == 
 
 @dataclass(frozen=True, slots=True)
 class SqlReliance:
-    """`exchange.reliance.Reliance` on the database. `at_rest` is the index's: 16 bytes to 16 bytes."""
+    """`exchange.reliance.Reliance` on the database. `at_rest` is the index's."""
 
     lookups: Lookups
-    at_rest: Callable[[Sequence[bytes]], list[bytes]]
+    at_rest: AtRest
 
     def linked(self, pair: Pair, refused: Callable[[Reason], Draft]) -> Guard:
         """Puts a refusal in the place of what is told on the account of a link that ended meanwhile."""
@@ -85,4 +86,4 @@ class SqlReliance:
         return ((_SETTLE, (review_id,)),)
 
     def _values(self, pair: Pair) -> Params:
-        return (pair.asking, *self.at_rest(pair.naming), pair.owner, pair.handle, str(Said.SAME))
+        return (pair.asking, *self.at_rest(pair.epoch, pair.naming), pair.owner, pair.handle, str(Said.SAME))

@@ -48,6 +48,8 @@ MAY_SPEAK_GRPC = (
     "gateway.rpc",
     "gateway.wiring",
     "gateway.cli",
+    "gateway.epoch_cli",
+    "gateway.members_act",
     "gateway.tokens.cli",
     "adapters.local",
     "adapters.node.link",
