@@ -201,7 +201,9 @@ class Rotation:
         entry = draft(Kind.EPOCH_ERASED, op={"epoch": name})
         await self.ledger.append(Append(entry, rows=changed(Kind.EPOCH_ERASED, name)))
         current, _ = await self.ledger.read(lambda tx: live_epochs(tx, self.exchange))
-        renew_card(self.state, GatewayCard, epoch=current)
+        sharing = self.exchange.sharing_of(current)
+        if sharing is not None:
+            renew_card(self.state, GatewayCard, epoch=current, token_key=sharing.commitments[0].hex())
 
     async def _end(self, kind: Kind, state: EpochState) -> Step:
         name = await self._beside(state)
