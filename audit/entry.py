@@ -247,6 +247,9 @@ def _body_digest(
     return hashlib.sha256(b"".join((_BODY_LABEL, nonce, head, *parts))).digest()
 
 
+_TYPES: Final = (*(bytes,) * (3 + len(FieldClass)), *(str,) * 3, *(int,) * 3)
+
+
 def check_entry(entry: StoredEntry) -> None:
     """Holds if everything stored beside the digests is what the leaf committed to; else raises EvidenceError.
 
@@ -263,15 +266,12 @@ def check_entry(entry: StoredEntry) -> None:
 
 
 def _is_well_typed(entry: StoredEntry) -> bool:
-    # SQLite keeps whatever type it is given, so damage can turn a number into bytes.
-    raw: tuple[object, ...] = (entry.nonce, entry.digests, *entry.boxes, entry.tag)
-    names: tuple[object, ...] = (entry.kind, entry.requester, entry.holder)
-    numbers: tuple[object, ...] = (entry.time_ms, entry.requester_seq, entry.holder_seq)
-    return (
-        all(isinstance(value, bytes) for value in raw)
-        and all(isinstance(value, str) for value in names)
-        and all(isinstance(value, int) and 0 <= value < 1 << 63 for value in numbers)
-    )
+    # SQLite keeps whatever type it is given, so damage can turn a number into bytes. All types at one comparison: this
+    # is done for every entry of a log.
+    raw = (entry.nonce, entry.digests, *entry.boxes, entry.tag)
+    names = (entry.kind, entry.requester, entry.holder)
+    numbers = (entry.time_ms, entry.requester_seq, entry.holder_seq)
+    return tuple(map(type, (*raw, *names, *numbers))) == _TYPES and min(numbers) >= 0 and max(numbers) < 1 << 63
 
 
 def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]:
