@@ -172,3 +172,28 @@ async def test_a_heartbeat_of_another_time_says_nothing_about_now(world: World, 
         await world.as_peer(SF, lambda: world.index.Heartbeat(request, None))
     assert refused.value.fields == ("create_time: clock",)
     assert not world.rows(tables.listing)
+
+
+async def test_batches_on_a_stream_are_answered_in_order_and_a_bad_one_ends_it(world: World) -> None:
+    key, other = world.membership.members[SF].envelope, world.membership.members[LA].envelope
+    batches = [
+        pb.RegistrationBatch(request_id=os.urandom(16), subjects=[subject(world, youth)]) for youth in (ANA, OTHER)
+    ]
+    stranger = pb.RegistrationBatch(request_id=os.urandom(16), removed_handles=[handle_of(SF, ANA)])
+    sent, answered = list[bytes](), list[bytes]()
+
+    async def stream() -> AsyncIterator[pb.RegisterAllRequest]:
+        for batch, signer in ((batches[0], key), (batches[1], key), (stranger, other)):
+            assert answered == sent, "the one before is durable"
+            sent.append(batch.request_id)
+            yield pb.RegisterAllRequest(envelope=wrap(batch, signer))
+
+    async def answers() -> None:
+        async for answer in world.index.RegisterAll(stream(), None):
+            answered.append(answer.request_id)
+            assert answer.result.subject_count == len(answered)
+
+    with pytest.raises(EnvelopeInvalid):
+        await world.as_peer(SF, answers)
+    assert answered == [batch.request_id for batch in batches]
+    assert len(world.rows(tables.subject)) == 2
