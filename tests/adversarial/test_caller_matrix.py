@@ -50,6 +50,16 @@ def declared() -> set[str]:
     }
 
 
+STREAMS = frozenset(
+    f"/{service.full_name}/{method.name}"
+    for file in FILES
+    for service in file.services_by_name.values()
+    for method in service.methods
+    if method.client_streaming
+)
+"""Methods that a caller may speak to without end."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def channels(town: Town) -> AsyncIterator[Channels]:
     """A channel for each listener and caller."""
@@ -95,7 +105,7 @@ def _secure(address: str, credentials: grpc.ChannelCredentials) -> grpc.aio.Chan
 async def result(channel: grpc.aio.Channel, path: str) -> str:
     """What an empty request comes to, in a word."""
     try:
-        if path.endswith("/Connect"):
+        if path in STREAMS:
             await _first_of_stream(channel, path)
         else:
             await channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)(b"", timeout=10)
