@@ -190,7 +190,7 @@ def _tokens_by_number(state: Path) -> Mapping[str, TokenSet]:
     """Tokens of every youth an agency lists, from its adapter's database, by the county's own number."""
     connection = sqlite3.connect(f"file:{state / 'adapter.db'}?mode=ro", uri=True)
     try:
-        rows = connection.execute("SELECT local_id, tokens FROM subject WHERE tokens IS NOT NULL").fetchall()
+        rows = connection.execute("SELECT local_id, tokens FROM subject JOIN registration USING (handle)").fetchall()
     finally:
         connection.close()
     return {number: TokenSet.FromString(tokens) for number, tokens in rows}
