@@ -49,6 +49,7 @@ bench: $(STAMP)       ## measure exchange, log, index and token function; writes
 	@$(BIN)/python -m tests.bench.log
 	@$(BIN)/python -m tests.bench.index
 	@$(BIN)/python -m tests.bench.oprf --out bench-out/oprf.json
+	@$(BIN)/python -m tests.bench.registration --youths 1000
 
 bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; 15 minutes
 	@PYTHONPATH=.:proto $(LINKAGE)/bin/python -m tests.bench.linkage

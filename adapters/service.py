@@ -203,7 +203,11 @@ def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, An
         "readiness": _announce(adapter, server),
     }
     if adapter.has_sources:
-        parts |= {"list": adapter.registrar.run(), "sources": _keep_refreshed(adapter)}
+        parts |= {
+            "list": adapter.registrar.run(),
+            "sources": _keep_refreshed(adapter),
+            "epochs": _list_anew(adapter),
+        }
     return parts
 
 
@@ -211,6 +215,13 @@ async def _keep_refreshed(adapter: Adapter) -> None:
     while True:
         await asyncio.sleep(adapter.config.refresh.total_seconds())
         await asyncio.to_thread(refresh, adapter)
+        adapter.registrar.poke()
+
+
+async def _list_anew(adapter: Adapter) -> None:
+    """A new directory may name another epoch, in which the list begins at once."""
+    while True:
+        await adapter.node.keeper.newer_than(adapter.node.keeper.version)
         adapter.registrar.poke()
 
 

@@ -5,7 +5,8 @@ calls that come when they come (open loop), the log checked against every answer
 of a flag check by itself (`pieces`), which says where the difference goes. Prints tables and writes every sample.
 
 `make bench` goes on with benchmarks that are commands of their own: `python -m tests.bench.log` (the log alone),
-`tests.bench.index` (how a look-up grows with the index) and `tests.bench.oprf` (the token function).
+`tests.bench.index` (how a look-up grows with the index), `tests.bench.oprf` (the token function) and
+`tests.bench.registration` (a caseload listed, and a rotation of the token key).
 """
 
 import argparse

@@ -177,6 +177,22 @@ def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation
     assert [each["epoch"] for each in status["epochs"]] == ["e2"]  # type: ignore[attr-defined]
 
 
+def test_an_epoch_that_is_given_up_leaves_nothing_and_delays_nobody(rotation: Rotation) -> None:
+    layout = rotation.sandbox.layout
+    dealt = layout.root / "ceremony-3"
+    rotation.run("custodian", "deal", "--threshold", "2", "--holders", "2", "--epoch", "e3", "--out", str(dealt))
+    rotation.run("custodian", "epoch", "add", str(layout.custodian), "--share", str(dealt / "share-2.bin"))
+    rotation.run("gateway", "epoch", "open", str(layout.gateway), "--share", str(dealt / "share-1.bin"))
+    # Nobody restarts: every adapter hears of it and begins at once.
+    rotation.until(lambda: rotation.epochs().get("e3", {}).get("incomplete_counties") == [])
+    assert rotation.epochs()["e3"]["tokens"] == rotation.epochs()["e2"]["tokens"]
+    rotation.run("gateway", "epoch", "abandon", str(layout.gateway))
+    rotation.until(lambda: set(rotation.epochs()) == {"e2"})
+    rotation.run("custodian", "epoch", "finish", str(layout.custodian))
+    rotation.until(lambda: peppers(layout.root) == {"pepper-e2.key"})
+    rotation.found_again()
+
+
 def test_a_registration_on_its_own_lists_everybody_in_every_epoch_that_is_open(rotation: Rotation) -> None:
     sandbox, layout = rotation.sandbox, rotation.sandbox.layout
     file = str(layout.agency("B") / "adapter.yaml")
