@@ -29,7 +29,7 @@ from gateway.protocol.ristretto import ORDER, load_ristretto
 from gateway.store.resting import TokensAtRest
 from gateway.tokens.share_file import DealtShare, read_share
 
-ROSTER = 20_000
+ROSTER = 100_000
 EPOCH = "e1"
 KEY = "name_dob"
 SUITE = oprf.Suite(load_ristretto())
@@ -95,7 +95,7 @@ def _stored(database: Path) -> Iterator[bytes]:
 
 @pytest.fixture(scope="module")
 def roster() -> list[Person]:
-    """Twenty thousand people of the kind that is in care here, the sixty among them."""
+    """A hundred thousand people of the kind that is in care here, the sixty among them."""
     chance = random.Random(20261127)
     first = date(2006, 1, 1)
     made = [
