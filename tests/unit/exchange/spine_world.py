@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,7 @@ class World:
     def __init__(self, directory: Path, *, auto: bool = True) -> None:
         self.path = directory / "log.db"
         self.clock = Clock()
+        self.following = ""
         self.policy: Policy = load_california()
         self.parties = {agency: Party.make(agency) for agency in KINDS}
         self.keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
@@ -175,7 +176,17 @@ class World:
             epoch=EPOCH,
             counties_without_agreement=[f"{ASKER[:5]}/{FAR_OWNER[:5]}"],
         )
+        if self.following:
+            message.other_epoch.role = directory_pb2.EPOCH_ROLE_FOLLOWING
+            message.other_epoch.sharing.epoch = self.following
+            message.other_epoch.sharing.generation = 1
+            message.other_epoch.sharing.commitments.extend([bytes(32), bytes(32)])
         return read_directory(message.SerializeToString())
+
+    def announce(self, epoch: str) -> None:
+        """The directory names this epoch beside the current one."""
+        self.following = epoch
+        self.__dict__.pop("_directory", None)
 
     # --- what the exchange knows ----------------------------------------------------------
 
@@ -201,16 +212,20 @@ class World:
             presence=SHAPE.presence(CORE_KEYS if tokens is None else present_keys(tokens)),
         )
         shared = keys if tokens is None else present_keys(tokens)
-        groups = [group for group in (tokens or tokens_of(youth)).keys if group.key in shared]
-        rows = [
-            {"token": rest, "owner": owner, "handle": handle, "key": group.key, "epoch": EPOCH}
-            for group in groups
-            for rest in at_rest(EPOCH, group.tokens)
-        ]
-        self._run(insert(tables.index_token).values(rows))
+        self.list_tokens(owner, handle, tokens or tokens_of(youth), shared)
         if flag is not None:
             self._put_flag(owner, handle, flag)
         return handle
+
+    def list_tokens(self, owner: AgencyId, handle: SubjectHandle, tokens: TokenSet, shared: Collection[str]) -> None:
+        """The youth has these tokens in their epoch, of the keys in `shared`."""
+        rows = [
+            {"token": rest, "owner": owner, "handle": handle, "key": group.key, "epoch": tokens.epoch}
+            for group in tokens.keys
+            if group.key in shared
+            for rest in at_rest(tokens.epoch, group.tokens)
+        ]
+        self._run(insert(tables.index_token).values(rows))
 
     def _put_flag(self, owner: AgencyId, handle: SubjectHandle, state: FlagState) -> None:
         flag_id = hashlib.sha256(b"flag" + handle).digest()[:16]
@@ -287,15 +302,15 @@ class World:
         self._run(delete(tables.listing).where(tables.listing.c.owner == agency))
         self._list(agency, self.clock() - timedelta(hours=1))
 
-    def beat(self) -> None:
-        """Every source has just sent a heartbeat."""
+    def beat(self, epochs: Mapping[AgencyId, str] | None = None) -> None:
+        """Every source has just sent a heartbeat; `epochs` are those in which a source's list is complete."""
         self._run(delete(tables.listing))
         for agency in SOURCES:
-            self._list(agency, self.clock())
+            self._list(agency, self.clock(), (epochs or {}).get(agency, EPOCH))
 
-    def _list(self, agency: AgencyId, at: datetime) -> None:
+    def _list(self, agency: AgencyId, at: datetime, epochs: str = EPOCH) -> None:
         moment = int(at.timestamp() * 1000)
-        row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "epochs": EPOCH, "data_as_of_ms": moment}
+        row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "epochs": epochs, "data_as_of_ms": moment}
         self._run(insert(tables.listing).values(**row, heartbeat_ms=moment))
 
     def _put(self, table: Table, **values: object) -> None:
