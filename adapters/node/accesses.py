@@ -24,7 +24,7 @@ from adapters.node.receipts import Kept, open_receipt
 from adapters.node.recording import Entry, Recorder
 from adapters.node.send import Deadline
 from adapters.node.settle import agreeing_keys
-from adapters.node.store import Store, subject
+from adapters.node.store import Store, registration, subject
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from audit.checkpoint import LogKey
@@ -166,7 +166,9 @@ class Accesses:
 
     def _handle_by(self, tokens: TokenSet) -> bytes:
         with self.store.read() as connection:
-            rows = connection.execute(select(subject.c.handle, subject.c.tokens).where(subject.c.tokens.is_not(None)))
+            rows = connection.execute(
+                select(registration.c.handle, registration.c.tokens).where(registration.c.epoch == tokens.epoch)
+            ).all()
             found = [row.handle for row in rows if agreeing_keys(tokens, TokenSet.FromString(row.tokens)) >= CORE_KEYS]
         if not found:
             raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD)

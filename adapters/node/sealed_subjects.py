@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from adapters.node.store import Store, own_flag, request, sealed_subject, subject
+from adapters.node.store import Store, own_flag, registration, request, sealed_subject, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import SubjectHandle
 
@@ -67,6 +67,7 @@ class SealedSubjects:
         with self.store.write() as connection:
             connection.execute(sealed_subject.update().where(sealed_subject.c.handle == handle).values(seal_id=seal_id))
             connection.execute(subject.delete().where(subject.c.handle == handle))
+            connection.execute(registration.delete().where(registration.c.handle == handle))
             connection.execute(own_flag.delete().where(own_flag.c.handle == handle))
         self.store.settle()
 

@@ -41,7 +41,7 @@ def test_the_view_holds_the_files_log_lines_and_messages_of_both_holders(view: P
         assert (view / holder / "log" / f"{holder}.log").exists()
         assert any((view / holder / "received").iterdir())
     methods = {path.stem.rpartition(".")[2] for path in (view / "gateway" / "received").iterdir()}
-    assert {"CheckFlag", "RequestRecords", "RaiseFlag", "RegisterSubjects"} <= methods
+    assert {"CheckFlag", "RequestRecords", "RaiseFlag", "RegisterAll"} <= methods
 
 
 def test_the_view_holds_the_sealed_record_that_crossed(view: Path) -> None:

@@ -189,7 +189,7 @@ def _node(store: Store, gateway: FakeGateway, tokens: Tokens) -> Node:
         gateway=gateway,
         identity=lambda: cast(Any, SimpleNamespace(thumbprint=THUMBPRINT)),
         keeper=cast(Any, SimpleNamespace(current=lambda: view)),
-        pepper=cast(Any, SimpleNamespace(current=lambda _: b"p" * 32)),
+        pepper=cast(Any, SimpleNamespace(of=lambda *_: b"p" * 32)),
         tokenizer=cast(Any, SimpleNamespace(tokens=made)),
         bundle=policy(),
         now=lambda: NOW,

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2
+from sqlalchemy import Connection
 
 from adapters.node import rpcs
 from adapters.node import store as tables
@@ -79,6 +80,14 @@ async def test_one_entry_that_does_not_verify_spoils_the_page(tmp_path: Path) ->
     assert third.code is grpc.StatusCode.PERMISSION_DENIED
 
 
+def list_as_ana(connection: Connection, local_id: str, handle: bytes) -> None:
+    """A youth of the county is registered with the tokens of an invented Ana."""
+    tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS))
+    connection.execute(tables.subject.insert().values(local_id=local_id, handle=handle))
+    row = {"handle": handle, "epoch": tokens.epoch, "fingerprint": bytes(32), "tokens": tokens.SerializeToString()}
+    connection.execute(tables.registration.insert().values(**row))
+
+
 def youth_of(given_name: str) -> county_pb2.YouthIdentity:
     return county_pb2.YouthIdentity(given_name=given_name, surname="Invented", birth_date="2010-05-04")
 
@@ -93,9 +102,7 @@ async def test_a_youth_is_named_by_number_or_identity_and_leaves_the_county_as_a
 
     async with county(tmp_path) as at:
         with at.store.write() as connection:
-            tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS)).SerializeToString()
-            row = {"local_id": OWN_YOUTH, "handle": OWN_HANDLE, "tokens": tokens}
-            connection.execute(tables.subject.insert().values(**row))
+            list_as_ana(connection, OWN_YOUTH, OWN_HANDLE)
         at.gateway.answers[rpcs.LIST_ENTRIES.path] = answer
         method = "AccessLogService/ListAccesses"
         for request in (
@@ -120,9 +127,7 @@ async def test_two_youths_who_answer_to_one_identity_are_not_told_as_one(tmp_pat
     async with county(tmp_path) as at:
         with at.store.write() as connection:
             for number in range(2):
-                tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS)).SerializeToString()
-                row = {"local_id": f"invented-{number}", "handle": bytes([number]) * 16, "tokens": tokens}
-                connection.execute(tables.subject.insert().values(**row))
+                list_as_ana(connection, f"invented-{number}", bytes([number]) * 16)
         request = access_pb2.ListAccessesRequest(youth=youth_of("Ana"))
         refused = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
     assert refused.reason == "INVALID_REQUEST"

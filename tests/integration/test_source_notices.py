@@ -21,7 +21,16 @@ from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
-from adapters.node.store import acted_notice, recalled_request, receipt, request, sealed_subject, subject, work
+from adapters.node.store import (
+    acted_notice,
+    recalled_request,
+    receipt,
+    registration,
+    request,
+    sealed_subject,
+    subject,
+    work,
+)
 from adapters.node.subjects import Subjects
 from adapters.records import (
     CountyFips,
@@ -281,6 +290,8 @@ async def test_after_destruction_nothing_here_leads_to_the_handle(node: Node, tm
     local_id, handle = LocalSubjectId("A-0001"), SubjectHandle(os.urandom(16))
     with node.store.write() as connection:
         connection.execute(insert(subject).values(local_id=local_id, handle=handle))
+        listed = {"handle": handle, "epoch": world.EPOCH, "fingerprint": bytes(32), "tokens": b"invented tokens"}
+        connection.execute(insert(registration).values(**listed))
         for request_id, said in ((b"1" * 16, handle), (b"2" * 16, b"another")):
             connection.execute(
                 insert(request).values(
@@ -288,7 +299,9 @@ async def test_after_destruction_nothing_here_leads_to_the_handle(node: Node, tm
                 )
             )
     sealed.begin(local_id, handle)
+    assert b"invented tokens" in on_disk(tmp_path / "adapter")
     sealed.sealed(handle, NOTICE)
+    assert b"invented tokens" not in on_disk(tmp_path / "adapter")
     assert handle in on_disk(tmp_path / "adapter")
     sealed.destroyed(NOTICE)
     assert handle not in on_disk(tmp_path / "adapter")
