@@ -87,11 +87,11 @@ class SqlProjections:
     """`ports.Projections` on the database. `keys` seal what is kept of decisions about nobody."""
 
     def __init__(self, keys: ClassKeys) -> None:
-        self._keys = keys
+        self._nobody = nobodys_key(keys)
 
     def committed(self, argument: bytes, youth: YouthKey | None) -> Rows:
         """The exact argument of the decision is kept for replay."""
-        key = youth.key if youth is not None else nobodys_key(self._keys)
+        key = youth.key if youth is not None else self._nobody
         return ((_COMMITTED, (INDEX, seal_input(argument, key))),)
 
     def unspent(self, caller: Caller, query: OneTime) -> Guard:

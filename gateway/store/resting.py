@@ -7,6 +7,7 @@ would say the same, but every look-up carries the whole padded set, and eighty s
 the look-up; this is one call for all of them.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -24,14 +25,17 @@ class TokensAtRest:
     """The function under one key of 32 bytes. May be called from any thread."""
 
     def __init__(self, key: bytes) -> None:
-        # The mode in which every block stands for itself, which is what a set of tokens is.
-        self._cipher = Cipher(AES256(key), ECB())  # noqa: S305
+        # The mode in which every block stands for itself, which is what a set of tokens is; so one context serves every
+        # call, and making another each time would take longer than its work.
+        self._blocks = Cipher(AES256(key), ECB()).encryptor()  # noqa: S305
+        self._turn = threading.Lock()
 
     def __call__(self, tokens: Sequence[bytes]) -> list[bytes]:
         """The resting form of each token, 16 bytes to 16 bytes. Raises ValueError for any other length."""
-        if any(len(token) != TOKEN_LENGTH for token in tokens):
+        if set(map(len, tokens)) - {TOKEN_LENGTH}:
             raise ValueError("a token has 16 bytes")
-        resting = self._cipher.encryptor().update(b"".join(tokens))
+        with self._turn:
+            resting = self._blocks.update(b"".join(tokens))
         return [resting[at : at + TOKEN_LENGTH] for at in range(0, len(resting), TOKEN_LENGTH)]
 
 

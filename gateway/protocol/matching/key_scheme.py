@@ -8,7 +8,7 @@ ask about a second youth at the price of one, and a key left out could not disag
 import functools
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
 from typing import Final
@@ -56,21 +56,20 @@ class KeyScheme:
 
     version: str
     keys: tuple[KeyRule, ...]
+    core: frozenset[str] = field(init=False)
+    """The keys that find a youth."""
+    core_of_estimated: frozenset[str] = field(init=False)
+    """What of the core group a youth has whose birth date is estimated."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "core", frozenset(rule.name for rule in self.keys if rule.core))
+        exact = frozenset(rule.name for rule in self.keys if rule.exact)
+        object.__setattr__(self, "core_of_estimated", self.core - exact)
 
     @property
     def elements(self) -> int:
         """How many tokens one youth always has, all keys together."""
         return sum(rule.pad for rule in self.keys)
-
-    @property
-    def core(self) -> frozenset[str]:
-        """The keys that find a youth."""
-        return frozenset(rule.name for rule in self.keys if rule.core)
-
-    @property
-    def core_of_estimated(self) -> frozenset[str]:
-        """What of the core group a youth has whose birth date is estimated."""
-        return frozenset(rule.name for rule in self.keys if rule.core and not rule.exact)
 
     def presence(self, carried: Collection[str]) -> int:
         """The keys carried, as a number: bit n is the nth key of the scheme."""
