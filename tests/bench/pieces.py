@@ -28,7 +28,8 @@ from gateway.protocol.signing import verify_unframed
 from gateway.rpc.incoming import call_of, flag_query
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogEntered
-from gateway.store.resting import TokensAtRest
+from gateway.store.resting import EpochsAtRest
+from homeward.gateway.v1.codes_pb2 import EVIDENCE_KIND_YOUTH_PRESENT
 from homeward.gateway.v1.envelope_pb2 import Evidence
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest, FlagQuery
 from tests.unit.exchange.spine_parts import ASKER, Question, tokens_of
@@ -38,7 +39,7 @@ _LOOPS: Final = 5
 _CALLS: Final = 1000
 _ENTRIES: Final = 2000
 _OUTSTANDING: Final = (1, 16, 64)
-_QUESTION: Final = Question(
+QUESTION: Final = Question(
     "Invented Nobody",
     purpose=Purpose.MFC_HANDOFF,
     role=Role("CWA.hotline_screener"),
@@ -50,8 +51,8 @@ _QUESTION: Final = Question(
 def measure() -> Mapping[str, float]:
     """Processor microseconds by stage, in the order of the spine."""
     with tempfile.TemporaryDirectory(prefix="homeward-pieces-") as name:
-        world = World(Path(name))
-        index = SqlIndex(world.setting.index.lookups, TokensAtRest(os.urandom(32)))  # type: ignore[attr-defined]
+        world, key = World(Path(name)), os.urandom(32)
+        index = SqlIndex(world.setting.index.lookups, EpochsAtRest(lambda _: key))  # type: ignore[attr-defined]
         world.use(replace(world.setting, index=index))
         try:
             return _stages(world)
@@ -61,11 +62,11 @@ def measure() -> Mapping[str, float]:
 
 def _stages(world: World) -> Mapping[str, float]:
     at, party, directory = world.setting, world.parties[ASKER], world.directory()
-    evidence = [Evidence(kind=3, reference_commitment=bytes(32))]
+    evidence = [Evidence(kind=EVIDENCE_KIND_YOUTH_PRESENT, reference_commitment=bytes(32))]
     payload = FlagQuery(
-        request_id=_QUESTION.request_id, tokens=tokens_of(_QUESTION.youth), evidence=evidence
+        request_id=QUESTION.request_id, tokens=tokens_of(QUESTION.youth), evidence=evidence
     ).SerializeToString()
-    request = CheckFlagRequest(payload=payload, user_assertion=world.assertion(_QUESTION, payload))
+    request = CheckFlagRequest(payload=payload, user_assertion=world.assertion(QUESTION, payload))
     call = call_of(request, party.peer, world.clock())
     caller = authenticate(call, directory)
     query = flag_query(parse(FlagQuery, payload), payload)
@@ -89,7 +90,7 @@ def _stages(world: World) -> Mapping[str, float]:
             decide_youth(at.policy, facts, youth, first),
         ),
         "coverage and index look-up": lambda: (
-            _now(world.exchange._coverage.stale(query.family, now=at.now())),
+            _now(world.exchange._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())),
             _now(at.index.candidates(query.tokens)),
         ),
         "decision leaf: fields, digest of the decision's argument": lambda: asked.decision_leaf(

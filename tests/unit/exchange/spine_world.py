@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -347,13 +348,19 @@ class World:
         request = exchange_pb2.CheckFlagRequest(payload=payload, user_assertion=self.assertion(question, payload))
         return await self._asked(question, lambda: self.servicer.CheckFlag(request, None))
 
-    async def _asked(self, question: Question, call: Callable[[], Awaitable[object]]) -> Answered:
-        before, began = self.size(), self.clock()
-        bound = _PEER.set(self.parties[question.by].peer)
+    @contextmanager
+    def speaking(self, agency: AgencyId) -> Iterator[None]:
+        """Calls within come over this agency's channel."""
+        bound = _PEER.set(self.parties[agency].peer)
         try:
-            response = await call()
+            yield
         finally:
             _PEER.reset(bound)
+
+    async def _asked(self, question: Question, call: Callable[[], Awaitable[object]]) -> Answered:
+        before, began = self.size(), self.clock()
+        with self.speaking(question.by):
+            response = await call()
         return Answered(response, (self.clock() - began).total_seconds(), self.entries(before))  # type: ignore[arg-type]
 
     def assertion(self, question: Question, payload: bytes) -> str:
