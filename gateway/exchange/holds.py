@@ -52,8 +52,8 @@ class Holds(Protocol):
     def guard(self, agency: AgencyId) -> Callable[[Tx], Draft | None]:
         """Refuses, by raising `Exhausted` (LOOKUPS_HELD), a look-up of an agency whose look-ups are held."""
 
-    def count(self, agency: AgencyId, *, missed: bool) -> Count:
-        """The look-up is counted in the transaction of its leaf."""
+    def count(self, agency: AgencyId, *, missed: bool) -> Count | None:
+        """The look-up is counted in the transaction of its leaf; None where nothing is counted."""
 
     async def settle(self, agency: AgencyId) -> None:
         """If that made its look-ups suspicious, they are held, and the hold is a leaf. Raises `Unavailable`."""
@@ -66,9 +66,8 @@ class Unheld:
         """Refuses nothing."""
         return lambda tx: None
 
-    def count(self, agency: AgencyId, *, missed: bool) -> Count:
+    def count(self, agency: AgencyId, *, missed: bool) -> None:
         """Counts nothing."""
-        return lambda tx, index: None
 
     async def settle(self, agency: AgencyId) -> None:
         """Holds nothing."""
