@@ -24,7 +24,7 @@ class Tx:
         # Changes asked for so far, announced ones included: tells whether a failed entry left traces.
         self.effect_count = 0
         self._announced: dict[Statement, list[Params]] = {}
-        self._keys: dict[Statement, set[Any]] = {}
+        self._newest: dict[Statement, dict[Any, Params]] = {}
         self._touched: set[str] = set()
 
     def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
@@ -39,10 +39,18 @@ class Tx:
         Unlike `all` it leaves alone what was announced for other keys: thus a guard that looks for its own row does
         not make every entry's rows a statement of their own.
         """
-        announced = self._keys.get(written_by)
-        if announced is not None and not announced.isdisjoint(keys):
+        announced = self._newest.get(written_by)
+        if announced is not None and not announced.keys().isdisjoint(keys):
             self.flush()
         return self._all(statement, keys)
+
+    def announced(self, statement: Statement, key: Any) -> Params | None:
+        """Returns the values of the newest announced change with this first value, or None if there is none.
+
+        For a row that nearly every entry reads and writes again: bringing each change to the database before the next
+        entry reads it would make every entry's rows statements of their own.
+        """
+        return self._newest.get(statement, {}).get(key)
 
     def _all(self, statement: Statement, params: Params) -> list[tuple[Any, ...]]:
         self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
@@ -72,10 +80,10 @@ class Tx:
         rows = self._announced.get(statement)
         if rows is None:
             rows = self._announced[statement] = []
-            self._keys[statement] = set()
+            self._newest[statement] = {}
             self._touched |= statement.tables
         rows.append(params)
-        self._keys[statement].add(params[0])
+        self._newest[statement][params[0]] = params
 
     def flush(self) -> None:
         """Brings every announced row to the database, statements in the order of their first announcement."""
@@ -88,7 +96,7 @@ class Tx:
 
     def forget(self) -> None:
         """What was announced and not yet flushed will not happen."""
-        self._announced, self._keys, self._touched = {}, {}, set()
+        self._announced, self._newest, self._touched = {}, {}, set()
 
     def command(self, text: str) -> None:
         """Runs one constant word of transaction control (BEGIN, SAVEPOINT ...)."""

@@ -19,7 +19,7 @@ from gateway.store.tables import lookup_window
 
 _W = lookup_window.c
 _READ: Final = Statement(
-    select(_W.misses, _W.length, _W.hold_index).where(_W.agency == bindparam("agency_")), "agency_"
+    select(_W.agency, _W.misses, _W.length, _W.hold_index).where(_W.agency == bindparam("agency_")), "agency_"
 )
 _HELD: Final = Statement(select(_W.agency).where(_W.hold_index > 0).order_by(_W.agency))
 _PUT: Final = upsert(lookup_window, "agency")
@@ -53,7 +53,7 @@ class SqlHolds:
 
         def apply(tx: Tx, index: int) -> None:
             window = _read(tx, agency)[0].after(missed=missed, limit=self._suspicion.lookups)
-            tx.run(_PUT, (agency, window.misses.to_bytes(self._bytes, "big"), window.length, 0))
+            tx.later(_PUT, (agency, window.misses.to_bytes(self._bytes, "big"), window.length, 0))
             if window.is_suspicious(self._suspicion):
                 self._due.add(agency)
 
@@ -99,8 +99,12 @@ def held_agencies(tx: Tx) -> list[AgencyId]:
 
 def _read(tx: Tx, agency: AgencyId) -> tuple[Window, int]:
     """The agency's window, and the leaf of its hold; 0 for none."""
-    row = tx.one(_READ, (agency,))
-    return (Window(int.from_bytes(row[0], "big"), row[1]), row[2]) if row else (Window(), 0)
+    row = tx.announced(_PUT, agency)
+    if row is None:
+        rows = tx.by_key(_READ, (agency,), written_by=_PUT)
+        row = rows[0] if rows else (agency, b"", 0, 0)
+    _, misses, length, hold_index = row
+    return Window(int.from_bytes(misses, "big"), length), hold_index
 
 
 def _unheld(agency: AgencyId) -> Callable[[Tx], Draft | None]:
@@ -114,8 +118,8 @@ def _unheld(agency: AgencyId) -> Callable[[Tx], Draft | None]:
 
 def _hold(agency: AgencyId) -> Callable[[Tx, int], None]:
     def apply(tx: Tx, index: int) -> None:
-        row = tx.one(_READ, (agency,))
-        misses, length = (row[0], row[1]) if row else (b"", 0)
+        rows = tx.all(_READ, (agency,))
+        _, misses, length, _ = rows[0] if rows else (agency, b"", 0, 0)
         tx.run(_PUT, (agency, misses, length, index))
 
     return apply
