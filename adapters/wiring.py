@@ -231,7 +231,11 @@ def _node(
     random_bytes: RandomBytes,
 ) -> tuple[Node, LogWitness]:
     keeper = DirectoryKeeper(
-        store=store, pins=membership.pins, gateway=channels.gateway, is_listed=_lists(membership, keyring, now)
+        store=store,
+        pins=membership.pins,
+        gateway=channels.gateway,
+        is_listed=_lists(membership, keyring, now),
+        cosigned=lambda origin: witness.cosigned_of(origin),
     )
     pepper = PepperKeeper(
         agency=membership.agency,

@@ -67,7 +67,12 @@ class HighWater:
 
 
 def read_high_water(path: Path, key: LogKey) -> Checkpoint:
-    """Returns the largest checkpoint in the file that the key has signed; a file of one plain note will do as well.
+    """Returns the largest checkpoint of `newest_note`; raises what it raises."""
+    return newest_note(path, key)[0]
+
+
+def newest_note(path: Path, key: LogKey) -> tuple[Checkpoint, str]:
+    """Returns the largest checkpoint in the file that the key has signed, and its note; one plain note will do as well.
 
     Raises EvidenceError(ROLLBACK) if the file cannot be read, or with the note's fault if no slot holds a good one.
     """
@@ -76,16 +81,17 @@ def read_high_water(path: Path, key: LogKey) -> Checkpoint:
     except OSError as exc:
         raise EvidenceError(EvidenceReason.ROLLBACK, "the high-water record is missing or unreadable") from exc
     slots = [data[:SLOT_BYTES], data[SLOT_BYTES : 2 * SLOT_BYTES]] if len(data) > SLOT_BYTES else [data]
-    found: list[Checkpoint] = []
+    found: list[tuple[Checkpoint, str]] = []
     fault = EvidenceError(EvidenceReason.FORMAT, "the checkpoint file is empty")
     for slot in slots:
         text = slot.rstrip(b"\0")
         if not text:
             continue
         try:
-            found.append(parse_checkpoint(text.decode("utf-8", "replace"), key))
+            note = text.decode("utf-8", "replace")
+            found.append((parse_checkpoint(note, key), note))
         except EvidenceError as exc:
             fault = exc
     if not found:
         raise fault
-    return max(found, key=lambda checkpoint: checkpoint.size)
+    return max(found, key=lambda each: each[0].size)

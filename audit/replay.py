@@ -26,6 +26,7 @@ from enum import StrEnum
 from typing import Final
 
 from audit.errors import AuditError
+from audit.own_entries import SUCCEEDED
 
 _DECISION: Final = "access.decision"
 _OUTCOME: Final = "access.outcome"
@@ -158,6 +159,7 @@ class Replay:
             _RECEIPT: self._receipt,
             _RECORDED: self._recorded,
             _REVOKED: self._revoked,
+            SUCCEEDED: self._succeeded,
             _MEMBER: self._member,
         }
 
@@ -305,6 +307,10 @@ class Replay:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
         if self._authorities[authority] is None:
             self._authorities[authority] = step.index
+
+    def _succeeded(self, step: Step) -> None:
+        # A revocation may be among the entries that were lost: what was recorded before must be recorded anew.
+        self._authorities = {name: step.index if at is None else at for name, at in self._authorities.items()}
 
     def _member(self, step: Step) -> None:
         if step.fields.get("revoked") == "agency":

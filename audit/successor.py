@@ -1,29 +1,58 @@
-"""Opening a new log where another one is lost: a new origin whose first entry commits to the newest checkpoint known.
+"""Going on under another origin where entries of a log are lost for good.
 
 Decides what closes an origin. A log that lost entries which others have seen must never sign again under its name: it
-would show two histories. So the loss is declared in public: the first entry of the new log names the old origin, the
-size and root that were witnessed, the digest of the whole note with its cosignatures, and how many entries are left of
-it; whoever holds a receipt for one of the others holds the only evidence of it (Rekor closes its shards the same way).
+would show two histories. So the loss is declared in public. The entries that are left stay where they are, at the same
+positions, as the beginning of a log of another name and key; the first entry behind them names the old origin, the size
+and root that were signed last, the digest of the whole note with its cosignatures, and how many entries are left of it.
+From both logs' checkpoints anybody can compute that nothing else was changed; whoever holds a receipt for one of the
+lost entries holds the only evidence of it.
 
-Does not decide what becomes of projections: their entries are in the closed log.
+Done again after a crash, it goes on where it was. The caller must be the only one who writes, and has verified what is
+left (`verify_log`) and read the declaration (`gateway.protocol.succession`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import MetaData
+from sqlalchemy import and_, bindparam, update
 
-from audit.checkpoint import LogKey, LogSigner, parse_checkpoint
+from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.entry import ClassKeys
 from audit.errors import EvidenceError, EvidenceReason
-from audit.log import Append, Appended, Log
-from audit.own_entries import succeeded
-from audit.reader import Reader, root_at
-from audit.startup import create_log
+from audit.highwater import HighWater
+from audit.log import Append, Log
+from audit.own_entries import SUCCEEDED, succeeded
+from audit.reader import Selection, root_at, select_entries, tree_state
+from audit.statement import Statement
 from audit.store import Store
+from audit.tables import TREE
+from audit.transaction import Tx
+
+_RENAME: Final = Statement(
+    update(TREE)
+    .where(and_(TREE.c.id == 1, TREE.c.log_key == bindparam("old_key")))
+    .values(log_key=bindparam("new_key"), note=bindparam("new_note")),
+    "new_key", "new_note", "old_key",
+)  # fmt: skip
+
+
+def check_lost(tx: Tx, closed: LogKey, head: Checkpoint) -> int:
+    """How many entries are left of the log of this key, which signed `head`.
+
+    Raises EvidenceError where nothing is lost, or what is left is another history.
+    """
+    tree = tree_state(tx)
+    if tree.log_key != closed.vkey():
+        raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
+    if head.size <= tree.size:
+        if root_at(tx, head.size) != head.root:
+            raise EvidenceError(EvidenceReason.CONSISTENCY, "what is left is another history than was signed")
+        raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
+    return tree.size
 
 
 async def open_successor(
@@ -32,36 +61,53 @@ async def open_successor(
     signer: LogSigner,
     keys: ClassKeys,
     high_water: Path,
-    closed: Store,
     closed_key: LogKey,
     closed_note: str,
-    also: Sequence[MetaData],
+    kept: int,
     now: Callable[[], datetime],
     random_bytes: Callable[[int], bytes],
-) -> Appended:
-    """A new log is in `store`, and this is its first entry. `closed` is what is left of the lost one.
+) -> int:
+    """The log in `store` goes on under `signer`, and says so; returns the index of that entry.
 
-    Raises EvidenceError where nothing is lost, where `closed` is of another history than the note as far as both can be
-    compared, where the new origin or key is the old one, or where there is already a log.
+    `high_water` is the new log's record: that of the closed one lies elsewhere. Raises EvidenceError where `kept` is
+    not what is left, where nothing is lost, or where the new origin or key is the old one.
     """
     head = parse_checkpoint(closed_note, closed_key)
     if signer.public.origin == closed_key.origin or signer.public.raw == closed_key.raw:
         raise EvidenceError(EvidenceReason.ORIGIN, "a closed log's name and key must not sign again")
-    reader = Reader(closed)
-    try:
-        tree = reader.tree()
-        if tree.log_key != closed_key.vkey():
-            raise EvidenceError(EvidenceReason.ORIGIN, "the closed database holds the log of another origin or key")
-        if head.size <= tree.size:
-            if reader.read(lambda tx: root_at(tx, head.size)) != head.root:
-                raise EvidenceError(EvidenceReason.CONSISTENCY, "what is left is another history than was signed")
-            raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
-    finally:
-        reader.close()
-    create_log(store, signer=signer, high_water=high_water, also=also)
+    said = _renamed(store, signer, closed_key, head, kept, high_water)
+    if said is not None:
+        return said
     log = Log.open(store, signer=signer, keys=keys, high_water=high_water, now=now, random_bytes=random_bytes)
     try:
-        draft = succeeded(closed_note, origin=head.origin, size=head.size, root=head.root, kept=tree.size)
-        return await log.append(Append(draft))
+        draft = succeeded(closed_note, origin=head.origin, size=head.size, root=head.root, kept=kept)
+        return (await log.append(Append(draft))).index
     finally:
         await log.close()
+
+
+def _renamed(
+    store: Store, signer: LogSigner, closed: LogKey, head: Checkpoint, kept: int, high_water: Path
+) -> int | None:
+    """The tree's row and the record are the new log's; the index of the entry that says so, if there is one already."""
+    connection = store.connect()
+    try:
+        tx = Tx(connection.cursor(), store.dialect)
+        store.begin(tx)
+        if tree_state(tx).log_key != signer.public.vkey():
+            left = check_lost(tx, closed, head)
+            if left != kept:
+                raise EvidenceError(EvidenceReason.SIZE, f"{left} entries are left, not the {kept} that were declared")
+            note = signer.sign(left, tree_state(tx).root)
+            tx.run(_RENAME, (signer.public.vkey(), note, closed.vkey()))
+        found = [entry.index for entry in select_entries(tx, Selection(kinds=(SUCCEEDED,), start=kept), limit=1)]
+        tree = tree_state(tx)
+        tx.command("COMMIT")
+        store.settle(connection)
+    except store.database_errors as exc:
+        raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be written") from exc
+    finally:
+        connection.close()
+    if not high_water.exists():
+        HighWater(high_water).create(tree.note)
+    return found[0] if found else None

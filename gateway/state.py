@@ -5,6 +5,7 @@ never overwritten. Does not decide what the secrets are for.
 """
 
 import hashlib
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -94,6 +95,15 @@ class State:
     def card(self) -> Path:
         """What other operators need to know; public."""
         return self.directory / "card.json"
+
+    def succession(self, number: int) -> Path:
+        """The signed declaration that closed the log of this number, from 1."""
+        return self.directory / f"succession-{number}.pb"
+
+    def successions(self) -> list[Path]:
+        """Every declaration that closed a log here, in order."""
+        paths = itertools.takewhile(Path.is_file, map(self.succession, itertools.count(1)))
+        return list(paths)
 
     def secret(self, name: str) -> Path:
         """The file of one secret."""

@@ -65,7 +65,8 @@ _EVENTS: Final[Mapping[str, str]] = {
     "log.explained": "somebody explained why the log had stopped",
     "log.recovered": "the log was healed from a mirror",
     "attestation.alarm": "what an agency vouches for of its own entries is not what the log holds",
-    "log.succeeded": "the log goes on where another one was given up",
+    "log.succeeded": "the log goes on under another name, because entries of it are lost",
+    "loss.signed": "a holder's operator signed that entries of the exchange's log are lost",
 }
 
 

@@ -1,6 +1,7 @@
 """Alerts about this agency's youths: on disk before they are acknowledged, dense, each once.
 
-Decides what becomes of an arriving alert. Sequences are dense from 1, so a hole means that something was not delivered:
+Decides what becomes of an arriving alert. Sequences are dense from 1, and again from
+the first of a log that goes on where another one was closed, so a hole means that something was not delivered:
 nothing after the hole is stored, and the link starts again from the last one that was. What a person has taken note of
 is a second cursor, of the county's own. Which alerts a person is told as one, `alert_runs` decides.
 """
@@ -16,7 +17,9 @@ from sqlalchemy import Connection, func, select
 from adapters.node.alert_runs import QUIET, Run, join_run, repeats_after, runs_of
 from adapters.node.reviews import keep_review
 from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert
+from adapters.node.succession import LOG_COUNT
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.succession import ALERTS_OF_A_LOG
 from homeward.gateway.v1.link_pb2 import Alert
 
 _NOTED: Final = "alerts-noted"
@@ -60,7 +63,7 @@ class Alerts:
     def accept(self, message: Alert, now: datetime) -> Arrival:
         """The alert is on disk if it is the next one."""
         expected = self.cursor() + 1
-        if message.sequence != expected:
+        if message.sequence != expected and not self._begins_log(message.sequence, expected):
             return Arrival.DUPLICATE if message.sequence < expected else Arrival.GAP
         with self._store.write() as connection:
             connection.execute(
@@ -72,6 +75,12 @@ class Alerts:
                 keep_review(connection, message)
             join_run(connection, message, noted=_noted(connection), quiet=self._quiet)
         return Arrival.STORED
+
+    def _begins_log(self, sequence: int, expected: int) -> bool:
+        """Whether this is the first alert of the log in force, after the last of a closed one."""
+        with self._store.read() as connection:
+            count = int(get_setting(connection, LOG_COUNT) or b"0")
+        return expected < sequence == count * ALERTS_OF_A_LOG + 1
 
     def resync(self, first: int) -> None:
         """Alerts before `first` are given up: the gateway keeps them no longer, and said so."""

@@ -1,8 +1,9 @@
 """Keeps the directory: fetched from the gateway, believed only with every pinned signature, never going back.
 
 Decides which directory is in force here. The highest version ever accepted is on disk, so that a restart does not make
-an old directory (with a revoked key in it) acceptable again. When the gateway offers something that does not count,
-the one in force stays and the fault is visible.
+an old directory (with a revoked key in it) acceptable again; one that names another log counts only where that log
+lawfully goes on (`succession`). When the gateway offers something that does not count, the one in force stays and the
+fault is visible.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Final
 from adapters.node.errors import Missing, NotReady
 from adapters.node.rpcs import GET_DIRECTORY, Caller, CallFailed
 from adapters.node.store import Store, get_setting, put_setting
+from adapters.node.succession import Cosigned, begin_log, check_succession, is_other_log
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory
 from gateway.protocol.parse import MalformedMessage, parse
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest, SignedDirectory
@@ -30,9 +32,16 @@ class DirectoryKeeper:
     """The directory in force, and the task that keeps it new."""
 
     def __init__(
-        self, *, store: Store, pins: Pins, gateway: Caller, is_listed: Callable[[DirectoryView], bool]
+        self,
+        *,
+        store: Store,
+        pins: Pins,
+        gateway: Caller,
+        is_listed: Callable[[DirectoryView], bool],
+        cosigned: Cosigned = lambda _: None,
     ) -> None:
         """Holds the stored directory, if there is one and it counts under these pins."""
+        self._cosigned = cosigned
         self._store = store
         self._pins = pins
         self._gateway = gateway
@@ -90,6 +99,9 @@ class DirectoryKeeper:
     def _accept(self, signed: SignedDirectory) -> None:
         try:
             view = open_directory(signed, self._pins, newer_than=self.version)
+            kept = None
+            if self._view is not None and is_other_log(view, self._view):
+                kept = check_succession(view, self._view, self._pins, self._cosigned)
         except DirectoryInvalid as refused:
             self.fault = refused.why
             _LOG.error("directory refused", extra={"why": refused.why})
@@ -99,7 +111,11 @@ class DirectoryKeeper:
             return
         with self._store.write() as connection:
             put_setting(connection, _SETTING, signed.SerializeToString())
+            if kept is not None:
+                begin_log(connection, kept=kept, count=len(view.message.successions))
         self._view = view
+        if kept is not None:
+            _LOG.critical("the exchange's log lost entries and goes on under another origin")
         previous, self._changed = self._changed, asyncio.Event()
         previous.set()
 

@@ -32,7 +32,9 @@ from adapters.node.store import (
     request,
     work,
 )
+from adapters.node.succession import origin_of_alert, stands
 from audit.receipt import parse_receipt
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.notices import open_notice
@@ -114,7 +116,7 @@ class NoticeKeeper:
             _LOG.error("a notice does not open; the owner sees that it was not acted on")
             return NOTICE_FINDING_UNREADABLE
         with self.node.store.write() as connection:
-            finding = _act_on(connection, notice, indexes)
+            finding = _act_on(connection, notice, indexes, self.node.directory())
             connection.execute(
                 insert(acted_notice).values(
                     notice_id=notice.notice_id,
@@ -146,9 +148,13 @@ class NoticeKeeper:
             put_setting(connection, _DONE, str(message.sequence).encode())
 
 
-def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]) -> NoticeFinding:
+def _act_on(
+    connection: Connection, notice: SealedNotice, indexes: Iterable[int], directory: DirectoryView
+) -> NoticeFinding:
     named = frozenset(indexes)
-    receipts = [row for row in connection.execute(select(receipt)) if row.leaf_index in named]
+    found = [row for row in connection.execute(select(receipt)) if row.leaf_index in named]
+    # A lost entry had the position of another one in the log in force.
+    receipts = [row for row in found if stands(directory, _origin_of(row.proof), row.leaf_index)]
     requests = {row.request_id for row in receipts}
     for request_id in requests:
         connection.execute(
@@ -168,15 +174,21 @@ def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]
     works = [index for index in connection.scalars(select(work.c.decision_index)) if index in named]
     for index in works:
         connection.execute(work.update().where(work.c.decision_index == index).values(receipt=None))
-    alerts = _blank_alerts(connection, named)
+    alerts = _blank_alerts(connection, named, directory)
     return NOTICE_FINDING_DONE if receipts or works or alerts else NOTICE_FINDING_NOTHING_KEPT
 
 
-def _blank_alerts(connection: Connection, named: frozenset[int]) -> int:
+def _origin_of(proof: str) -> str:
+    return parse_receipt(proof).checkpoint.partition("\n")[0]
+
+
+def _blank_alerts(connection: Connection, named: frozenset[int], directory: DirectoryView) -> int:
     count = 0
     for raw in connection.scalars(select(alert.c.message)).all():
         message = Alert.FromString(raw)
-        if message.leaf.index in named and message.kind != ALERT_KIND_NOTICE:
+        if message.leaf.index not in named or message.kind == ALERT_KIND_NOTICE:
+            continue
+        if stands(directory, origin_of_alert(directory, message.sequence), message.leaf.index):
             message.subject_handle = _NOBODY
             message.ClearField("flag_id")
             message.leaf.ClearField("index")

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
 from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request
+from adapters.node.succession import NEWEST_CHECKPOINT
 from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
 from audit.errors import EvidenceError
@@ -33,7 +34,6 @@ REQUEST_DIGEST: Final = "request"
 OUTCOME: Final = "outcome"
 _UNIFORM: Final = frozenset({KIND, REQUEST_DIGEST, "purpose", "policy", "worker"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NEWEST: Final = "newest-checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +177,12 @@ class Requests:
         Raises `EvidenceInvalid`.
         """
         with self._store.write() as connection:
-            before = get_setting(connection, _NEWEST)
+            before = get_setting(connection, NEWEST_CHECKPOINT)
             size, root = (int.from_bytes(before[:8], "big"), before[8:]) if before is not None else (0, b"")
             if checkpoint.size == size and checkpoint.root != root:
                 raise EvidenceInvalid("receipt_split_view")
             if checkpoint.size > size:
-                put_setting(connection, _NEWEST, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
+                put_setting(connection, NEWEST_CHECKPOINT, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
 
     def refused_here(self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime) -> None:
         """A refusal that never left the county is on record in it."""

@@ -302,6 +302,11 @@ def get_setting(connection: Connection, name: str) -> bytes | None:
     return value
 
 
+def drop_setting(connection: Connection, name: str) -> None:
+    """Nothing stands under the name."""
+    connection.execute(setting.delete().where(setting.c.name == name))
+
+
 def put_setting(connection: Connection, name: str, value: bytes) -> None:
     """The value stands under the name."""
     connection.execute(setting.delete().where(setting.c.name == name))

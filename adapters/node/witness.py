@@ -79,13 +79,17 @@ class LogWitness:
         """The evidence of two histories, if the exchange's log ever showed them to this adapter."""
         return self._fork
 
+    def cosigned_of(self, origin: str) -> Checkpoint | None:
+        """The newest checkpoint of the log of this origin that was cosigned; None for none."""
+        kept = self._witness.kept(origin)
+        return kept.checkpoint if kept is not None else None
+
     def cosigned(self) -> Checkpoint | None:
         """The newest checkpoint of the directory's log that was cosigned; None for none."""
         try:
-            kept = self._witness.kept(self._directory().message.log_origin)
+            return self.cosigned_of(self._directory().message.log_origin)
         except NotReady:
             return None
-        return kept.checkpoint if kept is not None else None
 
     def size(self) -> int:
         """How many entries this witness has vouched for last; 0 for none."""

@@ -15,6 +15,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from google.protobuf.message import DecodeError
 
 from audit.checkpoint import Checkpoint, LogKey, LogSigner
 from audit.errors import EvidenceError
@@ -40,7 +41,7 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
-from gateway.state import State
+from gateway.state import State, StateBroken
 from gateway.store.derived import check_projections
 from gateway.store.resting import EpochsAtRest
 from gateway.store.youth_keys import FileYouthKeys
@@ -49,7 +50,7 @@ from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.holding import HolderAdministration
 from gateway.tokens.rotation import Rotation
 from gateway.tokens.shares import Shares
-from homeward.gateway.v1.directory_pb2 import KeyHolder
+from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedSuccession
 
 Clock = Callable[[], datetime]
 
@@ -156,7 +157,7 @@ async def open_members(
     ledger = await _open_ledger(
         state, config, store, signer, start=start, now=now, random_bytes=random_bytes, on_stop=on_stop
     )
-    exchange = _exchange(config, keys, policy, group, log_key=signer.public.raw)
+    exchange = _exchange(config, keys, policy, group, log_key=signer.public.raw, successions=read_successions(state))
     office = DirectoryOffice(ledger, keys.directory, exchange, signers, now=now)
     denied = DenyList()
     await office.load()
@@ -280,13 +281,27 @@ def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpo
         return []
 
 
+def read_successions(state: State) -> tuple[SignedSuccession, ...]:
+    """The declared losses of this gateway's log, in order. Raises `StateBroken`."""
+    try:
+        return tuple(SignedSuccession.FromString(path.read_bytes()) for path in state.successions())
+    except (OSError, DecodeError) as exc:
+        raise StateBroken(f"{state.directory}: a declared loss cannot be read") from exc
+
+
 def read_log_signer(state: State, origin: str) -> LogSigner:
     """The key that signs the log's checkpoints. Raises `StateBroken`."""
     return LogSigner(origin, Ed25519PrivateKey.from_private_bytes(state.read_secret("log.key", length=32)))
 
 
 def _exchange(
-    config: GatewayConfig, keys: GatewayKeys, policy: Policy, group: Ristretto, *, log_key: bytes
+    config: GatewayConfig,
+    keys: GatewayKeys,
+    policy: Policy,
+    group: Ristretto,
+    *,
+    log_key: bytes,
+    successions: tuple[SignedSuccession, ...],
 ) -> Exchange:
     return Exchange(
         trust_domain=config.trust_domain,
@@ -300,6 +315,7 @@ def _exchange(
         first_epoch=lambda: keys.shares.in_force().epoch,
         sharing_of=lambda epoch: _sharing(keys.shares, epoch),
         own_holder=own_holder(keys, config),
+        successions=successions,
     )
 
 

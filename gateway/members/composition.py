@@ -23,7 +23,7 @@ from gateway.protocol.sharing import Sharing, public_share
 from gateway.protocol.wire_names import to_wire
 from gateway.store import tables
 from gateway.store.epochs import read_states
-from homeward.gateway.v1.directory_pb2 import County, Directory, KeyHolder, Member
+from homeward.gateway.v1.directory_pb2 import County, Directory, KeyHolder, Member, SignedSuccession
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _HOLDERS: Final = Statement(select(tables.holder).order_by(tables.holder.c.share_index))
@@ -47,6 +47,8 @@ class Exchange:
     """The sharing of an epoch's token key, by this gateway's own share of it; None where it has none."""
     own_holder: KeyHolder
     """The gateway itself; its commitment is the sharing's."""
+    successions: tuple[SignedSuccession, ...] = ()
+    """How the log came to be this one, in order; empty for the first log of an exchange."""
 
 
 def compose(
@@ -74,6 +76,7 @@ def compose(
         pepper_commitment=pepper.commitment(tx, current),
         sharing=sharing_in(exchange, current).to_message(),
         demo=exchange.demo,
+        successions=exchange.successions,
     )
     for name, state in others.items():
         if name not in unannounced:

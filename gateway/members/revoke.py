@@ -30,6 +30,15 @@ async def revoke(ledger: Ledger, subject: str, *, denied: DenyList, changed: Cal
 
     if not await ledger.read(exists):
         raise Invalid(ErrorReason.MEMBER_UNKNOWN)
+    appended = await ledger.append(revocation(agency, subject))
+    await denied.refresh(ledger)
+    changed()
+    return appended.index
+
+
+def revocation(agency: AgencyId, subject: str) -> Append:
+    """The subject is denied: the agency itself, or a channel identity of it."""
+    is_agency = subject == agency
     name = "agency" if is_agency else "identity"
     entry = draft(Kind.MEMBER_REVOKED, requester=agency, op={"agency": agency, "revoked": name, "subject": subject})
 
@@ -37,10 +46,7 @@ async def revoke(ledger: Ledger, subject: str, *, denied: DenyList, changed: Cal
         if is_agency:
             roster.suspend(tx, index, agency)
 
-    appended = await ledger.append(Append(entry, rows=((DENY, (subject, INDEX)),), apply=apply))
-    await denied.refresh(ledger)
-    changed()
-    return appended.index
+    return Append(entry, rows=((DENY, (subject, INDEX)),), apply=apply)
 
 
 def _agency_of(subject: str) -> tuple[AgencyId, bool]:

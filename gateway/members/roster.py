@@ -5,6 +5,7 @@ invitation, a member that was revoked starts again without the keys it had. Whic
 `composition`'s matter.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,9 @@ from gateway.members.statements import StatedKey
 from gateway.members.tickets import Ticket
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
 from gateway.protocol.signing import key_id
+from gateway.protocol.wire_names import from_wire
 from gateway.store import tables
-from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL, KeyStatement
+from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL, Directory, KeyStatement
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _M, _K = tables.member.c, tables.key_statement.c
@@ -136,6 +138,32 @@ def _forget_revoked_keys(tx: Tx, agency: AgencyId) -> None:
 def suspend(tx: Tx, index: int, agency: AgencyId) -> None:
     """The member is suspended; no key of it counts from the next directory on."""
     tx.run(_SUSPEND, (index, agency))
+
+
+def restore(tx: Tx, index: int, directory: Directory) -> list[AgencyId]:
+    """Counties, members and keys that the signed directory lists and the tables lack are there; who is new.
+
+    What the tables have stays: a revocation that was lifted in lost entries is in force again.
+    """
+    known = {row.agency for row in all_members(tx)}
+    for county in directory.counties:
+        if root_of(tx, county.fips) is None:
+            tx.run(_PUT_COUNTY, (county.fips, county.root_key, county.duty_line, county.hotline, index))
+        _restore_keys(tx, index, county.fips, "", county.flag_keys)
+    missing = [member for member in directory.members if member.agency not in known]
+    for member in missing:
+        kind = from_wire(AgencyKind, member.kind)
+        tx.run(_PUT_MEMBER, (member.agency, kind, 0, int(member.has_sources), index))
+    for member in directory.members:
+        _restore_keys(tx, index, county_of(AgencyId(member.agency)), member.agency, member.keys)
+    return [AgencyId(member.agency) for member in missing]
+
+
+def _restore_keys(tx: Tx, index: int, fips: str, agency: str, envelopes: Iterable[SignedEnvelope]) -> None:
+    for envelope in envelopes:
+        identifier = key_id(KeyStatement.FromString(envelope.payload).public_key)
+        if find_key(tx, identifier) is None:
+            tx.run(_PUT_KEY, (identifier, fips, agency, envelope.SerializeToString(), index))
 
 
 def all_counties(tx: Tx) -> list[CountyRow]:

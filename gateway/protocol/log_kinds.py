@@ -52,6 +52,8 @@ class Kind(StrEnum):
     LOG_EXPLAINED = "log.explained"
     LOG_RECOVERED = "log.recovered"
     LOG_SUCCEEDED = "log.succeeded"
+    LOSS_SIGNED = "loss.signed"
+    """A holder's operator signed that entries of the gateway's log are lost."""
     ATTESTATION_ALARM = "attestation.alarm"
     """An agency's adapter says that entries are withheld from it, or what it says is not what the log holds."""
     CASELOAD_DECLARED = "caseload.declared"

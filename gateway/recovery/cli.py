@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from google.protobuf.message import DecodeError
 
-from audit.errors import EvidenceError
+from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed
 from audit.verdict import EXIT_UNVERIFIED, shown_fault
 from gateway.acting import BROKEN, broken
+from gateway.protocol.succession import SuccessionInvalid
+from gateway.recovery.declare import declare, open_declared
 from gateway.recovery.repair import Place, check_everything, go_on, heal_from, keep_mirror, place_of
 from gateway.state import State
+from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
 Result = TypeVar("Result")
 _DIRECTORY = click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _CHECKPOINTS = click.option(
     "--checkpoint",
@@ -68,13 +73,29 @@ def mirror(directory: Path, target: Path, as_json: bool) -> None:
 @click.option("--mirror", type=_FOLDER, help="Heal a database that was put back to an older state from this mirror.")
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
 @_CHECKPOINTS
+@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has the entries: write their declared loss here.")
+@click.option("--declared", type=_FILE, help="Go on as this file declares, which a custodian's operator signed, too.")
 @_JSON
-def recover(directory: Path, mirror: Path | None, explain: str, checkpoints: tuple[Path, ...], as_json: bool) -> None:
+def recover(
+    directory: Path,
+    mirror: Path | None,
+    explain: str,
+    checkpoints: tuple[Path, ...],
+    lost: Path | None,
+    declared: Path | None,
+    as_json: bool,
+) -> None:
     """Let the log in DIR go on: heal it from a mirror, or explain why it had stopped, or both.
 
     The gateway must not be serving. A mirror that lacks anything known to have been signed is refused: nothing is
-    signed anew over a history that is shorter.
+    signed anew over a history that is shorter. What no mirror has is declared lost, by two operators: --declare-loss
+    here, `homeward custodian sign-loss` there, then --declared here. The log goes on under another origin.
     """
+    if (lost, declared) != (None, None):
+        if (mirror, explain) != (None, "") or None not in (lost, declared):
+            raise click.UsageError("--declare-loss and --declared stand alone")
+        _declare(directory, lost, declared, checkpoints, as_json=as_json)
+        return
     if mirror is None and not explain:
         raise click.UsageError("say --mirror, --explain, or both")
 
@@ -91,6 +112,47 @@ def recover(directory: Path, mirror: Path | None, explain: str, checkpoints: tup
     if healed is not None:
         click.echo(f"ok   the database had {healed.size} entries and was healed to {healed.healed_size}")
     click.echo(f"ok   the log goes on with {size} entries; start the process again")
+
+
+def _declare(
+    directory: Path, lost: Path | None, declared: Path | None, checkpoints: tuple[Path, ...], *, as_json: bool
+) -> None:
+    def work(place: Place) -> list[str]:
+        if place.state.kind != "gateway":
+            raise EvidenceError(EvidenceReason.STORE, "only a gateway's log goes on under another origin")
+        with place.state.writing():
+            if lost is not None:
+                return _write_declaration(place, lost, checkpoints)
+            return _go_on_declared(place, declared)
+
+    lines = _evidence(directory, as_json, work)
+    click.echo(json.dumps({"ok": True, "done": lines}) if as_json else "\n".join(lines))
+
+
+def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...]) -> list[str]:
+    declaration, message = declare(place, checkpoints=checkpoints, now=datetime.now(UTC))
+    path.write_bytes(declaration.SerializeToString())
+    kept, size = message.kept_count, message.closed_size
+    return [
+        f"lost {size - kept} entries: {kept} of {size} are left",
+        f"next a custodian's operator signs: homeward custodian sign-loss DIR {path}",
+        f"then homeward audit recover DIR --declared {path}",
+    ]
+
+
+def _go_on_declared(place: Place, path: Path | None) -> list[str]:
+    try:
+        declaration = LossDeclaration.FromString(path.read_bytes() if path is not None else b"")
+        went_on = asyncio.run(open_declared(place, declaration, now=lambda: datetime.now(UTC)))
+    except (DecodeError, SuccessionInvalid) as exc:
+        raise EvidenceError(EvidenceReason.FORMAT, "the declaration does not have the signatures it needs") from exc
+    return [
+        f"ok   the log goes on as {went_on.origin} with {went_on.kept} of {went_on.closed_size} entries",
+        *(f"revoked {agency}, as the newest directory says" for agency in went_on.denied),
+        *(f"listed  {agency}, which lost entries had enrolled" for agency in went_on.restored),
+        "next start the gateway, and ask every county to record its authorities again, which count no longer,",
+        "     and to report again whom it reported missing, or found, since the entries that are left",
+    ]
 
 
 def _evidence(directory: Path, as_json: bool, work: Callable[[Place], Result]) -> Result:

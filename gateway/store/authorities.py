@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, case, false, func, select
 
 from audit.statement import Statement
+from audit.tables import ENTRY
 from gateway.ports import KeptAuthority
 from gateway.protocol.names import AgencyId, AuthorityId
 from gateway.store.lookups import Lookups
+from gateway.store.succession import last_loss
 from gateway.store.tables import authority, emergency_use
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
+# Among entries that were lost may be the revocation of what was recorded before: a declared loss ends it all.
+ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(ENTRY.c.idx), false())
+"""Whether an authority was revoked, or recorded before the last declared loss."""
 _GET: Final = Statement(
-    select(authority.c.envelope, authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority"))
+    select(authority.c.envelope, case((ENDED, 1), else_=0)).where(authority.c.authority_id == bindparam("authority"))
 )
 EMERGENCY_USES: Final = Statement(
     select(func.count())
@@ -43,8 +48,8 @@ class SqlAuthorities:
         row = await self.lookups.read(lambda tx: tx.one(_GET, (authority_id,)))
         if row is None:
             return None
-        envelope, revoke_index = row
-        return KeptAuthority(SignedEnvelope.FromString(envelope), revoked=revoke_index is not None)
+        envelope, ended = row
+        return KeptAuthority(SignedEnvelope.FromString(envelope), revoked=bool(ended))
 
     async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
         """Emergencies this user invoked since then."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import and_, bindparam, func, insert, literal_column, or_, select
+from sqlalchemy import and_, bindparam, case, func, insert, literal_column, or_, select
 
 from audit.entry import ClassKeys, Draft, YouthKey
 from audit.sequencer import INDEX
@@ -19,8 +19,10 @@ from gateway.ports import Guard, NewAlert, OneTime, Rows
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.succession import ALERTS_OF_A_LOG
 from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.inputs import nobodys_key, seal_input
+from gateway.store.succession import succession_count
 from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent, subject
 
 _SPENT: Final = Statement(
@@ -57,7 +59,10 @@ _ALERT_COLUMNS: Final = (
 
 def _next_alert() -> Statement:
     values = {name: bindparam(name, type_=alert.c[name].type) for name in _ALERT_COLUMNS}
-    following = select(func.coalesce(func.max(alert.c.sequence), literal_column("0")) + literal_column("1")).where(
+    newest = func.coalesce(func.max(alert.c.sequence), literal_column("0"))
+    # Alerts may be lost that an adapter has: their numbers are not given again (`protocol.succession`).
+    first = succession_count() * literal_column(str(ALERTS_OF_A_LOG))
+    following = select(case((newest > first, newest), else_=first) + literal_column("1")).where(
         alert.c.agency == bindparam("same_agency", type_=alert.c.agency.type)
     )
     # Inline: a RETURNING clause would make every row its own round trip.

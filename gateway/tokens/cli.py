@@ -15,12 +15,14 @@ from typing import TypeVar
 
 import click
 import grpc
+from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig
 from gateway.protocol.ristretto import load_ristretto
+from gateway.protocol.succession import SuccessionInvalid, read_succession
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.state import State
 from gateway.tokens.ceremony_cli import deal_shares
@@ -32,6 +34,7 @@ from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import CustodianAdminServiceStub, HolderAdminServiceStub
+from homeward.gateway.v1.directory_pb2 import LossDeclaration
 from homeward.logs import log_to
 
 Reply = TypeVar("Reply")
@@ -145,6 +148,35 @@ def status(directory: Path, as_json: bool) -> None:
         click.echo(f"waiting     county {county.fips}: call it, and admit the fingerprint that it tells you")
 
 
+@custodian.command("sign-loss")
+@DIRECTORY
+@click.argument("file", type=FILE)
+@JSON
+def sign_loss(directory: Path, file: Path, as_json: bool) -> None:
+    """Sign in FILE that entries of the gateway's log are lost, so that it may go on under another origin.
+
+    Stop the custodian first. Ask the gateway's operator how the entries were lost, and compare what is printed with
+    the checkpoints that counties keep: a loss that is convenient is a reason to ask further.
+    """
+    state = State(directory, KIND)
+    try:
+        declaration = LossDeclaration.FromString(file.read_bytes())
+        message = read_succession(declaration.signed.succession)
+    except (OSError, DecodeError, SuccessionInvalid) as exc:
+        raise failure(
+            "USAGE-001", "FILE holds no declared loss", state, why="it cannot be read as one",
+            fix="ask the gateway's operator for it", exit_code=ExitCode.USAGE,
+        ) from exc  # fmt: skip
+    signed = _offline(state, lambda opened: opened.countersigning.sign_loss(declaration))
+    file.write_bytes(signed.SerializeToString())
+    lost = {"origin": message.closed_origin, "kept": message.kept_count, "closed_size": message.closed_size}
+    if as_json:
+        click.echo(json.dumps({"ok": True, **lost}))
+        return
+    click.echo(f"Signed that {message.closed_size - message.kept_count} entries of {message.closed_origin} are lost:")
+    click.echo(f"  {message.kept_count} of {message.closed_size} are left. Give {file} back to the gateway's operator.")
+
+
 @custodian.command()
 @DIRECTORY
 def serve(directory: Path) -> None:
@@ -182,6 +214,23 @@ def _status(state: State) -> admin_pb2.GetCustodianStatusResponse:
     return reply
 
 
+def _offline(state: State, work: Callable[[Custodian], Coroutine[object, object, Reply]]) -> Reply:
+    """What is so rare that no serving process does it. Raises `CommandFailure`, also while one serves."""
+
+    def serving(_: Path) -> Reply:
+        raise failure("STATE-002", "the custodian serves", state, why="its log has one writer", fix="stop it first")
+
+    return act(state, here=lambda: _opened(state, work), there=serving)
+
+
+async def _opened(state: State, work: Callable[[Custodian], Coroutine[object, object, Reply]]) -> Reply:
+    opened = await open_custodian(state, group=load_ristretto(), now=_utc_now, random_bytes=os.urandom)
+    try:
+        return await work(opened)
+    finally:
+        await opened.ledger.close()
+
+
 def _act(
     state: State,
     *,
@@ -189,14 +238,7 @@ def _act(
     stub: Callable[[grpc.aio.Channel], Stub],
     there: Callable[[Stub], Awaitable[Reply]],
 ) -> Reply:
-    async def opened() -> Reply:
-        opened = await open_custodian(state, group=load_ristretto(), now=_utc_now, random_bytes=os.urandom)
-        try:
-            return await here(opened)
-        finally:
-            await opened.ledger.close()
-
-    return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
+    return act(state, here=lambda: _opened(state, here), there=lambda socket: ask(socket, stub, there))
 
 
 def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_pb2.DeclareCaseloadResponse:

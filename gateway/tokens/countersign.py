@@ -8,8 +8,9 @@ A directory is signed when all of this holds, and otherwise refused, or answered
    sharing, and the current epoch is the one of the directory signed before or was announced by it; this holder is
    listed exactly as it is, the others with the public shares of the current sharing; no operator has enough of them to
    make tokens in any epoch, but in a demonstration
-4. its version is above every version signed before, or it is the very directory signed last
-5. every county's root is the one that this custodian's own operator admitted
+4. the log it names is that of the directory signed before, or its declared successor (`protocol/succession`)
+5. its version is above every version signed before, or it is the very directory signed last
+6. every county's root is the one that this custodian's own operator admitted
 
 Does not decide who is a member of an admitted county: the county does, by certifying its keys.
 """
@@ -39,10 +40,11 @@ from gateway.protocol.epochs import EpochView, may_follow, other_facts
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id
+from gateway.protocol.succession import SuccessionInvalid, follow, is_signed, read_succession, sign_succession
 from gateway.tokens import tables
 from gateway.tokens.share_file import DealtShare
 from gateway.tokens.shares import Shares
-from homeward.gateway.v1.directory_pb2 import DirectorySignature, KeyHolder, SignedDirectory
+from homeward.gateway.v1.directory_pb2 import DirectorySignature, KeyHolder, LossDeclaration, SignedDirectory
 
 _C = tables.countersigned.c
 _ADMITTED: Final = Statement(select(tables.admitted.c.fips, tables.admitted.c.root_fingerprint))
@@ -125,6 +127,39 @@ class Countersigning:
                 await self._record(signed, view, signature)
             return signature, ()
 
+    async def sign_loss(self, declaration: LossDeclaration) -> LossDeclaration:
+        """The declaration with this holder's signature and newest directory; that it was given is in the log first.
+
+        Raises `Invalid` (DIRECTORY_INVALID) where it is not the gateway's, or of another log than the one in force,
+        `Unavailable`.
+        """
+        signed, known = declaration.signed, self._signed
+        try:
+            message = read_succession(signed.succession)
+        except SuccessionInvalid as exc:
+            raise _refused(exc.why) from exc
+        if known is None or self._view is None or not is_signed(signed, self._custody.gateway_key):
+            raise _refused("signature")
+        closed = message.trust_domain, message.closed_origin, message.closed_key
+        if closed != (self._custody.trust_domain, self._view.message.log_origin, self._view.message.log_key):
+            raise _refused("log")
+        digest = hashlib.sha256(signed.succession).digest()
+        entry = draft(
+            Kind.LOSS_SIGNED,
+            op={
+                "origin": message.closed_origin,
+                "kept": message.kept_count,
+                "size": message.closed_size,
+                "digest": digest,
+            },
+        )
+        await self._ledger.append(Append(entry))
+        both = LossDeclaration()
+        both.CopyFrom(declaration)
+        both.signed.signatures.append(sign_succession(signed.succession, self._key))
+        both.directories.append(known)
+        return both
+
     async def _record(self, signed: SignedDirectory, view: DirectoryView, signature: DirectorySignature) -> None:
         both = SignedDirectory(directory=signed.directory, signatures=[*signed.signatures, signature])
         digest = hashlib.sha256(signed.directory).digest()
@@ -148,11 +183,33 @@ class Countersigning:
             raise _refused("exchange")
         if self._view is not None and not may_follow(self._view.epochs, view.epochs):
             raise _refused("epoch")
+        self._check_log(view)
         if view.message.demo != self._custody.demo:
             raise _refused("demo")
         _check_holders(view, self._custody)
         self._check_version(view, signed.directory)
         return view
+
+    def _check_log(self, view: DirectoryView) -> None:
+        """Another log than in the directory before has the signature of a holder that this one knew."""
+        if self._view is None or (self._view.message.log_origin, self._view.message.log_key) == (
+            view.message.log_origin,
+            view.message.log_key,
+        ):
+            return
+        before = self._view.message
+        try:
+            reached, _ = follow(
+                view.message.successions,
+                (before.log_origin, before.log_key),
+                trust_domain=view.trust_domain,
+                gateway_key=self._custody.gateway_key,
+                holder_keys=[holder.directory_key for holder in before.holders],
+            )
+        except SuccessionInvalid as exc:
+            raise _refused("log") from exc
+        if reached != (view.message.log_origin, view.message.log_key):
+            raise _refused("log")
 
     def _check_version(self, view: DirectoryView, directory: bytes) -> None:
         if self._view is None or view.version > self._view.version:

@@ -1,4 +1,4 @@
-"""Declared loss: an origin is closed, and the log that goes on begins with what the lost one had signed."""
+"""Declared loss: an origin is closed, and what is left goes on under another with the loss written into it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.checkpoint import LogSigner, parse_checkpoint
-from audit.entry import FieldClass
+from audit.entry import FieldClass, open_class
 from audit.errors import EvidenceError, EvidenceReason
-from audit.log import Appended
-from audit.reader import Reader
-from audit.store_sqlite import SqliteStore
+from audit.reader import Reader, Selection, root_at
 from audit.successor import open_successor
 from audit.verify import verify_log
-from tests.integration.log_kit import KEYS, PROJECTION, SIGNER, LogHome
+from tests.integration.log_kit import KEYS, SIGNER, LogHome
 from tests.integration.published_kit import fill, filled_home
 
 NEXT = LogSigner("log.example/homeward-2", Ed25519PrivateKey.from_private_bytes(b"n" * 32))
@@ -38,55 +36,84 @@ def lost(tmp_path: Path) -> tuple[LogHome, str]:
     return home, note
 
 
-async def _succeed(home: LogHome, note: str, directory: Path, signer: LogSigner = NEXT) -> Appended:
+async def _succeed(home: LogHome, note: str, signer: LogSigner = NEXT, *, kept: int = 20) -> int:
     return await open_successor(
-        SqliteStore(directory / "new.db"),
+        home.store,
         signer=signer,
         keys=KEYS,
-        high_water=directory / "new-high-water",
-        closed=home.store,
+        high_water=home.directory / "new-high-water",
         closed_key=SIGNER.public,
         closed_note=note,
-        also=[PROJECTION],
+        kept=kept,
         now=lambda: datetime.now(UTC),
         random_bytes=os.urandom,
     )
 
 
-async def test_the_first_entry_commits_to_the_last_checkpoint_and_says_what_is_lost(
-    lost: tuple[LogHome, str], tmp_path: Path
+def _said(home: LogHome, index: int) -> dict[str, bytes]:
+    reader = Reader(home.store)
+    (entry,) = reader.entries(Selection(start=index), limit=1)
+    reader.close()
+    return {each.name: each.value for each in open_class(entry, FieldClass.OP, KEYS.op)}
+
+
+async def test_what_is_left_goes_on_under_another_origin_and_the_next_entry_says_what_is_lost(
+    lost: tuple[LogHome, str],
 ) -> None:
     home, note = lost
     head = parse_checkpoint(note, SIGNER.public)
-    first = await _succeed(home, note, tmp_path)
-    names = {"kind", "origin", "size", "root", "checkpoint", "kept"}
-    receipt = first.receipt({FieldClass.OP}, names)
-    receipt.verify(NEXT.public)
-    said = {opening.name: opening.value for opening in receipt.openings}
-    assert said == {
+    before = _roots(home)
+    assert await _succeed(home, note) == 20
+    assert _said(home, 20) == {
         "kind": b"log.succeeded", "origin": SIGNER.public.origin.encode(), "size": b"30", "root": head.root,
         "checkpoint": hashlib.sha256(note.encode()).digest(), "kept": b"20",
     }  # fmt: skip
-    reader = Reader(SqliteStore(tmp_path / "new.db"))
-    assert verify_log(reader, key=NEXT.public).size == 1
+    assert _roots(home) == before, "the entries that are left are those of the closed log"
+    reader = Reader(home.store)
+    assert verify_log(reader, key=NEXT.public).size == 21
+    with pytest.raises(EvidenceError):
+        verify_log(reader, key=SIGNER.public)
     reader.close()
 
 
-async def test_no_loss_is_declared_where_nothing_is_lost(lost: tuple[LogHome, str], tmp_path: Path) -> None:
+async def test_a_declaration_that_was_cut_short_is_carried_out_once(lost: tuple[LogHome, str]) -> None:
+    home, note = lost
+    assert await _succeed(home, note) == await _succeed(home, note) == 20
+    reader = Reader(home.store)
+    assert reader.tree().size == 21
+    reader.close()
+
+
+async def test_no_loss_is_declared_where_nothing_is_lost(lost: tuple[LogHome, str]) -> None:
     home, _ = lost
     reader = Reader(home.store)
     note = reader.tree().note
     reader.close()
     with pytest.raises(EvidenceError) as refused:
-        await _succeed(home, note, tmp_path)
+        await _succeed(home, note)
     assert refused.value.reason is EvidenceReason.SIZE
-    assert not (tmp_path / "new.db").exists()
+    assert not (home.directory / "new-high-water").exists()
 
 
-async def test_a_closed_origin_or_key_never_signs_again(lost: tuple[LogHome, str], tmp_path: Path) -> None:
+async def test_what_is_left_must_be_what_was_declared(lost: tuple[LogHome, str]) -> None:
+    """Entries taken out between the declaration and its signatures would otherwise be lost without a word."""
+    home, note = lost
+    with pytest.raises(EvidenceError) as refused:
+        await _succeed(home, note, kept=25)
+    assert refused.value.reason is EvidenceReason.SIZE
+
+
+async def test_a_closed_origin_or_key_never_signs_again(lost: tuple[LogHome, str]) -> None:
     home, note = lost
     same_key = LogSigner(NEXT.public.origin, Ed25519PrivateKey.from_private_bytes(b"s" * 32))
     for signer in (SIGNER, same_key):
         with pytest.raises(EvidenceError) as refused:
-            await _succeed(home, note, tmp_path, signer)
+            await _succeed(home, note, signer)
         assert refused.value.reason is EvidenceReason.ORIGIN
+
+
+def _roots(home: LogHome) -> list[bytes]:
+    reader = Reader(home.store)
+    found = [reader.read(lambda tx, size=size: root_at(tx, size)) for size in range(21)]
+    reader.close()
+    return found

@@ -51,7 +51,7 @@ PEPPER_STATE_WAITING: PepperState
 PEPPER_STATE_AVAILABLE: PepperState
 
 class Directory(_message.Message):
-    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment", "sharing", "demo", "other_epoch")
+    __slots__ = ("trust_domain", "version", "create_time", "counties", "members", "holders", "log_key", "log_origin", "policy_version", "policy_digest", "epoch", "counties_without_agreement", "pepper_commitment", "sharing", "demo", "other_epoch", "successions")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,7 @@ class Directory(_message.Message):
     SHARING_FIELD_NUMBER: _ClassVar[int]
     DEMO_FIELD_NUMBER: _ClassVar[int]
     OTHER_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSIONS_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     version: int
     create_time: _timestamp_pb2.Timestamp
@@ -84,7 +85,46 @@ class Directory(_message.Message):
     sharing: KeySharing
     demo: bool
     other_epoch: OtherEpoch
-    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., demo: _Optional[bool] = ..., other_epoch: _Optional[_Union[OtherEpoch, _Mapping]] = ...) -> None: ...
+    successions: _containers.RepeatedCompositeFieldContainer[SignedSuccession]
+    def __init__(self, trust_domain: _Optional[str] = ..., version: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., counties: _Optional[_Iterable[_Union[County, _Mapping]]] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[KeyHolder, _Mapping]]] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ..., policy_version: _Optional[str] = ..., policy_digest: _Optional[bytes] = ..., epoch: _Optional[str] = ..., counties_without_agreement: _Optional[_Iterable[str]] = ..., pepper_commitment: _Optional[bytes] = ..., sharing: _Optional[_Union[KeySharing, _Mapping]] = ..., demo: _Optional[bool] = ..., other_epoch: _Optional[_Union[OtherEpoch, _Mapping]] = ..., successions: _Optional[_Iterable[_Union[SignedSuccession, _Mapping]]] = ...) -> None: ...
+
+class LogSuccession(_message.Message):
+    __slots__ = ("trust_domain", "closed_origin", "closed_key", "closed_checkpoint", "kept_count", "closed_size", "log_origin", "log_key", "create_time")
+    TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_KEY_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    trust_domain: str
+    closed_origin: str
+    closed_key: bytes
+    closed_checkpoint: str
+    kept_count: int
+    closed_size: int
+    log_origin: str
+    log_key: bytes
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, trust_domain: _Optional[str] = ..., closed_origin: _Optional[str] = ..., closed_key: _Optional[bytes] = ..., closed_checkpoint: _Optional[str] = ..., kept_count: _Optional[int] = ..., closed_size: _Optional[int] = ..., log_origin: _Optional[str] = ..., log_key: _Optional[bytes] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SignedSuccession(_message.Message):
+    __slots__ = ("succession", "signatures")
+    SUCCESSION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    succession: bytes
+    signatures: _containers.RepeatedCompositeFieldContainer[DirectorySignature]
+    def __init__(self, succession: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[DirectorySignature, _Mapping]]] = ...) -> None: ...
+
+class LossDeclaration(_message.Message):
+    __slots__ = ("signed", "directories")
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
+    DIRECTORIES_FIELD_NUMBER: _ClassVar[int]
+    signed: SignedSuccession
+    directories: _containers.RepeatedCompositeFieldContainer[SignedDirectory]
+    def __init__(self, signed: _Optional[_Union[SignedSuccession, _Mapping]] = ..., directories: _Optional[_Iterable[_Union[SignedDirectory, _Mapping]]] = ...) -> None: ...
 
 class OtherEpoch(_message.Message):
     __slots__ = ("role", "sharing", "pepper_commitment")

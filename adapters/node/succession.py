@@ -1,0 +1,116 @@
+"""The exchange's log goes on under another origin: whether this adapter believes it, and what begins anew then.
+
+Decides when a directory that names another log counts. From the log that was in force here a chain of declarations
+leads to the one it names, and each of them
+
+1. is signed by two operators, the gateway's and another holder's, under the pins of joining
+2. holds a checkpoint that the closed log signed, of the size it states
+3. is about no less than this adapter cosigned of that log: what was witnessed is not quietly left out of the loss
+
+Otherwise the directory is refused, whoever signed it. After it the newest checkpoint is of the new log alone, what this
+agency had seen of the entries that are left must be shown to it again, and every youth is listed again. Receipts of the
+closed log stay; they verify under its key.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, delete, select
+
+from adapters.node.store import awaited_entry, drop_setting, own_entry, put_setting, registration, work
+from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
+from audit.errors import EvidenceError
+from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins
+from gateway.protocol.succession import ALERTS_OF_A_LOG, SuccessionInvalid, follow, read_succession
+from homeward.gateway.v1.directory_pb2 import LogSuccession
+
+NEWEST_CHECKPOINT: Final = "newest-checkpoint"
+LOG_COUNT: Final = "log-count"
+"""Setting: how often the exchange's log went on under another origin."""
+Cosigned = Callable[[str], Checkpoint | None]
+"""The newest checkpoint of the log of this origin that this adapter cosigned."""
+
+
+def is_other_log(view: DirectoryView, before: DirectoryView) -> bool:
+    """Whether the directory names another log than the one before."""
+    return _log_of(view) != _log_of(before)
+
+
+def check_succession(view: DirectoryView, before: DirectoryView, pins: Pins, cosigned: Cosigned) -> int:
+    """The log of `view` goes on where that of `before` was closed; how many entries of that are left.
+
+    Raises `DirectoryInvalid` (log).
+    """
+    try:
+        reached, path = follow(
+            view.message.successions,
+            _log_of(before),
+            trust_domain=view.trust_domain,
+            gateway_key=pins.gateway_key,
+            holder_keys=pins.holder_keys,
+        )
+    except SuccessionInvalid as exc:
+        raise DirectoryInvalid("log") from exc
+    for message in path:
+        _check_closed(message, cosigned(message.closed_origin))
+    if reached != _log_of(view):
+        raise DirectoryInvalid("log")
+    return min(message.kept_count for message in path)
+
+
+def stands(view: DirectoryView, origin: str, index: int) -> bool:
+    """Whether an entry of the log of this origin stands at the same position in the one in force."""
+    for signed in view.message.successions:
+        message = read_succession(signed.succession)
+        if message.closed_origin == origin:
+            if index >= message.kept_count:
+                return False
+            origin = message.log_origin
+    return origin == view.message.log_origin
+
+
+def origin_of_alert(view: DirectoryView, sequence: int) -> str:
+    """Origin of the log whose entry an alert of this number is of."""
+    number, successions = sequence // ALERTS_OF_A_LOG, view.message.successions
+    if number >= len(successions):
+        return view.message.log_origin
+    return read_succession(successions[number].succession).closed_origin
+
+
+def begin_log(connection: Connection, *, kept: int, count: int) -> None:
+    """What is counted by positions is about the log in force; `count` is how often it went on under another origin.
+
+    What this agency was shown of the `kept` entries must be shown to it again: whoever takes the chance to take one
+    out, or to put another in its place, is found by the next walk (`attest`).
+    """
+    seen = connection.execute(select(own_entry).where(own_entry.c.leaf_index < kept)).all()
+    awaited = set(connection.scalars(select(awaited_entry.c.leaf_index)).all())
+    connection.execute(delete(own_entry))
+    again = [
+        {"leaf_index": row.leaf_index, "leaf_hash": row.leaf_hash} for row in seen if row.leaf_index not in awaited
+    ]
+    if again:
+        connection.execute(awaited_entry.insert(), again)
+    connection.execute(delete(awaited_entry).where(awaited_entry.c.leaf_index >= kept))
+    # A decision is answered once. One that is lost cannot come again: its receipt is not of the log in force.
+    connection.execute(work.update().where(work.c.decision_index >= kept).values(decision_index=None))
+    # The lost entries may be those that listed a youth: the same tokens are sent again.
+    connection.execute(registration.update().values(register_ms=None))
+    drop_setting(connection, NEWEST_CHECKPOINT)
+    put_setting(connection, LOG_COUNT, str(count).encode())
+
+
+def _check_closed(message: LogSuccession, known: Checkpoint | None) -> None:
+    try:
+        key = LogKey(message.closed_origin, message.closed_key)
+        checkpoint = parse_checkpoint(message.closed_checkpoint, key)
+    except (EvidenceError, ValueError) as exc:
+        raise DirectoryInvalid("log") from exc
+    if message.closed_size != checkpoint.size or (known is not None and known.size > checkpoint.size):
+        raise DirectoryInvalid("log")
+    if known is not None and known.size == checkpoint.size and known.root != checkpoint.root:
+        raise DirectoryInvalid("log")
+
+
+def _log_of(view: DirectoryView) -> tuple[str, bytes]:
+    return view.message.log_origin, view.message.log_key

@@ -1,0 +1,89 @@
+"""A declared loss: whose signatures make it count.
+
+Decides that two operators must have signed the very bytes, with the keys with which they sign directories: the
+gateway's, and at least one other holder's of the token key. The gateway's operator alone can thereby not lose what it
+would rather not have written.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.protocol.parse import MalformedMessage, parse
+from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id, verify
+from homeward.gateway.v1.directory_pb2 import DirectorySignature, LogSuccession, SignedSuccession
+
+_LABEL: Final = b"homeward/succession/v1"
+ALERTS_OF_A_LOG: Final = 1 << 40
+"""Alerts of the n-th log of an exchange are numbered from n times this and one, the first log being number 0: what the
+lost entries alerted of may be on an adapter's disk, and a number that was given is not given again."""
+
+
+Log = tuple[str, bytes]
+"""A log by its origin and raw key."""
+
+
+class SuccessionInvalid(Exception):
+    """A declaration does not count. `why` is a constant word: signature, malformed, exchange."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"declared loss refused: {why}")
+        self.why = why
+
+
+def sign_succession(succession: bytes, key: SigningKey) -> DirectorySignature:
+    """Signature of one operator over these exact bytes."""
+    return DirectorySignature(key_id=key.key_id, signature=key.sign(_LABEL, succession))
+
+
+def open_succession(signed: SignedSuccession, *, gateway_key: bytes, holder_keys: Iterable[bytes]) -> LogSuccession:
+    """The declaration, signed by the gateway and at least one of the holders. Raises `SuccessionInvalid`."""
+    others = [key for key in holder_keys if key != gateway_key]
+    if not is_signed(signed, gateway_key) or not any(is_signed(signed, key) for key in others):
+        raise SuccessionInvalid("signature")
+    return read_succession(signed.succession)
+
+
+def follow(
+    signed: Iterable[SignedSuccession],
+    start: Log,
+    *,
+    trust_domain: str,
+    gateway_key: bytes,
+    holder_keys: Iterable[bytes],
+) -> tuple[Log, list[LogSuccession]]:
+    """Where the declarations lead from this log, and those that lead there. Raises `SuccessionInvalid`."""
+    reached, path, keys = start, list[LogSuccession](), tuple(holder_keys)
+    for each in signed:
+        message = read_succession(each.succession)
+        if (message.closed_origin, message.closed_key) == reached:
+            path.append(open_succession(each, gateway_key=gateway_key, holder_keys=keys))
+            if message.trust_domain != trust_domain:
+                raise SuccessionInvalid("exchange")
+            reached = message.log_origin, message.log_key
+    return reached, path
+
+
+def read_succession(succession: bytes) -> LogSuccession:
+    """The declaration in these bytes, its signatures unchecked. Raises `SuccessionInvalid`."""
+    try:
+        message = parse(LogSuccession, succession)
+    except MalformedMessage as exc:
+        raise SuccessionInvalid("malformed") from exc
+    if message.kept_count >= message.closed_size:
+        raise SuccessionInvalid("malformed")
+    if message.log_origin == message.closed_origin or message.log_key == message.closed_key:
+        # A closed log's name and key never sign again.
+        raise SuccessionInvalid("malformed")
+    return message
+
+
+def is_signed(signed: SignedSuccession, public_key: bytes) -> bool:
+    """Whether this key signed the declaration."""
+    for signature in signed.signatures:
+        if signature.key_id == key_id(public_key):
+            try:
+                verify(public_key, signature.signature, _LABEL, signed.succession)
+            except SignatureInvalid:
+                return False
+            return True
+    return False

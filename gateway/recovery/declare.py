@@ -1,0 +1,270 @@
+"""Declaring entries of a gateway's log lost, and going on under another origin.
+
+    declare (gateway's operator)  ->  sign_loss (a custodian's operator)  ->  open_declared (gateway's operator)
+
+Decides what is declared (everything above what is left, up to the newest checkpoint that can be found), what must be
+signed before the log goes on, and what the lost entries said that is taken from elsewhere: members, their keys and
+revocations stand in the newest directory that a custodian signed. An adapter whose certificate was renewed in a lost
+entry is locked at its next renewal, and joins again; authorities recorded before the loss have to be recorded again
+(`store.authorities`). A step that was cut short is repeated by the same command.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
+
+from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.errors import EvidenceError, EvidenceReason
+from audit.highwater import newest_note
+from audit.log import INDEX, Append, Log
+from audit.reader import Reader
+from audit.statement import Statement, upsert
+from audit.store_sqlite import SqliteStore
+from audit.successor import check_lost, open_successor
+from audit.transaction import Tx
+from gateway.cards import PUBLIC_FILE
+from gateway.config import GATEWAY_FILE, load_gateway
+from gateway.exchange.journal import Kind, draft
+from gateway.members import roster
+from gateway.members.assembly import check_store
+from gateway.members.composition import other_holders
+from gateway.members.deny import read_denied
+from gateway.members.revoke import revocation
+from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
+from gateway.protocol.names import AgencyId
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.succession import open_succession, sign_succession
+from gateway.recovery.repair import Clock, Place
+from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_directory, write_new
+from gateway.store import tables
+from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, LossDeclaration, SignedDirectory
+
+KEY_BYTES: Final = 32
+_NEXT_KEY: Final = "log-next.key"
+_LOG_KEY: Final = "log.key"
+_ORIGIN_LINE: Final = re.compile(r"^log_origin:.*$", re.MULTILINE)
+_PUT_DIRECTORY: Final = upsert(tables.directory, "version")
+_VERSION: Final = Statement(select(func.coalesce(func.max(tables.directory.c.version), 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """What became of a declared loss."""
+
+    kept: int
+    closed_size: int
+    origin: str
+    denied: tuple[str, ...]
+    """Members that the newest directory says were revoked."""
+    restored: tuple[str, ...]
+    """Members that the lost entries had enrolled."""
+
+
+def declare(place: Place, *, checkpoints: Sequence[Path], now: datetime) -> tuple[LossDeclaration, LogSuccession]:
+    """What is lost, signed by the gateway alone; to be handed to a custodian's operator.
+
+    Raises EvidenceError where nothing is lost or what is left does not verify, `StateBroken`.
+    """
+    state, key = place.state, place.signer.public
+    head, note = _newest(place, checkpoints)
+    reader = Reader(SqliteStore(state.database))
+    try:
+        kept = reader.read(lambda tx: check_lost(tx, key, head))
+        check_store(state, reader, key)
+    finally:
+        reader.close()
+    message = LogSuccession(
+        trust_domain=load_gateway(state.directory).trust_domain,
+        closed_origin=key.origin,
+        closed_key=key.raw,
+        closed_checkpoint=note,
+        kept_count=kept,
+        closed_size=head.size,
+        log_origin=_next_origin(key.origin, number=len(state.successions()) + 2),
+        log_key=_next_signer(state, key.origin).public.raw,
+    )
+    message.create_time.FromDatetime(now)
+    declaration = LossDeclaration()
+    declaration.signed.succession = message.SerializeToString(deterministic=True)
+    declaration.signed.signatures.append(sign_succession(declaration.signed.succession, _directory_key(state)))
+    return declaration, message
+
+
+async def open_declared(place: Place, declaration: LossDeclaration, *, now: Clock) -> WentOn:
+    """The log goes on as declared, under the signatures of two operators.
+
+    Raises EvidenceError, `SuccessionInvalid`, `StateBroken`.
+    """
+    state, gateway_key = place.state, _directory_key(place.state).public_bytes
+    holders = _holder_keys(state)
+    message = open_succession(declaration.signed, gateway_key=gateway_key, holder_keys=holders)
+    signer = _declared_signer(state, message)
+    newest = _newest_directory(declaration, gateway_key, holders)
+    number = _keep_declaration(state, declaration, message)
+    _set_aside(place, LogKey(message.closed_origin, message.closed_key), number)
+    store = SqliteStore(state.database)
+    await open_successor(
+        store,
+        signer=signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        closed_key=LogKey(message.closed_origin, message.closed_key),
+        closed_note=message.closed_checkpoint,
+        kept=message.kept_count,
+        now=now,
+        random_bytes=os.urandom,
+    )
+    denied, restored = await _take_over(place, store, signer, newest, now=now)
+    _settle(state, message, signer)
+    return WentOn(message.kept_count, message.closed_size, message.log_origin, denied, restored)
+
+
+async def _take_over(
+    place: Place, store: SqliteStore, signer: LogSigner, newest: SignedDirectory, *, now: Clock
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the newest directory knows of members, revocations first; names who was denied and who is new."""
+    state, directory = place.state, Directory.FromString(newest.directory)
+    log = Log.open(
+        store,
+        signer=signer,
+        keys=state.read_class_keys(),
+        high_water=state.high_water,
+        now=now,
+        random_bytes=os.urandom,
+        explained=True,
+    )
+    reader = Reader(store)
+    restored: list[AgencyId] = []
+
+    def restore(tx: Tx, index: int) -> None:
+        restored[:] = roster.restore(tx, index, directory)
+
+    try:
+        known = reader.read(read_denied)
+        suspended = [member.agency for member in directory.members if member.suspended and member.agency not in known]
+        if reader.read(lambda tx: tx.all(_VERSION))[0][0] < directory.version:
+            digest = hashlib.sha256(newest.directory).digest()
+            # Not complete: what is published next is composed anew, and numbered above it.
+            row = (directory.version, newest.SerializeToString(), 0, INDEX)
+            entry = draft(
+                Kind.DIRECTORY_SIGNED,
+                op={"version": directory.version, "directory": digest, "signers": len(newest.signatures)},
+            )
+            await log.append(Append(entry, rows=((_PUT_DIRECTORY, row),), apply=restore))
+        for agency in suspended:
+            await log.append(revocation(AgencyId(agency), agency))
+    finally:
+        reader.close()
+        await log.close()
+    return tuple(suspended), tuple(restored)
+
+
+def _newest(place: Place, checkpoints: Sequence[Path]) -> tuple[Checkpoint, str]:
+    key, paths = place.signer.public, [place.state.high_water, *checkpoints]
+    if place.published is not None and (place.published / "checkpoint").is_file():
+        paths.append(place.published / "checkpoint")
+    # Of two notes of one size the one with more cosignatures is the longer.
+    return max((newest_note(path, key) for path in paths), key=lambda each: (each[0].size, len(each[1])))
+
+
+def _next_signer(state: State, origin: str) -> LogSigner:
+    if not state.secret(_NEXT_KEY).exists():
+        state.write_secret(_NEXT_KEY, os.urandom(KEY_BYTES))
+    return _signer(state, _NEXT_KEY, origin)
+
+
+def _signer(state: State, name: str, origin: str) -> LogSigner:
+    return LogSigner(origin, Ed25519PrivateKey.from_private_bytes(state.read_secret(name, length=KEY_BYTES)))
+
+
+def _declared_signer(state: State, message: LogSuccession) -> LogSigner:
+    name = _NEXT_KEY if state.secret(_NEXT_KEY).exists() else _LOG_KEY
+    signer = _signer(state, name, message.log_origin)
+    if signer.public.raw != message.log_key:
+        raise EvidenceError(EvidenceReason.ORIGIN, "the declaration is of another log, or was carried out before")
+    return signer
+
+
+def _directory_key(state: State) -> SigningKey:
+    return SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
+
+
+def _holder_keys(state: State) -> tuple[bytes, ...]:
+    reader = Reader(SqliteStore(state.database))
+    try:
+        return tuple(holder.directory_key for holder in reader.read(other_holders))
+    finally:
+        reader.close()
+
+
+def _newest_directory(declaration: LossDeclaration, gateway_key: bytes, holders: Sequence[bytes]) -> SignedDirectory:
+    """The newest one that the gateway and a holder signed. Raises EvidenceError for none."""
+    found: dict[int, SignedDirectory] = {}
+    for signed in declaration.directories:
+        for holder in holders:
+            try:
+                found[open_directory(signed, Pins(gateway_key, (holder,)), newer_than=0).version] = signed
+            except DirectoryInvalid:
+                continue
+    if not found:
+        raise EvidenceError(EvidenceReason.FORMAT, "the declaration holds no directory that a holder signed")
+    return found[max(found)]
+
+
+def _keep_declaration(state: State, declaration: LossDeclaration, message: LogSuccession) -> int:
+    """The declaration is on disk; its number, from 1."""
+    for number, path in enumerate(state.successions(), start=1):
+        if path.read_bytes() == declaration.signed.SerializeToString():
+            return number
+    if message.log_origin != _next_origin(message.closed_origin, number=len(state.successions()) + 2):
+        raise EvidenceError(EvidenceReason.ORIGIN, "the declaration is of another log")
+    number = len(state.successions()) + 1
+    write_new(state.succession(number), declaration.signed.SerializeToString(), mode=PUBLIC_FILE)
+    settle_directory(state.directory)
+    return number
+
+
+def _set_aside(place: Place, closed: LogKey, number: int) -> None:
+    """What lies beside the database and is of the closed log keeps its content under another name."""
+    state = place.state
+    aside = state.directory / f"closed-{number}"
+    aside.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+    beside = [state.high_water, state.log_key, state.attestations]
+    if place.published is not None:
+        beside.append(place.published)
+    for path in beside:
+        # What is there already was set aside before a crash; what lies in its place since is the new log's.
+        if path.exists() and not (aside / path.name).exists():
+            path.rename(aside / path.name)
+    settle_directory(aside)
+    settle_directory(state.directory)
+    newest_note(aside / state.high_water.name, closed)
+
+
+def _settle(state: State, message: LogSuccession, signer: LogSigner) -> None:
+    """Settings and key are the new log's; the closed log's key is gone."""
+    settings = state.directory / GATEWAY_FILE
+    text, count = _ORIGIN_LINE.subn(f'log_origin: "{message.log_origin}"', settings.read_text(encoding="utf-8"))
+    if count != 1:
+        raise StateBroken(f"{settings}: one line that begins with log_origin is expected")
+    written = settings.with_suffix(".new")
+    written.unlink(missing_ok=True)
+    write_new(written, text.encode(), mode=PRIVATE_FILE)
+    written.replace(settings)
+    if state.secret(_NEXT_KEY).exists():
+        state.secret(_NEXT_KEY).replace(state.secret(_LOG_KEY))
+    if not state.log_key.exists():
+        write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
+    settle_directory(state.directory)
+
+
+def _next_origin(closed: str, *, number: int) -> str:
+    return f"{re.sub('-[0-9]+$', '', closed) if number > 2 else closed}-{number}"

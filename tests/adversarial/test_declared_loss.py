@@ -1,0 +1,267 @@
+"""An exchange that lost entries of its log for good: no mirror has them, counties cosigned them, two operators say so.
+
+Nobody joins again, nothing that was revoked comes back, and no adapter follows to a log that one operator alone opened
+or that passes over what the adapter cosigned.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from adapters.node.alerts import Alerts, Arrival
+from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.identifiers import timestamp
+from adapters.node.receipts import Expected, check_receipt
+from adapters.node.store import open_store
+from adapters.node.succession import begin_log
+from audit.checkpoint import Checkpoint, LogKey
+from audit.highwater import read_high_water
+from audit.reader import Reader
+from audit.store_sqlite import SqliteStore
+from audit.verify import verify_log
+from gateway.protocol.directory import sign_directory
+from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, FieldSet, Grantor, Purpose
+from gateway.protocol.signing import SigningKey
+from gateway.protocol.succession import ALERTS_OF_A_LOG
+from gateway.protocol.wire_names import to_wire
+from gateway.state import State
+from gateway.store.authorities import SqlAuthorities
+from gateway.store.lookups import Lookups
+from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.codes_pb2 import BASIS_CONSENT
+from homeward.gateway.v1.directory_pb2 import Directory, GetDirectoryRequest, GetDirectoryResponse, SignedDirectory
+from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
+from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
+from homeward.gateway.v1.link_pb2 import Alert
+from tests.adversarial.house import beat, register
+from tests.adversarial.outcome import ending
+from tests.adversarial.resident import Resident
+from tests.adversarial.stage import core_digests, record_authority, revoke_authority
+from tests.adversarial.test_survival import answered, command, end, question, store, stored
+from tests.adversarial.town import Town, utc_now
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+OWNER, ASKER, GONE = AgencyId("06075.cwa"), AgencyId("06029.cwa"), AgencyId("06019.cwa")
+
+
+@dataclass
+class Offered:
+    """`rpcs.Caller` of one adapter; the exchange's answer, or what somebody put in its place."""
+
+    resident: Resident
+    instead: SignedDirectory | None = None
+
+    async def call(self, rpc: Any, request: Any, *, seconds: float) -> Any:
+        if self.instead is not None:
+            return GetDirectoryResponse(directory=self.instead)
+        return await MembershipServiceStub(self.resident.channel).GetDirectory(request, timeout=seconds)
+
+
+def keeper(resident: Resident, path: Path, cosigned: Checkpoint | None) -> tuple[DirectoryKeeper, Offered]:
+    """The directory as the adapter of this agency keeps it, having cosigned this much."""
+    offered = Offered(resident)
+    kept = DirectoryKeeper(
+        store=open_store(path),
+        pins=resident.membership.pins,
+        gateway=offered,
+        is_listed=lambda _: True,
+        cosigned=lambda origin: cosigned if cosigned is not None and cosigned.origin == origin else None,
+    )
+    return kept, offered
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def losing(tmp_path: Path) -> AsyncIterator[Town]:
+    """An exchange of three that may lose its log."""
+    town = Town.found(tmp_path)
+    for agency in (OWNER, ASKER, GONE):
+        await town.settle(agency, AgencyKind.CWA, has_sources=agency == OWNER)
+    await town.listed(*town.residents)
+    await register(town.residents[OWNER], secrets.token_bytes(16), "somebody")
+    await beat(town.residents[OWNER])
+    yield town
+    await town.close()
+
+
+async def signed_by_both(town: Town, path: Path) -> None:
+    """The gateway's operator and the custodian's say what is lost."""
+    await run("audit", "recover", str(town.gateway), "--declare-loss", str(path))
+    custodian = town.processes["custodian"]
+    custodian.terminate()
+    assert await asyncio.to_thread(custodian.wait, 20) == 0
+    await run("custodian", "sign-loss", str(town.custodian), str(path))
+    await asyncio.to_thread(town.start, "custodian")
+
+
+async def run(*words: str) -> dict[str, Any]:
+    done = await command(*words, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tmp_path: Path) -> None:
+    asker, path = losing.residents[ASKER], tmp_path / "loss.pb"
+    before, first = await losing.directory(asker), await offered_by(asker)
+    assert before is not None
+    consent = await record_authority(losing.residents[OWNER], consent_of(OWNER))
+    assert not await is_ended(losing, consent)
+    await end(losing)
+    backup = stored(losing)
+    await asyncio.to_thread(losing.start, "gateway")
+    await answered(losing)
+    receipt = (await ExchangeServiceStub(asker.channel).CheckFlag(question(asker), timeout=5)).receipt
+    await revoke_authority(losing.residents[OWNER], consent)
+    await losing.revoke(GONE)
+    await losing.suspended(GONE)
+    old = LogKey(before.message.log_origin, before.message.log_key)
+    adapter, _ = keeper(asker, tmp_path / "adapter.db", None)
+    await adapter.refresh()
+    await end(losing)
+    size = losing.size()
+    head = read_high_water(losing.state.high_water, old)
+    assert head.size == size
+    store(losing, backup)
+    kept = losing.size()
+
+    alone = await command("audit", "recover", str(losing.gateway), "--declare-loss", str(path))
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    refused = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
+    assert refused.returncode == 6, "one operator alone does not lose what the log held"
+    assert losing.size() == kept
+    await signed_by_both(losing, path)
+    went_on = await run("audit", "recover", str(losing.gateway), "--declared", str(path))
+    assert any(GONE in line for line in went_on["done"]), "a revocation among the lost entries is not lost"
+    await asyncio.to_thread(losing.start, "gateway")
+    await answered(losing)
+
+    leaves = losing.leaves(kept)
+    kinds = [leaf.kind for leaf in leaves]
+    assert kinds.index("log.succeeded") < kinds.index("member.revoked") < kinds.index("access.decision")
+    assert int(leaves[0].op["size"]) == size
+    assert await is_ended(losing, consent), "the lost entry that took the consent back counts as if it were there"
+    again = await record_authority(losing.residents[OWNER], consent_of(OWNER))
+    assert not await is_ended(losing, again)
+    denied = losing.residents[GONE]
+    assert await ending(ExchangeServiceStub(denied.channel).CheckFlag(question(denied), timeout=5)) is not None
+    check_receipt(receipt, before, Expected(frozenset({"access.decision"}), None))
+
+    await followed(adapter)
+    view = adapter.current()
+    assert view.message.log_origin == f"{old.origin}-2"
+    reader = Reader(SqliteStore(losing.state.database))
+    assert verify_log(reader, key=LogKey(view.message.log_origin, view.message.log_key)).size > kept
+    reader.close()
+    await end(losing)
+    for words in (("audit", "fsck"), ("gateway", "replay")):
+        checked = await command(*words, str(losing.gateway))
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+    await asyncio.to_thread(losing.start, "gateway")
+    await answered(losing)
+
+    # Whoever cosigned more than was declared, or another history, stays with the closed log and says so.
+    now = await offered_by(asker)
+    for cosigned in (Checkpoint(old.origin, size + 1, head.root), Checkpoint(old.origin, size, bytes(32))):
+        assert await follows(asker, tmp_path, cosigned, before=first, then=now) == "log"
+    assert await follows(asker, tmp_path, head, before=first, then=now) == ""
+    assert await follows(asker, tmp_path, head, before=first, then=of_one_operator(losing, now)) == "log"
+    assert await follows(asker, tmp_path, head, before=first, then=of_one_operator(losing, now, declared=True)) == "log"
+
+
+async def test_alerts_of_the_new_log_do_not_pass_for_old_ones(tmp_path: Path) -> None:
+    """The gateway counts on from what is left, and the adapter's disk holds more."""
+    database = open_store(tmp_path / "adapter.db")
+    alerts = Alerts(database)
+    for sequence in (1, 2, 3):
+        assert alerts.accept(Alert(sequence=sequence), utc_now()) is Arrival.STORED
+    first = Alert(sequence=ALERTS_OF_A_LOG + 1)
+    assert alerts.accept(first, utc_now()) is Arrival.GAP, "no other log was declared"
+    with database.write() as connection:
+        begin_log(connection, kept=5, count=1)
+    assert alerts.accept(Alert(sequence=ALERTS_OF_A_LOG + 2), utc_now()) is Arrival.GAP
+    assert alerts.accept(first, utc_now()) is Arrival.STORED
+    assert alerts.accept(first, utc_now()) is Arrival.DUPLICATE
+    assert alerts.accept(Alert(sequence=ALERTS_OF_A_LOG + 2), utc_now()) is Arrival.STORED
+    database.close()
+
+
+def consent_of(agency: AgencyId) -> Authority:
+    """A consent about a youth that the agency does not list."""
+    now = utc_now()
+    message = Authority(
+        authority_id=secrets.token_bytes(16),
+        basis=BASIS_CONSENT,
+        grantor=to_wire(Grantor.MINOR_SELF),  # type: ignore[arg-type]
+        issuer_agency=agency,
+        purposes=[to_wire(Purpose.PLACEMENT_PLANNING)],  # type: ignore[list-item]
+        field_sets=[to_wire(FieldSet.FS4_PLACEMENT_SUMMARY)],  # type: ignore[list-item]
+        recipient_agencies=[ASKER],
+        effective_time=timestamp(now - timedelta(days=1)),
+        expire_time=timestamp(now + timedelta(days=30)),
+        evidence_commitment=bytes(32),
+        language_version_hash=bytes(32),
+        copy_given_to_youth=True,
+    )
+    message.subject.token_digests.digests.extend(core_digests("somebody"))
+    return message
+
+
+async def is_ended(town: Town, authority_id: bytes) -> bool:
+    """Whether the exchange takes the authority for one that was revoked."""
+    reader = Reader(SqliteStore(town.state.database))
+    try:
+        found = await SqlAuthorities(Lookups(reader, threaded=False)).get(AuthorityId(authority_id))
+    finally:
+        reader.close()
+    assert found is not None
+    return found.revoked
+
+
+async def followed(adapter: DirectoryKeeper) -> None:
+    """The adapter's directory names the log that goes on."""
+    async with asyncio.timeout(20):
+        while adapter.current().message.log_origin.endswith("/log"):
+            await adapter.refresh()
+            assert adapter.fault == ""
+            await asyncio.sleep(0.2)
+
+
+async def offered_by(resident: Resident) -> SignedDirectory:
+    """What the gateway offers now."""
+    reply = await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5)
+    return reply.directory
+
+
+async def follows(
+    resident: Resident, place: Path, cosigned: Checkpoint, *, before: SignedDirectory, then: SignedDirectory
+) -> str:
+    """Why an adapter that cosigned this much does not follow from one directory to the other; empty if it does."""
+    other, offered = keeper(resident, place / f"{secrets.token_hex(4)}.db", cosigned)
+    for offered.instead in (before, then):
+        await other.refresh()
+    went = other.current().message.log_origin != Directory.FromString(before.directory).log_origin
+    assert went == (other.fault == "")
+    return other.fault
+
+
+def of_one_operator(town: Town, signed: SignedDirectory, *, declared: bool = False) -> SignedDirectory:
+    """The directory with nobody's declaration, or with the gateway's alone, as if both had signed even that."""
+    directory = Directory.FromString(signed.directory)
+    if declared:
+        del directory.successions[0].signatures[1:]
+    else:
+        del directory.successions[:]
+    raw = directory.SerializeToString(deterministic=True)
+    keys = [
+        SigningKey.from_private_bytes(State(path, kind).read_secret("directory.key"))
+        for path, kind in ((town.gateway, "gateway"), (town.custodian, "custodian"))
+    ]
+    return SignedDirectory(directory=raw, signatures=[sign_directory(raw, key) for key in keys])
