@@ -171,7 +171,8 @@ class Registrar:
         if self.comparison.source.is_stale(now):
             _LOG.warning("no heartbeat: a source is older than its own limit")
             return
-        epochs = [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]
+        directory = self.node.directory()
+        epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]
         complete = [name for name in epochs if name in self.complete]
         if not complete:
             _LOG.info("no heartbeat: the list is not complete in any epoch yet")
@@ -183,6 +184,7 @@ class Registrar:
             data_as_of_time=timestamp(self.comparison.source.data_as_of()),
             create_time=timestamp(now),
             complete_epochs=complete,
+            log_origin=directory.message.log_origin,
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)

@@ -189,6 +189,9 @@ class Registrations:
         if abs(now - created) > FRESHNESS:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
         as_of = milliseconds(past_moment(heartbeat.data_as_of_time, now, field="data_as_of_time"))
+        if heartbeat.log_origin != self._directory().message.log_origin:
+            # What was listed in entries that are lost is listed no longer: a miss must not read as a negative.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("log_origin: in_force",))
         scope, epochs = _SCOPES[heartbeat.scope], sorted(heartbeat.complete_epochs)
         if not {name for name, each in self._directory().epochs.items() if each.is_listed_in}.issuperset(epochs):
             # What is said of an epoch that ended, or that nobody heard of, must not count for another.

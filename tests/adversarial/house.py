@@ -41,6 +41,8 @@ from gateway.protocol.names import FlagId, HandlingCode, Restriction, SubjectHan
 from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1 import index_pb2
 from homeward.gateway.v1.codes_pb2 import ABSENCE_CATEGORY_RUNAWAY, SETTING_GROUP_CONGREGATE_CARE
+from homeward.gateway.v1.directory_pb2 import Directory, GetDirectoryRequest
+from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.index_pb2_grpc import IndexServiceStub
 from homeward.gateway.v1.records_pb2 import FlagLocate
 from tests.adversarial.resident import Resident, tokens_of
@@ -154,12 +156,14 @@ class House:
 async def beat(resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE) -> None:
     """The agency's list counts as current."""
     now = timestamp(datetime.now(UTC))
+    reply = await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5)
     message = index_pb2.IndexHeartbeat(
         revision=1,
         scope=scope,
         data_as_of_time=now,
         create_time=now,
         complete_epochs=[EPOCH],  # type: ignore[arg-type]
+        log_origin=Directory.FromString(reply.directory.directory).log_origin,
     )
     request = index_pb2.HeartbeatRequest(envelope=resident.wrapped(message))
     await IndexServiceStub(resident.channel).Heartbeat(request, timeout=5)

@@ -154,6 +154,7 @@ def targets() -> list[Target]:
                 data_as_of_time=stamp,
                 create_time=stamp,
                 complete_epochs=["e1"],
+                log_origin="sandbox.example/log",
             ),
             "envelope",
         ),

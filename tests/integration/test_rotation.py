@@ -18,6 +18,7 @@ from gateway.errors import Error, ErrorReason, Invalid
 from gateway.exchange.coverage import Coverage
 from gateway.exchange.journal import Kind, draft
 from gateway.members.assembly import open_members, read_keys
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.epochs import EpochState
 from gateway.protocol.names import AgencyId, Call, FlagState
 from gateway.protocol.policy.bundle import load_california
@@ -51,10 +52,15 @@ class Town:
     revision: int = 0
 
     @property
-    def registrations(self) -> Registrations:
-        members = self.world.gateway
-        view = members.office.view()
+    def view(self) -> DirectoryView:
+        """The directory in force."""
+        view = self.world.gateway.office.view()
         assert view is not None
+        return view
+
+    @property
+    def registrations(self) -> Registrations:
+        members, view = self.world.gateway, self.view
         return Registrations(
             members.ledger,
             directory=lambda: view,
@@ -83,6 +89,7 @@ class Town:
         """The lists of these counties are complete in these epochs."""
         for county in counties:
             beat = pb.IndexHeartbeat(revision=1, scope=pb.INDEX_SCOPE_ALL_IN_CARE, complete_epochs=epochs)
+            beat.log_origin = self.view.message.log_origin
             beat.data_as_of_time.FromDatetime(self.world.clock())
             beat.create_time.FromDatetime(self.world.clock())
             await self.registrations.beat(Signed(AgencyId(self.counties[county].agency), os.urandom(32)), beat)

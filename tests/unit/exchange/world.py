@@ -160,6 +160,7 @@ class World:
             data_as_of_time=stamp(self.clock()),
             create_time=stamp(self.clock()),
             complete_epochs=[EPOCH],
+            log_origin=self.directory().message.log_origin,
         )
         request = index_pb2.HeartbeatRequest(envelope=wrap(message, self.membership.members[agency].envelope))
         return await self.as_peer(agency, lambda: self.index.Heartbeat(request, None))

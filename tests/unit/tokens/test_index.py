@@ -166,11 +166,28 @@ async def test_a_heartbeat_of_another_time_says_nothing_about_now(world: World, 
         data_as_of_time=stamp(world.clock()),
         create_time=stamp(world.clock() + ahead),
         complete_epochs=["e1"],
+        log_origin=world.directory().message.log_origin,
     )
     request = pb.HeartbeatRequest(envelope=wrap(beat, world.membership.members[SF].envelope))
     with pytest.raises(Invalid) as refused:
         await world.as_peer(SF, lambda: world.index.Heartbeat(request, None))
     assert refused.value.fields == ("create_time: clock",)
+    assert not world.rows(tables.listing)
+
+
+async def test_a_list_that_was_made_under_another_log_does_not_count(world: World) -> None:
+    beat = pb.IndexHeartbeat(
+        revision=1,
+        scope=pb.INDEX_SCOPE_ALL_IN_CARE,
+        data_as_of_time=stamp(world.clock()),
+        create_time=stamp(world.clock()),
+        complete_epochs=["e1"],
+        log_origin="log.exchange.example/closed",
+    )
+    request = pb.HeartbeatRequest(envelope=wrap(beat, world.membership.members[SF].envelope))
+    with pytest.raises(Invalid) as refused:
+        await world.as_peer(SF, lambda: world.index.Heartbeat(request, None))
+    assert refused.value.fields == ("log_origin: in_force",)
     assert not world.rows(tables.listing)
 
 

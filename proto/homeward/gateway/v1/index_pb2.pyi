@@ -91,18 +91,20 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, envelope: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class IndexHeartbeat(_message.Message):
-    __slots__ = ("revision", "scope", "data_as_of_time", "create_time", "complete_epochs")
+    __slots__ = ("revision", "scope", "data_as_of_time", "create_time", "complete_epochs", "log_origin")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
     revision: int
     scope: IndexScope
     data_as_of_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
     complete_epochs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, revision: _Optional[int] = ..., scope: _Optional[_Union[IndexScope, str]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., complete_epochs: _Optional[_Iterable[str]] = ...) -> None: ...
+    log_origin: str
+    def __init__(self, revision: _Optional[int] = ..., scope: _Optional[_Union[IndexScope, str]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., complete_epochs: _Optional[_Iterable[str]] = ..., log_origin: _Optional[str] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("stale_after_seconds",)
