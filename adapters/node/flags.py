@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from adapters.node.identifiers import timestamp
 from adapters.node.store import Store, own_flag
@@ -154,7 +154,9 @@ class OwnFlags:
         """The gateway has recorded this version."""
         with self._store.write() as connection:
             connection.execute(
-                own_flag.update().where(own_flag.c.flag_id == flag_id, own_flag.c.version == version).values(recorded=1)
+                own_flag.update()
+                .where(own_flag.c.flag_id == flag_id, own_flag.c.version == version)
+                .values(recorded=1, unheard=0)
             )
 
     def drop(self, flag_id: FlagId) -> None:
@@ -184,6 +186,14 @@ class OwnFlags:
         query = select(own_flag.c.handle).where(own_flag.c.state.in_(states))
         with self._store.read() as connection:
             return frozenset(SubjectHandle(handle) for handle in connection.scalars(query))
+
+    def unheard_count(self) -> int:
+        """Open flags that the exchange may have forgotten with entries of its log that were declared lost."""
+        states = [str(state) for state in OPEN_FLAG_STATES]
+        query = select(func.count()).select_from(own_flag)
+        query = query.where(own_flag.c.state.in_(states), own_flag.c.unheard == 1)
+        with self._store.read() as connection:
+            return int(connection.scalar(query) or 0)
 
     def due(self, now: datetime) -> Sequence[OwnFlag]:
         """Open flags whose statement ends soon: somebody must say that they still stand."""

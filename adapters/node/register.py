@@ -3,7 +3,9 @@
 Decides who is listed (everybody in care, or only youths with a raised flag), with which restriction, and when a
 heartbeat may claim that the list is complete. A heartbeat is not sent while a source is staler than the county
 tolerates or a change is not registered yet: the gateway then answers UNDETERMINED and names this county, which is the
-truth (ARCHITECTURE §6). A youth whose name or birth date is missing makes no tokens; it is counted, and not found.
+truth (ARCHITECTURE §6). Nor is one sent after entries of the log were declared lost, until every open flag was raised
+again by a person of the county. A youth whose name or birth date is missing makes no tokens; it is counted, and not
+found.
 
     1  compare: new and changed youths, youths that left   (compare)
     2  register and remove                                 (batches)
@@ -57,6 +59,8 @@ class Registrar:
     """Epochs in which everybody is listed, as far as the last comparisons knew."""
     unfindable: set[str] = field(default_factory=set)
     """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
+    _log_origin: str = ""
+    """Of the log in force when the list was last compared: of what came after it the comparison says nothing."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -101,6 +105,7 @@ class Registrar:
         Raises `NotReady`, `HolderUnavailable`, `CallFailed`, `SourceUnusable`. What was done before an error stays.
         """
         directory = self.node.directory()
+        self._log_origin = directory.message.log_origin
         await asyncio.to_thread(self.comparison.subjects.forget_epochs, tuple(directory.epochs))
         epoch = directory.epoch
         self.complete.discard(epoch)
@@ -171,8 +176,11 @@ class Registrar:
         if self.comparison.source.is_stale(now):
             _LOG.warning("no heartbeat: a source is older than its own limit")
             return
-        directory = self.node.directory()
-        epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]
+        unheard = self.comparison.flags.unheard_count()
+        if unheard:
+            _LOG.warning("no heartbeat: the exchange lost entries; raise these flags again", extra={"count": unheard})
+            return
+        epochs = [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]
         complete = [name for name in epochs if name in self.complete]
         if not complete:
             _LOG.info("no heartbeat: the list is not complete in any epoch yet")
@@ -184,7 +192,7 @@ class Registrar:
             data_as_of_time=timestamp(self.comparison.source.data_as_of()),
             create_time=timestamp(now),
             complete_epochs=complete,
-            log_origin=directory.message.log_origin,
+            log_origin=self._log_origin,
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)

@@ -80,6 +80,8 @@ own_flag = Table(
     Column("statement_expire_ms", BigInteger, nullable=False),
     # 1: the gateway has recorded this flag; 0: not yet.
     Column("recorded", Integer, nullable=False),
+    # 1: recorded in entries of the log that may since have been declared lost, and not stated again.
+    Column("unheard", Integer, nullable=False, server_default="0"),
     Index("own_flag_by_handle", "handle"),
 )
 

@@ -20,6 +20,7 @@ from adapters.node.register import Registrar
 from adapters.node.rpcs import EVALUATE, REGISTER_SUBJECTS, CallFailed, CallFault
 from adapters.node.settle import agreeing_keys
 from adapters.node.subjects import Subjects
+from adapters.node.succession import begin_log
 from adapters.records import (
     CountyFips,
     LocalSubjectId,
@@ -239,6 +240,32 @@ async def test_a_stale_source_sends_no_heartbeat(source: Node, gateway: Gateway)
     held.stale = True
     await registrar(source, held).heartbeat()
     assert gateway.heartbeats == []
+
+
+async def test_after_a_declared_loss_no_heartbeat_comes_before_everybody_is_listed_and_every_flag_raised_again(
+    source: Node, gateway: Gateway
+) -> None:
+    await prepare(source)
+    keeping = registrar(source, MemorySource(youth(1)))
+    await keeping.synchronize()
+    flag = FlagIssuer("06075", source.keyring.flag).raised(
+        FlagId(bytes(16)),
+        keeping.comparison.subjects.handle_of(youth(1).local_id),
+        handling_code=HandlingCode.CALL_DUTY_LINE,
+        learned=NOW,
+        locate=FlagLocate(),
+        now=NOW,
+    )
+    keeping.comparison.flags.keep(flag)
+    keeping.comparison.flags.recorded(flag.flag_id, flag.version)
+    with source.store.write() as connection:
+        begin_log(connection, kept=0, count=1)
+    assert await keeping.synchronize() == 1
+    await keeping.heartbeat()
+    assert gateway.heartbeats == []
+    keeping.comparison.flags.recorded(flag.flag_id, flag.version)
+    await keeping.heartbeat()
+    assert len(gateway.heartbeats) == 1
 
 
 async def test_a_registration_that_failed_is_made_again(source: Node, gateway: Gateway) -> None:
