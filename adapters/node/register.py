@@ -57,6 +57,8 @@ class Registrar:
     """Epochs in which everybody is listed, as far as the last comparisons knew."""
     unfindable: set[str] = field(default_factory=set)
     """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
+    _listed_under: str = ""
+    """Origin of the exchange's log at the last comparison: `complete` holds for that log alone."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -102,8 +104,12 @@ class Registrar:
         """
         directory = self.node.directory()
         await asyncio.to_thread(self.comparison.subjects.forget_epochs, tuple(directory.epochs))
-        epoch = directory.epoch
+        epoch, log_origin = directory.epoch, directory.message.log_origin
         self.complete.discard(epoch)
+        if log_origin != self._listed_under:
+            # What was listed may be among the entries that are lost.
+            self.complete.clear()
+            self._listed_under = log_origin
         plan = await asyncio.to_thread(self.comparison.compare, epoch)
         self.unlistable = plan.unlistable
         if plan.unlistable:
@@ -173,7 +179,8 @@ class Registrar:
             return
         directory = self.node.directory()
         epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]
-        complete = [name for name in epochs if name in self.complete]
+        is_of_log = directory.message.log_origin == self._listed_under
+        complete = [name for name in epochs if is_of_log and name in self.complete]
         if not complete:
             _LOG.info("no heartbeat: the list is not complete in any epoch yet")
             return
