@@ -17,9 +17,8 @@ from sqlalchemy import Connection, func, select
 from adapters.node.alert_runs import QUIET, Run, join_run, repeats_after, runs_of
 from adapters.node.reviews import keep_review
 from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert
-from adapters.node.succession import LOG_COUNT
+from adapters.node.succession import logs_of
 from gateway.protocol.policy.facts import milliseconds
-from gateway.protocol.succession import ALERTS_OF_A_LOG
 from homeward.gateway.v1.link_pb2 import Alert
 
 _NOTED: Final = "alerts-noted"
@@ -79,8 +78,7 @@ class Alerts:
     def _begins_log(self, sequence: int, expected: int) -> bool:
         """Whether this is the first alert of the log in force, after the last of a closed one."""
         with self._store.read() as connection:
-            count = int(get_setting(connection, LOG_COUNT) or b"0")
-        return expected < sequence == count * ALERTS_OF_A_LOG + 1
+            return expected < sequence == logs_of(connection).first_alert
 
     def resync(self, first: int) -> None:
         """Alerts before `first` are given up: the gateway keeps them no longer, and said so."""

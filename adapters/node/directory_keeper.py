@@ -112,7 +112,7 @@ class DirectoryKeeper:
         with self._store.write() as connection:
             put_setting(connection, _SETTING, signed.SerializeToString())
             if kept is not None:
-                begin_log(connection, kept=kept, count=len(view.message.successions))
+                begin_log(connection, view.message.successions, kept=kept)
         self._view = view
         if kept is not None:
             _LOG.critical("the exchange's log lost entries and goes on under another origin")

@@ -32,9 +32,8 @@ from adapters.node.store import (
     request,
     work,
 )
-from adapters.node.succession import origin_of_alert, stands
+from adapters.node.succession import Logs, logs_of
 from audit.receipt import parse_receipt
-from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.notices import open_notice
@@ -116,7 +115,7 @@ class NoticeKeeper:
             _LOG.error("a notice does not open; the owner sees that it was not acted on")
             return NOTICE_FINDING_UNREADABLE
         with self.node.store.write() as connection:
-            finding = _act_on(connection, notice, indexes, self.node.directory())
+            finding = _act_on(connection, notice, indexes)
             connection.execute(
                 insert(acted_notice).values(
                     notice_id=notice.notice_id,
@@ -148,13 +147,11 @@ class NoticeKeeper:
             put_setting(connection, _DONE, str(message.sequence).encode())
 
 
-def _act_on(
-    connection: Connection, notice: SealedNotice, indexes: Iterable[int], directory: DirectoryView
-) -> NoticeFinding:
-    named = frozenset(indexes)
+def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]) -> NoticeFinding:
+    named, logs = frozenset(indexes), logs_of(connection)
     found = [row for row in connection.execute(select(receipt)) if row.leaf_index in named]
     # A lost entry had the position of another one in the log in force.
-    receipts = [row for row in found if stands(directory, _origin_of(row.proof), row.leaf_index)]
+    receipts = [row for row in found if logs.stands(_origin_of(row.proof), row.leaf_index)]
     requests = {row.request_id for row in receipts}
     for request_id in requests:
         connection.execute(
@@ -174,7 +171,7 @@ def _act_on(
     works = [index for index in connection.scalars(select(work.c.decision_index)) if index in named]
     for index in works:
         connection.execute(work.update().where(work.c.decision_index == index).values(receipt=None))
-    alerts = _blank_alerts(connection, named, directory)
+    alerts = _blank_alerts(connection, named, logs)
     return NOTICE_FINDING_DONE if receipts or works or alerts else NOTICE_FINDING_NOTHING_KEPT
 
 
@@ -182,13 +179,13 @@ def _origin_of(proof: str) -> str:
     return parse_receipt(proof).checkpoint.partition("\n")[0]
 
 
-def _blank_alerts(connection: Connection, named: frozenset[int], directory: DirectoryView) -> int:
+def _blank_alerts(connection: Connection, named: frozenset[int], logs: Logs) -> int:
     count = 0
     for raw in connection.scalars(select(alert.c.message)).all():
         message = Alert.FromString(raw)
         if message.leaf.index not in named or message.kind == ALERT_KIND_NOTICE:
             continue
-        if stands(directory, origin_of_alert(directory, message.sequence), message.leaf.index):
+        if logs.stands(logs.origin_of_alert(message.sequence), message.leaf.index):
             message.subject_handle = _NOBODY
             message.ClearField("flag_id")
             message.leaf.ClearField("index")

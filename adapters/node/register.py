@@ -59,8 +59,8 @@ class Registrar:
     """Epochs in which everybody is listed, as far as the last comparisons knew."""
     unfindable: set[str] = field(default_factory=set)
     """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
-    _log_origin: str = ""
-    """Of the log in force when the list was last compared: of what came after it the comparison says nothing."""
+    _listed_under: str = ""
+    """Origin of the exchange's log at the last comparison: `complete` holds for that log alone."""
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -105,10 +105,13 @@ class Registrar:
         Raises `NotReady`, `HolderUnavailable`, `CallFailed`, `SourceUnusable`. What was done before an error stays.
         """
         directory = self.node.directory()
-        self._log_origin = directory.message.log_origin
         await asyncio.to_thread(self.comparison.subjects.forget_epochs, tuple(directory.epochs))
-        epoch = directory.epoch
+        epoch, log_origin = directory.epoch, directory.message.log_origin
         self.complete.discard(epoch)
+        if log_origin != self._listed_under:
+            # What was listed may be among the entries that are lost.
+            self.complete.clear()
+            self._listed_under = log_origin
         plan = await asyncio.to_thread(self.comparison.compare, epoch)
         self.unlistable = plan.unlistable
         if plan.unlistable:
@@ -180,8 +183,10 @@ class Registrar:
         if unheard:
             _LOG.warning("no heartbeat: the exchange lost entries; raise these flags again", extra={"count": unheard})
             return
-        epochs = [each.name for each in self.node.directory().epochs.values() if each.is_listed_in]
-        complete = [name for name in epochs if name in self.complete]
+        directory = self.node.directory()
+        epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]
+        is_of_log = directory.message.log_origin == self._listed_under
+        complete = [name for name in epochs if is_of_log and name in self.complete]
         if not complete:
             _LOG.info("no heartbeat: the list is not complete in any epoch yet")
             return
@@ -192,7 +197,7 @@ class Registrar:
             data_as_of_time=timestamp(self.comparison.source.data_as_of()),
             create_time=timestamp(now),
             complete_epochs=complete,
-            log_origin=self._log_origin,
+            log_origin=self._listed_under,
         )
         request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
         await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)

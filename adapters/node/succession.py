@@ -12,22 +12,31 @@ agency had seen of the entries that are left must be shown to it again, and ever
 closed log stay; they verify under its key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
-from adapters.node.store import awaited_entry, drop_setting, own_entry, own_flag, put_setting, registration, work
+from adapters.node.store import (
+    awaited_entry,
+    drop_setting,
+    get_setting,
+    own_entry,
+    own_flag,
+    put_setting,
+    registration,
+    work,
+)
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins
 from gateway.protocol.names import OPEN_FLAG_STATES
 from gateway.protocol.succession import ALERTS_OF_A_LOG, SuccessionInvalid, follow, read_succession
-from homeward.gateway.v1.directory_pb2 import LogSuccession
+from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, SignedSuccession
 
 NEWEST_CHECKPOINT: Final = "newest-checkpoint"
-LOG_COUNT: Final = "log-count"
-"""Setting: how often the exchange's log went on under another origin."""
+_LOGS: Final = "log-successions"
 Cosigned = Callable[[str], Checkpoint | None]
 """The newest checkpoint of the log of this origin that this adapter cosigned."""
 
@@ -59,27 +68,40 @@ def check_succession(view: DirectoryView, before: DirectoryView, pins: Pins, cos
     return min(message.kept_count for message in path)
 
 
-def stands(view: DirectoryView, origin: str, index: int) -> bool:
-    """Whether an entry of the log of this origin stands at the same position in the one in force."""
-    for signed in view.message.successions:
-        message = read_succession(signed.succession)
-        if message.closed_origin == origin:
-            if index >= message.kept_count:
-                return False
-            origin = message.log_origin
-    return origin == view.message.log_origin
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The logs that the exchange had, as this adapter followed from one to the other."""
+
+    closed: tuple[LogSuccession, ...]
+
+    def stands(self, origin: str, index: int) -> bool:
+        """Whether an entry of the log of this origin is at the same position in the one in force."""
+        for message in self.closed:
+            if message.closed_origin == origin:
+                if index >= message.kept_count:
+                    return False
+                origin = message.log_origin
+        return True
+
+    def origin_of_alert(self, sequence: int) -> str:
+        """Origin of the closed log whose entry an alert of this number is of; empty for the log in force."""
+        number = sequence // ALERTS_OF_A_LOG
+        return self.closed[number].closed_origin if number < len(self.closed) else ""
+
+    @property
+    def first_alert(self) -> int:
+        """Number of the first alert of the log in force."""
+        return len(self.closed) * ALERTS_OF_A_LOG + 1
 
 
-def origin_of_alert(view: DirectoryView, sequence: int) -> str:
-    """Origin of the log whose entry an alert of this number is of."""
-    number, successions = sequence // ALERTS_OF_A_LOG, view.message.successions
-    if number >= len(successions):
-        return view.message.log_origin
-    return read_succession(successions[number].succession).closed_origin
+def logs_of(connection: Connection) -> Logs:
+    """What is on disk of them."""
+    declared = Directory.FromString(get_setting(connection, _LOGS) or b"").successions
+    return Logs(tuple(read_succession(signed.succession) for signed in declared))
 
 
-def begin_log(connection: Connection, *, kept: int, count: int) -> None:
-    """What is counted by positions is about the log in force; `count` is how often it went on under another origin.
+def begin_log(connection: Connection, successions: Iterable[SignedSuccession], *, kept: int) -> None:
+    """What is counted by positions is about the log in force, to which all the declarations lead.
 
     What this agency was shown of the `kept` entries must be shown to it again: whoever takes the chance to take one
     out, or to put another in its place, is found by the next walk (`attest`).
@@ -102,7 +124,7 @@ def begin_log(connection: Connection, *, kept: int, count: int) -> None:
     # The lost entries may be those that listed a youth: the same tokens are sent again.
     connection.execute(registration.update().values(register_ms=None))
     drop_setting(connection, NEWEST_CHECKPOINT)
-    put_setting(connection, LOG_COUNT, str(count).encode())
+    put_setting(connection, _LOGS, Directory(successions=successions).SerializeToString())
 
 
 def _check_closed(message: LogSuccession, known: Checkpoint | None) -> None:

@@ -55,6 +55,7 @@ class Booked:
     envelope: SignedEnvelope = field(repr=False)
     """As signed; verified when it was recorded."""
     revoke_ms: int | None
+    """Of its revocation, or of the declared loss of entries since it was recorded."""
     record_index: int
     record_ms: int
 

@@ -190,6 +190,9 @@ def _declared_signer(state: State, message: LogSuccession) -> LogSigner:
     signer = _signer(state, name, message.log_origin)
     if signer.public.raw != message.log_key:
         raise EvidenceError(EvidenceReason.ORIGIN, "the declaration is of another log, or was carried out before")
+    if name == _LOG_KEY and state.log_key.exists():
+        # The last step of carrying it out was done: what lies beside the database now is the new log's.
+        raise EvidenceError(EvidenceReason.ORIGIN, "the declaration was carried out before")
     return signer
 
 

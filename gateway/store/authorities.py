@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import and_, bindparam, case, false, func, select
 
 from audit.statement import Statement
-from audit.tables import ENTRY
 from gateway.ports import KeptAuthority
 from gateway.protocol.names import AgencyId, AuthorityId
 from gateway.store.lookups import Lookups
@@ -15,7 +14,7 @@ from gateway.store.tables import authority, emergency_use
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 # Among entries that were lost may be the revocation of what was recorded before: a declared loss ends it all.
-ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(ENTRY.c.idx), false())
+ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(), false())
 """Whether an authority was revoked, or recorded before the last declared loss."""
 _GET: Final = Statement(
     select(authority.c.envelope, case((ENDED, 1), else_=0)).where(authority.c.authority_id == bindparam("authority"))

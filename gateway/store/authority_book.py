@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, insert, null, select, update
+from sqlalchemy import and_, bindparam, case, insert, null, select, update
 
 from audit.entry import Draft
 from audit.sequencer import INDEX
@@ -15,14 +15,17 @@ from gateway.exchange.authorities import Booked
 from gateway.exchange.deed import Moved
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, AuthorityId
+from gateway.store.authorities import ENDED
 from gateway.store.lookups import Lookups
+from gateway.store.succession import last_loss_ms
 from gateway.store.tables import authority, authority_party
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _A, _P = authority.c, authority_party.c
-_BOOKED: Final = select(
-    _A.authority_id, _A.issuer, _A.envelope, _A.revoke_ms, _A.leaf_index, ENTRY.c.time_ms
-).select_from(authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index))
+_ENDED_MS: Final = case((_A.revoke_ms.is_(None) & ENDED, last_loss_ms()), else_=_A.revoke_ms)
+_BOOKED: Final = select(_A.authority_id, _A.issuer, _A.envelope, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms).select_from(
+    authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index)
+)
 _FIND: Final = Statement(_BOOKED.where(_A.authority_id == bindparam("authority_")))
 _OF: Final = Statement(
     _BOOKED.join(authority_party, _P.authority_id == _A.authority_id)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, func, literal_column, select
 
 from audit.statement import Statement
-from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
@@ -22,7 +21,7 @@ from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restri
 from gateway.protocol.policy.facts import moment_of
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
-from gateway.store.succession import last_loss
+from gateway.store.succession import last_loss_ms
 from gateway.store.tables import flag, index_token, listing, subject
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
@@ -31,7 +30,7 @@ _RECORDS: Final = Statement(select(func.count()).select_from(subject))
 # A list may have changed, and a flag been raised, in entries that were declared lost: only what was said since counts.
 _LISTINGS: Final = Statement(
     select(listing.c.owner, listing.c.scope, listing.c.heartbeat_ms, listing.c.epochs).where(
-        listing.c.heartbeat_ms > func.coalesce(last_loss(ENTRY.c.time_ms), literal_column("-1"))
+        listing.c.heartbeat_ms > func.coalesce(last_loss_ms(), literal_column("-1"))
     )
 )
 

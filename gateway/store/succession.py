@@ -2,19 +2,26 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, literal_column, select
+from sqlalchemy import ScalarSelect, func, literal_column, select
 
 from audit.own_entries import SUCCEEDED
 from audit.tables import ENTRY
 
-_SUCCEEDED: Final = ENTRY.c.kind == literal_column(f"'{SUCCEEDED}'")
+# Under another name, so that a query of entries can ask for it, too.
+_SAID: Final = ENTRY.alias("said")
+_IS_LOSS: Final = _SAID.c.kind == literal_column(f"'{SUCCEEDED}'")
 
 
 def succession_count() -> ScalarSelect[Any]:
     """How often this log went on under another origin."""
-    return select(func.count()).select_from(ENTRY).where(_SUCCEEDED).scalar_subquery()
+    return select(func.count()).select_from(_SAID).where(_IS_LOSS).scalar_subquery()
 
 
-def last_loss(column: ColumnElement[int]) -> ScalarSelect[Any]:
-    """Of the entry that declares the last loss this column; NULL for none."""
-    return select(func.max(column)).where(_SUCCEEDED).scalar_subquery()
+def last_loss() -> ScalarSelect[Any]:
+    """Index of the entry that declares the last loss; NULL for none."""
+    return select(func.max(_SAID.c.idx)).where(_IS_LOSS).scalar_subquery()
+
+
+def last_loss_ms() -> ScalarSelect[Any]:
+    """When that was."""
+    return select(func.max(_SAID.c.time_ms)).where(_IS_LOSS).scalar_subquery()

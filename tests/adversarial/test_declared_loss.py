@@ -5,6 +5,7 @@ or that passes over what the adapter cosigned.
 """
 
 import asyncio
+import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import timestamp
 from adapters.node.receipts import Expected, check_receipt
 from adapters.node.store import open_store
-from adapters.node.succession import begin_log
+from adapters.node.succession import begin_log, logs_of
 from audit.checkpoint import Checkpoint, LogKey
 from audit.highwater import read_high_water
 from audit.reader import Reader
@@ -34,10 +35,18 @@ from gateway.protocol.succession import ALERTS_OF_A_LOG
 from gateway.protocol.wire_names import to_wire
 from gateway.state import State
 from gateway.store.authorities import SqlAuthorities
+from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.lookups import Lookups
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.codes_pb2 import BASIS_CONSENT
-from homeward.gateway.v1.directory_pb2 import Directory, GetDirectoryRequest, GetDirectoryResponse, SignedDirectory
+from homeward.gateway.v1.directory_pb2 import (
+    Directory,
+    GetDirectoryRequest,
+    GetDirectoryResponse,
+    LogSuccession,
+    SignedDirectory,
+    SignedSuccession,
+)
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from homeward.gateway.v1.link_pb2 import Alert
@@ -138,8 +147,18 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert refused.returncode == 6, "one operator alone does not lose what the log held"
     assert losing.size() == kept
     await signed_by_both(losing, path)
+    # Whoever is cut off in the middle gives the same command again.
+    obstacle = losing.gateway / "gateway.new"
+    obstacle.mkdir()
+    cut_off = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
+    assert cut_off.returncode not in (0, 6), cut_off.stdout
+    obstacle.rmdir()
     went_on = await run("audit", "recover", str(losing.gateway), "--declared", str(path))
-    assert any(GONE in line for line in went_on["done"]), "a revocation among the lost entries is not lost"
+    again = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
+    assert again.returncode == 6, "it is done once"
+    assert f"{kept} of {size} entries" in went_on["done"][0]
+    denied_names = [name for name, _ in losing.rows("denied")["denied"]]
+    assert denied_names == [GONE], "a revocation among the lost entries is not lost"
     await asyncio.to_thread(losing.start, "gateway")
     await answered(losing)
 
@@ -148,8 +167,8 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert kinds.index("log.succeeded") < kinds.index("member.revoked") < kinds.index("access.decision")
     assert int(leaves[0].op["size"]) == size
     assert await is_ended(losing, consent), "the lost entry that took the consent back counts as if it were there"
-    again = await record_authority(losing.residents[OWNER], consent_of(OWNER))
-    assert not await is_ended(losing, again)
+    anew = await record_authority(losing.residents[OWNER], consent_of(OWNER))
+    assert not await is_ended(losing, anew)
     denied = losing.residents[GONE]
     assert await ending(ExchangeServiceStub(denied.channel).CheckFlag(question(denied), timeout=5)) is not None
     check_receipt(receipt, before, Expected(frozenset({"access.decision"}), None))
@@ -185,7 +204,7 @@ async def test_alerts_of_the_new_log_do_not_pass_for_old_ones(tmp_path: Path) ->
     first = Alert(sequence=ALERTS_OF_A_LOG + 1)
     assert alerts.accept(first, utc_now()) is Arrival.GAP, "no other log was declared"
     with database.write() as connection:
-        begin_log(connection, kept=5, count=1)
+        begin_log(connection, [SignedSuccession(succession=_closing("log", "log-2", kept=5))], kept=5)
     assert alerts.accept(Alert(sequence=ALERTS_OF_A_LOG + 2), utc_now()) is Arrival.GAP
     assert alerts.accept(first, utc_now()) is Arrival.STORED
     assert alerts.accept(first, utc_now()) is Arrival.DUPLICATE
@@ -218,11 +237,44 @@ async def is_ended(town: Town, authority_id: bytes) -> bool:
     """Whether the exchange takes the authority for one that was revoked."""
     reader = Reader(SqliteStore(town.state.database))
     try:
-        found = await SqlAuthorities(Lookups(reader, threaded=False)).get(AuthorityId(authority_id))
+        lookups = Lookups(reader, threaded=False)
+        found = await SqlAuthorities(lookups).get(AuthorityId(authority_id))
+        listed = await SqlAuthorityBook(lookups).find(AuthorityId(authority_id))
     finally:
         reader.close()
     assert found is not None
+    assert listed is not None
+    assert found.revoked == (listed.revoke_ms is not None), "staff are told what decisions rest on"
     return found.revoked
+
+
+async def test_an_entry_is_what_a_notice_names_only_in_the_log_in_force(tmp_path: Path) -> None:
+    """A lost entry had the position of another one: what is held of it is not touched by a notice about the other."""
+    database = open_store(tmp_path / "adapter.db")
+    with database.write() as connection:
+        assert logs_of(connection).stands("log", 7), "no other log was declared"
+        declared = [
+            SignedSuccession(succession=_closing("log", "log-2", kept=5)),
+            SignedSuccession(succession=_closing("log-2", "log-3", kept=9)),
+        ]
+        begin_log(connection, declared, kept=5)
+        logs = logs_of(connection)
+    database.close()
+    assert [logs.stands("log", index) for index in (4, 5)] == [True, False]
+    assert [logs.stands("log-2", index) for index in (5, 8, 9)] == [True, True, False]
+    assert logs.stands("log-3", 9)
+    alerts = (7, ALERTS_OF_A_LOG + 1, 2 * ALERTS_OF_A_LOG + 1)
+    assert [logs.origin_of_alert(sequence) for sequence in alerts] == ["log", "log-2", ""]
+
+
+def _closing(closed: str, origin: str, *, kept: int) -> bytes:
+    keys = {name: hashlib.sha256(name.encode()).digest() for name in (closed, origin)}
+    message = LogSuccession(
+        trust_domain="exchange.example", closed_origin=closed, closed_key=keys[closed], closed_checkpoint="note",
+        kept_count=kept, closed_size=kept + 5, log_origin=origin, log_key=keys[origin],
+    )  # fmt: skip
+    message.create_time.FromDatetime(utc_now())
+    return message.SerializeToString()
 
 
 async def followed(adapter: DirectoryKeeper) -> None:

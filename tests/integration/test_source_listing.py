@@ -259,7 +259,7 @@ async def test_after_a_declared_loss_no_heartbeat_comes_before_everybody_is_list
     keeping.comparison.flags.keep(flag)
     keeping.comparison.flags.recorded(flag.flag_id, flag.version)
     with source.store.write() as connection:
-        begin_log(connection, kept=0, count=1)
+        begin_log(connection, [], kept=0)
     assert await keeping.synchronize() == 1
     await keeping.heartbeat()
     assert gateway.heartbeats == []
