@@ -117,12 +117,14 @@ class Batches:
         await self._list((change,), await self._proposals((change,)), self._send, newest=True)
 
     async def remove(self, handles: Sequence[SubjectHandle]) -> None:
-        """The youths are listed in no epoch. Raises `CallFailed`."""
+        """The youths are listed in no epoch; those the gateway keeps, because somebody looks for them, stay listed here,
+        too, so that a later comparison asks again. Raises `CallFailed`."""
         for start in range(0, len(handles), REMOVALS):
             part = handles[start : start + REMOVALS]
             async with self.turn:
-                await self._signed(RegistrationBatch(removed_handles=part), self._send)
-                await asyncio.to_thread(self.subjects.withdraw, part)
+                answer = await self._signed(RegistrationBatch(removed_handles=part), self._send)
+                gone = [handle for handle in part if handle not in answer.kept_handles]
+                await asyncio.to_thread(self.subjects.withdraw, gone)
 
     async def _proposals(self, changes: Sequence[Change]) -> Mapping[SubjectHandle, Proposal]:
         """Tokens of each: what lies here unconfirmed, or made now."""
@@ -153,11 +155,15 @@ class Batches:
                 return
             await asyncio.to_thread(self.subjects.propose, {each.handle: made[each.handle] for each in kept})
             batch = RegistrationBatch(subjects=[_message(each, made[each.handle]) for each in kept])
-            sealed = frozenset((await self._signed(batch, send)).sealed_handles)
-            prints = {each.handle: each.fingerprint for each in kept if each.handle not in sealed}
+            named = frozenset((await self._signed(batch, send)).sealed_handles)
+            sealed = [each.handle for each in kept if each.handle in named]
+            prints = {each.handle: each.fingerprint for each in kept if each.handle not in named}
             await asyncio.to_thread(self.subjects.confirm, prints, self.epoch, self.node.now())
-        for handle in sealed & {each.handle for each in kept}:
-            await asyncio.to_thread(self.forgotten, SubjectHandle(handle))
+            if sealed:
+                # Also of one whose seal came after the comparison: it was carried out here before these were made.
+                await asyncio.to_thread(self.subjects.forget, sealed)
+        for handle in sealed:
+            await asyncio.to_thread(self.forgotten, handle)
 
     def _unmoved(self, changes: Sequence[Change]) -> list[Change]:
         """Those that stand as they were compared: a flag may have had one listed meanwhile."""

@@ -166,9 +166,10 @@ class Registrar:
                 continue
             try:
                 await self._batches(epoch).one(change)
-            except NotReady:
-                # The pepper of an epoch that has just been announced may not be here yet; a flag does not wait for it,
-                # and the gateway does not cut over before the youth is listed there, too.
+            except (NotReady, CallFailed, HolderUnavailable) as failed:
+                # The pepper of an epoch that has just been announced may not be here yet, or a holder may refuse to
+                # evaluate in it. A flag waits for neither: the gateway does not cut over before the youth is listed.
+                _LOG.warning("a flag is not found in the following epoch yet", extra={"why": str(failed)})
                 self.complete.discard(epoch)
         return handle
 

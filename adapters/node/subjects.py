@@ -164,6 +164,11 @@ class Subjects:
             for handle in handles:
                 connection.execute(registration.delete().where(_R.handle == handle))
 
+    def forget(self, handles: Sequence[SubjectHandle]) -> None:
+        """No token of these youths is in the database or its write-ahead log."""
+        self.withdraw(handles)
+        self._store.settle()
+
     def forget_epochs(self, live: Collection[str]) -> int:
         """No token of any other epoch is in the database or its write-ahead log; returns how many youths had some."""
         with self._store.write() as connection:

@@ -62,14 +62,24 @@ class Coverage:
     """
 
     def __init__(
-        self, sources: Callable[[], Iterable[AgencyId]], listings: Callable[[], Awaitable[Sequence[Listing]]]
+        self,
+        sources: Callable[[], Iterable[AgencyId]],
+        listings: Callable[[], Awaitable[Sequence[Listing]]],
+        *,
+        is_listed_in: Callable[[str], bool],
     ) -> None:
+        """`is_listed_in`: whether members list their youths in this epoch now."""
+        self._is_listed_in = is_listed_in
         self._sources = sources
         self._listings = listings
         self._known: dict[tuple[Call, str], tuple[datetime, tuple[str, ...]]] = {}
 
     async def stale(self, call: Call, *, epoch: str, now: datetime) -> tuple[str, ...]:
         """`stale_counties` for this call and epoch; `epoch` is one that is answered."""
+        if not self._is_listed_in(epoch):
+            # Whoever was listed since the cut-over is not in the epoch before, and whoever changed is there no more,
+            # whatever was said of it until then.
+            return stale_counties(self._sources(), (), call=call, epoch=epoch, now=now)
         known = self._known.get((call, epoch))
         if known is not None and timedelta(0) <= now - known[0] < KNOWN_FOR:
             return known[1]

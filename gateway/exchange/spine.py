@@ -69,7 +69,9 @@ class Exchange:
 
     def __init__(self, setting: Setting) -> None:
         self._at = setting
-        self._coverage = Coverage(self._sources, lambda: setting.index.listings())
+        self._coverage = Coverage(
+            self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in
+        )
         self._size = IndexSize(lambda: setting.index.records())
 
     async def admit(self, call: Call) -> Caller:
@@ -185,6 +187,10 @@ class Exchange:
     def _sources(self) -> list[AgencyId]:
         members = self._at.directory().members()
         return [member.agency for member in members if member.has_sources and not member.suspended]
+
+    def _is_listed_in(self, epoch: str) -> bool:
+        named = self._at.directory().epochs.get(epoch)
+        return named is not None and named.is_listed_in
 
     async def _youth_key(self, found: Found) -> YouthKey:
         if found.candidate is None:

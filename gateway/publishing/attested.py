@@ -36,7 +36,6 @@ from homeward.gateway.v1.admin_pb2 import AttestationStatus
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 WATCH_SECONDS: Final = 30.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HASH_BYTES: Final = 32
 _PARTIAL: Final = ".tmp"
 _LOG: Final = logging.getLogger(__name__)
@@ -59,10 +58,8 @@ class _Kept:
     said: CompletenessAttestation = field(repr=False)
     agrees: bool
     """Whether the statement is what this log holds."""
-
-    @property
-    def created(self) -> datetime:
-        return self.said.create_time.ToDatetime(UTC)
+    created: datetime
+    """By the adapter's clock, and no later than it came: a clock that is ahead must not hide a later silence."""
 
 
 class Attestations:
@@ -97,7 +94,8 @@ class Attestations:
             message = CompletenessAttestation.FromString(SignedEnvelope.FromString(path.read_bytes()).payload)
             if message.log_origin == self._origin:
                 agrees = await asyncio.to_thread(self._agrees, message)
-                self._kept[AgencyId(message.agency)] = _Kept(message, agrees)
+                created = min(message.create_time.ToDatetime(UTC), self._now())
+                self._kept[AgencyId(message.agency)] = _Kept(message, agrees, created)
 
     async def take(self, agency: AgencyId, envelope: SignedEnvelope, message: CompletenessAttestation) -> bool:
         """The attestation, whose signature was verified, is kept; whether it is a new contradiction.
@@ -106,11 +104,11 @@ class Attestations:
         """
         if message.log_origin != self._origin:
             return False
-        _check(agency, message)
+        created = min(_check(agency, message), self._now())
         agrees = await asyncio.to_thread(self._agrees, message)
         await asyncio.to_thread(self._write, agency, envelope)
         before = self.standing(agency)
-        self._kept[agency] = _Kept(message, agrees)
+        self._kept[agency] = _Kept(message, agrees, created)
         self._waiting.pop(agency, None)
         self._tell(agency)
         return self.standing(agency) is AttestationStanding.CONTRADICTED is not before
@@ -185,7 +183,8 @@ class Attestations:
         partial.replace(path)
 
 
-def _check(agency: AgencyId, message: CompletenessAttestation) -> None:
+def _check(agency: AgencyId, message: CompletenessAttestation) -> datetime:
+    """The time the statement gives itself. Raises `Invalid` for one that is not well-formed."""
     rules = {
         "agency: own": message.agency == agency,
         "tree_size: range": 0 < message.tree_size < 1 << 63,
@@ -194,6 +193,11 @@ def _check(agency: AgencyId, message: CompletenessAttestation) -> None:
         "finding: defined": message.finding != COMPLETENESS_FINDING_UNSPECIFIED
         and message.finding in CompletenessFinding.values(),
     }
-    broken = tuple(f"attestation.{rule}" for rule, holds in rules.items() if not holds)
+    broken = [f"attestation.{rule}" for rule, holds in rules.items() if not holds]
+    try:
+        created = message.create_time.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        broken.append("attestation.create_time: timestamp")
     if broken:
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=broken)
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(broken))
+    return created

@@ -105,11 +105,19 @@ class Gateway:
     renewed: dict[tuple[str, bytes], index_pb2.Subject] = field(default_factory=dict)
     """Of the epoch `NEXT`."""
     batches: list[index_pb2.RegistrationBatch] = field(default_factory=list)
+    looked_for: set[bytes] = field(default_factory=set)
+    """Handles with an open flag: a removal keeps them listed, and the answer names them."""
+    sealed: set[bytes] = field(default_factory=set)
+    """Handles under seal: a registration leaves them out, and the answer names them."""
     cut_off_after: int | None = None
     """A stream fails once it has taken so many batches more: the last of them is taken, and not answered."""
     heartbeats: list[tuple[str, index_pb2.IndexHeartbeat]] = field(default_factory=list)
     failing: dict[str, CallFailed] = field(default_factory=dict)
     """By path: what a call ends in."""
+    refused_epochs: dict[str, CallFailed] = field(default_factory=dict)
+    """By epoch: what an evaluation in it ends in."""
+    on_evaluation: Callable[[int, token_pb2.BlindedBatch], None] = lambda *_: None
+    """Called for each evaluation with the share."""
     evaluated: list[tuple[int, token_pb2.BlindedBatch]] = field(default_factory=list)
     lying_share: int | None = None
     """A holder that evaluates under another key than its published one."""
@@ -223,13 +231,19 @@ class GatewayCaller:
         batch = self._open(request.envelope, index_pb2.RegistrationBatch)
         assert isinstance(batch, index_pb2.RegistrationBatch)
         self.gateway.batches.append(batch)
+        sealed = sorted(self.gateway.sealed & {each.handle for each in batch.subjects})
+        kept = sorted(self.gateway.looked_for & set(batch.removed_handles))
         for each in batch.subjects:
+            if each.handle in sealed:
+                continue
             listed = self.gateway.renewed if each.tokens.epoch == NEXT else self.gateway.subjects
             listed[self.agency, each.handle] = each
-        for handle in batch.removed_handles:
+        for handle in sorted(set(batch.removed_handles) - set(kept)):
             del self.gateway.subjects[self.agency, handle]
             self.gateway.renewed.pop((self.agency, handle), None)
-        return index_pb2.RegisterSubjectsResponse(subject_count=len(self.gateway.subjects))
+        return index_pb2.RegisterSubjectsResponse(
+            subject_count=len(self.gateway.subjects), kept_handles=kept, sealed_handles=sealed
+        )
 
     def heartbeat(self, request: index_pb2.HeartbeatRequest) -> index_pb2.HeartbeatResponse:
         beat = self._open(request.envelope, index_pb2.IndexHeartbeat)
@@ -240,7 +254,10 @@ class GatewayCaller:
     def evaluate(self, request: token_pb2.EvaluateRequest) -> token_pb2.EvaluateResponse:
         batch = self._open(request.envelope, token_pb2.BlindedBatch)
         assert isinstance(batch, token_pb2.BlindedBatch)
+        if batch.epoch in self.gateway.refused_epochs:
+            raise self.gateway.refused_epochs[batch.epoch]
         self.gateway.evaluated.append((self.share, batch))
+        self.gateway.on_evaluation(self.share, batch)
         group = load_ristretto()
         dealing = self.gateway.following if batch.epoch == NEXT else self.gateway.dealing
         assert dealing is not None

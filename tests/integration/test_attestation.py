@@ -183,6 +183,26 @@ async def test_silence_is_an_alarm_after_the_limit(world: World) -> None:
     assert (status.standing, status.number, status.age_seconds) == ("ATTESTATION_STALE", 4, 901)
 
 
+async def test_a_clock_that_is_ahead_does_not_hide_the_silence_after_it(world: World) -> None:
+    said = world.walk()
+    said.create_time.FromDatetime(world.now + timedelta(days=365))
+    await world.attestations.take(OWN, SignedEnvelope(payload=said.SerializeToString()), said)
+    again = world.gateway()
+    await again.load()
+    world.now += LIMIT + timedelta(seconds=1)
+    for attestations in (world.attestations, again):
+        assert attestations.standing(OWN) is AttestationStanding.STALE
+        (status,) = attestations.status()
+        assert status.age_seconds == 901
+
+
+async def test_a_time_beyond_the_calendar_is_malformed(world: World) -> None:
+    said = world.walk()
+    said.create_time.seconds = 1 << 62
+    with pytest.raises(Invalid):
+        await world.attestations.take(OWN, SignedEnvelope(payload=said.SerializeToString()), said)
+
+
 async def test_what_was_attested_counts_after_a_restart(world: World) -> None:
     await world.attest(without(1))
     again = world.gateway()

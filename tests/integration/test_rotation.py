@@ -107,7 +107,11 @@ class Town:
         """Counties of which a miss in this epoch cannot be believed."""
         reader = Reader(self.world.gateway.store)
         index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest)
-        coverage = Coverage(lambda: [AgencyId(each.agency) for each in self.counties], index.listings)
+        coverage = Coverage(
+            lambda: [AgencyId(each.agency) for each in self.counties],
+            index.listings,
+            is_listed_in=lambda name: name in self.view.epochs and self.view.epochs[name].is_listed_in,
+        )
         try:
             return await coverage.stale(Call.FLAG_CHECK, epoch=epoch, now=self.world.clock())
         finally:

@@ -11,7 +11,8 @@ from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import FlagIssuer
 from adapters.node.node import Node
 from adapters.node.register import Registrar
-from adapters.node.rpcs import CallFailed
+from adapters.node.rpcs import CallFailed, CallFault
+from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.settle import agreeing_keys
 from adapters.records import LocalSubjectId, YouthIdentity
 from gateway.protocol.match_keys import CORE_KEYS
@@ -175,6 +176,53 @@ async def test_a_flag_does_not_wait_for_the_pepper_of_the_following_epoch(source
     with pytest.raises(NotReady) as caught:
         await keeping.renew(seconds=60)
     assert caught.value.missing is Missing.PEPPER
+
+
+@pytest.mark.parametrize("fault", list(CallFault))
+async def test_a_flag_does_not_wait_for_the_holders_of_the_following_epoch(
+    source: Node, gateway: Gateway, fault: CallFault
+) -> None:
+    keeping = registrar(source, crowd(3))
+    await announced(source, gateway)
+    await keeping.synchronize()
+    await keeping.renew(seconds=60)
+    held = keeping.comparison.source
+    assert isinstance(held, MemorySource)
+    held.held[LocalSubjectId("invented-20")] = youth(20)
+    gateway.refused_epochs = {NEXT: CallFailed(fault)}
+    handle = await keeping.listed(LocalSubjectId("invented-20"))
+    assert (SOURCE, handle) in gateway.subjects
+    assert (SOURCE, handle) not in gateway.renewed
+    # What is told to nobody who asks there: that everybody is listed there.
+    await keeping.heartbeat()
+    assert list(gateway.heartbeats[-1][1].complete_epochs) == [EPOCH]
+    gateway.refused_epochs = {}
+    assert await keeping.renew(seconds=60)
+    assert (SOURCE, handle) in gateway.renewed
+
+
+async def test_no_token_stays_of_a_youth_that_was_sealed_while_the_list_was_renewed(
+    source: Node, gateway: Gateway
+) -> None:
+    keeping = registrar(source, crowd(2))
+    await keeping.synchronize()
+    await announced(source, gateway)
+    handle = keeping.comparison.subjects.known_handle(LocalSubjectId("invented-1"))
+    assert handle is not None
+    marks, seal_id = SealedSubjects(source.store, b"k" * 32), secrets.token_bytes(16)
+
+    def sealed_meanwhile(number: int) -> None:
+        if not gateway.sealed and number == 1:
+            marks.begin(LocalSubjectId("invented-1"), handle)
+            gateway.sealed = {handle}
+            marks.sealed(handle, seal_id)
+
+    # The order comes after the comparison and before the batch: tokens were made, and the seal does not know of them.
+    gateway.on_evaluation = lambda share, batch: sealed_meanwhile(share if batch.epoch == NEXT else 0)
+    await keeping.renew(seconds=60)
+    assert gateway.sealed
+    assert (SOURCE, handle) not in gateway.renewed
+    assert not keeping.comparison.subjects.every_registered(handle)
 
 
 async def test_a_youth_somebody_looks_for_who_left_the_extract_keeps_the_epoch_incomplete(

@@ -168,6 +168,24 @@ async def test_the_list_follows_the_caseload(source: Node, gateway: Gateway) -> 
     assert (changed.handle in first, changed.restriction) == (True, RESTRICTION_SEALED)
 
 
+async def test_a_youth_the_gateway_kept_is_asked_off_the_list_again(source: Node, gateway: Gateway) -> None:
+    await prepare(source)
+    held = MemorySource(youth(1))
+    keeping = registrar(source, held)
+    await keeping.synchronize()
+    ((_, handle),) = gateway.subjects
+    # An adapter that was put back to before a flag does not know of it, and the gateway does.
+    gateway.looked_for = {handle}
+    held.held.clear()
+    await keeping.synchronize()
+    assert len(gateway.subjects) == 1
+    assert keeping.comparison.subjects.every_registered(SubjectHandle(handle)), "it still is on the list"
+    gateway.looked_for = set()
+    await keeping.synchronize()
+    assert gateway.subjects == {}
+    assert not keeping.comparison.subjects.every_registered(SubjectHandle(handle))
+
+
 async def test_a_youth_who_comes_back_has_the_same_handle(source: Node, gateway: Gateway) -> None:
     await prepare(source)
     held = MemorySource(youth(1))

@@ -96,7 +96,7 @@ class World:
     def __init__(self, directory: Path, *, auto: bool = True) -> None:
         self.path = directory / "log.db"
         self.clock = Clock()
-        self.following = ""
+        self.following, self.role = "", directory_pb2.EPOCH_ROLE_FOLLOWING
         self.policy: Policy = load_california()
         self.parties = {agency: Party.make(agency) for agency in KINDS}
         self.keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
@@ -178,7 +178,7 @@ class World:
             counties_without_agreement=[f"{ASKER[:5]}/{FAR_OWNER[:5]}"],
         )
         if self.following:
-            message.other_epoch.role = directory_pb2.EPOCH_ROLE_FOLLOWING
+            message.other_epoch.role = self.role
             message.other_epoch.sharing.epoch = self.following
             message.other_epoch.sharing.generation = 1
             message.other_epoch.sharing.commitments.extend([bytes(32), bytes(32)])
@@ -188,6 +188,11 @@ class World:
         """The directory names this epoch beside the current one."""
         self.following = epoch
         self.__dict__.pop("_directory", None)
+
+    def precede(self, epoch: str) -> None:
+        """The directory says that this epoch was the current one before."""
+        self.role = directory_pb2.EPOCH_ROLE_PRECEDING
+        self.announce(epoch)
 
     # --- what the exchange knows ----------------------------------------------------------
 

@@ -68,6 +68,24 @@ async def test_a_miss_names_the_county_that_is_not_complete_in_the_questions_epo
     assert told(await world.flag(asking(3, in_next(youth)))) == (Outcome.NO_ACTIVE_FLAG_FOUND, [])
 
 
+async def test_a_miss_in_the_epoch_before_is_no_negative_whatever_counties_said_before_the_cut_over(
+    world: World,
+) -> None:
+    handle = world.register("ada", flag=FlagState.ACTIVE)
+    world.list_tokens(OWNER, handle, in_next("ada"), CORE_KEYS)
+    # Listed after the cut-over, and so in the current epoch alone; the heartbeats are those of before.
+    world.register("new", flag=FlagState.ACTIVE)
+    world.beat({OWNER: f"{EPOCH} {NEXT}", FAR_OWNER: f"{EPOCH} {NEXT}"})
+    world.precede(NEXT)
+    assert told(await world.flag(asking(1, in_next("ada"))))[0] is Outcome.ANSWERED
+    for number, youth in enumerate(("new", "nobody"), start=2):
+        assert told(await world.flag(asking(number, in_next(youth)))) == (
+            Outcome.UNDETERMINED,
+            [OWNER[:5], FAR_OWNER[:5]],
+        )
+    assert told(await world.flag(asking(4, tokens_of("nobody")))) == (Outcome.NO_ACTIVE_FLAG_FOUND, [])
+
+
 async def test_an_epoch_that_no_directory_names_is_refused_before_anybody_is_looked_for(world: World) -> None:
     with pytest.raises(Invalid) as refused:
         await world.flag(asking(1, in_next("ada")))
