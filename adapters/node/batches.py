@@ -117,8 +117,10 @@ class Batches:
         await self._list((change,), await self._proposals((change,)), self._send, newest=True)
 
     async def remove(self, handles: Sequence[SubjectHandle]) -> None:
-        """The youths are listed in no epoch; those the gateway keeps, because somebody looks for them, stay listed here,
-        too, so that a later comparison asks again. Raises `CallFailed`."""
+        """The youths are listed in no epoch. Raises `CallFailed`.
+
+        Those the gateway keeps, because somebody looks for them, stay listed here too: a later comparison asks again.
+        """
         for start in range(0, len(handles), REMOVALS):
             part = handles[start : start + REMOVALS]
             async with self.turn:

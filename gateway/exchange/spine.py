@@ -69,9 +69,7 @@ class Exchange:
 
     def __init__(self, setting: Setting) -> None:
         self._at = setting
-        self._coverage = Coverage(
-            self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in
-        )
+        self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)
         self._size = IndexSize(lambda: setting.index.records())
 
     async def admit(self, call: Call) -> Caller:
