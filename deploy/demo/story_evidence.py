@@ -82,7 +82,11 @@ def _head_file(stage: Stage) -> Path:
 
 
 def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
-    """What the agency's privacy officer reads of refusals; `reason` is empty where it is not open to the agency."""
+    """What the agency's privacy officer reads of refused questions; `reason` is empty where it is not open to the agency.
+
+    Two adapters that join at the same moment may both offer the first pepper; that one of them was told no is on
+    record too, and is no question.
+    """
     token = stage.scratch / f"officer-{letter}.token"
     token.write_text(stage.county(letter).token(_OFFICER), encoding="utf-8")
     token.chmod(0o600)
@@ -90,6 +94,7 @@ def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
     done = stage.commands.ask(
         "audit", "query", "--dir", str(county.directory), "--address", county.member.local,
         "--token-file", str(token), "--decision", "deny", "--json",
+        "--kind", "access.decision", "--kind", "access.outcome",
     )  # fmt: skip
     if done.exit != 0:
         raise Unexpected(f"homeward audit query failed: {done.out}{done.err}")
