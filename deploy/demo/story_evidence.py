@@ -82,7 +82,7 @@ def _head_file(stage: Stage) -> Path:
 
 
 def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
-    """What the agency's privacy officer reads of refused questions; `reason` is empty where it is not open to the agency.
+    """What the agency's privacy officer reads of refused questions; `reason` is empty where it is not open to it.
 
     Two adapters that join at the same moment may both offer the first pepper; that one of them was told no is on
     record too, and is no question.
