@@ -7,6 +7,7 @@ SQLite in WAL mode with `synchronous=FULL`, set and read back on every connectio
 gateway only after it is on disk here, and a database that silently syncs less would break that promise.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from sqlalchemy import (
 )
 
 FILE_NAME: Final = "adapter.db"
+_LOG: Final = logging.getLogger(__name__)
 metadata: Final = MetaData()
 
 # Times are milliseconds since 1970, UTC.
@@ -244,6 +246,8 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = threading.Lock()
+        self.owes_settling = False
+        """Whether what was deleted may still be in the write-ahead log, because somebody was reading."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -258,9 +262,16 @@ class Store:
             yield connection
 
     def settle(self) -> None:
-        """What was deleted is not in the write-ahead log either."""
+        """What was deleted is not in the write-ahead log either; `owes_settling` where a reader was in the way.
+
+        It is tried again when the list is compared next, and at the latest at the next start.
+        """
         with self._writing, self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            # SQLite reports a reader that outlasts the busy time-out in a row, not as an error.
+            busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            self.owes_settling = bool(busy)
+        if self.owes_settling:
+            _LOG.warning("what was deleted is still in the write-ahead log: somebody is reading")
 
     def close(self) -> None:
         """All connections are closed."""
@@ -274,7 +285,9 @@ def open_store(path: Path) -> Store:
     engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     metadata.create_all(engine)
-    return Store(engine)
+    store = Store(engine)
+    store.settle()
+    return store
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:

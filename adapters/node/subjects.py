@@ -173,6 +173,6 @@ class Subjects:
         """No token of any other epoch is in the database or its write-ahead log; returns how many youths had some."""
         with self._store.write() as connection:
             gone = connection.execute(registration.delete().where(_R.epoch.not_in(list(live)))).rowcount
-        if gone:
+        if gone or self._store.owes_settling:
             self._store.settle()
         return int(gone)
