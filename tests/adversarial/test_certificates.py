@@ -18,7 +18,7 @@ from audit.checkpoint import LogSigner
 from audit.cosignature import Cosigner
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.state import State
-from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
+from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest, GetDirectoryResponse
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
 from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
@@ -61,7 +61,7 @@ def hello(resident: Resident) -> ConnectRequest:
 
 async def test_the_forged_certificate_is_good_when_only_its_name_is(town: Town) -> None:
     async with dial(town.address, forge(town, [uri(GOOD)])) as channel:
-        await directory(channel)
+        assert isinstance(await directory(channel), GetDirectoryResponse)
 
 
 @pytest.mark.parametrize("names", MISNAMED.values(), ids=MISNAMED)

@@ -90,8 +90,9 @@ async def test_an_agency_and_each_of_its_workers_have_a_day_of_their_own(world: 
 async def test_a_batch_that_does_not_fit_whole_is_not_charged_in_part(world: World, county: County) -> None:
     evaluator = world.gateway.evaluator
     await look_up(evaluator, county, records=2)
-    await refused_for(look_up(evaluator, county, records=2))
+    assert await refused_for(look_up(evaluator, county, records=2)) == ("budget: WORKER",)
     await look_up(evaluator, county, records=1)
+    assert await refused_for(look_up(evaluator, county)) == ("budget: WORKER",)
 
 
 async def test_look_ups_and_registrations_do_not_use_up_each_other(world: World, county: County) -> None:
@@ -99,7 +100,7 @@ async def test_look_ups_and_registrations_do_not_use_up_each_other(world: World,
     for _ in range(7):
         await register(evaluator, county)
     await look_up(evaluator, county, records=3)
-    await refused_for(look_up(evaluator, county))
+    assert await refused_for(look_up(evaluator, county)) == ("budget: WORKER",)
 
 
 async def test_an_agency_does_not_use_up_anothers_budget(world: World, county: County) -> None:
@@ -185,7 +186,7 @@ async def test_sending_the_same_batch_again_is_charged_again(world: World, count
     envelope = batch(county, record())
     for _ in range(3):
         await world.gateway.evaluator.evaluate(AGENCY, envelope)
-    await refused_for(world.gateway.evaluator.evaluate(AGENCY, envelope))
+    assert await refused_for(world.gateway.evaluator.evaluate(AGENCY, envelope)) == ("budget: WORKER",)
 
 
 async def test_a_repeated_element_refuses_the_whole_batch_and_is_charged(world: World, county: County) -> None:

@@ -109,7 +109,8 @@ async def test_renewal_over_the_network_and_the_new_certificate_serves(processes
     joined.county.tls = key
     joined.response.certificate_chain = reply.certificate_chain
     async with joined.gateway() as channel:
-        await directory_pb2_grpc.MembershipServiceStub(channel).GetDirectory(GetDirectoryRequest(), timeout=5)
+        found = await directory_pb2_grpc.MembershipServiceStub(channel).GetDirectory(GetDirectoryRequest(), timeout=5)
+    assert found.HasField("directory")
 
 
 async def test_an_adapter_cannot_ask_for_a_countersignature(processes: Processes) -> None:

@@ -142,6 +142,7 @@ async def test_a_holder_that_hangs_does_not_keep_a_youth_waiting(
     async with asyncio.timeout(10):
         for _ in range(5):
             await look_up(node)
+            assert 2 not in asked(gateway)
     node.store.close()
 
 

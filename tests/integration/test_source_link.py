@@ -368,6 +368,7 @@ async def test_a_changed_directory_is_fetched_at_once(tmp_path: Path, authority:
     async with running(tmp_path, authority, script) as run:
         keeping = asyncio.create_task(run.link.keeper.run())
         await wait_for(lambda: run.link.keeper.version == 7)
+        assert not keeping.done()
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
 

@@ -91,7 +91,9 @@ TEXTS = st.text(max_size=120) | st.lists(st.sampled_from(PIECES), max_size=20).m
 
 @given(TEXTS)
 def test_any_text_is_a_note_or_refused(text: str) -> None:
-    for parse in (parse_note, parse_signature_lines, parse_verifier_key):
+    note = parsed(lambda: parse_note(text))
+    assert note is None or note.whole() == text
+    for parse in (parse_signature_lines, parse_verifier_key):
         parsed(lambda parse=parse: parse(text))
 
 

@@ -153,7 +153,7 @@ async def test_questions_at_once_are_held_by_one_leaf(world: World) -> None:
 
 async def test_another_agencys_misses_hold_nobody_else(world: World) -> None:
     await ask(world, FEW.lookups)
-    await world.records(
+    answered = await world.records(
         Question(
             "nobody",
             by=TEAM,
@@ -163,6 +163,7 @@ async def test_another_agencys_misses_hold_nobody_else(world: World) -> None:
             evidence=(EvidenceKind.TEAM_MEMBERSHIP,),
         )
     )
+    assert answered.entries[0].kind == "access.decision"
 
 
 async def test_finding_a_youth_counts_as_a_hit_whatever_the_caller_is_told(world: World) -> None:

@@ -88,9 +88,10 @@ def test_a_refusal_names_paths_and_rules_and_no_value() -> None:
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_parse_or_are_refused(data: bytes) -> None:
     try:
-        parse(FlagStatement, data)
+        statement = parse(FlagStatement, data)
     except MalformedMessage:
         return
+    assert parse(FlagStatement, statement.SerializeToString()) == statement
 
 
 def _varint(number: int) -> bytes:
