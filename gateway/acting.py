@@ -169,11 +169,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
 }
 
 
-def broken(state: State, error: Exception) -> CommandFailure:
-    """The words for a state that cannot be opened. `error` is of a class in the table."""
+def broken(state: State, error: Exception, *, file: Path | None = None) -> CommandFailure:
+    """The words for a state, or a file given with it, that cannot be used. `error` is of a class in the table."""
     code, what, fix = next(row for kind, row in _BROKEN.items() if isinstance(error, kind))
     exit_code = next((given for kind, given in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
-    return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code)
+    return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code, file=file)
 
 
 _EXIT_CODES: Final = {EvidenceError: ExitCode.EVIDENCE, OperatorRefused: ExitCode.DENIED}
@@ -182,7 +182,14 @@ BROKEN: Final = tuple(_BROKEN)
 
 
 def failure(
-    code: str, what: str, state: State, *, why: str, fix: str, exit_code: ExitCode = ExitCode.FAILED
+    code: str,
+    what: str,
+    state: State,
+    *,
+    why: str,
+    fix: str,
+    exit_code: ExitCode = ExitCode.FAILED,
+    file: Path | None = None,
 ) -> CommandFailure:
-    """A failure at this state's directory."""
-    return CommandFailure(code, what, where=str(state.directory), why=why, fix=fix, exit_code=exit_code)
+    """A failure at this state's directory, or at the file given with it."""
+    return CommandFailure(code, what, where=str(file or state.directory), why=why, fix=fix, exit_code=exit_code)

@@ -16,7 +16,7 @@ from gateway.members.assembly import Members
 from gateway.members_act import act_on_members, members_status
 from gateway.rpc.admin import TIMEOUT_SECONDS
 from gateway.state import State
-from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON
+from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, dealt_share
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import admin_pb2 as pb
 from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub
@@ -41,9 +41,10 @@ def epoch() -> None:
 @JSON
 def open_epoch(directory: Path, share: Path, as_json: bool) -> None:
     """Open the next epoch. Give every custodian its share first: homeward custodian epoch add."""
-    request = pb.OpenEpochRequest(share=share.read_bytes())
+    state = State(directory, "gateway")
+    request = pb.OpenEpochRequest(share=dealt_share(state, share))
     reply = act_on_members(
-        State(directory, "gateway"),
+        state,
         request,
         here=lambda members: _opened(members, request),
         stub=AdminServiceStub,

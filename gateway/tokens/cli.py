@@ -165,7 +165,7 @@ def sign_loss(directory: Path, file: Path, as_json: bool) -> None:
     except (OSError, DecodeError, SuccessionInvalid) as exc:
         raise failure(
             "USAGE-001", "FILE holds no declared loss", state, why="it cannot be read as one",
-            fix="ask the gateway's operator for it", exit_code=ExitCode.USAGE,
+            fix="ask the gateway's operator for it", exit_code=ExitCode.USAGE, file=file,
         ) from exc  # fmt: skip
     signed = _offline(state, lambda opened: opened.countersigning.sign_loss(declaration))
     file.write_bytes(signed.SerializeToString())

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from gateway.acting import check_request
 from gateway.state import State
-from gateway.tokens.holder_cli import CUSTODIAN, DIRECTORY, FILE, JSON
+from gateway.tokens.holder_cli import CUSTODIAN, DIRECTORY, FILE, JSON, dealt_share
 from homeward.gateway.v1 import admin_pb2 as pb
 
 Add = Callable[[State, pb.AddEpochShareRequest], pb.AddEpochShareResponse]
@@ -31,8 +30,8 @@ def add_epoch_commands(group: click.Group, *, add: Add, finish: Finish) -> None:
     @JSON
     def add_share(directory: Path, share: Path, as_json: bool) -> None:
         """Keep the share of the epoch that the gateway is going to open, beside the one in force."""
-        state, request = State(directory, CUSTODIAN), pb.AddEpochShareRequest(share=share.read_bytes())
-        check_request(state, request)
+        state = State(directory, CUSTODIAN)
+        request = pb.AddEpochShareRequest(share=dealt_share(state, share))
         name = add(state, request).epoch
         done = {"ok": True, "epoch": name}
         click.echo(json.dumps(done) if as_json else f"Keeps a share of epoch {name}. Erase {share}.")

@@ -14,8 +14,10 @@ from google.protobuf.json_format import MessageToDict
 
 from gateway.acting import BROKEN, broken, failure
 from gateway.cards import CustodianCard, renew_card
-from gateway.protocol.ristretto import load_ristretto
+from gateway.protocol.ristretto import InvalidElement, load_ristretto
 from gateway.state import State
+from gateway.tokens.ceremony import ShareRefused
+from gateway.tokens.share_file import ShareFileBroken, read_share
 from gateway.tokens.shares import RefreshRefused, Shares
 from homeward.failure import ExitCode
 from homeward.gateway.v1.admin_pb2 import DeclareCaseloadRequest, GetHolderStatusResponse
@@ -26,6 +28,16 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on 
 CUSTODIAN = "custodian"
 Declare = Callable[[State, DeclareCaseloadRequest], object]
 Ask = Callable[[State], GetHolderStatusResponse]
+
+
+def dealt_share(state: State, file: Path) -> bytes:
+    """The bytes of a share that a dealer gave out. Raises `CommandFailure` at the file."""
+    data = file.read_bytes()
+    try:
+        read_share(data, load_ristretto())
+    except (ShareFileBroken, ShareRefused, InvalidElement) as exc:
+        raise broken(state, exc, file=file) from exc
+    return data
 
 
 def add_holder_commands(group: click.Group, kind: str, *, declare: Declare, ask: Ask) -> None:
