@@ -38,7 +38,7 @@ from gateway.tokens.shares import Shares
 from gateway.tokens.spending import Charge, write_alarms
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
-from homeward.gateway.v1.token_pb2 import BlindedBatch, EvaluateResponse
+from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION, BlindedBatch, EvaluateResponse
 
 SECONDS_OF_A_DAY: Final = 86_400
 
@@ -81,7 +81,8 @@ class Evaluator:
         now = self._now()
         batch = self._open(agency, envelope, now)
         share = self._shares.find(batch.epoch, batch.generation)
-        if share is None:
+        if share is None or (batch.use == EVALUATION_USE_REGISTRATION and not self._is_listed_in(batch.epoch)):
+            # What is left of a caseload's allowance in the epoch before must not buy guesses there.
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         self._check_form(batch)
         charge = Charge(batch, agency, day_of(now), self._budgets)
@@ -103,6 +104,11 @@ class Evaluator:
             raise EnvelopeInvalid(ErrorReason.ENVELOPE_INVALID) from exc
         except MalformedMessage as exc:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields) from exc
+
+    def _is_listed_in(self, epoch: str) -> bool:
+        view = self._directory()
+        named = view.epochs.get(epoch) if view is not None else None
+        return named is not None and named.is_listed_in
 
     def _check_form(self, batch: BlindedBatch) -> None:
         if len(batch.elements) > oprf.MAX_BATCH:

@@ -32,6 +32,8 @@ from gateway.tokens.share_file import DealtShare
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1 import index_pb2 as pb
 from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION
+from tests.unit.members.batches import batch, record
 from tests.unit.members.world import County, World, make_world
 from tests.unit.token_sets import token_set
 
@@ -349,6 +351,19 @@ async def test_what_is_said_of_another_epoch_is_refused(town: Town) -> None:
     assert (await refused(town.beat("e1")))[0] is ErrorReason.EPOCH_UNKNOWN
     await town.list_in("e2")
     assert await town.found("e1") == []
+
+
+async def test_no_holder_evaluates_a_registration_in_the_epoch_before(town: Town) -> None:
+    county, agency = town.counties[0], AgencyId(town.counties[0].agency)
+    left_over = lambda epoch: batch(county, record(), use=EVALUATION_USE_REGISTRATION, epoch=epoch)  # noqa: E731
+    for holder in (town.world.gateway, town.world.custodian):
+        await holder.evaluator.evaluate(agency, left_over("e1"))
+    await town.opened()
+    await town.cut_over()
+    for holder in (town.world.gateway, town.world.custodian):
+        assert (await refused(holder.evaluator.evaluate(agency, left_over("e1"))))[0] is ErrorReason.EPOCH_UNKNOWN
+        await holder.evaluator.evaluate(agency, left_over("e2"))
+        await holder.evaluator.evaluate(agency, batch(county, record()))
 
 
 # --- the end of an epoch
