@@ -34,9 +34,10 @@ from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
 from gateway.replay_cli import replay
 from gateway.rpc.admin import TIMEOUT_SECONDS
+from gateway.running import utc_now
 from gateway.state import State
 from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
-from gateway.wiring import run, utc_now
+from gateway.wiring import run
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, HolderAdminServiceStub

@@ -17,8 +17,8 @@ from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.rpc.admin import ask
+from gateway.running import utc_now
 from gateway.state import State
-from gateway.wiring import utc_now
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
 

@@ -1,146 +1,56 @@
 """Puts a gateway together and runs it until it is told to stop, or must.
 
-The only place that knows every room. Decides the order of start (log and its checks first,
+Knows every room, with `services`. Decides the order of start (log and its checks first,
 listeners last) and of stop (tell the adapters, refuse newcomers, finish, close the log), and
 that a log which failed ends the process: nothing may be answered after that.
 """
 
 import asyncio
 import contextlib
-import hmac
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
-
-from audit.entry import ClassKeys
 from audit.log import LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
-from gateway.errors import ErrorReason, Unavailable
-from gateway.exchange.access import AccessLog
-from gateway.exchange.authorities import AuthorityRecords
-from gateway.exchange.holds import Holds, Suspicion, Unheld
-from gateway.exchange.setting import Setting
-from gateway.exchange.spine import Exchange
-from gateway.exchange.verdicts import Verdicts
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
-from gateway.missing.flags import FlagReports
-from gateway.missing.recording import Recording
-from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
-from gateway.publishing.assembly import Publishing, assemble_publishing
-from gateway.publishing.witnessed import WitnessedJournal
+from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.held import HeldRevocations
-from gateway.rpc.access import AuditServicer
 from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
-from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
-from gateway.rpc.exchange import ExchangeServicer
-from gateway.rpc.index import IndexServicer
-from gateway.rpc.link import LinkServicer
 from gateway.rpc.links import Links
-from gateway.rpc.machine import MachineCalls
-from gateway.rpc.membership import MembershipServicer
 from gateway.rpc.methods import Listener
-from gateway.rpc.missing import MissingServicer
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
-from gateway.rpc.review import ReviewServicer
-from gateway.rpc.sealing import SealingServicer
-from gateway.rpc.server import Add, Edge, Served, serve
+from gateway.rpc.server import Edge, Served, serve
 from gateway.rpc.tls import mutual_tls, server_tls
-from gateway.rpc.token import TokenServicer
-from gateway.sealing_assembly import Seals, open_seals, read_court
+from gateway.running import Running, utc_now
+from gateway.sealing_assembly import open_seals, read_court
+from gateway.services import adding, services_of
 from gateway.state import State
-from gateway.store.alerts import Alerts
-from gateway.store.authorities import SqlAuthorities
-from gateway.store.authority_book import SqlAuthorityBook
-from gateway.store.deeds import SqlDeeds
-from gateway.store.entries import LogEntries
-from gateway.store.flags import SqlFlags
-from gateway.store.holds import SqlHolds
-from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
-from gateway.store.projections import SqlProjections
-from gateway.store.reliance import SqlReliance
-from gateway.store.reviews import SqlReviews
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import call_counts, outcome_counts
 from gateway.tokens.holding import check_operators
-from gateway.tokens.index import Registrations, listed_subjects
-from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
-from homeward.counting import CallRecorder, OutcomeCounts
+from gateway.tokens.index import listed_subjects
+from homeward.counting import CallRecorder
 from homeward.gateway.v1.admin_pb2 import RevokeMemberRequest
-from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
-from homeward.gateway.v1.directory_pb2_grpc import add_MembershipServiceServicer_to_server
 from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceServicer_to_server
-from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to_server
-from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
-from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
-from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
-from homeward.gateway.v1.review_pb2_grpc import add_ReviewServiceServicer_to_server
-from homeward.gateway.v1.sealing_pb2_grpc import add_SealingServiceServicer_to_server
-from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 from homeward.observing import observed
 
 GRACE_SECONDS: Final = 5.0
-
-
-def utc_now() -> datetime:
-    """The time, UTC."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A gateway whose parts are made."""
-
-    config: GatewayConfig
-    state: State
-    members: Members
-    policy: Policy
-    journal: LogJournal
-    class_keys: ClassKeys
-    lookups: Lookups
-    youth_keys: FileYouthKeys
-    links: Links
-    outcomes: OutcomeCounts
-    peers: Peers
-    publishing: Publishing
-    held: HeldRevocations
-    seals: Seals
-
-    def recovering(self) -> bool:
-        """The log's database was put back: it takes no entries, and nothing is disclosed."""
-        return self.members.ledger.log.state is LogState.RECOVERING
-
-    def directory(self) -> DirectoryView:
-        """The directory in force. Raises `Unavailable` until one is signed by all."""
-        view = self.members.office.view()
-        if view is None:
-            raise Unavailable(ErrorReason.NOT_READY)
-        return view
-
-    def pairwise(self) -> Callable[[AgencyId, AgencyId, SubjectHandle], bytes]:
-        """Handles valid between two agencies only."""
-        keyed = _keyed(self.state.read_secret("handle.key", length=32))
-        return lambda requester, owner, handle: keyed(f"{requester}\0{owner}\0".encode() + handle)
 
 
 def run(directory: Path) -> int:
@@ -241,7 +151,7 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
     members, config = running.members, running.config
-    services = _services(running)
+    services = services_of(running)
     if not running.recovering():
         # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
         await carry_out(
@@ -286,7 +196,7 @@ async def _serve_enrollment(running: Running, recorder: CallRecorder) -> Served:
         _edge(running, recorder, Listener.ENROLLMENT, None),
         running.config.enroll_listen,
         server_tls(state.read_secret("enroll.key"), state.certificate("enroll").read_bytes()),
-        [_adding(add_EnrollmentServiceServicer_to_server, EnrollmentServicer(running.members.enrollment))],
+        [adding(add_EnrollmentServiceServicer_to_server, EnrollmentServicer(running.members.enrollment))],
     )
 
 
@@ -311,123 +221,8 @@ def _admin(running: Running) -> AdminServicer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Services:
-    """What the main listener serves, and what carries out revocations that were held."""
-
-    adding: list[Add]
-    admission: Exchange
-    records: AuthorityRecords
-
-
-def _services(running: Running) -> _Services:
-    setting = _setting(running)
-    exchange = Exchange(setting)
-    machine = MachineCalls(running.directory, utc_now)
-    members, ledger = running.members, running.members.ledger
-    entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
-    verdicts = Verdicts(
-        journal=running.journal,
-        projections=setting.projections,
-        reviews=setting.reviews,
-        sources=running.links,
-        pairwise=setting.pairwise,
-        recall=running.seals.link_recall(setting, marked=entries, keys=running.class_keys),
-        now=utc_now,
-    )
-    deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
-    book = SqlAuthorityBook(running.lookups)
-    records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
-    registrations = Registrations(
-        ledger,
-        directory=running.directory,
-        at_rest=members.at_rest,
-        prepare=running.youth_keys.prepare,
-        acknowledged=running.links.last_acknowledged,
-        now=utc_now,
-        sealed_among=running.seals.escrow.sealed_among,
-    )
-    exchange_servicer = ExchangeServicer(
-        exchange,
-        journal=running.journal,
-        projections=setting.projections,
-        machine=machine,
-        pairwise=setting.pairwise,
-        policy_version=running.policy.version,
-        outcomes=running.outcomes,
-        now=utc_now,
-    )
-    link = LinkServicer(
-        running.links,
-        peers=running.peers,
-        machine=machine,
-        alerts=Alerts(running.lookups),
-        journal=running.journal,
-        directory=running.directory,
-        attestations=running.publishing.attestations,
-        now=utc_now,
-    )
-    missing = MissingServicer(FlagReports(Recording(setting, flags, deeds)), exchange, now=utc_now)
-    sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
-    audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
-    authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
-    adding = [
-        _adding(add_ExchangeServiceServicer_to_server, exchange_servicer),
-        _adding(add_MissingServiceServicer_to_server, missing),
-        _adding(add_AuthorityServiceServicer_to_server, authority),
-        _adding(add_AuditServiceServicer_to_server, audit),
-        _adding(add_SealingServiceServicer_to_server, SealingServicer(sealing, exchange, machine, now=utc_now)),
-        _adding(add_IndexServiceServicer_to_server, IndexServicer(registrations, machine)),
-        _adding(add_ReviewServiceServicer_to_server, ReviewServicer(verdicts, machine)),
-        _adding(add_AdapterLinkServiceServicer_to_server, link),
-        _adding(add_MembershipServiceServicer_to_server, MembershipServicer(members.membership)),
-        _adding(add_TokenServiceServicer_to_server, TokenServicer(members.evaluator)),
-    ]
-    return _Services(adding, exchange, records)
-
-
-def _setting(running: Running) -> Setting:
-    at_rest = running.members.at_rest
-    return Setting(
-        policy=running.policy,
-        directory=running.directory,
-        journal=WitnessedJournal(running.journal, running.publishing.witnessed),
-        index=SqlIndex(running.lookups, at_rest),
-        authorities=SqlAuthorities(running.lookups),
-        projections=SqlProjections(running.class_keys),
-        youth_keys=running.youth_keys,
-        sources=running.links,
-        reviews=SqlReviews(running.lookups, at_rest),
-        reliance=SqlReliance(running.lookups, at_rest),
-        pairwise=running.pairwise(),
-        random_bytes=os.urandom,
-        now=utc_now,
-        until=_until,
-        auto=running.config.matching.auto,
-        holds=_holds(running),
-        slot_seconds=running.config.negative_slot_ms / 1000,
-    )
-
-
-def _holds(running: Running) -> Holds:
-    hold = running.config.hold
-    return SqlHolds(running.journal, Suspicion(hold.lookups, hold.misses_percent)) if hold.enabled else Unheld()
-
-
-def _adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:
-    return lambda server: add(servicer, server)
-
-
-def _keyed(key: bytes) -> Callable[[bytes], bytes]:
-    return lambda value: hmac.digest(key, value, sha256)[:16]
-
-
 def _background(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> asyncio.Task[None]:
     """The work as a task; if it ever ends, so does the process."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda _: stop.set())
     return task
-
-
-async def _until(moment: datetime) -> None:
-    await asyncio.sleep(max(0.0, (moment - utc_now()).total_seconds()))

@@ -34,10 +34,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 # The stages are functions of values: what stores, what speaks and what assembles are not theirs to know.
 MUST_NOT_IMPORT: dict[str, tuple[str, ...]] = {
-    "gateway.exchange": ("gateway.rpc", "gateway.store", "gateway.wiring", "gateway.cli"),
-    "gateway.missing": ("gateway.rpc", "gateway.store", "gateway.wiring", "gateway.cli"),
-    "gateway.store": ("gateway.rpc", "gateway.wiring", "gateway.cli"),
-    "gateway.rpc": ("gateway.store", "gateway.wiring", "gateway.cli"),
+    "gateway.exchange": ("gateway.rpc", "gateway.store", "gateway.wiring", "gateway.services", "gateway.cli"),
+    "gateway.missing": ("gateway.rpc", "gateway.store", "gateway.wiring", "gateway.services", "gateway.cli"),
+    "gateway.store": ("gateway.rpc", "gateway.wiring", "gateway.services", "gateway.cli"),
+    "gateway.rpc": ("gateway.store", "gateway.wiring", "gateway.services", "gateway.cli"),
     "adapters.identity": ("adapters.node", "adapters.local", "adapters.wiring", "adapters.cli"),
     "adapters.sources": ("adapters.node", "adapters.local", "adapters.wiring", "adapters.cli"),
     "adapters.mapping": ("adapters.node", "adapters.local", "adapters.wiring", "adapters.cli"),
@@ -47,6 +47,7 @@ MUST_NOT_IMPORT: dict[str, tuple[str, ...]] = {
 MAY_SPEAK_GRPC = (
     "gateway.rpc",
     "gateway.wiring",
+    "gateway.services",
     "gateway.cli",
     "gateway.epoch_cli",
     "gateway.members_act",
