@@ -107,10 +107,11 @@ async def test_a_kill_in_mid_load_loses_nothing_acknowledged_and_revives_nothing
 
 
 def whole(town: Town) -> None:
-    """The log verifies from its first entry to its last."""
+    """The log verifies from its first entry to the last of this moment; a gateway that serves goes on writing it."""
+    size = town.size()
     reader = Reader(SqliteStore(town.state.database))
     try:
-        assert verify_log(reader).size == town.size()
+        assert verify_log(reader).size >= size
     finally:
         reader.close()
 
