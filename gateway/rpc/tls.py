@@ -5,18 +5,58 @@ without a restart, and that a listener with client roots requires a client certi
 groups count is checked on every call (`peer`); the library cannot be told.
 """
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final, cast
+
 import grpc
 
 from gateway.members.service_identity import Credential, RenewingCredential
 
+SETTLING_SECONDS: Final = 0.1
+"""How long a handshake that asked before may take to make use of the certificate it was told to keep: microseconds."""
+
+
+@dataclass
+class Renewals:
+    """What the library is told when it asks, at each handshake and from threads of its own: nothing, or a new one.
+
+    Replacing a certificate frees the one before, and a handshake of another thread that has just been told to keep it
+    may still be about to use it; that ended the process (grpc/grpc issue 36693). So a certificate is handed over once,
+    not at every handshake, and only when those that asked before have had their time. Whoever asks meanwhile waits.
+    """
+
+    credential: RenewingCredential
+    client_roots: bytes
+    given: Credential = field(init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.given = self.credential.current()
+
+    def first(self) -> grpc.ServerCertificateConfiguration:
+        """What the listener starts with."""
+        return _configuration(self.given, self.client_roots)
+
+    def newer(self) -> grpc.ServerCertificateConfiguration | None:
+        """The certificate that takes the place of the one given; None while there is none."""
+        with self._lock:
+            current = self.credential.current()
+            if current is self.given:
+                return None
+            time.sleep(SETTLING_SECONDS)
+            self.given = current
+            return _configuration(current, self.client_roots)
+
 
 def mutual_tls(credential: RenewingCredential, client_roots: bytes) -> grpc.ServerCredentials:
     """Credentials of a listener for peers whose certificates chain to `client_roots` (PEM)."""
-    return grpc.dynamic_ssl_server_credentials(
-        _configuration(credential, client_roots),
-        lambda: _configuration(credential, client_roots),
-        require_client_authentication=True,
-    )
+    renewals = Renewals(credential, client_roots)
+    # The library documents None as "keep what you have"; its stubs do not.
+    newer = cast("Callable[[], grpc.ServerCertificateConfiguration]", renewals.newer)
+    return grpc.dynamic_ssl_server_credentials(renewals.first(), newer, require_client_authentication=True)
 
 
 def server_tls(key: bytes, chain: bytes) -> grpc.ServerCredentials:
@@ -31,6 +71,5 @@ def client_tls(credential: Credential, server_roots: bytes) -> grpc.ChannelCrede
     )
 
 
-def _configuration(credential: RenewingCredential, client_roots: bytes) -> grpc.ServerCertificateConfiguration:
-    current = credential.current()
-    return grpc.ssl_server_certificate_configuration([(current.key, current.chain)], client_roots)
+def _configuration(credential: Credential, client_roots: bytes) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(credential.key, credential.chain)], client_roots)

@@ -1,6 +1,8 @@
 """A member that holds as many places as it can, so that nobody else is answered; what it keeps once it is denied."""
 
 import asyncio
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,3 +69,29 @@ async def test_health_is_asked_and_not_watched(town: Town) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     watching = stub.Watch(health_pb2.HealthCheckRequest(), timeout=5)
     assert (await refusal(watching.read())).code is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_whoever_connects_and_hangs_up_again_and_again_does_not_end_the_gateway(town: Town) -> None:
+    """Without a certificate, over and over, from several threads.
+
+    A server that hands the library its certificate anew at each handshake is gone after some hundred of them, because
+    one handshake uses what another one freed (grpc/grpc 36693).
+    """
+    gateway, resident = town.processes["gateway"], town.residents[CROWD]
+    host, _, port = resident.address.rpartition(":")
+    context = ssl.create_default_context(cadata=town.roots_pem.decode())
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2"])
+
+    def come_and_go(times: int) -> int:
+        for _ in range(times):
+            with context.wrap_socket(socket.create_connection((host, int(port)), timeout=5)):
+                pass
+        return times
+
+    came = await asyncio.gather(*(asyncio.to_thread(come_and_go, 500) for _ in range(8)))
+    assert sum(came) == 4000
+    stub = health_pb2_grpc.HealthStub(resident.channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert gateway.poll() is None, "the gateway's process ended"
