@@ -33,12 +33,13 @@ def decoding(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def whole(request: Any) -> Any:
-    """The request, or the stream of them, as the handler may see it. Raises `Invalid` for one that did not decode."""
+    """The request as the handler may see it. Raises `Invalid` for one that did not decode."""
     if request is _Undecodable.REQUEST:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=_FIELDS)
-    return _each(request) if hasattr(request, "__aiter__") else request
+    return request
 
 
-async def _each(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def each_whole(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The requests of a stream, likewise."""
     async for request in requests:
         yield whole(request)

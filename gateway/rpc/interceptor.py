@@ -3,8 +3,8 @@
 1. exact method name, served on this listener
 2. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
 3. the peer: TLS, certificate, time, deny-list (`peer`)
-4. the peer's kind may call the method (`methods`)
-5. the handler
+4. the peer's kind may call the method (`methods`), and the peer has a place left (`places`)
+5. the message of a call that has one, in its time; the handler
 6. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
 The only broad `except` of the code base: whatever a handler raises becomes INTERNAL
@@ -24,16 +24,17 @@ import grpc
 
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.protocol.spiffe import ChannelKind
-from gateway.rpc.decoding import decoding, whole
+from gateway.rpc.decoding import decoding, each_whole
 from gateway.rpc.methods import METHODS, Listener, Method, Proof
 from gateway.rpc.peer import Peer, Peers
+from gateway.rpc.places import Places, only_message
 from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.status import INTERNAL, status_of
 from homeward.counting import CANCELLED, OK, CallRecorder
 from homeward.counting import INTERNAL as INTERNAL_REASON
 
 MAX_DEADLINE_SECONDS: Final = 60.0
-_HEALTH: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
+_HEALTH: Final = "/grpc.health.v1.Health/Check"
 _REFLECTION: Final = "/grpc.reflection."
 _LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect"})
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
@@ -63,6 +64,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._recorder = recorder
         self._reflection = reflection
         self._messages = messages
+        self._places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -78,38 +80,46 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None:
             return handler
-        if name in _HEALTH or (self._reflection and name.startswith(_REFLECTION)):
+        if self._reflection and name.startswith(_REFLECTION):
             return handler
         # Once for each method that is served; a name that a peer makes up never comes here.
         wrapped = self._wrapped[name] = self._wrap(handler, name)
         return wrapped
 
+    # The one message of a method is read as a stream, too, which looks the same on the wire: so a call is admitted
+    # when it begins. The library would first wait for the message, for ever.
     def _wrap(self, handler: Any, name: str) -> grpc.RpcMethodHandler[Any, Any]:
-        if handler.response_streaming:
-            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            return make(
-                self._streaming(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None
-            )
-        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        make = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-        )
-        return make(self._unary(inner, name, handler.response_serializer), decoding(handler.request_deserializer), None)
+        receive, serialize = decoding(handler.request_deserializer), handler.response_serializer
+        if name == _HEALTH:
+            return grpc.stream_unary_rpc_method_handler(self._probed(handler.unary_unary), receive, serialize)
+        if handler.unary_unary is not None:
+            call = self._unary(handler.unary_unary, name, serialize)
+            return grpc.stream_unary_rpc_method_handler(call, receive, None)
+        stream = self._streaming(handler.stream_stream, name, serialize)
+        return grpc.stream_stream_rpc_method_handler(stream, receive, None)
+
+    # Neither counted nor in the log: a probe asks every few seconds, and whoever may connect is told the same.
+    def _probed(self, inner: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+            try:
+                if self._peers is not None:
+                    self._places.take(self._peers.peer(context.auth_context()).identity.uri, context)
+                request = await only_message(requests)
+            except Error as refusal:
+                await context.abort_with_status(status_of(refusal))
+            return await inner(request, context)
+
+        return call
 
     # Replies are serialized in here too: of what fails in the library's own serializer it tells the peer the text.
     def _unary(
         self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, serialize: Callable[[Any], bytes]
     ) -> Callable[[Any, Any], Awaitable[bytes]]:
-        async def call(request: Any, context: Any) -> bytes:
+        async def call(requests: AsyncIterator[Any], context: Any) -> bytes:
             started = time.monotonic()
             try:
                 self._admit(name, context)
-                request = whole(request)
+                request = await only_message(requests)
                 if self._messages is not None:
                     self._messages.record(name, request)
                 reply = serialize(await inner(request, context))
@@ -126,14 +136,14 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _streaming(
         self, inner: Callable[[Any, Any], Any], name: str, serialize: Callable[[Any], bytes]
     ) -> Callable[[Any, Any], AsyncIterator[bytes]]:
-        async def call(request: Any, context: Any) -> AsyncIterator[bytes]:
+        async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[bytes]:
             started = time.monotonic()
             try:
                 self._admit(name, context)
-                request = whole(request)
+                requests = each_whole(requests)
                 if self._messages is not None:
-                    request = _recorded(request, name, self._messages)
-                async for reply in inner(request, context):
+                    requests = _recorded(requests, name, self._messages)
+                async for reply in inner(requests, context):
                     yield serialize(reply)
             except asyncio.CancelledError:
                 self._recorder.record(name, CANCELLED, time.monotonic() - started)
@@ -166,6 +176,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         if self._peers is not None:
             peer = self._peers.peer(context.auth_context())
             _check_kind(row, peer.identity.kind)
+            self._places.take(peer.identity.uri, context)
             _PEER.set(peer)
         elif row.proof not in (Proof.TICKET, Proof.LOCAL):
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)

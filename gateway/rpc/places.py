@@ -1,0 +1,52 @@
+"""How much of a listener one peer can hold: so many calls at once, and so long until a call has said what it asks.
+
+The library counts the calls of a listener and not whose they are; without this, a member with some dozens of
+connections, on each of which calls begin and never go on, would hold the places of everybody's.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from gateway.errors import ErrorReason, Exhausted, Invalid
+from gateway.rpc.decoding import whole
+
+MAX_CALLS_OF_A_PEER: Final = 128
+"""An eighth of a listener's places (`server`); a county's adapter asks some dozens of questions at once."""
+MESSAGE_SECONDS: Final = 5.0
+"""How long the one message of a call may take to come: 256 KiB over the slowest line that makes sense."""
+
+
+class Places:
+    """The calls under way at one listener, by the identity of the peer."""
+
+    def __init__(self) -> None:
+        self._taken = Counter[str]()
+
+    def take(self, peer: str, context: Any) -> None:
+        """The call of this context counts until its last byte is sent or it is given up.
+
+        Raises `Exhausted` (OVERLOADED) when this peer has as many as it may.
+        """
+        if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
+            raise Exhausted(ErrorReason.OVERLOADED)
+        self._taken[peer] += 1
+        context.add_done_callback(lambda _: self._leave(peer))
+
+    def _leave(self, peer: str) -> None:
+        self._taken[peer] -= 1
+        # Leaves no trace of identities that come once.
+        if not self._taken[peer]:
+            del self._taken[peer]
+
+
+async def only_message(requests: AsyncIterator[Any]) -> Any:
+    """The message of a call that has one. Raises `Invalid` when it does not decode, or none comes in time."""
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            async for request in requests:
+                return whole(request)
+    except TimeoutError as exc:
+        raise Invalid(ErrorReason.PROTOCOL_ERROR) from exc
+    raise Invalid(ErrorReason.PROTOCOL_ERROR)
