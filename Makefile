@@ -51,7 +51,7 @@ bench: $(STAMP)       ## measure exchange, log, index and token function; writes
 	@$(BIN)/python -m tests.bench.oprf --out bench-out/oprf.json
 	@$(BIN)/python -m tests.bench.registration --youths 1000
 
-bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; 15 minutes
+bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; ten minutes
 	@PYTHONPATH=.:proto $(LINKAGE)/bin/python -m tests.bench.linkage
 
 proto: $(STAMP)       ## regenerate the modules beside the .proto files

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -247,7 +247,8 @@ def _body_digest(
     return hashlib.sha256(b"".join((_BODY_LABEL, nonce, head, *parts))).digest()
 
 
-_TYPES: Final = (*(bytes,) * (3 + len(FieldClass)), *(str,) * 3, *(int,) * 3)
+_LIMIT: Final = 1 << 63
+_TYPES: Final = (int, *(bytes,) * (3 + len(FieldClass)), *(str,) * 3, int, int)
 
 
 def check_entry(entry: StoredEntry) -> None:
@@ -255,23 +256,29 @@ def check_entry(entry: StoredEntry) -> None:
 
     Needs no key. Together with a leaf hash that is in the tree it covers every stored byte of the entry.
     """
-    if not _is_well_typed(entry):
-        raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=entry.index)
-    if len(entry.digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(entry.nonce) != fmt.NONCE_BYTES:
-        raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=entry.index)
-    names = (entry.kind, entry.requester, entry.holder)
-    body = _body_digest(entry.nonce, entry.tag, names, (entry.requester_seq, entry.holder_seq), entry.boxes)
-    if body != entry.digests[fmt.FIELD_SLOTS * fmt.DIGEST_BYTES :]:
-        raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=entry.index)
+    check_stored(
+        entry.index,
+        (entry.time_ms, entry.nonce, entry.digests, *entry.boxes, entry.tag, entry.kind, entry.requester, entry.holder,
+         entry.requester_seq, entry.holder_seq),
+    )  # fmt: skip
 
 
-def _is_well_typed(entry: StoredEntry) -> bool:
-    # SQLite keeps whatever type it is given, so damage can turn a number into bytes. All types at one comparison: this
-    # is done for every entry of a log.
-    raw = (entry.nonce, entry.digests, *entry.boxes, entry.tag)
-    names = (entry.kind, entry.requester, entry.holder)
-    numbers = (entry.time_ms, entry.requester_seq, entry.holder_seq)
-    return tuple(map(type, (*raw, *names, *numbers))) == _TYPES and min(numbers) >= 0 and max(numbers) < 1 << 63
+def check_stored(index: int, values: tuple[Any, ...]) -> None:
+    """`check_entry` for the values of an entry as they are stored: whoever checks a million makes no object of each.
+
+    `values` are time, nonce, digests, the boxes, tag, kind, requester, holder, and the numbers of these two.
+    """
+    # SQLite keeps whatever type it is given, so damage can turn a number into bytes. All types at one comparison.
+    if tuple(map(type, values)) != _TYPES:
+        raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=index)
+    time_ms, nonce, digests, op, req, hold, youth, tag, kind, requester, holder, asked, held = values
+    if not (0 <= time_ms < _LIMIT and 0 <= asked < _LIMIT and 0 <= held < _LIMIT):
+        raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=index)
+    if len(digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(nonce) != fmt.NONCE_BYTES:
+        raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=index)
+    body = _body_digest(nonce, tag, (kind, requester, holder), (asked, held), (op, req, hold, youth))
+    if body != digests[fmt.FIELD_SLOTS * fmt.DIGEST_BYTES :]:
+        raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=index)
 
 
 def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]:

@@ -21,11 +21,12 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
+from audit import leaf as fmt
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint, parse_vkey
-from audit.entry import StoredEntry, check_entry
+from audit.entry import check_stored
 from audit.errors import EvidenceError, EvidenceReason
-from audit.reader import Reader, TreeState, entry_of, tree_state
+from audit.reader import Reader, TreeState, tree_state
 from audit.statement import Statement
 from audit.tables import AGENCY, ENTRY, NODE
 from audit.transaction import Tx
@@ -151,30 +152,29 @@ def check_nodes(tx: Tx, completed: list[tuple[int, int, bytes]]) -> None:
                 raise EvidenceError(EvidenceReason.NODE, text, index=position << level)
 
 
-def _check_row(row: Sequence[Any], walk: _Walk) -> bytes:
-    index = walk.size
-    if row[0] != index:
-        raise EvidenceError(EvidenceReason.GAP, "the entry is missing", index=index)
-    entry = entry_of(row)
-    check_entry(entry)
-    if entry.time_ms < walk.time_ms:
+def _check_row(row: tuple[Any, ...], walk: _Walk) -> bytes:
+    index, time_ms, stored, *_, requester, holder, asked, held = row
+    if index != walk.size:
+        raise EvidenceError(EvidenceReason.GAP, "the entry is missing", index=walk.size)
+    check_stored(index, row[1:2] + row[3:])
+    if time_ms < walk.time_ms:
         raise EvidenceError(EvidenceReason.TIME, "the entry is older than the one before it", index=index)
-    hashed = merkle.leaf_hash(entry.leaf)
-    if hashed != row[2]:
+    hashed = merkle.leaf_hash(fmt.encode_leaf(time_ms, fmt.commitment(row[4])))
+    if hashed != stored:
         raise EvidenceError(EvidenceReason.LEAF, "the entry does not hash to its leaf", index=index)
-    _check_sequence(walk, entry, hashed)
+    if asked:
+        _check_sequence(walk, requester, asked, hashed)
+    if held:
+        _check_sequence(walk, holder, held, hashed)
     return hashed
 
 
-def _check_sequence(walk: _Walk, entry: StoredEntry, hashed: bytes) -> None:
-    for agency, seq in ((entry.requester, entry.requester_seq), (entry.holder, entry.holder_seq)):
-        if not seq:
-            continue
-        before = walk.heads.get(agency, (0, b""))[0]
-        if seq != before + 1:
-            text = f"agency {agency} has number {seq} after {before}"
-            raise EvidenceError(EvidenceReason.SEQUENCE, text, index=entry.index)
-        walk.heads[agency] = (seq, hashed)
+def _check_sequence(walk: _Walk, agency: str, seq: int, hashed: bytes) -> None:
+    before = walk.heads.get(agency, (0, b""))[0]
+    if seq != before + 1:
+        text = f"agency {agency} has number {seq} after {before}"
+        raise EvidenceError(EvidenceReason.SEQUENCE, text, index=walk.size)
+    walk.heads[agency] = (seq, hashed)
 
 
 def _check_tree(tx: Tx, tree: TreeState, walk: _Walk) -> None:
