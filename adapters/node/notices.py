@@ -26,6 +26,7 @@ from adapters.node.store import (
     acted_notice,
     alert,
     get_setting,
+    owe_rewriting,
     put_setting,
     recalled_request,
     receipt,
@@ -124,6 +125,7 @@ class NoticeKeeper:
                     create_ms=milliseconds(self.node.now()),
                 )
             )
+            owe_rewriting(connection)
         self.node.store.settle()
         return finding
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from adapters.node.store import Store, own_flag, registration, request, sealed_subject, subject
+from adapters.node.store import Store, owe_rewriting, own_flag, registration, request, sealed_subject, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import SubjectHandle
 
@@ -69,6 +69,7 @@ class SealedSubjects:
             connection.execute(subject.delete().where(subject.c.handle == handle))
             connection.execute(registration.delete().where(registration.c.handle == handle))
             connection.execute(own_flag.delete().where(own_flag.c.handle == handle))
+            owe_rewriting(connection)
         self.store.settle()
 
     def take_up(self, local_id: LocalSubjectId, handle: SubjectHandle) -> None:
@@ -86,6 +87,7 @@ class SealedSubjects:
             for row in sent:
                 if handle in row.payload:
                     connection.execute(request.delete().where(request.c.request_id == row.request_id))
+            owe_rewriting(connection)
         self.store.settle()
 
     def lifted(self, seal_id: bytes) -> None:
