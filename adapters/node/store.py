@@ -229,10 +229,19 @@ sealed_subject = Table(
     Column("local_digest", LargeBinary, primary_key=True),
     # Empty until the exchange has carried out the order.
     Column("seal_id", LargeBinary, nullable=False),
-    # Until the entries were destroyed: a seal that is lifted gives the youth its handle back.
+    # Until the entries were destroyed: a seal that is lifted gives the youth its handle back. NULL for one taken up.
     Column("handle", LargeBinary, nullable=True),
     # 1: the seal was lifted.
     Column("lifted", Integer, nullable=False),
+)
+
+taken_up_seal = Table(
+    "taken_up_seal",
+    metadata,
+    # A mark whose seal this adapter had forgotten, and which seal it was nobody can tell it: when one is lifted, the
+    # exchange names the handle, and this keyed digest of it knows whose mark it is.
+    Column("local_digest", LargeBinary, primary_key=True),
+    Column("handle_digest", LargeBinary, nullable=False),
 )
 
 acted_notice = Table(
