@@ -34,7 +34,7 @@ from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.ports import Rows
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.epochs import EpochState
+from gateway.protocol.epochs import LISTED_IN, EpochState
 from gateway.protocol.names import Call, county_of
 from gateway.protocol.ristretto import InvalidElement
 from gateway.state import State
@@ -53,7 +53,6 @@ PAUSE_SECONDS: Final = 1.0
 Facts = dict[str, str | bytes | int]
 _LOG: Final = logging.getLogger(__name__)
 _BESIDE: Final = (EpochState.FOLLOWING, EpochState.PRECEDING, EpochState.ENDING)
-_OVER: Final = frozenset({EpochState.ENDING, EpochState.ENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +254,7 @@ class Rotation:
                 state=state,
                 announced=view is not None and name in view.epochs,
                 token_count=count_tokens(tx, name),
-                incomplete_counties=self.incomplete(tx, name) if view is not None and state not in _OVER else (),
+                incomplete_counties=self.incomplete(tx, name) if view is not None and state in LISTED_IN else (),
             )
             for name, state in states.items()
         ]
