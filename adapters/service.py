@@ -199,6 +199,7 @@ def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, An
         "pepper": adapter.node.pepper.run(),
         "link": adapter.link.run(),
         "notices": adapter.notices.run(),
+        "erasure": adapter.eraser.run(),
         "renewal": adapter.renewer.run(),
         "readiness": _announce(adapter, server),
     }

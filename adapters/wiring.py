@@ -20,6 +20,7 @@ from adapters.node.alerts import Alerts
 from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.erase import Eraser
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
 from adapters.node.holder_alarm import record_unproven, unproven
@@ -65,6 +66,7 @@ class Adapter:
     subjects: Subjects
     alerts: Alerts
     notices: NoticeKeeper
+    eraser: Eraser
     registrar: Registrar
     link: Link
     renewer: Renewer
@@ -196,6 +198,7 @@ def build(
         registrar=registrar,
         link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),
         notices=notices,
+        eraser=Eraser(node),
         renewer=_renewer(state, node, channels),
         edges=assemble(
             node,

@@ -14,15 +14,17 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from adapters.node.alert_runs import QUIET, Run, join_run, repeats_after, runs_of
+from adapters.node.alert_runs import QUIET, Run, forget_run, join_run, repeats_after, runs_of
 from adapters.node.reviews import keep_review
-from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert
+from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert, review_epoch
 from adapters.node.succession import logs_of
+from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import Alert
 
 _NOTED: Final = "alerts-noted"
 _RESYNCED: Final = "alerts-resynced"
+_NOBODY: Final = bytes(OPAQUE_LENGTH)
 PAGE: Final = 200
 
 
@@ -112,6 +114,24 @@ class Alerts:
             noted = _noted(connection)
             count = connection.scalar(select(func.count()).where(alert.c.sequence > noted))
             return int(count or 0) - repeats_after(connection, noted)
+
+
+def blank_alert(connection: Connection, message: Alert) -> None:
+    """The stored alert names no youth and no entry any more, and nothing ties it to others; that it came stays."""
+    message.subject_handle = _NOBODY
+    for name in ("flag_id", "review"):
+        message.ClearField(name)
+    message.leaf.ClearField("index")
+    rewrite_alert(connection, message)
+    connection.execute(review_epoch.delete().where(review_epoch.c.sequence == message.sequence))
+    forget_run(connection, message.sequence)
+
+
+def rewrite_alert(connection: Connection, message: Alert) -> None:
+    """The stored alert of this sequence is this."""
+    connection.execute(
+        alert.update().where(alert.c.sequence == message.sequence).values(message=message.SerializeToString())
+    )
 
 
 def _noted(connection: Connection) -> int:

@@ -17,8 +17,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, select
 
-from adapters.node.alert_runs import forget_run
-from adapters.node.alerts import Alerts
+from adapters.node.alerts import Alerts, blank_alert, rewrite_alert
 from adapters.node.errors import NodeError
 from adapters.node.node import Node
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
@@ -26,6 +25,7 @@ from adapters.node.store import (
     acted_notice,
     alert,
     get_setting,
+    owe_rewriting,
     put_setting,
     recalled_request,
     receipt,
@@ -35,7 +35,6 @@ from adapters.node.store import (
 from adapters.node.succession import Logs, logs_of
 from audit.receipt import parse_receipt
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.notices import open_notice
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealBroken
@@ -54,7 +53,6 @@ from homeward.gateway.v1.sealing_pb2 import (
 CALL_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 30.0
 _DONE: Final = "notices-done"
-_NOBODY: Final = bytes(OPAQUE_LENGTH)
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -124,6 +122,7 @@ class NoticeKeeper:
                     create_ms=milliseconds(self.node.now()),
                 )
             )
+            owe_rewriting(connection)
         self.node.store.settle()
         return finding
 
@@ -143,7 +142,7 @@ class NoticeKeeper:
             if message.HasField("notice"):
                 # Which entries it named is not kept.
                 message.ClearField("notice")
-                _rewrite(connection, message)
+                rewrite_alert(connection, message)
             put_setting(connection, _DONE, str(message.sequence).encode())
 
 
@@ -186,16 +185,6 @@ def _blank_alerts(connection: Connection, named: frozenset[int], logs: Logs) -> 
         if message.leaf.index not in named or message.kind == ALERT_KIND_NOTICE:
             continue
         if logs.stands(logs.origin_of_alert(message.sequence), message.leaf.index):
-            message.subject_handle = _NOBODY
-            message.ClearField("flag_id")
-            message.leaf.ClearField("index")
-            _rewrite(connection, message)
-            forget_run(connection, message.sequence)
+            blank_alert(connection, message)
             count += 1
     return count
-
-
-def _rewrite(connection: Connection, message: Alert) -> None:
-    connection.execute(
-        alert.update().where(alert.c.sequence == message.sequence).values(message=message.SerializeToString())
-    )

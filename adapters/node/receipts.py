@@ -9,7 +9,7 @@ readers, and nothing of such an answer is used (SECURITY §2, active malicious g
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
-from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request
+from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request, request_epoch
 from adapters.node.succession import NEWEST_CHECKPOINT
 from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
@@ -126,7 +126,9 @@ class Requests:
         self._store = store
 
     def recall(self, request_id: RequestId, method: str, content: bytes) -> bytes | None:
-        """The bytes that were sent under this identifier, or None. Raises `Conflict` when they asked something else.
+        """The bytes that were sent under this identifier, or None.
+
+        Raises `Conflict` when they asked something else, and when they are kept no longer (`erase`).
 
         `content` is a 32-byte keyed digest of what the county system asked.
         """
@@ -136,12 +138,28 @@ class Requests:
             return None
         if (row.digest, row.method) != (content, method):
             raise Conflict(ErrorReason.ID_REUSED)
+        if not row.payload:
+            raise Conflict(ErrorReason.EXPIRED_REFETCH)
         payload: bytes = row.payload
         return payload
 
-    def remember(self, request_id: RequestId, method: str, content: bytes, *, payload: bytes, now: datetime) -> None:
-        """These bytes are what this identifier stands for; durable. The identifier must be new."""
+    def remember(
+        self,
+        request_id: RequestId,
+        method: str,
+        content: bytes,
+        *,
+        payload: bytes,
+        epochs: Collection[str],
+        now: datetime,
+    ) -> None:
+        """These bytes are what this identifier stands for; durable. The identifier must be new.
+
+        `epochs` of the token key are those of which the bytes may hold tokens or digests of tokens.
+        """
         with self._store.write() as connection:
+            for epoch in epochs:
+                connection.execute(request_epoch.insert().values(request_id=request_id, epoch=epoch))
             connection.execute(
                 request.insert().values(
                     request_id=request_id, method=method, digest=content, payload=payload, create_ms=milliseconds(now)

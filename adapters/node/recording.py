@@ -5,7 +5,7 @@ recorded is decided by the callers (`reports`, `authorities`, `accesses`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,6 +19,9 @@ from gateway.protocol.names import RequestId
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from homeward.audit.v1.log_pb2 import Receipt
+from homeward.gateway.v1.authority_pb2 import Authority, AuthorityRecord
+from homeward.gateway.v1.missing_pb2 import FlagReport
+from homeward.gateway.v1.sealing_pb2 import SealOrder
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
@@ -51,13 +54,15 @@ class Recorder:
         method = rpc.path.rpartition("/")[2]
         payload = await asyncio.to_thread(self.requests.recall, entry.request_id, method, entry.content)
         if payload is None:
-            payload = (await build()).SerializeToString()
+            message = await build()
+            payload = message.SerializeToString()
             await asyncio.to_thread(
                 self.requests.remember,
                 entry.request_id,
                 method,
                 entry.content,
                 payload=payload,
+                epochs=epochs_of(message, self.sender.directory().epochs),
                 now=self.sender.now(),
             )
         return await self.sender.send(rpc, payload, entry.act, deadline), request_digest(payload)
@@ -69,6 +74,21 @@ class Recorder:
         kept = check_receipt(receipt, self.sender.directory(), Expected(kinds, digest, outcome))
         await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
         return kept
+
+
+def epochs_of(message: Message, live: Collection[str]) -> frozenset[str]:
+    """Epochs of the token key of which the message may hold something.
+
+    Tokens say theirs. Digests of tokens do not, and a youth's are of every epoch it is listed in: any that is `live`.
+    """
+    if isinstance(message, FlagReport):
+        return frozenset({message.tokens.epoch})
+    if isinstance(message, SealOrder) and message.token_digests:
+        return frozenset(live)
+    if isinstance(message, AuthorityRecord):
+        subject = Authority.FromString(message.authority.payload).subject
+        return frozenset(live) if subject.HasField("token_digests") else frozenset()
+    return frozenset()
 
 
 def outcome_of(number: int) -> Outcome:

@@ -11,7 +11,7 @@ found.
     2  register and remove                                 (batches)
     3  heartbeat, naming the epochs in which the list is complete
     4  while the token key is rotated: the same list in the following epoch, a while at a time, so that heartbeats,
-       changes and flags go on meanwhile; what an ended epoch left here is erased
+       changes and flags go on meanwhile
 """
 
 import asyncio
@@ -105,7 +105,6 @@ class Registrar:
         Raises `NotReady`, `HolderUnavailable`, `CallFailed`, `SourceUnusable`. What was done before an error stays.
         """
         directory = self.node.directory()
-        await asyncio.to_thread(self.comparison.subjects.forget_epochs, tuple(directory.epochs))
         epoch, log_origin = directory.epoch, directory.message.log_origin
         self.complete.discard(epoch)
         if log_origin != self._listed_under:

@@ -207,6 +207,7 @@ class Requester:
             method,
             question.content,
             payload=payload,
+            epochs=(tokens.epoch,),
             now=self.sender.now(),
         )
         return payload

@@ -18,7 +18,7 @@ from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.rpcs import GIVE_VERDICT
 from adapters.node.send import Deadline
-from adapters.node.store import Store, review
+from adapters.node.store import Store, review, review_epoch
 from adapters.node.translate import county_errors
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, SubjectHandle
@@ -94,6 +94,8 @@ class Reviews:
 def keep_review(connection: Connection, alert: Alert) -> None:
     """The review that the alert opens is on disk, or the state of a known one is what the alert says."""
     task = alert.review
+    if task.naming_digests:
+        connection.execute(review_epoch.insert().values(sequence=alert.sequence, epoch=task.epoch))
     known = connection.scalar(select(review.c.sequence).where(review.c.review_id == task.review_id))
     if known is not None:
         connection.execute(review.update().where(review.c.review_id == task.review_id).values(state=task.state))

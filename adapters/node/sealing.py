@@ -99,7 +99,10 @@ class SealingOrders:
             outcome = outcome_of(response.outcome)
             kinds = _SEALED if outcome is Outcome.RECORDED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
-            await self._settle(order, handle, response.seal_id if outcome is Outcome.RECORDED else b"")
+            if outcome is Outcome.RECORDED:
+                await self._settle(order, handle, response)
+            else:
+                await self._abandon(order)
             return Done(outcome, response.seal_id, response.notice_count, kept)
 
     async def recall(self, entry: Entry, kind: int, local_id: LocalSubjectId, deadline: Deadline) -> Done:
@@ -140,16 +143,13 @@ class SealingOrders:
         if order.local_id is not None:
             await asyncio.to_thread(self.sealed.abandon, order.local_id)
 
-    async def _settle(self, order: Order, handle: SubjectHandle | None, seal_id: bytes) -> None:
-        if not seal_id:
-            await self._abandon(order)
-            return
+    async def _settle(self, order: Order, handle: SubjectHandle | None, done: pb.SealResponse) -> None:
         if handle is not None:
-            await asyncio.to_thread(self.sealed.sealed, handle, seal_id)
+            await asyncio.to_thread(self.sealed.sealed, handle, done.seal_id)
         if order.operation == pb.SEAL_OPERATION_DESTROY:
-            await asyncio.to_thread(self.sealed.destroyed, seal_id)
+            await asyncio.to_thread(self.sealed.destroyed, done.seal_id)
         if order.operation == pb.SEAL_OPERATION_LIFT:
-            await asyncio.to_thread(self.sealed.lifted, seal_id)
+            await asyncio.to_thread(self.sealed.lifted, done.seal_id, SubjectHandle(done.subject_handle))
             self.relist()
 
     async def _handle(self, local_id: LocalSubjectId) -> SubjectHandle:

@@ -29,8 +29,10 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.exc import OperationalError
 
 FILE_NAME: Final = "adapter.db"
+_OWES_REWRITING: Final = "owes-rewriting"
 _LOG: Final = logging.getLogger(__name__)
 metadata: Final = MetaData()
 
@@ -134,6 +136,14 @@ review = Table(
     Index("review_by_handle", "handle"),
 )
 
+review_epoch = Table(
+    "review_epoch",
+    metadata,
+    # An alert whose review names another agency's youth by digests of tokens, and their epoch: they go with it.
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", String(32), nullable=False),
+)
+
 work = Table(
     "work",
     metadata,
@@ -158,9 +168,17 @@ request = Table(
     Column("method", String(48), nullable=False),
     # Keyed digest of what the county system asked, so that a repeated id with other content is refused.
     Column("digest", LargeBinary, nullable=False),
-    # Exact bytes that were sent: tokens and commitments, never an identity.
+    # Exact bytes that were sent: tokens and commitments, never an identity. Empty once they must go (`erase`).
     Column("payload", LargeBinary, nullable=False),
     Column("create_ms", BigInteger, nullable=False),
+)
+
+request_epoch = Table(
+    "request_epoch",
+    metadata,
+    # An epoch of the token key that a request's bytes may hold something of: they go with it.
+    Column("request_id", LargeBinary, primary_key=True),
+    Column("epoch", String(32), primary_key=True),
 )
 
 receipt = Table(
@@ -211,10 +229,19 @@ sealed_subject = Table(
     Column("local_digest", LargeBinary, primary_key=True),
     # Empty until the exchange has carried out the order.
     Column("seal_id", LargeBinary, nullable=False),
-    # Until the entries were destroyed: a seal that is lifted gives the youth its handle back.
+    # Until the entries were destroyed: a seal that is lifted gives the youth its handle back. NULL for one taken up.
     Column("handle", LargeBinary, nullable=True),
     # 1: the seal was lifted.
     Column("lifted", Integer, nullable=False),
+)
+
+taken_up_seal = Table(
+    "taken_up_seal",
+    metadata,
+    # A mark whose seal this adapter had forgotten, and which seal it was nobody can tell it: when one is lifted, the
+    # exchange names the handle, and this keyed digest of it knows whose mark it is.
+    Column("local_digest", LargeBinary, primary_key=True),
+    Column("handle_digest", LargeBinary, nullable=False),
 )
 
 acted_notice = Table(
@@ -247,7 +274,7 @@ class Store:
         self._engine = engine
         self._writing = threading.Lock()
         self.owes_settling = False
-        """Whether what was deleted may still be in the write-ahead log, because somebody was reading."""
+        """Whether what was deleted may still be in the database's files, because somebody was using it."""
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -262,16 +289,17 @@ class Store:
             yield connection
 
     def settle(self) -> None:
-        """What was deleted is not in the write-ahead log either; `owes_settling` where a reader was in the way.
+        """What was deleted is in no page and not in the write-ahead log; `owes_settling` where somebody was in the way.
 
-        It is tried again when the list is compared next, and at the latest at the next start.
+        It is tried again with the next look at what must go (`erase`), and at the latest at the next start.
         """
         with self._writing, self._engine.connect() as connection:
-            # SQLite reports a reader that outlasts the busy time-out in a row, not as an error.
+            # SQLite reports a reader that outlasts the busy time-out in a row, a writer as an error.
+            self.owes_settling = not _rewritten(connection)
             busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-            self.owes_settling = bool(busy)
+            self.owes_settling |= bool(busy)
         if self.owes_settling:
-            _LOG.warning("what was deleted is still in the write-ahead log: somebody is reading")
+            _LOG.warning("what was deleted is still in the database's files: somebody is using it")
 
     def close(self) -> None:
         """All connections are closed."""
@@ -307,6 +335,28 @@ _PRAGMAS: Final = (
     ("synchronous", "FULL", 2),
     ("secure_delete", "ON", 1),
 )
+
+
+def owe_rewriting(connection: Connection) -> None:
+    """The file is rewritten when it is settled next: a debt as durable as what the same transaction deletes.
+
+    Deleted rows are overwritten where they lie, but where SQLite moved one from page to page before, a copy may be left
+    in a gap that belongs to no row.
+    """
+    put_setting(connection, _OWES_REWRITING, b"")
+
+
+def _rewritten(connection: Connection) -> bool:
+    if get_setting(connection, _OWES_REWRITING) is None:
+        return True
+    connection.rollback()
+    try:
+        connection.exec_driver_sql("VACUUM")
+    except OperationalError:
+        return False
+    drop_setting(connection, _OWES_REWRITING)
+    connection.commit()
+    return True
 
 
 def get_setting(connection: Connection, name: str) -> bytes | None:

@@ -4,15 +4,15 @@ Decides that a youth has one handle for good: 16 random bytes, made once, stable
 coming back, known to nobody as a name. Only this table links it to the county's own number.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from adapters.node.identifiers import RandomBytes
-from adapters.node.store import Store, registration, subject
+from adapters.node.store import Store, owe_rewriting, registration, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import OPAQUE_LENGTH, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
@@ -161,18 +161,16 @@ class Subjects:
     def withdraw(self, handles: Sequence[SubjectHandle]) -> None:
         """The gateway lists these youths no longer, in no epoch; their handles stay theirs."""
         with self._store.write() as connection:
-            for handle in handles:
-                connection.execute(registration.delete().where(_R.handle == handle))
+            _withdraw(connection, handles)
 
     def forget(self, handles: Sequence[SubjectHandle]) -> None:
-        """No token of these youths is in the database or its write-ahead log."""
-        self.withdraw(handles)
+        """No token of these youths is in the database's files."""
+        with self._store.write() as connection:
+            _withdraw(connection, handles)
+            owe_rewriting(connection)
         self._store.settle()
 
-    def forget_epochs(self, live: Collection[str]) -> int:
-        """No token of any other epoch is in the database or its write-ahead log; returns how many youths had some."""
-        with self._store.write() as connection:
-            gone = connection.execute(registration.delete().where(_R.epoch.not_in(list(live)))).rowcount
-        if gone or self._store.owes_settling:
-            self._store.settle()
-        return int(gone)
+
+def _withdraw(connection: Connection, handles: Sequence[SubjectHandle]) -> None:
+    for handle in handles:
+        connection.execute(registration.delete().where(_R.handle == handle))

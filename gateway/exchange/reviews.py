@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from gateway.exchange.locate import Candidate, Verdict
 from gateway.ports import Guard, NewAlert, Rows
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.evidence import evidence
 from gateway.protocol.matching.score import Comparison
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
@@ -82,9 +83,12 @@ def to_review(
 
 
 def review_alerts(
-    review: Review, *, pairwise: Pairwise, create_ms: int, purpose: str, naming: frozenset[bytes] = frozenset()
+    review: Review, *, pairwise: Pairwise, create_ms: int, purpose: str, asked: TokenSet | None = None
 ) -> tuple[NewAlert, NewAlert]:
-    """What the asking and the listing agency are told. `naming` are digests the listing agency knows the youth by."""
+    """What the asking and the listing agency are told.
+
+    Of the tokens that were asked about the listing agency gets the digests it knows the youth by.
+    """
     task = pb.ReviewTask(
         review_id=review.review_id,
         state=STATES[review.verdict],
@@ -110,7 +114,9 @@ def review_alerts(
         mine.CopyFrom(task)
         mine.side = side
     asking.request_id = review.request_id
-    listing.naming_digests.extend(sorted(naming))
+    if asked is not None:
+        listing.naming_digests.extend(sorted(naming_digests(asked)))
+        listing.epoch = asked.epoch if listing.naming_digests else ""
     between = pairwise(review.asking, review.owner, review.handle)
     return (
         told(review.asking, review.owner, between, asking),

@@ -14,7 +14,7 @@ a field that the custodian alone can open. A crash after step 4 is made good bef
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from audit.entry import KEY_BYTES, ClassKeys, Draft, StoredEntry, YouthKey
@@ -139,6 +139,8 @@ class Ordered:
     notice_id: bytes = b""
     count: int = 0
     sent: tuple[Sent, ...] = ()
+    handle: bytes = field(default=b"", repr=False)
+    """Of the youth whose seal was lifted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ class Sealing:
                 )
             )  # fmt: skip
         await asyncio.to_thread(self.escrow.restore, order.seal_id, escrowed)
-        return done
+        return replace(done, handle=escrowed.handle)
 
     async def _own_seal(self, caller: Caller, seal_id: bytes) -> None:
         if await self.seals.seal_of(seal_id) != (caller.agency, SealState.RESTRICTED):

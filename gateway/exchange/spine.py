@@ -40,7 +40,6 @@ from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Basis
 from gateway.protocol.names import Call as Family
@@ -252,7 +251,7 @@ class Exchange:
                 pairwise=at.pairwise,
                 create_ms=milliseconds(asked.caller.call.received_at),
                 purpose=asked.caller.claims.purpose,
-                naming=naming_digests(query.tokens),
+                asked=query.tokens,
             )
         return rows, alerts
 

@@ -43,6 +43,7 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State, StateBroken
 from gateway.store.derived import check_projections
+from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.resting import EpochsAtRest
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.epoch_keys import EpochKeys
@@ -218,6 +219,7 @@ async def open_members(
             epoch_keys,
             at_rest,
             state,
+            SqliteErasing(state.database),
             now=now,
             random_bytes=random_bytes,
         ),

@@ -42,6 +42,7 @@ class SealingServicer(SealingServiceServicer):
             seal_id=done.notice_id,
             notice_count=done.count,
             receipt=receipt_message(done.entered.receipt(_OPENS)),
+            subject_handle=done.handle,
         )
 
     async def Recall(self, request: pb.RecallRequest, context: Any) -> pb.RecallResponse:

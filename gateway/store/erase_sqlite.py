@@ -7,22 +7,19 @@ tests/integration/test_erasing.py looked at the raw file). So the file is rewrit
 copied into it and cut to nothing. A rewrite keeps writers out for as long as it takes, and an entry waits for seconds
 only: a large file is rewritten when nobody is served, at the next start. Outside this file's reach are copies: backups,
 snapshots of the volume, and blocks that the file system or the disk frees by itself; README says what becomes of them.
-
-On PostgreSQL rows that are deleted stay in the heap until VACUUM, in its WAL until the archive ends, and no setting
-overwrites them: there the epoch would be a partition that is dropped (DROP TABLE frees its files at once), and the
-archive would be kept as short as that of backups. The gateway serves from SQLite (`wiring`).
 """
 
 import sqlite3
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.store.erase import SMALL_BYTES, NotErased
+
 CHUNK: Final = 5000
 """Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
-SMALL_BYTES: Final = 64 * 1024 * 1024
-"""Rewritten in about a second; an entry waits five for the database (`audit/store_sqlite`)."""
 _BUSY_SECONDS: Final = 10.0
 _TRIES: Final = 50
 _PAUSE_SECONDS: Final = 0.1
@@ -39,35 +36,33 @@ _DELETE: Final = {
 _START: Final = {"index_token": (b"", "", b""), "review_token": ("", b"", b"")}
 
 
-class NotErased(Exception):
-    """What was deleted may still stand in the write-ahead log: somebody kept reading it."""
+@dataclass(frozen=True, slots=True)
+class SqliteErasing:
+    """`erase.EpochErasing` on one file. Blocking: call it in a thread."""
 
+    database: Path
 
-def is_small(database: Path) -> bool:
-    """Whether the file is rewritten so fast that entries can wait for it."""
-    return database.stat().st_size <= SMALL_BYTES
+    def is_small(self) -> bool:
+        """Whether the file is rewritten so fast that entries can wait for it."""
+        return self.database.stat().st_size <= SMALL_BYTES
 
-
-def erase_epochs(database: Path, ended: Collection[str], *, rewrite: bool) -> int:
-    """No row of these epochs is in the database, and with `rewrite` no byte of one; returns how many tokens went.
-
-    Raises `NotErased`, `sqlite3.Error`; what was erased before stays erased.
-    """
-    connection = sqlite3.connect(database, isolation_level=None, timeout=_BUSY_SECONDS)
-    try:
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("PRAGMA synchronous = FULL")
-        if connection.execute("PRAGMA secure_delete").fetchone() != (1,):
-            raise NotErased
-        count = sum(_erase(connection, table, ended) for table in _PAGE)
-        for epoch in ended:
-            connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
-        if rewrite:
-            connection.execute("VACUUM")
-        _cut_log(connection)
-    finally:
-        connection.close()
-    return count
+    def erase_epochs(self, ended: Collection[str], *, rewrite: bool) -> int:
+        """As the port says. Raises `NotErased`, `sqlite3.Error`."""
+        connection = sqlite3.connect(self.database, isolation_level=None, timeout=_BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            if connection.execute("PRAGMA secure_delete").fetchone() != (1,):
+                raise NotErased
+            count = sum(_erase(connection, table, ended) for table in _PAGE)
+            for epoch in ended:
+                connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
+            if rewrite:
+                connection.execute("VACUUM")
+            _cut_log(connection)
+        finally:
+            connection.close()
+        return count
 
 
 def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -> int:

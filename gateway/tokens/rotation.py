@@ -11,7 +11,7 @@ Each step is one leaf in one transaction with what it changes. What an ended epo
 force names it any more: tokens, links by tokens, sealed peppers, the key at rest, this gateway's share; then a leaf
 says so. A step that a crash cut off is taken up at the next start; a database too large to be rewritten while it serves
 is rewritten then. Nothing here touches a youth's handle, flags or restriction: they belong to no epoch. How bytes leave
-the database's files is `store/erase_sqlite`.
+the database's files is the database's own (`store/erase`).
 """
 
 import asyncio
@@ -34,12 +34,12 @@ from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.ports import Rows
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.epochs import EpochState
+from gateway.protocol.epochs import LISTED_IN, EpochState
 from gateway.protocol.names import Call, county_of
 from gateway.protocol.ristretto import InvalidElement
 from gateway.state import State
 from gateway.store.epochs import changed, count_tokens, drop_peppers, owners_unseen, read_states
-from gateway.store.erase_sqlite import NotErased, erase_epochs, is_small
+from gateway.store.erase import EpochErasing, NotErased
 from gateway.store.index import read_listings
 from gateway.store.resting import EpochsAtRest
 from gateway.tokens.ceremony import ShareRefused
@@ -53,7 +53,6 @@ PAUSE_SECONDS: Final = 1.0
 Facts = dict[str, str | bytes | int]
 _LOG: Final = logging.getLogger(__name__)
 _BESIDE: Final = (EpochState.FOLLOWING, EpochState.PRECEDING, EpochState.ENDING)
-_OVER: Final = frozenset({EpochState.ENDING, EpochState.ENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ class Rotation:
     keys: EpochKeys
     at_rest: EpochsAtRest
     state: State
+    erasing: EpochErasing
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -171,7 +171,7 @@ class Rotation:
         was left are looked for again: an older copy of the database may have brought tokens back.
         Raises `NotErased`, `sqlite3.Error`, `Error`.
         """
-        rewrite = at_start or is_small(self.state.database)
+        rewrite = at_start or await asyncio.to_thread(self.erasing.is_small)
         states = await self.ledger.read(read_states)
         named = self.office.view()
         ending = [name for name, state in states.items() if state is EpochState.ENDING]
@@ -195,7 +195,7 @@ class Rotation:
                     await self._erased(name)
 
     async def _erase_rows(self, name: str, *, rewrite: bool) -> None:
-        await asyncio.to_thread(erase_epochs, self.state.database, [name], rewrite=rewrite)
+        await asyncio.to_thread(self.erasing.erase_epochs, [name], rewrite=rewrite)
 
     async def _erased(self, name: str) -> None:
         entry = draft(Kind.EPOCH_ERASED, op={"epoch": name})
@@ -255,7 +255,7 @@ class Rotation:
                 state=state,
                 announced=view is not None and name in view.epochs,
                 token_count=count_tokens(tx, name),
-                incomplete_counties=self.incomplete(tx, name) if view is not None and state not in _OVER else (),
+                incomplete_counties=self.incomplete(tx, name) if view is not None and state in LISTED_IN else (),
             )
             for name, state in states.items()
         ]

@@ -9,7 +9,8 @@ import pytest
 
 from audit.store_sqlite import SqliteStore
 from gateway.store import erase_sqlite
-from gateway.store.erase_sqlite import NotErased, erase_epochs
+from gateway.store.erase import NotErased
+from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.tables import metadata
 
 YOUTHS = 1500
@@ -59,12 +60,12 @@ def test_not_one_token_is_left_in_the_file_or_its_write_ahead_log(database: Path
     assert marks(database) > YOUTHS * TOKENS, "the search finds what is there"
     reader = sqlite3.connect(database)
     (kept,) = reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone()
-    assert erase_epochs(database, ["e1"], rewrite=True) == YOUTHS * TOKENS + 900
+    assert SqliteErasing(database).erase_epochs(["e1"], rewrite=True) == YOUTHS * TOKENS + 900
     assert marks(database) == 0
     assert reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone() == (kept,)
     assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     reader.close()
-    assert erase_epochs(database, ["e1"], rewrite=True) == 0
+    assert SqliteErasing(database).erase_epochs(["e1"], rewrite=True) == 0
 
 
 def test_without_overwriting_they_would_be_found(database: Path) -> None:
@@ -86,8 +87,8 @@ def test_while_somebody_reads_an_old_state_it_is_not_called_erased(
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM index_token").fetchone()
     with pytest.raises(NotErased):
-        erase_epochs(database, ["e1"], rewrite=True)
+        SqliteErasing(database).erase_epochs(["e1"], rewrite=True)
     reader.execute("COMMIT")
     reader.close()
-    erase_epochs(database, ["e1"], rewrite=True)
+    SqliteErasing(database).erase_epochs(["e1"], rewrite=True)
     assert marks(database) == 0

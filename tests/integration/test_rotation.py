@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -323,6 +324,24 @@ async def test_a_county_that_does_not_list_anew_makes_every_miss_in_the_epoch_un
     await town.list_in("e2", BEN, county=1)
     await town.beat("e2", counties=(1,))
     assert await town.stale("e2") == ()
+
+
+async def test_of_an_epoch_in_which_nobody_is_listed_any_more_no_county_is_called_incomplete(town: Town) -> None:
+    rotation = town.world.gateway.rotation
+
+    async def incomplete() -> dict[str, list[str]]:
+        return {each.epoch: list(each.incomplete_counties) for each in await rotation.status()}
+
+    await town.opened()
+    await town.beat("e1")
+    assert await incomplete() == {"e1": [], "e2": ["06029", "06037"]}
+    await town.cut_over()
+    # Heartbeats cannot name the epoch before; `epoch status --wait` must not wait for that.
+    await town.beat("e2")
+    assert await incomplete() == {"e1": [], "e2": []}
+    await town.beat("e2", counties=(0,))
+    town.world.clock.advance(timedelta(minutes=16))
+    assert await incomplete() == {"e1": [], "e2": ["06029", "06037"]}
 
 
 async def test_no_cut_over_leaves_a_youth_behind_whom_somebody_looks_for(town: Town) -> None:

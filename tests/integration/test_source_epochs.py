@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.node.batches import BATCH
+from adapters.node.erase import Eraser
 from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import FlagIssuer
 from adapters.node.node import Node
@@ -19,7 +20,7 @@ from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import FlagId, HandlingCode, SubjectHandle
 from gateway.protocol.ristretto import load_ristretto
 from gateway.tokens.ceremony import deal
-from homeward.gateway.v1.directory_pb2 import EPOCH_ROLE_PRECEDING
+from homeward.gateway.v1.directory_pb2 import EPOCH_ROLE_PRECEDING, Directory, KeySharing
 from homeward.gateway.v1.records_pb2 import FlagLocate
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
 from tests.integration.source_kit import NEXT, Gateway, MemorySource, make_node, prepare
@@ -70,6 +71,29 @@ async def announced(node: Node, gateway: Gateway) -> None:
     """The directory announces the next epoch, and the adapter has both peppers."""
     open_next(gateway)
     await prepare(node)
+
+
+def cut_over(gateway: Gateway, *, keep_old: bool) -> None:
+    """The directory names the following epoch as the current one, and the one before only with `keep_old`."""
+    following = gateway.following
+    assert following is not None
+
+    def edit(message: Directory) -> None:
+        before, other = message.epoch, message.other_epoch
+        sharing = KeySharing()
+        sharing.CopyFrom(message.sharing)
+        message.epoch, message.version = NEXT, message.version + (1 if keep_old else 2)
+        message.sharing.CopyFrom(other.sharing)
+        for each in message.holders:
+            each.share_commitment = load_ristretto().multiply_base(following.shares[each.share_index - 1].secret)
+        assert before == EPOCH
+        if keep_old:
+            other.role = EPOCH_ROLE_PRECEDING
+            other.sharing.CopyFrom(sharing)
+        else:
+            message.ClearField("other_epoch")
+
+    gateway.edit = edit
 
 
 def raised(keeping: Registrar, handle: SubjectHandle) -> None:
@@ -270,33 +294,19 @@ async def test_what_an_ended_epoch_left_here_is_erased(source: Node, gateway: Ga
     assert any(token in file.read_bytes() for file in database if file.exists())
     assert pepper.exists()
 
-    def cut_over(message: object, *, keep_old: bool) -> None:
-        before, other = message.epoch, message.other_epoch  # type: ignore[attr-defined]
-        sharing = type(other.sharing)()
-        sharing.CopyFrom(message.sharing)  # type: ignore[attr-defined]
-        message.epoch, message.version = NEXT, message.version + (1 if keep_old else 2)  # type: ignore[attr-defined]
-        message.sharing.CopyFrom(other.sharing)  # type: ignore[attr-defined]
-        for each in message.holders:  # type: ignore[attr-defined]
-            each.share_commitment = load_ristretto().multiply_base(
-                gateway.following.shares[each.share_index - 1].secret  # type: ignore[union-attr]
-            )
-        assert before == EPOCH
-        if keep_old:
-            other.role = EPOCH_ROLE_PRECEDING
-            other.sharing.CopyFrom(sharing)
-        else:
-            message.ClearField("other_epoch")  # type: ignore[attr-defined]
-
-    gateway.edit = lambda message: cut_over(message, keep_old=True)
+    eraser = Eraser(source)
+    cut_over(gateway, keep_old=True)
     await prepare(source)
+    await eraser.erase()
     assert source.directory().epoch == NEXT
     assert await keeping.synchronize() == 0
     await keeping.heartbeat()
     assert list(gateway.heartbeats[-1][1].complete_epochs) == [NEXT]
     assert pepper.exists(), "questions of before the cut-over can still be settled"
     assert keeping.comparison.subjects.registered(SubjectHandle(handle), EPOCH) is not None
-    gateway.edit = lambda message: cut_over(message, keep_old=False)
+    cut_over(gateway, keep_old=False)
     await prepare(source)
+    await eraser.erase()
     assert await keeping.synchronize() == 0
     assert not pepper.exists()
     assert not any(token in file.read_bytes() for file in database if file.exists())

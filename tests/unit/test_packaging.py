@@ -35,7 +35,7 @@ FROM_EXTRAS = {
 }
 
 # The modules behind an extra, loaded only by whoever chose it.
-OF_AN_EXTRA = frozenset({"audit/store_postgres.py", "proto/homeward/otlp.py"})
+OF_AN_EXTRA = frozenset({"audit/store_postgres.py", "gateway/store/erase_postgres.py", "proto/homeward/otlp.py"})
 
 
 def floor(package: str) -> tuple[int, ...]:

@@ -60,7 +60,8 @@ async def test_a_possible_match_is_told_like_nobody_and_both_agencies_are_asked(
     # The asking agency never sees the owner's own handle.
     assert (mine.subject_handle, theirs.subject_handle) == (pairwise(ASKER, OWNER, handle), handle)
     assert set(theirs.review.naming_digests) == naming_digests(tokens_of("known"))
-    assert not mine.review.naming_digests
+    assert theirs.review.epoch == tokens_of("known").epoch
+    assert (list(mine.review.naming_digests), mine.review.epoch) == ([], "")
 
 
 async def test_a_task_says_which_evidence_agrees_and_nothing_else(world: World) -> None:

@@ -404,6 +404,7 @@ async def test_a_court_can_lift_a_seal_with_the_custodians_copy(world: World) ->
     released = release(copy, world.custodian, to=world.release_key.public_bytes, seal_id=done.seal_id)
     lifted = await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)
     assert lifted.outcome == OUTCOME_RECORDED
+    assert (done.subject_handle, lifted.subject_handle) == (b"", handles[ANA])
     assert await entries_of(world, ANA) == before
     assert await world.register(SF, ANA) == handles[ANA]
     assert len({(await world.youth_keys.next(SF, handles[ANA])).counter for _ in range(3)}) == 3

@@ -96,20 +96,22 @@ class GiveVerdictResponse(_message.Message):
     def __init__(self, state: _Optional[_Union[ReviewState, str]] = ...) -> None: ...
 
 class ReviewTask(_message.Message):
-    __slots__ = ("review_id", "side", "state", "evidence", "request_id", "naming_digests")
+    __slots__ = ("review_id", "side", "state", "evidence", "request_id", "naming_digests", "epoch")
     REVIEW_ID_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NAMING_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     review_id: bytes
     side: ReviewSide
     state: ReviewState
     evidence: _containers.RepeatedCompositeFieldContainer[ReviewEvidence]
     request_id: bytes
     naming_digests: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, review_id: _Optional[bytes] = ..., side: _Optional[_Union[ReviewSide, str]] = ..., state: _Optional[_Union[ReviewState, str]] = ..., evidence: _Optional[_Iterable[_Union[ReviewEvidence, _Mapping]]] = ..., request_id: _Optional[bytes] = ..., naming_digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    epoch: str
+    def __init__(self, review_id: _Optional[bytes] = ..., side: _Optional[_Union[ReviewSide, str]] = ..., state: _Optional[_Union[ReviewState, str]] = ..., evidence: _Optional[_Iterable[_Union[ReviewEvidence, _Mapping]]] = ..., request_id: _Optional[bytes] = ..., naming_digests: _Optional[_Iterable[bytes]] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class ReviewEvidence(_message.Message):
     __slots__ = ("trait", "agreement")

@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!homeward/gateway/v1/sealing.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"O\n\x0bSealRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x8f\x02\n\tSealOrder\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x41\n\toperation\x18\x02 \x01(\x0e\x32\".homeward.gateway.v1.SealOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x18\n\x07seal_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12 \n\x0f\x63\x61se_commitment\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12%\n\rtoken_digests\x18\x06 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04z\x02h \x12\x1e\n\x0creleased_key\x18\x07 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \"\x9a\x01\n\x0cSealResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x18\n\x07seal_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"Q\n\rRecallRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x88\x01\n\x0bRecallOrder\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKindB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\x9e\x01\n\x0eRecallResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x1a\n\tnotice_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"V\n\x12ListNoticesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \">\n\x0cNoticeFilter\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x11\n\topen_only\x18\x02 \x01(\x08\"\xa3\x01\n\x13ListNoticesResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x30\n\x07notices\x18\x02 \x03(\x0b\x32\x1f.homeward.gateway.v1.SentNotice\x12+\n\x07receipt\x18\x03 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xb9\x01\n\nSentNotice\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKind\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x63opies\x18\x04 \x03(\x0b\x32\x1f.homeward.gateway.v1.NoticeCopy\"\xab\x01\n\nNoticeCopy\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x34\n\x10\x61\x63knowledge_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x07\x66inding\x18\x03 \x01(\x0e\x32\".homeward.gateway.v1.NoticeFinding\"\x99\x01\n\x0cSealedNotice\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKind\x12\x1b\n\x06sealed\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80 \x12!\n\x10recipient_key_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"A\n\rNoticeContent\x12\x14\n\x0cleaf_indexes\x18\x01 \x03(\x03\x12\x1a\n\x07padding\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80 \"Y\n\x18\x41\x63knowledgeNoticeRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"t\n\x15NoticeAcknowledgement\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12?\n\x07\x66inding\x18\x02 \x01(\x0e\x32\".homeward.gateway.v1.NoticeFindingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"H\n\x19\x41\x63knowledgeNoticeResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*\x81\x01\n\rSealOperation\x12\x1e\n\x1aSEAL_OPERATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17SEAL_OPERATION_RESTRICT\x10\x01\x12\x1a\n\x16SEAL_OPERATION_DESTROY\x10\x02\x12\x17\n\x13SEAL_OPERATION_LIFT\x10\x03*~\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12NOTICE_KIND_SEALED\x10\x01\x12\x1b\n\x17NOTICE_KIND_WRONG_YOUTH\x10\x02\x12\x1e\n\x1aNOTICE_KIND_FLAG_RETRACTED\x10\x03*\x88\x01\n\rNoticeFinding\x12\x1e\n\x1aNOTICE_FINDING_UNSPECIFIED\x10\x00\x12\x17\n\x13NOTICE_FINDING_DONE\x10\x01\x12\x1f\n\x1bNOTICE_FINDING_NOTHING_KEPT\x10\x02\x12\x1d\n\x19NOTICE_FINDING_UNREADABLE\x10\x03\x32\x86\x03\n\x0eSealingService\x12K\n\x04Seal\x12 .homeward.gateway.v1.SealRequest\x1a!.homeward.gateway.v1.SealResponse\x12Q\n\x06Recall\x12\".homeward.gateway.v1.RecallRequest\x1a#.homeward.gateway.v1.RecallResponse\x12`\n\x0bListNotices\x12\'.homeward.gateway.v1.ListNoticesRequest\x1a(.homeward.gateway.v1.ListNoticesResponse\x12r\n\x11\x41\x63knowledgeNotice\x12-.homeward.gateway.v1.AcknowledgeNoticeRequest\x1a..homeward.gateway.v1.AcknowledgeNoticeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!homeward/gateway/v1/sealing.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"O\n\x0bSealRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x8f\x02\n\tSealOrder\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x41\n\toperation\x18\x02 \x01(\x0e\x32\".homeward.gateway.v1.SealOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x18\n\x07seal_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12 \n\x0f\x63\x61se_commitment\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12%\n\rtoken_digests\x18\x06 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04z\x02h \x12\x1e\n\x0creleased_key\x18\x07 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 \"\xbb\x01\n\x0cSealResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x18\n\x07seal_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x1f\n\x0esubject_handle\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"Q\n\rRecallRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x88\x01\n\x0bRecallOrder\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKindB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\x9e\x01\n\x0eRecallResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x1a\n\tnotice_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x14\n\x0cnotice_count\x18\x03 \x01(\x05\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"V\n\x12ListNoticesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \">\n\x0cNoticeFilter\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x11\n\topen_only\x18\x02 \x01(\x08\"\xa3\x01\n\x13ListNoticesResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x30\n\x07notices\x18\x02 \x03(\x0b\x32\x1f.homeward.gateway.v1.SentNotice\x12+\n\x07receipt\x18\x03 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xb9\x01\n\nSentNotice\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKind\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x63opies\x18\x04 \x03(\x0b\x32\x1f.homeward.gateway.v1.NoticeCopy\"\xab\x01\n\nNoticeCopy\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x34\n\x10\x61\x63knowledge_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x07\x66inding\x18\x03 \x01(\x0e\x32\".homeward.gateway.v1.NoticeFinding\"\x99\x01\n\x0cSealedNotice\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12-\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.NoticeKind\x12\x1b\n\x06sealed\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80 \x12!\n\x10recipient_key_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"A\n\rNoticeContent\x12\x14\n\x0cleaf_indexes\x18\x01 \x03(\x03\x12\x1a\n\x07padding\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80 \"Y\n\x18\x41\x63knowledgeNoticeRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"t\n\x15NoticeAcknowledgement\x12\x1a\n\tnotice_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12?\n\x07\x66inding\x18\x02 \x01(\x0e\x32\".homeward.gateway.v1.NoticeFindingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"H\n\x19\x41\x63knowledgeNoticeResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*\x81\x01\n\rSealOperation\x12\x1e\n\x1aSEAL_OPERATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17SEAL_OPERATION_RESTRICT\x10\x01\x12\x1a\n\x16SEAL_OPERATION_DESTROY\x10\x02\x12\x17\n\x13SEAL_OPERATION_LIFT\x10\x03*~\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12NOTICE_KIND_SEALED\x10\x01\x12\x1b\n\x17NOTICE_KIND_WRONG_YOUTH\x10\x02\x12\x1e\n\x1aNOTICE_KIND_FLAG_RETRACTED\x10\x03*\x88\x01\n\rNoticeFinding\x12\x1e\n\x1aNOTICE_FINDING_UNSPECIFIED\x10\x00\x12\x17\n\x13NOTICE_FINDING_DONE\x10\x01\x12\x1f\n\x1bNOTICE_FINDING_NOTHING_KEPT\x10\x02\x12\x1d\n\x19NOTICE_FINDING_UNREADABLE\x10\x03\x32\x86\x03\n\x0eSealingService\x12K\n\x04Seal\x12 .homeward.gateway.v1.SealRequest\x1a!.homeward.gateway.v1.SealResponse\x12Q\n\x06Recall\x12\".homeward.gateway.v1.RecallRequest\x1a#.homeward.gateway.v1.RecallResponse\x12`\n\x0bListNotices\x12\'.homeward.gateway.v1.ListNoticesRequest\x1a(.homeward.gateway.v1.ListNoticesResponse\x12r\n\x11\x41\x63knowledgeNotice\x12-.homeward.gateway.v1.AcknowledgeNoticeRequest\x1a..homeward.gateway.v1.AcknowledgeNoticeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +56,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALORDER'].fields_by_name['released_key']._serialized_options = b'\272H\005z\003\030\200 '
   _globals['_SEALRESPONSE'].fields_by_name['seal_id']._loaded_options = None
   _globals['_SEALRESPONSE'].fields_by_name['seal_id']._serialized_options = b'\272H\004z\002\030\020'
+  _globals['_SEALRESPONSE'].fields_by_name['subject_handle']._loaded_options = None
+  _globals['_SEALRESPONSE'].fields_by_name['subject_handle']._serialized_options = b'\272H\004z\002\030\020'
   _globals['_RECALLREQUEST'].fields_by_name['payload']._loaded_options = None
   _globals['_RECALLREQUEST'].fields_by_name['payload']._serialized_options = b'\272H\010z\006\020\001\030\200\200\004'
   _globals['_RECALLREQUEST'].fields_by_name['user_assertion']._loaded_options = None
@@ -92,44 +94,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICEACKNOWLEDGEMENT'].fields_by_name['notice_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_NOTICEACKNOWLEDGEMENT'].fields_by_name['finding']._loaded_options = None
   _globals['_NOTICEACKNOWLEDGEMENT'].fields_by_name['finding']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_SEALOPERATION']._serialized_start=2300
-  _globals['_SEALOPERATION']._serialized_end=2429
-  _globals['_NOTICEKIND']._serialized_start=2431
-  _globals['_NOTICEKIND']._serialized_end=2557
-  _globals['_NOTICEFINDING']._serialized_start=2560
-  _globals['_NOTICEFINDING']._serialized_end=2696
+  _globals['_SEALOPERATION']._serialized_start=2333
+  _globals['_SEALOPERATION']._serialized_end=2462
+  _globals['_NOTICEKIND']._serialized_start=2464
+  _globals['_NOTICEKIND']._serialized_end=2590
+  _globals['_NOTICEFINDING']._serialized_start=2593
+  _globals['_NOTICEFINDING']._serialized_end=2729
   _globals['_SEALREQUEST']._serialized_start=218
   _globals['_SEALREQUEST']._serialized_end=297
   _globals['_SEALORDER']._serialized_start=300
   _globals['_SEALORDER']._serialized_end=571
   _globals['_SEALRESPONSE']._serialized_start=574
-  _globals['_SEALRESPONSE']._serialized_end=728
-  _globals['_RECALLREQUEST']._serialized_start=730
-  _globals['_RECALLREQUEST']._serialized_end=811
-  _globals['_RECALLORDER']._serialized_start=814
-  _globals['_RECALLORDER']._serialized_end=950
-  _globals['_RECALLRESPONSE']._serialized_start=953
-  _globals['_RECALLRESPONSE']._serialized_end=1111
-  _globals['_LISTNOTICESREQUEST']._serialized_start=1113
-  _globals['_LISTNOTICESREQUEST']._serialized_end=1199
-  _globals['_NOTICEFILTER']._serialized_start=1201
-  _globals['_NOTICEFILTER']._serialized_end=1263
-  _globals['_LISTNOTICESRESPONSE']._serialized_start=1266
-  _globals['_LISTNOTICESRESPONSE']._serialized_end=1429
-  _globals['_SENTNOTICE']._serialized_start=1432
-  _globals['_SENTNOTICE']._serialized_end=1617
-  _globals['_NOTICECOPY']._serialized_start=1620
-  _globals['_NOTICECOPY']._serialized_end=1791
-  _globals['_SEALEDNOTICE']._serialized_start=1794
-  _globals['_SEALEDNOTICE']._serialized_end=1947
-  _globals['_NOTICECONTENT']._serialized_start=1949
-  _globals['_NOTICECONTENT']._serialized_end=2014
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=2016
-  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=2105
-  _globals['_NOTICEACKNOWLEDGEMENT']._serialized_start=2107
-  _globals['_NOTICEACKNOWLEDGEMENT']._serialized_end=2223
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=2225
-  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=2297
-  _globals['_SEALINGSERVICE']._serialized_start=2699
-  _globals['_SEALINGSERVICE']._serialized_end=3089
+  _globals['_SEALRESPONSE']._serialized_end=761
+  _globals['_RECALLREQUEST']._serialized_start=763
+  _globals['_RECALLREQUEST']._serialized_end=844
+  _globals['_RECALLORDER']._serialized_start=847
+  _globals['_RECALLORDER']._serialized_end=983
+  _globals['_RECALLRESPONSE']._serialized_start=986
+  _globals['_RECALLRESPONSE']._serialized_end=1144
+  _globals['_LISTNOTICESREQUEST']._serialized_start=1146
+  _globals['_LISTNOTICESREQUEST']._serialized_end=1232
+  _globals['_NOTICEFILTER']._serialized_start=1234
+  _globals['_NOTICEFILTER']._serialized_end=1296
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=1299
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=1462
+  _globals['_SENTNOTICE']._serialized_start=1465
+  _globals['_SENTNOTICE']._serialized_end=1650
+  _globals['_NOTICECOPY']._serialized_start=1653
+  _globals['_NOTICECOPY']._serialized_end=1824
+  _globals['_SEALEDNOTICE']._serialized_start=1827
+  _globals['_SEALEDNOTICE']._serialized_end=1980
+  _globals['_NOTICECONTENT']._serialized_start=1982
+  _globals['_NOTICECONTENT']._serialized_end=2047
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_start=2049
+  _globals['_ACKNOWLEDGENOTICEREQUEST']._serialized_end=2138
+  _globals['_NOTICEACKNOWLEDGEMENT']._serialized_start=2140
+  _globals['_NOTICEACKNOWLEDGEMENT']._serialized_end=2256
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_start=2258
+  _globals['_ACKNOWLEDGENOTICERESPONSE']._serialized_end=2330
+  _globals['_SEALINGSERVICE']._serialized_start=2732
+  _globals['_SEALINGSERVICE']._serialized_end=3122
 # @@protoc_insertion_point(module_scope)

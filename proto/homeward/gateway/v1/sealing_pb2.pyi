@@ -74,16 +74,18 @@ class SealOrder(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., operation: _Optional[_Union[SealOperation, str]] = ..., subject_handle: _Optional[bytes] = ..., seal_id: _Optional[bytes] = ..., case_commitment: _Optional[bytes] = ..., token_digests: _Optional[_Iterable[bytes]] = ..., released_key: _Optional[bytes] = ...) -> None: ...
 
 class SealResponse(_message.Message):
-    __slots__ = ("outcome", "seal_id", "notice_count", "receipt")
+    __slots__ = ("outcome", "seal_id", "notice_count", "receipt", "subject_handle")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     SEAL_ID_FIELD_NUMBER: _ClassVar[int]
     NOTICE_COUNT_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     seal_id: bytes
     notice_count: int
     receipt: _log_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., seal_id: _Optional[bytes] = ..., notice_count: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    subject_handle: bytes
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., seal_id: _Optional[bytes] = ..., notice_count: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., subject_handle: _Optional[bytes] = ...) -> None: ...
 
 class RecallRequest(_message.Message):
     __slots__ = ("payload", "user_assertion")
