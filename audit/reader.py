@@ -100,6 +100,10 @@ class Reader:
         self._connection = store.connect_reader()
         self._lock = threading.Lock()
 
+    def apart(self) -> Reader:
+        """Returns another reader of the same store, with a connection of its own."""
+        return Reader(self._store)
+
     def read(self, work: Callable[[Tx], Result]) -> Result:
         """Returns what `work` makes of one state of the database; it may read others' tables in it too."""
         with self.snapshot() as tx:

@@ -163,7 +163,8 @@ index_token = Table(
     Column("handle", LargeBinary, primary_key=True),
     Column("key", String(40), nullable=False),
     Column("epoch", String(32), nullable=False),
-    Index("index_token_by_subject", "owner", "handle"),
+    # With the epoch: which youths have tokens in one is asked of the index alone.
+    Index("index_token_by_subject", "owner", "handle", "epoch"),
     sqlite_with_rowid=False,
 )
 

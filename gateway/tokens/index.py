@@ -83,18 +83,8 @@ _FLAGGED: Final = Statement(
     )
 )
 _COUNT: Final = Statement(
-    select(func.count())
-    .select_from(tables.subject)
-    .where(
-        and_(
-            _S.owner == bindparam("owner_"),
-            select(_T.token)
-            .where(and_(_T.owner == _S.owner, _T.handle == _S.handle, _T.epoch == bindparam("epoch_")))
-            .exists(),
-        )
-    ),
-    "owner_", "epoch_",
-)  # fmt: skip
+    select(func.count()).select_from(tables.subject).where(_S.owner == bindparam("owner_")), "owner_"
+)
 _SPENT: Final = Statement(select(tables.spent.c.digest).where(tables.spent.c.identifier == bindparam("identifier_")))
 _LISTED: Final = Statement(select(tables.subject.c.owner, tables.subject.c.handle))
 _SPEND: Final = Statement(insert(tables.spent))
@@ -173,7 +163,7 @@ class Registrations:
         except _Repeated:
             kept = await self._ledger.read(lambda tx: _still_listed(tx, owner, batch.removed_handles))
         await self._prepare(owner, [SubjectHandle(subject.handle) for subject in batch.subjects])
-        count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner, epoch)))
+        count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner,)))
         return RegisterSubjectsResponse(
             subject_count=count[0] if count else 0, kept_handles=kept, sealed_handles=sorted(sealed)
         )

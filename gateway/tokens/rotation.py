@@ -144,7 +144,7 @@ class Rotation:
     async def status(self) -> list[pb.EpochStatus]:
         """Where every epoch stands that is not over, the current one first."""
         view = self.office.view()
-        return await self.ledger.read(lambda tx: self._status(tx, view))
+        return await self.ledger.survey(lambda tx: self._status(tx, view))
 
     async def run(self) -> None:
         """Erases what ended epochs left, until canceled. Raises nothing that a later try could mend."""

@@ -13,7 +13,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -152,24 +152,21 @@ def raw_seconds() -> float:
     return (time.process_time() - started) / RAW
 
 
-async def measure(bench: Bench) -> dict[str, object]:
-    """All phases of one run."""
+async def measure(bench: Bench, kept: Callable[[dict[str, object]], None]) -> None:
+    """All phases of one run; what was found is `kept` after each, because a run takes an hour."""
     await bench.ready("e1")
+    raw = raw_seconds() * load_scheme().elements
+    found: dict[str, object] = {"machine": machine(), "youths": bench.count}
     with Telling(as_json=False) as telling:
         bench.adapter.registrar.progress.told = telling.told
-        first = await bench.phase("e1")
+        found["registration"] = _row(await bench.phase("e1"), bench.count, raw)
+        kept(found)
         await bench.open_next()
-        again = await bench.phase("e2")
-    ended = await bench.end_old()
+        found["again in the following epoch"] = _row(await bench.phase("e2"), bench.count, raw)
+        kept(found)
+    found["seconds from cut-over until erased"] = round(await bench.end_old(), 2)
+    kept(found)
     await bench.adapter.channels.close()
-    raw = raw_seconds() * load_scheme().elements
-    return {
-        "machine": machine(),
-        "youths": bench.count,
-        "registration": _row(first, bench.count, raw),
-        "again in the following epoch": _row(again, bench.count, raw),
-        "seconds from cut-over until erased": round(ended, 2),
-    }
 
 
 def _row(phase: Phase, count: int, raw: float) -> dict[str, float]:
@@ -195,14 +192,21 @@ def main() -> None:
         Commands() as commands,
     ):
         sandbox.end("adapter-a")
-        found = asyncio.run(_measured(sandbox, commands, options.youths))
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found, indent=1) + "\n"
-    (options.out / "registration.json").write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+        options.out.mkdir(parents=True, exist_ok=True)
+        file = options.out / "registration.json"
+        asyncio.run(
+            _measured(sandbox, commands, options.youths, lambda found: _write(file, json.dumps(found, indent=1) + "\n"))
+        )
+    sys.stdout.write(file.read_text(encoding="utf-8"))
 
 
-async def _measured(sandbox: Sandbox, commands: Commands, count: int) -> dict[str, object]:
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
+async def _measured(
+    sandbox: Sandbox, commands: Commands, count: int, kept: Callable[[dict[str, object]], None]
+) -> None:
     file = sandbox.layout.agency("A") / "adapter.yaml"
     adapter = build(
         read_config(file),
@@ -212,7 +216,7 @@ async def _measured(sandbox: Sandbox, commands: Commands, count: int) -> dict[st
         random_bytes=secrets.token_bytes,
         monotonic=time.monotonic,
     )
-    return await measure(Bench(sandbox, commands, adapter, count))
+    await measure(Bench(sandbox, commands, adapter, count), kept)
 
 
 if __name__ == "__main__":
