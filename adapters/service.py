@@ -200,6 +200,7 @@ def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, An
         "link": adapter.link.run(),
         "notices": adapter.notices.run(),
         "erasure": adapter.eraser.run(),
+        "presenting": adapter.presenter.run(),
         "renewal": adapter.renewer.run(),
         "readiness": _announce(adapter, server),
     }

@@ -30,7 +30,9 @@ from adapters.node.link.channels import Channels
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
+from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.pepper import PepperFiles, PepperKeeper
+from adapters.node.present import Presenter
 from adapters.node.quorum import quorum
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
@@ -67,6 +69,7 @@ class Adapter:
     alerts: Alerts
     notices: NoticeKeeper
     eraser: Eraser
+    presenter: Presenter
     registrar: Registrar
     link: Link
     renewer: Renewer
@@ -173,6 +176,7 @@ def build(
     subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)
     source = CaseloadSource(caseload)
     flags, alerts = OwnFlags(store), Alerts(store, quiet=config.alerts.quiet)
+    authorities = OwnAuthorities(store)
     notices = NoticeKeeper(node, alerts)
     comparison = Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed)
     registrar = Registrar(comparison, found_sealed=sealed.take_up)
@@ -199,11 +203,13 @@ def build(
         link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),
         notices=notices,
         eraser=Eraser(node),
+        presenter=Presenter(node, authorities, flags, heard=registrar.poke),
         renewer=_renewer(state, node, channels),
         edges=assemble(
             node,
             listing=registrar,
             flags=flags,
+            authorities=authorities,
             alerts=alerts,
             subjects=subjects,
             sealed=sealed,

@@ -33,6 +33,7 @@ _OUTCOME: Final = "access.outcome"
 _RECEIPT: Final = "access.receipt"
 _RECORDED: Final = "authority.recorded"
 _REVOKED: Final = "authority.revoked"
+_PRESENTED: Final = "authority.presented"
 _MEMBER: Final = "member.revoked"
 _ALLOW: Final = "ALLOW"
 STATUTE: Final = "STATUTE"
@@ -152,6 +153,7 @@ class Replay:
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
         self._authorities: dict[str, int | None] = {}
+        self._lost: set[str] = set()
         self._suspended: set[str] = set()
         self._by_kind = {
             _DECISION: self._decision,
@@ -159,6 +161,7 @@ class Replay:
             _RECEIPT: self._receipt,
             _RECORDED: self._recorded,
             _REVOKED: self._revoked,
+            _PRESENTED: self._presented,
             SUCCEEDED: self._succeeded,
             _MEMBER: self._member,
         }
@@ -305,11 +308,21 @@ class Replay:
         authority = step.fields.get("authority", "")
         if authority not in self._authorities:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
-        if self._authorities[authority] is None:
+        if self._authorities[authority] is None or authority in self._lost:
             self._authorities[authority] = step.index
+            self._lost.discard(authority)
+
+    def _presented(self, step: Step) -> None:
+        authority = step.fields.get("authority", "")
+        if authority in self._authorities and authority not in self._lost:
+            text = "an authority is presented again that stands, or that was revoked"
+            raise Contradiction(Rule.AUTHORITY, step.index, text)
+        self._authorities[authority] = None
+        self._lost.discard(authority)
 
     def _succeeded(self, step: Step) -> None:
         # A revocation may be among the entries that were lost: what was recorded before must be recorded anew.
+        self._lost |= {name for name, at in self._authorities.items() if at is None}
         self._authorities = {name: step.index if at is None else at for name, at in self._authorities.items()}
 
     def _member(self, step: Step) -> None:

@@ -21,6 +21,7 @@ from gateway.exchange.verdicts import Verdicts
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.publishing.witnessed import WitnessedJournal
+from gateway.recovery.presented import Presentations
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.exchange import ExchangeServicer
@@ -29,6 +30,7 @@ from gateway.rpc.link import LinkServicer
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.membership import MembershipServicer
 from gateway.rpc.missing import MissingServicer
+from gateway.rpc.restoration import RestorationServicer
 from gateway.rpc.review import ReviewServicer
 from gateway.rpc.sealing import SealingServicer
 from gateway.rpc.server import Add
@@ -45,6 +47,7 @@ from gateway.store.index import SqlIndex
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
+from gateway.store.succession import SqlLosses
 from gateway.tokens.index import Registrations
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
@@ -53,6 +56,7 @@ from homeward.gateway.v1.exchange_pb2_grpc import add_ExchangeServiceServicer_to
 from homeward.gateway.v1.index_pb2_grpc import add_IndexServiceServicer_to_server
 from homeward.gateway.v1.link_pb2_grpc import add_AdapterLinkServiceServicer_to_server
 from homeward.gateway.v1.missing_pb2_grpc import add_MissingServiceServicer_to_server
+from homeward.gateway.v1.restoration_pb2_grpc import add_RestorationServiceServicer_to_server
 from homeward.gateway.v1.review_pb2_grpc import add_ReviewServiceServicer_to_server
 from homeward.gateway.v1.sealing_pb2_grpc import add_SealingServiceServicer_to_server
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
@@ -74,7 +78,9 @@ def services_of(running: Running) -> Services:
     ledger = running.members.ledger
     entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
-    records = AuthorityRecords(setting, SqlAuthorityBook(running.lookups), deeds, is_listed=flags.is_listed)
+    book = SqlAuthorityBook(running.lookups)
+    records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
+    presented = Presentations(setting, book, flags, SqlLosses(running.lookups))
     missing = FlagReports(Recording(setting, flags, deeds))
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
     authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
@@ -88,6 +94,7 @@ def services_of(running: Running) -> Services:
         adding(add_SealingServiceServicer_to_server, SealingServicer(sealing, exchange, machine, now=utc_now)),
         adding(add_IndexServiceServicer_to_server, IndexServicer(_registrations(running), machine)),
         adding(add_ReviewServiceServicer_to_server, reviews),
+        adding(add_RestorationServiceServicer_to_server, RestorationServicer(presented, machine)),
         adding(add_AdapterLinkServiceServicer_to_server, _link(running, machine)),
         adding(add_MembershipServiceServicer_to_server, MembershipServicer(running.members.membership)),
         adding(add_TokenServiceServicer_to_server, TokenServicer(running.members.evaluator)),

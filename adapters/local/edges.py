@@ -20,6 +20,7 @@ from adapters.node.alerts import Alerts
 from adapters.node.authorities import Registrar
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.node import Node
+from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
 from adapters.node.reports import Listing, Reporter
@@ -51,6 +52,7 @@ def assemble(
     *,
     listing: Listing,
     flags: OwnFlags,
+    authorities: OwnAuthorities,
     alerts: Alerts,
     subjects: Subjects,
     sealed: SealedSubjects,
@@ -92,6 +94,7 @@ def assemble(
         tokens=tokens,
         authority_key=node.keyring.authority,
         commitment_key=node.keyring.commitment,
+        own=authorities,
     )
 
     orders = SealingOrders(recorder, subjects, sealed, node.keyring.commitment, relist)

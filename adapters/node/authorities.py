@@ -5,10 +5,11 @@ of tokens), and what stays here (the form itself, its text, its reference: commi
 worth anything for a use is decided by `gateway.protocol.authority`, at every use anew.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from google.protobuf.message import Message
@@ -18,6 +19,7 @@ from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.identifiers import timestamp
 from adapters.node.majority import expiry_for
+from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.reports import Listing
@@ -36,6 +38,7 @@ from gateway.protocol.names import (
     Grantor,
     Purpose,
     Role,
+    SubjectHandle,
 )
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.parse import parse
@@ -43,8 +46,10 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1 import authority_pb2
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject, SubjectTokenDigests
-from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 
+REVOCATION_LIFE: Final = timedelta(days=3 * 365)
+"""How long a revocation of another agency's authority is kept: no authority lives longer than its youth is in care."""
 _RECORDED: Final = frozenset({"authority.recorded"})
 _REVOKED: Final = frozenset({"authority.revoked"})
 _LISTED: Final = frozenset({"authority.listed"})
@@ -107,6 +112,7 @@ class Registrar:
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     authority_key: SigningKey = field(repr=False)
     commitment_key: bytes = field(repr=False)
+    own: OwnAuthorities
 
     async def record(self, entry: Entry, permission: Permission, deadline: Deadline) -> Registered:
         """The authority is on record, or the policy's refusal is. Raises an `adapters.errors.Error`."""
@@ -120,12 +126,15 @@ class Registrar:
                     identifier, permission, await self._subject(permission, entry.act.staff.pseudonym)
                 )
                 envelope = wrap(message, self.authority_key)
+                await asyncio.to_thread(self._keep, message, envelope)
                 return authority_pb2.AuthorityRecord(request_id=entry.request_id, authority=envelope)
 
             response, digest = await self.recorder.send(rpcs.RECORD_AUTHORITY, entry, deadline, build)
             outcome = outcome_of(response.outcome)
             kinds = _RECORDED if outcome is Outcome.RECORDED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
+            if outcome is Outcome.RECORDED:
+                await asyncio.to_thread(self.own.recorded, identifier)
             return Registered(outcome, identifier if outcome is Outcome.RECORDED else b"", kept)
 
     async def revoke(self, entry: Entry, authority_id: AuthorityId, deadline: Deadline) -> Registered:
@@ -139,6 +148,9 @@ class Registrar:
             outcome = outcome_of(response.outcome)
             kinds = _REVOKED if outcome is Outcome.RECORDED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
+            if outcome is Outcome.RECORDED:
+                now = self.recorder.sender.now()
+                await asyncio.to_thread(self.own.revoked, authority_id, now, expires=now + REVOCATION_LIFE)
             return Registered(outcome, authority_id, kept)
 
     async def page(
@@ -158,6 +170,12 @@ class Registrar:
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
             listed = tuple(self._listed(each) for each in response.authorities)
             return ListPage(outcome, listed, response.next_page_token, kept)
+
+    def _keep(self, message: authority_pb2.Authority, envelope: SignedEnvelope) -> None:
+        subject = message.subject
+        handle = SubjectHandle(subject.handle) if subject.WhichOneof("subject") == "handle" else None
+        epochs = frozenset() if handle is not None else frozenset(self.recorder.sender.directory().epochs)
+        self.own.keep(envelope, handle=handle, epochs=epochs)
 
     async def _subject(self, permission: Permission, worker: str) -> AuthoritySubject:
         if permission.local_id is not None:

@@ -1,8 +1,8 @@
 """What this adapter keeps no longer, and when: tokens of ended epochs, and the bytes of requests nobody sends again.
 
     an epoch ended    the tokens youths were registered with, the bytes of requests that hold tokens of it, answered or
-                      not, and the digests of tokens by which a review names another agency's youth; then the file is
-                      rewritten, so that no page and no write-ahead log holds one
+                      not, authorities that name a youth by digests of them, and such digests in reviews; then the file
+                      is rewritten, so that no page and no write-ahead log holds one
     answered          a request's bytes, a day after it was made
 
 Of a request its identifier and the digest of what was asked stay: the same identifier is never taken for another
@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.node.errors import NotReady
 from adapters.node.node import Node
+from adapters.node.own_authorities import forget_authorities
 from adapters.node.rpcs import CallFailed
 from adapters.node.store import (
     alert,
@@ -102,6 +103,7 @@ class Eraser:
         with store.write() as connection:
             gone = connection.execute(registration.delete().where(registration.c.epoch.not_in(live))).rowcount
             gone += _forget_requests(connection, live)
+            gone += forget_authorities(connection, live, milliseconds(self.node.now()))
             gone += _forget_digests(connection, live, newest_review)
             if gone:
                 owe_rewriting(connection)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 
 from adapters.node.identifiers import timestamp
 from adapters.node.store import Store, own_flag
@@ -187,13 +187,11 @@ class OwnFlags:
         with self._store.read() as connection:
             return frozenset(SubjectHandle(handle) for handle in connection.scalars(query))
 
-    def unheard_count(self) -> int:
-        """Open flags that the exchange may have forgotten with entries of its log that were declared lost."""
-        states = [str(state) for state in OPEN_FLAG_STATES]
-        query = select(func.count()).select_from(own_flag)
-        query = query.where(own_flag.c.state.in_(states), own_flag.c.unheard == 1)
+    def unheard(self) -> Sequence[OwnFlag]:
+        """Flags of which the exchange may have forgotten something, with entries of its log that were declared lost."""
+        query = select(own_flag).where(own_flag.c.unheard == 1)
         with self._store.read() as connection:
-            return int(connection.scalar(query) or 0)
+            return [_flag(row) for row in connection.execute(query)]
 
     def due(self, now: datetime) -> Sequence[OwnFlag]:
         """Open flags whose statement ends soon: somebody must say that they still stand."""

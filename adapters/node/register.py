@@ -179,9 +179,11 @@ class Registrar:
         if self.comparison.source.is_stale(now):
             _LOG.warning("no heartbeat: a source is older than its own limit")
             return
-        unheard = self.comparison.flags.unheard_count()
+        unheard = [flag for flag in self.comparison.flags.unheard() if flag.is_open]
         if unheard:
-            _LOG.warning("no heartbeat: the exchange lost entries; raise these flags again", extra={"count": unheard})
+            ended = sum(flag.expires <= now for flag in unheard)
+            if ended:
+                _LOG.warning("no heartbeat: the exchange lost entries; raise these flags again", extra={"count": ended})
             return
         directory = self.node.directory()
         epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]

@@ -16,6 +16,7 @@ from homeward.gateway.v1 import directory_pb2 as directory
 from homeward.gateway.v1 import exchange_pb2 as exchange
 from homeward.gateway.v1 import index_pb2 as index
 from homeward.gateway.v1 import missing_pb2 as missing
+from homeward.gateway.v1 import restoration_pb2 as restoration
 from homeward.gateway.v1 import review_pb2 as review
 from homeward.gateway.v1 import sealing_pb2 as sealing
 from homeward.gateway.v1 import token_pb2 as token
@@ -133,6 +134,9 @@ GET_CONSISTENCY_PROOF: Final = Rpc(
     _AUDIT + "AuditService/GetConsistencyProof",
     audit.GetConsistencyProofRequest,
     audit.GetConsistencyProofResponse,
+)
+PRESENT_EVENT: Final = Rpc(
+    _GATEWAY + "RestorationService/PresentEvent", restoration.PresentEventRequest, restoration.PresentEventResponse
 )
 GIVE_VERDICT: Final = Rpc(_GATEWAY + "ReviewService/GiveVerdict", review.GiveVerdictRequest, review.GiveVerdictResponse)
 SEAL: Final = Rpc(_GATEWAY + "SealingService/Seal", sealing.SealRequest, sealing.SealResponse)

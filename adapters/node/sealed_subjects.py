@@ -19,6 +19,7 @@ from adapters.node.store import (
     Store,
     alert,
     owe_rewriting,
+    own_authority,
     own_flag,
     registration,
     request,
@@ -143,7 +144,7 @@ def _unmark(connection: Connection, digest: bytes) -> None:
 
 def _take_apart(connection: Connection, handle: SubjectHandle) -> None:
     """No row ties the handle to the county's number, to tokens, or to what another agency asked about the youth."""
-    for table in (subject, registration, own_flag, review):
+    for table in (subject, registration, own_flag, own_authority, review):
         connection.execute(table.delete().where(table.c.handle == handle))
     for row in connection.execute(select(alert).where(func.instr(alert.c.message, handle) > 0)).all():
         message = Alert.FromString(row.message)

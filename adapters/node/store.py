@@ -89,6 +89,23 @@ own_flag = Table(
     Index("own_flag_by_handle", "handle"),
 )
 
+own_authority = Table(
+    "own_authority",
+    metadata,
+    Column("authority_id", LargeBinary, primary_key=True),
+    # Serialized SignedEnvelope with the Authority; empty for another agency's, which this one revoked.
+    Column("envelope", LargeBinary, nullable=False),
+    # Of its youth where this agency lists the youth; else the epochs of the tokens that name the youth, with spaces.
+    Column("handle", LargeBinary, nullable=True),
+    Column("epochs", String(120), nullable=False),
+    Column("expire_ms", BigInteger, nullable=False),
+    # 1: the gateway has it on record.
+    Column("recorded", Integer, nullable=False),
+    Column("revoke_ms", BigInteger, nullable=True),
+    # Whether it is to be presented again (`own_authorities`).
+    Column("state", Integer, nullable=False),
+)
+
 alert = Table(
     "alert",
     metadata,

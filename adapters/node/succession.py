@@ -18,6 +18,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
+from adapters.node.own_authorities import begin_again
 from adapters.node.store import (
     awaited_entry,
     drop_setting,
@@ -31,7 +32,6 @@ from adapters.node.store import (
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins
-from gateway.protocol.names import OPEN_FLAG_STATES
 from gateway.protocol.succession import ALERTS_OF_A_LOG, SuccessionInvalid, follow, read_succession
 from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, SignedSuccession
 
@@ -117,10 +117,9 @@ def begin_log(connection: Connection, successions: Iterable[SignedSuccession], *
     connection.execute(delete(awaited_entry).where(awaited_entry.c.leaf_index >= kept))
     # A decision is answered once. One that is lost cannot come again: its receipt is not of the log in force.
     connection.execute(work.update().where(work.c.decision_index >= kept).values(decision_index=None))
-    # So may those be that raised a flag. Only a person of the county states one, so a person must state it again.
-    connection.execute(
-        own_flag.update().where(own_flag.c.state.in_([str(state) for state in OPEN_FLAG_STATES])).values(unheard=1)
-    )
+    # So may those be that raised a flag, or recorded an authority: they are presented again as they were signed.
+    begin_again(connection)
+    connection.execute(own_flag.update().values(unheard=1))
     # The lost entries may be those that listed a youth: the same tokens are sent again.
     connection.execute(registration.update().values(register_ms=None))
     drop_setting(connection, NEWEST_CHECKPOINT)

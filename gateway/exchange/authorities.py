@@ -10,7 +10,7 @@ Whether an authority is worth anything for a use is decided at every use anew (`
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from audit.entry import YouthKey
@@ -38,6 +38,7 @@ from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.names import AgencyId, AuthorityId, Basis, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.policy.rules import EmergencyRule
 from homeward.gateway.v1 import authority_pb2 as pb
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -58,6 +59,8 @@ class Booked:
     """Of its revocation, or of the declared loss of entries since it was recorded."""
     record_index: int
     record_ms: int
+    ended_by_loss: bool = False
+    """Not revoked, as far as is known, but from before the last declared loss; its issuer may present it again."""
 
     @property
     def message(self) -> pb.Authority:
@@ -95,6 +98,12 @@ class AuthorityBook(Protocol):
 
     def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
         """The authority is revoked; the first revocation counts."""
+
+    def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
+
+    def stand_again(self, authority_id: AuthorityId) -> Rows:
+        """The authority is on record from this entry on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +154,13 @@ class AuthorityRecords:
         # Only the first revocation stops anything that a second one could.
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
-            caller,
+            caller.agency,
+            milliseconds(caller.call.received_at),
             members if booked.revoke_ms is None else (),
             issuer=booked.issuer,
             handle=handle,
             pairwise=at.pairwise,
+            purpose=caller.claims.purpose,
         )
         key = await self._key(booked.issuer, handle)
         leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
@@ -195,7 +206,10 @@ class AuthorityRecords:
             authority = open_authority(envelope, self._at.directory(), caller.call.received_at)
         except AuthorityInvalid as exc:
             raise _invalid("authority: signed_by_issuer") from exc
-        await self._check(caller, authority)
+        check_recordable(authority, caller.agency, caller.call.received_at, self._at.policy.emergency)
+        handle = handle_of(authority)
+        if handle is not None and not await self._is_listed(caller.agency, handle):
+            raise _invalid("authority.subject.handle: unknown")
         guard, rows = None, Rows()
         known = await self._book.find(authority.authority_id)
         if known is None:
@@ -204,30 +218,11 @@ class AuthorityRecords:
             rows = self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
         elif (known.issuer, known.envelope.payload) != (caller.agency, envelope.payload):
             raise Conflict(ErrorReason.ID_REUSED)
-        # Presented again, as an adapter does after the exchange was restored: on record again, and nothing changes.
-        handle = _handle(authority)
+        # Recorded again under another request: on record again, and nothing changes.
         key = await self._key(caller.agency, handle)
         leaf = recorded_leaf(caller, deed, authority, signature=envelope.signature, handle=handle, key=key)
         entered = await enter_once(self._at, self._deeds, caller, deed, leaf, guard=guard, rows=rows)
         return Kept(Outcome.RECORDED, entered)
-
-    async def _check(self, caller: Caller, authority: Authority) -> None:
-        received, emergency = caller.call.received_at, self._at.policy.emergency
-        if authority.issuer_agency != caller.agency:
-            raise _invalid("authority.issuer_agency: own")
-        gaps = consent_gaps(authority)
-        if gaps:
-            raise _invalid(*(f"authority.{name}: required" for name in gaps))
-        if authority.grantor not in GRANTORS[authority.basis]:
-            raise _invalid("authority.grantor: power")
-        if authority.expire_time <= received:
-            raise _invalid("authority.expire_time: future")
-        longest = timedelta(seconds=emergency.max_life_seconds)
-        if authority.basis is Basis.EMERGENCY and authority.expire_time - authority.effective_time > longest:
-            raise _invalid("authority.expire_time: emergency")
-        handle = _handle(authority)
-        if handle is not None and not await self._is_listed(caller.agency, handle):
-            raise _invalid("authority.subject.handle: unknown")
 
     async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
         return None if handle is None else await self._at.youth_keys.next(owner, handle)
@@ -253,7 +248,24 @@ class AuthorityRecords:
         return Kept(outcome_of_refusal(reason), await enter_once(self._at, self._deeds, caller, deed, leaf))
 
 
-def _handle(authority: Authority) -> SubjectHandle | None:
+def check_recordable(authority: Authority, agency: AgencyId, now: datetime, emergency: EmergencyRule) -> None:
+    """The agency may put the authority, which its county signed, on record now. Raises `Invalid`."""
+    if authority.issuer_agency != agency:
+        raise _invalid("authority.issuer_agency: own")
+    gaps = consent_gaps(authority)
+    if gaps:
+        raise _invalid(*(f"authority.{name}: required" for name in gaps))
+    if authority.grantor not in GRANTORS[authority.basis]:
+        raise _invalid("authority.grantor: power")
+    if authority.expire_time <= now:
+        raise _invalid("authority.expire_time: future")
+    longest = timedelta(seconds=emergency.max_life_seconds)
+    if authority.basis is Basis.EMERGENCY and authority.expire_time - authority.effective_time > longest:
+        raise _invalid("authority.expire_time: emergency")
+
+
+def handle_of(authority: Authority) -> SubjectHandle | None:
+    """The issuer's handle of the youth; None where the youth is named by tokens."""
     return authority.subject.handle if authority.subject is not None else None
 
 

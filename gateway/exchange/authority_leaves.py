@@ -10,7 +10,6 @@ from gateway.ports import NewAlert
 from gateway.protocol.authority import Authority
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED
 
 NAMELESS = SubjectHandle(bytes(16))
@@ -60,14 +59,16 @@ def revoked_leaf(
 
 
 def stop_use(
-    caller: Caller,
+    revoking: AgencyId,
+    at_ms: int,
     parties: Iterable[AgencyId],
     *,
     issuer: AgencyId,
     handle: SubjectHandle | None,
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes],
+    purpose: str = "",
 ) -> tuple[NewAlert, ...]:
-    """What the other parties hear: stop using what the authority gave.
+    """What the parties other than the one that is `revoking` hear: stop using what the authority gave.
 
     Each hears of the youth by its own name for it: the issuer by its handle, a recipient by the one its answers had.
     """
@@ -82,12 +83,12 @@ def stop_use(
             agency=agency,
             kind=ALERT_KIND_AUTHORITY_REVOKED,
             handle=name_for(agency),
-            acting_agency=caller.agency,
-            create_ms=milliseconds(caller.call.received_at),
-            purpose=caller.claims.purpose,
+            acting_agency=revoking,
+            create_ms=at_ms,
+            purpose=purpose,
         )
         for agency in sorted(parties)
-        if agency != caller.agency
+        if agency != revoking
     )
 
 

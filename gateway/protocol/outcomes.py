@@ -55,6 +55,7 @@ class Reason(StrEnum):
     PERMITTED = "PERMITTED"
     RECORDED = "RECORDED"
     RECORDED_LATE = "RECORDED_LATE"
+    PRESENTED_AGAIN = "PRESENTED_AGAIN"
     NOT_FLAG_OWNER = "NOT_FLAG_OWNER"
     KIND_ROLE_MISMATCH = "KIND_ROLE_MISMATCH"
     PROHIBITED_RECIPIENT = "PROHIBITED_RECIPIENT"
@@ -141,6 +142,11 @@ REASONS: Final[dict[Reason, ReasonRow]] = {
         Outcome.RECORDED,
         "The report was recorded after its deadline and is marked late.",
         "Say why it was late in the case system; a late report is never refused.",
+    ),
+    Reason.PRESENTED_AGAIN: _request(
+        Outcome.RECORDED,
+        "An adapter presented again what a declared loss may have taken from the log.",
+        _NONE,
     ),
     Reason.NOT_FLAG_OWNER: _request(
         Outcome.RECORDED,

@@ -150,8 +150,8 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
         f"ok   the log goes on as {went_on.origin} with {went_on.kept} of {went_on.closed_size} entries",
         *(f"revoked {agency}, as the newest directory says" for agency in went_on.denied),
         *(f"listed  {agency}, which lost entries had enrolled" for agency in went_on.restored),
-        "next start the gateway, and ask every county to record its authorities again, which count no longer,",
-        "     and to report again whom it reported missing, or found, since the entries that are left",
+        "next start the gateway: adapters list everybody again and present authorities and flags as they were signed;",
+        "     until a county has, no miss is a negative. What waits for its staff, its adapter's log says",
     ]
 
 

@@ -23,9 +23,10 @@ from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _A, _P = authority.c, authority_party.c
 _ENDED_MS: Final = case((_A.revoke_ms.is_(None) & ENDED, last_loss_ms()), else_=_A.revoke_ms)
-_BOOKED: Final = select(_A.authority_id, _A.issuer, _A.envelope, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms).select_from(
-    authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index)
-)
+_BY_LOSS: Final = case((_A.revoke_index.is_(None) & ENDED, 1), else_=0)
+_BOOKED: Final = select(
+    _A.authority_id, _A.issuer, _A.envelope, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms, _BY_LOSS
+).select_from(authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index))
 _FIND: Final = Statement(_BOOKED.where(_A.authority_id == bindparam("authority_")))
 _OF: Final = Statement(
     _BOOKED.join(authority_party, _P.authority_id == _A.authority_id)
@@ -57,6 +58,16 @@ _REVOKE: Final = Statement(
     .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
     .values(revoke_ms=bindparam("at_"), revoke_index=bindparam("index_")),
     "at_",
+    "index_",
+    "authority_",
+)
+
+
+_ENDED_BY_LOSS: Final = Statement(select(_BY_LOSS).where(_A.authority_id == bindparam("authority_")))
+_STAND_AGAIN: Final = Statement(
+    update(authority)
+    .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
+    .values(leaf_index=bindparam("index_")),
     "index_",
     "authority_",
 )
@@ -99,9 +110,24 @@ class SqlAuthorityBook:
         """The authority is revoked; the first revocation counts."""
         return ((_REVOKE, (at_ms, INDEX, authority_id)),)
 
+    def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
+
+        def guard(tx: Tx) -> Draft | None:
+            row = tx.one(_ENDED_BY_LOSS, (authority_id,))
+            if row is None or not row[0]:
+                raise Moved
+            return None
+
+        return guard
+
+    def stand_again(self, authority_id: AuthorityId) -> Rows:
+        """The authority is on record from this entry on."""
+        return ((_STAND_AGAIN, (INDEX, authority_id)),)
+
 
 def _booked(row: Sequence[Any]) -> Booked:
-    authority_id, issuer, envelope, revoke_ms, index, time_ms = row
+    authority_id, issuer, envelope, revoke_ms, index, time_ms, by_loss = row
     return Booked(
         authority_id=AuthorityId(authority_id),
         issuer=AgencyId(issuer),
@@ -109,4 +135,5 @@ def _booked(row: Sequence[Any]) -> Booked:
         revoke_ms=revoke_ms,
         record_index=index,
         record_ms=time_ms,
+        ended_by_loss=bool(by_loss),
     )

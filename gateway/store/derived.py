@@ -46,7 +46,8 @@ _KINDS: Final = tuple(
     str(kind)
     for kind in (
         Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.ENROLL_REDEEMED, Kind.AUTHORITY_RECORDED,
-        Kind.AUTHORITY_REVOKED, Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
+        Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_PRESENTED, Kind.FLAG_PRESENTED,
+        Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
         Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, *sorted(EPOCH_KINDS),
         Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
     )
@@ -164,7 +165,7 @@ def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mappin
         case Kind.ENROLL_REDEEMED:
             for name in ("agency", "identity"):
                 derived.denied.pop(_text(said[name]), None)
-        case Kind.AUTHORITY_RECORDED | Kind.AUTHORITY_REVOKED:
+        case Kind.AUTHORITY_RECORDED | Kind.AUTHORITY_REVOKED | Kind.AUTHORITY_PRESENTED:
             _apply_authority(derived, entry, said)
         case Kind.INDEX_HEARTBEAT:
             figures = int(said["revision"]), _text(said["scope"]), _text(said["epochs"]), int(said["data_as_of_ms"])
@@ -188,6 +189,10 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
     if entry.kind == Kind.AUTHORITY_RECORDED:
         # Recorded again, as after a restore, it stays what it was.
         if known is None:
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
+    elif entry.kind == Kind.AUTHORITY_PRESENTED:
+        # After a declared loss, it is on record from here on; a revocation has the last word.
+        if known is None or known.revoke_index is None:
             derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
     elif known is None:
         raise EvidenceError(EvidenceReason.PROJECTION, "an authority was revoked but never recorded", index=entry.index)

@@ -26,6 +26,7 @@ from homeward.gateway.v1 import (
     exchange_pb2,
     index_pb2,
     missing_pb2,
+    restoration_pb2,
     review_pb2,
     sealing_pb2,
     token_pb2,
@@ -155,6 +156,14 @@ def targets() -> list[Target]:
                 create_time=stamp,
                 complete_epochs=["e1"],
                 log_origin="sandbox.example/log",
+            ),
+            "envelope",
+        ),
+        Target(
+            f"/{GATEWAY}.RestorationService/PresentEvent",
+            restoration_pb2.PresentedEvent(
+                log_origin="exchange.example/log",
+                flag=restoration_pb2.PresentedFlag(subject_handle=rid, statement=statement, learn_time=stamp),
             ),
             "envelope",
         ),

@@ -29,6 +29,7 @@ from adapters.node.alerts import Alerts
 from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
+from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.store import Store, open_store
 from adapters.node.subjects import Subjects
@@ -144,6 +145,7 @@ async def county(
             node,
             listing=listing,
             flags=flags,
+            authorities=OwnAuthorities(store),
             alerts=alerts,
             subjects=Subjects(store, random_bytes=lambda _: OWN_HANDLE),
             sealed=SealedSubjects(store, node.keyring.commitment).load(),

@@ -28,6 +28,7 @@ from adapters.node.rpcs import (
     GET_DIRECTORY,
     HEARTBEAT,
     OFFER_PEPPER,
+    PRESENT_EVENT,
     REGISTER_ALL,
     REGISTER_SUBJECTS,
     A,
@@ -49,9 +50,11 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.sharing import Sharing, public_share
 from gateway.tokens.ceremony import Dealing, deal
-from homeward.gateway.v1 import directory_pb2, index_pb2, token_pb2
+from homeward.gateway.v1 import directory_pb2, index_pb2, restoration_pb2, token_pb2
+from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper, SignedDirectory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from tests.unit.node import world
 
 OPERATORS = ((1, "exchange"), (2, "auditor"), (3, "university"))
@@ -112,6 +115,9 @@ class Gateway:
     cut_off_after: int | None = None
     """A stream fails once it has taken so many batches more: the last of them is taken, and not answered."""
     heartbeats: list[tuple[str, index_pb2.IndexHeartbeat]] = field(default_factory=list)
+    presented: list[restoration_pb2.PresentedEvent] = field(default_factory=list)
+    refused_events: dict[bytes, str] = field(default_factory=dict)
+    """By authority or flag: why it is not taken."""
     failing: dict[str, CallFailed] = field(default_factory=dict)
     """By path: what a call ends in."""
     refused_epochs: dict[str, CallFailed] = field(default_factory=dict)
@@ -251,6 +257,16 @@ class GatewayCaller:
         self.gateway.heartbeats.append((self.agency, beat))
         return index_pb2.HeartbeatResponse(stale_after_seconds=900)
 
+    def present(self, request: restoration_pb2.PresentEventRequest) -> restoration_pb2.PresentEventResponse:
+        event = self._open(request.envelope, restoration_pb2.PresentedEvent)
+        assert isinstance(event, restoration_pb2.PresentedEvent)
+        assert event.log_origin == self.gateway.directory().log_origin
+        reason = self.gateway.refused_events.get(_name_of(event))
+        if reason is not None:
+            raise CallFailed(CallFault.REFUSED, reason)
+        self.gateway.presented.append(event)
+        return restoration_pb2.PresentEventResponse()
+
     def evaluate(self, request: token_pb2.EvaluateRequest) -> token_pb2.EvaluateResponse:
         batch = self._open(request.envelope, token_pb2.BlindedBatch)
         assert isinstance(batch, token_pb2.BlindedBatch)
@@ -274,7 +290,16 @@ class GatewayCaller:
         return token_pb2.EvaluateResponse(share_index=self.share, elements=evaluated, proof=proof)
 
 
+def _name_of(event: restoration_pb2.PresentedEvent) -> bytes:
+    if event.HasField("flag"):
+        return FlagStatement.FromString(event.flag.statement.payload).flag_id
+    if event.HasField("revocation"):
+        return event.revocation.authority_id
+    return Authority.FromString(event.authority.payload).authority_id
+
+
 _METHODS: dict[str, Callable[..., Message]] = {
+    PRESENT_EVENT.path: GatewayCaller.present,
     GET_DIRECTORY.path: GatewayCaller.get_directory,
     FETCH_PEPPER.path: GatewayCaller.fetch_pepper,
     OFFER_PEPPER.path: GatewayCaller.offer_pepper,

@@ -1,0 +1,123 @@
+"""Authorities this agency issued, as signed, and revocations it made: what it can present again (`present`).
+
+Decides what stays here and for how long: an authority until it ends, its youth is sealed, or the epoch ends whose
+tokens name its youth; a revocation as long. Whether one counts is the exchange's to say.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, and_, func, select
+
+from adapters.node.store import Store, alert, own_authority
+from gateway.protocol.names import AuthorityId, SubjectHandle
+from gateway.protocol.policy.facts import milliseconds
+from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED, Alert
+
+STANDS: Final = 0
+DUE: Final = 1
+"""Entries of the log were lost since: to be presented again."""
+DOUBTED: Final = 2
+"""Likewise, but another party may have revoked it, or the exchange refused it: a person must record it anew."""
+_O: Final = own_authority.c
+_NAMELESS: Final = bytes(16)
+"""Handle in an alert about an authority that names its youth by tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAuthority:
+    """One of them. `envelope` is None for another agency's authority that this one revoked."""
+
+    authority_id: AuthorityId
+    envelope: SignedEnvelope | None = field(repr=False)
+    revoke_ms: int | None
+
+
+class OwnAuthorities:
+    """The authorities on disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, envelope: SignedEnvelope, *, handle: SubjectHandle | None, epochs: Collection[str]) -> None:
+        """The authority is on disk before it is sent; `epochs` are those of the tokens that name its youth."""
+        message = Authority.FromString(envelope.payload)
+        values = {
+            "authority_id": message.authority_id,
+            "envelope": envelope.SerializeToString(),
+            "handle": handle,
+            "epochs": " ".join(sorted(epochs)),
+            "expire_ms": message.expire_time.ToMilliseconds(),
+            "recorded": 0,
+            "state": STANDS,
+        }
+        with self._store.write() as connection:
+            connection.execute(own_authority.delete().where(_O.authority_id == message.authority_id))
+            connection.execute(own_authority.insert().values(values))
+
+    def recorded(self, authority_id: AuthorityId) -> None:
+        """The exchange has it on record."""
+        with self._store.write() as connection:
+            connection.execute(own_authority.update().where(_O.authority_id == authority_id).values(recorded=1))
+
+    def revoked(self, authority_id: AuthorityId, at: datetime, *, expires: datetime) -> None:
+        """The exchange has the revocation on record. `expires` says how long it is kept of another's authority."""
+        at_ms = milliseconds(at)
+        with self._store.write() as connection:
+            mine = own_authority.update().where(_O.authority_id == authority_id)
+            if not connection.execute(mine.values(revoke_ms=func.coalesce(_O.revoke_ms, at_ms))).rowcount:
+                connection.execute(
+                    own_authority.insert().values(
+                        authority_id=authority_id, envelope=b"", handle=None, epochs="",
+                        expire_ms=milliseconds(expires), recorded=1, revoke_ms=at_ms, state=STANDS,
+                    )
+                )  # fmt: skip
+
+    def due(self) -> Sequence[OwnAuthority]:
+        """What is to be presented again."""
+        query = select(_O.authority_id, _O.envelope, _O.revoke_ms).where(_O.state == DUE)
+        with self._store.read() as connection:
+            return [
+                OwnAuthority(AuthorityId(name), SignedEnvelope.FromString(raw) if raw else None, revoke_ms)
+                for name, raw, revoke_ms in connection.execute(query)
+            ]
+
+    def settle(self, authority_id: AuthorityId, state: int) -> None:
+        """It is no longer due."""
+        with self._store.write() as connection:
+            connection.execute(own_authority.update().where(_O.authority_id == authority_id).values(state=state))
+
+    def doubted_count(self) -> int:
+        """Authorities that a person must record anew."""
+        with self._store.read() as connection:
+            return int(connection.scalar(select(func.count()).where(_O.state == DOUBTED)) or 0)
+
+
+def begin_again(connection: Connection) -> None:
+    """Entries of the log were lost: what was on record is due, and what another party may have revoked is doubted."""
+    connection.execute(own_authority.update().where(_O.recorded == 1).values(state=DUE))
+    raw = connection.scalars(select(alert.c.message)).all()
+    heard = {
+        (message.acting_agency, message.subject_handle)
+        for message in map(Alert.FromString, raw)
+        if message.kind == ALERT_KIND_AUTHORITY_REVOKED
+    }
+    standing = and_(_O.state == DUE, _O.revoke_ms.is_(None), _O.envelope != b"")
+    for row in connection.execute(select(_O.authority_id, _O.envelope, _O.handle).where(standing)).all():
+        message = Authority.FromString(SignedEnvelope.FromString(row.envelope).payload)
+        if any((agency, row.handle or _NAMELESS) in heard for agency in message.recipient_agencies):
+            mine = own_authority.update().where(_O.authority_id == row.authority_id)
+            connection.execute(mine.values(state=DOUBTED))
+
+
+def forget_authorities(connection: Connection, live: Collection[str], now_ms: int) -> int:
+    """Nothing is kept of what names its youth by tokens of another epoch, nor of what has ended; how many that was."""
+    rows = connection.execute(select(_O.authority_id, _O.epochs, _O.expire_ms)).all()
+    gone = [row.authority_id for row in rows if row.expire_ms <= now_ms or not set(row.epochs.split()) <= set(live)]
+    for authority_id in gone:
+        connection.execute(own_authority.delete().where(_O.authority_id == authority_id))
+    return len(gone)

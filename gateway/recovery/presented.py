@@ -1,0 +1,216 @@
+"""What adapters present again after a declared loss: authorities, their revocations, flags.
+
+The lost entries may have recorded or revoked any of them, so the exchange believes none from before
+(`store.authorities`, `tokens.index`). Nobody need do again what a person did: the county signed it then, and its
+adapter kept it. In this order:
+
+1. entries were declared lost, not more than 30 days ago, and the event is for the log in force
+2. the county's own signature is on the very authority or statement, which has not ended
+3. what stands since the loss stays as it is; so does what was revoked, for good
+4. one leaf, and the row in its transaction
+
+Why a signature is enough, and no proof is asked that the event was on record: whoever has the county's authority key
+can record the same authority anew at any time. What is not known here is a revocation that its party's adapter has
+lost, too; an issuer's adapter that was told of one presents no authority it may be about (`adapters.node.present`).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from audit.entry import YouthKey
+from audit.sequencer import Append
+from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
+from gateway.exchange.authority_leaves import stop_use
+from gateway.exchange.deed import on_what_stands
+from gateway.exchange.journal import ALLOW, Kind, Value, draft
+from gateway.exchange.moments import past_moment
+from gateway.exchange.setting import Setting
+from gateway.missing.episode import OWNER_KINDS
+from gateway.missing.ports import Flag, Flags
+from gateway.missing.statement import Statement, open_statement, statement_invalid
+from gateway.ports import Entered
+from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, AuthorityId, FlagState, SubjectHandle, county_of
+from gateway.protocol.outcomes import Outcome, Reason
+from gateway.protocol.policy.facts import milliseconds, moment_of
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.restoration_pb2 import PresentedEvent, PresentedFlag, PresentedRevocation
+
+WINDOW: Final = timedelta(days=30)
+"""How long after a loss its events are taken: a county may be off the network for weeks, and a machine's word is not to
+stand for a person's for ever."""
+
+
+class Losses(Protocol):
+    """Declared losses of this log's entries."""
+
+    async def last_ms(self) -> int | None:
+        """When the last one was declared, milliseconds since 1970; None for a log that lost nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """Who presents, and the SHA-256 of the exact bytes that its adapter signed."""
+
+    agency: AgencyId
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Presentations:
+    """Takes events again. `flags` and `book` are read and changed as any report or record changes them."""
+
+    at: Setting
+    book: AuthorityBook
+    flags: Flags
+    losses: Losses
+
+    async def take(self, by: Presented, event: PresentedEvent) -> Entered | None:
+        """The event is on record; its entry, or None where nothing had to change. `event` is verified.
+
+        Raises `Invalid`, `Conflict`, `Unavailable`.
+        """
+        now = self.at.now()
+        await self._check_lost(event.log_origin, now)
+        match event.WhichOneof("event"):
+            case "authority":
+                return await on_what_stands(lambda: self._authority(by, event.authority, now))
+            case "revocation":
+                return await on_what_stands(lambda: self._revocation(by, event.revocation, now))
+            case _:
+                return await on_what_stands(lambda: self._flag(by, event.flag, now))
+
+    async def _check_lost(self, origin: str, now: datetime) -> None:
+        if origin != self.at.directory().message.log_origin:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("log_origin: in_force",))
+        lost_ms = await self.losses.last_ms()
+        if lost_ms is None or now - moment_of(lost_ms) > WINDOW:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("(log): nothing_lost",))
+
+    async def _authority(self, by: Presented, envelope: SignedEnvelope, now: datetime) -> Entered | None:
+        try:
+            authority = open_authority(envelope, self.at.directory(), now)
+        except AuthorityInvalid as exc:
+            raise Invalid(ErrorReason.AUTHORITY_INVALID, fields=("authority: signed_by_issuer",)) from exc
+        check_recordable(authority, by.agency, now, self.at.policy.emergency)
+        handle = handle_of(authority)
+        await self._check_listed(by.agency, handle)
+        known = await self.book.find(authority.authority_id)
+        if known is None:
+            parties = frozenset({authority.issuer_agency, *authority.recipient_agencies})
+            guard = self.book.absent(authority.authority_id)
+            rows = self.book.put(authority.authority_id, by.agency, envelope, parties)
+        elif (known.issuer, known.envelope.payload) != (by.agency, envelope.payload):
+            raise Conflict(ErrorReason.ID_REUSED)
+        elif not known.ended_by_loss:
+            return None
+        else:
+            guard = self.book.ended_by_loss(authority.authority_id)
+            rows = self.book.stand_again(authority.authority_id)
+        leaf = draft(
+            Kind.AUTHORITY_PRESENTED,
+            requester=by.agency,
+            op=_PRESENTED | {"basis": authority.basis},
+            req={"request": by.digest, "authority": authority.authority_id.hex(), "signed": envelope.signature},
+            youth={"handle": handle} if handle is not None else None,
+            youth_key=await self._key(by.agency, handle),
+        )
+        return await self.at.journal.enter(Append(leaf, guard, rows))
+
+    async def _revocation(self, by: Presented, event: PresentedRevocation, now: datetime) -> Entered | None:
+        at, authority_id = self.at, AuthorityId(event.authority_id)
+        revoked = past_moment(event.revoke_time, now, field="revoke_time")
+        booked = await self.book.find(authority_id)
+        if booked is None or by.agency not in booked.parties:
+            # Somebody else's, or its issuer has not presented it yet: nothing relies on it meanwhile.
+            raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
+        if booked.revoke_ms is not None and not booked.ended_by_loss:
+            return None
+        handle = booked.handle
+        leaf = draft(
+            Kind.AUTHORITY_REVOKED,
+            requester=by.agency,
+            holder=booked.issuer,
+            op=_PRESENTED,
+            req={"request": by.digest, "authority": authority_id.hex()},
+            hold={"requester": by.agency, "revoked": authority_id.hex()},
+            youth={"handle": handle} if handle is not None else None,
+            youth_key=await self._key(booked.issuer, handle),
+        )
+        rows = self.book.revoke(authority_id, milliseconds(revoked))
+        members = [party for party in booked.parties if at.directory().member(party) is not None]
+        alerts = stop_use(
+            by.agency, milliseconds(now), members, issuer=booked.issuer, handle=handle, pairwise=at.pairwise
+        )
+        for alert in alerts:
+            rows += at.projections.alert(alert)
+        entered = await at.journal.enter(Append(leaf, rows=rows))
+        for alert in alerts:
+            at.sources.alerted(alert.agency)
+        return entered
+
+    async def _flag(self, by: Presented, event: PresentedFlag, now: datetime) -> Entered | None:
+        agency, handle = by.agency, SubjectHandle(event.subject_handle)
+        learned = past_moment(event.learn_time, now, field="learn_time")
+        member = self.at.directory().member(agency)
+        if member is None or member.kind not in OWNER_KINDS:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag: owner",))
+        await self._check_listed(agency, handle)
+        directory = self.at.directory()
+        statement = open_statement(event.statement, county=county_of(agency), directory=directory, at=now)
+        is_open, known = statement.state in OPEN_FLAG_STATES, await self.flags.get(statement.flag_id)
+        if known is None:
+            # An episode that ended looks for nobody; of an open one a person may have raised another flag meanwhile.
+            if not is_open or await self.flags.open_of(agency, handle) is not None:
+                return None
+            guard = self.flags.none_stands(statement.flag_id, [(agency, handle)])
+        elif (known.owner, known.handle) != (agency, handle):
+            raise Conflict(ErrorReason.ID_REUSED)
+        elif known.version >= statement.version:
+            return None
+        elif known.state not in OPEN_FLAG_STATES:
+            raise statement_invalid("flag_id")
+        else:
+            guard = self.flags.stands(known.flag_id, known.state, known.version)
+        flag = _restored(agency, handle, statement, learned_ms=milliseconds(learned), now_ms=milliseconds(now))
+        if is_open and known is not None and known.state is FlagState.LOCATED_PENDING:
+            # Somebody's report is dismissed by a person of the owner, not by an older word of it.
+            flag = replace(flag, state=known.state)
+        leaf = draft(
+            Kind.FLAG_PRESENTED,
+            requester=agency,
+            holder=agency,
+            op=_PRESENTED | {"state": flag.state},
+            req={"request": by.digest},
+            hold={"requester": agency},
+            youth={"handle": handle, "flag": flag.flag_id},
+            youth_key=await self._key(agency, handle),
+        )
+        return await self.at.journal.enter(Append(leaf, guard, self.flags.put(flag)))
+
+    async def _check_listed(self, agency: AgencyId, handle: SubjectHandle | None) -> None:
+        if handle is not None and not await self.flags.is_listed(agency, handle):
+            # Its adapter lists everybody again first (`adapters.node.register`).
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: unknown",))
+
+    async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
+        return None if handle is None else await self.at.youth_keys.next(owner, handle)
+
+
+_PRESENTED: Final[dict[str, Value]] = {"decision": ALLOW, "outcome": Outcome.RECORDED, "reason": Reason.PRESENTED_AGAIN}
+
+
+def _restored(agency: AgencyId, handle: SubjectHandle, statement: Statement, *, learned_ms: int, now_ms: int) -> Flag:
+    return Flag(
+        flag_id=statement.flag_id,
+        owner=agency,
+        handle=handle,
+        state=statement.state,
+        version=statement.version,
+        statement=statement.envelope,
+        statement_expire_ms=milliseconds(statement.expires),
+        learn_ms=learned_ms,
+        report_ms=now_ms,
+    )

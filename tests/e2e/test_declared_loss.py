@@ -1,0 +1,133 @@
+"""An exchange loses the entries that recorded a consent and raised a flag. Nobody types anything again.
+
+Real processes. The adapters follow to the log that goes on and present again what their counties had signed: the youth
+is found, the consent that stands permits, the one that was withdrawn does not.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from deploy.demo.commands import Commands
+from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
+from deploy.demo.county import Calls, inquiry
+from deploy.demo.sandbox import Sandbox
+from deploy.demo.stage import Stage
+from deploy.demo.story_consent import ask_with_consent, recorded, revoked
+from deploy.demo.story_missing import raise_flag
+from deploy.demo.tamper import copy_database
+from deploy.demo.words import name
+from deploy.demo.youths import Person, heard
+from homeward.county.v1.missing_pb2 import CheckFlagRequest, CheckFlagResponse
+from homeward.gateway.v1 import codes_pb2 as codes
+
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Commands() as commands, Sandbox.up(tmp_path / "box") as sandbox, ThreadPoolExecutor(max_workers=1) as pool:
+        made = Stage(sandbox, commands, tmp_path, pool.submit(sandbox.enlist, FOSTER_AGENCY, commands, beside=COUNTY_B))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def said(stage: Stage, *words: str) -> dict[str, Any]:
+    done = stage.commands.ask(*words, "--json")
+    assert done.exit == 0, done.out + done.err
+    told: dict[str, Any] = json.loads(done.out.splitlines()[-1])
+    return told
+
+
+def lose(stage: Stage, backup: Path) -> None:
+    """The database of before is all that is left, and two operators say so."""
+    sandbox, layout, loss = stage.sandbox, stage.sandbox.layout, stage.scratch / "loss.pb"
+    sandbox.end("gateway")
+    for left in layout.gateway.glob("gateway.db*"):
+        left.unlink()
+    shutil.copy(backup, layout.gateway / "gateway.db")
+    said(stage, "audit", "recover", str(layout.gateway), "--declare-loss", str(loss))
+    sandbox.end("custodian")
+    said(stage, "custodian", "sign-loss", str(layout.custodian), str(loss))
+    sandbox.restart("custodian")
+    said(stage, "audit", "recover", str(layout.gateway), "--declared", str(loss))
+    sandbox.restart("gateway")
+
+
+def checked(stage: Stage, person: Person) -> CheckFlagResponse:
+    """What C's intake desk reads about this person."""
+    county = stage.county("C")
+    question = CheckFlagRequest(
+        inquiry=inquiry(
+            person, codes.PURPOSE_MFC_HANDOFF, evidence=[(codes.EVIDENCE_KIND_YOUTH_PRESENT, "TEST-LOSS-1")]
+        )
+    )
+    with county.channel() as channel:
+        answer: CheckFlagResponse = Calls(channel).missing.CheckFlag(
+            question, metadata=county.metadata("CWA.hotline_screener"), timeout=10
+        )
+    return answer
+
+
+def until(holds: Callable[[], bool], seen: list[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            if holds():
+                return
+        except grpc.RpcError as failed:
+            seen.append(str(failed.code()))  # type: ignore[attr-defined]
+        assert time.monotonic() < deadline, seen[-10:]
+        time.sleep(0.3)
+
+
+def test_what_the_lost_entries_said_is_presented_again_and_what_was_withdrawn_stays_withdrawn(stage: Stage) -> None:
+    caseload, backup = stage.sandbox.caseload, stage.scratch / "early.db"
+    stage.newcomer.result()
+    copy_database(stage.sandbox.layout.gateway / "gateway.db", backup)
+    raise_flag(stage)
+    recorded(stage)
+    withdrawn = stage.authority_id
+    revoked(stage)
+    recorded(stage)
+    standing = stage.authority_id
+    missing = heard(caseload.youth(caseload.cast.runaway).person)
+    nobody = Person("Nobody", "Looksfor", date(2010, 5, 4))
+    lose(stage, backup)
+
+    seen: list[str] = []
+
+    def told_of_nobody() -> bool:
+        answer = checked(stage, nobody)
+        seen.append(codes.Outcome.Name(answer.outcome))
+        # Before every county listed everybody and stated its flags again, nobody is told that nobody looks.
+        if answer.outcome == codes.OUTCOME_NO_ACTIVE_FLAG_FOUND:
+            assert checked(stage, missing).flag_state == codes.FLAG_STATE_ACTIVE
+            return True
+        return False
+
+    def consented() -> bool:
+        outcome = name(ask_with_consent(stage, authority_id=standing), "outcome")
+        seen.append(outcome)
+        return outcome == "ANSWERED"
+
+    until(told_of_nobody, seen)
+    assert set(seen) >= {"OUTCOME_UNDETERMINED", "OUTCOME_NO_ACTIVE_FLAG_FOUND"}
+    until(consented, seen)
+    assert name(ask_with_consent(stage, authority_id=withdrawn), "outcome") == "CONSENT_NEEDED"
+
+    gateway = str(stage.sandbox.layout.gateway)
+    stage.sandbox.end("gateway")
+    assert stage.commands.ask("audit", "fsck", gateway).exit == 0
+    replayed = stage.commands.ask("gateway", "replay", gateway)
+    assert replayed.exit == 0, replayed.out + replayed.err

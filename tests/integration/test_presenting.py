@@ -1,0 +1,177 @@
+"""What an adapter presents again after a declared loss, what it leaves to a person, and what it no longer keeps."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.node.alerts import Alerts
+from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.identifiers import timestamp
+from adapters.node.node import Node
+from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
+from adapters.node.present import Presenter
+from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
+from adapters.node.sealed_subjects import SealedSubjects
+from adapters.node.succession import begin_log
+from adapters.records import LocalSubjectId
+from gateway.protocol.envelope import wrap
+from gateway.protocol.names import AuthorityId, FlagId, HandlingCode, SubjectHandle
+from gateway.protocol.policy.facts import milliseconds
+from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED, Alert
+from homeward.gateway.v1.records_pb2 import FlagLocate
+from tests.integration.source_kit import Gateway, make_node
+from tests.unit.node.world import ASKER, NOW, SOURCE
+
+HANDLE = SubjectHandle(b"h" * 16)
+MONTH = timedelta(days=30)
+
+
+class Parts:
+    """One adapter and its gateway."""
+
+    def __init__(self, place: Path) -> None:
+        self.gateway = Gateway()
+        self.node: Node = make_node(place, self.gateway)
+        self.own, self.flags, self.heard = OwnAuthorities(self.node.store), OwnFlags(self.node.store), 0
+        self.presenter = Presenter(self.node, self.own, self.flags, heard=self._hear)
+
+    def _hear(self) -> None:
+        self.heard += 1
+
+    def authority(self, number: int, *, handle: SubjectHandle | None = HANDLE, life: timedelta = MONTH) -> AuthorityId:
+        """An authority of this agency that is on record."""
+        message = Authority(
+            authority_id=bytes([number] * 16),
+            issuer_agency=SOURCE,
+            recipient_agencies=[ASKER],
+            expire_time=timestamp(NOW + life),
+        )
+        self.own.keep(self.signed(message), handle=handle, epochs=() if handle else ("e1",))
+        self.own.recorded(AuthorityId(message.authority_id))
+        return AuthorityId(message.authority_id)
+
+    def signed(self, message: Authority) -> SignedEnvelope:
+        return wrap(message, self.node.keyring.authority)
+
+    def lose(self) -> None:
+        with self.node.store.write() as connection:
+            begin_log(connection, [], kept=0)
+
+    def named(self) -> list[bytes]:
+        """Authorities that were presented as standing, in order."""
+        return [
+            Authority.FromString(each.authority.payload).authority_id
+            for each in self.gateway.presented
+            if each.HasField("authority")
+        ]
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> Parts:
+    made = Parts(tmp_path)
+    await made.node.keeper.refresh()
+    return made
+
+
+async def test_authorities_that_stand_and_revocations_are_presented_once_after_a_loss(parts: Parts) -> None:
+    standing, revoked, foreign = parts.authority(1), parts.authority(2), AuthorityId(bytes([9] * 16))
+    for each in (revoked, foreign):
+        parts.own.revoked(each, NOW, expires=NOW + MONTH)
+    assert not await parts.presenter.present()
+    assert parts.gateway.presented == [], "nothing was lost"
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.named() == [standing]
+    told = {each.revocation.authority_id for each in parts.gateway.presented if each.HasField("revocation")}
+    assert told == {revoked, foreign}
+    assert not await parts.presenter.present()
+    assert len(parts.gateway.presented) == 3
+
+
+async def test_what_was_never_on_record_is_not_presented(parts: Parts) -> None:
+    message = Authority(authority_id=bytes(16), issuer_agency=SOURCE, expire_time=timestamp(NOW + MONTH))
+    parts.own.keep(parts.signed(message), handle=HANDLE, epochs=())
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.gateway.presented == []
+
+
+@pytest.mark.parametrize("named", ["handle", "tokens"])
+async def test_an_authority_that_a_recipient_may_have_revoked_waits_for_a_person(parts: Parts, named: str) -> None:
+    handle = HANDLE if named == "handle" else None
+    parts.authority(1, handle=handle)
+    other = parts.authority(2, handle=SubjectHandle(b"o" * 16))
+    alert = Alert(
+        sequence=1, kind=ALERT_KIND_AUTHORITY_REVOKED, acting_agency=ASKER, subject_handle=handle or bytes(16)
+    )
+    Alerts(parts.node.store).accept(alert, NOW)
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.named() == [other]
+    assert parts.own.doubted_count() == 1
+
+
+async def test_what_is_refused_for_now_is_presented_again_and_what_is_refused_for_good_is_not(parts: Parts) -> None:
+    waiting, refused = parts.authority(1), parts.authority(2)
+    parts.gateway.refused_events = {waiting: "INVALID_REQUEST", refused: "AUTHORITY_INVALID"}
+    parts.lose()
+    assert await parts.presenter.present(), "one is left"
+    assert parts.own.doubted_count() == 1
+    parts.gateway.refused_events = {}
+    assert not await parts.presenter.present()
+    assert parts.named() == [waiting]
+
+
+async def test_an_open_flag_is_presented_as_stated_and_one_whose_statement_ended_is_not(parts: Parts) -> None:
+    issuer = FlagIssuer("06075", parts.node.keyring.flag)
+    for number, issued in ((1, NOW), (2, NOW - 2 * MONTH)):
+        flag = issuer.raised(
+            FlagId(bytes([number] * 16)), HANDLE, handling_code=HandlingCode.CALL_DUTY_LINE, learned=issued,
+            locate=FlagLocate(), now=issued,
+        )  # fmt: skip
+        parts.flags.keep(flag)
+        parts.flags.recorded(flag.flag_id, flag.version)
+    parts.lose()
+    assert not await parts.presenter.present()
+    (event,) = parts.gateway.presented
+    stated = parts.flags.by_id(FlagId(bytes([1] * 16)))
+    assert stated is not None
+    assert event.flag.statement == stated.statement
+    assert parts.heard == 1
+    assert [flag.flag_id for flag in parts.flags.unheard()] == [bytes([2] * 16)]
+
+
+async def test_a_gateway_that_is_away_is_tried_again(parts: Parts) -> None:
+    standing = parts.authority(1)
+    parts.lose()
+    parts.gateway.failing[PRESENT_EVENT.path] = CallFailed(CallFault.UNAVAILABLE)
+    with pytest.raises(CallFailed):
+        await parts.presenter.present()
+    parts.gateway.failing.clear()
+    assert not await parts.presenter.present()
+    assert parts.named() == [standing]
+
+
+async def test_what_ended_and_what_names_a_youth_by_another_epochs_tokens_is_not_kept(parts: Parts) -> None:
+    parts.authority(1, life=timedelta(minutes=1))
+    parts.authority(2, handle=None)
+    kept = parts.authority(3)
+    with parts.node.store.write() as connection:
+        gone = forget_authorities(connection, {"e2"}, milliseconds(NOW + timedelta(minutes=2)))
+        begin_again(connection)
+    assert gone == 2
+    assert [each.authority_id for each in parts.own.due()] == [kept]
+
+
+async def test_nothing_of_a_sealed_youth_is_presented(parts: Parts) -> None:
+    parts.authority(1)
+    other = parts.authority(2, handle=SubjectHandle(b"o" * 16))
+    sealed = SealedSubjects(parts.node.store, bytes(32)).load()
+    sealed.begin(LocalSubjectId("X1"), HANDLE)
+    sealed.sealed(HANDLE, b"s" * 16)
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.named() == [other]
