@@ -134,6 +134,7 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     if not running.recovering():
+        await running.members.rotation.check_secrets()
         await running.members.rotation.attempt(at_start=True)
     await running.publishing.rounds.begin()
     await running.publishing.attestations.load()

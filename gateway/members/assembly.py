@@ -164,7 +164,7 @@ async def open_members(
     await office.load()
     await denied.refresh(ledger)
     renewal = Renewal(ledger, keys.issuer, denied=denied, now=now)
-    epoch_keys = EpochKeys(state)
+    epoch_keys = EpochKeys(state, in_force=lambda: keys.shares.in_force().epoch)
     at_rest = EpochsAtRest(epoch_keys.key_of)
     root_pem = keys.root.public_bytes(Encoding.PEM)
     uri, hosts = gateway_uri(config), _hosts(config)

@@ -4,10 +4,12 @@
     storage-<epoch>.key   from then on
 
 Decides which file is whose, and that opening an epoch first gives the key in use the name of its own epoch: then no
-crash can leave it open which epoch a key belongs to.
+crash can leave it open which epoch a key belongs to. A key without a name is that of the share in force beside it, and
+of no other epoch: secrets of before a rotation that come back after it must not make everybody a stranger.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +22,15 @@ _FIRST: Final = "storage.key"
 class EpochKeys:
     """The keys in one state directory."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, in_force: Callable[[], str]) -> None:
+        """`in_force` is the epoch of the share in force."""
         self._state = state
+        self._in_force = in_force
 
     def key_of(self, epoch: str) -> bytes | None:
         """The key of an epoch that is answered, 32 bytes, or None. Raises `StateBroken`."""
-        for name in (_name(epoch), _FIRST):
+        names = (_name(epoch), _FIRST) if epoch == self._in_force() else (_name(epoch),)
+        for name in names:
             if self._state.secret(name).exists():
                 return self._state.read_secret(name, length=KEY_LENGTH)
         return None

@@ -129,6 +129,7 @@ class Registrations:
         sealed_among: SealedAmong = lambda youths: [],
     ) -> None:
         self._sealed_among = sealed_among
+        self._heartbeats: dict[AgencyId, datetime] = {}
         self._ledger = ledger
         self._prepare = prepare
         self._acknowledged = acknowledged
@@ -200,8 +201,20 @@ class Registrations:
         )
         row = (owner, heartbeat.revision, str(scope), " ".join(epochs), as_of, milliseconds(now))
         # A lower revision than before is no fault: an adapter that joined anew counts from the start.
-        await self._ledger.append(Append(entry, rows=((_PUT_LISTING, row),)))
+        await self._ledger.append(Append(entry, self._in_order(owner, created), ((_PUT_LISTING, row),)))
         return HeartbeatResponse(stale_after_seconds=int(STALE_AFTER.total_seconds()))
+
+    def _in_order(self, owner: AgencyId, created: datetime) -> Callable[[Tx], Draft | None]:
+        """Raises `Invalid` for a heartbeat that was made before one that counts: what it called complete may not be."""
+
+        def guard(tx: Tx) -> Draft | None:
+            # Heartbeats count for a minute only, so no other process need know of the newest.
+            if created < self._heartbeats.get(owner, created):
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: order",))
+            self._heartbeats[owner] = created
+            return None
+
+        return guard
 
     def _check_source(self, agency: AgencyId) -> None:
         member = self._directory().member(agency)

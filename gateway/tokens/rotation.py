@@ -37,7 +37,7 @@ from gateway.protocol.directory import DirectoryView
 from gateway.protocol.epochs import LISTED_IN, EpochState
 from gateway.protocol.names import Call, county_of
 from gateway.protocol.ristretto import InvalidElement
-from gateway.state import State
+from gateway.state import State, StateBroken
 from gateway.store.epochs import changed, count_tokens, drop_peppers, owners_unseen, read_states
 from gateway.store.erase import EpochErasing, NotErased
 from gateway.store.index import read_listings
@@ -52,6 +52,7 @@ PAUSE_SECONDS: Final = 1.0
 """Between two looks whether an epoch can be erased."""
 Facts = dict[str, str | bytes | int]
 _LOG: Final = logging.getLogger(__name__)
+_LEFT: Final = frozenset({EpochState.PRECEDING, EpochState.ENDING, EpochState.ENDED})
 _BESIDE: Final = (EpochState.FOLLOWING, EpochState.PRECEDING, EpochState.ENDING)
 
 
@@ -146,6 +147,17 @@ class Rotation:
         view = self.office.view()
         return await self.ledger.survey(lambda tx: self._status(tx, view))
 
+    async def check_secrets(self) -> None:
+        """The shares and keys here are not of before a rotation that the log has carried out. Raises `StateBroken`.
+
+        Put back beside a database of after it, they would find nobody who is listed.
+        """
+        (current, _), states = await self.ledger.read(lambda tx: (live_epochs(tx, self.exchange), read_states(tx)))
+        held = self.shares.of_epoch(current) is not None and self.keys.key_of(current) is not None
+        if not held and states.get(self.shares.in_force().epoch) in _LEFT:
+            why = f"the shares and keys are of before epoch {current}, which is the current one"
+            raise StateBroken(f"{self.state.directory / 'secrets'}: {why}")
+
     async def run(self) -> None:
         """Erases what ended epochs left, until canceled. Raises nothing that a later try could mend."""
         while True:
@@ -168,7 +180,7 @@ class Rotation:
         """Nothing is left of epochs that ended and that no directory in force names.
 
         `at_start`: nobody is served yet. Then the database is rewritten whatever its size, and epochs of which nothing
-        was left are looked for again: an older copy of the database may have brought tokens back.
+        was left are looked for again: an older copy may have brought tokens, keys or shares back.
         Raises `NotErased`, `sqlite3.Error`, `Error`.
         """
         rewrite = at_start or await asyncio.to_thread(self.erasing.is_small)
@@ -190,9 +202,20 @@ class Rotation:
                 _LOG.warning("the rows of an ended epoch are gone; the next start rewrites the database")
         if at_start:
             for name in (name for name, state in states.items() if state is EpochState.ENDED):
-                if await self.ledger.read(lambda tx, name=name: count_tokens(tx, name)):  # type: ignore[misc]
-                    await self._erase_rows(name, rewrite=True)
-                    await self._erased(name)
+                await self._erase_again(name)
+
+    async def _erase_again(self, name: str) -> None:
+        """What an older copy of the database, or of its secrets, brought back of an ended epoch is gone."""
+        count = await self.ledger.read(lambda tx: count_tokens(tx, name))
+        if count:
+            await self._erase_rows(name, rewrite=True)
+        held = name in self.shares.epochs()
+        if held:
+            self.shares.leave_epoch(name)
+        kept = self.keys.key_of(name) is not None
+        self.keys.erase(name)
+        if count or held or kept:
+            await self._erased(name)
 
     async def _erase_rows(self, name: str, *, rewrite: bool) -> None:
         await asyncio.to_thread(self.erasing.erase_epochs, [name], rewrite=rewrite)

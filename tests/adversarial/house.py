@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -153,8 +154,18 @@ class House:
         return flag
 
 
-async def beat(resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE) -> None:
-    """The agency's list counts as current."""
+async def beat(
+    resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE, *, epochs: Sequence[str] = (EPOCH,)
+) -> None:
+    """The agency's list counts as current in these epochs."""
+    request = await heartbeat(resident, scope, epochs=epochs)
+    await IndexServiceStub(resident.channel).Heartbeat(request, timeout=5)
+
+
+async def heartbeat(
+    resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CARE, *, epochs: Sequence[str] = (EPOCH,)
+) -> index_pb2.HeartbeatRequest:
+    """What says so, signed."""
     now = timestamp(datetime.now(UTC))
     reply = await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5)
     message = index_pb2.IndexHeartbeat(
@@ -162,21 +173,34 @@ async def beat(resident: Resident, scope: int = index_pb2.INDEX_SCOPE_ALL_IN_CAR
         scope=scope,
         data_as_of_time=now,
         create_time=now,
-        complete_epochs=[EPOCH],  # type: ignore[arg-type]
+        complete_epochs=epochs,
         log_origin=Directory.FromString(reply.directory.directory).log_origin,
     )
-    request = index_pb2.HeartbeatRequest(envelope=resident.wrapped(message))
-    await IndexServiceStub(resident.channel).Heartbeat(request, timeout=5)
+    return index_pb2.HeartbeatRequest(envelope=resident.wrapped(message))
 
 
 async def register(
-    resident: Resident, handle: bytes, label: str, *, restriction: Restriction = Restriction.NONE
-) -> None:
-    """The gateway's index holds this youth."""
-    subject = index_pb2.Subject(handle=handle, tokens=tokens_of(label), restriction=to_wire(restriction))  # type: ignore[arg-type]
-    batch = index_pb2.RegistrationBatch(request_id=secrets.token_bytes(16), subjects=[subject])
+    resident: Resident,
+    handle: bytes,
+    label: str,
+    *,
+    restriction: Restriction = Restriction.NONE,
+    epoch: str = EPOCH,
+) -> index_pb2.RegisterSubjectsRequest:
+    """The gateway's index holds this youth; the batch that said so, signed."""
+    tokens = tokens_of(label, epoch=epoch)
+    subject = index_pb2.Subject(handle=handle, tokens=tokens, restriction=to_wire(restriction))  # type: ignore[arg-type]
+    return await change(resident, subjects=[subject])
+
+
+async def change(
+    resident: Resident, *, subjects: Sequence[index_pb2.Subject] = (), removed: Sequence[bytes] = ()
+) -> index_pb2.RegisterSubjectsRequest:
+    """The agency's list is changed so; the batch that said so, signed."""
+    batch = index_pb2.RegistrationBatch(request_id=secrets.token_bytes(16), subjects=subjects, removed_handles=removed)
     request = index_pb2.RegisterSubjectsRequest(envelope=resident.wrapped(batch))
     await IndexServiceStub(resident.channel).RegisterSubjects(request, timeout=5)
+    return request
 
 
 def make_youth(label: str, resident: Resident, *, restriction: Restriction = Restriction.NONE) -> Youth:

@@ -64,6 +64,18 @@ class Rotation:
             self.answers.append(codes.FlagState.Name(answer.flag_state) if answer.flag_state else "NONE")
             time.sleep(0.05)
 
+    def deal(self, epoch: str) -> Path:
+        """A key of this epoch, dealt anew; the directory of its shares."""
+        dealt = self.sandbox.layout.root / f"ceremony-{epoch}"
+        self.run("custodian", "deal", "--threshold", "2", "--holders", "2", "--epoch", epoch, "--out", str(dealt))
+        return dealt
+
+    def open(self, epoch: str) -> None:
+        """Custodian and gateway have opened this epoch."""
+        dealt, layout = self.deal(epoch), self.sandbox.layout
+        self.run("custodian", "epoch", "add", str(layout.custodian), "--share", str(dealt / "share-2.bin"))
+        self.run("gateway", "epoch", "open", str(layout.gateway), "--share", str(dealt / "share-1.bin"))
+
     def run(self, *words: str, code: int = 0) -> dict[str, object]:
         done = self.commands.ask(*words, "--json")
         assert done.exit == code, done.out + done.err
@@ -88,34 +100,39 @@ class Rotation:
         assert set(self.answers) == {"FLAG_STATE_ACTIVE"}
 
 
+def raise_flag(sandbox: Sandbox) -> None:
+    """A reports its youth missing."""
+    learned = Timestamp()
+    learned.FromDatetime(datetime.now(UTC) - timedelta(hours=1))
+    county, youth = sandbox.county("A"), sandbox.caseload.cast.runaway
+    with county.channel() as channel:
+        Calls(channel).missing.RaiseFlag(
+            RaiseFlagRequest(
+                inquiry=inquiry(
+                    sandbox.caseload.youth(youth).person,
+                    codes.PURPOSE_MFC_LOCATE,
+                    evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-EPOCH-1")],
+                ),
+                local_id=youth,
+                learn_time=learned,
+                handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
+                flag_locate=FlagLocate(
+                    missing_since_date=learned.ToDatetime().date().isoformat(),
+                    absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
+                    last_seen_county=COUNTY_A.fips,
+                    missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
+                ),
+            ),
+            metadata=county.metadata("CWA.case_worker"),
+            timeout=10,
+        )
+
+
 @pytest.fixture(scope="module")
 def rotation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
     with Sandbox.up(tmp_path_factory.mktemp("epochs") / "box") as sandbox, Commands() as commands:
         made = Rotation(sandbox, commands)
-        learned = Timestamp()
-        learned.FromDatetime(datetime.now(UTC) - timedelta(hours=1))
-        county, youth = sandbox.county("A"), sandbox.caseload.cast.runaway
-        with county.channel() as channel:
-            Calls(channel).missing.RaiseFlag(
-                RaiseFlagRequest(
-                    inquiry=inquiry(
-                        sandbox.caseload.youth(youth).person,
-                        codes.PURPOSE_MFC_LOCATE,
-                        evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-EPOCH-1")],
-                    ),
-                    local_id=youth,
-                    learn_time=learned,
-                    handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
-                    flag_locate=FlagLocate(
-                        missing_since_date=learned.ToDatetime().date().isoformat(),
-                        absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
-                        last_seen_county=COUNTY_A.fips,
-                        missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
-                    ),
-                ),
-                metadata=county.metadata("CWA.case_worker"),
-                timeout=10,
-            )
+        raise_flag(sandbox)
         thread = threading.Thread(target=made.keep_asking)
         thread.start()
         try:
@@ -132,8 +149,7 @@ def peppers(root: Path) -> set[str]:
 def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation) -> None:
     sandbox, layout = rotation.sandbox, rotation.sandbox.layout
     rotation.found_again()
-    dealt = layout.root / "ceremony-2"
-    rotation.run("custodian", "deal", "--threshold", "2", "--holders", "2", "--epoch", "e2", "--out", str(dealt))
+    dealt = rotation.deal("e2")
     # B does not take part yet, and A is killed while it makes its tokens again.
     sandbox.end("adapter-b", signal.SIGKILL)
     rotation.run("custodian", "epoch", "add", str(layout.custodian), "--share", str(dealt / "share-2.bin"))
@@ -179,10 +195,7 @@ def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation
 
 def test_an_epoch_that_is_given_up_leaves_nothing_and_delays_nobody(rotation: Rotation) -> None:
     layout = rotation.sandbox.layout
-    dealt = layout.root / "ceremony-3"
-    rotation.run("custodian", "deal", "--threshold", "2", "--holders", "2", "--epoch", "e3", "--out", str(dealt))
-    rotation.run("custodian", "epoch", "add", str(layout.custodian), "--share", str(dealt / "share-2.bin"))
-    rotation.run("gateway", "epoch", "open", str(layout.gateway), "--share", str(dealt / "share-1.bin"))
+    rotation.open("e3")
     # Nobody restarts: every adapter hears of it and begins at once.
     rotation.until(lambda: rotation.epochs().get("e3", {}).get("incomplete_counties") == [])
     assert rotation.epochs()["e3"]["tokens"] == rotation.epochs()["e2"]["tokens"]

@@ -24,6 +24,7 @@ from gateway.protocol.epochs import EpochState
 from gateway.protocol.names import AgencyId, Call, FlagState
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.facts import milliseconds
+from gateway.state import StateBroken
 from gateway.store import erase_sqlite, tables
 from gateway.store.index import SqlIndex
 from gateway.store.lookups import Lookups
@@ -489,6 +490,69 @@ async def test_tokens_that_an_older_copy_of_the_database_brought_back_are_erased
     assert old[0] in town.raw()
     await town.world.gateway.rotation.erase(at_start=True)
     assert old[0] not in town.raw()
+
+
+async def ended(town: Town) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The exchange has gone from e1 to e2; its shares and keys of before, and of while both epochs were answered."""
+    before = secrets_of(town)
+    await town.opened()
+    await town.cut_over()
+    between = secrets_of(town)
+    await town.world.gateway.rotation.finish()
+    await town.publish()
+    await town.world.gateway.rotation.erase()
+    assert states(town) == {"e1": "ENDED", "e2": "CURRENT"}
+    return before, between
+
+
+def secrets_of(town: Town) -> dict[str, bytes]:
+    """Shares and keys at rest, by the name of their file."""
+    files = (town.world.gateway_state.directory / "secrets").iterdir()
+    return {file.name: file.read_bytes() for file in files if file.name.startswith(("share", "epoch-", "storage"))}
+
+
+def put_back(town: Town, kept: dict[str, bytes]) -> None:
+    place = town.world.gateway_state.directory / "secrets"
+    for name in secrets_of(town):
+        (place / name).unlink()
+    for name, content in kept.items():
+        (place / name).write_bytes(content)
+        (place / name).chmod(0o600)
+
+
+async def test_shares_and_keys_of_before_a_rotation_do_not_make_everybody_a_stranger(town: Town) -> None:
+    before, _ = await ended(town)
+    after = secrets_of(town)
+    assert len(await town.found("e2")) == 1
+    put_back(town, before)
+    await town.restart()
+    # The other holders may still make tokens of e2: under the key of e1 nobody would be found by them.
+    with pytest.raises(Invalid) as caught:
+        await town.found("e2")
+    assert caught.value.reason is ErrorReason.EPOCH_UNKNOWN
+    with pytest.raises(StateBroken, match="of before epoch e2, which is the current one"):
+        await town.world.gateway.rotation.check_secrets()
+    put_back(town, after)
+    await town.restart()
+    await town.world.gateway.rotation.check_secrets()
+    assert len(await town.found("e2")) == 1
+
+
+async def test_shares_and_keys_of_an_ended_epoch_that_came_back_are_erased_at_the_start(town: Town) -> None:
+    _, between = await ended(town)
+    after = secrets_of(town)
+    assert set(between) == {"share.bin", "epoch-e2.bin", "storage-e1.key", "storage-e2.key"}
+    assert set(after) == {"share.bin", "storage-e2.key"}
+    put_back(town, between)
+    await town.restart()
+    await town.world.gateway.rotation.check_secrets()
+    await town.world.gateway.rotation.erase(at_start=True)
+    assert secrets_of(town) == after
+    assert town.world.kinds()[-1] == "epoch.erased"
+    size = len(town.world.kinds())
+    await town.world.gateway.rotation.erase(at_start=True)
+    assert len(town.world.kinds()) == size, "nothing came back"
+    assert len(await town.found("e2")) == 1
 
 
 async def test_a_large_database_is_rewritten_at_the_next_start_and_not_while_it_serves(
