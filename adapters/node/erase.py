@@ -137,7 +137,8 @@ def _forget_digests(connection: Connection, live: Collection[str], newest: int) 
             raw = connection.scalar(select(column).where(kept.c.sequence == sequence))
             if raw is not None:
                 message = Alert.FromString(raw)
-                del message.review.naming_digests[:]
+                for name in ("naming_digests", "epoch"):
+                    message.review.ClearField(name)
                 changed = {column.name: message.SerializeToString()}
                 connection.execute(kept.update().where(kept.c.sequence == sequence).values(**changed))
     connection.execute(review_epoch.delete().where(ended))

@@ -24,7 +24,7 @@ from psycopg import sql
 from sqlalchemy import LargeBinary, Table, make_url
 
 from gateway.store import tables
-from gateway.store.erase import OF_AN_EPOCH, SMALL_BYTES, NotErased
+from gateway.store.erase import OF_AN_EPOCH, REVIEWS_TOLD, SMALL_BYTES, NotErased, without_digests
 
 OF_A_YOUTH: Final = (
     tables.subject,
@@ -40,6 +40,7 @@ OF_A_YOUTH: Final = (
     tables.authority_party,
 )
 """Tables from which a seal deletes rows, or in which it blanks them (`seals.forget`)."""
+_WRITTEN: Final = (*OF_AN_EPOCH, tables.alert)
 _STATISTICS: Final = "pg_statistic"
 _LOCK_TIMEOUT: Final = "3s"
 """Shorter than what an entry waits for the database."""
@@ -66,15 +67,16 @@ class PostgresErasing:
     def is_small(self) -> bool:
         """Whether the tables of an epoch are rewritten so fast that entries can wait for it. Raises `NotErased`."""
         with self._connected() as connection:
-            return sum(_size(connection, table) for table in OF_AN_EPOCH) <= SMALL_BYTES
+            return sum(_size(connection, table) for table in _WRITTEN) <= SMALL_BYTES
 
     def erase_epochs(self, ended: Collection[str], *, rewrite: bool) -> int:
         """As the port says; whatever the database refuses is `NotErased`."""
         with self._connected() as connection:
             count = sum(_delete(connection, table, ended) for table in OF_AN_EPOCH[:2])
             _delete(connection, tables.pepper, ended)
+            _forget_digests(connection, ended)
             if rewrite:
-                _rewrite(connection, OF_AN_EPOCH)
+                _rewrite(connection, _WRITTEN)
         return count
 
     def erase_sealed(self) -> None:
@@ -101,6 +103,15 @@ def _size(connection: psycopg.Connection[Any], table: Table) -> int:
 def _delete(connection: psycopg.Connection[Any], table: Table, ended: Collection[str]) -> int:
     statement = sql.SQL("DELETE FROM {} WHERE epoch = ANY(%s)").format(sql.Identifier(table.name))
     return connection.execute(statement, (list(ended),)).rowcount
+
+
+def _forget_digests(connection: psycopg.Connection[Any], ended: Collection[str]) -> None:
+    told = connection.execute(sql.SQL(REVIEWS_TOLD)).fetchall()
+    changed = [(without_digests(bytes(review), ended), *row, review) for *row, review in told]
+    # One that was blanked meanwhile stays blank.
+    update = "UPDATE alert SET review = %s WHERE agency = %s AND sequence = %s AND review = %s"
+    with connection.cursor() as cursor:
+        cursor.executemany(update, [row for row in changed if row[0] is not None])
 
 
 def _rewrite(connection: psycopg.Connection[Any], written: Sequence[Table]) -> None:

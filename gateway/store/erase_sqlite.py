@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.store.erase import SMALL_BYTES, NotErased
+from gateway.store.erase import REVIEWS_TOLD, SMALL_BYTES, NotErased, without_digests
 
 CHUNK: Final = 5000
 """Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
@@ -57,6 +57,7 @@ class SqliteErasing:
             count = sum(_erase(connection, table, ended) for table in _PAGE)
             for epoch in ended:
                 connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
+            _forget_digests(connection, ended)
             if rewrite:
                 connection.execute("VACUUM")
             _cut_log(connection)
@@ -75,6 +76,17 @@ def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -
             connection.execute("COMMIT")
         last, count = page[-1][:3], count + len(gone)
     return count
+
+
+def _forget_digests(connection: sqlite3.Connection, ended: Collection[str]) -> None:
+    told = [(without_digests(row[2], ended), *row) for row in connection.execute(REVIEWS_TOLD)]
+    changed = [row for row in told if row[0] is not None]
+    # One that was blanked meanwhile stays blank.
+    update = "UPDATE alert SET review = ? WHERE agency = ? AND sequence = ? AND review = ?"
+    for start in range(0, len(changed), CHUNK):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(update, changed[start : start + CHUNK])
+        connection.execute("COMMIT")
 
 
 def _cut_log(connection: sqlite3.Connection) -> None:

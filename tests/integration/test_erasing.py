@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from gateway.store import erase_sqlite
 from gateway.store.erase import NotErased
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.tables import metadata
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
+from homeward.gateway.v1.review_pb2 import ReviewTask
 
 YOUTHS = 1500
 TOKENS = 40
@@ -40,8 +43,19 @@ def database(tmp_path: Path) -> Path:
     rows = [("06029.cwa", MARK + os.urandom(12), os.urandom(16), "e1") for _ in range(900)]
     writer.executemany("INSERT INTO review_token VALUES (?, ?, ?, ?)", rows)
     writer.execute("INSERT INTO pepper VALUES ('e1', '06037.cwa', x'00', x'00', ?, 0)", (MARK * 300,))
+    for sequence, (epoch, mark) in enumerate((("e1", MARK), ("e2", b"")), start=1):
+        task = ReviewTask(review_id=os.urandom(16), epoch=epoch, naming_digests=[(mark + os.urandom(32))[:32]] * 3)
+        row = ("06037.cwa", sequence, ALERT_KIND_REVIEW, task.SerializeToString(), sequence)
+        writer.execute("INSERT INTO alert VALUES (?, ?, ?, x'00', x'', '06029.cwa', '', '', 0, ?, ?)", row)
     writer.close()
     return path
+
+
+def digests(database: Path) -> dict[str, int]:
+    """How many digests the alert of each epoch's review holds."""
+    with closing(sqlite3.connect(database)) as reader:
+        tasks = [ReviewTask.FromString(raw) for (raw,) in reader.execute("SELECT review FROM alert ORDER BY sequence")]
+    return {task.epoch: len(task.naming_digests) for task in tasks}
 
 
 def put(writer: sqlite3.Connection, handle: bytes, epoch: str, mark: bytes) -> None:
@@ -58,10 +72,12 @@ def marks(database: Path) -> int:
 
 def test_not_one_token_is_left_in_the_file_or_its_write_ahead_log(database: Path) -> None:
     assert marks(database) > YOUTHS * TOKENS, "the search finds what is there"
+    assert digests(database) == {"e1": 3, "e2": 3}
     reader = sqlite3.connect(database)
     (kept,) = reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone()
     assert SqliteErasing(database).erase_epochs(["e1"], rewrite=True) == YOUTHS * TOKENS + 900
     assert marks(database) == 0
+    assert digests(database) == {"": 0, "e2": 3}
     assert reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone() == (kept,)
     assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     reader.close()

@@ -18,6 +18,8 @@ from gateway.store.erase_postgres import PostgresErasing
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
 from gateway.store.tables import metadata
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
+from homeward.gateway.v1.review_pb2 import ReviewTask
 from tests.integration.log_kit import clean_postgres, postgres_url
 
 pytestmark = pytest.mark.docker
@@ -48,6 +50,9 @@ def database(server: str) -> Iterator[psycopg.Connection[Any]]:
         with connection.cursor() as cursor:
             cursor.executemany("INSERT INTO review_token VALUES (%s, %s, %s, %s)", rows)
         connection.execute("INSERT INTO pepper VALUES ('e1', %s, '', '', %s, 0)", (OWNER, MARK * 3000))
+        task = ReviewTask(review_id=os.urandom(16), epoch="e1", naming_digests=[MARK * 8] * 3).SerializeToString()
+        row = (OWNER, 99, ALERT_KIND_REVIEW, os.urandom(16), "06029.cwa", task, 9)
+        connection.execute("INSERT INTO alert VALUES (%s, %s, %s, %s, '', %s, '', '', 0, %s, %s)", row)
         yield connection
 
 
@@ -86,6 +91,7 @@ def test_not_one_token_is_left_in_any_file(server: str, database: psycopg.Connec
     assert erasing.erase_epochs(["e1"], rewrite=True) == 0
     assert in_files(database, MARK) == 0
     assert (left(database, "e1"), left(database, "e2")) == (0, TOKENS + 40)
+    assert database.execute("SELECT count(*) FROM alert WHERE review != ''").fetchone() == (1,)
 
 
 def test_an_ordinary_vacuum_would_leave_some(database: psycopg.Connection[Any]) -> None:
@@ -137,7 +143,8 @@ def test_values_that_the_planner_keeps_are_gone_too(server: str, database: psyco
     database.execute("DELETE FROM index_token WHERE epoch = 'e1'")
     database.execute("DELETE FROM review_token")
     database.execute("DELETE FROM pepper")
-    for table in ("index_token", "review_token", "pepper"):
+    database.execute("DELETE FROM alert")
+    for table in ("index_token", "review_token", "pepper", "alert"):
         database.execute(f"VACUUM (FULL) {table}")
     assert 0 < in_files(database, MARK) < 1000
     PostgresErasing(server).erase_epochs(["e1"], rewrite=True)
@@ -201,4 +208,4 @@ def test_a_sealed_youth_is_in_no_file(server: str, database: psycopg.Connection[
     assert in_files(database, HANDLE) > 40
     PostgresErasing(server).erase_sealed()
     assert in_files(database, HANDLE) == 0
-    assert database.execute("SELECT count(*) FROM alert").fetchone() == (2,)
+    assert database.execute("SELECT count(*) FROM alert").fetchone() == (3,)
