@@ -6,9 +6,11 @@ restarts, but what comes is never a negative.
 
 import json
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,8 @@ from deploy.demo.sandbox import Sandbox
 from deploy.demo.youths import Person, heard
 from homeward.county.v1.missing_pb2 import CheckFlagRequest, CheckFlagResponse, RaiseFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.exchange_pb2 import FlagQuery
 from homeward.gateway.v1.records_pb2 import FlagLocate
 
 PATIENCE_SECONDS = 40.0
@@ -146,9 +150,30 @@ def peppers(root: Path) -> set[str]:
     return {path.name for path in root.rglob("pepper-*.key")}
 
 
+def made_of(rotation: Rotation, epoch: str) -> set[bytes]:
+    """Tokens of this epoch that A listed its youths with, and that C asked with."""
+    found: list[TokenSet] = []
+    for letter, query in (("A", "SELECT tokens FROM registration"), ("C", "SELECT payload FROM request LIMIT 20")):
+        file = rotation.sandbox.layout.agency(letter) / "state" / "adapter.db"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
+            raw = [bytes(row[0]) for row in reader.execute(query)]
+        kind = TokenSet.FromString if letter == "A" else lambda each: FlagQuery.FromString(each).tokens
+        found += [kind(each) for each in raw]
+    return {token for each in found if each.epoch == epoch for group in each.keys for token in group.tokens}
+
+
+def kept_by(rotation: Rotation, letter: str, tokens: set[bytes]) -> int:
+    """How many of these tokens stand anywhere in the files of this adapter's database."""
+    state = rotation.sandbox.layout.agency(letter) / "state"
+    raw = b"".join(path.read_bytes() for path in state.glob("adapter.db*"))
+    return sum(token in raw for token in tokens)
+
+
 def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation) -> None:
     sandbox, layout = rotation.sandbox, rotation.sandbox.layout
     rotation.found_again()
+    old = made_of(rotation, "e1")
+    assert min(kept_by(rotation, letter, old) for letter in "AC") > 100, "the search finds what is there"
     dealt = rotation.deal("e2")
     # B does not take part yet, and A is killed while it makes its tokens again.
     sandbox.end("adapter-b", signal.SIGKILL)
@@ -182,12 +207,13 @@ def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation
     rotation.until(lambda: set(rotation.epochs()) == {"e2"})
     rotation.run("custodian", "epoch", "finish", str(layout.custodian))
     rotation.found_again()
-    # Nothing of the old epoch is anywhere: peppers in counties, shares at holders, the key at rest.
+    # Nothing of the old epoch is anywhere: tokens and peppers in counties, shares at holders, the key at rest.
     rotation.until(lambda: peppers(layout.root) == {"pepper-e2.key"})
-    old = [(layout.ceremony / f"share-{index}.bin").read_bytes()[-96:-64] for index in (1, 2)]
+    rotation.until(lambda: not any(kept_by(rotation, letter, old) for letter in "ABC"))
+    dealt_before = [(layout.ceremony / f"share-{index}.bin").read_bytes()[-96:-64] for index in (1, 2)]
     for place in (layout.gateway, layout.custodian):
         files = [path for path in place.rglob("*") if path.is_file()]
-        assert not [path for path in files for secret in old if secret in path.read_bytes()]
+        assert not [path for path in files for secret in dealt_before if secret in path.read_bytes()]
     assert not (layout.gateway / "secrets" / "storage-e1.key").exists()
     status = rotation.run("gateway", "status", str(layout.gateway))
     assert [each["epoch"] for each in status["epochs"]] == ["e2"]  # type: ignore[attr-defined]
