@@ -44,6 +44,10 @@ class Recorder:
     sender: Sender
     requests: Requests
 
+    async def sent(self, rpc: Rpc[Q, A], entry: Entry) -> bytes | None:
+        """The bytes that were sent under this identifier before, or None. Raises `Conflict`."""
+        return await asyncio.to_thread(self.requests.recall, entry.request_id, _method(rpc), entry.content)
+
     async def send(
         self, rpc: Rpc[Q, A], entry: Entry, deadline: Deadline, build: Callable[[], Awaitable[Message]]
     ) -> tuple[A, bytes]:
@@ -51,15 +55,14 @@ class Recorder:
 
         `build` makes the message; it is not run when this identifier was sent before. Raises `CallFailed`, `Conflict`.
         """
-        method = rpc.path.rpartition("/")[2]
-        payload = await asyncio.to_thread(self.requests.recall, entry.request_id, method, entry.content)
+        payload = await self.sent(rpc, entry)
         if payload is None:
             message = await build()
             payload = message.SerializeToString()
             await asyncio.to_thread(
                 self.requests.remember,
                 entry.request_id,
-                method,
+                _method(rpc),
                 entry.content,
                 payload=payload,
                 epochs=epochs_of(message, self.sender.directory().epochs),
@@ -74,6 +77,10 @@ class Recorder:
         kept = check_receipt(receipt, self.sender.directory(), Expected(kinds, digest, outcome))
         await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
         return kept
+
+
+def _method(rpc: Rpc[Q, A]) -> str:
+    return rpc.path.rpartition("/")[2]
 
 
 def epochs_of(message: Message, live: Collection[str]) -> frozenset[str]:

@@ -117,6 +117,8 @@ class Reporter:
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
         with county_errors():
+            # A flag is stated for a report that can be sent, and for no other.
+            await self.recorder.sent(rpcs.RAISE_FLAG, entry)
             flag = await self._own_flag(absence)
 
             async def build() -> Message:

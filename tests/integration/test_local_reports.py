@@ -3,10 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 import grpc
 
 from adapters.node import rpcs
+from adapters.node import store as tables
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.match_keys import DECISIVE_KEY
@@ -112,6 +114,27 @@ async def test_a_report_that_only_supports_another_owners_flag_leaves_no_flag_he
         answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
         assert at.flags.of(OWN_HANDLE) == []
     assert answer.flag_id == ""
+
+
+async def test_a_report_that_cannot_be_repeated_leaves_no_flag_here(tmp_path: Path) -> None:
+    """Its bytes are kept no longer, or its identifier stood for another report."""
+    async with county(tmp_path) as at:
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse)
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE, request_id=str(UUID(int=7))),
+            local_id=OWN_YOUTH,
+            learn_time=stamp(NOW),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+        )
+        await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        with at.store.write() as connection:
+            connection.execute(tables.request.update().values(payload=b""))
+        reasons = [(await refusal(at, "MissingService/RaiseFlag", request, "workers")).reason]
+        request.learn_time.CopyFrom(stamp(NOW - timedelta(hours=1)))
+        reasons.append((await refusal(at, "MissingService/RaiseFlag", request, "workers")).reason)
+        assert at.flags.of(OWN_HANDLE) == []
+        assert len(at.gateway.calls) == 1
+    assert reasons == ["EXPIRED_REFETCH", "ID_REUSED"]
 
 
 async def test_a_flag_the_exchange_refuses_is_gone_and_one_it_did_not_hear_of_stays(tmp_path: Path) -> None:

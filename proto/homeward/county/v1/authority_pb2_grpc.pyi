@@ -38,7 +38,7 @@ class AuthorityServiceStub:
     signs its structured scope.
 
     Who may call: staff with any role but those that only report or review. Reasons:
-    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
     YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
     NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
@@ -63,7 +63,7 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     signs its structured scope.
 
     Who may call: staff with any role but those that only report or review. Reasons:
-    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+    UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
     YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
     NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
@@ -91,7 +91,7 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         signs its structured scope.
 
         Who may call: staff with any role but those that only report or review. Reasons:
-        UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED,
+        UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
         YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source), BUDGET_EXHAUSTED,
         NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
