@@ -17,6 +17,13 @@ from audit.failpoints import reach
 TEMPORARY = ".tmp"
 
 
+class InUse(EvidenceError):
+    """Another process writes into the directory."""
+
+    def __init__(self) -> None:
+        super().__init__(EvidenceReason.STORE, "another process publishes into this directory")
+
+
 class PublishedFiles:
     """The directory that is published. One process at a time may write into it."""
 
@@ -26,14 +33,14 @@ class PublishedFiles:
         self._unsettled: set[Path] = set()
 
     def open(self) -> None:
-        """The directory exists, is ours alone to write, and holds no temporary file. Raises EvidenceError(STORE)."""
+        """The directory exists, is ours alone to write, and holds no temporary file. Raises `InUse`."""
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.root / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.close()
-            raise EvidenceError(EvidenceReason.STORE, "another process publishes into this directory") from None
+            raise InUse from None
         for left in self.root.rglob(f"*{TEMPORARY}"):
             left.unlink()
 

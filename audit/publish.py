@@ -24,7 +24,7 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, select
 
 from audit import merkle
-from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint
+from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint, parse_vkey
 from audit.cosignature import Cosigner
 from audit.entry import check_entry
 from audit.errors import EvidenceError, EvidenceReason
@@ -82,6 +82,7 @@ class Publisher:
         Raises EvidenceError if the rows do not lead to what is published, OSError if the directory cannot be used.
         """
         self._files.open()
+        self._check_owner()
         known = self.claimed()
         if known is not None:
             edge, damaged = self._again(known)
@@ -151,6 +152,17 @@ class Publisher:
     def close(self) -> None:
         """Another process may publish here."""
         self._files.close()
+
+    def _check_owner(self) -> None:
+        """What lies here is no other log's. Its checkpoint does not say so: that only looks damaged."""
+        raw = self._files.read(_KEY_FILE)
+        try:
+            owner = parse_vkey(raw.decode("utf-8", "replace")) if raw is not None else self._signer.public
+        except EvidenceError:
+            # The key's id is a hash of it: what reads as a key is one, and anything else is damage and written again.
+            return
+        if owner.vkey() != self._signer.public.vkey():
+            raise EvidenceError(EvidenceReason.ORIGIN, "another log is published in this directory")
 
     def _again(self, known: Checkpoint) -> tuple[Edge, _Files]:
         tree = self._reader.tree()

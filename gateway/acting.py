@@ -18,6 +18,7 @@ from gateway.errors import LOG_REFUSES, Error, ErrorReason
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.ristretto import InvalidElement, LibraryUnavailable
 from gateway.protocol.strict_yaml import DocumentErrors
+from gateway.recovery.target import TargetRefused
 from gateway.rpc.admin import AdminRefused
 from gateway.state import LogInUse, State, StateBroken, StateExists
 from gateway.tokens.ceremony import ShareRefused
@@ -164,6 +165,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
         "take the share that was dealt to this operator; another organization runs the custodian",
     ),
     InvalidElement: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
+    TargetRefused: (
+        "MIRROR-001",
+        "no mirror is kept there",
+        "mount the storage and make the directory below its mount point; mirror.same_file_system is for a trial",
+    ),
     LibraryUnavailable: ("HOST-001", "libsodium cannot be used", "install libsodium 1.0.18 or newer, or rbcl"),
     OSError: ("STATE-006", "a file or address cannot be used", "check that it exists, is free, and is yours to use"),
 }

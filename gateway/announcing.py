@@ -11,9 +11,10 @@ from gateway.config import GatewayConfig
 from gateway.members.assembly import Members
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import Publishing
+from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.links import Links
 from gateway.store.figures import read_index_figures
-from gateway.telemetry import holder_figures, index_figures, published_figures
+from gateway.telemetry import holder_figures, index_figures, mirror_figures, published_figures
 from homeward.counting import Figures
 
 
@@ -35,15 +36,19 @@ def ready_line(members: Members, config: GatewayConfig, policy: Policy, *, port:
     return json.dumps(line) + "\n"
 
 
-async def figures(members: Members, publishing: Publishing, links: Links, *, now: datetime) -> Figures:
-    """What telemetry reads of the log, the index, the links and the witnesses."""
+async def figures(
+    members: Members, publishing: Publishing, links: Links, *, mirroring: Mirroring | None, now: datetime
+) -> Figures:
+    """What telemetry reads of the log, its mirror, the index, the links and the witnesses."""
     ledger = members.ledger
+    size = (await asyncio.to_thread(ledger.reader.tree)).size
     common = holder_figures(
-        log_size=(await asyncio.to_thread(ledger.reader.tree)).size,
+        log_size=size,
         chain=members.server.current().chain,
         ready=members.office.view() is not None,
         now=now,
     )
     index = await ledger.read(read_index_figures)
     published = published_figures(size=publishing.witnessed.size, age=publishing.witnessed.age())
-    return {**common, **published, **index_figures(index, linked=links.connected(), now=now)}
+    mirror = mirror_figures(mirroring.status(size) if mirroring is not None else None)
+    return {**common, **published, **mirror, **index_figures(index, linked=links.connected(), now=now)}

@@ -32,6 +32,7 @@ from gateway.protocol.names import AgencyKind
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
+from gateway.recovery.mirror_lines import mirror_lines
 from gateway.replay_cli import replay
 from gateway.rpc.admin import TIMEOUT_SECONDS
 from gateway.running import utc_now
@@ -279,6 +280,8 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     if reply.log_state == LogState.RECOVERING.value:
         yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
+    if reply.HasField("mirror"):
+        yield from mirror_lines(reply.mirror)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
     yield from epoch_lines(reply)
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"

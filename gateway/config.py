@@ -125,6 +125,24 @@ class Publish(StrictModel):
     """Whether the log signs with ML-DSA-44 beside Ed25519; its key is made when first needed."""
 
 
+def _mirror_interval(every: timedelta) -> timedelta:
+    # Longer, and what a lost disk takes with it is more than counties can be asked to repeat.
+    if not timedelta(seconds=10) <= every <= timedelta(days=1):
+        raise ValueError("between 10s and 1d")
+    return every
+
+
+class Mirror(StrictModel):
+    """Where a serving process keeps a mirror of its log, and how often it brings it up to date (audit/README.md)."""
+
+    directory: Path
+    """Relative to the process's directory. Never made: where it is missing, its storage is not mounted."""
+    every: Annotated[Duration, AfterValidator(_mirror_interval)] = timedelta(minutes=1)
+    """A round begins so long after the one before; later where rounds would take more than a tenth of the time."""
+    same_file_system: bool = False
+    """Whether the mirror may lie where the log's database does, and be lost with it. For a trial."""
+
+
 class Release(StrEnum):
     """When a disclosure may leave."""
 
@@ -176,6 +194,7 @@ class GatewayConfig(StrictModel):
     matching: Matching = Matching()
     publish: Publish = Publish()
     witnesses: Witnesses = Witnesses()
+    mirror: Mirror | None = None
     hold: Holding = Holding()
     court_custodian: Path | None = None
     """File with the public key of the court's custodian, relative to the gateway's directory. A sealed youth's audit
@@ -204,6 +223,7 @@ class CustodianConfig(StrictModel):
     certificate_life: CertificateLife = timedelta(hours=24)
     budgets: Budgets = Budgets()
     telemetry: TelemetrySettings = TelemetrySettings()
+    mirror: Mirror | None = None
     demo: bool = False
     """Demonstration: invented youths only."""
     sandbox: Sandbox = Sandbox()

@@ -16,6 +16,7 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import Publishing
 from gateway.recovery.held import HeldRevocations
+from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.links import Links
 from gateway.rpc.peer import Peers
 from gateway.sealing_assembly import Seals
@@ -48,6 +49,7 @@ class Running:
     peers: Peers
     publishing: Publishing
     held: HeldRevocations
+    mirroring: Mirroring | None
     seals: Seals
 
     def recovering(self) -> bool:

@@ -15,6 +15,7 @@ from gateway.protocol.outcomes import Outcome
 from gateway.rpc.methods import METHODS
 from gateway.store.figures import IndexFigures
 from homeward.counting import CallCounts, Figures, OutcomeCounts, Points
+from homeward.gateway.v1.admin_pb2 import MirrorStatus
 from homeward.observed import (
     CERTIFICATE_LIFE,
     HEARTBEAT_AGE,
@@ -23,6 +24,8 @@ from homeward.observed import (
     LIST_AGE,
     LOG_SIZE,
     LOG_WITNESSED,
+    MIRROR_BEHIND,
+    MIRROR_FAILING,
     READY,
     UNWITNESSED_AGE,
     Attribute,
@@ -48,6 +51,13 @@ def holder_figures(*, log_size: int, chain: bytes, ready: bool, now: datetime) -
 def published_figures(*, size: int, age: timedelta) -> Figures:
     """How far the log is witnessed, and how old the oldest entry beyond that is."""
     return {LOG_WITNESSED: {(): size}, UNWITNESSED_AGE: {(): age.total_seconds()}}
+
+
+def mirror_figures(status: MirrorStatus | None) -> Figures:
+    """How far the mirror is behind and since when it fails; nothing where none is kept."""
+    if status is None:
+        return {}
+    return {MIRROR_BEHIND: {(): status.behind_count}, MIRROR_FAILING: {(): status.failing_seconds}}
 
 
 def index_figures(figures: IndexFigures, *, linked: Iterable[AgencyId], now: datetime) -> Figures:

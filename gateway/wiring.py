@@ -26,6 +26,7 @@ from gateway.protocol.ristretto import load_ristretto
 from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.held import HeldRevocations
+from gateway.recovery.mirroring import keeping, mirroring_of
 from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
@@ -108,6 +109,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
     )
     court = read_court(state, config)
+    recovering = members.ledger.log.state is LogState.RECOVERING
     return Running(
         config=config,
         state=state,
@@ -124,6 +126,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
             state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
         ),
         held=HeldRevocations(state.held_revocations),
+        mirroring=None if recovering else mirroring_of(state.directory, config.mirror, now=utc_now),
         seals=open_seals(state.database, state.youth_keys, lookups=lookups, youth_keys=youth_keys, court=court),
     )
 
@@ -145,7 +148,9 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
         name="homeward-gateway",
         counts=call_counts(),
         others=running.outcomes.readings(),
-        figures=lambda: figures(running.members, running.publishing, running.links, now=utc_now()),
+        figures=lambda: figures(
+            running.members, running.publishing, running.links, mirroring=running.mirroring, now=utc_now()
+        ),
     ) as recorder:
         await _listen(running, recorder, stop)
 
@@ -180,7 +185,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     ]
     sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
     sys.stdout.flush()
-    await stop.wait()
+    async with keeping(running.mirroring):
+        await stop.wait()
     running.links.going_away(int(GRACE_SECONDS))
     await main.drain()
     for task in tasks:
@@ -219,6 +225,7 @@ def _admin(running: Running) -> AdminServicer:
         rotation=running.members.rotation,
         held=running.held,
         recovering=running.recovering,
+        mirroring=running.mirroring,
     )
 
 

@@ -14,13 +14,14 @@ from typing import TypeVar
 import click
 from google.protobuf.message import DecodeError
 
+from audit.checkpoint import Checkpoint
 from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed
 from audit.verdict import EXIT_UNVERIFIED, shown_fault
 from gateway.acting import BROKEN, broken
 from gateway.protocol.succession import SuccessionInvalid
 from gateway.recovery.declare import declare, open_declared
-from gateway.recovery.repair import Place, check_everything, go_on, heal_from, keep_mirror, place_of
+from gateway.recovery.repair import Place, check_everything, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.state import State
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
@@ -55,16 +56,20 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
 
 @click.command()
 @_DIRECTORY
-@click.argument("target", type=_FOLDER, metavar="MIRROR")
+@click.argument("target", type=_FOLDER, metavar="[MIRROR]", required=False)
 @_JSON
-def mirror(directory: Path, target: Path, as_json: bool) -> None:
+def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
     """Bring the mirror in the directory MIRROR up to date with the log in DIR, which may be serving.
 
-    MIRROR belongs on other storage. It holds what a log needs to be healed, sealed under DIR/secrets/mirror.key: keep a
-    copy of that key elsewhere, and not beside the mirror.
+    Without MIRROR: the one that the settings in DIR name. It belongs on other storage. It holds what a log needs to be
+    healed, sealed under DIR/secrets/mirror.key: keep a copy of that key elsewhere, and not beside the mirror.
     """
-    head = _evidence(directory, as_json, lambda place: keep_mirror(place, target))
-    text = f"ok   {target} holds {head.size} entries, root {head.root.hex()}"
+
+    def work(place: Place) -> Checkpoint:
+        return keep_mirror(place, target) if target is not None else keep_configured(place)
+
+    head = _evidence(directory, as_json, work)
+    text = f"ok   {target or 'the mirror'} holds {head.size} entries, root {head.root.hex()}"
     click.echo(json.dumps({"ok": True, "size": head.size, "root": head.root.hex()}) if as_json else text)
 
 

@@ -27,9 +27,10 @@ from audit.source import DirectorySource
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
-from gateway.config import load_custodian, load_gateway
+from gateway.config import Mirror, load_custodian, load_gateway
 from gateway.members.assembly import check_store, read_log_signer
-from gateway.state import State
+from gateway.recovery.target import check_target
+from gateway.state import State, StateBroken
 from gateway.store import tables
 from gateway.tokens.tables import custodian_metadata, holder_metadata
 
@@ -45,6 +46,8 @@ class Place:
     origin: str
     published: Path | None
     tables: tuple[MetaData, ...]
+    mirror: Mirror | None
+    """What the settings say of the mirror that is kept by itself."""
 
     @property
     def signer(self) -> LogSigner:
@@ -62,10 +65,12 @@ def place_of(directory: Path) -> Place:
     """The log in this directory, by the settings that lie there. Raises `DocumentErrors`, OSError."""
     if (directory / "custodian.yaml").is_file():
         custodian = load_custodian(directory)
-        return Place(State(directory, "custodian"), custodian.log_origin, None, (holder_metadata, custodian_metadata))
+        also = (holder_metadata, custodian_metadata)
+        return Place(State(directory, "custodian"), custodian.log_origin, None, also, custodian.mirror)
     gateway = load_gateway(directory)
     published = directory / gateway.publish.directory
-    return Place(State(directory, "gateway"), gateway.log_origin, published, (tables.metadata, holder_metadata))
+    also = (tables.metadata, holder_metadata)
+    return Place(State(directory, "gateway"), gateway.log_origin, published, also, gateway.mirror)
 
 
 def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path | None) -> list[str]:
@@ -112,6 +117,13 @@ def keep_mirror(place: Place, directory: Path) -> Checkpoint:
         raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
     finally:
         reader.close()
+
+
+def keep_configured(place: Place) -> Checkpoint:
+    """The mirror that the settings name holds the log as it is now. Raises `TargetRefused`, and as `keep_mirror`."""
+    if place.mirror is None:
+        raise StateBroken(f"{place.state.directory}: its settings name no mirror")
+    return keep_mirror(place, check_target(place.state, place.mirror))
 
 
 def known(place: Place, checkpoints: Sequence[Path]) -> list[Checkpoint]:

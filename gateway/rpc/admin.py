@@ -20,6 +20,7 @@ from gateway.errors import ErrorReason, Unavailable
 from gateway.members.administration import Administration
 from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
 from gateway.recovery.held import HeldRevocations
+from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.interceptor import EdgeInterceptor
 from gateway.rpc.methods import Listener
 from gateway.rpc.wellformed import check_request
@@ -54,8 +55,10 @@ class AdminServicer(AdminServiceServicer):
         rotation: Rotation,
         held: HeldRevocations,
         recovering: Callable[[], bool],
+        mirroring: Mirroring | None,
     ) -> None:
         """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`."""
+        self._mirroring = mirroring
         self._administration = administration
         self._published = published
         self._rotation = rotation
@@ -122,14 +125,17 @@ class AdminServicer(AdminServiceServicer):
         status = await self._administration.status()
         status.published.CopyFrom(self._published())
         status.epochs.extend(await self._rotation.status())
+        if self._mirroring is not None:
+            status.mirror.CopyFrom(self._mirroring.status(status.log_size))
         return status
 
 
 class CustodianAdminServicer(CustodianAdminServiceServicer):
     """Thin: parse, act."""
 
-    def __init__(self, administration: CustodianAdministration) -> None:
+    def __init__(self, administration: CustodianAdministration, mirroring: Mirroring | None) -> None:
         self._administration = administration
+        self._mirroring = mirroring
 
     async def AdmitCounty(self, request: admin_pb2.AdmitCountyRequest, context: Any) -> admin_pb2.AdmitCountyResponse:
         """Admits a county root."""
@@ -153,7 +159,10 @@ class CustodianAdminServicer(CustodianAdminServiceServicer):
         self, request: admin_pb2.GetCustodianStatusRequest, context: Any
     ) -> admin_pb2.GetCustodianStatusResponse:
         """Returns the custodian's state."""
-        return await self._administration.status()
+        status = await self._administration.status()
+        if self._mirroring is not None:
+            status.mirror.CopyFrom(self._mirroring.status(status.log_size))
+        return status
 
 
 class HolderAdminServicer(HolderAdminServiceServicer):

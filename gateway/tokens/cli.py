@@ -23,6 +23,7 @@ from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.succession import SuccessionInvalid, read_succession
+from gateway.recovery.mirror_lines import mirror_fields, mirror_lines
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.state import State
 from gateway.tokens.ceremony_cli import deal_shares
@@ -136,6 +137,8 @@ def status(directory: Path, as_json: bool) -> None:
             "admitted_counties": list(reply.admitted_counties),
             "waiting_counties": waiting,
         }
+        if reply.HasField("mirror"):
+            fields["mirror"] = mirror_fields(reply.mirror)
         click.echo(
             json.dumps({"ok": True, **holder_fields(held), **fields, "directory_version": reply.directory_version})
         )
@@ -143,6 +146,8 @@ def status(directory: Path, as_json: bool) -> None:
     for line in holder_lines(held):
         click.echo(line)
     click.echo(f"log         {reply.log_size} entries")
+    if reply.HasField("mirror"):
+        click.echo("\n".join(mirror_lines(reply.mirror)))
     click.echo(f"admitted    {', '.join(reply.admitted_counties) or 'no county'}")
     for county in reply.waiting_counties:
         click.echo(f"waiting     county {county.fips}: call it, and admit the fingerprint that it tells you")

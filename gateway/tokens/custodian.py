@@ -31,6 +31,7 @@ from gateway.protocol.names import NameSyntaxError, parse_agency_id
 from gateway.protocol.ristretto import Ristretto, load_ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from gateway.recovery.mirroring import Mirroring, keeping, mirroring_of
 from gateway.rpc.admin import CustodianAdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignServicer
 from gateway.rpc.custodian import MAX_DIRECTORY_BYTES, serve_custodian
@@ -40,7 +41,7 @@ from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.server import Edge
 from gateway.rpc.token import TokenServicer
 from gateway.state import State
-from gateway.telemetry import call_counts, holder_figures
+from gateway.telemetry import call_counts, holder_figures, mirror_figures
 from gateway.tokens.countersign import Countersigning, Custody
 from gateway.tokens.custody import CustodianAdministration
 from gateway.tokens.evaluate import Evaluator
@@ -181,18 +182,22 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
 async def _serve(
     custodian: Custodian, state: State, ended: asyncio.Event, *, now: Clock, announce: Callable[[str], None]
 ) -> None:
+    mirroring = mirroring_of(state.directory, custodian.config.mirror, now=now)
+
     async def figures() -> Figures:
-        return holder_figures(
-            log_size=(await asyncio.to_thread(custodian.ledger.reader.tree)).size,
+        size = (await asyncio.to_thread(custodian.ledger.reader.tree)).size
+        common = holder_figures(
+            log_size=size,
             chain=custodian.server.current().chain,
             ready=custodian.countersigning.view() is not None,
             now=now(),
         )
+        return {**common, **mirror_figures(mirroring.status(size) if mirroring is not None else None)}
 
     async with observed(
         custodian.config.telemetry, name="homeward-custodian", counts=call_counts(), others={}, figures=figures
     ) as recorder:
-        await _listen(custodian, state, ended, recorder, now=now, announce=announce)
+        await _listen(custodian, state, ended, recorder, mirroring=mirroring, now=now, announce=announce)
 
 
 async def _listen(
@@ -201,12 +206,16 @@ async def _listen(
     ended: asyncio.Event,
     recorder: CallRecorder,
     *,
+    mirroring: Mirroring | None,
     now: Clock,
     announce: Callable[[str], None],
 ) -> None:
     config, gateway = custodian.config, custodian.gateway
     gateway_uri = ChannelIdentity(gateway.trust_domain, ChannelKind.GATEWAY, gateway.name).uri
-    servicer, holder = CustodianAdminServicer(custodian.administration), HolderAdminServicer(custodian.holding)
+    servicer, holder = (
+        CustodianAdminServicer(custodian.administration, mirroring),
+        HolderAdminServicer(custodian.holding),
+    )
     admin = await serve_admin(state.admin_socket, servicer, holder, recorder=recorder)
     server = await serve_custodian(
         _edge(custodian, recorder, now=now),
@@ -226,7 +235,8 @@ async def _listen(
         "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     announce(json.dumps(ready))
-    await ended.wait()
+    async with keeping(mirroring):
+        await ended.wait()
     await server.drain()
     await asyncio.gather(server.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
     state.admin_socket.unlink(missing_ok=True)

@@ -110,6 +110,8 @@ CERTIFICATE_LIFE: Final = _gauge(
 LOG_SIZE: Final = _gauge("homeward.log.size", "{entry}", "Entries in the log.")
 LOG_WITNESSED: Final = _gauge("homeward.log.witnessed", "{entry}", "Entries published under a quorum of witnesses.")
 UNWITNESSED_AGE: Final = _gauge("homeward.log.unwitnessed.age", "s", "Age of the oldest entry that is not.")
+MIRROR_BEHIND: Final = _gauge("homeward.mirror.behind", "{entry}", "Entries that the log's mirror does not hold.")
+MIRROR_FAILING: Final = _gauge("homeward.mirror.failing", "s", "Time since the mirror fails; 0 while it does not.")
 INDEX_SIZE: Final = _gauge("homeward.index.size", "{subject}", "Handles listed in the blind index, of all agencies.")
 LINK_UP: Final = _gauge("homeward.link.up", "1", "1 while the agency's adapter is linked.", Attribute.AGENCY)
 LIST_AGE: Final = _gauge("homeward.list.age", "s", "Age of the data behind an agency's list.", Attribute.AGENCY)
@@ -123,7 +125,7 @@ ALERTS_OPEN: Final = _gauge("homeward.alerts.open", "{alert}", "Alerts that nobo
 
 METRICS: Final[tuple[Metric, ...]] = (
     CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, CERTIFICATE_LIFE, LOG_SIZE, LOG_WITNESSED,
-    UNWITNESSED_AGE, INDEX_SIZE, LINK_UP, LIST_AGE,
+    UNWITNESSED_AGE, MIRROR_BEHIND, MIRROR_FAILING, INDEX_SIZE, LINK_UP, LIST_AGE,
     HEARTBEAT_AGE, READY, SOURCE_AGE, SOURCE_RECORDS, SOURCE_REFUSED, LISTED, ALERTS_OPEN,
 )  # fmt: skip
 """Every metric there is."""

@@ -23,8 +23,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from audit.checkpoint import LogSigner
 from audit.cli import verify
 from audit.cosignature import Cosigner
 from audit.errors import EvidenceError, EvidenceReason
@@ -287,6 +289,19 @@ def test_two_publishers_do_not_share_a_directory(home: LogHome, published: Path)
     with Publishing(home, published), pytest.raises(EvidenceError) as caught:
         publish(home, published)
     assert caught.value.reason is EvidenceReason.STORE
+
+
+def test_a_directory_in_which_another_log_is_published_is_left_as_it_is(home: LogHome, published: Path) -> None:
+    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    reader = Reader(home.store)
+    signer = LogSigner("another.example/log", Ed25519PrivateKey.generate())
+    publisher = Publisher(reader, published, signer=signer)
+    with pytest.raises(EvidenceError) as refused:
+        publisher.open()
+    publisher.close()
+    reader.close()
+    assert refused.value.reason is EvidenceReason.ORIGIN
+    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
 
 
 def test_it_publishes_while_the_log_is_written(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from gateway.store.figures import IndexFigures, ListFigures
 from homeward import observed
 from homeward.counting import BOUNDS, Board, CallCounts, OutcomeCounts, Points, SampledCalls
 from homeward.county.v1.access_pb2 import GetStatusResponse, SourceState
+from homeward.gateway.v1.admin_pb2 import MirrorStatus
 from homeward.observed import CALL_SECONDS, CALLS, CALLS_WITHIN, OTHER, Attribute, NotObservable, labels
 from homeward.otlp import Service, Sinks, Telemetry, start
 
@@ -209,11 +210,15 @@ def test_the_gateways_gauges_say_sizes_ages_and_lives() -> None:
         **gateway_telemetry.holder_figures(log_size=7, chain=pem, ready=True, now=NOW),
         **gateway_telemetry.index_figures(IndexFigures(3, lists), linked=[linked], now=NOW),
         **gateway_telemetry.published_figures(size=5, age=timedelta(seconds=90)),
+        **gateway_telemetry.mirror_figures(MirrorStatus(behind_count=3, fault="FULL", failing_seconds=60)),
     }
     Board(figures).show(figures)
     assert figures[observed.LOG_SIZE] == {(): 7}
     assert figures[observed.LOG_WITNESSED] == {(): 5}
     assert figures[observed.UNWITNESSED_AGE] == {(): 90.0}
+    assert figures[observed.MIRROR_BEHIND] == {(): 3}
+    assert figures[observed.MIRROR_FAILING] == {(): 60}
+    assert gateway_telemetry.mirror_figures(None) == {}, "no series where no mirror is kept"
     assert by(figures[observed.LINK_UP]) == {("06037.cwa",): 1, ("06029.cwa",): 0}
     assert by(figures[observed.LIST_AGE]) == {("06029.cwa",): 7200}
     assert by(figures[observed.HEARTBEAT_AGE]) == {("06029.cwa",): 1200}

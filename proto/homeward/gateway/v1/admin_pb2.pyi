@@ -157,7 +157,7 @@ class GetGatewayStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs", "mirror")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,7 @@ class GetGatewayStatusResponse(_message.Message):
     HELD_AGENCIES_FIELD_NUMBER: _ClassVar[int]
     LOG_STATE_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -180,7 +181,24 @@ class GetGatewayStatusResponse(_message.Message):
     held_agencies: _containers.RepeatedScalarFieldContainer[str]
     log_state: str
     epochs: _containers.RepeatedCompositeFieldContainer[EpochStatus]
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ...) -> None: ...
+    mirror: MirrorStatus
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ...) -> None: ...
+
+class MirrorStatus(_message.Message):
+    __slots__ = ("kept", "mirrored_size", "behind_count", "age_seconds", "fault", "failing_seconds")
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    MIRRORED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_COUNT_FIELD_NUMBER: _ClassVar[int]
+    AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    FAILING_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    kept: bool
+    mirrored_size: int
+    behind_count: int
+    age_seconds: int
+    fault: str
+    failing_seconds: int
+    def __init__(self, kept: _Optional[bool] = ..., mirrored_size: _Optional[int] = ..., behind_count: _Optional[int] = ..., age_seconds: _Optional[int] = ..., fault: _Optional[str] = ..., failing_seconds: _Optional[int] = ...) -> None: ...
 
 class EpochStatus(_message.Message):
     __slots__ = ("epoch", "state", "announced", "token_count", "incomplete_counties")
@@ -277,18 +295,20 @@ class GetCustodianStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetCustodianStatusResponse(_message.Message):
-    __slots__ = ("operator", "log_size", "directory_version", "admitted_counties", "waiting_counties")
+    __slots__ = ("operator", "log_size", "directory_version", "admitted_counties", "waiting_counties", "mirror")
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
     ADMITTED_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     WAITING_COUNTIES_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
     operator: str
     log_size: int
     directory_version: int
     admitted_counties: _containers.RepeatedScalarFieldContainer[str]
     waiting_counties: _containers.RepeatedCompositeFieldContainer[WaitingCounty]
-    def __init__(self, operator: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., admitted_counties: _Optional[_Iterable[str]] = ..., waiting_counties: _Optional[_Iterable[_Union[WaitingCounty, _Mapping]]] = ...) -> None: ...
+    mirror: MirrorStatus
+    def __init__(self, operator: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., admitted_counties: _Optional[_Iterable[str]] = ..., waiting_counties: _Optional[_Iterable[_Union[WaitingCounty, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ...) -> None: ...
 
 class WaitingCounty(_message.Message):
     __slots__ = ("fips", "root_fingerprint")
