@@ -20,7 +20,7 @@ from audit import merkle
 from audit.checkpoint import Checkpoint, LogSigner
 from audit.entry import StoredEntry, check_entry
 from audit.errors import EvidenceError, EvidenceReason
-from audit.mirror import MirrorKey, mirrored_entries, restore_tables
+from audit.mirror import MirrorKey, mirrored_entries, restore_mirrored_tables
 from audit.published import verify_published
 from audit.reader import TreeState, row_of, tree_state
 from audit.source import DirectorySource
@@ -79,7 +79,7 @@ def heal(
             text = f"the mirror ends at {head.size} entries, the store has {tree.size}: nothing to heal from it"
             raise EvidenceError(EvidenceReason.SIZE, text)
         _grow(store, tx, tree, mirror, key, head, note=signer.sign(head.size, head.root))
-        restore_tables(tx, mirror, key, head.size, also=also)
+        restore_mirrored_tables(tx, mirror, key, head.size, also=also)
         tx.command("COMMIT")
         store.settle(connection)
     except store.database_errors as exc:

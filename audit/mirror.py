@@ -3,7 +3,7 @@
 Decides what a mirror holds and in which order it is written, so that a mirror cut short is the one before:
 
 1. `sealed/bodies/<n>`, 256 entries each with all that is stored beside their leaves;
-2. `sealed/tables/<size>`, the projections as they were when the log had that size;
+2. `sealed/tables/<size>/<set>/<n>`, the projections as they were when the log had that size (`mirror_tables`);
 3. tiles, bundles and `checkpoint`, as for any published log: a mirror can be verified and served like one.
 
 What is sealed is AES-256-GCM under the mirror's own key, with its name and the log's origin bound in: whoever keeps the
@@ -13,27 +13,35 @@ the keys of youths are never mirrored, or destroying one would destroy nothing.
 
 from __future__ import annotations
 
-import json
+import shutil
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import MetaData, Table, insert, select
+from sqlalchemy import MetaData
 
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, LogSigner
 from audit.entry import StoredEntry, check_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.files import PublishedFiles
+from audit.mirror_tables import (
+    dumped_pages,
+    holds,
+    newest_whole,
+    page_name,
+    read_contents,
+    restore_tables,
+    tables_name,
+)
 from audit.publish import Publisher
 from audit.published import verify_published
 from audit.reader import Reader, Selection, select_entries, tree_state
 from audit.source import DirectorySource
-from audit.statement import Statement
 from audit.transaction import Tx
 
 KEY_BYTES: Final = 32
@@ -91,17 +99,14 @@ def write_mirror(
         claimed = publisher.published
         with reader.snapshot() as tx:
             size = tree_state(tx).size
-            tables = json.dumps(dict(_dumped(tx, also))).encode()
             _write_bodies(tx, sealed, key, (claimed.size if claimed else 0, size), random_bytes)
-        name = _tables_name(size)
-        sealed.write(name, key.seal(name, tables, random_bytes))
+            kept = _write_tables(tx, sealed, key, size, also=also, random_bytes=random_bytes)
         sealed.settle()
         prepared = publisher.prepare(limit=size)
         if prepared is not None:
             publisher.publish(prepared, prepared.note)
-        for other in (sealed.root / "tables").iterdir():
-            if other.name != str(size):
-                other.unlink()
+        _remove_others(sealed.root / "tables", str(size))
+        _remove_others(sealed.root / tables_name(size), str(kept))
         if publisher.published is None:
             raise EvidenceError(EvidenceReason.SIZE, "there is nothing to mirror: the log has no entry")
         return publisher.published
@@ -119,7 +124,7 @@ def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Seq
         merkle.extend(entry.index, stack, merkle.leaf_hash(entry.leaf))
     if merkle.fold(stack) != head.root:
         raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
-    key.open(_tables_name(head.size), _read(directory, _tables_name(head.size)))
+    newest_whole(head.size, _sets(directory / _SEALED, head.size), _opening(directory, key))
     return head.size
 
 
@@ -134,17 +139,11 @@ def mirrored_entries(directory: Path, key: MirrorKey, size: int) -> Iterator[Sto
         yield from entries[: size - start]
 
 
-def restore_tables(tx: Tx, directory: Path, key: MirrorKey, size: int, *, also: Sequence[MetaData]) -> None:
+def restore_mirrored_tables(tx: Tx, directory: Path, key: MirrorKey, size: int, *, also: Sequence[MetaData]) -> None:
     """The tables of `also` hold what they held when the log had this size."""
-    name = _tables_name(size)
-    kept: dict[str, list[list[Any]]] = json.loads(key.open(name, _read(directory, name)))
-    for table in _tables(also):
-        rows = kept.get(table.name)
-        if rows is None:
-            raise EvidenceError(EvidenceReason.FORMAT, f"the mirror does not hold the table {table.name}")
-        tx.run(Statement(table.delete()))
-        if rows:
-            tx.many(Statement(insert(table)), [tuple(map(_loaded, row)) for row in rows])
+    read = _opening(directory, key)
+    number = newest_whole(size, _sets(directory / _SEALED, size), read)
+    restore_tables(tx, read_contents(size, number, read), also=also)
 
 
 def _write_bodies(
@@ -157,29 +156,43 @@ def _write_bodies(
         sealed.write(name, key.seal(name, b"".join(map(_encoded, entries)), random_bytes))
 
 
-def _tables(also: Sequence[MetaData]) -> list[Table]:
-    return [table for metadata in also for table in metadata.sorted_tables]
+def _write_tables(
+    tx: Tx,
+    sealed: PublishedFiles,
+    key: MirrorKey,
+    size: int,
+    *,
+    also: Sequence[MetaData],
+    random_bytes: Callable[[int], bytes],
+) -> int:
+    """A whole set of the tables is there, and this is its number; a new one unless the newest says just the same."""
+    newest = max(_sets(sealed.root, size), default=-1)
+    if newest >= 0 and holds(size, newest, dumped_pages(tx, also), _opening(sealed.root.parent, key)):
+        return newest
+    for page, content in enumerate(dumped_pages(tx, also)):
+        name = page_name(size, newest + 1, page)
+        sealed.write(name, key.seal(name, content, random_bytes))
+    return newest + 1
 
 
-def _dumped(tx: Tx, also: Sequence[MetaData]) -> Iterable[tuple[str, list[list[Any]]]]:
-    for table in _tables(also):
-        yield table.name, [list(map(_dumpable, row)) for row in tx.all(Statement(select(table)))]
+def _sets(sealed: Path, size: int) -> list[int]:
+    """Numbers of the sets that were begun for a log of this size."""
+    directory = sealed / tables_name(size)
+    return [int(each.name) for each in directory.iterdir() if each.name.isdecimal()] if directory.is_dir() else []
 
 
-def _dumpable(value: object) -> object:
-    return {"hex": bytes(value).hex()} if isinstance(value, bytes | memoryview) else value
-
-
-def _loaded(value: Any) -> Any:
-    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+def _remove_others(directory: Path, name: str) -> None:
+    for other in directory.iterdir():
+        if other.name != name:
+            shutil.rmtree(other)
 
 
 def _bodies_name(start: int) -> str:
     return f"bodies/{start // BUNDLE // 1000:06}/{start // BUNDLE % 1000:03}"
 
 
-def _tables_name(size: int) -> str:
-    return f"tables/{size}"
+def _opening(directory: Path, key: MirrorKey) -> Callable[[str], bytes]:
+    return lambda name: key.open(name, _read(directory, name))
 
 
 def _read(directory: Path, name: str) -> bytes:

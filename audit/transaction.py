@@ -7,7 +7,7 @@ still sees everything that entries before it in the log have done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect
@@ -32,6 +32,13 @@ class Tx:
         if self._announced and not self._touched.isdisjoint(statement.tables):
             self.flush()
         return self._all(statement, params)
+
+    def pages(self, statement: Statement, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Gives every row of a query, so many at a time; nothing else may be run before the last was given."""
+        self.flush()
+        self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, ()))
+        while rows := self.cursor.fetchmany(size):
+            yield rows
 
     def by_key(self, statement: Statement, keys: Params, *, written_by: Statement) -> list[tuple[Any, ...]]:
         """Returns every row of a query for these keys, in a table that only `written_by` changes, key first.

@@ -42,12 +42,12 @@ def bring_up_to_date(directory: Path) -> dict[str, int | str]:
 
 
 def main() -> None:
-    """Prints how the round ended."""
+    """Says how the round ended."""
     arm_from(os.environ)
     with suppress(OSError):
         # Questions come first. A sandbox may forbid it, and a round of the usual priority is a round too.
         os.nice(_NICE)
-    print(json.dumps(bring_up_to_date(Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(bring_up_to_date(Path(sys.argv[1]))) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, LogState
 from audit.mirror import MirrorKey, check_mirror, write_mirror
+from audit.mirror_tables import ROWS
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
@@ -40,6 +41,13 @@ def _mirror(home: LogHome, directory: Path) -> int:
 def _heal(home: LogHome, mirror: Path) -> Healed:
     known = [read_high_water(home.high_water, SIGNER.public)]
     return heal(home.store, mirror, signer=SIGNER, key=KEY, known=known, also=[PROJECTION])
+
+
+def _edit(home: LogHome, statement: str) -> None:
+    connection = sqlite3.connect(home.directory / "log.db")
+    with connection:
+        connection.execute(statement)
+    connection.close()
 
 
 async def _name(home: LogHome, name: str) -> None:
@@ -133,7 +141,9 @@ async def test_07_a_store_that_grew_another_history_is_not_merged(put_back: LogH
     assert refused.value.reason is EvidenceReason.CONSISTENCY
 
 
-@pytest.mark.parametrize("name", ["sealed/bodies/000000/001", f"sealed/tables/{TODAY + 2}", "tile/entries/001"])
+@pytest.mark.parametrize(
+    "name", ["sealed/bodies/000000/001", f"sealed/tables/{TODAY + 2}/0/000000", "tile/entries/001"]
+)
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 async def test_a_damaged_mirror_is_found_and_heals_nothing(put_back: LogHome, name: str, damage: str) -> None:
     mirror = put_back.directory / "mirror"
@@ -164,9 +174,34 @@ def test_a_mirror_shows_neither_agencies_nor_kinds(days: Path) -> None:
 async def test_tables_alone_are_restored_where_somebody_edited_them(days: Path, tmp_path: Path) -> None:
     shutil.copytree(days, tmp_path, dirs_exist_ok=True)
     home = LogHome(tmp_path, SqliteStore(tmp_path / "log.db"))
-    connection = sqlite3.connect(tmp_path / "log.db")
-    with connection:
-        connection.execute("DELETE FROM named WHERE name = 'revoked'")
-    connection.close()
+    _edit(home, "DELETE FROM named WHERE name = 'revoked'")
     assert _heal(home, tmp_path / "mirror") == Healed(TODAY + 2, TODAY + 2)
     assert sorted(_names(home)) == ["kept", "revoked"]
+
+
+async def test_tables_of_many_pages_are_replaced_whole_and_an_unchanged_log_is_not_written_again(
+    days: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(days, tmp_path, dirs_exist_ok=True)
+    home, mirror = LogHome(tmp_path, SqliteStore(tmp_path / "log.db")), tmp_path / "mirror"
+    log = home.open()
+    for start in range(0, 2 * ROWS + 1, 500):
+        rows = tuple((PUT, (f"row-{number}", number)) for number in range(start, start + 500))
+        await log.append(Append(draft("many"), rows=rows))
+    await log.close()
+    size = _mirror(home, mirror)
+    first = mirror / f"sealed/tables/{size}/0"
+    assert len(list(first.iterdir())) > 2
+    before = {path: path.stat().st_mtime_ns for path in first.iterdir()}
+    assert _mirror(home, mirror) == size
+    assert {path: path.stat().st_mtime_ns for path in first.iterdir()} == before
+    # A round that was cut short while it wrote another set counts for nothing, and is gone after the next.
+    (first.parent / "1").mkdir()
+    shutil.copy(first / "000000", first.parent / "1" / "000000")
+    assert check_mirror(mirror, SIGNER.public, KEY, known=()) == size
+    assert _mirror(home, mirror) == size
+    assert [path.name for path in first.parent.iterdir()] == ["2"]
+    names = sorted(_names(home))
+    _edit(home, "DELETE FROM named")
+    assert _heal(home, mirror) == Healed(size, size)
+    assert sorted(_names(home)) == names
