@@ -41,8 +41,6 @@ negative_slot_ms: 400
 witnesses: {{ quorum: QUORUM }}
 # Whoever keeps the keys of sealed youths for the court; the private half is the court's own.
 court_custodian: ../court.pub
-# In earnest on other storage.
-mirror: {{ directory: ../mirror, every: 1m, same_file_system: true }}
 """
 
 

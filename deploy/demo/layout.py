@@ -37,11 +37,6 @@ class Layout:
         return self.root / "custodian"
 
     @property
-    def mirror(self) -> Path:
-        """Mirror of the gateway's log; in earnest on other storage."""
-        return self.root / "mirror"
-
-    @property
     def ceremony(self) -> Path:
         """What the dealer of the key shares wrote."""
         return self.root / "ceremony"
@@ -63,7 +58,7 @@ class Layout:
     def make(self) -> None:
         """The directories exist, readable by their owner alone. Raises `CommandFailure`."""
         try:
-            for path in (self.root, self.logs, self.received, self.mirror):
+            for path in (self.root, self.logs, self.received):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise CommandFailure(

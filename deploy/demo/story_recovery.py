@@ -22,9 +22,9 @@ _SECONDS: Final = 15.0
 
 def restored(stage: Stage) -> Seen:
     """The operator restores yesterday's database, in which the withdrawn consent still stands."""
-    sandbox, gateway, mirror = stage.sandbox, stage.sandbox.layout.gateway, stage.sandbox.layout.mirror
+    sandbox, gateway, mirror = stage.sandbox, stage.sandbox.layout.gateway, stage.scratch / "mirror"
     sandbox.end(GATEWAY)
-    kept = _said(stage, "mirror", str(gateway))
+    kept = _said(stage, "mirror", str(gateway), str(mirror))
     for left in gateway.glob("gateway.db*"):
         left.unlink()
     shutil.copy(stage.scratch / BACKUP, gateway / "gateway.db")
