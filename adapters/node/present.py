@@ -90,8 +90,8 @@ class Presenter:
         unheard = await asyncio.to_thread(self.flags.unheard)
         flags = [flag for flag in unheard if flag.unheard == UNHEARD and flag.expires > now]
         # Flags first: while one is not heard of, every other county's miss is undetermined.
-        waiting = [flag for flag in flags if not await self._flag(flag)]
-        if len(waiting) < len(flags):
+        refusals = [await self._flag(flag) for flag in flags]
+        if None in refusals:
             self.heard()
         due = await asyncio.to_thread(self.authorities.due)
         left = [authority_id for authority_id in due if not await self._authority(authority_id)]
@@ -100,7 +100,7 @@ class Presenter:
             _LOG.warning(
                 "the exchange lost entries; staff must record these authorities again", extra={"count": doubted}
             )
-        return bool(waiting or left)
+        return bool(left) or any(refused is not None and refused not in _FOR_GOOD for refused in refusals)
 
     def left(self) -> Left | None:
         """What is left to do; None where nothing is."""
@@ -130,8 +130,8 @@ class Presenter:
             for flag in self.flags.unheard():
                 refuse_flag(connection, flag.flag_id, flag.version)
 
-    async def _flag(self, flag: OwnFlag) -> bool:
-        """Whether it is no longer to be presented."""
+    async def _flag(self, flag: OwnFlag) -> str | None:
+        """None when the exchange has it on record; else its reason."""
         event = PresentedFlag(subject_handle=flag.handle, statement=flag.statement, learn_time=timestamp(flag.learned))
         refused = await self._send(PresentedEvent(flag=event))
         if refused is None:
@@ -139,7 +139,7 @@ class Presenter:
         elif refused in _FOR_GOOD:
             _LOG.warning("a flag must be stated anew", extra={"reason": refused})
             await asyncio.to_thread(self._refuse, flag)
-        return refused is None or refused in _FOR_GOOD
+        return refused
 
     def _refuse(self, flag: OwnFlag) -> None:
         with self.node.store.write() as connection:

@@ -12,12 +12,7 @@ from gateway.exchange.journal import Kind
 from gateway.protocol.names import FlagState, HandlingCode, Purpose, Role
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
-from homeward.gateway.v1.codes_pb2 import (
-    OUTCOME_ANSWERED,
-    OUTCOME_NO_ACTIVE_FLAG_FOUND,
-    OUTCOME_NOT_PERMITTED,
-    OUTCOME_RECORDED,
-)
+from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
@@ -85,17 +80,18 @@ async def test_two_owners_that_raise_at_once_make_one_episode(world: World) -> N
     assert len(world.rows(tables.flag)) == len(world.rows(tables.supporting_report)) == 1
 
 
-async def test_an_owner_that_states_its_flag_anew_is_looking_again(world: World) -> None:
+async def test_an_owner_that_reports_again_under_a_newer_statement_states_its_flag_anew(world: World) -> None:
     handle = await world.register(SF, ANA)
     first = await world.raise_flag(SF, ANA, handle=handle)
     world.clock.advance(seconds=timedelta(days=31).total_seconds())
-    await world.all_current()
-    assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_NO_ACTIVE_FLAG_FOUND
     newer = world.statement(SF, flag_id=first.flag_id, version=2)
     before = world.size()
     again = await world.raise_flag(SF, ANA, handle=handle, statement=newer)
     assert again.flag_id == first.flag_id
     assert (await world.leaves(before))[-1].kind == Kind.FLAG_UPDATED
+    (row,) = world.rows(tables.flag)
+    assert (row["version"], row["statement"]) == (2, newer.SerializeToString())
+    await world.all_current()
     assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
 
 
