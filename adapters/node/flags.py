@@ -172,8 +172,8 @@ class OwnFlags:
             )
 
     def drop(self, flag_id: FlagId) -> None:
-        """A flag the gateway refused to record is gone; one it recorded, or may have before a loss, stays."""
-        never = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD)
+        """A flag the gateway refused to record is gone; one it recorded, in whatever version, or may have, stays."""
+        never = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD, own_flag.c.version == 1)
         with self._store.write() as connection:
             connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id, *never))
 

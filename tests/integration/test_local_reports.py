@@ -164,7 +164,20 @@ async def test_a_flag_whose_statement_ended_is_stated_anew_by_whoever_reports_th
     async with county(tmp_path) as at:
         first = await raise_own_flag(at)
         with at.store.write() as connection:
-            connection.execute(tables.own_flag.update().values(statement_expire_ms=1, unheard=1))
+            connection.execute(tables.own_flag.update().values(statement_expire_ms=1))
+
+        def refusing(payload: bytes, claims: Any) -> Any:
+            raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID")
+
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = refusing
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE),
+            local_id=OWN_YOUTH,
+            learn_time=stamp(NOW),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+        )
+        await refusal(at, "MissingService/RaiseFlag", request, "workers")
+        assert len(at.flags.of(OWN_HANDLE)) == 1, "the exchange has the version before"
         again = await raise_own_flag(at, kind="flag.updated")
         (flag,) = at.flags.of(OWN_HANDLE)
     assert again.flag_id == first.flag_id == flag.flag_id.hex()
