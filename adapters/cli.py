@@ -28,6 +28,7 @@ from adapters.fingerprint import spoken
 from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
+from adapters.presenting_words import presenting_lines
 from adapters.telling import Telling
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
@@ -234,6 +235,8 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         lines.append(
             "FAIL  the exchange's log showed two histories; nothing is asked or answered (homeward adapter fork)"
         )
+    if found.HasField("presenting"):
+        lines += presenting_lines(found.presenting)
     lines += [
         f"{_WORD.get(source.freshness, 'FAIL')}  source {source.name}: {source.record_count} records, "
         f"{source.refused_count} refused, {source.freshness}"

@@ -5,7 +5,7 @@ Nothing here waits, dials or listens: that begins in `service`.
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from adapters.caseload import Caseload, open_sources
@@ -52,7 +52,7 @@ from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.oprf import Suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
-from homeward.county.v1.access_pb2 import EpochListing, GetStatusResponse, SourceState
+from homeward.county.v1.access_pb2 import EpochListing, GetStatusResponse, PresentingState, SourceState
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
 
@@ -116,7 +116,13 @@ class Adapter:
             sole_operators=self.sole_operators(),
             epochs=self.epochs(),
             attestation=self.link.attester.newest() if self.link.attester is not None else None,
+            presenting=self.presenting(),
         )
+
+    def presenting(self) -> PresentingState | None:
+        """What is left of presenting again what a declared loss took; None where nothing is."""
+        left = self.presenter.left()
+        return None if left is None else PresentingState(**asdict(left))
 
     def epochs(self) -> list[EpochListing]:
         """How much of the list is registered in each epoch."""

@@ -25,7 +25,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "flag.updated": "a flag was updated",
     "flag.located": "a flagged youth was reported located",
     "flag.resolved": "a flag was resolved",
-    "flag.presented": "an open flag was presented again by its owner's adapter",
+    "flag.presented": "a flag was presented again by its owner's adapter",
     "authority.recorded": "an authority was recorded",
     "authority.revoked": "an authority was revoked",
     "authority.presented": "an authority was presented again by its issuer's adapter",

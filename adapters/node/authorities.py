@@ -144,7 +144,13 @@ class Registrar:
             async def build() -> Message:
                 return authority_pb2.AuthorityRevocation(request_id=entry.request_id, authority_id=authority_id)
 
-            response, digest = await self.recorder.send(rpcs.REVOKE_AUTHORITY, entry, deadline, build)
+            try:
+                response, digest = await self.recorder.send(rpcs.REVOKE_AUTHORITY, entry, deadline, build)
+            except rpcs.CallFailed as failed:
+                if failed.reason == "AUTHORITY_NOT_FOUND":
+                    # Lost with entries of the log, perhaps, and not presented again yet. Now it never will be.
+                    await asyncio.to_thread(self.own.withdrawn, authority_id, self.recorder.sender.now())
+                raise
             outcome = outcome_of(response.outcome)
             kinds = _REVOKED if outcome is Outcome.RECORDED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, case, select
 
 from adapters.node.identifiers import timestamp
 from adapters.node.store import Store, own_flag
@@ -37,6 +37,11 @@ REAFFIRM_BEFORE: Final = timedelta(days=10)
 """How long before its end a statement is due to be re-affirmed."""
 BACKDATING: Final = timedelta(minutes=5)
 PRIOR_WINDOW: Final = timedelta(days=365)
+HEARD: Final = 0
+UNHEARD: Final = 1
+"""Entries of the log were lost since: to be presented again (`present`)."""
+REFUSED: Final = 2
+"""Likewise, and the exchange does not take it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class OwnFlag:
     casework: FlagCasework = field(repr=False)
     recorded: bool = False
     """Whether the gateway has recorded this version."""
+    unheard: int = HEARD
+
+    def waits_for_person(self, now: datetime) -> bool:
+        """Nobody finds this youth at the exchange before a person of the owner states the flag again, or ends it."""
+        return self.is_open and (self.unheard == REFUSED or (self.unheard == UNHEARD and self.expires <= now))
 
     @property
     def is_open(self) -> bool:
@@ -146,6 +156,8 @@ class OwnFlags:
             if known is None:
                 connection.execute(own_flag.insert().values(values))
             elif known < flag.version:
+                # Stated anew, it may be taken.
+                values["unheard"] = case((own_flag.c.unheard == REFUSED, UNHEARD), else_=own_flag.c.unheard)
                 connection.execute(own_flag.update().where(own_flag.c.flag_id == flag.flag_id).values(values))
             else:
                 raise ValueError("a flag's version only grows")
@@ -156,13 +168,14 @@ class OwnFlags:
             connection.execute(
                 own_flag.update()
                 .where(own_flag.c.flag_id == flag_id, own_flag.c.version == version)
-                .values(recorded=1, unheard=0)
+                .values(recorded=1, unheard=HEARD)
             )
 
     def drop(self, flag_id: FlagId) -> None:
-        """A flag the gateway refused to record is gone; one it recorded stays."""
+        """A flag the gateway refused to record is gone; one it recorded, in whatever version, or may have, stays."""
+        never = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD, own_flag.c.version == 1)
         with self._store.write() as connection:
-            connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id, own_flag.c.recorded == 0))
+            connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id, *never))
 
     def by_id(self, flag_id: FlagId) -> OwnFlag | None:
         """The newest version of a flag, or None."""
@@ -189,7 +202,7 @@ class OwnFlags:
 
     def unheard(self) -> Sequence[OwnFlag]:
         """Flags of which the exchange may have forgotten something, with entries of its log that were declared lost."""
-        query = select(own_flag).where(own_flag.c.unheard == 1)
+        query = select(own_flag).where(own_flag.c.unheard != HEARD)
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
 
@@ -200,6 +213,12 @@ class OwnFlags:
         query = select(own_flag).where(own_flag.c.state.in_(states), own_flag.c.statement_expire_ms <= limit)
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
+
+
+def refuse_flag(connection: Connection, flag_id: FlagId, version: int) -> None:
+    """The exchange does not take this version again."""
+    same = (own_flag.c.flag_id == flag_id, own_flag.c.version == version, own_flag.c.unheard == UNHEARD)
+    connection.execute(own_flag.update().where(*same).values(unheard=REFUSED))
 
 
 def casework_of(flag: OwnFlag, earlier: Sequence[OwnFlag]) -> FlagCasework:
@@ -247,4 +266,5 @@ def _flag(row: Row[Any]) -> OwnFlag:
         locate=FlagLocate.FromString(row.locate),
         casework=FlagCasework.FromString(row.casework),
         recorded=bool(row.recorded),
+        unheard=row.unheard,
     )

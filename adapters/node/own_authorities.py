@@ -2,6 +2,8 @@
 
 Decides what stays here and for how long: an authority until it ends, its youth is sealed, or the epoch ends whose
 tokens name its youth; a revocation as long. Whether one counts is the exchange's to say.
+
+What a person revokes while the exchange does not know it is never presented as standing: the revocation is.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from adapters.node.store import Store, alert, own_authority
 from gateway.protocol.names import AuthorityId, SubjectHandle
@@ -77,24 +79,42 @@ class OwnAuthorities:
                     )
                 )  # fmt: skip
 
-    def due(self) -> Sequence[OwnAuthority]:
-        """What is to be presented again."""
-        query = select(_O.authority_id, _O.envelope, _O.revoke_ms).where(_O.state == DUE)
-        with self._store.read() as connection:
-            return [
-                OwnAuthority(AuthorityId(name), SignedEnvelope.FromString(raw) if raw else None, revoke_ms)
-                for name, raw, revoke_ms in connection.execute(query)
-            ]
-
-    def settle(self, authority_id: AuthorityId, state: int) -> None:
-        """It is no longer due."""
+    def withdrawn(self, authority_id: AuthorityId, at: datetime) -> None:
+        """A person revoked what this agency issued while the exchange did not know it: it is presented as revoked."""
+        mine = and_(_O.authority_id == authority_id, _O.recorded == 1)
+        state = case((_O.state == STANDS, STANDS), else_=DUE)
+        values = {"revoke_ms": func.coalesce(_O.revoke_ms, milliseconds(at)), "state": state}
         with self._store.write() as connection:
-            connection.execute(own_authority.update().where(_O.authority_id == authority_id).values(state=state))
+            connection.execute(own_authority.update().where(mine).values(values))
 
-    def doubted_count(self) -> int:
-        """Authorities that a person must record anew."""
+    def due(self) -> Sequence[AuthorityId]:
+        """What is to be presented again."""
         with self._store.read() as connection:
-            return int(connection.scalar(select(func.count()).where(_O.state == DOUBTED)) or 0)
+            return [AuthorityId(name) for name in connection.scalars(select(_O.authority_id).where(_O.state == DUE))]
+
+    def find(self, authority_id: AuthorityId) -> OwnAuthority | None:
+        """As it stands here now."""
+        query = select(_O.envelope, _O.revoke_ms).where(_O.authority_id == authority_id)
+        with self._store.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        envelope = SignedEnvelope.FromString(row.envelope) if row.envelope else None
+        return OwnAuthority(authority_id, envelope, row.revoke_ms)
+
+    def settle(self, each: OwnAuthority, state: int) -> bool:
+        """It is no longer due, unless it was revoked since `each` was read: then it is due as revoked."""
+        same = and_(_O.authority_id == each.authority_id, _O.revoke_ms.is_not_distinct_from(each.revoke_ms))
+        with self._store.write() as connection:
+            return bool(connection.execute(own_authority.update().where(same).values(state=state)).rowcount)
+
+    def doubted(self, limit: int) -> tuple[int, Sequence[AuthorityId]]:
+        """How many authorities a person must record anew, or revoke, and the first so many of them."""
+        asked = and_(_O.state == DOUBTED, _O.revoke_ms.is_(None))
+        names = select(_O.authority_id).where(asked).order_by(_O.authority_id).limit(limit)
+        with self._store.read() as connection:
+            count = connection.scalar(select(func.count()).where(asked))
+            return int(count or 0), [AuthorityId(name) for name in connection.scalars(names)]
 
 
 def begin_again(connection: Connection) -> None:
@@ -112,6 +132,11 @@ def begin_again(connection: Connection) -> None:
         if any((agency, row.handle or _NAMELESS) in heard for agency in message.recipient_agencies):
             mine = own_authority.update().where(_O.authority_id == row.authority_id)
             connection.execute(mine.values(state=DOUBTED))
+
+
+def give_up(connection: Connection) -> None:
+    """What is still due is taken no longer: a person must record it anew."""
+    connection.execute(own_authority.update().where(_O.state == DUE).values(state=DOUBTED))
 
 
 def forget_authorities(connection: Connection, live: Collection[str], now_ms: int) -> int:

@@ -181,9 +181,9 @@ class Registrar:
             return
         unheard = [flag for flag in self.comparison.flags.unheard() if flag.is_open]
         if unheard:
-            ended = sum(flag.expires <= now for flag in unheard)
-            if ended:
-                _LOG.warning("no heartbeat: the exchange lost entries; raise these flags again", extra={"count": ended})
+            waiting = sum(flag.waits_for_person(now) for flag in unheard)
+            if waiting:
+                _LOG.warning("no heartbeat: the exchange lost entries; state these flags", extra={"count": waiting})
             return
         directory = self.node.directory()
         epochs = [each.name for each in directory.epochs.values() if each.is_listed_in]

@@ -46,7 +46,7 @@ from homeward.gateway.v1.missing_pb2 import (
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
 # A flag that is known already, or that another agency owns, makes the report a supporting one; a late one is marked.
-_RAISED: Final = frozenset({"flag.raised"})
+_RAISED: Final = frozenset({"flag.raised", "flag.updated"})
 _UPDATED: Final = frozenset({"flag.updated"})
 _LOCATED: Final = frozenset({"flag.located"})
 _RESOLVED: Final = frozenset({"flag.resolved", "flag.located"})
@@ -232,8 +232,13 @@ class Reporter:
         sender = self.recorder.sender
         handle = await self.listing.listed(absence.local_id)
         known = await asyncio.to_thread(self.flags.open_flag, handle)
-        if known is not None:
+        if known is not None and known.expires > sender.now() and not known.waits_for_person(sender.now()):
             return known
+        if known is not None:
+            # Its statement has ended, or the exchange no longer takes it: the same episode is stated anew.
+            flag = self.issuer.changed(known, now=sender.now())
+            await asyncio.to_thread(self.flags.keep, flag)
+            return flag
         flag = self.issuer.raised(
             FlagId(sender.random_bytes(16)),
             handle,

@@ -15,11 +15,12 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.moments import past_moment
-from gateway.missing.episode import EVENT_OF_STATEMENT, DueDuty, Event, after, open_duties
+from gateway.missing.episode import DueDuty, Event, after, open_duties
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
-from gateway.missing.statement import open_statement, statement_invalid
+from gateway.missing.restated import restated
+from gateway.missing.statement import open_statement
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, county_of
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds, moment_of
@@ -84,26 +85,26 @@ class Changing:
         duties = _done(update, caller.call.received_at)
         if not update.HasField("flag_statement") and not duties:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required without duties",))
-        restated = flag
+        changed = flag
         if update.HasField("flag_statement"):
-            restated = self._restated(caller, flag, update.flag_statement, to=OPEN_FLAG_STATES)
+            changed = self._restated(caller, flag, update.flag_statement, to=OPEN_FLAG_STATES)
         leaf = report_leaf(
             Kind.FLAG_UPDATED,
             caller,
             deed,
             reason=Reason.RECORDED,
             about=await on.about(flag.owner, flag.handle, flag.flag_id),
-            state=restated.state,
+            state=changed.state,
         )
         entered = await on.enter(
             caller,
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(restated) + on.flags.settle(flag.flag_id, duties),
+            rows=on.flags.put(changed) + on.flags.settle(flag.flag_id, duties),
         )
         still_open = await self._open_duties(caller, flag.flag_id)
-        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=restated.state, duties=still_open)
+        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=changed.state, duties=still_open)
 
     async def _resolve(self, caller: Caller, deed: Deed, resolution: FlagResolution) -> Recorded:
         on, flag = self._on, await self._known(resolution.flag_id)
@@ -161,20 +162,7 @@ class Changing:
             directory=self._on.at.directory(),
             at=caller.call.received_at,
         )
-        if statement.flag_id != flag.flag_id:
-            raise statement_invalid("flag_id")
-        if statement.version <= flag.version:
-            raise statement_invalid("version")
-        state = after(flag.state, EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
-        if state is None:
-            raise statement_invalid("state")
-        return replace(
-            flag,
-            state=state,
-            version=statement.version,
-            statement=statement.envelope,
-            statement_expire_ms=milliseconds(statement.expires),
-        )
+        return restated(flag, statement, to=to)
 
     async def _open_duties(self, caller: Caller, flag_id: FlagId) -> tuple[DueDuty, ...]:
         flag = await self._known(flag_id)

@@ -5,7 +5,7 @@ In this order:
 1. carried out before: the entry of that time
 2. the role exists in the caller's kind, and the purpose is to locate; otherwise the policy's refusal
 3. another agency's open flag for the youth: a supporting report, and its owner is told (S15)
-4. the agency owns the youth: its own open flag again, or a new one under its signed statement
+4. the agency owns the youth: its own open flag again, as stated anew where a newer statement came, or a new one
 5. anybody else: the owner is told where one youth is known for certain, and the reporter sees no
    difference, because whether a youth is known is not the reporter's to learn
 
@@ -28,9 +28,20 @@ from gateway.missing.episode import OWNER_KINDS, Event, after, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
+from gateway.missing.restated import restated
 from gateway.missing.statement import Statement, open_statement, statement_invalid
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.matching.key_scheme import present_keys
-from gateway.protocol.names import AgencyId, Call, FlagId, FlagState, Purpose, SubjectHandle, county_of
+from gateway.protocol.names import (
+    OPEN_FLAG_STATES,
+    AgencyId,
+    Call,
+    FlagId,
+    FlagState,
+    Purpose,
+    SubjectHandle,
+    county_of,
+)
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import Located, milliseconds
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
@@ -145,18 +156,27 @@ class Raising:
         return Recorded(Outcome.RECORDED, entered, late=case.reason is Reason.RECORDED_LATE)
 
     async def _repost(self, case: _Case, own: Flag) -> Recorded:
-        """The owner reports an absence that is flagged: the flag stands as it is."""
-        return await self._own_leaf(case, own, new=False, theirs=())
+        """The owner reports an absence that is flagged: the flag stands as it is, or as it is stated anew."""
+        statement = _stated(case, self._on.at.directory())
+        if statement.flag_id != own.flag_id or statement.version <= own.version:
+            return await self._own_leaf(case, own, new=False, theirs=())
+        on, caller = self._on, case.caller
+        flag = restated(own, statement, to=OPEN_FLAG_STATES)
+        about = await on.about(flag.owner, flag.handle, flag.flag_id)
+        entered = await on.enter(
+            caller,
+            case.deed,
+            report_leaf(Kind.FLAG_UPDATED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
+            guard=on.flags.stands(own.flag_id, own.state, own.version),
+            rows=on.flags.put(flag),
+        )
+        late = case.reason is Reason.RECORDED_LATE
+        return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
 
     async def _raise(self, case: _Case, handle: SubjectHandle, theirs: Sequence[Candidate]) -> Recorded:
         caller = case.caller
         received = caller.call.received_at
-        statement = open_statement(
-            case.report.flag_statement,
-            county=county_of(caller.agency),
-            directory=self._on.at.directory(),
-            at=received,
-        )
+        statement = _stated(case, self._on.at.directory())
         # The identifier of an ended episode never comes back; a higher version may, after the exchange lost the flag.
         if statement.state is not FlagState.ACTIVE or await self._on.flags.get(statement.flag_id) is not None:
             raise statement_invalid("state" if statement.state is not FlagState.ACTIVE else "flag_id")
@@ -190,6 +210,13 @@ class Raising:
             stated = FlagStatement.FromString(report.flag_statement.payload)
             flag = await self._on.flags.get(FlagId(stated.flag_id))
         return replace(before, flag_id=flag.flag_id if flag is not None else b"")
+
+
+def _stated(case: _Case, directory: DirectoryView) -> Statement:
+    caller = case.caller
+    return open_statement(
+        case.report.flag_statement, county=county_of(caller.agency), directory=directory, at=caller.call.received_at
+    )
 
 
 def _flag(

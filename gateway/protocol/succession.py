@@ -6,6 +6,7 @@ would rather not have written.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from gateway.protocol.parse import MalformedMessage, parse
@@ -17,6 +18,9 @@ ALERTS_OF_A_LOG: Final = 1 << 40
 """Alerts of the n-th log of an exchange are numbered from n times this and one, the first log being number 0: what the
 lost entries alerted of may be on an adapter's disk, and a number that was given is not given again."""
 
+PRESENTING_WINDOW: Final = timedelta(days=30)
+"""How long after a loss what it took is presented again: a county may be off the network for weeks, and a machine's
+word is not to stand for a person's for ever."""
 
 Log = tuple[str, bytes]
 """A log by its origin and raw key."""

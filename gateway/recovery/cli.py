@@ -156,7 +156,7 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
         *(f"revoked {agency}, as the newest directory says" for agency in went_on.denied),
         *(f"listed  {agency}, which lost entries had enrolled" for agency in went_on.restored),
         "next start the gateway: adapters list everybody again and present authorities and flags as they were signed;",
-        "     until a county has, no miss is a negative. What waits for its staff, its adapter's log says",
+        "     until a county has, no miss is a negative. What waits for its staff, its `homeward adapter status` says",
     ]
 
 

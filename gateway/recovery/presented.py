@@ -7,24 +7,25 @@ adapter kept it. In this order:
 1. entries were declared lost, not more than 30 days ago, and the event is for the log in force
 2. the county's own signature is on the very authority or statement, which has not ended
 3. what stands since the loss stays as it is; so does what was revoked, for good
-4. one leaf, and the row in its transaction
+4. one leaf, and the row in its transaction; a refusal is a leaf, too, unless waiting mends it
 
-Why a signature is enough, and no proof is asked that the event was on record: whoever has the county's authority key
-can record the same authority anew at any time. What is not known here is a revocation that its party's adapter has
-lost, too; an issuer's adapter that was told of one presents no authority it may be about (`adapters.node.present`).
+Why a signature is enough, and no proof is asked that the event was on record: the keys that sign authorities and flags
+are in the adapter that also signs what its staff do, so that whoever has them can record the same anew at any time.
+What is not known here is a revocation that its party's adapter has lost, too; an issuer's adapter that was told of one
+presents no authority it may be about (`adapters.node.present`).
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from audit.entry import YouthKey
 from audit.sequencer import Append
-from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.errors import Conflict, Error, ErrorReason, Invalid
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
 from gateway.exchange.authority_leaves import stop_use
 from gateway.exchange.deed import on_what_stands
-from gateway.exchange.journal import ALLOW, Kind, Value, draft
+from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
 from gateway.exchange.setting import Setting
 from gateway.missing.episode import OWNER_KINDS
@@ -35,12 +36,11 @@ from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, AuthorityId, FlagState, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.succession import PRESENTING_WINDOW
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.restoration_pb2 import PresentedEvent, PresentedFlag, PresentedRevocation
 
-WINDOW: Final = timedelta(days=30)
-"""How long after a loss its events are taken: a county may be off the network for weeks, and a machine's word is not to
-stand for a person's for ever."""
+_UNLISTED: Final = ("subject_handle: unknown",)
 
 
 class Losses(Protocol):
@@ -70,8 +70,18 @@ class Presentations:
     async def take(self, by: Presented, event: PresentedEvent) -> Entered | None:
         """The event is on record; its entry, or None where nothing had to change. `event` is verified.
 
-        Raises `Invalid`, `Conflict`, `Unavailable`.
+        Raises `Invalid` and `Conflict`, which are on record then, and `Unavailable`.
         """
+        try:
+            return await self._taken(by, event)
+        except (Invalid, Conflict) as refusal:
+            if not _mends_itself(refusal):
+                op: dict[str, Value] = {"decision": DENY, "reason": refusal.reason}
+                leaf = draft(Kind.REFUSED, requester=by.agency, op=op, req={"request": by.digest})
+                await self.at.journal.enter(Append(leaf))
+            raise
+
+    async def _taken(self, by: Presented, event: PresentedEvent) -> Entered | None:
         now = self.at.now()
         await self._check_lost(event.log_origin, now)
         match event.WhichOneof("event"):
@@ -86,7 +96,7 @@ class Presentations:
         if origin != self.at.directory().message.log_origin:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("log_origin: in_force",))
         lost_ms = await self.losses.last_ms()
-        if lost_ms is None or now - moment_of(lost_ms) > WINDOW:
+        if lost_ms is None or now - moment_of(lost_ms) > PRESENTING_WINDOW:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("(log): nothing_lost",))
 
     async def _authority(self, by: Presented, envelope: SignedEnvelope, now: datetime) -> Entered | None:
@@ -157,10 +167,12 @@ class Presentations:
         member = self.at.directory().member(agency)
         if member is None or member.kind not in OWNER_KINDS:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag: owner",))
-        await self._check_listed(agency, handle)
         directory = self.at.directory()
         statement = open_statement(event.statement, county=county_of(agency), directory=directory, at=now)
         is_open, known = statement.state in OPEN_FLAG_STATES, await self.flags.get(statement.flag_id)
+        if is_open:
+            # Whoever is found again, and lists flagged youths alone, is no longer listed.
+            await self._check_listed(agency, handle)
         if known is None:
             # An episode that ended looks for nobody; of an open one a person may have raised another flag meanwhile.
             if not is_open or await self.flags.open_of(agency, handle) is not None:
@@ -193,13 +205,19 @@ class Presentations:
     async def _check_listed(self, agency: AgencyId, handle: SubjectHandle | None) -> None:
         if handle is not None and not await self.flags.is_listed(agency, handle):
             # Its adapter lists everybody again first (`adapters.node.register`).
-            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: unknown",))
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=_UNLISTED)
 
     async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
         return None if handle is None else await self.at.youth_keys.next(owner, handle)
 
 
 _PRESENTED: Final[dict[str, Value]] = {"decision": ALLOW, "outcome": Outcome.RECORDED, "reason": Reason.PRESENTED_AGAIN}
+
+
+def _mends_itself(refusal: Error) -> bool:
+    """Whether the adapter presents the same again until it is taken: the youth is not listed yet, or the authority that
+    a party revoked is not presented yet."""
+    return refusal.reason is ErrorReason.AUTHORITY_NOT_FOUND or refusal.fields == _UNLISTED
 
 
 def _restored(agency: AgencyId, handle: SubjectHandle, statement: Statement, *, learned_ms: int, now_ms: int) -> Flag:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.message import Message
 
 from adapters.node.alerts import Alerts, Arrival
 from adapters.node.directory_keeper import DirectoryKeeper
@@ -29,6 +30,7 @@ from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from gateway.protocol.directory import sign_directory
+from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, FieldSet, Grantor, Purpose
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import ALERTS_OF_A_LOG
@@ -48,8 +50,11 @@ from homeward.gateway.v1.directory_pb2 import (
     SignedSuccession,
 )
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from homeward.gateway.v1.link_pb2 import Alert
+from homeward.gateway.v1.restoration_pb2 import PresentedEvent, PresentedRevocation, PresentEventRequest
+from homeward.gateway.v1.restoration_pb2_grpc import RestorationServiceStub
 from tests.adversarial.house import beat, register
 from tests.adversarial.outcome import ending
 from tests.adversarial.resident import Resident
@@ -121,8 +126,12 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     asker, path = losing.residents[ASKER], tmp_path / "loss.pb"
     before, first = await losing.directory(asker), await offered_by(asker)
     assert before is not None
-    consent = await record_authority(losing.residents[OWNER], consent_of(OWNER))
+    owner = losing.residents[OWNER]
+    taken_back = consent_of(OWNER)
+    consent = await record_authority(owner, taken_back)
     assert not await is_ended(losing, consent)
+    nothing_lost = await presented(owner, authority=wrap(consent_of(OWNER), owner.ring.authority))
+    assert nothing_lost == "INVALID_REQUEST"
     await end(losing)
     backup = stored(losing)
     await asyncio.to_thread(losing.start, "gateway")
@@ -167,8 +176,24 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert kinds.index("log.succeeded") < kinds.index("member.revoked") < kinds.index("access.decision")
     assert int(leaves[0].op["size"]) == size
     assert await is_ended(losing, consent), "the lost entry that took the consent back counts as if it were there"
-    anew = await record_authority(losing.residents[OWNER], consent_of(OWNER))
+    ours = wrap(consent_of(OWNER), owner.ring.authority)
+    for presenting, signed in ((asker, ours), (asker, forged(asker)), (owner, forged(asker))):
+        before_it = losing.size()
+        assert await presented(presenting, authority=signed) == "AUTHORITY_INVALID"
+        said = [(leaf.kind, leaf.requester) for leaf in losing.leaves(before_it)]
+        assert ("access.refused", presenting.agency) in said
+        assert "authority.presented" not in dict(said)
+    revoked = PresentedRevocation(authority_id=consent, revoke_time=timestamp(utc_now()))
+    assert await presented(owner, revocation=revoked) == ""
+    signed = wrap(taken_back, owner.ring.authority)
+    assert await presented(owner, authority=signed) == "", "presented after its revocation, it changes nothing"
+    assert await is_ended(losing, consent)
+    message = consent_of(OWNER)
+    anew = await record_authority(owner, message)
     assert not await is_ended(losing, anew)
+    await revoke_authority(owner, anew)
+    assert await presented(owner, authority=wrap(message, owner.ring.authority)) == ""
+    assert await is_ended(losing, anew), "what was revoked since the loss is not presented back to life"
     denied = losing.residents[GONE]
     assert await ending(ExchangeServiceStub(denied.channel).CheckFlag(question(denied), timeout=5)) is not None
     check_receipt(receipt, before, Expected(frozenset({"access.decision"}), None))
@@ -231,6 +256,25 @@ def consent_of(agency: AgencyId) -> Authority:
     )
     message.subject.token_digests.digests.extend(core_digests("somebody"))
     return message
+
+
+def forged(forger: Resident) -> SignedEnvelope:
+    """An authority in the owner's name, which somebody else signed."""
+    return wrap(consent_of(OWNER), forger.ring.authority)
+
+
+async def presented(resident: Resident, **event: Message) -> str:
+    """Why the exchange does not take the event again; empty where it does."""
+    origin = (await directory_of(resident)).log_origin
+    message = PresentedEvent(log_origin=origin, **event)  # type: ignore[arg-type]
+    request = PresentEventRequest(envelope=resident.wrapped(message))
+    found = await ending(RestorationServiceStub(resident.channel).PresentEvent(request, timeout=5))
+    return found.reason if found is not None else ""
+
+
+async def directory_of(resident: Resident) -> Directory:
+    reply = await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5)
+    return Directory.FromString(reply.directory.directory)
 
 
 async def is_ended(town: Town, authority_id: bytes) -> bool:

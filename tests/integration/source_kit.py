@@ -118,6 +118,8 @@ class Gateway:
     presented: list[restoration_pb2.PresentedEvent] = field(default_factory=list)
     refused_events: dict[bytes, str] = field(default_factory=dict)
     """By authority or flag: why it is not taken."""
+    on_present: Callable[[], None] = lambda: None
+    """Happens while an event is under way."""
     failing: dict[str, CallFailed] = field(default_factory=dict)
     """By path: what a call ends in."""
     refused_epochs: dict[str, CallFailed] = field(default_factory=dict)
@@ -265,6 +267,7 @@ class GatewayCaller:
         if reason is not None:
             raise CallFailed(CallFault.REFUSED, reason)
         self.gateway.presented.append(event)
+        self.gateway.on_present()
         return restoration_pb2.PresentEventResponse()
 
     def evaluate(self, request: token_pb2.EvaluateRequest) -> token_pb2.EvaluateResponse:

@@ -9,11 +9,12 @@ import grpc
 
 from adapters.node import rpcs
 from adapters.node import store as tables
+from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.matching.key_scheme import load_key_scheme
-from gateway.protocol.names import FlagState
+from gateway.protocol.names import AuthorityId, FlagState
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import to_wire
 from homeward.county.v1 import authority_pb2, county_pb2, missing_pb2
@@ -82,16 +83,14 @@ async def test_a_flag_of_an_own_youth_is_signed_here_and_its_details_stay_here(t
     assert flag.locate.last_seen_county == "06037"
 
 
-async def raise_own_flag(at: County) -> missing_pb2.RaiseFlagResponse:
+async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb2.RaiseFlagResponse:
     """A flag of this agency's own youth, recorded at the exchange."""
 
     def flag_of(payload: bytes) -> bytes:
         report = gateway_missing.FlagReport.FromString(payload)
         return FlagStatement.FromString(report.flag_statement.payload).flag_id
 
-    at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(
-        at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_of
-    )
+    at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, kind, gateway_missing.RaiseFlagResponse, flag_id=flag_of)
     request = missing_pb2.RaiseFlagRequest(
         inquiry=inquiry(LOCATE),
         local_id=OWN_YOUTH,
@@ -159,6 +158,31 @@ async def test_a_flag_the_exchange_refuses_is_gone_and_one_it_did_not_hear_of_st
     assert kept[0] == []
     assert not unheard.recorded
     assert raised.flag_id == unheard.flag_id.hex()
+
+
+async def test_a_flag_whose_statement_ended_is_stated_anew_by_whoever_reports_the_youth_again(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        first = await raise_own_flag(at)
+        with at.store.write() as connection:
+            connection.execute(tables.own_flag.update().values(statement_expire_ms=1))
+
+        def refusing(payload: bytes, claims: Any) -> Any:
+            raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID")
+
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = refusing
+        request = missing_pb2.RaiseFlagRequest(
+            inquiry=inquiry(LOCATE),
+            local_id=OWN_YOUTH,
+            learn_time=stamp(NOW),
+            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+        )
+        await refusal(at, "MissingService/RaiseFlag", request, "workers")
+        assert len(at.flags.of(OWN_HANDLE)) == 1, "the exchange has the version before"
+        again = await raise_own_flag(at, kind="flag.updated")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert again.flag_id == first.flag_id == flag.flag_id.hex()
+    assert (flag.version, flag.recorded, flag.unheard) == (2, True, 0)
+    assert flag.expires > NOW
 
 
 async def test_a_youth_outside_the_caseload_cannot_be_flagged_as_an_own_one(tmp_path: Path) -> None:
@@ -271,6 +295,29 @@ def consent_request(**changes: Any) -> authority_pb2.RecordAuthorityRequest:
         "copy_given_to_youth": True,
     }
     return authority_pb2.RecordAuthorityRequest(**(given | changes))
+
+
+async def test_what_is_revoked_while_the_exchange_does_not_know_it_is_never_presented_as_standing(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path) as at:
+        at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = recorded(
+            at, "authority.recorded", gateway_authority.RecordAuthorityResponse
+        )
+        done = await at.call(
+            "AuthorityService/RecordAuthority", consent_request(), authority_pb2.RecordAuthorityResponse, "workers"
+        )
+
+        def unknown(payload: bytes, claims: Any) -> Any:
+            raise CallFailed(CallFault.REFUSED, "AUTHORITY_NOT_FOUND")
+
+        at.gateway.answers[rpcs.REVOKE_AUTHORITY.path] = unknown
+        request = authority_pb2.RevokeAuthorityRequest(authority_id=done.authority_id)
+        found = await refusal(at, "AuthorityService/RevokeAuthority", request, "workers")
+        assert found.reason == "AUTHORITY_NOT_FOUND"
+        kept = OwnAuthorities(at.store).find(AuthorityId(bytes.fromhex(done.authority_id)))
+    assert kept is not None
+    assert kept.revoke_ms is not None
 
 
 async def test_a_consent_is_signed_here_and_names_nobody(tmp_path: Path) -> None:

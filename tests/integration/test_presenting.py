@@ -1,12 +1,13 @@
 """What an adapter presents again after a declared loss, what it leaves to a person, and what it no longer keeps."""
 
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.node.alerts import Alerts
-from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
@@ -14,11 +15,15 @@ from adapters.node.present import Presenter
 from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.succession import begin_log
+from adapters.presenting_words import presenting_lines
 from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AuthorityId, FlagId, HandlingCode, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.succession import PRESENTING_WINDOW
+from homeward.county.v1.access_pb2 import PresentingState
 from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.directory_pb2 import LogSuccession, SignedSuccession
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED, Alert
 from homeward.gateway.v1.records_pb2 import FlagLocate
@@ -56,9 +61,23 @@ class Parts:
     def signed(self, message: Authority) -> SignedEnvelope:
         return wrap(message, self.node.keyring.authority)
 
-    def lose(self) -> None:
+    def flag(self, number: int, *, issued: datetime = NOW) -> OwnFlag:
+        """An open flag of this agency that is on record."""
+        flag = FlagIssuer("06075", self.node.keyring.flag).raised(
+            FlagId(bytes([number] * 16)), HANDLE, handling_code=HandlingCode.CALL_DUTY_LINE, learned=issued,
+            locate=FlagLocate(), now=issued,
+        )  # fmt: skip
+        self.flags.keep(flag)
+        self.flags.recorded(flag.flag_id, flag.version)
+        return flag
+
+    def lose(self, at: datetime = NOW) -> None:
+        message = LogSuccession(
+            trust_domain="exchange.example", closed_origin="log", closed_key=bytes(31) + b"1", closed_checkpoint="note",
+            kept_count=0, closed_size=5, log_origin="log-2", log_key=bytes(32), create_time=timestamp(at),
+        )  # fmt: skip
         with self.node.store.write() as connection:
-            begin_log(connection, [], kept=0)
+            begin_log(connection, [SignedSuccession(succession=message.SerializeToString())], kept=0)
 
     def named(self) -> list[bytes]:
         """Authorities that were presented as standing, in order."""
@@ -111,7 +130,7 @@ async def test_an_authority_that_a_recipient_may_have_revoked_waits_for_a_person
     parts.lose()
     assert not await parts.presenter.present()
     assert parts.named() == [other]
-    assert parts.own.doubted_count() == 1
+    assert parts.own.doubted(9)[0] == 1
 
 
 async def test_what_is_refused_for_now_is_presented_again_and_what_is_refused_for_good_is_not(parts: Parts) -> None:
@@ -119,21 +138,15 @@ async def test_what_is_refused_for_now_is_presented_again_and_what_is_refused_fo
     parts.gateway.refused_events = {waiting: "INVALID_REQUEST", refused: "AUTHORITY_INVALID"}
     parts.lose()
     assert await parts.presenter.present(), "one is left"
-    assert parts.own.doubted_count() == 1
+    assert parts.own.doubted(9)[0] == 1
     parts.gateway.refused_events = {}
     assert not await parts.presenter.present()
     assert parts.named() == [waiting]
 
 
 async def test_an_open_flag_is_presented_as_stated_and_one_whose_statement_ended_is_not(parts: Parts) -> None:
-    issuer = FlagIssuer("06075", parts.node.keyring.flag)
-    for number, issued in ((1, NOW), (2, NOW - 2 * MONTH)):
-        flag = issuer.raised(
-            FlagId(bytes([number] * 16)), HANDLE, handling_code=HandlingCode.CALL_DUTY_LINE, learned=issued,
-            locate=FlagLocate(), now=issued,
-        )  # fmt: skip
-        parts.flags.keep(flag)
-        parts.flags.recorded(flag.flag_id, flag.version)
+    parts.flag(1)
+    parts.flag(2, issued=NOW - 2 * MONTH)
     parts.lose()
     assert not await parts.presenter.present()
     (event,) = parts.gateway.presented
@@ -142,6 +155,87 @@ async def test_an_open_flag_is_presented_as_stated_and_one_whose_statement_ended
     assert event.flag.statement == stated.statement
     assert parts.heard == 1
     assert [flag.flag_id for flag in parts.flags.unheard()] == [bytes([2] * 16)]
+    left = parts.presenter.left()
+    assert left is not None
+    assert (left.due_flag_count, left.refused_flag_count, left.refused_flag_ids) == (0, 1, [bytes([2] * 16)])
+
+
+async def test_a_flag_that_is_refused_is_said_and_presented_again_once_a_person_states_it_anew(parts: Parts) -> None:
+    flag = parts.flag(1)
+    parts.lose()
+    parts.gateway.refused_events = {flag.flag_id: "STATEMENT_INVALID"}
+    assert not await parts.presenter.present()
+    assert parts.heard == 0
+    left = parts.presenter.left()
+    assert left is not None
+    assert (left.due_flag_count, left.refused_flag_ids) == (0, [flag.flag_id])
+    parts.gateway.refused_events = {}
+    assert not await parts.presenter.present()
+    assert parts.gateway.presented == [], "the same statement is not sent again"
+    following = FlagIssuer("06075", parts.node.keyring.flag).changed(flag, now=NOW)
+    parts.flags.keep(following)
+    parts.flags.drop(flag.flag_id)
+    assert parts.flags.by_id(flag.flag_id) is not None, "what may have been on record is not forgotten"
+    assert not await parts.presenter.present()
+    assert [event.flag.statement for event in parts.gateway.presented] == [following.statement]
+    assert parts.presenter.left() is None
+
+
+async def test_what_a_person_revokes_while_the_exchange_does_not_know_it_is_not_presented_as_standing(
+    parts: Parts,
+) -> None:
+    before, after, other = parts.authority(1), parts.authority(2), parts.authority(3)
+    parts.own.withdrawn(before, NOW)
+    parts.lose()
+    parts.own.withdrawn(after, NOW)
+    parts.gateway.refused_events = dict.fromkeys((before, after), "AUTHORITY_NOT_FOUND")
+    assert not await parts.presenter.present(), "of what nobody knows there is nothing to revoke"
+    assert parts.named() == [other]
+    assert parts.presenter.left() is None
+    parts.gateway.refused_events = {}
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.named() == [other, other], "after the next loss as well"
+
+
+async def test_what_a_person_revokes_while_it_is_presented_is_presented_as_revoked_at_once(parts: Parts) -> None:
+    standing = parts.authority(1)
+    parts.lose()
+    parts.gateway.on_present = lambda: parts.own.withdrawn(standing, NOW)
+    assert not await parts.presenter.present()
+    first, second = parts.gateway.presented
+    assert first.HasField("authority")
+    assert second.revocation.authority_id == standing
+    assert parts.presenter.left() is None
+
+
+async def test_a_party_that_revoked_waits_for_the_issuer_to_present(parts: Parts) -> None:
+    foreign = AuthorityId(bytes([9] * 16))
+    parts.own.revoked(foreign, NOW, expires=NOW + MONTH)
+    parts.lose()
+    parts.gateway.refused_events = {foreign: "AUTHORITY_NOT_FOUND"}
+    assert await parts.presenter.present()
+    parts.gateway.refused_events = {}
+    assert not await parts.presenter.present()
+    assert [event.revocation.authority_id for event in parts.gateway.presented] == [foreign]
+
+
+async def test_long_after_a_loss_nothing_is_presented_and_a_person_is_asked(parts: Parts) -> None:
+    authority_id, flag = parts.authority(1), parts.flag(2)
+    parts.lose(NOW - PRESENTING_WINDOW - timedelta(hours=1))
+    assert not await parts.presenter.present()
+    assert parts.gateway.presented == []
+    left = parts.presenter.left()
+    assert left is not None
+    assert (left.doubted_authority_ids, left.refused_flag_ids) == ([authority_id], [flag.flag_id])
+    said = "\n".join(presenting_lines(PresentingState(**asdict(left))))
+    assert "report these youths missing again" in said
+    assert "record them anew, or revoke them" in said
+    assert all(name.hex() in said for name in (authority_id, flag.flag_id))
+    parts.own.revoked(authority_id, NOW, expires=NOW + MONTH)
+    left = parts.presenter.left()
+    assert left is not None
+    assert left.doubted_authority_count == 0, "whoever revokes it is no longer reminded"
 
 
 async def test_a_gateway_that_is_away_is_tried_again(parts: Parts) -> None:
@@ -163,7 +257,7 @@ async def test_what_ended_and_what_names_a_youth_by_another_epochs_tokens_is_not
         gone = forget_authorities(connection, {"e2"}, milliseconds(NOW + timedelta(minutes=2)))
         begin_again(connection)
     assert gone == 2
-    assert [each.authority_id for each in parts.own.due()] == [kept]
+    assert parts.own.due() == [kept]
 
 
 async def test_nothing_of_a_sealed_youth_is_presented(parts: Parts) -> None:

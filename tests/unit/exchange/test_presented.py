@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from audit.log import Append
 from audit.replay import Contradiction, Replay, Step
-from gateway.errors import Conflict, Error, ErrorReason, Invalid
+from gateway.errors import Error, ErrorReason
 from gateway.exchange.journal import Kind, draft
 from gateway.missing.ports import Flag
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, AuthorityId, FlagId, FlagState
 from gateway.protocol.outcomes import Reason
-from gateway.recovery.presented import WINDOW, Presentations
+from gateway.protocol.succession import PRESENTING_WINDOW
+from gateway.recovery.presented import Presentations
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.restoration import RestorationServicer
 from gateway.store.authority_book import SqlAuthorityBook
@@ -80,8 +81,18 @@ async def is_live(world: World, authority_id: bytes) -> bool:
     return kept is not None and not kept.revoked
 
 
-async def refused(world: World, agency: AgencyId, **event: Message) -> ErrorReason:
-    """The reason; nothing is written."""
+async def refused(world: World, agency: AgencyId, *, origin: str = ORIGIN, **event: Message) -> ErrorReason:
+    """The reason, which is on record, and nothing else is."""
+    before = world.size()
+    with pytest.raises(Error) as found:
+        await present(world, agency, origin=origin, **event)
+    (leaf,) = await world.leaves(before)
+    assert (leaf.kind, leaf.op["reason"], leaf.entry.requester) == (Kind.REFUSED, found.value.reason, agency)
+    return found.value.reason
+
+
+async def not_yet(world: World, agency: AgencyId, **event: Message) -> ErrorReason:
+    """The reason; its adapter presents the same again, so that nothing is written."""
     before = world.size()
     with pytest.raises(Error) as found:
         await present(world, agency, **event)
@@ -113,9 +124,9 @@ async def test_nothing_is_presented_before_a_loss_nor_long_after_it_nor_to_anoth
     message = consent(world)
     assert await refused(world, LA, authority=signed(world, message)) is ErrorReason.INVALID_REQUEST
     await lose(world)
-    with pytest.raises(Invalid):
-        await present(world, LA, origin="exchange.example/log-2", authority=signed(world, message))
-    world.clock.advance(seconds=(WINDOW + timedelta(hours=1)).total_seconds())
+    elsewhere = await refused(world, LA, origin="exchange.example/log-2", authority=signed(world, message))
+    assert elsewhere is ErrorReason.INVALID_REQUEST
+    world.clock.advance(seconds=(PRESENTING_WINDOW + timedelta(hours=1)).total_seconds())
     assert await refused(world, LA, authority=signed(world, consent(world))) is ErrorReason.INVALID_REQUEST
 
 
@@ -131,8 +142,7 @@ async def test_only_the_issuer_presents_what_it_signed_and_what_has_not_ended(wo
     assert await refused(world, LA, authority=signed(world, ended)) is ErrorReason.AUTHORITY_INVALID
     await present(world, LA, authority=signed(world, message))
     wider = consent(world, authority_id=message.authority_id, recipient_agencies=[STRTP, SF])
-    with pytest.raises(Conflict):
-        await present(world, LA, authority=signed(world, wider))
+    assert await refused(world, LA, authority=signed(world, wider)) is ErrorReason.ID_REUSED
 
 
 async def test_a_party_presents_its_revocation_and_the_others_hear_of_it(world: World) -> None:
@@ -141,9 +151,8 @@ async def test_a_party_presents_its_revocation_and_the_others_hear_of_it(world: 
     await record(world, message)
     await lose(world)
     await present(world, LA, authority=signed(world, message))
-    assert await refused(world, KERN, revocation=revocation(world, message.authority_id)) is (
-        ErrorReason.AUTHORITY_NOT_FOUND
-    )
+    stranger = await not_yet(world, KERN, revocation=revocation(world, message.authority_id))
+    assert stranger is ErrorReason.AUTHORITY_NOT_FOUND, "as for one that nobody knows"
     assert (await present(world, STRTP, revocation=revocation(world, message.authority_id))).HasField("receipt")
     assert not await is_live(world, message.authority_id)
     (alert,) = await world.alerts(LA)
@@ -182,8 +191,9 @@ async def test_a_flag_is_presented_by_its_owner_about_a_youth_that_is_listed(wor
     await lose(world)
     statement = world.statement(LA)
     learned = stamp(world.clock())
+    unlisted = PresentedFlag(subject_handle=os.urandom(16), statement=statement, learn_time=learned)
+    assert await not_yet(world, LA, flag=unlisted) is ErrorReason.INVALID_REQUEST
     for agency, subject, said, reason in (
-        (LA, os.urandom(16), statement, ErrorReason.INVALID_REQUEST),
         (POLICE, handle, statement, ErrorReason.INVALID_REQUEST),
         (LA, handle, world.statement(SF), ErrorReason.STATEMENT_INVALID),
         (LA, handle, world.statement(LA, life=timedelta(seconds=-1)), ErrorReason.STATEMENT_INVALID),
@@ -194,6 +204,22 @@ async def test_a_flag_is_presented_by_its_owner_about_a_youth_that_is_listed(wor
     await world.raise_flag(LA, ANA, handle=handle)
     event = PresentedFlag(subject_handle=handle, statement=statement, learn_time=learned)
     assert not (await present(world, LA, flag=event)).HasField("receipt")
+
+
+async def test_a_flag_that_ended_is_presented_of_a_youth_that_is_listed_no_longer(world: World) -> None:
+    handle = await world.register(LA, ANA)
+    raised = await world.raise_flag(LA, ANA, handle=handle)
+    await world.list_subjects(LA, removed=[handle])
+    await lose(world)
+    ended = world.statement(LA, flag_id=raised.flag_id, version=2, state=FlagState.RESOLVED)
+    event = PresentedFlag(subject_handle=handle, statement=ended, learn_time=stamp(world.clock()))
+    assert (await present(world, LA, flag=event)).HasField("receipt")
+    found = await SqlFlags(world.lookups).get(FlagId(raised.flag_id))
+    assert found is not None
+    assert found.state is FlagState.RESOLVED
+    unknown = world.statement(LA, state=FlagState.RESOLVED)
+    event = PresentedFlag(subject_handle=os.urandom(16), statement=unknown, learn_time=stamp(world.clock()))
+    assert not (await present(world, LA, flag=event)).HasField("receipt"), "it looks for nobody"
 
 
 Act = Literal["record", "revoke", "lose", "present", "present revocation"]

@@ -80,6 +80,21 @@ async def test_two_owners_that_raise_at_once_make_one_episode(world: World) -> N
     assert len(world.rows(tables.flag)) == len(world.rows(tables.supporting_report)) == 1
 
 
+async def test_an_owner_that_reports_again_under_a_newer_statement_states_its_flag_anew(world: World) -> None:
+    handle = await world.register(SF, ANA)
+    first = await world.raise_flag(SF, ANA, handle=handle)
+    world.clock.advance(seconds=timedelta(days=31).total_seconds())
+    newer = world.statement(SF, flag_id=first.flag_id, version=2)
+    before = world.size()
+    again = await world.raise_flag(SF, ANA, handle=handle, statement=newer)
+    assert again.flag_id == first.flag_id
+    assert (await world.leaves(before))[-1].kind == Kind.FLAG_UPDATED
+    (row,) = world.rows(tables.flag)
+    assert (row["version"], row["statement"]) == (2, newer.SerializeToString())
+    await world.all_current()
+    assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
+
+
 async def test_an_owner_that_reports_again_has_the_flag_it_had(world: World) -> None:
     handle = await world.register(SF, ANA)
     first = await world.raise_flag(SF, ANA, handle=handle)

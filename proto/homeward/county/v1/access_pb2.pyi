@@ -81,7 +81,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class GetStatusResponse(_message.Message):
     SOLE_OPERATORS_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     ATTESTATION_FIELD_NUMBER: _ClassVar[int]
+    PRESENTING_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -114,7 +115,24 @@ class GetStatusResponse(_message.Message):
     sole_operators: _containers.RepeatedScalarFieldContainer[str]
     epochs: _containers.RepeatedCompositeFieldContainer[EpochListing]
     attestation: _log_pb2.CompletenessAttestation
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ...) -> None: ...
+    presenting: PresentingState
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ...) -> None: ...
+
+class PresentingState(_message.Message):
+    __slots__ = ("due_authority_count", "due_flag_count", "doubted_authority_count", "doubted_authority_ids", "refused_flag_count", "refused_flag_ids")
+    DUE_AUTHORITY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DUE_FLAG_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DOUBTED_AUTHORITY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DOUBTED_AUTHORITY_IDS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FLAG_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FLAG_IDS_FIELD_NUMBER: _ClassVar[int]
+    due_authority_count: int
+    due_flag_count: int
+    doubted_authority_count: int
+    doubted_authority_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    refused_flag_count: int
+    refused_flag_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, due_authority_count: _Optional[int] = ..., due_flag_count: _Optional[int] = ..., doubted_authority_count: _Optional[int] = ..., doubted_authority_ids: _Optional[_Iterable[bytes]] = ..., refused_flag_count: _Optional[int] = ..., refused_flag_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class EpochListing(_message.Message):
     __slots__ = ("epoch", "listed_count", "due_count")

@@ -66,7 +66,8 @@ class MissingServiceServicer:
     def RaiseFlag(self, request, context):
         """Raises a flag. From an agency that may own it, with its signed statement;
         from any other, or where another agency owns an open flag of this youth, it
-        becomes a supporting report.
+        becomes a supporting report. Of a flag that is open the owner's statement is
+        replaced where a newer one came with the report.
 
         Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
         Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.

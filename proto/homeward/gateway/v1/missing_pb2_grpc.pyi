@@ -38,7 +38,8 @@ class MissingServiceStub:
     RaiseFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]
     """Raises a flag. From an agency that may own it, with its signed statement;
     from any other, or where another agency owns an open flag of this youth, it
-    becomes a supporting report.
+    becomes a supporting report. Of a flag that is open the owner's statement is
+    replaced where a newer one came with the report.
 
     Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
     Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
@@ -72,7 +73,8 @@ class MissingServiceAsyncStub(MissingServiceStub):
     RaiseFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]  # type: ignore[assignment]
     """Raises a flag. From an agency that may own it, with its signed statement;
     from any other, or where another agency owns an open flag of this youth, it
-    becomes a supporting report.
+    becomes a supporting report. Of a flag that is open the owner's statement is
+    replaced where a newer one came with the report.
 
     Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
     Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
@@ -109,7 +111,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.RaiseFlagResponse, _abc.Awaitable[_missing_pb2.RaiseFlagResponse]]:
         """Raises a flag. From an agency that may own it, with its signed statement;
         from any other, or where another agency owns an open flag of this youth, it
-        becomes a supporting report.
+        becomes a supporting report. Of a flag that is open the owner's statement is
+        replaced where a newer one came with the report.
 
         Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
         Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.

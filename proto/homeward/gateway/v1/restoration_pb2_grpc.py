@@ -52,7 +52,9 @@ class RestorationServiceServicer:
 
     def PresentEvent(self, request, context):
         """Puts one event on record again. What stands already, or was revoked since,
-        stays as it is, so that an event may be presented as often as one likes.
+        stays as it is, so that an event may be presented as often as one likes. A
+        refusal is an entry, but not where the same may be taken later: INVALID_REQUEST
+        for a youth that is not listed yet, AUTHORITY_NOT_FOUND.
 
         Who may call: the adapter of the issuer of an authority, of a party that
         revoked one, of the owner of a flag; within 30 days of the declared loss.

@@ -40,7 +40,9 @@ class RestorationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RestorationServiceAsyncStub: ...
     PresentEvent: _grpc.UnaryUnaryMultiCallable[_restoration_pb2.PresentEventRequest, _restoration_pb2.PresentEventResponse]
     """Puts one event on record again. What stands already, or was revoked since,
-    stays as it is, so that an event may be presented as often as one likes.
+    stays as it is, so that an event may be presented as often as one likes. A
+    refusal is an entry, but not where the same may be taken later: INVALID_REQUEST
+    for a youth that is not listed yet, AUTHORITY_NOT_FOUND.
 
     Who may call: the adapter of the issuer of an authority, of a party that
     revoked one, of the owner of a flag; within 30 days of the declared loss.
@@ -59,7 +61,9 @@ class RestorationServiceAsyncStub(RestorationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PresentEvent: _aio.UnaryUnaryMultiCallable[_restoration_pb2.PresentEventRequest, _restoration_pb2.PresentEventResponse]  # type: ignore[assignment]
     """Puts one event on record again. What stands already, or was revoked since,
-    stays as it is, so that an event may be presented as often as one likes.
+    stays as it is, so that an event may be presented as often as one likes. A
+    refusal is an entry, but not where the same may be taken later: INVALID_REQUEST
+    for a youth that is not listed yet, AUTHORITY_NOT_FOUND.
 
     Who may call: the adapter of the issuer of an authority, of a party that
     revoked one, of the owner of a flag; within 30 days of the declared loss.
@@ -81,7 +85,9 @@ class RestorationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_restoration_pb2.PresentEventResponse, _abc.Awaitable[_restoration_pb2.PresentEventResponse]]:
         """Puts one event on record again. What stands already, or was revoked since,
-        stays as it is, so that an event may be presented as often as one likes.
+        stays as it is, so that an event may be presented as often as one likes. A
+        refusal is an entry, but not where the same may be taken later: INVALID_REQUEST
+        for a youth that is not listed yet, AUTHORITY_NOT_FOUND.
 
         Who may call: the adapter of the issuer of an authority, of a party that
         revoked one, of the owner of a flag; within 30 days of the declared loss.
