@@ -83,6 +83,16 @@ async def test_a_flag_of_an_own_youth_is_signed_here_and_its_details_stay_here(t
     assert flag.locate.last_seen_county == "06037"
 
 
+def absence(*, request_id: str = "", local_id: str = OWN_YOUTH) -> missing_pb2.RaiseFlagRequest:
+    """A report that a youth of this agency is missing."""
+    return missing_pb2.RaiseFlagRequest(
+        inquiry=inquiry(LOCATE, request_id=request_id),
+        local_id=local_id,
+        learn_time=stamp(NOW),
+        flag_locate=FlagLocate(missing_since_date="2026-11-20"),
+    )
+
+
 async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb2.RaiseFlagResponse:
     """A flag of this agency's own youth, recorded at the exchange."""
 
@@ -91,26 +101,14 @@ async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb
         return FlagStatement.FromString(report.flag_statement.payload).flag_id
 
     at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, kind, gateway_missing.RaiseFlagResponse, flag_id=flag_of)
-    request = missing_pb2.RaiseFlagRequest(
-        inquiry=inquiry(LOCATE),
-        local_id=OWN_YOUTH,
-        learn_time=stamp(NOW),
-        flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-    )
-    answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+    answer = await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
     return cast(missing_pb2.RaiseFlagResponse, answer)
 
 
 async def test_a_report_that_only_supports_another_owners_flag_leaves_no_flag_here(tmp_path: Path) -> None:
     async with county(tmp_path) as at:
         at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse)
-        request = missing_pb2.RaiseFlagRequest(
-            inquiry=inquiry(LOCATE),
-            local_id=OWN_YOUTH,
-            learn_time=stamp(NOW),
-            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-        )
-        answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        answer = await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
         assert at.flags.of(OWN_HANDLE) == []
     assert answer.flag_id == ""
 
@@ -119,12 +117,7 @@ async def test_a_report_that_cannot_be_repeated_leaves_no_flag_here(tmp_path: Pa
     """Its bytes are kept no longer, or its identifier stood for another report."""
     async with county(tmp_path) as at:
         at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse)
-        request = missing_pb2.RaiseFlagRequest(
-            inquiry=inquiry(LOCATE, request_id=str(UUID(int=7))),
-            local_id=OWN_YOUTH,
-            learn_time=stamp(NOW),
-            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-        )
+        request = absence(request_id=str(UUID(int=7)))
         await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
         with at.store.write() as connection:
             connection.execute(tables.request.update().values(payload=b""))
@@ -145,13 +138,7 @@ async def test_a_flag_the_exchange_refuses_is_gone_and_one_it_did_not_hear_of_st
                 raise CallFailed(fault, "STATEMENT_INVALID" if fault is CallFault.REFUSED else "")
 
             at.gateway.answers[rpcs.RAISE_FLAG.path] = answer
-            request = missing_pb2.RaiseFlagRequest(
-                inquiry=inquiry(LOCATE),
-                local_id=OWN_YOUTH,
-                learn_time=stamp(NOW),
-                flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-            )
-            await refusal(at, "MissingService/RaiseFlag", request, "workers")
+            await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
             kept.append(at.flags.of(OWN_HANDLE))
         (unheard,) = kept[1]
         raised = await raise_own_flag(at)
@@ -170,13 +157,7 @@ async def test_a_flag_whose_statement_ended_is_stated_anew_by_whoever_reports_th
             raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID")
 
         at.gateway.answers[rpcs.RAISE_FLAG.path] = refusing
-        request = missing_pb2.RaiseFlagRequest(
-            inquiry=inquiry(LOCATE),
-            local_id=OWN_YOUTH,
-            learn_time=stamp(NOW),
-            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-        )
-        await refusal(at, "MissingService/RaiseFlag", request, "workers")
+        await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
         assert len(at.flags.of(OWN_HANDLE)) == 1, "the exchange has the version before"
         again = await raise_own_flag(at, kind="flag.updated")
         (flag,) = at.flags.of(OWN_HANDLE)
@@ -187,12 +168,7 @@ async def test_a_flag_whose_statement_ended_is_stated_anew_by_whoever_reports_th
 
 async def test_a_youth_outside_the_caseload_cannot_be_flagged_as_an_own_one(tmp_path: Path) -> None:
     async with county(tmp_path) as at:
-        request = missing_pb2.RaiseFlagRequest(
-            inquiry=inquiry(LOCATE),
-            local_id="invented-9999",
-            learn_time=stamp(NOW),
-            flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-        )
+        request = absence(local_id="invented-9999")
         found = await refusal(at, "MissingService/RaiseFlag", request, "workers")
         assert at.gateway.calls == []
     assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "YOUTH_NOT_IN_CASELOAD")
