@@ -13,6 +13,7 @@ from homeward.county.v1.access_pb2 import GetStatusResponse
 from homeward.observed import (
     ALERTS_OPEN,
     CERTIFICATE_LIFE,
+    FLAGS_DUE,
     LINK_UP,
     LISTED,
     READY,
@@ -45,6 +46,7 @@ def figures(status: GetStatusResponse, *, now: datetime) -> Figures:
         READY: {(): int(status.link_up and status.tokens_ready)},
         LISTED: {(): status.listed_count},
         ALERTS_OPEN: {(): status.open_alert_count},
+        FLAGS_DUE: {(): len(status.due_flags)},
         SOURCE_AGE: ages,
         SOURCE_RECORDS: {_source(source.name): source.record_count for source in status.sources},
         SOURCE_REFUSED: {_source(source.name): source.refused_count for source in status.sources},

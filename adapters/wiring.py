@@ -52,7 +52,7 @@ from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.oprf import Suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
-from homeward.county.v1.access_pb2 import EpochListing, GetStatusResponse, PresentingState, SourceState
+from homeward.county.v1.access_pb2 import EpochListing, FlagDue, GetStatusResponse, PresentingState, SourceState
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
 
@@ -117,12 +117,18 @@ class Adapter:
             epochs=self.epochs(),
             attestation=self.link.attester.newest() if self.link.attester is not None else None,
             presenting=self.presenting(),
+            due_flags=self.due_flags(),
         )
 
     def presenting(self) -> PresentingState | None:
         """What is left of presenting again what a declared loss took; None where nothing is."""
         left = self.presenter.left()
         return None if left is None else PresentingState(**asdict(left))
+
+    def due_flags(self) -> list[FlagDue]:
+        """Open flags that this agency must re-affirm or end."""
+        due = self.presenter.flags.due(self.node.now())
+        return [FlagDue(flag_id=flag.flag_id, expire_time=timestamp(flag.expires)) for flag in due]
 
     def epochs(self) -> list[EpochListing]:
         """How much of the list is registered in each epoch."""

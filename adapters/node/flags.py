@@ -35,6 +35,8 @@ STATEMENT_LIFE: Final = timedelta(days=30)
 """An owner that has not re-affirmed a flag for 30 days is no longer looking (DOMAIN §4a row 5)."""
 REAFFIRM_BEFORE: Final = timedelta(days=10)
 """How long before its end a statement is due to be re-affirmed."""
+DUE_SHOWN: Final = 100
+"""At most so many flags are named as due."""
 BACKDATING: Final = timedelta(minutes=5)
 PRIOR_WINDOW: Final = timedelta(days=365)
 HEARD: Final = 0
@@ -207,10 +209,11 @@ class OwnFlags:
             return [_flag(row) for row in connection.execute(query)]
 
     def due(self, now: datetime) -> Sequence[OwnFlag]:
-        """Open flags whose statement ends soon: somebody must say that they still stand."""
+        """Open flags whose statement ends soon or has ended, soonest first: somebody must say that they still stand."""
         limit = milliseconds(now + REAFFIRM_BEFORE)
         states = [str(state) for state in OPEN_FLAG_STATES]
         query = select(own_flag).where(own_flag.c.state.in_(states), own_flag.c.statement_expire_ms <= limit)
+        query = query.order_by(own_flag.c.statement_expire_ms).limit(DUE_SHOWN)
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
 

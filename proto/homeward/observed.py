@@ -122,10 +122,11 @@ SOURCE_RECORDS: Final = _gauge("homeward.source.records", "{record}", "Records r
 SOURCE_REFUSED: Final = _gauge("homeward.source.refused", "{record}", "Records a source lost.", Attribute.SOURCE)
 LISTED: Final = _gauge("homeward.listed", "{subject}", "Youths this agency lists.")
 ALERTS_OPEN: Final = _gauge("homeward.alerts.open", "{alert}", "Alerts that nobody has noted.")
+FLAGS_DUE: Final = _gauge("homeward.flags.due", "{flag}", "Open flags that lapse within ten days, or have lapsed.")
 
 METRICS: Final[tuple[Metric, ...]] = (
     CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, CERTIFICATE_LIFE, LOG_SIZE, LOG_WITNESSED,
     UNWITNESSED_AGE, MIRROR_BEHIND, MIRROR_FAILING, INDEX_SIZE, LINK_UP, LIST_AGE,
-    HEARTBEAT_AGE, READY, SOURCE_AGE, SOURCE_RECORDS, SOURCE_REFUSED, LISTED, ALERTS_OPEN,
+    HEARTBEAT_AGE, READY, SOURCE_AGE, SOURCE_RECORDS, SOURCE_REFUSED, LISTED, ALERTS_OPEN, FLAGS_DUE,
 )  # fmt: skip
 """Every metric there is."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.flag_words import due_lines
+from adapters.node.identifiers import timestamp
 from adapters.node.refusal import Refusal
 from adapters.node.work_log import ANSWERED
 from adapters.records import (
@@ -25,6 +27,7 @@ from adapters.records import (
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.names import AgencyId, FieldSet, FlagId, FlagState, HandlingCode, Purpose, Role, SubjectHandle
 from gateway.protocol.sealing import SealBroken, SealContext, open_record
+from homeward.county.v1.access_pb2 import FlagDue
 from homeward.gateway.v1.authority_pb2 import GRANTOR_PARENT_GUARDIAN
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.link_pb2 import (
@@ -263,6 +266,10 @@ def test_a_flag_is_due_for_its_owners_word_before_its_statement_ends(side: Side)
     raised(side)
     assert side.flags.due(NOW + timedelta(days=19)) == []
     (due,) = side.flags.due(NOW + timedelta(days=21))
+    (said,) = due_lines([FlagDue(flag_id=due.flag_id, expire_time=timestamp(due.expires))], NOW + timedelta(days=21))
+    assert said.startswith(f"warn  flag {due.flag_id.hex()} lapses")
+    (said,) = due_lines([FlagDue(flag_id=due.flag_id, expire_time=timestamp(due.expires))], NOW + timedelta(days=31))
+    assert said.startswith(f"FAIL  flag {due.flag_id.hex()} lapsed")
     side.flags.keep(side.issuer.changed(due, now=NOW + timedelta(days=21)))
     assert side.flags.due(NOW + timedelta(days=21)) == []
 

@@ -81,7 +81,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting", "due_flags")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,7 @@ class GetStatusResponse(_message.Message):
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     PRESENTING_FIELD_NUMBER: _ClassVar[int]
+    DUE_FLAGS_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -116,7 +117,16 @@ class GetStatusResponse(_message.Message):
     epochs: _containers.RepeatedCompositeFieldContainer[EpochListing]
     attestation: _log_pb2.CompletenessAttestation
     presenting: PresentingState
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ...) -> None: ...
+    due_flags: _containers.RepeatedCompositeFieldContainer[FlagDue]
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ..., due_flags: _Optional[_Iterable[_Union[FlagDue, _Mapping]]] = ...) -> None: ...
+
+class FlagDue(_message.Message):
+    __slots__ = ("flag_id", "expire_time")
+    FLAG_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    flag_id: bytes
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, flag_id: _Optional[bytes] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PresentingState(_message.Message):
     __slots__ = ("due_authority_count", "due_flag_count", "doubted_authority_count", "doubted_authority_ids", "refused_flag_count", "refused_flag_ids")
