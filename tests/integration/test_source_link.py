@@ -29,6 +29,7 @@ from homeward.gateway.v1 import (
     index_pb2,
     link_pb2_grpc,
     missing_pb2,
+    restoration_pb2,
     review_pb2,
     sealing_pb2,
     token_pb2,
@@ -417,7 +418,8 @@ async def test_a_renewed_certificate_takes_over_while_a_stream_goes_on(tmp_path:
 
 def test_the_table_of_calls_names_methods_that_exist() -> None:
     files = (
-        exchange_pb2, missing_pb2, authority_pb2, audit_pb, index_pb2, directory_pb, review_pb2, sealing_pb2, token_pb2,
+        exchange_pb2, missing_pb2, authority_pb2, audit_pb, index_pb2, directory_pb, review_pb2, restoration_pb2,
+        sealing_pb2, token_pb2,
     )  # fmt: skip
     methods = {
         f"/{service.full_name}/{method.name}": (method.input_type.full_name, method.output_type.full_name)
