@@ -102,8 +102,8 @@ class AuthorityBook(Protocol):
     def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
 
-    def stand_again(self, authority_id: AuthorityId) -> Rows:
-        """The authority is on record from this entry on."""
+    def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
+        """The authority is on record from this entry on, under the signature that the entry names."""
 
 
 @dataclass(frozen=True, slots=True)

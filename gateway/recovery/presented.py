@@ -118,7 +118,7 @@ class Presentations:
             return None
         else:
             guard = self.book.ended_by_loss(authority.authority_id)
-            rows = self.book.stand_again(authority.authority_id)
+            rows = self.book.stand_again(authority.authority_id, envelope)
         leaf = draft(
             Kind.AUTHORITY_PRESENTED,
             requester=by.agency,

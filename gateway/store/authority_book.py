@@ -67,7 +67,8 @@ _ENDED_BY_LOSS: Final = Statement(select(_BY_LOSS).where(_A.authority_id == bind
 _STAND_AGAIN: Final = Statement(
     update(authority)
     .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
-    .values(leaf_index=bindparam("index_")),
+    .values(envelope=bindparam("envelope_"), leaf_index=bindparam("index_")),
+    "envelope_",
     "index_",
     "authority_",
 )
@@ -121,9 +122,9 @@ class SqlAuthorityBook:
 
         return guard
 
-    def stand_again(self, authority_id: AuthorityId) -> Rows:
-        """The authority is on record from this entry on."""
-        return ((_STAND_AGAIN, (INDEX, authority_id)),)
+    def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
+        """The authority is on record from this entry on, under the signature that the entry names."""
+        return ((_STAND_AGAIN, (envelope.SerializeToString(), INDEX, authority_id)),)
 
 
 def _booked(row: Sequence[Any]) -> Booked:

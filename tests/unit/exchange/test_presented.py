@@ -119,6 +119,19 @@ async def test_an_authority_stands_again_whether_its_entry_is_left_or_lost(world
         assert world.size() == before + 1
 
 
+async def test_an_authority_that_its_issuer_signed_anew_stands_under_that_signature(world: World) -> None:
+    await world.register(LA, ANA)
+    message = consent(world)
+    await record(world, message)
+    await lose(world)
+    world.renew_authority_key(LA)
+    await present(world, LA, authority=signed(world, message))
+    kept = await world.setting.authorities.get(AuthorityId(message.authority_id))
+    assert kept is not None
+    assert kept.envelope == signed(world, message), "the bytes of before hold under no key any more"
+    world.check_projections()
+
+
 async def test_nothing_is_presented_before_a_loss_nor_long_after_it_nor_to_another_log(world: World) -> None:
     await world.register(LA, ANA)
     message = consent(world)

@@ -12,6 +12,7 @@ date: how tokens are made is not this room's matter. Calls go through the servic
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -318,6 +319,12 @@ class World:
     def directory(self) -> DirectoryView:
         """The directory in force."""
         return self._view
+
+    def renew_authority_key(self, agency: AgencyId) -> None:
+        """What the agency signed before counts no longer under the directory in force."""
+        members = self.membership.members
+        members[agency] = replace(members[agency], authority=SigningKey.generate())
+        self._view = self.membership.directory(self.policy, self.signer.public)
 
     def check_projections(self) -> None:
         """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
