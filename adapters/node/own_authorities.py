@@ -3,7 +3,8 @@
 Decides what stays here and for how long: an authority until it ends, its youth is sealed, or the epoch ends whose
 tokens name its youth; a revocation as long. Whether one counts is the exchange's to say.
 
-What a person revokes while the exchange does not know it is never presented as standing: the revocation is.
+What a person revokes while the exchange does not know it is never presented as standing: the revocation is. Nor is
+what a person revoked without an answer: whether the exchange heard of it nobody can say once entries were lost.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, case, func, select
+from sqlalchemy import Connection, and_, case, func, not_, select
 
-from adapters.node.store import Store, alert, own_authority
+from adapters.node.rpcs import REVOKE_AUTHORITY
+from adapters.node.store import Store, alert, own_authority, receipt, request
 from gateway.protocol.names import AuthorityId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
-from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.authority_pb2 import Authority, AuthorityRevocation
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED, Alert
 
@@ -24,7 +26,7 @@ STANDS: Final = 0
 DUE: Final = 1
 """Entries of the log were lost since: to be presented again."""
 DOUBTED: Final = 2
-"""Likewise, but another party may have revoked it, or the exchange refused it: a person must record it anew."""
+"""Likewise, but it may have been revoked, or the exchange refused it: a person must record it anew."""
 _O: Final = own_authority.c
 _NAMELESS: Final = bytes(16)
 """Handle in an alert about an authority that names its youth by tokens."""
@@ -118,7 +120,7 @@ class OwnAuthorities:
 
 
 def begin_again(connection: Connection) -> None:
-    """Entries of the log were lost: what was on record is due, and what another party may have revoked is doubted."""
+    """Entries of the log were lost: what was on record is due, and what may have been revoked is doubted."""
     connection.execute(own_authority.update().where(_O.recorded == 1).values(state=DUE))
     raw = connection.scalars(select(alert.c.message)).all()
     heard = {
@@ -126,12 +128,22 @@ def begin_again(connection: Connection) -> None:
         for message in map(Alert.FromString, raw)
         if message.kind == ALERT_KIND_AUTHORITY_REVOKED
     }
+    unanswered = _revoked_unanswered(connection)
     standing = and_(_O.state == DUE, _O.revoke_ms.is_(None), _O.envelope != b"")
     for row in connection.execute(select(_O.authority_id, _O.envelope, _O.handle).where(standing)).all():
         message = Authority.FromString(SignedEnvelope.FromString(row.envelope).payload)
-        if any((agency, row.handle or _NAMELESS) in heard for agency in message.recipient_agencies):
+        told = any((agency, row.handle or _NAMELESS) in heard for agency in message.recipient_agencies)
+        if told or row.authority_id in unanswered:
             mine = own_authority.update().where(_O.authority_id == row.authority_id)
             connection.execute(mine.values(state=DOUBTED))
+
+
+def _revoked_unanswered(connection: Connection) -> frozenset[bytes]:
+    """Authorities that a person here revoked, and no answer came."""
+    answered = select(receipt.c.request_id).where(receipt.c.request_id == request.c.request_id).exists()
+    asked = and_(request.c.method == REVOKE_AUTHORITY.name, request.c.payload != b"", not_(answered))
+    sent = connection.scalars(select(request.c.payload).where(asked)).all()
+    return frozenset(AuthorityRevocation.FromString(payload).authority_id for payload in sent)
 
 
 def give_up(connection: Connection) -> None:

@@ -46,7 +46,7 @@ class Recorder:
 
     async def sent(self, rpc: Rpc[Q, A], entry: Entry) -> bytes | None:
         """The bytes that were sent under this identifier before, or None. Raises `Conflict`."""
-        return await asyncio.to_thread(self.requests.recall, entry.request_id, _method(rpc), entry.content)
+        return await asyncio.to_thread(self.requests.recall, entry.request_id, rpc.name, entry.content)
 
     async def send(
         self, rpc: Rpc[Q, A], entry: Entry, deadline: Deadline, build: Callable[[], Awaitable[Message]]
@@ -62,7 +62,7 @@ class Recorder:
             await asyncio.to_thread(
                 self.requests.remember,
                 entry.request_id,
-                _method(rpc),
+                rpc.name,
                 entry.content,
                 payload=payload,
                 epochs=epochs_of(message, self.sender.directory().epochs),
@@ -77,10 +77,6 @@ class Recorder:
         kept = check_receipt(receipt, self.sender.directory(), Expected(kinds, digest, outcome))
         await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
         return kept
-
-
-def _method(rpc: Rpc[Q, A]) -> str:
-    return rpc.path.rpartition("/")[2]
 
 
 def epochs_of(message: Message, live: Collection[str]) -> frozenset[str]:

@@ -35,6 +35,11 @@ class Rpc(Generic[Q, A]):
     request: type[Q]
     answer: type[A]
 
+    @property
+    def name(self) -> str:
+        """The method alone, as requests are kept under it."""
+        return self.path.rpartition("/")[2]
+
 
 class CallFault(StrEnum):
     """What became of a call that brought no answer."""

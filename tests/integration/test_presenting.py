@@ -12,17 +12,18 @@ from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
 from adapters.node.present import Presenter
-from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
+from adapters.node.receipts import Requests
+from adapters.node.rpcs import PRESENT_EVENT, REVOKE_AUTHORITY, CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.succession import begin_log
 from adapters.presenting_words import presenting_lines
 from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import AuthorityId, FlagId, HandlingCode, SubjectHandle
+from gateway.protocol.names import AuthorityId, FlagId, HandlingCode, RequestId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.succession import PRESENTING_WINDOW
 from homeward.county.v1.access_pb2 import PresentingState
-from homeward.gateway.v1.authority_pb2 import Authority
+from homeward.gateway.v1.authority_pb2 import Authority, AuthorityRevocation
 from homeward.gateway.v1.directory_pb2 import LogSuccession, SignedSuccession
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED, Alert
@@ -218,6 +219,21 @@ async def test_a_party_that_revoked_waits_for_the_issuer_to_present(parts: Parts
     parts.gateway.refused_events = {}
     assert not await parts.presenter.present()
     assert [event.revocation.authority_id for event in parts.gateway.presented] == [foreign]
+
+
+async def test_what_a_person_revoked_without_an_answer_is_never_presented_as_standing(parts: Parts) -> None:
+    """The entry of the revocation may be one of those that were lost."""
+    asked, standing = parts.authority(1), parts.authority(2)
+    sent = AuthorityRevocation(request_id=b"r" * 16, authority_id=asked).SerializeToString()
+    Requests(parts.node.store).remember(
+        RequestId(b"r" * 16), REVOKE_AUTHORITY.name, bytes(32), payload=sent, epochs=(), now=NOW
+    )
+    parts.lose()
+    assert not await parts.presenter.present()
+    assert parts.named() == [standing]
+    left = parts.presenter.left()
+    assert left is not None
+    assert left.doubted_authority_ids == [asked]
 
 
 async def test_long_after_a_loss_nothing_is_presented_and_a_person_is_asked(parts: Parts) -> None:
