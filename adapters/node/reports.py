@@ -8,7 +8,7 @@ The details of a flag (FS2) and its duties (FS3) stay in the county; a duty done
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -171,7 +171,7 @@ class Reporter:
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
             )
-            await self._recorded(outcome, flag_id)
+            await self._settle_change(outcome, flag)
             return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
 
     async def report_located(
@@ -219,7 +219,8 @@ class Reporter:
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
             )
-            await self._recorded(outcome, flag_id)
+            if flag is not None:
+                await self._settle_change(outcome, flag)
             state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
             return Recorded(outcome, kept, flag_id=flag_id, flag_state=state)
 
@@ -267,10 +268,18 @@ class Reporter:
             raise NotFound(ErrorReason.FLAG_NOT_FOUND)
         return flag
 
-    async def _recorded(self, outcome: Outcome, flag_id: FlagId) -> None:
-        flag = await asyncio.to_thread(self.flags.by_id, flag_id)
-        if flag is not None and outcome is Outcome.RECORDED:
-            await asyncio.to_thread(self.flags.recorded, flag_id, flag.version)
+    async def _settle_change(self, outcome: Outcome, before: OwnFlag) -> None:
+        """The flag is on record as changed, or it is again what it was before a change that the policy refused."""
+        changed = await asyncio.to_thread(self.flags.by_id, before.flag_id)
+        if changed is None:
+            return
+        if outcome is Outcome.RECORDED:
+            await asyncio.to_thread(self.flags.recorded, changed.flag_id, changed.version)
+        elif changed.version == before.version + 1:
+            # Under a higher version: what was refused is signed, and a machine must never present it (`present`).
+            stands = replace(before, version=changed.version)
+            again = self.issuer.changed(stands, now=self.recorder.sender.now())
+            await asyncio.to_thread(self.flags.keep, again)
 
     async def _ended(self, flag: OwnFlag, resolution: ResolutionGroup, *, entered_in_error: bool) -> SignedEnvelope:
         now = self.recorder.sender.now()

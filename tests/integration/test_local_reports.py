@@ -217,6 +217,24 @@ async def test_only_the_owner_ends_a_flag_and_anybody_else_reports_the_youth_loc
     assert flag.casework.resolution_group == codes.RESOLUTION_GROUP_RETURNED_SAME
 
 
+async def test_an_end_that_the_policy_refuses_ends_no_flag_here(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        own = (await raise_own_flag(at)).flag_id
+
+        def refused(payload: bytes, claims: Any) -> Any:
+            receipt = at.gateway.leaf("access.decision", payload, claims, "NOT_PERMITTED")
+            return gateway_missing.ResolveFlagResponse(outcome=codes.OUTCOME_NOT_PERMITTED, receipt=receipt)
+
+        at.gateway.answers[rpcs.RESOLVE_FLAG.path] = refused
+        group = codes.RESOLUTION_GROUP_RETURNED_SAME
+        request = missing_pb2.ResolveFlagRequest(flag_id=own, resolution_group=group)
+        await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    stated = FlagStatement.FromString(flag.statement.payload)
+    assert (flag.state, flag.version, stated.state) == (FlagState.ACTIVE, 3, to_wire(FlagState.ACTIVE))
+    assert not flag.casework.resolved_date
+
+
 async def test_a_located_report_names_the_callers_county_unless_it_says_otherwise(tmp_path: Path) -> None:
     sent: list[str] = []
 
