@@ -69,7 +69,9 @@ class Booked:
 
     @property
     def parties(self) -> frozenset[AgencyId]:
-        """Issuer and recipients: who may see and revoke it."""
+        """Issuer and recipients: who may see and revoke it. Nobody where its youth was sealed, and it says no more."""
+        if not self.envelope.payload:
+            return frozenset()
         return frozenset({self.issuer, *map(AgencyId, self.message.recipient_agencies)})
 
     @property

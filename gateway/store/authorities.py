@@ -17,7 +17,11 @@ from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(), false())
 """Whether an authority was revoked, or recorded before the last declared loss."""
 _GET: Final = Statement(
-    select(authority.c.envelope, case((ENDED, 1), else_=0)).where(authority.c.authority_id == bindparam("authority"))
+    # Blank where its youth was sealed.
+    select(authority.c.envelope, case((ENDED, 1), else_=0)).where(
+        and_(authority.c.authority_id == bindparam("authority"), authority.c.envelope != bindparam("blank_", b""))
+    ),
+    "authority",
 )
 EMERGENCY_USES: Final = Statement(
     select(func.count())

@@ -12,8 +12,8 @@ start (EvidenceError PROJECTION):
 5. the epochs of the token key, from the steps of every rotation
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
-recorded before the last seal (a permission less, never one more), and a flag from before a seal of its owner that was
-lifted again. What is there must be what the log says all the same.
+recorded before the last seal (a permission less, never one more), or what it says, and a flag from before a seal of its
+owner that was lifted again. What is there must be what the log says all the same.
 
 Not found by this: a listed youth or a spent request that is taken out whole, because their entries hold counts and
 digests; the adapters list again at each start, and a receipt contradicts whoever answers twice. Statements of flags and
@@ -222,6 +222,10 @@ def _check_authorities(tx: Tx, derived: _Derived) -> None:
     rows = tx.all(_AUTHORITIES)
     stored, parties = {}, set()
     for authority_id, issuer, raw, revoke_index, leaf_index in rows:
+        known = derived.authorities.get(bytes(authority_id))
+        if not raw and known is not None and derived.may_lack_authority(known):
+            stored[bytes(authority_id)] = _Authority(issuer, known.signature, revoke_index, leaf_index)
+            continue
         envelope = SignedEnvelope.FromString(raw)
         stored[bytes(authority_id)] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
         named = Authority.FromString(envelope.payload).recipient_agencies

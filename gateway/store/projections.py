@@ -37,7 +37,11 @@ _COMMITTED: Final = Statement(insert(decision_input))
 _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY.c.idx == bindparam("release")))
 _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
-    select(authority.c.revoke_index).where(authority.c.authority_id == bindparam("authority_")), "authority_"
+    # Blank where its youth was sealed.
+    select(authority.c.revoke_index).where(
+        and_(authority.c.authority_id == bindparam("authority_"), authority.c.envelope != bindparam("blank_", b""))
+    ),
+    "authority_",
 )
 _LISTED: Final = Statement(
     select(subject.c.leaf_index).where(

@@ -1,8 +1,8 @@
 """Seals and notices in the database: `exchange.sealing.Seals`.
 
 Decides which rows name a sealed youth, and that none of them outlives the entry of the seal: index, flags, duties,
-reports, authorities that name the youth, and in alerts the youth and the entry they tell of. Every change is a row of
-that entry's own transaction.
+reports, what authorities that name the youth say, and in alerts the youth and the entry they tell of. Every change is
+a row of that entry's own transaction.
 """
 
 from collections.abc import Sequence
@@ -100,8 +100,12 @@ _SUBJECT: Final = Statement(
     *_YOUTH,
 )
 _AUTHORITIES: Final = Statement(select(authority.c.authority_id, authority.c.issuer, authority.c.envelope))
-_DROP_AUTHORITY: Final = Statement(
-    delete(authority).where(authority.c.authority_id == bindparam("authority_")), "authority_"
+_BLANK_AUTHORITY: Final = Statement(
+    # Its identifier and whether it was revoked stay: recorded again after the seal was lifted, it would stand.
+    update(authority)
+    .where(authority.c.authority_id == bindparam("authority_"))
+    .values(envelope=bindparam("blank_", b"")),
+    "authority_",
 )
 _DROP_PARTIES: Final = Statement(
     delete(authority_party).where(authority_party.c.authority_id == bindparam("authority_")), "authority_"
@@ -206,7 +210,7 @@ class SqlSeals:
         rows: Rows = tuple((statement, (owner, handle)) for statement in _FORGET)
         rows += ((_BLANK_ALERTS, (owner, handle, _NOBODY, b"", INDEX)),)
         for each in authorities:
-            rows += ((_DROP_PARTIES, (each,)), (_DROP_AUTHORITY, (each,)))
+            rows += ((_DROP_PARTIES, (each,)), (_BLANK_AUTHORITY, (each,)))
         return rows
 
     def put(self, seal_id: bytes, owner: AgencyId, state: SealState) -> Rows:

@@ -38,6 +38,7 @@ from gateway.store import tables
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import sealing_pb2 as pb
+from homeward.gateway.v1.authority_pb2 import AuthoritySubject
 from homeward.gateway.v1.codes_pb2 import (
     OUTCOME_ANSWERED,
     OUTCOME_NOT_PERMITTED,
@@ -48,6 +49,7 @@ from homeward.gateway.v1.exchange_pb2 import SealedRecord
 from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, WORK_STATUS_ANSWERED, WorkOrder, WorkResult
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, handle_of, officer, staff
+from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.world import World
 
 ANA, BEN = Youth("Ana Invented"), Youth("Ben Invented", "2011-06-07")
@@ -410,6 +412,25 @@ async def test_a_court_can_lift_a_seal_with_the_custodians_copy(world: World) ->
     assert len({(await world.youth_keys.next(SF, handles[ANA])).counter for _ in range(3)}) == 3
     with pytest.raises(Invalid):
         await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)
+
+
+async def test_an_authority_that_a_seal_took_away_comes_back_under_no_seal_that_was_lifted(
+    world: World, tmp_path: Path
+) -> None:
+    handles = await lived(world)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handles[ANA]), recipient_agencies=[LA])
+    await record(world, message, agency=SF)
+    await revoke(world, message.authority_id, agency=LA)
+    assert message.evidence_commitment in everything(tmp_path)
+    done = await restrict(world, handles[ANA])
+    assert message.evidence_commitment not in everything(tmp_path)
+    copy = world.seals.escrow.copy_of(done.seal_id) or b""
+    released = release(copy, world.custodian, to=world.release_key.public_bytes, seal_id=done.seal_id)
+    await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)
+    await world.register(SF, ANA)
+    with pytest.raises(Conflict):
+        await record(world, message, agency=SF)
+    world.check_projections()
 
 
 async def test_only_the_custodian_can_release_and_only_to_the_seal_it_is_of(world: World) -> None:
