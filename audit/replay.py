@@ -153,6 +153,7 @@ class Replay:
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
         self._authorities: dict[str, int | None] = {}
+        self._issuers: dict[str, str] = {}
         self._lost: set[str] = set()
         self._suspended: set[str] = set()
         self._by_kind = {
@@ -300,9 +301,9 @@ class Replay:
 
     def _recorded(self, step: Step) -> None:
         authority = step.fields.get("authority", "")
-        if authority in self._authorities:
-            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is recorded twice")
-        self._authorities[authority] = None
+        self._check_issuer(step, authority)
+        # Recorded again under another request, it stays what it was: whoever is its issuer can do so at any time.
+        self._authorities.setdefault(authority, None)
 
     def _revoked(self, step: Step) -> None:
         authority = step.fields.get("authority", "")
@@ -317,8 +318,13 @@ class Replay:
         if authority in self._authorities and authority not in self._lost:
             text = "an authority is presented again that stands, or that was revoked"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
+        self._check_issuer(step, authority)
         self._authorities[authority] = None
         self._lost.discard(authority)
+
+    def _check_issuer(self, step: Step, authority: str) -> None:
+        if self._issuers.setdefault(authority, step.requester) != step.requester:
+            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is recorded by two agencies")
 
     def _succeeded(self, step: Step) -> None:
         # A revocation may be among the entries that were lost: what was recorded before must be recorded anew.

@@ -268,13 +268,8 @@ async def _play(acts: list[Act]) -> None:
             except Error:
                 continue
             assert not (was_revoked and await is_live(world, message.authority_id)), acts
-        recorded = False
         for leaf in await world.leaves():
             authority = leaf.req.get("authority", b"").decode()
-            # The same authority recorded by a second request is an entry of its own, which changes nothing.
-            if leaf.kind == Kind.AUTHORITY_RECORDED and recorded:
-                continue
-            recorded = recorded or leaf.kind in (Kind.AUTHORITY_RECORDED, Kind.AUTHORITY_PRESENTED)
             replay.follow(Step(leaf.entry.index, 0, leaf.kind, LA, "", {"authority": authority}))
         await world.close()
 

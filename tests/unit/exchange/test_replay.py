@@ -241,8 +241,8 @@ LIES: Mapping[str, tuple[Change, Rule]] = {
     "a consent recorded afterwards": (moved(kind("authority.revoked"), kind("authority.recorded")), Rule.AUTHORITY),
     "a release after the revocation": (moved(kind("authority.revoked"), CONSENTED), Rule.AUTHORITY),
     "a revocation that nobody made": (without(kind("authority.revoked")), Rule.AUTHORITY),
-    "a consent recorded twice": (
-        lambda found: [*found, found[kind("authority.recorded")(found)]],
+    "a consent recorded by two agencies": (
+        lambda found: [*found, replace(found[kind("authority.recorded")(found)], requester="06999.cwa")],
         Rule.AUTHORITY,
     ),
     "a release to a revoked agency": (revoked_member, Rule.MEMBER),
