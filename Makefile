@@ -44,7 +44,7 @@ protos: $(STAMP)
 layers: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_packaging.py
 
-bench: $(STAMP)       ## measure exchange, log, index and token function; writes bench-out/; half an hour, 3 GB of disk
+bench: $(STAMP)       ## measure exchange, log, index, tokens, registration; writes bench-out/; half an hour, 3 GB of disk
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.log
 	@$(BIN)/python -m tests.bench.index

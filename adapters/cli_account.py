@@ -19,7 +19,7 @@ from adapters.cli_filters import agency as agency_syntax
 from adapters.cli_filters import period_options, read_period, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options, read_file
 from adapters.config import FILE_NAME
-from audit.accounting import Disclosure, Hold, HoldsMalformed, left_out, lines, parse_holds
+from audit.accounting import Disclosure, Hold, HoldsMalformed, idle, left_out, lines, parse_holds
 from audit.export import write_workbook
 from audit.paper import write_pdf
 from audit.reconcile import Confirmation, Day, Release, reconcile
@@ -64,7 +64,8 @@ def account(
         raise _sealed(place)
     own = place.agency()
     today = datetime.now(zone).date()
-    kept, held = left_out(disclosures_of(found.entries, agency=own, zone=zone), rules, today)
+    disclosures = list(disclosures_of(found.entries, agency=own, zone=zone))
+    kept, held = left_out(disclosures, rules, today)
     made = Account(own, _start(asking.filter, zone), today, lines(kept), _source(found))
     if pdf is not None:
         with fresh_file(pdf) as partial:
@@ -72,7 +73,8 @@ def account(
     if xlsx is not None:
         with fresh_file(xlsx) as partial:
             write_workbook([table_of(made), each_of(made, kept)], partial)
-    _tell(made, held, as_json=as_json, files=[str(each) for each in (pdf, xlsx) if each is not None])
+    files = [str(each) for each in (pdf, xlsx) if each is not None]
+    _tell(made, held, idle(disclosures, rules, today), as_json=as_json, files=files)
 
 
 @click.command("reconcile")
@@ -182,13 +184,15 @@ def _moment(text: str, zone: tzinfo) -> datetime:
     return datetime.fromisoformat(text).astimezone(zone)
 
 
-def _tell(made: Account, held: Sequence[tuple[Disclosure, Hold]], *, as_json: bool, files: list[str]) -> None:
+def _tell(
+    made: Account, held: Sequence[tuple[Disclosure, Hold]], unused: Sequence[Hold], *, as_json: bool, files: list[str]
+) -> None:
     count = sum(line.count for line in made.lines)
     if as_json:
         table = table_of(made)
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         document = {"ok": True, "disclosures": count, "lines": rows, "left_out": [_held(*each) for each in held]}
-        click.echo(json.dumps(document | {"files": files}))
+        click.echo(json.dumps(document | {"idle_holds": [_condition(each) for each in unused], "files": files}))
         return
     for row in table_of(made).rows:
         click.echo("  ".join(str(cell) for cell in row))
@@ -196,6 +200,9 @@ def _tell(made: Account, held: Sequence[tuple[Disclosure, Hold]], *, as_json: bo
     click.echo(f"{count} disclosures in {len(made.lines)} lines, {series} of them for repeated ones")
     for disclosure, hold in held:
         click.echo(f"left out: entry {disclosure.index}, {' '.join(map(str, _held(disclosure, hold).values()))}")
+    for hold in unused:
+        named = ", ".join(f"{name} {value}" for name, value in _condition(hold).items())
+        click.echo(f"note  this hold left nothing out; see that it names what it should: {named}")
     for each in files:
         click.echo(f"wrote {each}")
 
@@ -203,6 +210,18 @@ def _tell(made: Account, held: Sequence[tuple[Disclosure, Hold]], *, as_json: bo
 def _held(disclosure: Disclosure, hold: Hold) -> dict[str, object]:
     until = hold.until.isoformat() if hold.until is not None else ""
     return {"entry": disclosure.index, "why": hold.kind.name, "until": until, "reference": hold.reference}
+
+
+def _condition(hold: Hold) -> dict[str, object]:
+    until = hold.until.isoformat() if hold.until is not None else ""
+    given = {
+        "kind": hold.kind.value,
+        "agency": hold.agency,
+        "purpose": hold.purpose,
+        "entry": hold.entry,
+        "until": until,
+    }
+    return {name: value for name, value in given.items() if value not in ("", None)}
 
 
 def _day(day: Day) -> dict[str, object]:

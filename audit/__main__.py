@@ -1,7 +1,8 @@
 """`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log, run a witness.
 
 For an auditor who has a checkout and `cryptography`, and nothing else of Homeward: it imports no other package. Exit
-status: 0 it holds, 6 it does not (one line says what), 2 usage; `contradict` exits with 6 where it found a proof.
+status: 0 it holds, 6 it does not (one line says what), 2 usage; `contradict` exits with 6 where it found a proof
+and with 1 where a file is not a statement of this log.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from audit.errors import EvidenceError, EvidenceReason
 from audit.serve import Server, serving
 from audit.verdict import (
+    EXIT_UNREADABLE,
     EXIT_UNVERIFIED,
     is_published,
     is_receipt,
@@ -45,7 +47,7 @@ def main(words: Sequence[str]) -> int:
             _say(f"ok   {fault}")
             return 0
         _say(shown_fault(fault, as_json=arguments.json))
-        return EXIT_UNVERIFIED
+        return EXIT_UNREADABLE if arguments.command == "contradict" else EXIT_UNVERIFIED
     return 0
 
 

@@ -95,6 +95,12 @@ def left_out(
     return kept, held
 
 
+def idle(disclosures: Iterable[Disclosure], holds: Sequence[Hold], today: date) -> list[Hold]:
+    """The holds that leave nothing out today: ended, of another time, or with a slip in what they name."""
+    all_of = list(disclosures)
+    return [hold for hold in holds if not any(hold.covers(each, today) for each in all_of)]
+
+
 def lines(disclosures: Iterable[Disclosure]) -> list[Line]:
     """The lines of the accounting, by their first dates (45 CFR 164.528(b)(3) for repeated disclosures)."""
     groups: dict[tuple[str, tuple[str, ...], str, str], list[Disclosure]] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.verdict import EXIT_UNVERIFIED, proof_of_two_histories, read_log_key, shown_fault
+from audit.verdict import EXIT_UNREADABLE, EXIT_UNVERIFIED, proof_of_two_histories, read_log_key, shown_fault
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -26,7 +26,8 @@ def contradict(first: Path, second: Path, log_key: Path, out: Path | None, as_js
     """Look for proof that the log signed two histories, in two receipts or checkpoints.
 
     Works offline. Exits with 6 where the two contradict each other: the proof then needs nobody's word but the log's
-    own two signatures. With 0 where they do not, which proves nothing about what neither shows.
+    own two signatures. With 0 where they do not, which proves nothing about what neither shows; with 1 where one of
+    them is not a statement of this log.
     """
     try:
         found = proof_of_two_histories(first, second, key=read_log_key(log_key))
@@ -35,7 +36,7 @@ def contradict(first: Path, second: Path, log_key: Path, out: Path | None, as_js
             click.echo(shown_fault(fault, as_json=True) if as_json else f"ok   {fault}")
             return
         click.echo(shown_fault(fault, as_json=as_json))
-        sys.exit(EXIT_UNVERIFIED)
+        sys.exit(EXIT_UNREADABLE)
     if out is not None:
         out.write_text(found.document(), encoding="utf-8")
     click.echo(found.document() if as_json else f"PROOF {found.sentence()}")

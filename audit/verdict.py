@@ -24,6 +24,8 @@ from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
 from audit.source import open_source
 
 EXIT_UNVERIFIED: Final = 6
+EXIT_UNREADABLE: Final = 1
+"""Of `contradict`, whose 6 is a proof: a file that is no statement of this log must not be taken for one."""
 _END_OF_TIME: Final = 253_402_300_800_000
 _RECEIPT_HEADER: Final = HEADER.encode()
 Progress = Callable[[int, int], None]

@@ -31,15 +31,25 @@ EXITS: Final[dict[grpc.StatusCode, ExitCode]] = {
 }
 """Exit statuses; any other code is a plain failure."""
 
-_FIXES: Final[dict[str, str]] = {
+FIXES: Final[dict[str, str]] = {
     "UNAUTHENTICATED": "get a fresh token of the county's identity provider, for this adapter's audience",
     "ROLE_NOT_HELD": "ask for the group that gives the role, or name a role you hold with --role",
     "INVALID_REQUEST": "correct the fields named above",
     "GATEWAY_UNAVAILABLE": "try again; homeward adapter status shows whether the link is up",
     "NOT_READY": "wait until homeward adapter status shows the adapter ready",
     "EVIDENCE_INVALID": "do not use the answer; tell the exchange's operator and your privacy officer",
+    "IDENTITY_INCOMPLETE": "give the youth's names and birth date",
+    "YOUTH_NOT_IN_CASELOAD": "check the number; homeward adapter check shows whether the source's row is refused",
+    "FLAG_NOT_FOUND": "check the identifier; only its owner changes or ends a flag",
     "AUTHORITY_NOT_FOUND": "check the identifier with homeward authority list",
+    "REVIEW_NOT_FOUND": "check the identifier with homeward adapter reviews",
+    "SOURCE_UNAVAILABLE": "homeward adapter check names the county's source that cannot be read, and why",
+    "LOOKUPS_HELD": "call the exchange's operator, who looks at it and releases them",
+    "BUDGET_EXHAUSTED": "try again tomorrow, and call until then; each key holder's operator sets its figure",
+    "ID_REUSED": "ask again under a new request_id",
+    "EXPIRED_REFETCH": "ask again under a new request_id",
 }
+"""What to do at each reason of `adapters.errors`; any other is the transport's, such as DEADLINE_EXCEEDED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
         error.details() or "the call failed",
         where=address,
         why=why,
-        fix=_FIXES.get(reason, "try again; if it stays, look into the adapter's log"),
+        fix=FIXES.get(reason, "try again; if it stays, look into the adapter's log"),
         exit_code=EXITS.get(error.code(), ExitCode.FAILED),
     )
 

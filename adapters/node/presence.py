@@ -1,16 +1,23 @@
 """Which field sets an answer actually shows, read from its fields and from nothing it says about itself. Pure.
 
 Decides the lowest set that may carry each field (DOMAIN §2.5), so that a requester can refuse an answer that shows
-more than was granted.
+more than was granted. What of a placement history is not named here as summary is detail, so that a field somebody adds
+is refused where only the summary was granted.
 """
 
+from collections.abc import Iterator
 from typing import Final
+
+from google.protobuf.message import Message
 
 from gateway.protocol.names import FieldSet
 from homeward.gateway.v1.records_pb2 import OutOfHomeEpisode, Placement, PlacementHistory, RecordAnswer
 
-_DETAIL_OF_PLACEMENT: Final = ("setting_code", "caregiver_relationship_group", "move_reason_group")
-_DETAIL_OF_EPISODE: Final = ("exit_date", "exit_group")
+_SUMMARY: Final[dict[type[Message], frozenset[str]]] = {
+    PlacementHistory: frozenset({"episodes"}),
+    OutOfHomeEpisode: frozenset({"removal_date", "placements", "placement_count", "open_placement"}),
+    Placement: frozenset({"sequence", "start_date", "end_date", "setting_group", "placement_county"}),
+}
 
 
 def field_sets_present(answer: RecordAnswer) -> frozenset[FieldSet]:
@@ -31,16 +38,15 @@ def field_sets_present(answer: RecordAnswer) -> frozenset[FieldSet]:
 
 def _has_detail(history: PlacementHistory) -> bool:
     # FS4 is the current episode and no other.
-    if len(history.episodes) > 1 or history.shelter_day_count:
-        return True
-    return any(_episode_has_detail(episode) for episode in history.episodes)
+    return len(history.episodes) > 1 or any(_shows_detail(part) for part in _parts(history))
 
 
-def _episode_has_detail(episode: OutOfHomeEpisode) -> bool:
-    return any(getattr(episode, name) for name in _DETAIL_OF_EPISODE) or any(
-        _placement_has_detail(placement) for placement in episode.placements
-    )
+def _parts(history: PlacementHistory) -> Iterator[Message]:
+    yield history
+    for episode in history.episodes:
+        yield episode
+        yield from episode.placements
 
 
-def _placement_has_detail(placement: Placement) -> bool:
-    return any(getattr(placement, name) for name in _DETAIL_OF_PLACEMENT)
+def _shows_detail(part: Message) -> bool:
+    return any(field.name not in _SUMMARY[type(part)] for field, _ in part.ListFields())

@@ -99,9 +99,6 @@ _GATEWAY: Final = "/homeward.gateway.v1."
 _AUDIT: Final = "/homeward.audit.v1."
 
 CHECK_FLAG: Final = Rpc(_GATEWAY + "ExchangeService/CheckFlag", exchange.CheckFlagRequest, exchange.CheckFlagResponse)
-CHECK_FLAGS: Final = Rpc(
-    _GATEWAY + "ExchangeService/CheckFlags", exchange.CheckFlagsRequest, exchange.CheckFlagsResponse
-)
 REQUEST_RECORDS: Final = Rpc(
     _GATEWAY + "ExchangeService/RequestRecords", exchange.RequestRecordsRequest, exchange.RequestRecordsResponse
 )
@@ -132,9 +129,6 @@ LIST_AUTHORITIES: Final = Rpc(
     authority.ListAuthoritiesResponse,
 )
 LIST_ENTRIES: Final = Rpc(_AUDIT + "AuditService/ListEntries", audit.ListEntriesRequest, audit.ListEntriesResponse)
-GET_CHECKPOINT: Final = Rpc(
-    _AUDIT + "AuditService/GetCheckpoint", audit.GetCheckpointRequest, audit.GetCheckpointResponse
-)
 GET_CONSISTENCY_PROOF: Final = Rpc(
     _AUDIT + "AuditService/GetConsistencyProof",
     audit.GetConsistencyProofRequest,

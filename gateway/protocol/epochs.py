@@ -19,9 +19,6 @@ from typing import Final
 from gateway.protocol.sharing import Sharing, read_sharing
 from homeward.gateway.v1.directory_pb2 import EPOCH_ROLE_FOLLOWING, EPOCH_ROLE_PRECEDING, Directory
 
-MAX_LIVE: Final = 2
-"""Epochs that are answered at one time."""
-
 
 class EpochState(StrEnum):
     """Where an epoch stands."""

@@ -14,7 +14,6 @@ from typing import Final
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, NameSyntaxError, SubjectHandle, parse_agency_id
 from gateway.protocol.sealing import SealBroken, SealKey, open_bytes, seal_bytes
 
-PUBLIC_KEY_BYTES: Final = 1216
 _KEPT: Final = b"homeward/escrow/v1\0"
 _RELEASED: Final = b"homeward/escrow-release/v1\0"
 _CASE: Final = b"homeward/seal-case/v1\0"

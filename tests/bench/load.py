@@ -23,8 +23,6 @@ from typing import Final
 from tests.bench.http2 import Calls, ProtocolBroken
 
 SECONDS_WITHOUT_ANSWER: Final = 20.0
-MOST_STREAMS: Final = 8
-"""Outstanding calls a connection; the product allows 32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,9 +280,12 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     holds = tmp_path / "holds.toml"
     recipient = line["Who received it"].split()[0]
     holds.write_text(f'[[hold]]\nagency = "{recipient}"\nuntil = 2099-12-31\nrequest = "letter 7"\n')
+    with holds.open("a") as more:
+        more.write('[[third_party]]\nentry = 999999\nreason = "would name the reporter"\n')
     done = town.audit("account", "--case", "-", "--pdf", str(less), "--holds", str(holds), "--json", typed=number)
     said = json.loads(done.stdout)
     assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
+    assert said["idle_holds"] == [{"kind": "third_party", "entry": 999999}]
     text = words_of(less)
     assert recipient not in text
     assert "letter 7" not in text

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from audit.accounting import Disclosure, Hold, HoldKind, HoldsMalformed, left_out, lines, parse_holds
+from audit.accounting import Disclosure, Hold, HoldKind, HoldsMalformed, idle, left_out, lines, parse_holds
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 POLICE, WELFARE = "06077.pd", "06029.cwa"
@@ -55,6 +55,14 @@ def test_a_hold_ends_with_its_last_day_and_another_persons_protection_does_not()
 def test_every_condition_of_a_hold_must_be_met() -> None:
     hold = Hold(HoldKind.THIRD_PARTY, agency=POLICE, entry=2)
     assert [hold.covers(disclosure(number, recipient=POLICE), date(2026, 11, 1)) for number in (1, 2)] == [False, True]
+
+
+def test_a_hold_with_a_slip_in_its_entry_is_named_and_one_behind_another_is_not() -> None:
+    right, slip = Hold(HoldKind.THIRD_PARTY, entry=2), Hold(HoldKind.THIRD_PARTY, entry=4711)
+    ended = Hold(HoldKind.INVESTIGATION, agency=POLICE, until=date(2026, 10, 31))
+    second = Hold(HoldKind.THIRD_PARTY, agency=POLICE)
+    told = [disclosure(1), disclosure(2, recipient=POLICE)]
+    assert idle(told, [right, slip, ended, second], date(2026, 11, 1)) == [slip, ended]
 
 
 @pytest.mark.parametrize(

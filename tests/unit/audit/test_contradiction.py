@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import merkle
+from audit.__main__ import main
 from audit.checkpoint import LogSigner
 from audit.cli_evidence import contradict
 from audit.contradiction import contradiction, find_contradiction, read_statement
@@ -118,3 +119,13 @@ def test_the_command_writes_the_proof_and_exits_with_6(tmp_path: Path) -> None:
     (tmp_path / "b").write_text(HONEST.checkpoint(20))
     fine = CliRunner().invoke(contradict, words)
     assert (fine.exit_code, fine.output[:5]) == (0, "ok   ")
+
+
+def test_a_file_that_is_no_statement_of_this_log_does_not_end_as_a_proof_does(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(HONEST.checkpoint(20))
+    (tmp_path / "b").write_text("no note\n")
+    (tmp_path / "log.vkey").write_text(SIGNER.public.vkey())
+    words = [str(tmp_path / "a"), str(tmp_path / "b"), "--log-key", str(tmp_path / "log.vkey")]
+    result = CliRunner().invoke(contradict, words)
+    assert (result.exit_code, result.output[:5]) == (1, "FAIL ")
+    assert main(["contradict", *words]) == 1

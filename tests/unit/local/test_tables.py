@@ -17,7 +17,7 @@ import adapters
 from adapters import errors
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid, Exhausted, Invalid, NotFound, Unavailable
 from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
-from adapters.local import methods, status
+from adapters.local import client, methods, status
 from adapters.local.wire import birth_date, page_id, person
 from adapters.node.access_words import field_text, sentence
 from adapters.node.errors import HolderFault, HolderUnavailable, Missing, NotReady
@@ -146,6 +146,10 @@ STOPS: dict[str, tuple[Exception, type[errors.Error], ErrorReason]] = {
     "too long": (InvalidIdentity(("surname",)), Invalid, ErrorReason.INVALID_REQUEST),
     "malformed answer": (MalformedMessage("answer"), EvidenceInvalid, ErrorReason.EVIDENCE_INVALID),
 }
+
+
+def test_a_command_says_at_every_reason_what_to_do() -> None:
+    assert set(client.FIXES) == {reason.value for reason in ErrorReason}
 
 
 @pytest.mark.parametrize("name", STOPS)

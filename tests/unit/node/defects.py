@@ -23,6 +23,7 @@ from gateway.protocol.policy.facts import Located
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
 from homeward.audit.v1 import log_pb2
+from homeward.gateway.v1.exchange_pb2 import RecordsQuery
 from homeward.gateway.v1.link_pb2 import Grant, WorkOrder
 from tests.unit.node.consents import consent, consented_order
 from tests.unit.node.world import (
@@ -101,8 +102,8 @@ def unknown_field(order: WorkOrder) -> None:
     order.MergeFromString(b"\xfa\x7f\x01x")  # field 2047, length-delimited
 
 
-def unknown_field_in_query(order: Order) -> None:
-    order.edit_query = lambda query: query.MergeFromString(b"\xfa\x7f\x01x") and None
+def unknown_field_in_query(query: RecordsQuery) -> None:
+    query.MergeFromString(b"\xfa\x7f\x01x")  # field 2047, length-delimited
 
 
 WRONG: list[tuple[str, Order, Refusal]] = [
@@ -116,6 +117,7 @@ WRONG: list[tuple[str, Order, Refusal]] = [
         Order(edit_query=lambda query: query.ClearField("field_sets")),
         Refusal.QUERY_MALFORMED,
     ),
+    ("unknown field in the query", Order(edit_query=unknown_field_in_query), Refusal.QUERY_MALFORMED),
     ("assertion is no JWT", Order(after_assertion=lambda _: "not.a.jwt"), Refusal.ASSERTION_MALFORMED),
     (
         "assertion by an unlisted key",

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any, Final
 
 import pytest
 from google.protobuf.message import Message
@@ -108,6 +109,30 @@ def test_a_planted_field_outside_the_grant_is_seen(plant: object) -> None:
     plant(answer)  # type: ignore[operator]
     assert outside(answer, {FS.FS4_PLACEMENT_SUMMARY}) != set()
     assert not field_sets_present(answer) <= {FS.FS4_PLACEMENT_SUMMARY}
+
+
+SUMMARY: Final = {
+    "Placement": {"sequence", "start_date", "end_date", "setting_group", "placement_county"},
+    "OutOfHomeEpisode": {"removal_date", "placements", "placement_count", "open_placement"},
+    "PlacementHistory": {"episodes"},
+}
+
+
+@pytest.mark.parametrize("place", [wire.PlacementHistory, wire.OutOfHomeEpisode, wire.Placement])
+def test_every_field_that_is_not_of_the_summary_shows_detail(place: type[Message]) -> None:
+    for field in place.DESCRIPTOR.fields:
+        answer = RecordAnswer()
+        part: Any = answer.placement_history
+        if place is not wire.PlacementHistory:
+            part = part.episodes.add(removal_date="2020-01-01")
+        if place is wire.Placement:
+            part = part.placements.add(sequence=1)
+        if field.is_repeated:
+            getattr(part, field.name).add()
+        else:
+            setattr(part, field.name, "2020-01-01" if field.type == field.TYPE_STRING else 1)
+        is_detail = field.name not in SUMMARY[place.DESCRIPTOR.name]
+        assert (FS.FS5_PLACEMENT_DETAIL in field_sets_present(answer)) is is_detail, field.name
 
 
 @settings(max_examples=200)
