@@ -35,8 +35,6 @@ from gateway.protocol.policy.fieldsets import ACK, mask_of, members
 MAJORITY_ZONE: Final = timezone(timedelta(hours=-7))
 """A birthday starts at midnight in this zone: the earlier of California's two offsets, so that
 a parent's consent can end at most one hour early on its account and never late."""
-DEFAULT_CONSENT_DAYS: Final = 365
-"""Longest life of a consent whose form names no earlier end (DOMAIN §3.4)."""
 
 
 class AuthorityError(ValueError):
@@ -227,23 +225,6 @@ def majority_month(majority_date: date) -> datetime:
     Up to a month early rather than on the day, because everybody who sees an authority could read the day.
     """
     return majority_moment(majority_date.replace(day=1))
-
-
-def default_expiry(
-    effective_time: datetime,
-    grantor: Grantor,
-    *,
-    majority_date: date | None = None,
-    team_end_time: datetime | None = None,
-    case_close_time: datetime | None = None,
-) -> datetime:
-    """The earliest of twelve months, the team's end, the case's close and, where the signer's power ends
-    with it, the month of the 18th birthday (DOMAIN §3.4). For the county, which alone knows these dates."""
-    ends = [effective_time + timedelta(days=DEFAULT_CONSENT_DAYS)]
-    ends += [end for end in (team_end_time, case_close_time) if end is not None]
-    if majority_date is not None and grantor in LAPSES_AT_MAJORITY:
-        ends.append(majority_month(majority_date))
-    return min(ends)
 
 
 def consent_gaps(authority: Authority) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from gateway.protocol.authority import (
     CONSENT_PURPOSES,
     GRANTORS,
-    LAPSES_AT_MAJORITY,
     MAJORITY_ZONE,
     Authority,
     AuthorityError,
@@ -20,7 +19,6 @@ from gateway.protocol.authority import (
     check,
     consent_gaps,
     covers_subject,
-    default_expiry,
     majority_moment,
     majority_month,
     token_digest,
@@ -176,16 +174,6 @@ def test_an_authority_by_handle_covers_that_youth_of_that_owner_alone() -> None:
     assert covers_subject(order, owner, handle)
     assert not covers_subject(order, owner, SubjectHandle(b"i" * 16))
     assert not covers_subject(order, AgencyId("06037.cwa"), handle)
-
-
-def test_the_default_end_is_the_earliest_of_those_that_apply() -> None:
-    year = START + timedelta(days=365)
-    birthday = date(2026, 5, 19)
-    assert default_expiry(START, Grantor.NMD_SELF, majority_date=birthday) == year
-    for grantor in LAPSES_AT_MAJORITY:
-        assert default_expiry(START, grantor, majority_date=birthday) == majority_month(birthday)
-    soon = START + timedelta(days=3)
-    assert default_expiry(START, Grantor.NMD_SELF, team_end_time=soon, case_close_time=year) == soon
 
 
 def test_an_incomplete_consent_names_what_it_lacks() -> None:
