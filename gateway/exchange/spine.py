@@ -103,6 +103,9 @@ class Exchange:
         if first.permit:
             stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
             candidates = await at.index.candidates(query.tokens)
+            if not self._is_listed_in(query.tokens.epoch):
+                # The epoch ended since: whoever is not found may have been erased with it a moment ago.
+                stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
             search = await self._search(caller, query)
             found = locate(candidates, search)  # 7
             linked = is_linked(found, search)

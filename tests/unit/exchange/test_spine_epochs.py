@@ -1,12 +1,15 @@
 """Questions while two epochs of the token key are answered: hits in either, and no negative that nobody stands for."""
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.coverage import Listing
+from gateway.exchange.locate import Candidate
+from gateway.ports import SubjectIndex
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import FlagState, Restriction
 from gateway.protocol.outcomes import Outcome
@@ -84,6 +87,33 @@ async def test_a_miss_in_the_epoch_before_is_no_negative_whatever_counties_said_
             [OWNER[:5], FAR_OWNER[:5]],
         )
     assert told(await world.flag(asking(4, tokens_of("nobody")))) == (Outcome.NO_ACTIVE_FLAG_FOUND, [])
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The index, from which the following epoch goes, and from the directory before, while somebody is looked for."""
+
+    world: World
+    index: SubjectIndex
+
+    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
+        self.world.announce("")
+        return ()
+
+    async def records(self) -> int:
+        return await self.index.records()
+
+    async def listings(self) -> Sequence[Listing]:
+        return await self.index.listings()
+
+
+async def test_a_miss_in_an_epoch_that_ends_while_somebody_is_looked_for_is_no_negative(world: World) -> None:
+    handle = world.register("ada", flag=FlagState.ACTIVE)
+    world.announce(NEXT)
+    world.list_tokens(OWNER, handle, in_next("ada"), CORE_KEYS)
+    world.beat({OWNER: f"{EPOCH} {NEXT}", FAR_OWNER: f"{EPOCH} {NEXT}"})
+    world.use(replace(world.setting, index=Erased(world, world.setting.index)))
+    assert told(await world.flag(asking(1, in_next("ada")))) == (Outcome.UNDETERMINED, [OWNER[:5], FAR_OWNER[:5]])
 
 
 async def test_an_epoch_that_no_directory_names_is_refused_before_anybody_is_looked_for(world: World) -> None:
