@@ -176,6 +176,8 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert kinds.index("log.succeeded") < kinds.index("member.revoked") < kinds.index("access.decision")
     assert int(leaves[0].op["size"]) == size
     assert await is_ended(losing, consent), "the lost entry that took the consent back counts as if it were there"
+    # What is presented names the log in force, which a directory must name first.
+    await followed(adapter)
     ours = wrap(consent_of(OWNER), owner.ring.authority)
     for presenting, signed in ((asker, ours), (asker, forged(asker)), (owner, forged(asker))):
         before_it = losing.size()
@@ -198,7 +200,6 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert await ending(ExchangeServiceStub(denied.channel).CheckFlag(question(denied), timeout=5)) is not None
     check_receipt(receipt, before, Expected(frozenset({"access.decision"}), None))
 
-    await followed(adapter)
     view = adapter.current()
     assert view.message.log_origin == f"{old.origin}-2"
     reader = Reader(SqliteStore(losing.state.database))

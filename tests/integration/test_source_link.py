@@ -428,4 +428,4 @@ def test_the_table_of_calls_names_methods_that_exist() -> None:
         for method in service.methods
     }
     table = {rpc.path: (rpc.request.DESCRIPTOR.full_name, rpc.answer.DESCRIPTOR.full_name) for rpc in ALL}
-    assert table == methods
+    assert table.items() <= methods.items(), "the adapter calls what is not there"
