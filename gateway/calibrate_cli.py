@@ -12,7 +12,7 @@ import click
 
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
-from gateway.acting import failure
+from gateway.acting import check_there, failure
 from gateway.calibration import plot, table, weights_file
 from gateway.protocol.matching.refit import Judged, calibration, log_loss, moved, refit
 from gateway.protocol.matching.weights import Weights, load_weights, parse_weights
@@ -69,10 +69,7 @@ def calibrate(directory: Path, out: Path, as_json: bool) -> None:
 
 
 def _judged(state: State) -> list[Judged]:
-    if not state.database.exists():
-        raise failure(
-            "STATE-001", "there is no gateway here", state, why="its database is missing", fix="check the path"
-        )
+    check_there(state)
     reader = Reader(SqliteStore(state.database))
     try:
         judged = reader.read(lambda tx: list(judged_pairs(tx)))

@@ -19,7 +19,7 @@ from audit.reader import Reader
 from audit.replay import Contradiction, Counts
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
-from gateway.acting import BROKEN, broken
+from gateway.acting import BROKEN, broken, check_there
 from gateway.protocol.policy.bundle import BundleError, load_california, parse_bundle
 from gateway.protocol.policy.rules import Policy
 from gateway.replay import Keys, replay_log
@@ -45,6 +45,7 @@ def replay(directory: Path, bundles: tuple[Path, ...], as_json: bool) -> None:
     to, each authority must have been recorded and not revoked, and nothing may have left without its decision.
     """
     state = State(directory, "gateway")
+    check_there(state)
     try:
         counts = _replay(state, [load_california(), *(_bundle(path) for path in bundles)], quiet=as_json)
     except (Contradiction, EvidenceError) as fault:

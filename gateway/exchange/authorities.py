@@ -157,8 +157,8 @@ class AuthorityRecords:
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
             caller.agency,
-            milliseconds(caller.call.received_at),
             members if booked.revoke_ms is None else (),
+            at_ms=milliseconds(caller.call.received_at),
             issuer=booked.issuer,
             handle=handle,
             pairwise=at.pairwise,
@@ -208,7 +208,8 @@ class AuthorityRecords:
             authority = open_authority(envelope, self._at.directory(), caller.call.received_at)
         except AuthorityInvalid as exc:
             raise _invalid("authority: signed_by_issuer") from exc
-        check_recordable(authority, caller.agency, caller.call.received_at, self._at.policy.emergency)
+        emergency = self._at.policy.emergency
+        check_recordable(authority, caller.agency, now=caller.call.received_at, emergency=emergency)
         handle = handle_of(authority)
         if handle is not None and not await self._is_listed(caller.agency, handle):
             raise _invalid("authority.subject.handle: unknown")
@@ -250,7 +251,7 @@ class AuthorityRecords:
         return Kept(outcome_of_refusal(reason), await enter_once(self._at, self._deeds, caller, deed, leaf))
 
 
-def check_recordable(authority: Authority, agency: AgencyId, now: datetime, emergency: EmergencyRule) -> None:
+def check_recordable(authority: Authority, agency: AgencyId, *, now: datetime, emergency: EmergencyRule) -> None:
     """The agency may put the authority, which its county signed, on record now. Raises `Invalid`."""
     if authority.issuer_agency != agency:
         raise _invalid("authority.issuer_agency: own")

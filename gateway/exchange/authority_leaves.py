@@ -60,9 +60,9 @@ def revoked_leaf(
 
 def stop_use(
     revoking: AgencyId,
-    at_ms: int,
     parties: Iterable[AgencyId],
     *,
+    at_ms: int,
     issuer: AgencyId,
     handle: SubjectHandle | None,
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes],

@@ -262,17 +262,16 @@ class Sealing:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("released_key: opens",)) from exc
         if escrowed.owner != caller.agency:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("seal_id: yours",))
-        done = settled
-        if done is None:
+        if settled is None:
             await self._own_seal(caller, order.seal_id)
-            done = await on_what_stands(
+            settled = await on_what_stands(
                 lambda: self._enter_seal(
                     caller, deed, order, SealState.LIFTED, order.seal_id, indexes={},
                     guard=self.seals.stands(order.seal_id, SealState.RESTRICTED), rows=(),
                 )
             )  # fmt: skip
         await asyncio.to_thread(self.escrow.restore, order.seal_id, escrowed)
-        return replace(done, handle=escrowed.handle)
+        return replace(settled, handle=escrowed.handle)
 
     async def _own_seal(self, caller: Caller, seal_id: bytes) -> None:
         if await self.seals.seal_of(seal_id) != (caller.agency, SealState.RESTRICTED):

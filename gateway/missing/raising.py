@@ -24,17 +24,16 @@ from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, Search, check_core, locate
 from gateway.exchange.moments import past_moment
-from gateway.missing.episode import OWNER_KINDS, Event, after, is_late
+from gateway.missing.episode import OWNER_KINDS, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
-from gateway.missing.restated import restated
+from gateway.missing.restated import restated, stated
 from gateway.missing.statement import Statement, open_statement, statement_invalid
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
-    AgencyId,
     Call,
     FlagId,
     FlagState,
@@ -180,7 +179,9 @@ class Raising:
         # The identifier of an ended episode never comes back; a higher version may, after the exchange lost the flag.
         if statement.state is not FlagState.ACTIVE or await self._on.flags.get(statement.flag_id) is not None:
             raise statement_invalid("state" if statement.state is not FlagState.ACTIVE else "flag_id")
-        flag = _flag(caller.agency, handle, statement, learned=case.learned, received=received)
+        flag = stated(
+            statement, statement.state, owner=caller.agency, handle=handle, learned=case.learned, reported=received
+        )
         return await self._own_leaf(case, flag, new=True, theirs=theirs)
 
     async def _own_leaf(self, case: _Case, flag: Flag, *, new: bool, theirs: Sequence[Candidate]) -> Recorded:
@@ -216,23 +217,4 @@ def _stated(case: _Case, directory: DirectoryView) -> Statement:
     caller = case.caller
     return open_statement(
         case.report.flag_statement, county=county_of(caller.agency), directory=directory, at=caller.call.received_at
-    )
-
-
-def _flag(
-    owner: AgencyId, handle: SubjectHandle, statement: Statement, *, learned: datetime, received: datetime
-) -> Flag:
-    state = after(None, Event.RAISED)
-    if state is None:
-        raise AssertionError("a flag can be raised")
-    return Flag(
-        flag_id=statement.flag_id,
-        owner=owner,
-        handle=handle,
-        state=state,
-        version=statement.version,
-        statement=statement.envelope,
-        statement_expire_ms=milliseconds(statement.expires),
-        learn_ms=milliseconds(learned),
-        report_ms=milliseconds(received),
     )

@@ -1,16 +1,40 @@
-"""A flag under its owner's next statement. Pure.
+"""A flag under its owner's statement, the first that the exchange has and every next one. Pure.
 
-Decides that the statement is about this flag, that its version is higher, and that the episode may come into the state
-it says. Whether the statement counts at all is decided before (`statement`).
+Decides that a next statement is about this flag, that its version is higher, and that the episode may come into the
+state it says. Whether the statement counts at all is decided before (`statement`).
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from gateway.missing.episode import EVENT_OF_STATEMENT, after
 from gateway.missing.ports import Flag
 from gateway.missing.statement import Statement, statement_invalid
-from gateway.protocol.names import FlagState
+from gateway.protocol.names import AgencyId, FlagState, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
+
+
+def stated(
+    statement: Statement,
+    state: FlagState,
+    *,
+    owner: AgencyId,
+    handle: SubjectHandle,
+    learned: datetime,
+    reported: datetime,
+) -> Flag:
+    """The flag in this state, as the statement describes it."""
+    return Flag(
+        flag_id=statement.flag_id,
+        owner=owner,
+        handle=handle,
+        state=state,
+        version=statement.version,
+        statement=statement.envelope,
+        statement_expire_ms=milliseconds(statement.expires),
+        learn_ms=milliseconds(learned),
+        report_ms=milliseconds(reported),
+    )
 
 
 def restated(flag: Flag, statement: Statement, *, to: frozenset[FlagState]) -> Flag:

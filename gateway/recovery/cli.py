@@ -19,10 +19,12 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed
 from audit.verdict import EXIT_UNVERIFIED, shown_fault
 from gateway.acting import BROKEN, broken
+from gateway.config import CUSTODIAN_FILE, GATEWAY_FILE
 from gateway.protocol.succession import SuccessionInvalid
 from gateway.recovery.declare import declare, open_declared
 from gateway.recovery.repair import Place, check_everything, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.state import State
+from homeward.failure import CommandFailure
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
 Result = TypeVar("Result")
@@ -161,6 +163,12 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
 
 
 def _evidence(directory: Path, as_json: bool, work: Callable[[Place], Result]) -> Result:
+    if not any((directory / name).is_file() for name in (GATEWAY_FILE, CUSTODIAN_FILE)):
+        # By the settings: the database may be what is missing, and is then for `fsck` to say.
+        raise CommandFailure(
+            "STATE-001", "there is no gateway or custodian here", where=str(directory),
+            why=f"it holds neither {GATEWAY_FILE} nor {CUSTODIAN_FILE}", fix="check the path",
+        )  # fmt: skip
     try:
         return work(place_of(directory))
     except EvidenceError as fault:

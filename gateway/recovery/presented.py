@@ -15,7 +15,7 @@ What is not known here is a revocation that its party's adapter has lost, too; a
 presents no authority it may be about (`adapters.node.present`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -29,8 +29,9 @@ from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
 from gateway.exchange.setting import Setting
 from gateway.missing.episode import OWNER_KINDS
-from gateway.missing.ports import Flag, Flags
-from gateway.missing.statement import Statement, open_statement, statement_invalid
+from gateway.missing.ports import Flags
+from gateway.missing.restated import stated
+from gateway.missing.statement import open_statement, statement_invalid
 from gateway.ports import Entered
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, AuthorityId, FlagState, SubjectHandle, county_of
@@ -104,7 +105,7 @@ class Presentations:
             authority = open_authority(envelope, self.at.directory(), now)
         except AuthorityInvalid as exc:
             raise Invalid(ErrorReason.AUTHORITY_INVALID, fields=("authority: signed_by_issuer",)) from exc
-        check_recordable(authority, by.agency, now, self.at.policy.emergency)
+        check_recordable(authority, by.agency, now=now, emergency=self.at.policy.emergency)
         handle = handle_of(authority)
         await self._check_listed(by.agency, handle)
         known = await self.book.find(authority.authority_id)
@@ -152,7 +153,7 @@ class Presentations:
         rows = self.book.revoke(authority_id, milliseconds(revoked))
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
-            by.agency, milliseconds(now), members, issuer=booked.issuer, handle=handle, pairwise=at.pairwise
+            by.agency, members, at_ms=milliseconds(now), issuer=booked.issuer, handle=handle, pairwise=at.pairwise
         )
         for alert in alerts:
             rows += at.projections.alert(alert)
@@ -186,10 +187,10 @@ class Presentations:
             raise statement_invalid("flag_id")
         else:
             guard = self.flags.stands(known.flag_id, known.state, known.version)
-        flag = _restored(agency, handle, statement, learned_ms=milliseconds(learned), now_ms=milliseconds(now))
-        if is_open and known is not None and known.state is FlagState.LOCATED_PENDING:
-            # Somebody's report is dismissed by a person of the owner, not by an older word of it.
-            flag = replace(flag, state=known.state)
+        # Somebody's report is dismissed by a person of the owner, not by an older word of it.
+        is_pending = is_open and known is not None and known.state is FlagState.LOCATED_PENDING
+        state = FlagState.LOCATED_PENDING if is_pending else statement.state
+        flag = stated(statement, state, owner=agency, handle=handle, learned=learned, reported=now)
         leaf = draft(
             Kind.FLAG_PRESENTED,
             requester=agency,
@@ -218,17 +219,3 @@ def _mends_itself(refusal: Error) -> bool:
     """Whether the adapter presents the same again until it is taken: the youth is not listed yet, or the authority that
     a party revoked is not presented yet."""
     return refusal.reason is ErrorReason.AUTHORITY_NOT_FOUND or refusal.fields == _UNLISTED
-
-
-def _restored(agency: AgencyId, handle: SubjectHandle, statement: Statement, *, learned_ms: int, now_ms: int) -> Flag:
-    return Flag(
-        flag_id=statement.flag_id,
-        owner=agency,
-        handle=handle,
-        state=statement.state,
-        version=statement.version,
-        statement=statement.envelope,
-        statement_expire_ms=milliseconds(statement.expires),
-        learn_ms=learned_ms,
-        report_ms=now_ms,
-    )

@@ -261,10 +261,12 @@ async def test_settings_that_cannot_be_read_any_more_and_a_round_that_cannot_beg
     add_settings(home.gateway / "gateway.yaml", "nonsense: [\n")
     mirroring = home.mirroring()
     async with keeping(mirroring):
-        await home.shown(mirroring, lambda status: status.fault == "SETTINGS")
+        unread = await home.shown(mirroring, lambda status: status.fault == "SETTINGS")
     absent = Mirroring((str(home.kept / "absent"),), every=SOON, now=home.world.clock)
     async with keeping(absent):
-        await home.shown(absent, lambda status: status.fault == "ENDED")
+        ended = await home.shown(absent, lambda status: status.fault == "ENDED")
+    assert (unread.kept, unread.mirrored_size, ended.kept, ended.mirrored_size) == (False, 0, False, 0)
+    assert list(home.kept.iterdir()) == []
 
 
 async def test_a_log_that_was_put_back_overwrites_nothing_of_the_mirror_and_is_healed_from_it(home: Home) -> None:

@@ -4,10 +4,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli import gateway
+from gateway.recovery.cli import fsck, mirror
+from gateway.replay_cli import replay
 from gateway.tokens.cli import custodian
 from homeward.failure import CommandFailure, ExitCode
 
@@ -109,6 +112,17 @@ def test_a_custodian_of_another_ceremony_is_not_trusted_and_puts_nobody_out(desk
 @pytest.mark.parametrize("group", ["gateway", "custodian"])
 def test_nothing_serves_where_nothing_was_made(desk: Desk, group: str) -> None:
     assert desk.refused(group, "serve", desk.new).code == "STATE-001"
+
+
+@pytest.mark.parametrize("command", [fsck, mirror, replay])
+def test_a_directory_that_holds_nothing_of_ours_is_named_as_such(tmp_path: Path, command: click.Command) -> None:
+    empty, target = tmp_path / "empty", tmp_path / "target"
+    empty.mkdir()
+    failure = CliRunner().invoke(command, [str(empty), *([str(target)] if command is mirror else [])]).exception
+    assert isinstance(failure, CommandFailure)
+    assert (failure.code, failure.where) == ("STATE-001", str(empty))
+    assert list(tmp_path.iterdir()) == [empty], "nothing is made on the way"
+    assert list(empty.iterdir()) == []
 
 
 @pytest.mark.parametrize(
