@@ -99,6 +99,8 @@ def upsert(table: Table, *key: str) -> Statement:
         insert: Any = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
         insert = insert.values({name: bindparam(name) for name in columns})
         changed = {name: insert.excluded[name] for name in columns if name not in key}
+        if not changed:
+            return insert.on_conflict_do_nothing(index_elements=list(key))  # type: ignore[no-any-return]
         return insert.on_conflict_do_update(index_elements=list(key), set_=changed)  # type: ignore[no-any-return]
 
     return Statement(clause, *columns)

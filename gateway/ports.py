@@ -20,6 +20,7 @@ from gateway.protocol.names import AgencyId, AuthorityId, RequestId, SubjectHand
 from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
+from homeward.gateway.v1.review_pb2 import ReviewTask
 
 
 class Entered(Protocol):
@@ -84,7 +85,13 @@ class YouthKeys(Protocol):
     """Audit keys of youths, in a store of their own (AUDIT §2.2)."""
 
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
-        """The youth's key with a counter that no entry has used or will use again."""
+        """The youth's key with a counter that no entry has used or will use again.
+
+        Raises `Moved` for a youth that was sealed since it was looked up.
+        """
+
+    async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
+        """The key of a youth that rows name; None when it was sealed. Raises where it is missing otherwise."""
 
     async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
         """Every mark that an entry about one of these youths may carry, with the key that opens it.
@@ -104,11 +111,13 @@ class NewAlert:
     handle: SubjectHandle = field(repr=False)
     acting_agency: AgencyId
     create_ms: int
+    youth: tuple[AgencyId, SubjectHandle] | None = field(default=None, repr=False)
+    """Owner and handle of the youth it is about, under whose key it rests; None where it is about none."""
     purpose: str = ""
     flag_id: bytes = b""
     located_county: str = ""
-    review: bytes = field(default=b"", repr=False)
-    """Serialized ReviewTask, for a possible match."""
+    review: ReviewTask | None = field(default=None, repr=False)
+    """For a possible match."""
 
 
 class SourceUnreachable(Exception):
@@ -171,8 +180,8 @@ class Projections(Protocol):
         With None it is about nobody, and whoever can open class `req` of the log can read it.
         """
 
-    def alert(self, alert: NewAlert) -> Rows:
-        """The alert is next in its agency's sequence."""
+    def alert(self, alert: NewAlert, key: YouthKey | None) -> Rows:
+        """The alert is next in its agency's sequence; `key` is that of its youth, with a counter nothing else used."""
 
     def confirmable(self, agency: AgencyId, release_index: int) -> Guard:
         """Refuses, by raising, a confirmation of what was not released to this agency, or was confirmed before."""

@@ -21,6 +21,7 @@ from gateway.rpc.links import Links
 from gateway.rpc.peer import Peers
 from gateway.sealing_assembly import Seals
 from gateway.state import State
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.youth_keys import FileYouthKeys
@@ -44,6 +45,7 @@ class Running:
     class_keys: ClassKeys
     lookups: Lookups
     youth_keys: FileYouthKeys
+    authority_keys: FileAuthorityKeys
     links: Links
     outcomes: OutcomeCounts
     peers: Peers

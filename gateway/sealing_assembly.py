@@ -23,6 +23,7 @@ from gateway.protocol.escrow import EscrowBroken, parse_public_key
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.sealing import SealKey
 from gateway.state import State, StateBroken
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.escrow import FileEscrow, truncate_wal
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
@@ -48,21 +49,21 @@ class Seals:
 
     lookups: Lookups
     youth_keys: FileYouthKeys = field(repr=False)
+    authority_keys: FileAuthorityKeys = field(repr=False)
     escrow: FileEscrow = field(repr=False)
     court: Court = field(repr=False)
 
     def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> Sealing:
         """What carries out orders."""
-        return Sealing(at, SqlSeals(self.lookups), self.escrow, marked, deeds, keys, self.court)
+        return Sealing(at, self._kept(), self.escrow, marked, deeds, keys, self.court)
 
     def link_recall(self, at: Setting, *, marked: Marked, keys: ClassKeys) -> LinkRecall:
         """What takes back what was told on the account of links."""
-        seals = SqlSeals(self.lookups)
-        return LinkRecall(at.reliance, seals, marked, at.youth_keys, keys, at.directory, at.random_bytes)
+        return LinkRecall(at.reliance, self._kept(), marked, keys, at.directory, at.random_bytes)
 
     async def settle(self, journal: Journal) -> None:
         """Every seal in the log is carried out. Raises `Unavailable`."""
-        seals = SqlSeals(self.lookups)
+        seals = self._kept()
         states = await seals.states()
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
@@ -75,11 +76,22 @@ class Seals:
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))
             await asyncio.to_thread(self.escrow.scrubbed)
 
+    def _kept(self) -> SqlSeals:
+        return SqlSeals(self.lookups, self.youth_keys, self.authority_keys)
 
-def open_seals(database: Path, keys_file: Path, *, lookups: Lookups, youth_keys: FileYouthKeys, court: Court) -> Seals:
+
+def open_seals(
+    database: Path,
+    keys_file: Path,
+    *,
+    lookups: Lookups,
+    youth_keys: FileYouthKeys,
+    authority_keys: FileAuthorityKeys,
+    court: Court,
+) -> Seals:
     """Sealing on these files."""
     escrow = FileEscrow(keys_file, youth_keys, partial(truncate_wal, database))
-    return Seals(lookups, youth_keys, escrow, court)
+    return Seals(lookups, youth_keys, authority_keys, escrow, court)
 
 
 async def _forgotten(seals: SqlSeals, youths: list[tuple[AgencyId, SubjectHandle]]) -> Rows:

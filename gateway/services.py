@@ -36,6 +36,7 @@ from gateway.rpc.sealing import SealingServicer
 from gateway.rpc.server import Add
 from gateway.rpc.token import TokenServicer
 from gateway.running import Running, utc_now
+from gateway.store.alert_keys import AlertKeys
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
@@ -73,12 +74,13 @@ class Services:
 
 def services_of(running: Running) -> Services:
     """The services of a gateway, each over the same setting."""
-    setting = _setting(running)
+    alert_keys = AlertKeys(running.lookups, running.youth_keys)
+    setting = _setting(running, alert_keys)
     exchange, machine = Exchange(setting), MachineCalls(running.directory, utc_now)
     ledger = running.members.ledger
     entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
-    deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups)
-    book = SqlAuthorityBook(running.lookups)
+    deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups, running.youth_keys)
+    book = SqlAuthorityBook(running.lookups, running.authority_keys)
     records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
     presented = Presentations(setting, book, flags, SqlLosses(running.lookups))
     missing = FlagReports(Recording(setting, flags, deeds))
@@ -95,7 +97,7 @@ def services_of(running: Running) -> Services:
         adding(add_IndexServiceServicer_to_server, IndexServicer(_registrations(running), machine)),
         adding(add_ReviewServiceServicer_to_server, reviews),
         adding(add_RestorationServiceServicer_to_server, RestorationServicer(presented, machine)),
-        adding(add_AdapterLinkServiceServicer_to_server, _link(running, machine)),
+        adding(add_AdapterLinkServiceServicer_to_server, _link(running, machine, alert_keys)),
         adding(add_MembershipServiceServicer_to_server, MembershipServicer(running.members.membership)),
         adding(add_TokenServiceServicer_to_server, TokenServicer(running.members.evaluator)),
     ]
@@ -119,6 +121,7 @@ def _verdicts(running: Running, setting: Setting, entries: LogEntries) -> Verdic
     return Verdicts(
         journal=running.journal,
         projections=setting.projections,
+        youth_keys=running.youth_keys,
         reviews=setting.reviews,
         sources=running.links,
         pairwise=setting.pairwise,
@@ -139,12 +142,12 @@ def _registrations(running: Running) -> Registrations:
     )
 
 
-def _link(running: Running, machine: MachineCalls) -> LinkServicer:
+def _link(running: Running, machine: MachineCalls, alert_keys: AlertKeys) -> LinkServicer:
     return LinkServicer(
         running.links,
         peers=running.peers,
         machine=machine,
-        alerts=Alerts(running.lookups),
+        alerts=Alerts(running.lookups, alert_keys),
         journal=running.journal,
         directory=running.directory,
         attestations=running.publishing.attestations,
@@ -152,19 +155,19 @@ def _link(running: Running, machine: MachineCalls) -> LinkServicer:
     )
 
 
-def _setting(running: Running) -> Setting:
+def _setting(running: Running, alert_keys: AlertKeys) -> Setting:
     at_rest = running.members.at_rest
     return Setting(
         policy=running.policy,
         directory=running.directory,
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
-        index=SqlIndex(running.lookups, at_rest),
-        authorities=SqlAuthorities(running.lookups),
-        projections=SqlProjections(running.class_keys),
+        index=SqlIndex(running.lookups, at_rest, running.youth_keys),
+        authorities=SqlAuthorities(running.lookups, running.authority_keys),
+        projections=SqlProjections(running.class_keys, alert_keys),
         youth_keys=running.youth_keys,
         sources=running.links,
-        reviews=SqlReviews(running.lookups, at_rest),
-        reliance=SqlReliance(running.lookups, at_rest),
+        reviews=SqlReviews(running.lookups, at_rest, running.youth_keys),
+        reliance=SqlReliance(running.lookups, at_rest, running.youth_keys),
         pairwise=running.pairwise(),
         random_bytes=os.urandom,
         now=utc_now,

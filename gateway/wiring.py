@@ -40,6 +40,7 @@ from gateway.running import Running, utc_now
 from gateway.sealing_assembly import open_seals, read_court
 from gateway.services import adding, services_of
 from gateway.state import State
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.youth_keys import FileYouthKeys
@@ -98,6 +99,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
         await _serve(running, stop)
     finally:
         await signers.close()
+        running.authority_keys.close()
         running.youth_keys.close()
         await members.ledger.close()
     return 1 if failed else 0
@@ -108,6 +110,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
     youth_keys = FileYouthKeys(
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
     )
+    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys, random_bytes=os.urandom)
     court = read_court(state, config)
     recovering = members.ledger.log.state is LogState.RECOVERING
     return Running(
@@ -119,6 +122,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         class_keys=state.read_class_keys(),
         lookups=lookups,
         youth_keys=youth_keys,
+        authority_keys=authority_keys,
         links=links,
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
@@ -127,7 +131,14 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         ),
         held=HeldRevocations(state.held_revocations),
         mirroring=None if recovering else mirroring_of(state.directory, config.mirror, now=utc_now),
-        seals=open_seals(state.database, state.youth_keys, lookups=lookups, youth_keys=youth_keys, court=court),
+        seals=open_seals(
+            state.database,
+            state.youth_keys,
+            lookups=lookups,
+            youth_keys=youth_keys,
+            authority_keys=authority_keys,
+            court=court,
+        ),
     )
 
 

@@ -191,9 +191,10 @@ class Asked:
             comparison=compare_keys(candidate.agreeing_keys, asked=asked, listed=listed),
         )
 
-    def release_alert(self) -> NewAlert | None:
+    def release_alerts(self) -> tuple[NewAlert, ...]:
         """What the owner hears when a record of its youth left for another agency."""
-        return self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED)
+        alert = self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED)
+        return () if alert is None else (alert,)
 
     def _alert(self, candidate: Candidate | None, kind: int) -> NewAlert | None:
         if candidate is None or candidate.owner == self.caller.agency:
@@ -202,6 +203,7 @@ class Asked:
             agency=candidate.owner,
             kind=kind,
             handle=candidate.handle,
+            youth=(candidate.owner, candidate.handle),
             acting_agency=self.caller.agency,
             create_ms=milliseconds(self.caller.call.received_at),
             purpose=self.caller.claims.purpose,

@@ -93,10 +93,10 @@ class AuthorityBook(Protocol):
     def absent(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` when an authority of this identifier was recorded meanwhile."""
 
-    def put(
+    async def put(
         self, authority_id: AuthorityId, issuer: AgencyId, envelope: SignedEnvelope, parties: frozenset[AgencyId]
     ) -> Rows:
-        """The authority is on record."""
+        """The authority is on record. Raises `Conflict` for an identifier whose youth was sealed."""
 
     def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
         """The authority is revoked; the first revocation counts."""
@@ -104,7 +104,7 @@ class AuthorityBook(Protocol):
     def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
 
-    def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
+    async def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
         """The authority is on record from this entry on, under the signature that the entry names."""
 
 
@@ -148,27 +148,7 @@ class AuthorityRecords:
         settled = await self._settled(caller, deed)
         if settled is not None:
             return settled
-        booked = await self._book.find(AuthorityId(message.authority_id))
-        if booked is None or caller.agency not in booked.parties:
-            # Somebody else's authority and none at all are one answer.
-            raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
-        at, handle = self._at, booked.handle
-        # Only the first revocation stops anything that a second one could.
-        members = [party for party in booked.parties if at.directory().member(party) is not None]
-        alerts = stop_use(
-            caller.agency,
-            members if booked.revoke_ms is None else (),
-            at_ms=milliseconds(caller.call.received_at),
-            issuer=booked.issuer,
-            handle=handle,
-            pairwise=at.pairwise,
-            purpose=caller.claims.purpose,
-        )
-        key = await self._key(booked.issuer, handle)
-        leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
-        rows = self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
-        entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
-        return Kept(Outcome.RECORDED, entered)
+        return await on_what_stands(lambda: self._revoke(caller, deed, AuthorityId(message.authority_id)))
 
     async def list_own(self, caller: Caller, message: pb.AuthorityFilter) -> Kept:
         """The authorities the caller's agency issued or is named in; that they were listed is on record first.
@@ -218,13 +198,36 @@ class AuthorityRecords:
         if known is None:
             parties = frozenset({authority.issuer_agency, *authority.recipient_agencies})
             guard = self._book.absent(authority.authority_id)
-            rows = self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
+            rows = await self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
         elif (known.issuer, known.envelope.payload) != (caller.agency, envelope.payload):
             raise Conflict(ErrorReason.ID_REUSED)
         # Recorded again under another request: on record again, and nothing changes.
         key = await self._key(caller.agency, handle)
         leaf = recorded_leaf(caller, deed, authority, signature=envelope.signature, handle=handle, key=key)
         entered = await enter_once(self._at, self._deeds, caller, deed, leaf, guard=guard, rows=rows)
+        return Kept(Outcome.RECORDED, entered)
+
+    async def _revoke(self, caller: Caller, deed: Deed, authority_id: AuthorityId) -> Kept:
+        booked = await self._book.find(authority_id)
+        if booked is None or caller.agency not in booked.parties:
+            # Somebody else's authority and none at all are one answer.
+            raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
+        at, handle = self._at, booked.handle
+        # Only the first revocation stops anything that a second one could.
+        members = [party for party in booked.parties if at.directory().member(party) is not None]
+        alerts = stop_use(
+            caller.agency,
+            members if booked.revoke_ms is None else (),
+            at_ms=milliseconds(caller.call.received_at),
+            issuer=booked.issuer,
+            handle=handle,
+            pairwise=at.pairwise,
+            purpose=caller.claims.purpose,
+        )
+        key = await self._key(booked.issuer, handle)
+        leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
+        rows = self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
+        entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
         return Kept(Outcome.RECORDED, entered)
 
     async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:

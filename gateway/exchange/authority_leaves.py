@@ -83,6 +83,7 @@ def stop_use(
             agency=agency,
             kind=ALERT_KIND_AUTHORITY_REVOKED,
             handle=name_for(agency),
+            youth=None if handle is None else (issuer, handle),
             acting_agency=revoking,
             create_ms=at_ms,
             purpose=purpose,

@@ -15,6 +15,7 @@ from audit.entry import Draft
 from audit.sequencer import Append
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.call import Caller
 from gateway.exchange.journal import DENY, Kind, draft
 from gateway.exchange.setting import Setting
@@ -95,18 +96,16 @@ async def enter_once(
     """The leaf and all that changes with it are durable, once; then whoever is alerted is told.
 
     Returns the entry of the first time when another call carried out the same request meanwhile. Raises what the
-    guard raises, `Conflict`, `Unavailable`.
+    guard raises, `Moved` where an alert's youth was sealed meanwhile, `Conflict`, `Unavailable`.
     """
     fresh = deeds.fresh(caller, deed)
     rows = at.projections.spend(caller, deed) + rows
-    for alert in alerts:
-        rows += at.projections.alert(alert)
+    rows += await alert_rows(at.projections, at.youth_keys, alerts)
     try:
         entered = await at.journal.enter(Append(leaf, fresh if guard is None else both(fresh, guard), rows))
     except Repeated as repeated:
         return await deeds.entry(repeated.index)
-    for alert in alerts:
-        at.sources.alerted(alert.agency)
+    announce(at.sources, alerts)
     return entered
 
 

@@ -21,7 +21,7 @@ from gateway.exchange.notices import copies, told
 from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Review
 from gateway.exchange.sealing import Marked, Seals
-from gateway.ports import Guard, NewAlert, Rows, YouthKeys
+from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
@@ -48,23 +48,21 @@ class LinkRecall:
     reliance: Reliance
     seals: Seals
     marked: Marked
-    youth_keys: YouthKeys
     keys: ClassKeys = field(repr=False)
     directory: Callable[[], DirectoryView]
     random_bytes: Callable[[int], bytes]
 
     async def of(self, review: Review, at: datetime) -> Recalled:
         """The notices for everybody told on this link's account. Raises `Unavailable`."""
-        indexes = await self.reliance.relying(review.review_id)
-        marks = await self.youth_keys.marks(review.owner, [review.handle]) if indexes else []
-        entries = [entry for entry in await self.marked.marked(list(marks)) if entry.index in indexes] if marks else []
+        account = await self.reliance.relying(review)
+        entries = await self.marked.marked(account.marks) if account.marks else []
         notice_id = self.random_bytes(OPAQUE_LENGTH)
         made = copies(notice_id, told(entries, self.keys), self.directory(), at) if entries else []
         rows, at_ms = self.reliance.settled(review.review_id), milliseconds(at)
         if made:
             rows += self.seals.send(notice_id, review.owner, kind=NOTICE_KIND_WRONG_YOUTH, copies=made, at_ms=at_ms)
         alerts = tuple(_alert(review, copy.agency, notice_id, at_ms) for copy in made)
-        guard = self.reliance.unchanged(review.review_id, indexes)
+        guard = self.reliance.unchanged(review.review_id, account)
         return Recalled(notice_id, len(made), guard, rows, alerts)
 
 

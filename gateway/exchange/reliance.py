@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from audit.entry import Draft
+from audit.entry import Draft, YouthKey
 from gateway.exchange.locate import Found, Search, Verdict
+from gateway.exchange.reviews import Review
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
@@ -27,20 +28,30 @@ class Pair:
     handle: SubjectHandle = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The entries that told of a youth on the word of a link."""
+
+    rows: frozenset[bytes] = field(repr=False)
+    """As they rest."""
+    marks: tuple[bytes, ...] = field(repr=False)
+    """By which they are found in the log."""
+
+
 class Reliance(Protocol):
     """Which entries told of a youth on the word of which link."""
 
     def linked(self, pair: Pair, refused: Callable[[Reason], Draft]) -> Guard:
         """Puts a refusal in the place of what is told on the account of a link that ended meanwhile."""
 
-    def relied(self, pair: Pair) -> Rows:
-        """The entry is on the account of the pair's link."""
+    def relied(self, pair: Pair, youth: YouthKey) -> Rows:
+        """The entry is on the account of the pair's link; `youth` is the key under which the entry carries its mark."""
 
-    async def relying(self, review_id: bytes) -> frozenset[int]:
+    async def relying(self, review: Review) -> Account:
         """The entries on this link's account."""
 
-    def unchanged(self, review_id: bytes, indexes: frozenset[int]) -> Guard:
-        """Raises `Moved` unless these entries still are the link's account."""
+    def unchanged(self, review_id: bytes, account: Account) -> Guard:
+        """Raises `Moved` unless this still is the link's account."""
 
     def settled(self, review_id: bytes) -> Rows:
         """The link's account is empty."""

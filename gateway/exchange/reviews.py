@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from audit.entry import YouthKey
 from gateway.exchange.locate import Candidate, Verdict
 from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.match_keys import naming_digests
@@ -55,14 +56,21 @@ class Review:
     asking_ms: int = 0
     owner_said: Said = Said.NOTHING
     owner_ms: int = 0
+    version: int = field(default=0, compare=False)
+    """Grows with every verdict."""
 
     @property
     def verdict(self) -> Verdict:
         """What both agencies' words amount to."""
-        said = {self.asking_said, self.owner_said}
-        if Said.DIFFERENT in said:
-            return Verdict.DIFFERENT
-        return Verdict.SAME if said == {Said.SAME} else Verdict.OPEN
+        return verdict_of(self.asking_said, self.owner_said)
+
+
+def verdict_of(asking_said: Said, owner_said: Said) -> Verdict:
+    """What both agencies' words amount to."""
+    said = {asking_said, owner_said}
+    if Said.DIFFERENT in said:
+        return Verdict.DIFFERENT
+    return Verdict.SAME if said == {Said.SAME} else Verdict.OPEN
 
 
 STATES: Final = {
@@ -100,13 +108,14 @@ def review_alerts(
 
     def told(agency: AgencyId, other: AgencyId, handle: bytes, task: pb.ReviewTask) -> NewAlert:
         return NewAlert(
+            youth=(review.owner, review.handle),
             agency=agency,
             kind=ALERT_KIND_REVIEW,
             handle=SubjectHandle(handle),
             acting_agency=other,
             create_ms=create_ms,
             purpose=purpose,
-            review=task.SerializeToString(),
+            review=task,
         )
 
     asking, listing = pb.ReviewTask(), pb.ReviewTask()
@@ -133,11 +142,11 @@ class Reviews(Protocol):
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""
 
-    def opened(self, review: Review, tokens: TokenSet) -> Rows:
-        """The two agencies are asked; `tokens` name the youth that was asked about."""
+    def opened(self, review: Review, tokens: TokenSet, key: YouthKey) -> Rows:
+        """The two agencies are asked; `tokens` name whom the question was about, `key` is of the youth it may mean."""
 
-    def judged(self, review: Review) -> Rows:
-        """The review's verdicts are these."""
+    def judged(self, review: Review, key: YouthKey) -> Rows:
+        """The review's verdicts are these; `key` is of the youth that may be meant."""
 
     def stands(self, review: Review) -> Guard:
         """Raises `Moved` unless the review still is this."""

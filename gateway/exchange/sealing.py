@@ -4,7 +4,7 @@
 2. the youth's entries are found with its key, and whoever was told by one of them
 3. the key's copy for the court custodian is durable
 4. one transaction: the entry of the seal, and no row names the youth any more; notices wait for everybody told
-5. the key leaves the exchange
+5. the key leaves the exchange, and those of authorities that name the youth
 6. whoever was told deletes what lays the entries open, and acknowledges: an entry each
 
 The entry names neither the youth nor its entries, only how many agencies were sent a notice; the court's case stands in
@@ -13,7 +13,7 @@ a field that the custodian alone can open. A crash after step 4 is made good bef
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -39,7 +39,7 @@ from gateway.exchange.notices import Copy, Mine, SealState, Sent, copies, told
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.escrow import EscrowBroken, Escrowed, open_release, seal_case_key
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, RequestId, Role, SubjectHandle
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, AuthorityId, RequestId, Role, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealKey
@@ -67,7 +67,7 @@ class Seals(Protocol):
     async def seal_of(self, seal_id: bytes) -> tuple[AgencyId, SealState] | None:
         """Who ordered the seal, and how it stands."""
 
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[bytes]:
+    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
         """The authorities that name the youth."""
 
     def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
@@ -76,7 +76,7 @@ class Seals(Protocol):
     def stands(self, seal_id: bytes, state: SealState) -> Guard:
         """Raises `Moved` when the seal does not stand so any more."""
 
-    def forget(self, owner: AgencyId, handle: SubjectHandle, authorities: Sequence[bytes]) -> Rows:
+    def forget(self, owner: AgencyId, handle: SubjectHandle, authorities: Sequence[AuthorityId]) -> Rows:
         """No row names the youth."""
 
     def put(self, seal_id: bytes, owner: AgencyId, state: SealState) -> Rows:
@@ -101,8 +101,17 @@ class Seals(Protocol):
 class Escrow(Protocol):
     """The youths' keys on their way out and back. Blocking; run in a thread."""
 
-    def deposit(self, owner: AgencyId, handle: SubjectHandle, seal_id: bytes, *, custodian_key: bytes | None) -> None:
-        """The youth's key is about to leave; with a custodian's key its copy stays."""
+    def deposit(
+        self,
+        owner: AgencyId,
+        handle: SubjectHandle,
+        seal_id: bytes,
+        *,
+        custodian_key: bytes | None,
+        authorities: Iterable[AuthorityId] = (),
+    ) -> None:
+        """The youth's key is about to leave, and with it those of these authorities; with a custodian's key a copy of
+        the youth's stays."""
 
     def withdraw(self, seal_id: bytes) -> None:
         """The key is gone. Once or again."""
@@ -229,11 +238,13 @@ class Sealing:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: yours",))
         seal_id = self.at.random_bytes(OPAQUE_LENGTH)
         kept = custodian if state is SealState.RESTRICTED else None
-        await asyncio.to_thread(self.escrow.deposit, owner, handle, seal_id, custodian_key=kept)
+        authorities = await self.seals.naming(owner, handle, frozenset(order.token_digests))
+        await asyncio.to_thread(
+            self.escrow.deposit, owner, handle, seal_id, custodian_key=kept, authorities=authorities
+        )
         indexes = told(history.entries, self.keys)
         # The owner's adapter holds receipts of its own, as the source and as a caller.
         indexes[owner] = [entry.index for entry in history.entries]
-        authorities = await self.seals.naming(owner, handle, frozenset(order.token_digests))
         try:
             done = await self._enter_seal(
                 caller, deed, order, state, seal_id, indexes=indexes,

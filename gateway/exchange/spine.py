@@ -15,6 +15,7 @@ refusal leaves through the journal; nothing leaves before it is written down.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from audit.entry import KEY_BYTES, Draft, YouthKey
 from audit.sequencer import Append
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
+from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
@@ -218,18 +220,17 @@ class Exchange:
             guard = both(guard, self._releasable(asked, decision, refusal))
         rows = at.projections.spend(asked.caller, asked.query)
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
-            rows += self._relied(asked)
+            rows += self._relied(asked, asked.youth)
         rows += at.projections.committed(asked.committed, asked.youth if asked.candidate is not None else None)
         if asked.facts is not None and claims_emergency(asked.request):
             # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
-        reviews, told = self._reviews(asked, decision)
+        reviews, told = await self._reviews(asked, decision)
         rows += reviews
         alerts = (*asked.flag_alerts(decision), *told)
-        for alert in alerts:
-            rows += at.projections.alert(alert)
+        rows += await alert_rows(at.projections, at.youth_keys, alerts)
         # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
         counts = asked.facts is not None and asked.query.page == 1
         count = at.holds.count(agency, missed=asked.found.located is Located.NONE) if counts else None
@@ -237,18 +238,18 @@ class Exchange:
         await at.holds.settle(agency)
         if entered.guarded:
             return entered, refused[0]
-        for alert in alerts:
-            at.sources.alerted(alert.agency)
+        announce(at.sources, alerts)
         return entered, decision
 
-    def _reviews(self, asked: Asked, decision: Decision) -> tuple[Rows, tuple[NewAlert, ...]]:
+    async def _reviews(self, asked: Asked, decision: Decision) -> tuple[Rows, tuple[NewAlert, ...]]:
         """The possible matches that this question leaves to people, and what the agencies are told of them."""
         at, query = self._at, asked.query
         rows: Rows = ()
         alerts: tuple[NewAlert, ...] = ()
         for candidate in asked.to_review(at.policy, decision, at.directory()):
             review = asked.review(candidate, at.random_bytes(OPAQUE_LENGTH))
-            rows += at.reviews.opened(review, query.tokens)
+            key = await at.youth_keys.next(candidate.owner, candidate.handle)
+            rows += at.reviews.opened(review, query.tokens, key)
             alerts += review_alerts(
                 review,
                 pairwise=at.pairwise,
@@ -268,10 +269,10 @@ class Exchange:
             return guard
         return both(guard, at.projections.listed(candidate.owner, candidate.handle, refusal))
 
-    def _relied(self, asked: Asked) -> Rows:
-        """What is told on the word of two agencies is recalled when one takes it back."""
+    def _relied(self, asked: Asked, youth: YouthKey) -> Rows:
+        """What is told on the word of two agencies is recalled when one takes it back; `youth` is the entry's."""
         pair = asked.linked_pair()
-        return () if pair is None else self._at.reliance.relied(pair)
+        return () if pair is None else self._at.reliance.relied(pair, youth)
 
     async def _ask(
         self, asked: Asked, decision: Decision, decided: Entered
@@ -312,12 +313,13 @@ class Exchange:
         if not decision.permit:
             return await at.journal.enter(Append(leaf)), decision
         guard = self._releasable(asked, decision, refusal)
-        alert = asked.release_alert()
-        rows = at.projections.alert(alert) if alert is not None else ()
-        rows += self._relied(asked)
+        alerts = asked.release_alerts()
+        rows = self._relied(asked, youth)
+        with suppress(Moved):
+            # Unless the youth was sealed meanwhile: then the entry is refused in its own transaction.
+            rows += await alert_rows(at.projections, at.youth_keys, alerts)
         entered = await at.journal.enter(Append(leaf, guard, rows))
         if entered.guarded:
             return entered, refused[0]
-        if alert is not None:
-            at.sources.alerted(alert.agency)
+        announce(at.sources, alerts)
         return entered, decision

@@ -8,7 +8,8 @@ In this order:
 4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
    else; where a link ends, a recall to exactly those who were told on its account (`link_recall`)
 
-The leaf says that an agency decided and what the two verdicts amount to; whom it is about, it does not say.
+The leaf says that an agency decided and what the two verdicts amount to; whom it is about, and which review, opens with
+the key of the youth that may be meant alone: the review's row names that youth in every backup.
 """
 
 from collections.abc import Callable
@@ -18,13 +19,14 @@ from typing import Final
 
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.deed import on_what_stands
 from gateway.exchange.journal import Kind, Value, draft
 from gateway.exchange.link_recall import LinkRecall, guarded
 from gateway.exchange.locate import Verdict
 from gateway.exchange.moments import past_moment
 from gateway.exchange.reviews import STATES, Pairwise, Review, Reviews, Said, review_alerts
-from gateway.ports import Journal, NewAlert, Projections, Rows, Sources
+from gateway.ports import Journal, NewAlert, Projections, Rows, Sources, YouthKeys
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
@@ -44,6 +46,7 @@ class Verdicts:
 
     journal: Journal
     projections: Projections
+    youth_keys: YouthKeys
     reviews: Reviews
     sources: Sources
     pairwise: Pairwise
@@ -75,21 +78,22 @@ class Verdicts:
             recalled = await self.recall.of(before, self.now())
             op |= {"notice": recalled.notice_id.hex(), "notices": recalled.count}
             rows = recalled.rows
+        key = await self.youth_keys.next(before.owner, before.handle)
         leaf = draft(
             Kind.REVIEW_JUDGED,
             requester=agency,
             op=op,
-            req={"worker": said.worker, "request": digest, "review": said.review_id.hex()},
+            req={"worker": said.worker, "request": digest},
+            youth={"review": said.review_id},
+            youth_key=key,
         )
-        rows += self.reviews.judged(after)
+        rows += self.reviews.judged(after, key)
         alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
             alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
-        for alert in alerts:
-            rows += self.projections.alert(alert)
+        rows += await alert_rows(self.projections, self.youth_keys, alerts)
         await self.journal.enter(Append(leaf, guarded(self.reviews.stands(before), recalled), rows))
-        for alert in alerts:
-            self.sources.alerted(alert.agency)
+        announce(self.sources, alerts)
         return STATES[after.verdict]
 
 
@@ -98,5 +102,5 @@ def _with(review: Review, agency: AgencyId, said: Said, created_ms: int) -> Revi
     if created_ms < last:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: order",))
     if agency == review.asking:
-        return replace(review, asking_said=said, asking_ms=created_ms)
-    return replace(review, owner_said=said, owner_ms=created_ms)
+        return replace(review, asking_said=said, asking_ms=created_ms, version=review.version + 1)
+    return replace(review, owner_said=said, owner_ms=created_ms, version=review.version + 1)

@@ -42,10 +42,11 @@ from gateway.protocol.sharing import Sharing
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.state import State, StateBroken
-from gateway.store.derived import check_projections
+from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.derived import Opened, check_projections
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.resting import EpochsAtRest
-from gateway.store.youth_keys import FileYouthKeys
+from gateway.store.youth_keys import FileYouthKeys, youth_name
 from gateway.tokens.epoch_keys import EpochKeys
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.holding import HolderAdministration
@@ -266,11 +267,14 @@ def check_store(state: State, reader: Reader, key: LogKey) -> None:
     verify_log(reader, key=key)
     wrapping_key = state.read_secret("youth-wrap.key", length=32)
     youth_keys = FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
+    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys, random_bytes=os.urandom)
     try:
-        marks = youth_keys.every_mark()
+        keys, marks = state.read_class_keys(), youth_keys.every_mark()
+        opened = Opened(keys, marks, lambda *youth: youth_keys.is_sealed(youth_name(*youth)), authority_keys.open)
+        reader.read(lambda tx: check_projections(tx, opened))
     finally:
+        authority_keys.close()
         youth_keys.close()
-    reader.read(lambda tx: check_projections(tx, state.read_class_keys(), marks))
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

@@ -5,7 +5,6 @@ anybody else at most to LOCATED_PENDING, and the owner is told at once. A resolu
 agency counts as a report that the youth was located (S15).
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -23,7 +22,7 @@ from gateway.missing.restated import restated
 from gateway.missing.statement import open_statement
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, county_of
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.policy.facts import moment_of
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_LOCATED, ALERT_KIND_RESOLVE_ATTEMPTED
 from homeward.gateway.v1.missing_pb2 import FlagResolution, FlagUpdate, LocatedReport
@@ -88,20 +87,14 @@ class Changing:
         changed = flag
         if update.HasField("flag_statement"):
             changed = self._restated(caller, flag, update.flag_statement, to=OPEN_FLAG_STATES)
-        leaf = report_leaf(
-            Kind.FLAG_UPDATED,
-            caller,
-            deed,
-            reason=Reason.RECORDED,
-            about=await on.about(flag.owner, flag.handle, flag.flag_id),
-            state=changed.state,
-        )
+        about = await on.about(flag.owner, flag.handle, flag.flag_id)
+        leaf = report_leaf(Kind.FLAG_UPDATED, caller, deed, reason=Reason.RECORDED, about=about, state=changed.state)
         entered = await on.enter(
             caller,
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(changed) + on.flags.settle(flag.flag_id, duties),
+            rows=on.flags.put(changed, about.key) + on.flags.settle(flag.flag_id, duties),
         )
         still_open = await self._open_duties(caller, flag.flag_id)
         return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=changed.state, duties=still_open)
@@ -113,27 +106,22 @@ class Changing:
         if not resolution.HasField("flag_statement"):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required",))
         ended = self._restated(caller, flag, resolution.flag_statement, to=ENDED_STATES)
-        leaf = report_leaf(
-            Kind.FLAG_RESOLVED,
-            caller,
-            deed,
-            reason=Reason.RECORDED,
-            about=await on.about(flag.owner, flag.handle, flag.flag_id),
-            state=ended.state,
-        )
+        about = await on.about(flag.owner, flag.handle, flag.flag_id)
+        leaf = report_leaf(Kind.FLAG_RESOLVED, caller, deed, reason=Reason.RECORDED, about=about, state=ended.state)
         stands = on.flags.stands(flag.flag_id, flag.state, flag.version)
-        entered = await on.enter(caller, deed, leaf, guard=stands, rows=on.flags.put(ended))
+        entered = await on.enter(caller, deed, leaf, guard=stands, rows=on.flags.put(ended, about.key))
         return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=ended.state)
 
     async def _locate(self, caller: Caller, deed: Deed, flag_id: bytes, event: Event, *, county: str) -> Recorded:
         on, flag = self._on, await self._known(flag_id)
         attempt = event is Event.RESOLVE_ATTEMPTED
+        about = await on.about(flag.owner, flag.handle, flag.flag_id)
         leaf = report_leaf(
             Kind.FLAG_LOCATED,
             caller,
             deed,
             reason=Reason.NOT_FLAG_OWNER if attempt else Reason.RECORDED,
-            about=await on.about(flag.owner, flag.handle, flag.flag_id),
+            about=about,
             county=county,
         )
         kind = ALERT_KIND_RESOLVE_ATTEMPTED if attempt else ALERT_KIND_LOCATED
@@ -142,7 +130,7 @@ class Changing:
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(replace(flag, state=_after(flag.state, event))),
+            rows=on.flags.put(replace(flag, state=_after(flag.state, event)), about.key),
             alert=alert_to(caller, flag.owner, flag.handle, kind=kind, flag_id=flag.flag_id, county=county),
         )
         # That an episode ended meanwhile is the owner's to tell.
@@ -177,11 +165,9 @@ def _after(state: FlagState, event: Event) -> FlagState:
     return following
 
 
-def _done(update: FlagUpdate, at: datetime) -> Mapping[int, int | None]:
-    """When each duty was done, in milliseconds; None: it does not apply. Raises `Invalid`."""
-    return {
-        each.duty: milliseconds(past_moment(each.done_time, at, field="duties.done_time"))
-        if each.HasField("done_time")
-        else None
-        for each in update.duties
-    }
+def _done(update: FlagUpdate, at: datetime) -> frozenset[int]:
+    """The duties that were done, at a time that can be, or do not apply. Raises `Invalid`."""
+    for each in update.duties:
+        if each.HasField("done_time"):
+            past_moment(each.done_time, at, field="duties.done_time")
+    return frozenset(each.duty for each in update.duties)

@@ -1,9 +1,10 @@
 """What the missing episode needs from outside, beyond `gateway.ports`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from audit.entry import YouthKey
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, FlagId, FlagState, SubjectHandle
 
@@ -20,7 +21,6 @@ class Flag:
     """Of the owner's statement; only grows."""
     statement: bytes = field(repr=False)
     """Serialized SignedEnvelope of the owner's FlagStatement."""
-    statement_expire_ms: int
     learn_ms: int
     report_ms: int
 
@@ -46,11 +46,8 @@ class Flags(Protocol):
     def none_stands(self, flag_id: FlagId, youths: Sequence[tuple[AgencyId, SubjectHandle]]) -> Guard:
         """Raises `Moved` when the identifier is in use, or one of these youths has an open flag, meanwhile."""
 
-    def put(self, flag: Flag) -> Rows:
-        """The flag is this."""
+    def put(self, flag: Flag, key: YouthKey) -> Rows:
+        """The flag is this; `key` is its youth's."""
 
-    def support(self, flag_id: FlagId, agency: AgencyId, report_ms: int) -> Rows:
-        """The agency reported the same absence; its latest report counts."""
-
-    def settle(self, flag_id: FlagId, duties: Mapping[int, int | None]) -> Rows:
-        """The duties were done at these times; None: does not apply."""
+    def settle(self, flag_id: FlagId, duties: Iterable[int]) -> Rows:
+        """The duties were done, or do not apply."""

@@ -42,7 +42,7 @@ from gateway.protocol.names import (
     county_of,
 )
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import Located, milliseconds
+from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport
@@ -135,7 +135,6 @@ class Raising:
 
     async def _support(self, case: _Case, candidate: Candidate | None) -> Recorded:
         on, caller = self._on, case.caller
-        reported = milliseconds(caller.call.received_at)
         flag = candidate.flag if candidate is not None else None
         about = alert = None
         if candidate is not None:
@@ -149,7 +148,6 @@ class Raising:
             case.deed,
             report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about),
             guard=on.flags.stands(FlagId(flag.flag_id), flag.state, flag.version) if flag is not None else None,
-            rows=on.flags.support(FlagId(flag.flag_id), caller.agency, reported) if flag is not None else (),
             alert=alert,
         )
         return Recorded(Outcome.RECORDED, entered, late=case.reason is Reason.RECORDED_LATE)
@@ -167,7 +165,7 @@ class Raising:
             case.deed,
             report_leaf(Kind.FLAG_UPDATED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
             guard=on.flags.stands(own.flag_id, own.state, own.version),
-            rows=on.flags.put(flag),
+            rows=on.flags.put(flag, about.key),
         )
         late = case.reason is Reason.RECORDED_LATE
         return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
@@ -195,7 +193,7 @@ class Raising:
             guard=on.flags.none_stands(flag.flag_id, youths)
             if new
             else on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(flag) if new else (),
+            rows=on.flags.put(flag, about.key) if new else (),
         )
         late = case.reason is Reason.RECORDED_LATE
         return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)

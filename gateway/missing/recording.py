@@ -97,6 +97,7 @@ def alert_to(
         agency=owner,
         kind=kind,
         handle=handle,
+        youth=(owner, handle),
         acting_agency=caller.agency,
         create_ms=milliseconds(caller.call.received_at),
         purpose=caller.claims.purpose,

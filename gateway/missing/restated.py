@@ -31,7 +31,6 @@ def stated(
         state=state,
         version=statement.version,
         statement=statement.envelope,
-        statement_expire_ms=milliseconds(statement.expires),
         learn_ms=milliseconds(learned),
         report_ms=milliseconds(reported),
     )
@@ -46,10 +45,4 @@ def restated(flag: Flag, statement: Statement, *, to: frozenset[FlagState]) -> F
     state = after(flag.state, EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
     if state is None:
         raise statement_invalid("state")
-    return replace(
-        flag,
-        state=state,
-        version=statement.version,
-        statement=statement.envelope,
-        statement_expire_ms=milliseconds(statement.expires),
-    )
+    return replace(flag, state=state, version=statement.version, statement=statement.envelope)

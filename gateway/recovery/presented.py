@@ -22,6 +22,7 @@ from typing import Final, Protocol
 from audit.entry import YouthKey
 from audit.sequencer import Append
 from gateway.errors import Conflict, Error, ErrorReason, Invalid
+from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
 from gateway.exchange.authority_leaves import stop_use
 from gateway.exchange.deed import on_what_stands
@@ -112,14 +113,14 @@ class Presentations:
         if known is None:
             parties = frozenset({authority.issuer_agency, *authority.recipient_agencies})
             guard = self.book.absent(authority.authority_id)
-            rows = self.book.put(authority.authority_id, by.agency, envelope, parties)
+            rows = await self.book.put(authority.authority_id, by.agency, envelope, parties)
         elif (known.issuer, known.envelope.payload) != (by.agency, envelope.payload):
             raise Conflict(ErrorReason.ID_REUSED)
         elif not known.ended_by_loss:
             return None
         else:
             guard = self.book.ended_by_loss(authority.authority_id)
-            rows = self.book.stand_again(authority.authority_id, envelope)
+            rows = await self.book.stand_again(authority.authority_id, envelope)
         leaf = draft(
             Kind.AUTHORITY_PRESENTED,
             requester=by.agency,
@@ -155,11 +156,9 @@ class Presentations:
         alerts = stop_use(
             by.agency, members, at_ms=milliseconds(now), issuer=booked.issuer, handle=handle, pairwise=at.pairwise
         )
-        for alert in alerts:
-            rows += at.projections.alert(alert)
+        rows += await alert_rows(at.projections, at.youth_keys, alerts)
         entered = await at.journal.enter(Append(leaf, rows=rows))
-        for alert in alerts:
-            at.sources.alerted(alert.agency)
+        announce(at.sources, alerts)
         return entered
 
     async def _flag(self, by: Presented, event: PresentedFlag, now: datetime) -> Entered | None:
@@ -191,6 +190,7 @@ class Presentations:
         is_pending = is_open and known is not None and known.state is FlagState.LOCATED_PENDING
         state = FlagState.LOCATED_PENDING if is_pending else statement.state
         flag = stated(statement, state, owner=agency, handle=handle, learned=learned, reported=now)
+        key = await self.at.youth_keys.next(agency, handle)
         leaf = draft(
             Kind.FLAG_PRESENTED,
             requester=agency,
@@ -199,9 +199,9 @@ class Presentations:
             req={"request": by.digest},
             hold={"requester": agency},
             youth={"handle": handle, "flag": flag.flag_id},
-            youth_key=await self._key(agency, handle),
+            youth_key=key,
         )
-        return await self.at.journal.enter(Append(leaf, guard, self.flags.put(flag)))
+        return await self.at.journal.enter(Append(leaf, guard, self.flags.put(flag, key)))
 
     async def _check_listed(self, agency: AgencyId, handle: SubjectHandle | None) -> None:
         if handle is not None and not await self.flags.is_listed(agency, handle):

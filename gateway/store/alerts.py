@@ -1,32 +1,40 @@
-"""Alerts in the database: per-agency sequences, dense; what an adapter has on its disk, its own cursor says."""
+"""Alerts in the database: per-agency sequences, dense; what an adapter has on its disk, its own cursor says.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+Decides what of an alert stands in the clear: that an agency was told, of what kind, about whose doing and when, as its
+entry says too. Which youth it is about, and what it says of the youth, rests under the youth's key (`alert_keys`); of a
+sealed youth an alert has a number and a kind, so that sequences stay dense, and names nobody.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, literal_column, select
+from sqlalchemy import and_, bindparam, select
 
+from audit.entry import YouthKey
 from audit.statement import Statement
-from gateway.protocol.names import AgencyId, Purpose
+from gateway.ports import NewAlert
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Purpose
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
+from gateway.store.alert_keys import AlertKeys, alert_mark
 from gateway.store.lookups import Lookups
+from gateway.store.row_seal import open_row, seal_row
 from gateway.store.tables import alert, notice_copy, sent_notice
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, Alert
+from homeward.gateway.v1.review_pb2 import ReviewTask
 from homeward.gateway.v1.sealing_pb2 import SealedNotice
 
 _PAGE: Final = 100
+_NOBODY: Final = bytes(OPAQUE_LENGTH)
+_CONTENT, _DIGESTS = "alert", "alert.digests"
 _AFTER: Final = Statement(
     select(alert, notice_copy.c.sealed, notice_copy.c.key_id, sent_notice.c.kind)
-    # A notice travels with its alert as long as it was not acknowledged; its identifier stands for the handle.
+    # A notice travels with its alert as long as it was not acknowledged.
     .select_from(
         alert.outerjoin(
             notice_copy,
-            and_(
-                literal_column(str(ALERT_KIND_NOTICE)) == alert.c.kind,
-                notice_copy.c.notice_id == alert.c.handle,
-                notice_copy.c.agency == alert.c.agency,
-            ),
+            and_(notice_copy.c.notice_id == alert.c.notice_id, notice_copy.c.agency == alert.c.agency),
         ).outerjoin(sent_notice, sent_notice.c.notice_id == notice_copy.c.notice_id)
     )
     .where(and_(alert.c.agency == bindparam("agency_"), alert.c.sequence > bindparam("after_")))
@@ -38,35 +46,75 @@ _AFTER: Final = Statement(
 
 
 @dataclass(frozen=True, slots=True)
+class SealedAlert:
+    """What an alert says, as its row keeps it."""
+
+    notice_id: bytes
+    mark: bytes
+    content: bytes = field(repr=False)
+    digests: bytes = field(repr=False)
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alerts:
     """`ports.AlertFeed` on the database."""
 
     lookups: Lookups
+    alert_keys: AlertKeys = field(repr=False)
 
     async def after(self, agency: AgencyId, sequence: int) -> Sequence[Alert]:
         """The next alerts of this agency after a sequence, in order, at most a hundred."""
-        rows = await self.lookups.read(lambda tx: tx.all(_AFTER, (agency, sequence)))
-        return [_alert(row) for row in rows]
+        rows = await self.lookups.all(_AFTER, (agency, sequence))
+        marks = [bytes(row[7]) for row in rows if row[7]]
+        keys = await self.alert_keys.opening(marks) if marks else {}
+        return [_alert(row, keys) for row in rows]
 
 
-def _alert(row: Sequence[Any]) -> Alert:
-    _, sequence, kind, handle, flag_id, acting, located_county, purpose, create_ms, review, leaf_index, *notice = row
-    message = Alert(
-        sequence=sequence,
-        kind=kind,
-        subject_handle=handle,
-        flag_id=flag_id,
-        acting_agency=acting,
-        located_county=located_county,
-        purpose=to_wire(Purpose(purpose)) if purpose else 0,  # type: ignore[arg-type]
+def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
+    """The alert, sealed under the key of its youth; without one it says nothing of a youth."""
+    if key is None:
+        notice_id = alert.handle if alert.kind == ALERT_KIND_NOTICE else b""
+        return SealedAlert(notice_id, b"", b"", b"", "")
+    content = Alert(subject_handle=alert.handle, flag_id=alert.flag_id, located_county=alert.located_county)
+    mark, digests, epoch = alert_mark(key), b"", ""
+    if alert.review is not None:
+        content.review.CopyFrom(alert.review)
+        # Apart from the rest, because they end with their epoch.
+        digests, epoch = b"".join(alert.review.naming_digests), alert.review.epoch
+        for name in ("naming_digests", "epoch"):
+            content.review.ClearField(name)
+    return SealedAlert(
+        notice_id=b"",
+        mark=mark,
+        content=seal_row(content.SerializeToString(), key.key, table=_CONTENT, row=mark),
+        digests=seal_row(digests, key.key, table=_DIGESTS, row=mark) if digests else b"",
+        epoch=epoch,
     )
-    if review:
-        message.review.ParseFromString(review)
+
+
+def _alert(row: Sequence[Any], keys: Mapping[bytes, bytes]) -> Alert:
+    _, sequence, kind, acting, purpose, create_ms, notice_id, mark, sealed, digests, epoch, leaf_index, *notice = row
+    message = Alert(subject_handle=notice_id or _NOBODY)
+    key = keys.get(bytes(mark))
+    if key is not None:
+        message = Alert.FromString(open_row(sealed, key, table=_CONTENT, row=bytes(mark)))
+    if key is not None and digests:
+        _add_digests(message.review, open_row(digests, key, table=_DIGESTS, row=bytes(mark)), epoch)
+    message.sequence, message.kind, message.acting_agency = sequence, kind, acting
+    if purpose:
+        message.purpose = to_wire(Purpose(purpose))  # type: ignore[assignment]
     message.leaf.index = leaf_index
     message.leaf.create_time.FromDatetime(moment_of(create_ms))
-    sealed, key_id, notice_kind = notice
-    if sealed:
+    sealed_notice, key_id, notice_kind = notice
+    if sealed_notice:
         message.notice.CopyFrom(
-            SealedNotice(notice_id=handle, kind=notice_kind, sealed=sealed, recipient_key_id=key_id)
+            SealedNotice(notice_id=notice_id, kind=notice_kind, sealed=sealed_notice, recipient_key_id=key_id)
         )
     return message
+
+
+def _add_digests(review: ReviewTask, digests: bytes, epoch: str) -> None:
+    size = 32
+    review.naming_digests.extend(digests[at : at + size] for at in range(0, len(digests), size))
+    review.epoch = epoch

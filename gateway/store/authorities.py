@@ -1,6 +1,6 @@
 """Recorded authorities in the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import and_, bindparam, case, false, func, select
@@ -8,19 +8,16 @@ from sqlalchemy import and_, bindparam, case, false, func, select
 from audit.statement import Statement
 from gateway.ports import KeptAuthority
 from gateway.protocol.names import AgencyId, AuthorityId
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.lookups import Lookups
 from gateway.store.succession import last_loss
 from gateway.store.tables import authority, emergency_use
-from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 # Among entries that were lost may be the revocation of what was recorded before: a declared loss ends it all.
 ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(), false())
 """Whether an authority was revoked, or recorded before the last declared loss."""
 _GET: Final = Statement(
-    # Blank where its youth was sealed.
-    select(authority.c.envelope, case((ENDED, 1), else_=0)).where(
-        and_(authority.c.authority_id == bindparam("authority"), authority.c.envelope != bindparam("blank_", b""))
-    ),
+    select(authority.c.sealed, case((ENDED, 1), else_=0)).where(authority.c.authority_id == bindparam("authority")),
     "authority",
 )
 EMERGENCY_USES: Final = Statement(
@@ -45,14 +42,16 @@ class SqlAuthorities:
     """`ports.Authorities` on the database."""
 
     lookups: Lookups
+    authority_keys: FileAuthorityKeys = field(repr=False)
 
     async def get(self, authority_id: AuthorityId) -> KeptAuthority | None:
         """The authority with the log's latest word on it, or None."""
         row = await self.lookups.read(lambda tx: tx.one(_GET, (authority_id,)))
         if row is None:
             return None
-        envelope, ended = row
-        return KeptAuthority(SignedEnvelope.FromString(envelope), revoked=bool(ended))
+        sealed, ended = row
+        envelope = self.authority_keys.open(authority_id, sealed)
+        return None if envelope is None else KeptAuthority(envelope, revoked=bool(ended))
 
     async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
         """Emergencies this user invoked since then."""

@@ -1,7 +1,8 @@
 """Recorded authorities in the database, to change and to list: `exchange.authorities.AuthorityBook`."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, insert, null, select, update
@@ -16,6 +17,7 @@ from gateway.exchange.deed import Moved
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, AuthorityId
 from gateway.store.authorities import ENDED
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.lookups import Lookups
 from gateway.store.succession import last_loss_ms
 from gateway.store.tables import authority, authority_party
@@ -25,7 +27,7 @@ _A, _P = authority.c, authority_party.c
 _ENDED_MS: Final = case((_A.revoke_ms.is_(None) & ENDED, last_loss_ms()), else_=_A.revoke_ms)
 _BY_LOSS: Final = case((_A.revoke_index.is_(None) & ENDED, 1), else_=0)
 _BOOKED: Final = select(
-    _A.authority_id, _A.issuer, _A.envelope, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms, _BY_LOSS
+    _A.authority_id, _A.issuer, _A.sealed, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms, _BY_LOSS
 ).select_from(authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index))
 _FIND: Final = Statement(_BOOKED.where(_A.authority_id == bindparam("authority_")))
 _OF: Final = Statement(
@@ -42,14 +44,14 @@ _PUT: Final = Statement(
     insert(authority).values(
         authority_id=bindparam("authority_"),
         issuer=bindparam("issuer_"),
-        envelope=bindparam("envelope_"),
+        sealed=bindparam("sealed_"),
         revoke_ms=null(),
         revoke_index=null(),
         leaf_index=bindparam("index_"),
     ),
     "authority_",
     "issuer_",
-    "envelope_",
+    "sealed_",
     "index_",
 )
 _PUT_PARTY: Final = Statement(insert(authority_party))
@@ -67,8 +69,8 @@ _ENDED_BY_LOSS: Final = Statement(select(_BY_LOSS).where(_A.authority_id == bind
 _STAND_AGAIN: Final = Statement(
     update(authority)
     .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
-    .values(envelope=bindparam("envelope_"), leaf_index=bindparam("index_")),
-    "envelope_",
+    .values(sealed=bindparam("sealed_"), leaf_index=bindparam("index_")),
+    "sealed_",
     "index_",
     "authority_",
 )
@@ -79,16 +81,17 @@ class SqlAuthorityBook:
     """`exchange.authorities.AuthorityBook` on the database."""
 
     lookups: Lookups
+    authority_keys: FileAuthorityKeys = field(repr=False)
 
     async def find(self, authority_id: AuthorityId) -> Booked | None:
         """The authority, revoked or not, or None."""
         row = await self.lookups.read(lambda tx: tx.one(_FIND, (authority_id,)))
-        return None if row is None else _booked(row)
+        return None if row is None else self._booked(row)
 
     async def of(self, agency: AgencyId, *, after: int, limit: int) -> Sequence[Booked]:
         """Authorities this agency is a party of, by index of their leaves, after this index."""
         rows = await self.lookups.read(lambda tx: tx.all(_OF, (agency, after, limit)))
-        return [_booked(row) for row in rows]
+        return [self._booked(row) for row in rows]
 
     def absent(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` when an authority of this identifier was recorded meanwhile."""
@@ -100,11 +103,12 @@ class SqlAuthorityBook:
 
         return guard
 
-    def put(
+    async def put(
         self, authority_id: AuthorityId, issuer: AgencyId, envelope: SignedEnvelope, parties: frozenset[AgencyId]
     ) -> Rows:
-        """The authority is on record."""
-        booked = (_PUT, (authority_id, issuer, envelope.SerializeToString(), INDEX))
+        """The authority is on record. Raises `Conflict` for an identifier whose youth was sealed."""
+        sealed = await asyncio.to_thread(self.authority_keys.seal, authority_id, envelope)
+        booked = (_PUT, (authority_id, issuer, sealed, INDEX))
         return (booked, *((_PUT_PARTY, (agency, authority_id, INDEX)) for agency in sorted(parties)))
 
     def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
@@ -122,19 +126,19 @@ class SqlAuthorityBook:
 
         return guard
 
-    def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
+    async def stand_again(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> Rows:
         """The authority is on record from this entry on, under the signature that the entry names."""
-        return ((_STAND_AGAIN, (envelope.SerializeToString(), INDEX, authority_id)),)
+        sealed = await asyncio.to_thread(self.authority_keys.seal, authority_id, envelope)
+        return ((_STAND_AGAIN, (sealed, INDEX, authority_id)),)
 
-
-def _booked(row: Sequence[Any]) -> Booked:
-    authority_id, issuer, envelope, revoke_ms, index, time_ms, by_loss = row
-    return Booked(
-        authority_id=AuthorityId(authority_id),
-        issuer=AgencyId(issuer),
-        envelope=SignedEnvelope.FromString(envelope),
-        revoke_ms=revoke_ms,
-        record_index=index,
-        record_ms=time_ms,
-        ended_by_loss=bool(by_loss),
-    )
+    def _booked(self, row: Sequence[Any]) -> Booked:
+        authority_id, issuer, sealed, revoke_ms, index, time_ms, by_loss = row
+        return Booked(
+            authority_id=AuthorityId(authority_id),
+            issuer=AgencyId(issuer),
+            envelope=self.authority_keys.open(AuthorityId(authority_id), sealed) or SignedEnvelope(),
+            revoke_ms=revoke_ms,
+            record_index=index,
+            record_ms=time_ms,
+            ended_by_loss=bool(by_loss),
+        )

@@ -8,7 +8,7 @@ start (EvidenceError PROJECTION):
 1. denied names and suspended members, from revocations, locks and enrollments
 2. authorities with their parties and revocations, from their records; the envelope by its issuer's signature
 3. flags with owner and state, from reports about youths whose audit key exists
-4. the last heartbeat of each agency; every listed youth by the registration that listed it
+4. the last heartbeat of each agency; every listed youth by an agency that registered youths
 5. the epochs of the token key, from the steps of every rotation
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
@@ -20,24 +20,24 @@ digests; the adapters list again at each start, and a receipt contradicts whoeve
 authorities carry their own signatures and are verified at every use.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import select
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from audit.errors import EvidenceError, EvidenceReason
 from audit.reader import Selection, select_entries
 from audit.statement import Statement
-from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.missing.episode import Event, after
 from gateway.protocol.log_kinds import Kind
-from gateway.protocol.names import FlagState
+from gateway.protocol.names import AgencyId, AuthorityId, FlagState, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.store import tables
 from gateway.store.epochs import EPOCH_KINDS, states_after
+from gateway.store.row_seal import RowUnreadable
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -57,9 +57,9 @@ _CLASS_KEYS: Final = {FieldClass.OP: "op", FieldClass.REQ: "req", FieldClass.HOL
 _A, _F = tables.authority.c, tables.flag.c
 _DENIED: Final = Statement(select(tables.denied.c.name, tables.denied.c.leaf_index))
 _SUSPENDED: Final = Statement(select(tables.member.c.agency, tables.member.c.suspended))
-_AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.envelope, _A.revoke_index, _A.leaf_index))
+_AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.sealed, _A.revoke_index, _A.leaf_index))
 _PARTIES: Final = Statement(select(tables.authority_party.c.authority_id, tables.authority_party.c.agency))
-_FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state, _F.leaf_index))
+_FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state))
 _LISTINGS: Final = Statement(
     select(
         tables.listing.c.owner,
@@ -70,15 +70,20 @@ _LISTINGS: Final = Statement(
     )
 )
 _EPOCHS: Final = Statement(select(tables.epoch.c.name, tables.epoch.c.state, tables.epoch.c.leaf_index))
-_UNLISTED: Final = Statement(
-    select(tables.subject.c.leaf_index)
-    .select_from(tables.subject.outerjoin(ENTRY, ENTRY.c.idx == tables.subject.c.leaf_index))
-    .where(
-        or_(ENTRY.c.kind.is_(None), ENTRY.c.kind != bindparam("kind_"), ENTRY.c.requester != tables.subject.c.owner)
-    )
-    .limit(bindparam("limit_")),
-    "kind_", "limit_",
-)  # fmt: skip
+_LISTING: Final = Statement(select(tables.subject.c.owner).distinct())
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the log and the rows are opened with."""
+
+    keys: ClassKeys = field(repr=False)
+    marks: Mapping[bytes, bytes] = field(repr=False)
+    """Every mark of a youth whose audit key exists, with that key; what concerns other youths can no longer be read."""
+    is_sealed: Callable[[AgencyId, SubjectHandle], bool] = field(repr=False)
+    """Whether a youth was sealed."""
+    authority: Callable[[AuthorityId, bytes], SignedEnvelope | None] = field(repr=False)
+    """Opens what an authority says; None where its youth was sealed. Raises `RowUnreadable`."""
 
 
 class _Authority(NamedTuple):
@@ -92,7 +97,6 @@ class _Flag(NamedTuple):
     owner: str
     handle: bytes
     state: str
-    leaf_index: int
 
 
 @dataclass(slots=True)
@@ -102,10 +106,12 @@ class _Derived:
     denied: dict[str, int] = field(default_factory=dict)
     authorities: dict[bytes, _Authority] = field(default_factory=dict)
     flags: dict[bytes, _Flag] = field(default_factory=dict)
+    flagged: dict[bytes, int] = field(default_factory=dict)
+    """The last entry about each flag."""
+    registered: set[str] = field(default_factory=set)
+    """Agencies that registered youths."""
     listings: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
     epochs: dict[str, tuple[str, int]] = field(default_factory=dict)
-    closed: set[int] = field(default_factory=set)
-    """Reports about youths whose key is gone."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
     lifted: dict[str, int] = field(default_factory=dict)
@@ -115,20 +121,19 @@ class _Derived:
         """Whether a seal can have taken this authority away."""
         return known.leaf_index < max(self.sealed.values(), default=-1)
 
-    def may_lack_flag(self, known: _Flag) -> bool:
+    def may_lack_flag(self, flag_id: bytes) -> bool:
         """Whether a seal that was lifted again can have taken this flag away."""
-        return known.leaf_index < self.lifted.get(known.owner, -1)
+        return self.flagged[flag_id] < self.lifted.get(self.flags[flag_id].owner, -1)
 
 
-def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
-    """Holds if the projections are what the log says. Raises EvidenceError(PROJECTION).
+def check_projections(tx: Tx, opened: Opened) -> None:
+    """Holds if the projections are what the log says. Raises EvidenceError(PROJECTION), `YouthKeysBroken`.
 
-    The entries must have been verified. `marks` has every mark of a youth whose audit key exists, with that key; what
-    concerns other youths can no longer be read.
+    The entries must have been verified.
     """
     derived = _Derived()
     for entry in _entries(tx):
-        _apply(derived, entry, keys, marks)
+        _apply(derived, entry, opened)
     _compare("a denied name", dict(tx.all(_DENIED)), derived.denied)
     suspended = {agency for agency, is_suspended in tx.all(_SUSPENDED) if is_suspended}
     _compare(
@@ -136,16 +141,12 @@ def check_projections(tx: Tx, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> 
         dict.fromkeys(suspended, 1),
         {name: 1 for name in derived.denied if not name.startswith("spiffe:")},
     )
-    _check_authorities(tx, derived)
-    flags = {row[0]: _Flag(*row[1:]) for row in tx.all(_FLAGS)}
-    # Of a youth whose key was destroyed nobody can say any more what a row must be.
-    flags = {name: each for name, each in flags.items() if each.leaf_index not in derived.closed}
-    _compare("a flag", flags, _left(flags, derived.flags, derived.may_lack_flag))
+    _check_authorities(tx, derived, opened)
+    _check_flags(tx, derived, opened)
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
     _compare("an epoch of the token key", {name: tuple(rest) for name, *rest in tx.all(_EPOCHS)}, derived.epochs)
-    unlisted = tx.one(_UNLISTED, (str(Kind.INDEX_REGISTERED), 1))
-    if unlisted is not None:
-        raise _differs("a listed youth", unlisted[0])
+    if not {owner for (owner,) in tx.all(_LISTING)} <= derived.registered:
+        raise _differs("a listed youth", None)
 
 
 def _entries(tx: Tx) -> Iterator[StoredEntry]:
@@ -155,8 +156,8 @@ def _entries(tx: Tx) -> Iterator[StoredEntry]:
         start = page[-1].index + 1
 
 
-def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mapping[bytes, bytes]) -> None:
-    said = _opened(entry, keys)
+def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
+    said = _opened(entry, opened.keys)
     match entry.kind:
         case Kind.MEMBER_REVOKED:
             derived.denied[_text(said["subject"])] = entry.index
@@ -171,7 +172,7 @@ def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mappin
             figures = int(said["revision"]), _text(said["scope"]), _text(said["epochs"]), int(said["data_as_of_ms"])
             derived.listings[entry.requester] = figures
         case Kind.INDEX_REGISTERED:
-            return
+            derived.registered.add(entry.requester)
         case kind if kind in EPOCH_KINDS:
             changes = states_after(Kind(kind), _text(said["epoch"]), _text(said.get("before", b"")))
             derived.epochs |= {name: (str(state), entry.index) for name, state in changes.items()}
@@ -180,7 +181,7 @@ def _apply(derived: _Derived, entry: StoredEntry, keys: ClassKeys, marks: Mappin
         case Kind.SEAL_LIFTED:
             derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
         case _:
-            _apply_flag(derived, entry, said, marks)
+            _apply_flag(derived, entry, said, opened.marks.get(entry.tag))
 
 
 def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
@@ -200,10 +201,9 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
         derived.authorities[authority_id] = known._replace(revoke_index=entry.index)
 
 
-def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes], marks: Mapping[bytes, bytes]) -> None:
-    key = marks.get(entry.tag)
+def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes], key: bytes | None) -> None:
     if key is None:
-        derived.closed.add(entry.index)
+        # Of a youth whose key was destroyed nobody can say any more what a row must be.
         return
     about = {each.name: each.value for each in open_class(entry, FieldClass.YOUTH, key)}
     flag_id, state = about["flag"], _text(said.get("state", b""))
@@ -215,24 +215,46 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
     elif not state or (known is not None and entry.kind == Kind.FLAG_RAISED):
         # A supporting report, or the owner's repeated one: the flag stands as it is.
         return
-    derived.flags[flag_id] = _Flag(entry.holder, about["handle"], state, entry.index)
+    derived.flags[flag_id] = _Flag(entry.holder, about["handle"], state)
+    derived.flagged[flag_id] = entry.index
 
 
-def _check_authorities(tx: Tx, derived: _Derived) -> None:
-    rows = tx.all(_AUTHORITIES)
-    stored, parties = {}, set()
-    for authority_id, issuer, raw, revoke_index, leaf_index in rows:
-        known = derived.authorities.get(bytes(authority_id))
-        if not raw and known is not None and derived.may_lack_authority(known):
-            stored[bytes(authority_id)] = _Authority(issuer, known.signature, revoke_index, leaf_index)
+def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
+    stored: dict[bytes, _Authority] = {}
+    parties, closed = set[tuple[bytes, str]](), set[bytes]()
+    for identifier, issuer, sealed, revoke_index, leaf_index in tx.all(_AUTHORITIES):
+        authority_id = AuthorityId(bytes(identifier))
+        known = derived.authorities.get(authority_id)
+        if known is None:
+            raise _differs("an authority", leaf_index)
+        try:
+            envelope = opened.authority(authority_id, sealed)
+        except RowUnreadable as exc:
+            raise _differs("an authority", known.leaf_index) from exc
+        if envelope is None and (sealed or derived.may_lack_authority(known)):
+            stored[authority_id] = _Authority(issuer, known.signature, revoke_index, leaf_index)
+            closed |= {authority_id} if sealed else set()
             continue
-        envelope = SignedEnvelope.FromString(raw)
-        stored[bytes(authority_id)] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
+        envelope = envelope or SignedEnvelope()
+        stored[authority_id] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
         named = Authority.FromString(envelope.payload).recipient_agencies
-        parties |= {(bytes(authority_id), agency) for agency in (issuer, *named)}
-    _compare("an authority", stored, _left(stored, derived.authorities, derived.may_lack_authority))
-    if {(bytes(authority_id), agency) for authority_id, agency in tx.all(_PARTIES)} != parties:
+        parties |= {(authority_id, agency) for agency in (issuer, *named)}
+    lacking = {each for each, known in derived.authorities.items() if derived.may_lack_authority(known)}
+    _compare("an authority", stored, _left(stored, derived.authorities, lacking))
+    kept = {(bytes(authority_id), agency) for authority_id, agency in tx.all(_PARTIES)}
+    # Of one whose youth was sealed, as an older copy of the database has it, nobody can say who its parties were.
+    if {each for each in kept if each[0] not in closed} != parties:
         raise EvidenceError(EvidenceReason.PROJECTION, "the parties of an authority are not those that it names")
+
+
+def _check_flags(tx: Tx, derived: _Derived, opened: Opened) -> None:
+    rows = [(bytes(flag_id), _Flag(owner, bytes(handle), state)) for flag_id, owner, handle, state in tx.all(_FLAGS)]
+    # Of a sealed youth, as an older copy of the database has it, nobody can say what a row must be.
+    stored = {
+        name: each for name, each in rows if not opened.is_sealed(AgencyId(each.owner), SubjectHandle(each.handle))
+    }
+    lacking = {flag_id for flag_id in derived.flags if derived.may_lack_flag(flag_id)}
+    _compare("a flag", stored, _left(stored, derived.flags, lacking), at=derived.flagged)
 
 
 def _opened(entry: StoredEntry, keys: ClassKeys) -> dict[str, bytes]:
@@ -244,15 +266,18 @@ def _opened(entry: StoredEntry, keys: ClassKeys) -> dict[str, bytes]:
     return found
 
 
-def _left(stored: Mapping[Any, Any], derived: Mapping[Any, T], may_lack: Callable[[T], bool]) -> dict[Any, T]:
-    return {name: each for name, each in derived.items() if name in stored or not may_lack(each)}
+def _left(stored: Mapping[Any, Any], derived: Mapping[Any, T], lacking: Collection[Any]) -> dict[Any, T]:
+    return {name: each for name, each in derived.items() if name in stored or name not in lacking}
 
 
-def _compare(what: str, stored: Mapping[Any, Any], derived: Mapping[Any, Any]) -> None:
+def _compare(
+    what: str, stored: Mapping[Any, Any], derived: Mapping[Any, Any], *, at: Mapping[Any, int] | None = None
+) -> None:
     for name in {*stored, *derived}:
         if stored.get(name) != derived.get(name):
             said = derived.get(name, stored.get(name))
-            raise _differs(what, said if isinstance(said, int) else getattr(said, "leaf_index", None))
+            index = said if isinstance(said, int) else getattr(said, "leaf_index", None)
+            raise _differs(what, index if at is None else at.get(name))
 
 
 def _differs(what: str, index: int | None) -> EvidenceError:

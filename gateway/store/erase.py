@@ -9,15 +9,11 @@ from collections.abc import Collection
 from typing import Final, Protocol
 
 from gateway.store import tables
-from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
-from homeward.gateway.v1.review_pb2 import ReviewTask
 
 SMALL_BYTES: Final = 64 * 1024 * 1024
 """Rewritten in about a second; an entry waits five for the database (`audit/store_sqlite`)."""
 OF_AN_EPOCH: Final = (tables.index_token, tables.review_token, tables.pepper)
 """Tables whose rows end with an epoch."""
-REVIEWS_TOLD: Final = f"SELECT agency, sequence, review FROM alert WHERE kind = {ALERT_KIND_REVIEW}"  # noqa: S608
-"""Alerts that may hold digests."""
 
 
 class NotErased(Exception):
@@ -36,13 +32,3 @@ class EpochErasing(Protocol):
 
         Raises `NotErased`, and what the database raises; what was erased before stays erased.
         """
-
-
-def without_digests(review: bytes, ended: Collection[str]) -> bytes | None:
-    """The serialized `ReviewTask` without digests of these epochs; None where it has none."""
-    task = ReviewTask.FromString(review)
-    if task.epoch not in ended or not task.naming_digests:
-        return None
-    for name in ("naming_digests", "epoch"):
-        task.ClearField(name)
-    return task.SerializeToString()

@@ -24,15 +24,13 @@ from psycopg import sql
 from sqlalchemy import LargeBinary, Table, make_url
 
 from gateway.store import tables
-from gateway.store.erase import OF_AN_EPOCH, REVIEWS_TOLD, SMALL_BYTES, NotErased, without_digests
+from gateway.store.erase import OF_AN_EPOCH, SMALL_BYTES, NotErased
 
 OF_A_YOUTH: Final = (
     tables.subject,
     tables.index_token,
     tables.flag,
-    tables.supporting_report,
     tables.duty,
-    tables.alert,
     tables.review,
     tables.review_token,
     tables.relied_link,
@@ -106,12 +104,7 @@ def _delete(connection: psycopg.Connection[Any], table: Table, ended: Collection
 
 
 def _forget_digests(connection: psycopg.Connection[Any], ended: Collection[str]) -> None:
-    told = connection.execute(sql.SQL(REVIEWS_TOLD)).fetchall()
-    changed = [(without_digests(bytes(review), ended), *row, review) for *row, review in told]
-    # One that was blanked meanwhile stays blank.
-    update = "UPDATE alert SET review = %s WHERE agency = %s AND sequence = %s AND review = %s"
-    with connection.cursor() as cursor:
-        cursor.executemany(update, [row for row in changed if row[0] is not None])
+    connection.execute("UPDATE alert SET digests = '', epoch = '' WHERE epoch = ANY(%s)", (list(ended),))
 
 
 def _rewrite(connection: psycopg.Connection[Any], written: Sequence[Table]) -> None:

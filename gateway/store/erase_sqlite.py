@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.store.erase import REVIEWS_TOLD, SMALL_BYTES, NotErased, without_digests
+from gateway.store.erase import SMALL_BYTES, NotErased
 
 CHUNK: Final = 5000
 """Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
@@ -79,13 +79,12 @@ def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -
 
 
 def _forget_digests(connection: sqlite3.Connection, ended: Collection[str]) -> None:
-    told = [(without_digests(row[2], ended), *row) for row in connection.execute(REVIEWS_TOLD)]
-    changed = [row for row in told if row[0] is not None]
-    # One that was blanked meanwhile stays blank.
-    update = "UPDATE alert SET review = ? WHERE agency = ? AND sequence = ? AND review = ?"
-    for start in range(0, len(changed), CHUNK):
+    told = connection.execute("SELECT agency, sequence, epoch FROM alert WHERE epoch != ''").fetchall()
+    gone = [row[:2] for row in told if row[2] in ended]
+    update = "UPDATE alert SET digests = x'', epoch = '' WHERE agency = ? AND sequence = ?"
+    for start in range(0, len(gone), CHUNK):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(update, changed[start : start + CHUNK])
+        connection.executemany(update, gone[start : start + CHUNK])
         connection.execute("COMMIT")
 
 

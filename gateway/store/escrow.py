@@ -1,4 +1,5 @@
-"""Taking a youth's audit key out of keys.db for good, and the court custodian's copy of it (AUDIT §2.7).
+"""Taking a youth's audit key out of keys.db for good, and the court custodian's copy of it (AUDIT §2.7). With it go the
+keys of the authorities that name the youth (`authority_keys`), of which the custodian has no copy.
 
 In this order, so that a crash loses neither the key nor the order:
 
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.protocol.escrow import Escrowed, seal_to_custodian
-from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.authority_keys import authority_name
 from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
 
 _JUMP: Final = 64
@@ -36,15 +38,30 @@ class FileEscrow:
     scrubbed: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called when a youth has left: what the main database's write-ahead log still holds goes, too."""
 
-    def deposit(self, owner: AgencyId, handle: SubjectHandle, seal_id: bytes, *, custodian_key: bytes | None) -> None:
-        """The youth's key is about to leave; with a custodian's key its copy stays. Durable, and undone by `settle`."""
+    def deposit(
+        self,
+        owner: AgencyId,
+        handle: SubjectHandle,
+        seal_id: bytes,
+        *,
+        custodian_key: bytes | None,
+        authorities: Iterable[AuthorityId] = (),
+    ) -> None:
+        """The youth's key is about to leave; with a custodian's key its copy stays. Durable, and undone by `settle`.
+
+        With it go the keys of these authorities.
+        """
         found = self.keys.row_of(owner, handle)
         copy = b""
         if found is not None and custodian_key is not None:
             escrowed = Escrowed(owner, handle, found[0], found[1])
             copy = seal_to_custodian(escrowed, custodian_key, seal_id)
         with closing(self._open()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO escrow VALUES (?, ?, ?)", (seal_id, youth_name(owner, handle), copy))
+            leaving = [(seal_id, authority_name(each)) for each in authorities]
+            connection.executemany("INSERT INTO leaving_authority VALUES (?, ?)", leaving)
+            connection.execute("COMMIT")
 
     def withdraw(self, seal_id: bytes) -> None:
         """The key is gone from the file and from memory; the handle is recognized as a sealed one. Once or again."""
@@ -57,6 +74,7 @@ class FileEscrow:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
                 connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
+                self._withdraw_authorities(connection, seal_id)
                 connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
                 connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
                 connection.execute("COMMIT")
@@ -70,7 +88,10 @@ class FileEscrow:
     def erase(self, seal_id: bytes) -> None:
         """The custodian's copy is gone, in every page."""
         with closing(self._open()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
             connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
+            connection.execute("COMMIT")
             _scrub(connection)
 
     def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
@@ -108,6 +129,13 @@ class FileEscrow:
         if not digests:
             return []
         return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]
+
+    def _withdraw_authorities(self, connection: sqlite3.Connection, seal_id: bytes) -> None:
+        leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
+        for (name,) in leaving:
+            connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
+            connection.execute("DELETE FROM authority_key WHERE name = ?", (name,))
+        connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
 
     def _sealed_digests(self) -> set[bytes]:
         with closing(self._open()) as connection:

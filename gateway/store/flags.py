@@ -1,21 +1,26 @@
-"""Flags in the database: `missing.ports.Flags`."""
+"""Flags in the database: `missing.ports.Flags`.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+Decides what of a flag stands in the clear: whose it is, how it stands and how often it changed. The owner's statement
+and the times rest under the youth's key (`row_seal`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, literal_column, select
 
-from audit.entry import Draft
-from audit.sequencer import INDEX
+from audit.entry import Draft, YouthKey
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
 from gateway.missing.ports import Flag
-from gateway.ports import Guard, Rows
+from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagId, FlagState, SubjectHandle
 from gateway.store.lookups import Lookups
-from gateway.store.tables import duty, flag, subject, supporting_report
+from gateway.store.row_seal import open_row, seal_row
+from gateway.store.tables import duty, flag, subject
 
 _F: Final = flag.c
 _IS_OPEN: Final = _F.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)])
@@ -26,7 +31,7 @@ _OPEN_OF: Final = Statement(
     "handle_",
 )
 _LISTED: Final = Statement(
-    select(subject.c.leaf_index).where(
+    select(subject.c.restriction).where(
         and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
     ),
     "owner_",
@@ -34,8 +39,9 @@ _LISTED: Final = Statement(
 )
 _SETTLED: Final = Statement(select(duty.c.duty).where(duty.c.flag_id == bindparam("flag_")))
 _PUT: Final = upsert(flag, "flag_id")
-_SUPPORT: Final = upsert(supporting_report, "flag_id", "agency")
 _SETTLE: Final = upsert(duty, "flag_id", "duty")
+_TIMES: Final = Struct(">QQ")
+"""When the owner learned of the absence, and when it was reported; the statement follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,15 @@ class SqlFlags:
     """`missing.ports.Flags` on the database."""
 
     lookups: Lookups
+    youth_keys: YouthKeys = field(repr=False)
 
     async def get(self, flag_id: FlagId) -> Flag | None:
         """The flag, open or ended, or None."""
-        return await self.lookups.read(lambda tx: _flag(tx, _GET, flag_id))
+        return await self._read(_GET, flag_id)
 
     async def open_of(self, owner: AgencyId, handle: SubjectHandle) -> Flag | None:
         """The open flag of this youth by this owner, or None."""
-        return await self.lookups.read(lambda tx: _flag(tx, _OPEN_OF, owner, handle))
+        return await self._read(_OPEN_OF, owner, handle)
 
     async def is_listed(self, agency: AgencyId, handle: SubjectHandle) -> bool:
         """Whether the agency lists a youth under this handle."""
@@ -64,8 +71,8 @@ class SqlFlags:
         """Raises `Moved` unless the flag still has this state and version."""
 
         def guard(tx: Tx) -> Draft | None:
-            now = _flag(tx, _GET, flag_id)
-            if now is None or (now.state, now.version) != (state, version):
+            row = tx.one(_GET, (flag_id,))
+            if row is None or row[3:5] != (state, version):
                 raise Moved
             return None
 
@@ -75,52 +82,55 @@ class SqlFlags:
         """Raises `Moved` when the identifier is in use, or one of these youths has an open flag, meanwhile."""
 
         def guard(tx: Tx) -> Draft | None:
-            if _flag(tx, _GET, flag_id) is not None:
+            if tx.one(_GET, (flag_id,)) is not None:
                 raise Moved
-            if any(_flag(tx, _OPEN_OF, owner, handle) is not None for owner, handle in youths):
+            if any(tx.one(_OPEN_OF, youth) is not None for youth in youths):
                 raise Moved
             return None
 
         return guard
 
-    def put(self, flag: Flag) -> Rows:
-        """The flag is this."""
-        values = (
-            flag.flag_id,
-            flag.owner,
-            flag.handle,
-            str(flag.state),
-            flag.version,
-            flag.statement,
-            flag.statement_expire_ms,
-            flag.learn_ms,
-            flag.report_ms,
-            INDEX,
-        )
-        return ((_PUT, values),)
+    def put(self, flag: Flag, key: YouthKey) -> Rows:
+        """The flag is this; `key` is its youth's."""
+        sealed = seal_flag(flag.statement, key.key, flag_id=flag.flag_id, times=(flag.learn_ms, flag.report_ms))
+        return ((_PUT, (flag.flag_id, flag.owner, flag.handle, str(flag.state), flag.version, sealed)),)
 
-    def support(self, flag_id: FlagId, agency: AgencyId, report_ms: int) -> Rows:
-        """The agency reported the same absence; its latest report counts."""
-        return ((_SUPPORT, (flag_id, agency, report_ms, INDEX)),)
+    def settle(self, flag_id: FlagId, duties: Iterable[int]) -> Rows:
+        """The duties were done, or do not apply."""
+        return tuple((_SETTLE, (flag_id, number)) for number in sorted(duties))
 
-    def settle(self, flag_id: FlagId, duties: Mapping[int, int | None]) -> Rows:
-        """The duties were done at these times; None: does not apply."""
-        return tuple((_SETTLE, (flag_id, number, done_ms, INDEX)) for number, done_ms in duties.items())
+    async def _read(self, statement: Statement, *params: str | bytes) -> Flag | None:
+        rows = await self.lookups.all(statement, params)
+        if not rows:
+            return None
+        # Of a sealed youth, whom an older copy of the database brought back, there is no flag.
+        key = await self.youth_keys.find(AgencyId(rows[0][1]), SubjectHandle(rows[0][2]))
+        return None if key is None else _flag(rows[0], key)
 
 
-def _flag(tx: Tx, statement: Statement, *params: str | bytes) -> Flag | None:
-    row = tx.one(statement, params)
-    if row is None:
-        return None
-    flag_id, owner, handle, state, version, envelope, expire_ms, learn_ms, report_ms, _ = row
+def seal_flag(statement: bytes, key: bytes, *, flag_id: bytes, times: tuple[int, int]) -> bytes:
+    """What a flag's row keeps under the youth's key: the statement, and when the absence was learned of and reported,
+    in milliseconds."""
+    return seal_row(_TIMES.pack(*times) + statement, key, table=flag.name, row=flag_id)
+
+
+def open_flag(sealed: bytes, key: bytes, *, flag_id: bytes) -> tuple[bytes, tuple[int, int]]:
+    """The statement and the times. Raises `RowUnreadable`."""
+    content = open_row(sealed, key, table=flag.name, row=flag_id)
+    learn_ms, report_ms = _TIMES.unpack_from(content)
+    return content[_TIMES.size :], (learn_ms, report_ms)
+
+
+def _flag(row: Sequence[Any], key: bytes) -> Flag:
+    flag_id, owner, handle, state, version, sealed = row
+    statement, (learn_ms, report_ms) = open_flag(sealed, key, flag_id=flag_id)
     return Flag(
         flag_id=FlagId(flag_id),
         owner=AgencyId(owner),
         handle=SubjectHandle(handle),
         state=FlagState(state),
         version=version,
-        statement=envelope,
-        statement_expire_ms=expire_ms,
+        statement=statement,
         learn_ms=learn_ms,
         report_ms=report_ms,
     )

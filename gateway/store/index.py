@@ -6,7 +6,7 @@ cannot be compared with tokens somebody knows (TOKENS §4.2).
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -16,9 +16,11 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
+from gateway.ports import YouthKeys
 from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import moment_of
+from gateway.store.flags import open_flag
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
 from gateway.store.succession import last_loss_ms
@@ -41,6 +43,7 @@ class SqlIndex:
 
     lookups: Lookups
     at_rest: AtRest
+    youth_keys: YouthKeys = field(repr=False)
 
     async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
         """Youths that share a token of a present key, with their open flags."""
@@ -49,7 +52,26 @@ class SqlIndex:
         # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
-        return _candidates(await self.lookups.all(_shared_tokens(size), params))
+        return await self._candidates(await self.lookups.all(_shared_tokens(size), params))
+
+    async def _candidates(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
+        keys: dict[tuple[str, bytes], set[str]] = defaultdict(set)
+        firsts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
+        for key, owner, handle, *rest in rows:
+            keys[owner, handle].add(key)
+            firsts[owner, handle] = tuple(rest)
+        return [
+            _candidate(owner, handle, keys[owner, handle], row[:3], await self._flag(owner, handle, row[3:]))
+            for (owner, handle), row in firsts.items()
+        ]
+
+    async def _flag(self, owner: str, handle: bytes, row: tuple[Any, ...]) -> FlagRow | None:
+        flag_id, state, version, sealed = row
+        key = None if flag_id is None else await self.youth_keys.find(AgencyId(owner), SubjectHandle(handle))
+        if key is None:
+            return None
+        statement, _ = open_flag(sealed, key, flag_id=flag_id)
+        return FlagRow(flag_id, FlagState(state), version, statement)
 
     async def records(self) -> int:
         """How many youths are listed."""
@@ -92,7 +114,7 @@ def _shared_tokens(size: int) -> Statement:
             flag.c.flag_id,
             flag.c.state,
             flag.c.version,
-            flag.c.statement,
+            flag.c.sealed,
         )
         .select_from(joined)
         .where(
@@ -105,22 +127,13 @@ def _shared_tokens(size: int) -> Statement:
     return Statement(clause, "epoch", *names)
 
 
-def _candidates(rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
-    keys: dict[tuple[str, bytes], set[str]] = defaultdict(set)
-    firsts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
-    for key, owner, handle, *rest in rows:
-        keys[owner, handle].add(key)
-        firsts[owner, handle] = tuple(rest)
-    return [_candidate(owner, handle, keys[owner, handle], row) for (owner, handle), row in firsts.items()]
-
-
 @cache
 def _carried(presence: int) -> frozenset[str]:
     return load_key_scheme().carried(presence)
 
 
-def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...]) -> Candidate:
-    restriction, placement_county, presence, flag_id, state, version, statement = row
+def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...], flag: FlagRow | None) -> Candidate:
+    restriction, placement_county, presence = row
     return Candidate(
         owner=AgencyId(owner),
         handle=SubjectHandle(handle),
@@ -128,5 +141,5 @@ def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ..
         carried_keys=_carried(presence),
         restriction=Restriction(restriction),
         placement_county=placement_county,
-        flag=None if flag_id is None else FlagRow(flag_id, FlagState(state), version, statement),
+        flag=flag,
     )

@@ -20,6 +20,8 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.succession import ALERTS_OF_A_LOG
+from gateway.store.alert_keys import AlertKeys
+from gateway.store.alerts import sealed_alert
 from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.inputs import nobodys_key, seal_input
 from gateway.store.succession import succession_count
@@ -39,12 +41,12 @@ _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
     # Blank where its youth was sealed.
     select(authority.c.revoke_index).where(
-        and_(authority.c.authority_id == bindparam("authority_"), authority.c.envelope != bindparam("blank_", b""))
+        and_(authority.c.authority_id == bindparam("authority_"), authority.c.sealed != bindparam("blank_", b""))
     ),
     "authority_",
 )
 _LISTED: Final = Statement(
-    select(subject.c.leaf_index).where(
+    select(subject.c.restriction).where(
         and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
     ),
     "owner_",
@@ -56,8 +58,8 @@ _DENIED: Final = Statement(
     "actor_",
 )
 _ALERT_COLUMNS: Final = (
-    "agency", "kind", "handle", "flag_id", "acting_agency", "located_county", "purpose", "create_ms",
-    "review", "leaf_index",
+    "agency", "kind", "acting_agency", "purpose", "create_ms", "notice_id", "mark", "sealed", "digests", "epoch",
+    "leaf_index",
 )  # fmt: skip
 
 
@@ -95,8 +97,9 @@ def confirmation_identifier(agency: str, release_index: int) -> bytes:
 class SqlProjections:
     """`ports.Projections` on the database. `keys` seal what is kept of decisions about nobody."""
 
-    def __init__(self, keys: ClassKeys) -> None:
+    def __init__(self, keys: ClassKeys, alert_keys: AlertKeys) -> None:
         self._nobody = nobodys_key(keys)
+        self._alert_keys = alert_keys
 
     def committed(self, argument: bytes, youth: YouthKey | None) -> Rows:
         """The exact argument of the decision is kept for replay."""
@@ -127,18 +130,22 @@ class SqlProjections:
             rows.append((_SPEND, (assertion_identifier(caller.agency, caller.claims.assertion_id), b"", INDEX, at)))
         return tuple(rows)
 
-    def alert(self, alert: NewAlert) -> Rows:
-        """The alert is next in its agency's sequence."""
+    def alert(self, alert: NewAlert, key: YouthKey | None) -> Rows:
+        """The alert is next in its agency's sequence; `key` is that of its youth, with a counter nothing else used."""
+        told = sealed_alert(alert, key)
+        if alert.youth is not None:
+            self._alert_keys.remember(told.mark, *alert.youth)
         values = (
             alert.agency,
             alert.kind,
-            alert.handle,
-            alert.flag_id,
             alert.acting_agency,
-            alert.located_county,
             alert.purpose,
             alert.create_ms,
-            alert.review,
+            told.notice_id,
+            told.mark,
+            told.content,
+            told.digests,
+            told.epoch,
             INDEX,
             alert.agency,
         )

@@ -1,24 +1,28 @@
-"""On which link's word an entry told of a youth, in the database: `exchange.reliance.Reliance`."""
+"""On which link's word an entry told of a youth, in the database: `exchange.reliance.Reliance`.
+
+Decides how a row says which entry: by the counter of the mark that the entry carries, under the youth's key
+(`row_seal`), so that the rows of a youth that was sealed lead nowhere.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select
+from sqlalchemy import LargeBinary, and_, bindparam, delete, insert, select
 
-from audit.entry import Draft
-from audit.sequencer import INDEX
+from audit.entry import Draft, YouthKey, youth_tag
 from audit.statement import Params, Statement
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
-from gateway.exchange.reliance import Pair
-from gateway.exchange.reviews import Said
-from gateway.ports import Guard, Rows
+from gateway.exchange.reliance import Account, Pair
+from gateway.exchange.reviews import Review, Said
+from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.match_keys import naming_tokens
 from gateway.protocol.outcomes import Reason
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
 from gateway.store.reviews import NAMING_TOKENS
+from gateway.store.row_seal import open_row, seal_row
 from gateway.store.tables import relied_link, review, review_token
 
 _R, _T = review.c, review_token.c
@@ -37,14 +41,13 @@ _RELY: Final = Statement(
     insert(relied_link)
     .inline()
     .from_select(
-        ["review_id", "leaf_index"],
-        select(_R.review_id, bindparam("index_", type_=BigInteger)).select_from(_JOINED).where(_LINKS).distinct(),
+        ["review_id", "sealed"],
+        select(_R.review_id, bindparam("sealed_", type_=LargeBinary)).select_from(_JOINED).where(_LINKS).distinct(),
     ),
-    "index_", *_PAIR,
+    "sealed_", *_PAIR,
 )  # fmt: skip
-_ON: Final = Statement(
-    select(relied_link.c.leaf_index).where(relied_link.c.review_id == bindparam("review_")), "review_"
-)
+_ON: Final = Statement(select(relied_link.c.sealed).where(relied_link.c.review_id == bindparam("review_")), "review_")
+_TABLE: Final = relied_link.name
 _SETTLE: Final = Statement(delete(relied_link).where(relied_link.c.review_id == bindparam("review_")), "review_")
 
 
@@ -54,6 +57,7 @@ class SqlReliance:
 
     lookups: Lookups
     at_rest: AtRest
+    youth_keys: YouthKeys = field(repr=False)
 
     def linked(self, pair: Pair, refused: Callable[[Reason], Draft]) -> Guard:
         """Puts a refusal in the place of what is told on the account of a link that ended meanwhile."""
@@ -64,19 +68,27 @@ class SqlReliance:
 
         return guard
 
-    def relied(self, pair: Pair) -> Rows:
+    def relied(self, pair: Pair, youth: YouthKey) -> Rows:
         """The entry is on the account of the pair's link, of each where two questions at once opened two reviews."""
-        return ((_RELY, (INDEX, *self._values(pair))),)
+        sealed = seal_row(youth.counter.to_bytes(8, "big"), youth.key, table=_TABLE, row=pair.handle)
+        return ((_RELY, (sealed, *self._values(pair))),)
 
-    async def relying(self, review_id: bytes) -> frozenset[int]:
+    async def relying(self, review: Review) -> Account:
         """The entries on this link's account."""
-        return frozenset(int(index) for (index,) in await self.lookups.all(_ON, (review_id,)))
+        rows = frozenset(bytes(sealed) for (sealed,) in await self.lookups.all(_ON, (review.review_id,)))
+        key = await self.youth_keys.find(review.owner, review.handle) if rows else None
+        if key is None:
+            return Account(rows, ())
+        counters = sorted(
+            int.from_bytes(open_row(sealed, key, table=_TABLE, row=review.handle), "big") for sealed in rows
+        )
+        return Account(rows, tuple(youth_tag(YouthKey(key, counter)) for counter in counters))
 
-    def unchanged(self, review_id: bytes, indexes: frozenset[int]) -> Guard:
-        """Raises `Moved` unless these entries still are the link's account."""
+    def unchanged(self, review_id: bytes, account: Account) -> Guard:
+        """Raises `Moved` unless this still is the link's account."""
 
         def guard(tx: Tx) -> Draft | None:
-            if {int(index) for (index,) in tx.all(_ON, (review_id,))} != indexes:
+            if {bytes(sealed) for (sealed,) in tx.all(_ON, (review_id,))} != account.rows:
                 raise Moved
             return None
 

@@ -1,29 +1,31 @@
 """Possible matches in the database: `exchange.reviews.Reviews`.
 
 Decides by what an agency's next question about the same youth is known again: a shared token of the naming key, as it
-rests in the index. Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew.
+rests in the index. Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew. Which
+question opened a review, and when who said what of it, rests under the key of the youth that may be meant (`row_seal`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, insert, select
 
-from audit.entry import Draft
-from audit.sequencer import INDEX
+from audit.entry import Draft, YouthKey
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
 from gateway.exchange.locate import Verdict
-from gateway.exchange.reviews import Review, Said
-from gateway.ports import Guard, Rows
+from gateway.exchange.reviews import Review, Said, verdict_of
+from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.match_keys import DECISIVE_KEY, naming_tokens
 from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme
 from gateway.protocol.matching.score import Comparison
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
+from gateway.store.row_seal import open_row, seal_row
 from gateway.store.tables import review, review_token
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
@@ -31,17 +33,22 @@ _R, _T = review.c, review_token.c
 _PAD: Final = next(rule.pad for rule in load_key_scheme().keys if rule.name == DECISIVE_KEY)
 NAMING_TOKENS: Final = tuple(f"token_{place}" for place in range(_PAD))
 """Names of the parameters that take what an agency names a youth by."""
+_CLEAR: Final = (_R.owner, _R.handle, _R.scheme, _R.agreeing, _R.differing, _R.asking_said, _R.owner_said)
 _NAMED: Final = Statement(
-    select(review)
+    select(*_CLEAR)
     .select_from(review_token.join(review, _T.review_id == _R.review_id))
     .where(and_(_T.asking == bindparam("asking_"), _T.token.in_([bindparam(name) for name in NAMING_TOKENS]))),
     "asking_",
     *NAMING_TOKENS,
 )
 _GET: Final = Statement(select(review).where(_R.review_id == bindparam("review_")), "review_")
-_JUDGED: Final = Statement(select(review).where(_R.scheme == bindparam("scheme_")).order_by(_R.leaf_index), "scheme_")
+_VERSION: Final = Statement(select(_R.version).where(_R.review_id == bindparam("review_")), "review_")
+_JUDGED: Final = Statement(select(*_CLEAR).where(_R.scheme == bindparam("scheme_")).order_by(_R.review_id), "scheme_")
+_TABLE: Final = review.name
 _PUT: Final = upsert(review, "review_id")
 _PUT_TOKEN: Final = Statement(insert(review_token))
+_SAID_AT: Final = Struct(">QQ")
+"""When the asking and the listing agency said what they say; the question's identifier follows."""
 _WEIGHT: Final = {Verdict.OPEN: 0, Verdict.SAME: 1, Verdict.DIFFERENT: 2}
 
 
@@ -51,83 +58,92 @@ class SqlReviews:
 
     lookups: Lookups
     at_rest: AtRest
+    youth_keys: YouthKeys = field(repr=False)
 
     async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
         """What was said of the youth that this agency names by one of these tokens, by candidate."""
         found: dict[tuple[AgencyId, SubjectHandle], Verdict] = {}
-        for row in await self.lookups.all(_NAMED, (asking, *self._named(tokens))):
-            each = _review(row)
+        rows = await self.lookups.all(_NAMED, (asking, *self._named(tokens)))
+        for owner, handle, _, _, _, asking_said, owner_said in rows:
+            candidate = AgencyId(owner), SubjectHandle(bytes(handle))
             # Two questions at once may have opened two reviews; the one that says more, or no, counts.
-            known = found.get((each.owner, each.handle), Verdict.OPEN)
-            found[each.owner, each.handle] = max(known, each.verdict, key=_WEIGHT.__getitem__)
+            known = found.get(candidate, Verdict.OPEN)
+            found[candidate] = max(known, verdict_of(Said(asking_said), Said(owner_said)), key=_WEIGHT.__getitem__)
         return found
 
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""
         rows = await self.lookups.all(_GET, (review_id,))
-        return _review(rows[0]) if rows else None
+        if not rows:
+            return None
+        key = await self.youth_keys.find(AgencyId(rows[0][2]), SubjectHandle(bytes(rows[0][3])))
+        return None if key is None else _review(rows[0], key)
 
-    def opened(self, review: Review, tokens: TokenSet) -> Rows:
-        """The two agencies are asked; `tokens` name the youth that was asked about."""
+    def opened(self, review: Review, tokens: TokenSet, key: YouthKey) -> Rows:
+        """The two agencies are asked; `tokens` name whom the question was about, `key` is of the youth it may mean."""
         named = ((_PUT_TOKEN, (review.asking, rest, review.review_id, tokens.epoch)) for rest in self._named(tokens))
-        return (*self.judged(review), *named)
+        return (*self.judged(review, key), *named)
 
-    def judged(self, review: Review) -> Rows:
-        """The review's verdicts are these."""
+    def judged(self, review: Review, key: YouthKey) -> Rows:
+        """The review's verdicts are these; `key` is of the youth that may be meant."""
         scheme = load_key_scheme()
+        content = _SAID_AT.pack(review.asking_ms, review.owner_ms) + review.request_id
         values = (
             review.review_id,
             review.asking,
-            review.request_id,
             review.owner,
             review.handle,
             SCHEME,
             scheme.presence(review.comparison.agreeing),
             scheme.presence(review.comparison.differing),
             str(review.asking_said),
-            review.asking_ms,
             str(review.owner_said),
-            review.owner_ms,
-            INDEX,
+            review.version,
+            seal_row(content, key.key, table=_TABLE, row=review.review_id),
         )
         return ((_PUT, values),)
-
-    def _named(self, tokens: TokenSet) -> list[bytes]:
-        return self.at_rest(tokens.epoch, naming_tokens(tokens))
 
     def stands(self, review: Review) -> Guard:
         """Raises `Moved` unless the review still is this."""
 
         def guard(tx: Tx) -> Draft | None:
-            row = tx.one(_GET, (review.review_id,))
-            if row is None or _review(row) != review:
+            if tx.one(_VERSION, (review.review_id,)) != (review.version,):
                 raise Moved
             return None
 
         return guard
 
+    def _named(self, tokens: TokenSet) -> list[bytes]:
+        return self.at_rest(tokens.epoch, naming_tokens(tokens))
+
 
 def judged_pairs(tx: Tx) -> Iterator[tuple[Comparison, bool]]:
     """Every pair that was decided under the scheme in use, and whether it is one youth."""
-    for row in tx.all(_JUDGED, (SCHEME,)):
-        each = _review(row)
-        if each.verdict is not Verdict.OPEN:
-            yield each.comparison, each.verdict is Verdict.SAME
+    for _, _, scheme, agreeing, differing, asking_said, owner_said in tx.all(_JUDGED, (SCHEME,)):
+        verdict = verdict_of(Said(asking_said), Said(owner_said))
+        if verdict is not Verdict.OPEN:
+            yield _comparison(scheme, agreeing, differing), verdict is Verdict.SAME
 
 
-def _review(row: Sequence[Any]) -> Review:
-    review_id, asking, request_id, owner, handle, scheme, agreeing, differing, *said, _ = row
-    asking_said, asking_ms, owner_said, owner_ms = said
+def _comparison(scheme: str, agreeing: int, differing: int) -> Comparison:
     keys = load_key_scheme(scheme)
+    return Comparison(keys.carried(agreeing), keys.carried(differing))
+
+
+def _review(row: Sequence[Any], key: bytes) -> Review:
+    review_id, asking, owner, handle, scheme, agreeing, differing, asking_said, owner_said, version, sealed = row
+    content = open_row(sealed, key, table=_TABLE, row=bytes(review_id))
+    asking_ms, owner_ms = _SAID_AT.unpack_from(content)
     return Review(
         review_id=bytes(review_id),
         asking=AgencyId(asking),
-        request_id=RequestId(bytes(request_id)),
+        request_id=RequestId(content[_SAID_AT.size :]),
         owner=AgencyId(owner),
         handle=SubjectHandle(bytes(handle)),
-        comparison=Comparison(keys.carried(agreeing), keys.carried(differing)),
+        comparison=_comparison(scheme, agreeing, differing),
         asking_said=Said(asking_said),
         asking_ms=asking_ms,
         owner_said=Said(owner_said),
         owner_ms=owner_ms,
+        version=version,
     )

@@ -1,12 +1,12 @@
 """Seals and notices in the database: `exchange.sealing.Seals`.
 
 Decides which rows name a sealed youth, and that none of them outlives the entry of the seal: index, flags, duties,
-reports, what authorities that name the youth say, and in alerts the youth and the entry they tell of. Every change is
-a row of that entry's own transaction.
+reviews, and what authorities that name the youth say. Every change is a row of that entry's own transaction. Alerts
+stay: which of them are about the youth nobody can tell once its key has left (`alerts`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Table, and_, bindparam, delete, insert, literal_column, select, update
@@ -18,11 +18,12 @@ from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
 from gateway.exchange.notices import Copy, Mine, SealState, Sent
-from gateway.ports import Guard, Rows
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, SubjectHandle
+from gateway.ports import Guard, Rows, YouthKeys
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.flags import open_flag
 from gateway.store.lookups import Lookups
 from gateway.store.tables import (
-    alert,
     authority,
     authority_party,
     duty,
@@ -36,14 +37,11 @@ from gateway.store.tables import (
     seal_case,
     sent_notice,
     subject,
-    supporting_report,
 )
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
-from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
 
 MOST_LISTED: Final = 500
-_NOBODY: Final = bytes(OPAQUE_LENGTH)
 _YOUTH: Final = ("owner_", "handle_")
 _FLAGS: Final = select(flag.c.flag_id).where(
     and_(flag.c.owner == bindparam("owner_"), flag.c.handle == bindparam("handle_"))
@@ -55,56 +53,37 @@ def _gone(table: Table) -> Statement:
     return Statement(delete(table).where(mine), *_YOUTH)
 
 
-_REVIEWS: Final = and_(review.c.owner == bindparam("owner_"), review.c.handle == bindparam("handle_"))
+_REVIEWS: Final = select(review.c.review_id).where(
+    and_(review.c.owner == bindparam("owner_"), review.c.handle == bindparam("handle_"))
+)
 # Flags and reviews last: what hangs on one is found through it.
 _FORGET: Final = (
-    Statement(
-        # Of what the asking side was told of a possible match: the tokens' digests, and the handle between the two.
-        update(alert)
-        .where(
-            and_(
-                alert.c.kind == literal_column(str(ALERT_KIND_REVIEW)),
-                alert.c.leaf_index.in_(select(review.c.leaf_index).where(_REVIEWS)),
-            )
-        )
-        .values(review=bindparam("blank_", b""), handle=bindparam("nobody_", bytes(OPAQUE_LENGTH))),
-        *_YOUTH,
-    ),
-    Statement(
-        delete(review_token).where(review_token.c.review_id.in_(select(review.c.review_id).where(_REVIEWS))), *_YOUTH
-    ),
-    Statement(
-        delete(relied_link).where(relied_link.c.review_id.in_(select(review.c.review_id).where(_REVIEWS))), *_YOUTH
-    ),
+    Statement(delete(review_token).where(review_token.c.review_id.in_(_REVIEWS)), *_YOUTH),
+    Statement(delete(relied_link).where(relied_link.c.review_id.in_(_REVIEWS)), *_YOUTH),
     _gone(review),
-    Statement(delete(supporting_report).where(supporting_report.c.flag_id.in_(_FLAGS)), *_YOUTH),
     Statement(delete(duty).where(duty.c.flag_id.in_(_FLAGS)), *_YOUTH),
     _gone(flag),
     _gone(index_token),
     _gone(subject),
 )
-_BLANK_ALERTS: Final = Statement(
-    update(alert)
-    .where(and_(alert.c.agency == bindparam("owner_"), alert.c.handle == bindparam("handle_")))
-    .values(handle=bindparam("nobody"), flag_id=bindparam("none"), leaf_index=bindparam("index")),
-    "owner_", "handle_", "nobody", "none", "index",
-)  # fmt: skip
-_FLAG_TIMES: Final = Statement(
-    select(flag.c.report_ms).where(and_(flag.c.owner == bindparam("owner_"), flag.c.handle == bindparam("handle_"))),
+_SEALED_FLAGS: Final = Statement(
+    select(flag.c.flag_id, flag.c.sealed).where(
+        and_(flag.c.owner == bindparam("owner_"), flag.c.handle == bindparam("handle_"))
+    ),
     *_YOUTH,
 )
 _SUBJECT: Final = Statement(
-    select(subject.c.leaf_index).where(
+    select(subject.c.restriction).where(
         and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
     ),
     *_YOUTH,
 )
-_AUTHORITIES: Final = Statement(select(authority.c.authority_id, authority.c.issuer, authority.c.envelope))
+_AUTHORITIES: Final = Statement(select(authority.c.authority_id, authority.c.issuer, authority.c.sealed))
 _BLANK_AUTHORITY: Final = Statement(
     # Its identifier and whether it was revoked stay: recorded again after the seal was lifted, it would stand.
     update(authority)
     .where(authority.c.authority_id == bindparam("authority_"))
-    .values(envelope=bindparam("blank_", b"")),
+    .values(sealed=bindparam("blank_", b"")),
     "authority_",
 )
 _DROP_PARTIES: Final = Statement(
@@ -159,6 +138,8 @@ class SqlSeals:
     """`exchange.sealing.Seals` on the database."""
 
     lookups: Lookups
+    youth_keys: YouthKeys = field(repr=False)
+    authority_keys: FileAuthorityKeys = field(repr=False)
 
     async def is_listed(self, owner: AgencyId, handle: SubjectHandle) -> bool:
         """Whether the agency lists a youth under this handle."""
@@ -166,8 +147,11 @@ class SqlSeals:
 
     async def flagged_since(self, owner: AgencyId, handle: SubjectHandle) -> int | None:
         """When the latest flag about the youth was reported, or None."""
-        rows = await self.lookups.read(lambda tx: tx.all(_FLAG_TIMES, (owner, handle)))
-        return max((int(report_ms) for (report_ms,) in rows), default=None)
+        rows = await self.lookups.all(_SEALED_FLAGS, (owner, handle))
+        key = await self.youth_keys.find(owner, handle) if rows else None
+        if key is None:
+            return None
+        return max(open_flag(sealed, key, flag_id=flag_id)[1][1] for flag_id, sealed in rows)
 
     async def seal_of(self, seal_id: bytes) -> tuple[AgencyId, SealState] | None:
         """Who ordered the seal, and how it stands."""
@@ -179,10 +163,16 @@ class SqlSeals:
         rows = await self.lookups.read(lambda tx: tx.all(_SEALS))
         return {bytes(seal_id): SealState(state) for seal_id, state in rows}
 
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[bytes]:
+    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
         """The authorities that name the youth: by the owner's handle, or by digests of its tokens."""
         rows = await self.lookups.read(lambda tx: tx.all(_AUTHORITIES))
-        return [bytes(each) for each, issuer, raw in rows if _names(issuer, raw, owner, handle, digests)]
+        found = []
+        for identifier, issuer, sealed in rows:
+            authority_id = AuthorityId(bytes(identifier))
+            envelope = self.authority_keys.open(authority_id, sealed)
+            if envelope is not None and _names(issuer, envelope, owner, handle, digests):
+                found.append(authority_id)
+        return found
 
     def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
         """Raises `Moved` when another entry about the youth was written meanwhile."""
@@ -205,10 +195,9 @@ class SqlSeals:
 
         return guard
 
-    def forget(self, owner: AgencyId, handle: SubjectHandle, authorities: Sequence[bytes]) -> Rows:
+    def forget(self, owner: AgencyId, handle: SubjectHandle, authorities: Sequence[AuthorityId]) -> Rows:
         """No row names the youth."""
         rows: Rows = tuple((statement, (owner, handle)) for statement in _FORGET)
-        rows += ((_BLANK_ALERTS, (owner, handle, _NOBODY, b"", INDEX)),)
         for each in authorities:
             rows += ((_DROP_PARTIES, (each,)), (_BLANK_AUTHORITY, (each,)))
         return rows
@@ -247,8 +236,10 @@ class SqlSeals:
         return list(found.values())[-MOST_LISTED:]
 
 
-def _names(issuer: str, raw: bytes, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> bool:
-    named = Authority.FromString(SignedEnvelope.FromString(raw).payload).subject
+def _names(
+    issuer: str, envelope: SignedEnvelope, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]
+) -> bool:
+    named = Authority.FromString(envelope.payload).subject
     if named.WhichOneof("subject") == "handle":
         return issuer == owner and named.handle == handle
     return not digests.isdisjoint(named.token_digests.digests)

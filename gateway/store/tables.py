@@ -1,9 +1,14 @@
 """Projections of the gateway, in the same database as the log.
 
-The log is the source of truth; every row here was written in the transaction of the leaf
-that its `leaf_index` names, and can be derived again (ARCHITECTURE §5 row 10). No column
-holds an identity or a record value. Times are milliseconds since 1970, UTC; truth values
+The log is the source of truth; every row here was written in the transaction of a leaf, which
+its `leaf_index` names where it has one, and can be derived again (ARCHITECTURE §5 row 10). No
+column holds an identity or a record value. Times are milliseconds since 1970, UTC; truth values
 are 0 and 1, because compiled statements bind only integers, text and bytes.
+
+A row that names a youth, by handle or through another row, says nothing in the clear that leads
+to an entry of the log: neither an index nor an exact time nor an identifier that an entry holds.
+What it must say of that kind stands in a column `sealed` (store/row_seal). Nor may the order in
+which such rows were written show: they are kept in the order of their keys (`sqlite_with_rowid`).
 """
 
 from typing import Final
@@ -151,7 +156,7 @@ subject = Table(
     Column("placement_county", String(5), nullable=False),
     # Which match keys the youth's data carry (`KeyScheme.presence`): a key that one side lacks is no disagreement.
     Column("presence", BigInteger, nullable=False),
-    Column("leaf_index", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 index_token = Table(
@@ -190,32 +195,19 @@ flag = Table(
     Column("handle", LargeBinary, nullable=False),
     Column("state", String(24), nullable=False),
     Column("version", BigInteger, nullable=False),
-    # Serialized SignedEnvelope with the owner's FlagStatement.
-    Column("statement", LargeBinary, nullable=False),
-    Column("statement_expire_ms", BigInteger, nullable=False),
-    Column("learn_ms", BigInteger, nullable=False),
-    Column("report_ms", BigInteger, nullable=False),
-    Column("leaf_index", BigInteger, nullable=False),
+    # The owner's statement and times (store/flags), under the youth's key.
+    Column("sealed", LargeBinary, nullable=False),
     Index("flag_by_subject", "owner", "handle"),
-)
-
-supporting_report = Table(
-    "supporting_report",
-    metadata,
-    Column("flag_id", LargeBinary, primary_key=True),
-    Column("agency", String(40), primary_key=True),
-    Column("report_ms", BigInteger, nullable=False),
-    Column("leaf_index", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 duty = Table(
     "duty",
     metadata,
+    # Was done, or does not apply.
     Column("flag_id", LargeBinary, primary_key=True),
-    Column("duty", Integer, primary_key=True),
-    # NULL: does not apply.
-    Column("done_ms", BigInteger, nullable=True),
-    Column("leaf_index", BigInteger, nullable=False),
+    Column("duty", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 alert = Table(
@@ -224,14 +216,18 @@ alert = Table(
     Column("agency", String(40), primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
     Column("kind", Integer, nullable=False),
-    Column("handle", LargeBinary, nullable=False),
-    Column("flag_id", LargeBinary, nullable=False),
     Column("acting_agency", String(40), nullable=False),
-    Column("located_county", String(5), nullable=False),
     Column("purpose", String(32), nullable=False),
     Column("create_ms", BigInteger, nullable=False),
-    # Serialized ReviewTask; empty for any other kind.
-    Column("review", LargeBinary, nullable=False),
+    # Of a notice; empty for any other kind.
+    Column("notice_id", LargeBinary, nullable=False),
+    # Which youth it is about only the holder of its key can tell (store/alert_keys); empty where it is about none.
+    Column("mark", LargeBinary, nullable=False),
+    # What it says of the youth, under the youth's key: a serialized Alert.
+    Column("sealed", LargeBinary, nullable=False),
+    # Of a review's alert to the listing agency, sealed likewise: digests of tokens, and the epoch they end with.
+    Column("digests", LargeBinary, nullable=False),
+    Column("epoch", String(32), nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
 )
 
@@ -241,9 +237,8 @@ review = Table(
     "review",
     metadata,
     Column("review_id", LargeBinary, primary_key=True),
-    # Who asked, and the question's identifier there.
+    # Who asked.
     Column("asking", String(40), nullable=False),
-    Column("request_id", LargeBinary, nullable=False),
     # The youth that may be meant.
     Column("owner", String(40), nullable=False),
     Column("handle", LargeBinary, nullable=False),
@@ -251,12 +246,15 @@ review = Table(
     Column("scheme", String(16), nullable=False),
     Column("agreeing", BigInteger, nullable=False),
     Column("differing", BigInteger, nullable=False),
-    # `Said` of each side, and when, as the side's own clock had it.
+    # `Said` of each side.
     Column("asking_said", String(16), nullable=False),
-    Column("asking_ms", BigInteger, nullable=False),
     Column("owner_said", String(16), nullable=False),
-    Column("owner_ms", BigInteger, nullable=False),
-    Column("leaf_index", BigInteger, nullable=False),
+    # Grows with every verdict.
+    Column("version", BigInteger, nullable=False),
+    # The question's identifier, and when each side said so (store/reviews), under the youth's key.
+    Column("sealed", LargeBinary, nullable=False),
+    Index("review_by_subject", "owner", "handle"),
+    sqlite_with_rowid=False,
 )
 
 review_token = Table(
@@ -275,9 +273,10 @@ review_token = Table(
 relied_link = Table(
     "relied_link",
     metadata,
-    # The entry told of a youth while this review's two agencies said SAME; whoever it told hears when that ends.
+    # An entry told of a youth while this review's two agencies said SAME; whoever it told hears when that ends.
     Column("review_id", LargeBinary, primary_key=True),
-    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    # Which entry (store/reliance), under the youth's key.
+    Column("sealed", LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -288,8 +287,9 @@ authority = Table(
     metadata,
     Column("authority_id", LargeBinary, primary_key=True),
     Column("issuer", String(40), nullable=False),
-    # Serialized SignedEnvelope with the Authority.
-    Column("envelope", LargeBinary, nullable=False),
+    # Serialized SignedEnvelope with the Authority, which names a youth: under a key of the authority's own
+    # (store/authority_keys), because whose tokens it may name is not known here. Empty where the youth was sealed.
+    Column("sealed", LargeBinary, nullable=False),
     Column("revoke_ms", BigInteger, nullable=True),
     Column("revoke_index", BigInteger, nullable=True),
     Column("leaf_index", BigInteger, nullable=False),

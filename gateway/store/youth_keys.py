@@ -13,8 +13,8 @@ import asyncio
 import hmac
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -33,16 +33,20 @@ _BLOCK: Final = 64
 _LOW: Final = 2
 _NONCE_BYTES: Final = 12
 _YOUTHS_A_TURN: Final = 100
+_BUSY_SECONDS: Final = 10.0
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)",
     # The court custodian's copies (escrow.py): `name` until the key has left, `copy` empty where none is kept.
     "CREATE TABLE IF NOT EXISTS escrow (seal_id BLOB PRIMARY KEY, name BLOB, copy BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY)",
+    # Keys of authorities (authority_keys.py), and those that leave with a seal.
+    "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name))",
 )
 
 
 class YouthKeysBroken(Exception):
-    """The file is missing, or a key in it does not open. Names no youth."""
+    """The file is missing, or a key in it is missing or does not open. Names no youth."""
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class FileYouthKeys:
     def __init__(self, path: Path, *, wrapping_key: bytes, random_bytes: Callable[[int], bytes]) -> None:
         if not path.is_file():
             raise YouthKeysBroken
+        self._path = path
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._lock = threading.Lock()
         self._connection.execute("PRAGMA synchronous = FULL")
@@ -85,7 +90,7 @@ class FileYouthKeys:
     async def prepare(self, owner: AgencyId, handles: Iterable[SubjectHandle]) -> None:
         """The next entry about each of these youths needs no write to this file."""
         names = [name for name in (youth_name(owner, handle) for handle in handles) if name not in self._blocks]
-        names = [name for name in names if not self._is_sealed(name)]
+        names = [name for name in names if not self.is_sealed(name)]
         if names:
             await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
 
@@ -105,11 +110,39 @@ class FileYouthKeys:
         return YouthKey(block.key, counter)
 
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
-        """The youth's key, or None when there is none or it was destroyed."""
-        name = youth_name(owner, handle)
+        """The key of a youth that rows name; None when it was sealed.
+
+        Raises `YouthKeysBroken` where there is none for another reason: what the rows say is lost then, which must not
+        look as if there were nothing.
+        """
+        return self.named(youth_name(owner, handle))
+
+    def named(self, name: bytes) -> bytes | None:
+        """The key in the row of this name, as `find`."""
+        block = self._blocks.get(name)
+        if block is not None:
+            return block.key
         with self._lock:
             row = self._connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
-        return self._unwrap(name, row[0]) if row else None
+            if row is None and not self._is_sealed(name):
+                raise YouthKeysBroken
+        return self.unwrap(name, row[0]) if row else None
+
+    def names_marked(self, marks: Collection[bytes], mark_of: Callable[[YouthKey], bytes]) -> Mapping[bytes, bytes]:
+        """By mark the name of the youth whose mark it is; a mark of nobody's is left out.
+
+        Looks through every youth, so call it in a thread; nobody waits for it meanwhile.
+        """
+        wanted, found = set(marks), dict[bytes, bytes]()
+        with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection:
+            for name, wrapped, reserved in connection.execute("SELECT name, wrapped, reserved FROM youth_key"):
+                if not wanted:
+                    break
+                key = self.unwrap(name, wrapped)
+                its = wanted.intersection(mark_of(YouthKey(key, counter)) for counter in range(reserved))
+                found |= dict.fromkeys(its, bytes(name))
+                wanted -= its
+        return found
 
     async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
         """Every mark that an entry about one of these youths may carry, with the key that opens it."""
@@ -124,7 +157,7 @@ class FileYouthKeys:
                     "SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)
                 ).fetchone()
             if row is not None:
-                key = self._unwrap(name, row[0])
+                key = self.unwrap(name, row[0])
                 found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
         return found
 
@@ -137,7 +170,7 @@ class FileYouthKeys:
             rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
         found: dict[bytes, bytes] = {}
         for name, wrapped, reserved in rows:
-            key = self._unwrap(name, wrapped)
+            key = self.unwrap(name, wrapped)
             found |= {youth_tag(YouthKey(key, counter)): key for counter in range(reserved)}
         return found
 
@@ -146,12 +179,24 @@ class FileYouthKeys:
         name = youth_name(owner, handle)
         with self._lock:
             row = self._connection.execute("SELECT wrapped, reserved FROM youth_key WHERE name = ?", (name,)).fetchone()
-        return None if row is None else (self._unwrap(name, row[0]), row[1])
+        return None if row is None else (self.unwrap(name, row[0]), row[1])
 
     def wrap(self, name: bytes, key: bytes) -> bytes:
         """The key as it rests in a row of this name."""
         nonce = self._random_bytes(_NONCE_BYTES)
         return nonce + self._wrapping.encrypt(nonce, key, name)
+
+    def unwrap(self, name: bytes, wrapped: bytes) -> bytes:
+        """The key that rests so in the row of this name. Raises `YouthKeysBroken`."""
+        try:
+            return self._wrapping.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], name)
+        except InvalidTag as exc:
+            raise YouthKeysBroken from exc
+
+    def is_sealed(self, name: bytes) -> bool:
+        """Whether the key of this name left with a seal."""
+        with self._lock:
+            return self._is_sealed(name)
 
     def sealed_digest(self, name: bytes) -> bytes:
         """What stays of a sealed youth's name."""
@@ -200,7 +245,7 @@ class FileYouthKeys:
         ).fetchall()
         if row:
             wrapped, reserved = row[0]
-            return _Block(self._unwrap(name, wrapped), reserved - count, reserved)
+            return _Block(self.unwrap(name, wrapped), reserved - count, reserved)
         if self._is_sealed(name):
             # Looked up before the seal: whoever asks again finds nobody.
             raise Moved
@@ -211,12 +256,6 @@ class FileYouthKeys:
     def _is_sealed(self, name: bytes) -> bool:
         query = "SELECT 1 FROM sealed_name WHERE digest = ?"
         return self._connection.execute(query, (self.sealed_digest(name),)).fetchone() is not None
-
-    def _unwrap(self, name: bytes, wrapped: bytes) -> bytes:
-        try:
-            return self._wrapping.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], name)
-        except InvalidTag as exc:
-            raise YouthKeysBroken from exc
 
 
 def youth_name(owner: AgencyId, handle: SubjectHandle) -> bytes:

@@ -224,24 +224,24 @@ class Registrations:
     def _projection(
         self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes], sealed: set[bytes]
     ) -> Callable[[Tx, int], None]:
-        def apply(tx: Tx, index: int) -> None:
+        def apply(tx: Tx, _: int) -> None:
             # Looked up here: what was sealed by an earlier entry shows, however late this one is written.
             sealed.clear()
             sealed.update(handle for _, handle in self._sealed_among(_youths(owner, batch.subjects)))
             for subject in batch.subjects:
                 # An adapter that was put back to before a seal does not bring the youth back; it is told so.
                 if subject.handle not in sealed:
-                    self._list(tx, index, owner, subject)
+                    self._list(tx, owner, subject)
             # The writer may run this twice.
             kept[:] = _remove(tx, owner, batch.removed_handles)
 
         return apply
 
-    def _list(self, tx: Tx, index: int, owner: AgencyId, subject: Subject) -> None:
+    def _list(self, tx: Tx, owner: AgencyId, subject: Subject) -> None:
         tx.run(_REPLACED, (owner, subject.handle, self._untouched(subject.tokens.epoch)))
         restriction = str(from_wire(Restriction, subject.restriction))
         presence = load_key_scheme().presence(present_keys(subject.tokens))
-        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence, index))
+        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence))
         tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
 
     def _untouched(self, epoch: str) -> str:

@@ -18,7 +18,7 @@ from tests.unit.exchange.spine_world import World
 
 async def told(world: World, agency: AgencyId) -> list[Alert]:
     """Reviews the agency was told of."""
-    alerts = await Alerts(Lookups(world.reader, threaded=False)).after(agency, 0)
+    alerts = await Alerts(Lookups(world.reader, threaded=False), world.alert_keys).after(agency, 0)
     return [each for each in alerts if each.kind == ALERT_KIND_REVIEW]
 
 
@@ -33,7 +33,7 @@ async def say(world: World, agency: AgencyId, verdict: int, *, late: float = 0) 
 
 
 def desk(world: World) -> Verdicts:
-    at, seals = world.setting, SqlSeals(Lookups(world.reader, threaded=False))
+    at, seals = world.setting, SqlSeals(Lookups(world.reader, threaded=False), world.youth_keys, world.authority_keys)
     entries = LogEntries(world.log, world.reader, world.keys)
-    recall = LinkRecall(at.reliance, seals, entries, at.youth_keys, world.keys, at.directory, at.random_bytes)
-    return Verdicts(at.journal, at.projections, at.reviews, at.sources, at.pairwise, recall, at.now)
+    recall = LinkRecall(at.reliance, seals, entries, world.keys, at.directory, at.random_bytes)
+    return Verdicts(at.journal, at.projections, at.youth_keys, at.reviews, at.sources, at.pairwise, recall, at.now)

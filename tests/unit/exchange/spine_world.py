@@ -1,5 +1,6 @@
 """A small exchange for tests of the spine: real keys, directory, policy, log and database; sources that behave."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
@@ -7,11 +8,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Table, create_engine, delete, insert, update
 from sqlalchemy import bindparam as bind
+from sqlalchemy import create_engine, delete, insert, update
 
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
@@ -52,7 +54,10 @@ from gateway.rpc.exchange import ExchangeServicer
 from gateway.rpc.interceptor import _PEER
 from gateway.rpc.machine import MachineCalls
 from gateway.store import tables
+from gateway.store.alert_keys import AlertKeys
 from gateway.store.authorities import SqlAuthorities
+from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.flags import seal_flag
 from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
@@ -108,6 +113,7 @@ class World:
         self.beat()
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
+        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys, random_bytes=os.urandom)
         self.log = Log.open(
             self._store,
             signer=self.signer,
@@ -119,17 +125,18 @@ class World:
         self.reader = Reader(self._store)
         self.journal = LogJournal(self.log)
         lookups = Lookups(self.reader, threaded=False)
+        self.alert_keys = AlertKeys(lookups, self.youth_keys)
         self.setting = Setting(
             policy=self.policy,
             directory=self.directory,
             journal=self.journal,
-            index=SqlIndex(lookups, at_rest),
-            authorities=SqlAuthorities(lookups),
-            projections=SqlProjections(self.keys),
+            index=SqlIndex(lookups, at_rest, self.youth_keys),
+            authorities=SqlAuthorities(lookups, self.authority_keys),
+            projections=SqlProjections(self.keys, self.alert_keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
-            reviews=SqlReviews(lookups, at_rest),
-            reliance=SqlReliance(lookups, at_rest),
+            reviews=SqlReviews(lookups, at_rest, self.youth_keys),
+            reliance=SqlReliance(lookups, at_rest, self.youth_keys),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=self.clock,
@@ -209,14 +216,14 @@ class World:
     ) -> SubjectHandle:
         """The owner lists this youth. Two owners may list the same name: that is another youth with the same tokens."""
         handle = SubjectHandle(hashlib.sha256(f"{owner} {youth}".encode()).digest()[:16])
-        self._put(
-            tables.subject,
-            owner=owner,
-            handle=handle,
-            restriction=restriction,
-            placement_county=placed_in,
-            presence=SHAPE.presence(CORE_KEYS if tokens is None else present_keys(tokens)),
-        )
+        row = {
+            "owner": owner,
+            "handle": handle,
+            "restriction": restriction,
+            "placement_county": placed_in,
+            "presence": SHAPE.presence(CORE_KEYS if tokens is None else present_keys(tokens)),
+        }
+        self._run(insert(tables.subject).values(row))
         shared = keys if tokens is None else present_keys(tokens)
         self.list_tokens(owner, handle, tokens or tokens_of(youth), shared)
         if flag is not None:
@@ -244,18 +251,19 @@ class World:
             issue_time=stamp(START),
             expire_time=stamp(START + timedelta(days=30)),
         )
-        self._put(
-            tables.flag,
-            flag_id=flag_id,
-            owner=owner,
-            handle=handle,
-            state=state,
-            version=1,
-            statement=wrap(statement, self.parties[owner].flag).SerializeToString(),
-            statement_expire_ms=0,
-            learn_ms=0,
-            report_ms=0,
-        )
+        envelope = wrap(statement, self.parties[owner].flag).SerializeToString()
+        sealed = seal_flag(envelope, self._youth_key(owner, handle), flag_id=flag_id, times=(0, 0))
+        row = {"flag_id": flag_id, "owner": owner, "handle": handle, "state": state, "version": 1, "sealed": sealed}
+        self._run(insert(tables.flag).values(row))
+
+    def _youth_key(self, owner: AgencyId, handle: SubjectHandle) -> bytes:
+        # Also where a loop is running, which a youth is registered from without waiting.
+        made = Thread(target=lambda: asyncio.run(self.youth_keys.prepare(owner, [handle])))
+        made.start()
+        made.join()
+        row = self.youth_keys.row_of(owner, handle)
+        assert row is not None
+        return row[0]
 
     def record_authority(
         self,
@@ -288,8 +296,9 @@ class World:
             copy_given_to_youth=True,
             redisclosure_prohibited=True,
         )
-        envelope = wrap(message, self.parties[issuer].authority).SerializeToString()
-        self._put(tables.authority, authority_id=identifier, issuer=issuer, envelope=envelope)
+        sealed = self.authority_keys.seal(identifier, wrap(message, self.parties[issuer].authority))
+        row = {"authority_id": identifier, "issuer": issuer, "sealed": sealed, "leaf_index": 0}
+        self._run(insert(tables.authority).values(row))
         return identifier
 
     async def revoke(self, authority_id: AuthorityId) -> int:
@@ -318,10 +327,6 @@ class World:
         moment = int(at.timestamp() * 1000)
         row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "epochs": epochs, "data_as_of_ms": moment}
         self._run(insert(tables.listing).values(**row, heartbeat_ms=moment))
-
-    def _put(self, table: Table, **values: object) -> None:
-        named = {"leaf_index": 0} if "leaf_index" in table.c else {}
-        self._run(insert(table).values(**values, **named))
 
     def _run(self, *clauses: object) -> None:
         engine = create_engine(f"sqlite:///{self.path}")

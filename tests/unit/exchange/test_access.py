@@ -289,12 +289,20 @@ async def test_an_owner_reads_what_concerns_one_youth_and_a_stranger_nothing_by_
     assert len((await world.read_log(officer(LA), youth=handle)).entries) == 0
 
 
+def destroy_keys(world: World, directory: Path) -> None:
+    """Every youth's key has left, as seals take them out."""
+    with sqlite3.connect(directory / "keys.db") as connection:
+        names = [bytes(name) for (name,) in connection.execute("SELECT name FROM youth_key")]
+        digests = [(world.youth_keys.sealed_digest(name),) for name in names]
+        connection.executemany("INSERT INTO sealed_name VALUES (?)", digests)
+        connection.execute("DELETE FROM youth_key")
+    connection.close()
+
+
 async def test_a_sealed_youth_has_no_entries_by_its_handle(world: World, tmp_path: Path) -> None:
     handle = await world.register(SF, ANA)
     await world.raise_flag(SF, ANA, handle=handle)
-    with sqlite3.connect(tmp_path / "keys.db") as connection:
-        connection.execute("DELETE FROM youth_key")
-    connection.close()
+    destroy_keys(world, tmp_path)
     assert len((await world.read_log(officer(SF), youth=handle)).entries) == 0
 
 
@@ -302,9 +310,7 @@ async def test_a_destroyed_key_closes_the_youth_and_leaves_the_act(world: World,
     handle = await world.register(SF, ANA)
     await world.raise_flag(SF, ANA, handle=handle)
     await world.check_flag(POLICE, ANA)
-    with sqlite3.connect(tmp_path / "keys.db") as connection:
-        connection.execute("DELETE FROM youth_key")
-    connection.close()
+    destroy_keys(world, tmp_path)
     (entry,) = await read(world, officer(SF), kinds=[Kind.DECISION])
     assert "handle" not in entry
     assert entry["requester"] == POLICE.encode()

@@ -95,7 +95,7 @@ async def flagged(world: World, identity: Identity) -> CheckFlagResponse:
 
 
 async def alerts(world: World, agency: AgencyId, kind: int) -> list[Alert]:
-    found = await Alerts(Lookups(world.reader, threaded=False)).after(agency, 0)
+    found = await Alerts(Lookups(world.reader, threaded=False), world.alert_keys).after(agency, 0)
     return [each for each in found if each.kind == kind]
 
 

@@ -59,11 +59,11 @@ def outcome(answered: Answered) -> Outcome:
 
 
 def seals(world: World) -> SqlSeals:
-    return SqlSeals(Lookups(world.reader, threaded=False))
+    return SqlSeals(Lookups(world.reader, threaded=False), world.youth_keys, world.authority_keys)
 
 
 async def notices(world: World, agency: AgencyId) -> list[Alert]:
-    alerts = await Alerts(Lookups(world.reader, threaded=False)).after(agency, 0)
+    alerts = await Alerts(Lookups(world.reader, threaded=False), world.alert_keys).after(agency, 0)
     return [each for each in alerts if each.kind == ALERT_KIND_NOTICE]
 
 

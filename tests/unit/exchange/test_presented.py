@@ -64,7 +64,7 @@ def signed(world: World, message: authority_pb2.Authority) -> SignedEnvelope:
 
 async def present(world: World, agency: AgencyId, *, origin: str = ORIGIN, **event: Message) -> PresentEventResponse:
     """The agency's adapter presents one event."""
-    book, flags = SqlAuthorityBook(world.lookups), SqlFlags(world.lookups)
+    book, flags = SqlAuthorityBook(world.lookups, world.authority_keys), SqlFlags(world.lookups, world.youth_keys)
     machine = MachineCalls(world.directory, world.clock)
     servicer = RestorationServicer(Presentations(world.setting, book, flags, SqlLosses(world.lookups)), machine)
     message = PresentedEvent(log_origin=origin, **event)  # type: ignore[arg-type]
@@ -190,7 +190,7 @@ async def test_a_flag_is_found_again_and_an_old_word_of_it_changes_nothing(world
     assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
     for old in (3, 2):
         assert not (await present(world, LA, flag=flag(old))).HasField("receipt")
-    found = await SqlFlags(world.lookups).get(FlagId(flag_id))
+    found = await SqlFlags(world.lookups, world.youth_keys).get(FlagId(flag_id))
     assert isinstance(found, Flag)
     assert (found.version, found.state) == (3, FlagState.ACTIVE)
     # The entry that ended it may be the lost one.
@@ -227,7 +227,7 @@ async def test_a_flag_that_ended_is_presented_of_a_youth_that_is_listed_no_longe
     ended = world.statement(LA, flag_id=raised.flag_id, version=2, state=FlagState.RESOLVED)
     event = PresentedFlag(subject_handle=handle, statement=ended, learn_time=stamp(world.clock()))
     assert (await present(world, LA, flag=event)).HasField("receipt")
-    found = await SqlFlags(world.lookups).get(FlagId(raised.flag_id))
+    found = await SqlFlags(world.lookups, world.youth_keys).get(FlagId(raised.flag_id))
     assert found is not None
     assert found.state is FlagState.RESOLVED
     unknown = world.statement(LA, state=FlagState.RESOLVED)

@@ -21,7 +21,7 @@ EDITS = {
     "an authority is taken out": "DELETE FROM authority WHERE revoke_index IS NOT NULL",
     "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revoke_index IS NULL",
     "another envelope lies under an authority": (
-        "UPDATE authority SET envelope = (SELECT envelope FROM authority WHERE revoke_index IS NULL) "
+        "UPDATE authority SET sealed = (SELECT sealed FROM authority WHERE revoke_index IS NULL) "
         "WHERE revoke_index IS NOT NULL"
     ),
     "an authority has one more party": (
@@ -29,14 +29,13 @@ EDITS = {
     ),
     "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
     "an authority was never recorded": (
-        "INSERT INTO authority SELECT zeroblob(16), issuer, envelope, NULL, NULL, leaf_index FROM authority LIMIT 1"
+        "INSERT INTO authority SELECT zeroblob(16), issuer, sealed, NULL, NULL, leaf_index FROM authority LIMIT 1"
     ),
     "a flag is closed": "UPDATE flag SET state = 'RESOLVED'",
     "a flag is taken out": "DELETE FROM flag",
     "a flag is of another youth": "UPDATE flag SET handle = zeroblob(16)",
     "a list counts as complete": "UPDATE listing SET scope = 'FLAGGED_ONLY'",
     "a list's heartbeat is taken out": "DELETE FROM listing",
-    "a youth is listed by nobody": "UPDATE subject SET leaf_index = leaf_index + 1",
     "a youth is listed by another agency": "UPDATE subject SET owner = '06077.probation'",
     "a name is denied by nobody": "INSERT INTO denied VALUES ('06077.probation', 0)",
 }
@@ -58,6 +57,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     yield made
     await made.log.close()
     made.reader.close()
+    made.authority_keys.close()
     made.youth_keys.close()
 
 

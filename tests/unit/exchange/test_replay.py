@@ -301,7 +301,7 @@ class Trusting(SqlProjections):
 
 async def test_the_log_of_an_exchange_that_released_after_a_revocation_contradicts_itself(world: World) -> None:
     consent = await consented(world)
-    world.use(replace(world.setting, projections=Trusting(world.keys)))
+    world.use(replace(world.setting, projections=Trusting(world.keys, world.alert_keys)))
 
     async def meanwhile() -> None:
         await world.revoke(consent)
@@ -321,7 +321,7 @@ class Confused(SqlProjections):
 
 
 async def test_an_argument_kept_wrongly_contradicts_its_leaf(world: World) -> None:
-    world.use(replace(world.setting, projections=Confused(world.keys)))
+    world.use(replace(world.setting, projections=Confused(world.keys, world.alert_keys)))
     await world.records(PLACEMENT)
     with pytest.raises(Contradiction) as found:
         replayed(world)

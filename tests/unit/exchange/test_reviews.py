@@ -131,7 +131,7 @@ async def test_a_possible_flag_pages_the_owner_each_time_and_is_reviewed_once(wo
     world.register("known", keys=SOUND, flag=FlagState.ACTIVE, restriction=Restriction.SENSITIVE)
     for number in range(2):
         await world.flag(replace(FINDER, number=number))
-    alerts = await Alerts(Lookups(world.reader, threaded=False)).after(OWNER, 0)
+    alerts = await Alerts(Lookups(world.reader, threaded=False), world.alert_keys).after(OWNER, 0)
     assert [each.kind for each in alerts].count(ALERT_KIND_CHECKED) == 2
     assert len(await told(world, OWNER)) == 1
 

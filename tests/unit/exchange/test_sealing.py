@@ -30,7 +30,7 @@ from gateway.exchange.notices import SealState
 from gateway.exchange.sealing import Court
 from gateway.protocol.envelope import wrap
 from gateway.protocol.escrow import EscrowBroken, open_case_key, release
-from gateway.protocol.names import AgencyId, Purpose, Role, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, Purpose, Role, SubjectHandle
 from gateway.protocol.notices import open_notice
 from gateway.protocol.sealing import SealBroken, SealKey
 from gateway.replay import Keys, replay_log
@@ -172,7 +172,7 @@ async def test_no_table_names_a_sealed_youth(world: World) -> None:
     for table in tables.metadata.sorted_tables:
         for row in world.rows(table):
             assert handles[ANA] not in row.values(), table.name
-    assert any(handles[BEN] in row.values() for row in world.rows(tables.alert))
+    assert any(handles[BEN] in row.values() for row in world.rows(tables.flag))
 
 
 async def test_the_entry_of_a_seal_names_nobody_and_only_the_court_opens_its_case(world: World) -> None:
@@ -259,6 +259,8 @@ async def test_the_search_finds_a_key_that_was_only_deleted(world: World, tmp_pa
     wrapped = _wrapped(tmp_path, handles[ANA])
     with sqlite3.connect(tmp_path / "keys.db") as connection:
         connection.execute("PRAGMA secure_delete = OFF")
+        digest = world.youth_keys.sealed_digest(youth_name(SF, handles[ANA]))
+        connection.execute("INSERT INTO sealed_name VALUES (?)", (digest,))
         connection.execute("DELETE FROM youth_key WHERE name = ?", (youth_name(SF, handles[ANA]),))
     connection.close()
     assert wrapped in everything(tmp_path)
@@ -421,9 +423,13 @@ async def test_an_authority_that_a_seal_took_away_comes_back_under_no_seal_that_
     message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handles[ANA]), recipient_agencies=[LA])
     await record(world, message, agency=SF)
     await revoke(world, message.authority_id, agency=LA)
-    assert message.evidence_commitment in everything(tmp_path)
+    (row,) = world.rows(tables.authority)
+    kept = world.authority_keys.open(AuthorityId(message.authority_id), bytes(row["sealed"]))  # type: ignore[call-overload]
+    assert kept is not None
+    assert message.evidence_commitment in kept.payload
     done = await restrict(world, handles[ANA])
-    assert message.evidence_commitment not in everything(tmp_path)
+    assert bytes(row["sealed"]) not in everything(tmp_path)  # type: ignore[call-overload]
+    assert world.authority_keys.open(AuthorityId(message.authority_id), bytes(row["sealed"])) is None  # type: ignore[call-overload]
     copy = world.seals.escrow.copy_of(done.seal_id) or b""
     released = release(copy, world.custodian, to=world.release_key.public_bytes, seal_id=done.seal_id)
     await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)

@@ -287,7 +287,7 @@ class Trusting(SqlProjections):
 def test_a_release_that_is_not_checked_again_would_be_noticed(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.register("plain", flag=FlagState.ACTIVE)
-    world.use(replace(world.setting, projections=Trusting(world.keys)))
+    world.use(replace(world.setting, projections=Trusting(world.keys, world.alert_keys)))
     _, distances = asyncio.run(race(world, 1, starts=[0], works=[24], revokes=21))
     assert any(distance > 0 for distance in distances)
     asyncio.run(world.close())

@@ -65,11 +65,13 @@ from gateway.rpc.missing import MissingServicer
 from gateway.rpc.sealing import SealingServicer
 from gateway.sealing_assembly import open_seals
 from gateway.store import tables
+from gateway.store.alert_keys import AlertKeys
 from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.deeds import SqlDeeds
-from gateway.store.derived import check_projections
+from gateway.store.derived import Opened, check_projections
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
@@ -78,7 +80,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
-from gateway.store.youth_keys import FileYouthKeys
+from gateway.store.youth_keys import FileYouthKeys, youth_name
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
@@ -291,7 +293,7 @@ class World:
 
     async def alerts(self, agency: AgencyId) -> list[Alert]:
         """Every alert of the agency so far."""
-        return list(await Alerts(self.lookups).after(agency, 0))
+        return list(await Alerts(self.lookups, self.alert_keys).after(agency, 0))
 
     def rows(self, table: Table) -> list[Mapping[str, object]]:
         """Everything in a table."""
@@ -328,13 +330,17 @@ class World:
 
     def check_projections(self) -> None:
         """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
-        marks = self.youth_keys.every_mark()
-        self.reader.read(lambda tx: check_projections(tx, self.class_keys, marks))
+        keys, marks = self.youth_keys, self.youth_keys.every_mark()
+        opened = Opened(
+            self.class_keys, marks, lambda *youth: keys.is_sealed(youth_name(*youth)), self.authority_keys.open
+        )
+        self.reader.read(lambda tx: check_projections(tx, opened))
 
     async def close(self) -> None:
         self.check_projections()
         await self.log.close()
         self.reader.close()
+        self.authority_keys.close()
         self.youth_keys.close()
 
     # --- how it is put together ------------------------------------------------------------
@@ -347,6 +353,7 @@ class World:
         create_log(store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
+        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys, random_bytes=os.urandom)
         self.custodian, self.release_key = SealKey.generate(), SealKey.generate()
         self.log = Log.open(
             store,
@@ -358,20 +365,21 @@ class World:
         )
         self.reader = Reader(store)
         self.lookups = Lookups(self.reader, threaded=False)
+        self.alert_keys = AlertKeys(self.lookups, self.youth_keys)
 
     def _assemble(self) -> None:
-        now, journal, index = self.clock, LogJournal(self.log), SqlIndex(self.lookups, at_rest)
+        now, journal, index = self.clock, LogJournal(self.log), SqlIndex(self.lookups, at_rest, self.youth_keys)
         self.setting = Setting(
             policy=self.policy,
             directory=self.directory,
             journal=journal,
             index=index,
-            authorities=SqlAuthorities(self.lookups),
-            projections=SqlProjections(self.class_keys),
+            authorities=SqlAuthorities(self.lookups, self.authority_keys),
+            projections=SqlProjections(self.class_keys, self.alert_keys),
             youth_keys=self.youth_keys,
             sources=self.sources,
-            reviews=SqlReviews(self.lookups, at_rest),
-            reliance=SqlReliance(self.lookups, at_rest),
+            reviews=SqlReviews(self.lookups, at_rest, self.youth_keys),
+            reliance=SqlReliance(self.lookups, at_rest, self.youth_keys),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=now,
@@ -380,10 +388,12 @@ class World:
         )
         exchange, machine = Exchange(self.setting), MachineCalls(self.directory, now)
         entries = LogEntries(self.log, self.reader, self.class_keys)
-        deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups)
+        deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups, self.youth_keys)
         self.exchange = exchange
         self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
-        self.records = AuthorityRecords(self.setting, SqlAuthorityBook(self.lookups), deeds, is_listed=flags.is_listed)
+        self.records = AuthorityRecords(
+            self.setting, SqlAuthorityBook(self.lookups, self.authority_keys), deeds, is_listed=flags.is_listed
+        )
         self.authority = AuthorityServicer(
             self.records,
             exchange,
@@ -407,6 +417,7 @@ class World:
             self._database.with_name("keys.db"),
             lookups=self.lookups,
             youth_keys=self.youth_keys,
+            authority_keys=self.authority_keys,
             court=Court(self.custodian.public_bytes, self.release_key),
         )
         orders = self.seals.orders(self.setting, marked=entries, deeds=deeds, keys=self.class_keys)

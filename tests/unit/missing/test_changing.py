@@ -214,9 +214,6 @@ async def test_duties_done_leave_the_list_and_the_rest_fall_due(world: World) ->
         pb.DUTY_COURT_NOTICE,
     }
     assert all(each.overdue for each in answer.open_duties)
-    kept = {row["duty"]: row["done_ms"] for row in world.rows(tables.duty)}
-    assert kept[pb.DUTY_TRIBE_NOTICE] is None
-    assert isinstance(kept[pb.DUTY_LAW_ENFORCEMENT_REPORT], int)
 
 
 async def test_an_update_that_says_nothing_is_refused(world: World) -> None:

@@ -1,0 +1,82 @@
+"""Keys of authorities, beside the keys of youths and under the same rules for backups (AUDIT §2.2, §2.7).
+
+An authority names a youth, by its owner's handle or by digests of tokens whose youth nobody here can tell. So what it
+says rests under a key of its own, and a seal destroys the keys of those that name the sealed youth: then no backup of
+the database says whom they were about. The key is made before the authority is on record.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from audit.entry import KEY_BYTES
+from gateway.errors import Conflict, ErrorReason
+from gateway.protocol.names import AuthorityId
+from gateway.store.row_seal import open_row, seal_row
+from gateway.store.tables import authority
+from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+
+_BUSY_SECONDS: Final = 10.0
+
+
+class FileAuthorityKeys:
+    """Seals and opens what authorities say, with keys in the file of the youths' keys. May be used from any thread."""
+
+    def __init__(self, path: Path, keys: FileYouthKeys, *, random_bytes: Callable[[int], bytes]) -> None:
+        """`keys` have made the file's tables, wrap keys and know what was sealed."""
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._lock = threading.Lock()
+        self._keys = keys
+        self._random_bytes = random_bytes
+
+    def seal(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> bytes:
+        """The signed authority as it rests in its row; its key is durable. Blocking: call it in a thread.
+
+        Raises `Conflict` for an identifier whose youth was sealed: it never stands for anything again.
+        """
+        key = self._made(authority_name(authority_id))
+        return seal_row(envelope.SerializeToString(), key, table=authority.name, row=authority_id)
+
+    def open(self, authority_id: AuthorityId, sealed: bytes) -> SignedEnvelope | None:
+        """The signed authority; None where its youth was sealed. Raises `YouthKeysBroken`, `RowUnreadable`."""
+        key = self._found(authority_name(authority_id)) if sealed else None
+        if key is None:
+            return None
+        return SignedEnvelope.FromString(open_row(sealed, key, table=authority.name, row=authority_id))
+
+    def close(self) -> None:
+        """The file is closed."""
+        with self._lock:
+            self._connection.close()
+
+    def _found(self, name: bytes) -> bytes | None:
+        with self._lock:
+            wrapped = self._wrapped(name)
+        if wrapped is not None:
+            return self._keys.unwrap(name, wrapped)
+        if not self._keys.is_sealed(name):
+            raise YouthKeysBroken
+        return None
+
+    def _made(self, name: bytes) -> bytes:
+        if self._keys.is_sealed(name):
+            raise Conflict(ErrorReason.ID_REUSED)
+        fresh = self._keys.wrap(name, self._random_bytes(KEY_BYTES))
+        with self._lock:
+            self._connection.execute("INSERT OR IGNORE INTO authority_key VALUES (?, ?)", (name, fresh))
+            wrapped = self._wrapped(name)
+        return self._keys.unwrap(name, fresh if wrapped is None else wrapped)
+
+    def _wrapped(self, name: bytes) -> bytes | None:
+        row = self._connection.execute("SELECT wrapped FROM authority_key WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+
+def authority_name(authority_id: AuthorityId) -> bytes:
+    """The name of an authority's row, which says which authority it is to nobody who does not know its identifier."""
+    return sha256(b"homeward/authority-key/v1\0" + authority_id).digest()
