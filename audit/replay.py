@@ -139,6 +139,7 @@ class _Permit:
     granted: str
     detail: str
     authority: str
+    is_sealed: bool
 
 
 class Replay:
@@ -184,12 +185,12 @@ class Replay:
             raise Contradiction(Rule.COMMITTED, step.index, "a permit that commits to no argument")
         self._permits[step.index] = _Permit(
             step.requester, step.holder, fields.get("request", ""), verdict.decision == _ALLOW,
-            fields.get("fields", ""), verdict.detail, fields.get("authority", ""),
+            fields.get("fields", ""), verdict.detail, fields.get("authority", ""), step.is_sealed,
         )  # fmt: skip
         if verdict.decision == _ALLOW:
             self._check_recorded(step)
             if self._is_release(fields.get("fields", "")):
-                self._check_release(step, fields.get("authority", ""))
+                self._check_release(step, fields.get("authority", ""), is_sealed=step.is_sealed)
 
     def _recompute(self, step: Step, verdict: Verdict) -> None:
         if step.committed is None:
@@ -239,23 +240,25 @@ class Replay:
             raise Contradiction(Rule.AUTHORITY, step.index, text)
 
     def _check_guard(self, step: Step, reason: str) -> None:
-        if reason == "MEMBER_DENIED_BEFORE_RELEASE":
-            # A single adapter can be denied too, and no entry of a call names its adapter.
+        if reason == "MEMBER_DENIED_BEFORE_RELEASE" or step.is_sealed:
+            # A single adapter can be denied too, and no entry of a call names its adapter. Which authority a sealed
+            # youth's entry named left with the youth's key.
             return
         if self._authorities.get(step.fields.get("authority", "")) is None:
             text = "a permit ended by a revocation that the log does not hold"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
 
     def _check_recorded(self, step: Step) -> None:
-        if not self._rests_on_authority(step.fields.get("fields", "")):
+        if step.is_sealed or not self._rests_on_authority(step.fields.get("fields", "")):
             return
         if step.fields.get("authority", "") not in self._authorities:
             text = "a permit rests on an authority that was not recorded before"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
 
-    def _check_release(self, step: Step, authority: str) -> None:
+    def _check_release(self, step: Step, authority: str, *, is_sealed: bool) -> None:
         self.counts.released += 1
-        if self._rests_on_authority(step.fields.get("fields", "")) and self._authorities.get(authority) is not None:
+        rests = self._rests_on_authority(step.fields.get("fields", "")) and not is_sealed
+        if rests and self._authorities.get(authority) is not None:
             raise Contradiction(Rule.AUTHORITY, step.index, "something is released on an authority that was revoked")
         if step.requester in self._suspended:
             raise Contradiction(Rule.MEMBER, step.index, "something is released to an agency that was revoked")
@@ -275,7 +278,7 @@ class Replay:
         verdict = _verdict(step.fields)
         if verdict.decision == _ALLOW:
             self._check_scope(step, permit)
-            self._check_release(step, permit.authority)
+            self._check_release(step, permit.authority, is_sealed=permit.is_sealed)
             self._released[step.index] = step.requester
         elif step.fields.get("sealed", ""):
             raise Contradiction(Rule.SCOPE, step.index, "a refusal releases something")
@@ -300,13 +303,17 @@ class Replay:
         self.counts.confirmed += 1
 
     def _recorded(self, step: Step) -> None:
-        authority = step.fields.get("authority", "")
+        authority = self._authority(step)
+        if authority is None:
+            return
         self._check_issuer(step, authority)
         # Recorded again under another request, it stays what it was: whoever is its issuer can do so at any time.
         self._authorities.setdefault(authority, None)
 
     def _revoked(self, step: Step) -> None:
-        authority = step.fields.get("authority", "")
+        authority = self._authority(step)
+        if authority is None:
+            return
         if authority not in self._authorities:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
         if self._authorities[authority] is None or authority in self._lost:
@@ -314,13 +321,21 @@ class Replay:
             self._lost.discard(authority)
 
     def _presented(self, step: Step) -> None:
-        authority = step.fields.get("authority", "")
+        authority = self._authority(step)
+        if authority is None:
+            return
         if authority in self._authorities and authority not in self._lost:
             text = "an authority is presented again that stands, or that was revoked"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
         self._check_issuer(step, authority)
         self._authorities[authority] = None
         self._lost.discard(authority)
+
+    def _authority(self, step: Step) -> str | None:
+        """Which authority the entry is about; None where that left with the key of the youth it names."""
+        if "authority" not in step.fields:
+            self.counts.sealed += 1
+        return step.fields.get("authority")
 
     def _check_issuer(self, step: Step, authority: str) -> None:
         if self._issuers.setdefault(authority, step.requester) != step.requester:

@@ -43,7 +43,7 @@ _ENTRIES: Final = Statement(
     "start",
     "page",
 )
-_BYTES: Final = frozenset({"request", "input", "sealed", "signed", "handle", "flag", "seq", "prev"})
+_BYTES: Final = frozenset({"request", "input", "sealed", "signed", "handle", "flag", "review", "seq", "prev"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,12 @@ def _step(entry: StoredEntry, kept: Any, keys: Keys) -> Step:
         *open_class(entry, FieldClass.REQ, keys.classes.req),
         *open_class(entry, FieldClass.HOLD, keys.classes.hold),
     ]
+    youth_key = keys.marks.get(entry.tag) if entry.tag else None
+    if youth_key is not None:
+        opened += open_class(entry, FieldClass.YOUTH, youth_key)
     opened.sort(key=lambda each: each.slot)
     check_openings(entry.leaf, entry.digests, opened)
     fields = _fields(opened)
-    youth_key = keys.marks.get(entry.tag) if entry.tag else None
     is_about_somebody = bool(entry.holder)
     return Step(
         index=entry.index,

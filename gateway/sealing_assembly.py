@@ -24,7 +24,8 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.sealing import SealKey
 from gateway.state import State, StateBroken
 from gateway.store.authority_keys import FileAuthorityKeys
-from gateway.store.escrow import FileEscrow, truncate_wal
+from gateway.store.erase_sqlite import SqliteErasing
+from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
 from gateway.store.youth_keys import FileYouthKeys
@@ -74,7 +75,8 @@ class Seals:
         if back:
             leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))
-            await asyncio.to_thread(self.escrow.scrubbed)
+            await asyncio.to_thread(self.escrow.deleted)
+        await asyncio.to_thread(partial(self.escrow.scrub, at_start=True))
 
     def _kept(self) -> SqlSeals:
         return SqlSeals(self.lookups, self.youth_keys, self.authority_keys)
@@ -90,7 +92,7 @@ def open_seals(
     court: Court,
 ) -> Seals:
     """Sealing on these files."""
-    escrow = FileEscrow(keys_file, youth_keys, partial(truncate_wal, database))
+    escrow = FileEscrow(keys_file, youth_keys, SqliteErasing(database))
     return Seals(lookups, youth_keys, authority_keys, escrow, court)
 
 

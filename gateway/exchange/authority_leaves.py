@@ -26,12 +26,13 @@ def recorded_leaf(
     key: YouthKey | None,
 ) -> Draft:
     """The leaf of a recorded authority. `signature` is the issuer's over the exact bytes."""
+    req, youth = placed(authority.authority_id, handle)
     return draft(
         Kind.AUTHORITY_RECORDED,
         requester=caller.agency,
         op=_recorded(caller) | {"basis": authority.basis},
-        req=_acts(caller, deed, authority.authority_id) | {"signed": signature},
-        youth={"handle": handle} if handle is not None else None,
+        req=_acts(caller, deed) | req | {"signed": signature},
+        youth=youth,
         youth_key=key,
     )
 
@@ -46,16 +47,33 @@ def revoked_leaf(
     key: YouthKey | None,
 ) -> Draft:
     """The leaf of a revocation; the issuer may open who revoked what."""
+    req, youth = placed(authority_id, handle)
     return draft(
         Kind.AUTHORITY_REVOKED,
         requester=caller.agency,
         holder=issuer,
         op=_recorded(caller),
-        req=_acts(caller, deed, authority_id),
-        hold={"requester": caller.agency, "revoked": authority_id.hex()},
-        youth={"handle": handle} if handle is not None else None,
+        req=_acts(caller, deed) | req,
+        hold=revoked_hold(caller.agency, authority_id, handle),
+        youth=youth,
         youth_key=key,
     )
+
+
+def placed(authority_id: AuthorityId, handle: SubjectHandle | None) -> tuple[dict[str, Value], dict[str, Value] | None]:
+    """Fields of class `req` and of class `youth` that say which authority is meant.
+
+    With the youth where it is named by handle: by an authority that they share, a sealed youth's entries would be known
+    as one youth's. Where tokens name it, nobody here knows whose key that would be.
+    """
+    said: dict[str, Value] = {"authority": authority_id.hex()}
+    return (said, None) if handle is None else ({}, {"handle": handle} | said)
+
+
+def revoked_hold(by: AgencyId, authority_id: AuthorityId, handle: SubjectHandle | None) -> dict[str, Value]:
+    """Fields by which the issuer knows who revoked what; with the youth's key it opens which authority it was."""
+    who: dict[str, Value] = {"requester": by}
+    return who | {"revoked": authority_id.hex()} if handle is None else who
 
 
 def stop_use(
@@ -102,5 +120,5 @@ def _recorded(caller: Caller) -> dict[str, Value]:
     }
 
 
-def _acts(caller: Caller, deed: Deed, authority_id: AuthorityId) -> dict[str, Value]:
-    return {"worker": worker(caller), "request": deed.digest, "authority": authority_id.hex()}
+def _acts(caller: Caller, deed: Deed) -> dict[str, Value]:
+    return {"worker": worker(caller), "request": deed.digest}

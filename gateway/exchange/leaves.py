@@ -50,9 +50,13 @@ def decision_leaf(
     op |= {"fields": _granted(decision)} if decision.permit else {"reason": decision.reason}
     req = _worker(caller) | {"request": query.digest, "input": sha256(committed).digest()}
     asked: dict[str, Value] = {"requester": caller.agency}
+    named: dict[str, Value] = {}
     if caller.claims.authority_id is not None:
-        req, asked = req | {"authority": caller.claims.authority_id.hex()}, {}
-    return _about(Kind.DECISION, caller, candidate, youth, op=op, req=req, hold=asked)
+        asked, said = {}, {"authority": caller.claims.authority_id.hex()}
+        # With the youth: by an authority that they share, a sealed youth's entries would be known as one youth's.
+        # About nobody it stands where a replay reads it; neither place is open to the requester (`openings`).
+        req, named = (req | said, {}) if candidate is None else (req, dict[str, Value](said))
+    return _about(Kind.DECISION, caller, candidate, youth, op=op, req=req, hold=asked, named=named)
 
 
 def outcome_leaf(
@@ -99,6 +103,7 @@ def _about(
     op: dict[str, Value],
     req: dict[str, Value],
     hold: dict[str, Value],
+    named: dict[str, Value] | None = None,
 ) -> Draft:
     return draft(
         kind,
@@ -108,7 +113,7 @@ def _about(
         req=req,
         hold=hold,
         # About nobody: under a key that nobody keeps, so that nobody ever opens it.
-        youth={"handle": candidate.handle if candidate is not None else bytes(OPAQUE_LENGTH)},
+        youth={"handle": candidate.handle if candidate is not None else bytes(OPAQUE_LENGTH)} | (named or {}),
         youth_key=youth,
     )
 

@@ -6,7 +6,8 @@ for must stay one and the same refusal (ARCHITECTURE §6, Outcomes): this is whe
 lost again, days later and by the hundred, if the log opened to it why.
 
 - asked: `op` and `req`, without the digest of the decision's argument, by which a guess of what
-  the exchange knows could be confirmed; of an entry that is veiled, only what is the same for
+  the exchange knows could be confirmed, and without which authority was named, which stands there
+  only where the entry is about nobody; of an entry that is veiled, only what is the same for
   every youth
 - holds: `op`, `hold` and `youth`; of `req` nothing, because another agency's workers are not its own
 - both: everything
@@ -28,8 +29,8 @@ from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
-NEVER_TO_REQUESTER: Final = frozenset({"input"})
-VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "authority", "seq", "prev"})
+NEVER_TO_REQUESTER: Final = frozenset({"input", "authority"})
+VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "seq", "prev"})
 """Of the decision of a record call that came to nothing: what is the same for every youth."""
 _VEILED_REFUSAL: Final = VEILED | {"decision", "outcome", "decided", "sealed"}
 """Of a refusal that its caller was told: all but the reason."""

@@ -24,7 +24,7 @@ from audit.sequencer import Append
 from gateway.errors import Conflict, Error, ErrorReason, Invalid
 from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
-from gateway.exchange.authority_leaves import stop_use
+from gateway.exchange.authority_leaves import placed, revoked_hold, stop_use
 from gateway.exchange.deed import on_what_stands
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
@@ -121,12 +121,13 @@ class Presentations:
         else:
             guard = self.book.ended_by_loss(authority.authority_id)
             rows = await self.book.stand_again(authority.authority_id, envelope)
+        req, youth = placed(authority.authority_id, handle)
         leaf = draft(
             Kind.AUTHORITY_PRESENTED,
             requester=by.agency,
             op=_PRESENTED | {"basis": authority.basis},
-            req={"request": by.digest, "authority": authority.authority_id.hex(), "signed": envelope.signature},
-            youth={"handle": handle} if handle is not None else None,
+            req={"request": by.digest, "signed": envelope.signature} | req,
+            youth=youth,
             youth_key=await self._key(by.agency, handle),
         )
         return await self.at.journal.enter(Append(leaf, guard, rows))
@@ -141,14 +142,15 @@ class Presentations:
         if booked.revoke_ms is not None and not booked.ended_by_loss:
             return None
         handle = booked.handle
+        req, youth = placed(authority_id, handle)
         leaf = draft(
             Kind.AUTHORITY_REVOKED,
             requester=by.agency,
             holder=booked.issuer,
             op=_PRESENTED,
-            req={"request": by.digest, "authority": authority_id.hex()},
-            hold={"requester": by.agency, "revoked": authority_id.hex()},
-            youth={"handle": handle} if handle is not None else None,
+            req={"request": by.digest} | req,
+            hold=revoked_hold(by.agency, authority_id, handle),
+            youth=youth,
             youth_key=await self._key(booked.issuer, handle),
         )
         rows = self.book.revoke(authority_id, milliseconds(revoked))

@@ -112,6 +112,8 @@ class _Derived:
     """Agencies that registered youths."""
     listings: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
     epochs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+    """Entries about authorities that left with a youth's key."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
     lifted: dict[str, int] = field(default_factory=dict)
@@ -157,7 +159,7 @@ def _entries(tx: Tx) -> Iterator[StoredEntry]:
 
 
 def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
-    said = _opened(entry, opened.keys)
+    said = _said(entry, opened)
     match entry.kind:
         case Kind.MEMBER_REVOKED:
             derived.denied[_text(said["subject"])] = entry.index
@@ -181,10 +183,14 @@ def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
         case Kind.SEAL_LIFTED:
             derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
         case _:
-            _apply_flag(derived, entry, said, opened.marks.get(entry.tag))
+            _apply_flag(derived, entry, said)
 
 
 def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
+    if "authority" not in said:
+        # It left with the key of the youth that the authority names.
+        derived.closed.add(entry.index)
+        return
     authority_id = bytes.fromhex(_text(said["authority"]))
     known = derived.authorities.get(authority_id)
     if entry.kind == Kind.AUTHORITY_RECORDED:
@@ -201,12 +207,11 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
         derived.authorities[authority_id] = known._replace(revoke_index=entry.index)
 
 
-def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes], key: bytes | None) -> None:
-    if key is None:
+def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
+    if "flag" not in said:
         # Of a youth whose key was destroyed nobody can say any more what a row must be.
         return
-    about = {each.name: each.value for each in open_class(entry, FieldClass.YOUTH, key)}
-    flag_id, state = about["flag"], _text(said.get("state", b""))
+    flag_id, state = said["flag"], _text(said.get("state", b""))
     known = derived.flags.get(flag_id)
     if entry.kind == Kind.FLAG_LOCATED and known is not None:
         is_attempt = said["reason"] == Reason.NOT_FLAG_OWNER.encode()
@@ -215,7 +220,7 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
     elif not state or (known is not None and entry.kind == Kind.FLAG_RAISED):
         # A supporting report, or the owner's repeated one: the flag stands as it is.
         return
-    derived.flags[flag_id] = _Flag(entry.holder, about["handle"], state)
+    derived.flags[flag_id] = _Flag(entry.holder, said["handle"], state)
     derived.flagged[flag_id] = entry.index
 
 
@@ -224,14 +229,17 @@ def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
     parties, closed = set[tuple[bytes, str]](), set[bytes]()
     for identifier, issuer, sealed, revoke_index, leaf_index in tx.all(_AUTHORITIES):
         authority_id = AuthorityId(bytes(identifier))
-        known = derived.authorities.get(authority_id)
-        if known is None:
+        known, is_closed = derived.authorities.get(authority_id), leaf_index in derived.closed
+        if known is None and not is_closed:
             raise _differs("an authority", leaf_index)
         try:
             envelope = opened.authority(authority_id, sealed)
         except RowUnreadable as exc:
-            raise _differs("an authority", known.leaf_index) from exc
-        if envelope is None and (sealed or derived.may_lack_authority(known)):
+            raise _differs("an authority", leaf_index) from exc
+        if envelope is None and is_closed:
+            closed.add(authority_id)
+            continue
+        if envelope is None and known is not None and (sealed or derived.may_lack_authority(known)):
             stored[authority_id] = _Authority(issuer, known.signature, revoke_index, leaf_index)
             closed |= {authority_id} if sealed else set()
             continue
@@ -257,12 +265,17 @@ def _check_flags(tx: Tx, derived: _Derived, opened: Opened) -> None:
     _compare("a flag", stored, _left(stored, derived.flags, lacking), at=derived.flagged)
 
 
-def _opened(entry: StoredEntry, keys: ClassKeys) -> dict[str, bytes]:
+def _said(entry: StoredEntry, opened: Opened) -> dict[str, bytes]:
+    """Every field of the entry that can be opened."""
     found: dict[str, bytes] = {}
+    youth_key = opened.marks.get(entry.tag)
+    if youth_key is not None:
+        found |= {each.name: each.value for each in open_class(entry, FieldClass.YOUTH, youth_key)}
     # The requester's own field of a name comes first: the holder's copy says the same.
     for cls in (FieldClass.HOLD, FieldClass.REQ, FieldClass.OP):
         if entry.boxes[cls]:
-            found |= {each.name: each.value for each in open_class(entry, cls, getattr(keys, _CLASS_KEYS[cls]))}
+            key = getattr(opened.keys, _CLASS_KEYS[cls])
+            found |= {each.name: each.value for each in open_class(entry, cls, key)}
     return found
 
 

@@ -1,4 +1,4 @@
-"""Takes what an ended epoch left out of the database file: rows, free pages and write-ahead log.
+"""Takes what an ended epoch or a seal left out of the database file: rows, free pages and write-ahead log.
 
 Decides how. Rows go in small transactions of a connection of its own, in the order of the primary key, so that nobody's
 entry waits for more than one of them, and secure_delete overwrites what they held. That is not enough: where SQLite
@@ -11,7 +11,8 @@ snapshots of the volume, and blocks that the file system or the disk frees by it
 
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,12 +49,7 @@ class SqliteErasing:
 
     def erase_epochs(self, ended: Collection[str], *, rewrite: bool) -> int:
         """As the port says. Raises `NotErased`, `sqlite3.Error`."""
-        connection = sqlite3.connect(self.database, isolation_level=None, timeout=_BUSY_SECONDS)
-        try:
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-            if connection.execute("PRAGMA secure_delete").fetchone() != (1,):
-                raise NotErased
+        with self._connected() as connection:
             count = sum(_erase(connection, table, ended) for table in _PAGE)
             for epoch in ended:
                 connection.execute("DELETE FROM pepper WHERE epoch = ?", (epoch,))
@@ -61,9 +57,23 @@ class SqliteErasing:
             if rewrite:
                 connection.execute("VACUUM")
             _cut_log(connection)
-        finally:
-            connection.close()
         return count
+
+    def erase_sealed(self, *, rewrite: bool) -> None:
+        """What seals deleted is in no row, and with `rewrite` in no byte of the file. Raises as `erase_epochs`."""
+        with self._connected() as connection:
+            if rewrite:
+                connection.execute("VACUUM")
+            _cut_log(connection)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.database, isolation_level=None, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            if connection.execute("PRAGMA secure_delete").fetchone() != (1,):
+                raise NotErased
+            yield connection
 
 
 def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -> int:

@@ -7,22 +7,38 @@ In this order, so that a crash loses neither the key nor the order:
 2.            the entry of the seal is durable in the log
 3. withdraw   key and name are gone, in every page and in the write-ahead log
 
-`settle` finishes step 3 after a crash, or forgets a deposit whose entry was never written. What stays of a sealed youth
-is a keyed digest of its handle, which is random: it recognizes the handle if an older copy of the database or of an
-adapter brings it back, and tells nothing otherwise.
+`settle` finishes step 3 after a crash, or forgets a deposit whose entry was never written. Then the main database's
+file is rewritten, because deleting leaves copies in it (`erase_sqlite`); a large one at the next start. What stays of a
+sealed youth is a keyed digest of its handle, which is random: it recognizes the handle if an older copy of the database
+or of an adapter brings it back, and tells nothing otherwise.
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from collections.abc import Collection, Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.authority_keys import authority_name
+from gateway.store.erase import NotErased
 from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
+
+
+class SealedErasing(Protocol):
+    """A database that can forget what seals deleted. Blocking."""
+
+    def is_small(self) -> bool:
+        """Whether its files are rewritten so fast that entries can wait for it."""
+
+    def erase_sealed(self, *, rewrite: bool) -> None:
+        """What seals deleted is in no row, and with `rewrite` in no byte of its files.
+
+        Raises `NotErased`, and what the database raises.
+        """
+
 
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
@@ -35,8 +51,8 @@ class FileEscrow:
 
     path: Path
     keys: FileYouthKeys = field(repr=False)
-    scrubbed: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Called when a youth has left: what the main database's write-ahead log still holds goes, too."""
+    database: SealedErasing = field(repr=False)
+    """The main database, whose rows of the youth were deleted by the entry of the seal."""
 
     def deposit(
         self,
@@ -75,11 +91,31 @@ class FileEscrow:
                 connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
                 connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
                 self._withdraw_authorities(connection, seal_id)
+                connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
                 connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
                 connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
                 connection.execute("COMMIT")
             _scrub(connection)
-        self.scrubbed()
+        self.scrub(at_start=False)
+
+    def deleted(self) -> None:
+        """Rows of sealed youths were deleted again, as of an older copy of the database: their bytes are to go, too."""
+        with closing(self._open()) as connection:
+            connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
+
+    def scrub(self, *, at_start: bool) -> None:
+        """What seals deleted is in no byte of the main database's file; of a large one only `at_start`.
+
+        Nothing is raised where somebody is in the way: the next start does it, while nobody is served.
+        """
+        with closing(self._open()) as connection:
+            if connection.execute("SELECT 1 FROM unscrubbed").fetchone() is None:
+                return
+            rewrite = at_start or self.database.is_small()
+            with suppress(NotErased, sqlite3.OperationalError):
+                self.database.erase_sealed(rewrite=rewrite)
+                if rewrite:
+                    connection.execute("DELETE FROM unscrubbed")
 
     def copy_of(self, seal_id: bytes) -> bytes | None:
         """The custodian's copy, or None when there is none or it was erased."""
@@ -155,12 +191,6 @@ def read_copy(path: Path, seal_id: bytes) -> bytes | None:
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
         row = connection.execute("SELECT copy FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
     return None if row is None else bytes(row[0])
-
-
-def truncate_wal(path: Path) -> None:
-    """The write-ahead log of this database is empty, or as short as its readers allow; nothing is lost by it."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _scrub(connection: sqlite3.Connection) -> None:

@@ -42,6 +42,8 @@ _SCHEMA: Final = (
     # Keys of authorities (authority_keys.py), and those that leave with a seal.
     "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name))",
+    # A row while the bytes of what a seal deleted may still stand in the main database's file.
+    "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
 )
 
 

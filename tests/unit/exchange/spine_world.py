@@ -406,11 +406,14 @@ class World:
 
     def entries(self, start: int = 0) -> list[Read]:
         """Entries from this index on."""
-        return [self._read(entry) for entry in self.reader.entries(Selection(start=start))]
+        marks = self.youth_keys.every_mark()
+        return [self._read(entry, marks.get(entry.tag)) for entry in self.reader.entries(Selection(start=start))]
 
-    def _read(self, entry: StoredEntry) -> Read:
+    def _read(self, entry: StoredEntry, youth_key: bytes | None) -> Read:
         fields: dict[str, str | bytes] = {}
-        classes = ((FieldClass.OP, self.keys.op), (FieldClass.REQ, self.keys.req), (FieldClass.HOLD, self.keys.hold))
+        classes = [(FieldClass.OP, self.keys.op), (FieldClass.REQ, self.keys.req), (FieldClass.HOLD, self.keys.hold)]
+        if youth_key is not None:
+            classes.append((FieldClass.YOUTH, youth_key))
         for cls, key in classes:
             for opening in open_class(entry, cls, key):
                 value = opening.value

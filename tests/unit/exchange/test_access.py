@@ -1,7 +1,6 @@
 """Reading the log: everybody sees what concerns them, with proof; nobody learns there what an answer hid."""
 
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ from homeward.gateway.v1.codes_pb2 import (
     OUTCOME_UNDETERMINED,
 )
 from homeward.gateway.v1.link_pb2 import WORK_STATUS_REFUSED, WorkOrder, WorkResult
+from tests.unit.exchange.key_files import destroy_keys
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, STATE, STRTP, Act, Youth, officer, staff, stamp
 from tests.unit.exchange.world import World
 
@@ -287,16 +287,6 @@ async def test_an_owner_reads_what_concerns_one_youth_and_a_stranger_nothing_by_
     assert [fields(each)["handle"] for each in (await world.read_log(officer(SF), youth=other)).entries] == [other]
     # The handle is the owner's word for the youth; in another agency's mouth it means nobody.
     assert len((await world.read_log(officer(LA), youth=handle)).entries) == 0
-
-
-def destroy_keys(world: World, directory: Path) -> None:
-    """Every youth's key has left, as seals take them out."""
-    with sqlite3.connect(directory / "keys.db") as connection:
-        names = [bytes(name) for (name,) in connection.execute("SELECT name FROM youth_key")]
-        digests = [(world.youth_keys.sealed_digest(name),) for name in names]
-        connection.executemany("INSERT INTO sealed_name VALUES (?)", digests)
-        connection.execute("DELETE FROM youth_key")
-    connection.close()
 
 
 async def test_a_sealed_youth_has_no_entries_by_its_handle(world: World, tmp_path: Path) -> None:

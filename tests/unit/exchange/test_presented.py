@@ -112,7 +112,7 @@ async def test_an_authority_stands_again_whether_its_entry_is_left_or_lost(world
         assert await is_live(world, message.authority_id)
         (leaf,) = await world.leaves(before)
         assert (leaf.kind, leaf.op["reason"]) == (Kind.AUTHORITY_PRESENTED, Reason.PRESENTED_AGAIN)
-        assert leaf.req["authority"] == message.authority_id.hex().encode()
+        assert leaf.youth["authority"] == message.authority_id.hex().encode()
         assert answer.receipt.index == before
         again = await present(world, LA, authority=signed(world, message))
         assert not again.HasField("receipt"), "presented as often as one likes, on record once"

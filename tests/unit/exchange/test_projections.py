@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
+from tests.unit.exchange.key_files import destroy_keys
 from tests.unit.exchange.members import LA, POLICE, Youth
 from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
 from tests.unit.exchange.world import World
@@ -77,8 +78,11 @@ async def test_an_edited_table_is_found(world: World, tmp_path: Path, edit: str)
 
 
 async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world: World, tmp_path: Path) -> None:
-    for name, statement in (("keys", "DELETE FROM youth_key"), ("gateway", "DELETE FROM flag")):
-        connection = sqlite3.connect(tmp_path / f"{name}.db")
+    destroy_keys(world, tmp_path)
+    world.check_projections()
+    # Nor where an older copy of the database has all of it, or the entry of the seal took it away.
+    for statement in ("UPDATE authority SET sealed = x''", "DELETE FROM authority_party", "DELETE FROM flag"):
+        connection = sqlite3.connect(tmp_path / "gateway.db")
         with connection:
             connection.execute(statement)
         connection.close()
