@@ -1,0 +1,211 @@
+"""After a seal, nothing in an older backup of the database leads from the youth to entries of the log.
+
+The search (`row_links`) has its controls: what this project's rows once held is planted in the backup, and found.
+"""
+
+import os
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from audit.entry import StoredEntry
+from audit.reader import Selection
+from audit.sequencer import Append
+from gateway.exchange.journal import Kind, draft
+from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, Role, SubjectHandle
+from gateway.protocol.wire_names import to_wire
+from homeward.gateway.v1 import exchange_pb2
+from homeward.gateway.v1 import missing_pb2 as missing
+from homeward.gateway.v1.authority_pb2 import AuthoritySubject
+from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED
+from homeward.gateway.v1.review_pb2 import VERDICT_SAME, VERDICT_WITHDRAWN
+from homeward.gateway.v1.sealing_pb2 import NOTICE_KIND_WRONG_YOUTH
+from tests.unit.exchange import spine_world
+from tests.unit.exchange.key_files import destroy_keys
+from tests.unit.exchange.members import KERN, LA, POLICE, SF, STRTP, Act, Youth, stamp
+from tests.unit.exchange.review_desk import say
+from tests.unit.exchange.row_links import copied, fields_of, led_to, ordered_by_writing, rows_of, tied
+from tests.unit.exchange.spine_parts import ASKER, OWNER
+from tests.unit.exchange.test_authorities import consent, record, revoke
+from tests.unit.exchange.test_link_recall import RECORDS, link
+from tests.unit.exchange.test_sealing import answers, entries_of, recall, restrict
+from tests.unit.exchange.world import World, evidence
+from tests.unit.missing.test_changing import locate, update
+
+HEXADECIMAL = re.compile(rb"[0-9a-f]{32,}")
+ANA, BEN = Youth("Ana Invented"), Youth("Ben Invented", "2011-06-07")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.close()
+
+
+async def lived(world: World, youth: Youth) -> SubjectHandle:
+    """Whatever can happen to a youth at the exchange happens, a minute apart; request identifiers are kept."""
+    world.sources.answer = answers
+
+    def later() -> None:
+        world.clock.advance(seconds=60)
+
+    handle = await world.register(SF, youth, placed_in=KERN[:5])
+    later()
+    await world.all_current()
+    later()
+    raised = await world.raise_flag(SF, youth, handle=handle, learned=world.clock() - timedelta(hours=1))
+    later()
+    await world.raise_flag(LA, youth)
+    later()
+    done = missing.DutyDone(duty=missing.DUTY_LAW_ENFORCEMENT_REPORT, done_time=stamp(world.clock()))
+    await update(world, raised.flag_id, duties=(done,))
+    later()
+    assert (await world.check_flag(POLICE, youth)).answer.outcome == OUTCOME_ANSWERED
+    later()
+    assert (await world.ask_records(KERN, youth)).outcome == OUTCOME_ANSWERED
+    later()
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handle), recipient_agencies=[STRTP])
+    await record(world, message, agency=SF)
+    for _ in range(2):
+        later()
+        asked = await ask_by(world, youth, AuthorityId(message.authority_id))
+        assert asked.outcome == OUTCOME_ANSWERED
+    later()
+    await revoke(world, message.authority_id, agency=STRTP)
+    later()
+    await locate(world, raised.flag_id, agency=POLICE)
+    later()
+    await recall(world, handle, NOTICE_KIND_WRONG_YOUTH)
+    later()
+    return handle
+
+
+async def ask_by(world: World, youth: Youth, authority_id: AuthorityId) -> exchange_pb2.RequestRecordsResponse:
+    """A team asks for records by an authority."""
+    query = exchange_pb2.RecordsQuery(
+        request_id=os.urandom(16),
+        tokens=world.tokens(youth),
+        evidence=[evidence(EvidenceKind.TEAM_MEMBERSHIP)],
+        field_sets=[to_wire(FieldSet.FS4_PLACEMENT_SUMMARY)],  # type: ignore[list-item]
+        recipient_key_id=world.membership.members[STRTP].seal.key_id,
+    )
+    act = Act(STRTP, Role("STRTP.clinician"), Purpose.CFT_COORDINATION, authority_id)
+    request = world.signed(exchange_pb2.RequestRecordsRequest, query, act)
+    return await world.as_peer(STRTP, lambda: world.exchange_servicer.RequestRecords(request, None))
+
+
+def every_entry(world: World) -> list[StoredEntry]:
+    return list(world.reader.entries(Selection(), limit=1000))
+
+
+async def test_a_backup_from_before_a_seal_leads_from_the_youth_to_no_entry(world: World, tmp_path: Path) -> None:
+    handle, other = await lived(world, ANA), await lived(world, BEN)
+    backup = copied(tmp_path / "gateway.db", tmp_path / "backup")
+    assert {row.table for row in tied(rows_of(backup), handle)[0]} >= {"subject", "index_token", "flag", "duty"}
+    await restrict(world, handle)
+    assert led_to(backup, every_entry(world), world.class_keys, handle) == {}
+    assert led_to(tmp_path / "gateway.db", every_entry(world), world.class_keys, handle) == {}
+    # Nor of a youth that was not sealed: only its key leads there, and that is in no backup of the database.
+    assert led_to(backup, every_entry(world), world.class_keys, other) == {}
+    assert len(await entries_of(world, BEN)) > 10
+
+
+async def test_a_backup_leads_from_a_possible_match_to_no_entry(tmp_path: Path) -> None:
+    world = spine_world.World(tmp_path, auto=False)
+    handle = world.register("known")
+    await link(world, ASKER, RECORDS)
+    for number in (1, 2):
+        world.clock.advance(seconds=60)
+        await world.records(replace(RECORDS, number=number))
+    await say(world, OWNER, VERDICT_WITHDRAWN)
+    await say(world, OWNER, VERDICT_SAME)
+    world.clock.advance(seconds=60)
+    await world.records(replace(RECORDS, number=3))
+    backup = copied(world.path, tmp_path / "backup")
+    assert {row.table for row in tied(rows_of(backup), handle)[0]} >= {"review", "review_token", "relied_link"}
+    destroy_keys(world, tmp_path)
+    entries = list(world.reader.entries(Selection(), limit=1000))
+    assert len({entry.kind for entry in entries} & {Kind.REVIEW_JUDGED, Kind.OUTCOME, Kind.DECISION}) == 3
+    assert led_to(backup, entries, world.keys, handle) == {}
+    await world.close()
+
+
+PLANTS: dict[str, Callable[[StoredEntry, bytes], object]] = {
+    "an index": lambda entry, _: entry.index,
+    "a moment": lambda entry, _: entry.time_ms - 40,
+    "a digest that the entry holds": lambda _, digest: digest,
+    "the same in words": lambda _, digest: digest.hex(),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS.keys())
+async def test_the_search_finds_what_leads_to_an_entry(
+    world: World, tmp_path: Path, plant: Callable[[StoredEntry, bytes], object]
+) -> None:
+    handle = await lived(world, ANA)
+    raised = next(entry for entry in every_entry(world) if entry.kind == Kind.FLAG_RAISED)
+    (digest,) = (value for name, value in fields_of(raised, world.class_keys) if name == "request")
+    backup = copied(tmp_path / "gateway.db", tmp_path / "backup")
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        # In a table that the handle leads to by way of another row.
+        connection.execute("ALTER TABLE duty ADD COLUMN planted_index")
+        connection.execute("UPDATE duty SET planted_index = ?", (plant(raised, digest),))
+    assert raised.index in led_to(backup, every_entry(world), world.class_keys, handle)
+
+
+async def test_the_search_finds_a_request_that_was_spent(world: World, tmp_path: Path) -> None:
+    handle, request_id = await lived(world, ANA), os.urandom(16)
+    answer = await world.check_flag(POLICE, ANA, request_id=request_id)
+    backup = copied(tmp_path / "gateway.db", tmp_path / "backup")
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("ALTER TABLE flag ADD COLUMN request_id")
+        connection.execute("UPDATE flag SET request_id = ?", (request_id,))
+    assert led_to(backup, every_entry(world), world.class_keys, handle) == {
+        answer.receipt.index: ["spent request"],
+    }
+
+
+def shared(entries: list[StoredEntry], world: World) -> set[tuple[int, int]]:
+    """Pairs of entries that say the same identifier in a field that opens without the youth's key."""
+    saying: dict[bytes, set[int]] = defaultdict(set)
+    for entry in entries:
+        for name, value in fields_of(entry, world.class_keys):
+            # Words repeat: roles, purposes, what was granted. An agency's previous entry follows from the log's order.
+            if name != "prev" and len(value) >= 16 and (not value.isascii() or HEXADECIMAL.fullmatch(value)):
+                saying[value].add(entry.index)
+    return {pair for indexes in saying.values() for pair in combinations(sorted(indexes), 2)}
+
+
+async def test_entries_of_a_youth_say_nothing_by_which_they_are_known_as_one_youths(world: World) -> None:
+    await lived(world, ANA)
+    entries = await entries_of(world, ANA)
+    kinds = {entry.index: entry.kind for entry in entries}
+    # A call that asks for records is two entries, and they say of each other that they are one call.
+    calls = shared(entries, world)
+    assert calls
+    assert {(kinds[first], kinds[second]) for first, second in calls} == {(Kind.DECISION, Kind.OUTCOME)}
+    assert len(calls) == sum(kind == Kind.OUTCOME for kind in kinds.values())
+    # The control: an authority that two entries name in class `req` is seen.
+    for _ in range(2):
+        key = await world.youth_keys.next(SF, SubjectHandle(bytes(16)))
+        leaf = draft(Kind.DECISION, requester=AgencyId(STRTP), req={"authority": "ab" * 16}, youth={}, youth_key=key)
+        await world.log.append(Append(leaf))
+    planted = [entry for entry in every_entry(world) if entry.index >= world.size() - 2]
+    assert shared([*entries, *planted], world) - calls == {(world.size() - 2, world.size() - 1)}
+
+
+async def test_no_table_of_youths_keeps_the_order_in_which_it_was_written(world: World, tmp_path: Path) -> None:
+    assert ordered_by_writing(tmp_path / "gateway.db") == set()
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection, connection:
+        connection.execute("ALTER TABLE duty RENAME TO kept")
+        connection.execute("CREATE TABLE duty AS SELECT * FROM kept")
+    assert ordered_by_writing(tmp_path / "gateway.db") == {"duty"}
