@@ -38,7 +38,9 @@ from gateway.protocol.wire_names import to_wire
 from gateway.state import State
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.lookups import Lookups
+from gateway.store.youth_keys import FileYouthKeys
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.codes_pb2 import BASIS_CONSENT
 from homeward.gateway.v1.directory_pb2 import (
@@ -281,11 +283,16 @@ async def directory_of(resident: Resident) -> Directory:
 async def is_ended(town: Town, authority_id: bytes) -> bool:
     """Whether the exchange takes the authority for one that was revoked."""
     reader = Reader(SqliteStore(town.state.database))
+    wrapping_key = town.state.read_secret("youth-wrap.key", length=32)
+    youth_keys = FileYouthKeys(town.state.youth_keys, wrapping_key=wrapping_key, random_bytes=secrets.token_bytes)
+    keys = FileAuthorityKeys(town.state.youth_keys, youth_keys, random_bytes=secrets.token_bytes)
     try:
         lookups = Lookups(reader, threaded=False)
-        found = await SqlAuthorities(lookups).get(AuthorityId(authority_id))
-        listed = await SqlAuthorityBook(lookups).find(AuthorityId(authority_id))
+        found = await SqlAuthorities(lookups, keys).get(AuthorityId(authority_id))
+        listed = await SqlAuthorityBook(lookups, keys).find(AuthorityId(authority_id))
     finally:
+        keys.close()
+        youth_keys.close()
         reader.close()
     assert found is not None
     assert listed is not None

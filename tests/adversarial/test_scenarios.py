@@ -15,6 +15,7 @@ from gateway.protocol.names import HandlingCode as Handling
 from homeward.gateway.v1 import missing_pb2
 from homeward.gateway.v1.codes_pb2 import FLAG_STATE_LOCATED_PENDING, NOTICE_NOT_A_CLEARANCE, FlagState, HandlingCode
 from homeward.gateway.v1.codes_pb2 import Outcome as WireOutcome
+from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceStub
 from homeward.gateway.v1.records_pb2 import RecordAnswer
 from tests.adversarial.house import beat, register
@@ -153,7 +154,7 @@ async def test_s15_three_reports_are_one_episode_and_only_its_owner_ends_it(stag
         reply = await report_flag(resident, report)
         assert (outcome(reply.outcome), reply.flag_id) == ("RECORDED", b"")
     flags = [row for row in town.rows("flag")["flag"] if flag_id in row]
-    supporting = [row for row in town.rows("supporting_report")["supporting_report"] if flag_id in row]
+    supporting = [row for row in town.rows("alert")["alert"] if row[2] == ALERT_KIND_SUPPORTING_REPORT]
     assert (len(flags), len(supporting)) == (1, 2)
     resolution = missing_pb2.FlagResolution(request_id=secrets.token_bytes(16), flag_id=flag_id)
     before = town.size()

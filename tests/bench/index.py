@@ -14,6 +14,7 @@ a look-up takes at most four times what it takes at 10^4 (B-trees grow), a whole
 import argparse
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import statistics
@@ -35,6 +36,7 @@ from gateway.protocol.names import Restriction
 from gateway.store import tables
 from gateway.store.index import SqlIndex
 from gateway.store.lookups import Lookups
+from gateway.store.youth_keys import FileYouthKeys
 from homeward.gateway.v1.codes_pb2 import EVIDENCE_KIND_YOUTH_PRESENT
 from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, TokenSet
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest, FlagQuery
@@ -83,7 +85,10 @@ class Filled:
         self.megabytes = store.path.stat().st_size / 1e6
         self.loop = asyncio.new_event_loop()
         self.reader = Reader(store)
-        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: list(tokens))
+        FileYouthKeys.create(directory / f"keys-{size}.db")
+        # Nobody here is flagged, so that none of them is needed.
+        keys = FileYouthKeys(directory / f"keys-{size}.db", wrapping_key=bytes(32), random_bytes=os.urandom)
+        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: list(tokens), keys)
 
     def token(self, position: int) -> bytes:
         """The token at this place of the index, in ascending order; any spread in between stands for nobody's."""
@@ -118,7 +123,7 @@ class Filled:
         connection.execute("PRAGMA synchronous = OFF")
         handles = [random.Random(youth).randbytes(16) for youth in range(self.youths)]
         youths = (
-            (OWNERS[youth % len(OWNERS)], handle, str(Restriction.NONE), "", (1 << 18) - 1, 0)
+            (OWNERS[youth % len(OWNERS)], handle, str(Restriction.NONE), "", (1 << 18) - 1)
             for youth, handle in enumerate(handles)
         )
         tokens = (

@@ -52,7 +52,7 @@ def measure() -> Mapping[str, float]:
     """Processor microseconds by stage, in the order of the spine."""
     with tempfile.TemporaryDirectory(prefix="homeward-pieces-") as name:
         world, key = World(Path(name)), os.urandom(32)
-        index = SqlIndex(world.setting.index.lookups, EpochsAtRest(lambda _: key))  # type: ignore[attr-defined]
+        index = SqlIndex(world.setting.index.lookups, EpochsAtRest(lambda _: key), world.youth_keys)  # type: ignore[attr-defined]
         world.use(replace(world.setting, index=index))
         try:
             return _stages(world)

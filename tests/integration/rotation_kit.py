@@ -5,13 +5,14 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
-from audit.log import INDEX, Append
+from audit.log import Append
 from audit.reader import Reader
 from audit.statement import Statement
 from gateway.config import load_gateway
@@ -20,12 +21,14 @@ from gateway.exchange.coverage import Coverage
 from gateway.exchange.journal import Kind, draft
 from gateway.members.assembly import open_members, read_keys
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import AgencyId, Call, FlagState
+from gateway.protocol.names import AgencyId, Call, FlagState, SubjectHandle
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.facts import milliseconds
 from gateway.store import tables
+from gateway.store.flags import seal_flag
 from gateway.store.index import SqlIndex
 from gateway.store.lookups import Lookups
+from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.ceremony import deal
 from gateway.tokens.index import Registrations, Signed
 from gateway.tokens.share_file import DealtShare
@@ -57,6 +60,13 @@ class Town:
         view = self.world.gateway.office.view()
         assert view is not None
         return view
+
+    @cached_property
+    def youth_keys(self) -> FileYouthKeys:
+        """Keys of the youths that are flagged."""
+        state = self.world.gateway_state
+        wrapping_key = state.read_secret("youth-wrap.key", length=32)
+        return FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
 
     @property
     def registrations(self) -> Registrations:
@@ -98,7 +108,7 @@ class Town:
         """Handles that a question in this epoch finds."""
         reader = Reader(self.world.gateway.store)
         try:
-            index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest)
+            index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest, self.youth_keys)
             return [each.handle for each in await index.candidates(self.tokens(epoch, name))]
         finally:
             reader.close()
@@ -106,7 +116,7 @@ class Town:
     async def stale(self, epoch: str) -> tuple[str, ...]:
         """Counties of which a miss in this epoch cannot be believed."""
         reader = Reader(self.world.gateway.store)
-        index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest)
+        index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest, self.youth_keys)
         coverage = Coverage(
             lambda: [AgencyId(each.agency) for each in self.counties],
             index.listings,
@@ -119,19 +129,10 @@ class Town:
 
     async def raise_flag(self, handle: bytes, *, county: int = 0) -> None:
         """Somebody looks for the youth."""
-        now = milliseconds(self.world.clock())
-        row = (
-            os.urandom(16),
-            self.counties[county].agency,
-            handle,
-            str(FlagState.ACTIVE),
-            1,
-            b"s",
-            now,
-            now,
-            now,
-            INDEX,
-        )
+        now, agency, flag_id = milliseconds(self.world.clock()), self.counties[county].agency, os.urandom(16)
+        key = await self.youth_keys.next(AgencyId(agency), SubjectHandle(handle))
+        sealed = seal_flag(b"s", key.key, flag_id=flag_id, times=(now, now))
+        row = (flag_id, agency, handle, str(FlagState.ACTIVE), 1, sealed)
         await self.world.gateway.ledger.append(Append(draft(Kind.ALERT_ACKNOWLEDGED, op={}), rows=((_FLAG, row),)))
 
     async def publish(self) -> bool:

@@ -37,11 +37,11 @@ def decided(state: State, count: int, *, open_ones: int = 0) -> None:
         said = ("SAME", "SAME") if same else ("DIFFERENT", "NOTHING")
         said = said if place < count else ("SAME", "NOTHING")
         rows.append(
-            (os.urandom(16), "06029.cwa", os.urandom(16), "06037.cwa", os.urandom(16), SCHEME,
-             scheme.presence(comparison.agreeing), scheme.presence(comparison.differing), said[0], 1, said[1], 1, place)
+            (os.urandom(16), "06029.cwa", "06037.cwa", os.urandom(16), SCHEME,
+             scheme.presence(comparison.agreeing), scheme.presence(comparison.differing), *said, 2, b"sealed")
         )  # fmt: skip
     with sqlite3.connect(state.database) as database:
-        database.executemany(f"INSERT INTO review VALUES ({', '.join('?' * 13)})", rows)  # noqa: S608
+        database.executemany(f"INSERT INTO review VALUES ({', '.join('?' * 11)})", rows)  # noqa: S608
 
 
 def content(state: State) -> list[str]:

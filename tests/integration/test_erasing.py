@@ -14,7 +14,6 @@ from gateway.store.erase import NotErased
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.tables import metadata
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
-from homeward.gateway.v1.review_pb2 import ReviewTask
 
 YOUTHS = 1500
 TOKENS = 40
@@ -44,18 +43,17 @@ def database(tmp_path: Path) -> Path:
     writer.executemany("INSERT INTO review_token VALUES (?, ?, ?, ?)", rows)
     writer.execute("INSERT INTO pepper VALUES ('e1', '06037.cwa', x'00', x'00', ?, 0)", (MARK * 300,))
     for sequence, (epoch, mark) in enumerate((("e1", MARK), ("e2", b"")), start=1):
-        task = ReviewTask(review_id=os.urandom(16), epoch=epoch, naming_digests=[(mark + os.urandom(32))[:32]] * 3)
-        row = ("06037.cwa", sequence, ALERT_KIND_REVIEW, task.SerializeToString(), sequence)
-        writer.execute("INSERT INTO alert VALUES (?, ?, ?, x'00', x'', '06029.cwa', '', '', 0, ?, ?)", row)
+        row = ("06037.cwa", sequence, ALERT_KIND_REVIEW, os.urandom(16), (mark + os.urandom(32)) * 3, epoch, sequence)
+        writer.execute("INSERT INTO alert VALUES (?, ?, ?, '06029.cwa', '', 0, x'', ?, x'00', ?, ?, ?)", row)
     writer.close()
     return path
 
 
-def digests(database: Path) -> dict[str, int]:
-    """How many digests the alert of each epoch's review holds."""
+def digests(database: Path) -> dict[str, bool]:
+    """Whether the alert of each epoch's review holds digests."""
     with closing(sqlite3.connect(database)) as reader:
-        tasks = [ReviewTask.FromString(raw) for (raw,) in reader.execute("SELECT review FROM alert ORDER BY sequence")]
-    return {task.epoch: len(task.naming_digests) for task in tasks}
+        rows = reader.execute("SELECT epoch, digests FROM alert ORDER BY sequence").fetchall()
+    return {epoch: bool(sealed) for epoch, sealed in rows}
 
 
 def put(writer: sqlite3.Connection, handle: bytes, epoch: str, mark: bytes) -> None:
@@ -72,12 +70,12 @@ def marks(database: Path) -> int:
 
 def test_not_one_token_is_left_in_the_file_or_its_write_ahead_log(database: Path) -> None:
     assert marks(database) > YOUTHS * TOKENS, "the search finds what is there"
-    assert digests(database) == {"e1": 3, "e2": 3}
+    assert digests(database) == {"e1": True, "e2": True}
     reader = sqlite3.connect(database)
     (kept,) = reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone()
     assert SqliteErasing(database).erase_epochs(["e1"], rewrite=True) == YOUTHS * TOKENS + 900
     assert marks(database) == 0
-    assert digests(database) == {"": 0, "e2": 3}
+    assert digests(database) == {"": False, "e2": True}
     assert reader.execute("SELECT count(*) FROM index_token WHERE epoch = 'e2'").fetchone() == (kept,)
     assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     reader.close()
