@@ -11,7 +11,8 @@ Decides when the stream counts as broken, and never treats silence as calm:
     checkpoint      witnessed in a thread, one at a time: on disk before the cosignature leaves
     own entries     asked for in the tree cosigned last, once a minute; followed in a thread, then attested
     going away      the stream is opened anew at once
-    broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter)
+    broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter); to 1 s only
+                    while nobody welcomes it, because a gateway that comes back needs its counties at once
 """
 
 import asyncio
@@ -40,6 +41,7 @@ WELCOME_SECONDS: Final = 10.0
 ATTEST_POLL_SECONDS: Final = 1.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
+LONGEST_UNWELCOME: Final = 1.0
 STEADY: Final = timedelta(seconds=10)
 """A stream that lived so long was a good one: the next is opened without delay."""
 CREDIT: Final = 16
@@ -105,9 +107,10 @@ class Link:
                 await self._session()
             except StreamBroken as broken:
                 failures = 0 if broken.why == GOING_AWAY or self._was_steady() else failures + 1
+                longest = LONGEST_UNWELCOME if self.status.since is None else LONGEST_PAUSE
                 self.status.up, self.status.since, self.status.last_end = False, None, broken.why
                 _LOG.info("link ended", extra={"why": broken.why})
-            await self._rest(self._pause(failures))
+            await self._rest(self._pause(failures, longest))
 
     async def _rest(self, seconds: float) -> None:
         """Pauses, at most until another directory is in force: it may be the first that lists this adapter."""
@@ -142,8 +145,8 @@ class Link:
         finally:
             call.cancel()
 
-    def _pause(self, failures: int) -> float:
-        ceiling = min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE)
+    def _pause(self, failures: int, longest: float) -> float:
+        ceiling = min(FIRST_PAUSE * 2 ** min(failures, 10), longest)
         return float(ceiling * int.from_bytes(self.random_bytes(4), "big") / 0xFFFFFFFF)
 
 
