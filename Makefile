@@ -10,16 +10,13 @@ UV      ?= uv
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
            --custom-compile-command "make lock"
 
-.PHONY: demo demo-evidence test test-docker check lint types protos layers bench bench-linkage proto lock clean help
+.PHONY: demo test test-docker check lint types protos layers bench bench-linkage proto lock clean help
 
 help:          ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-19s %s\n", $$1, $$2}'
 
 demo: $(STAMP)        ## three counties, one missing youth, on this machine
 	@$(BIN)/homeward demo
-
-demo-evidence: $(STAMP) ## the same story, and what becomes of its evidence; about half a minute
-	@$(BIN)/homeward demo --evidence
 
 test: $(STAMP)        ## everything that needs no container engine and no network
 	@$(BIN)/python -m pytest -q

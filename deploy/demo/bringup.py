@@ -16,7 +16,7 @@ from deploy.demo.county_files import DATA, DATABASE, ISSUER, county_file
 from deploy.demo.issuer import make_issuer
 from deploy.demo.layout import Layout, Member
 from deploy.demo.ports import free_addresses
-from deploy.demo.processes import Running, Starting, start
+from deploy.demo.processes import Launch, Running, Starting
 from deploy.demo.write_csv import write_extract
 from deploy.demo.write_sql import write_database
 from deploy.demo.youths import Caseload
@@ -44,7 +44,7 @@ court_custodian: ../court.pub
 """
 
 
-def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list[Running]:
+def bring_up_holders(layout: Layout, commands: Commands, launch: Launch, *, quorum: int) -> list[Running]:
     """Gateway and custodian serve, each with its share, and trust each other. Raises `CommandFailure`; none runs then.
 
     The gateway already serves while the custodian is made, as a gateway does that gains another holder.
@@ -59,7 +59,7 @@ def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list
     commands.run("court", "new-key", str(layout.root / "court.key"), str(layout.root / "court.pub"), log=log)
     settings = _BOTH_SETTINGS + _GATEWAY_SETTINGS.replace("QUORUM", str(quorum))
     _settle(layout.gateway / "gateway.yaml", settings, layout.received / GATEWAY)
-    starting = [serve_holder(layout, GATEWAY)]
+    starting = [serve_holder(layout, GATEWAY, launch)]
     try:
         commands.run(
             "custodian", "init", str(layout.custodian), "--share", str(layout.ceremony / "share-2.bin"),
@@ -67,7 +67,7 @@ def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list
             "--listen", custodian, "--demo", log=log,
         )  # fmt: skip
         _settle(layout.custodian / "custodian.yaml", _BOTH_SETTINGS, layout.received / CUSTODIAN)
-        starting.append(serve_holder(layout, CUSTODIAN))
+        starting.append(serve_holder(layout, CUSTODIAN, launch))
         serving = [starting[0].wait()]
         card = str(layout.custodian / "card.json")
         commands.run("gateway", "trust", str(layout.gateway), "--custodian-card", card, log=log)
@@ -78,9 +78,9 @@ def bring_up_holders(layout: Layout, commands: Commands, *, quorum: int) -> list
         raise
 
 
-def serve_holder(layout: Layout, name: str) -> Starting:
+def serve_holder(layout: Layout, name: str, launch: Launch) -> Starting:
     """`gateway` or `custodian` has been started."""
-    return start(name, name, "serve", str(layout.root / name), directory=layout.logs)
+    return launch(name, name, "serve", str(layout.root / name), directory=layout.logs)
 
 
 def make_agency(layout: Layout, agency: Agency, caseload: Caseload, *, today: date) -> None:
@@ -95,7 +95,9 @@ def make_agency(layout: Layout, agency: Agency, caseload: Caseload, *, today: da
     (directory / ADAPTER_FILE).write_text(county_file(agency, directory), encoding="utf-8")
 
 
-def enlist(layout: Layout, agency: Agency, commands: Commands, *, county_root: Path | None = None) -> Running:
+def enlist(
+    layout: Layout, agency: Agency, commands: Commands, launch: Launch, *, county_root: Path | None = None
+) -> Running:
     """The agency was invited, has joined, is admitted by the custodian, and its adapter is ready.
 
     `county_root`: key file of the county's root, where another agency of the county joined before.
@@ -121,7 +123,7 @@ def enlist(layout: Layout, agency: Agency, commands: Commands, *, county_root: P
     root = ("--county-root", str(county_root)) if county_root else ()
     joined = json.loads(commands.run("join", invited["line"], "--dir", str(directory), *root, "--json", log=log))
     # Started before the custodian's operator admits the county, as in life: it waits until it is listed.
-    adapter = serve_adapter(layout, agency.letter)
+    adapter = serve_adapter(layout, agency.letter, launch)
     try:
         if county_root is None:
             fingerprint = joined["county_root_fingerprint"]
@@ -132,10 +134,10 @@ def enlist(layout: Layout, agency: Agency, commands: Commands, *, county_root: P
     return adapter.wait()
 
 
-def serve_adapter(layout: Layout, letter: str) -> Starting:
+def serve_adapter(layout: Layout, letter: str, launch: Launch) -> Starting:
     """The agency's adapter has been started."""
     config = layout.agency(letter) / ADAPTER_FILE
-    return start(adapter_name(letter), "adapter", "run", "--config", str(config), directory=layout.logs)
+    return launch(adapter_name(letter), "adapter", "run", "--config", str(config), directory=layout.logs)
 
 
 def adapter_name(letter: str) -> str:

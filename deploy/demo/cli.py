@@ -33,22 +33,16 @@ _OUTPUT: Final = Path("demo-out")
 @click.command()
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the processes' files here.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=_OUTPUT, show_default=True)
-@click.option(
-    "--evidence",
-    "whole",
-    is_flag=True,
-    help="Go on with what becomes of the evidence: a bundle, a replay, a restored backup, a seal, a forged log.",
-)
 @_JSON
-def demo(keep: Path | None, out: Path, whole: bool, as_json: bool) -> int:
-    """Watch three counties find a missing youth, on this machine.
+def demo(keep: Path | None, out: Path, as_json: bool) -> int:
+    """Watch three counties find a missing youth, and what becomes of the evidence, on this machine.
 
     Real processes, invented people. Writes transcript.json, gateway-view/ and the published log to --out. Exits with 1
     when a step went otherwise than it must.
     """
     work = keep or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
     # What failed to start names its log, which lies in there: the directory goes only after a story that was played.
-    result = run_demo(work, out, _silent if as_json else click.echo, whole=whole)
+    result = run_demo(work, out, _silent if as_json else click.echo)
     if keep is None:
         shutil.rmtree(work)
     if as_json:

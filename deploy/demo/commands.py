@@ -1,4 +1,4 @@
-"""Running the product's commands, many in a short time.
+"""Running the product's commands and processes, many in a short time.
 
 Decides that each runs in a process of its own (`warm`), how long it may take, and how its failure is told: in its own
 words. Usable from several threads.
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
-from deploy.demo.processes import environment, failed, tail
+from deploy.demo.processes import Starting, environment, failed, outputs, tail
 
 _SECONDS: Final = 60.0
 
@@ -49,6 +49,7 @@ class Commands:
         )
         self._asking, self._telling = _pipes(self._server)
         self._numbers = itertools.count(1)
+        self._begun: dict[int, Future[int]] = {}
         self._ends: dict[int, Future[int]] = {}
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, name="commands", daemon=True)
@@ -74,19 +75,16 @@ class Commands:
         """The command has run to its end, whatever that was. Raises `CommandFailure` if it does not end."""
         number = next(self._numbers)
         out, err = (Path(self._files.name) / f"{number}.{kind}" for kind in ("out", "err"))
-        end: Future[int] = Future()
-        self._ends[number] = end
-        request = json.dumps({"id": number, "words": words, "out": str(out), "err": str(err)})
-        try:
-            with self._lock:
-                self._asking.write(request + "\n")
-                self._asking.flush()
-            code = end.result(timeout=_SECONDS)
-        except FutureTimeoutError:
-            raise failed(_label(words), f"it took longer than {_SECONDS:.0f} seconds", err) from None
-        except (BrokenPipeError, _ServerEnded):
-            raise failed(_label(words), "the interpreter that runs the commands ended; see above", err) from None
-        return Done(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+        _, end = self._send(number, words, out=out, err=err, serves=False)
+        return Done(_awaited(end, words, err), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+    def start(self, name: str, *words: str, directory: Path) -> Starting:
+        """`processes.Launch`: the process goes on when this is closed."""
+        log, output = outputs(name, directory)
+        # At once: the readiness of the process that wrote there before must not pass for this one's.
+        output.write_bytes(b"")
+        begun, _ = self._send(next(self._numbers), words, out=output, err=log, serves=True)
+        return Starting(name, _awaited(begun, words, log), log, output)
 
     def run(self, *words: str, log: Path) -> str:
         """Standard output of a command that succeeded. Raises `CommandFailure` with its own words otherwise."""
@@ -97,12 +95,38 @@ class Commands:
             raise failed(_label(words), tail(done.err or done.out) or f"exit {done.exit}", log)
         return done.out
 
+    def _send(
+        self, number: int, words: tuple[str, ...], *, out: Path, err: Path, serves: bool
+    ) -> tuple[Future[int], Future[int]]:
+        begun, end = self._begun[number], self._ends[number] = Future[int](), Future[int]()
+        request = {"id": number, "words": words, "out": str(out), "err": str(err), "serves": serves}
+        try:
+            with self._lock:
+                self._asking.write(json.dumps(request) + "\n")
+                self._asking.flush()
+        except BrokenPipeError:
+            for each in (begun, end):
+                each.set_exception(_ServerEnded())
+        return begun, end
+
     def _read(self) -> None:
         for line in self._telling:
             said = json.loads(line)
-            self._ends.pop(said["id"]).set_result(said["exit"])
-        for end in self._ends.values():
-            end.set_exception(_ServerEnded())
+            if "pid" in said:
+                self._begun.pop(said["id"]).set_result(said["pid"])
+            else:
+                self._ends.pop(said["id"]).set_result(said["exit"])
+        for left in (*self._begun.values(), *self._ends.values()):
+            left.set_exception(_ServerEnded())
+
+
+def _awaited(future: Future[int], words: tuple[str, ...], log: Path) -> int:
+    try:
+        return future.result(timeout=_SECONDS)
+    except FutureTimeoutError:
+        raise failed(_label(words), f"it took longer than {_SECONDS:.0f} seconds", log) from None
+    except _ServerEnded:
+        raise failed(_label(words), "the interpreter that runs the commands ended; see above", log) from None
 
 
 def _label(words: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -53,20 +53,18 @@ class Result:
         return all(step.ok for step in self.played)
 
 
-def story(output: Path, pool: Executor, *, whole: bool) -> tuple[Step, ...]:
-    """The steps, in order: the main job, or the `whole` with what becomes of its evidence."""
+def story(output: Path, pool: Executor) -> tuple[Step, ...]:
+    """The steps, in order: the main job, and what becomes of its evidence."""
     looking = _Looking(output / VIEW, pool)
     view = Step(
         "gateway_view", "What a thief of both machines would hold", {"found": 0, "has_messages": True}, looking.shown
     )
     published, rewritten = story_witnesses.steps(output, before_forging=looking.begin)
     told = (*story_setup.STEPS, *story_missing.STEPS, *story_records.STEPS, *story_review.STEPS, *story_consent.STEPS)
-    proved = (*story_evidence.STEPS, *story_evidence.PROOFS)
-    if not whole:
-        return (*told, *proved, replace(published, play=_after(looking.begin, published.play)), view)
     return (
         *told,
-        *proved,
+        *story_evidence.STEPS,
+        *story_evidence.PROOFS,
         published,
         *story_bundle.steps(output),
         *story_recovery.STEPS,
@@ -76,19 +74,11 @@ def story(output: Path, pool: Executor, *, whole: bool) -> tuple[Step, ...]:
     )
 
 
-def _after(first: Callable[[Stage], None], play_on: Callable[[Stage], Seen]) -> Callable[[Stage], Seen]:
-    def both(stage: Stage) -> Seen:
-        first(stage)
-        return play_on(stage)
-
-    return both
-
-
-def run_demo(work: Path, output: Path, say: Say, *, whole: bool) -> Result:
+def run_demo(work: Path, output: Path, say: Say) -> Result:
     """The story, played in a sandbox under `work`; `output` holds transcript and view. Raises `CommandFailure`."""
     started = time.monotonic()
     say("Homeward demo: 3 counties, 60 invented youths, seed 7. No real person is in this data.")
-    with Commands() as commands, Sandbox.up(work / "sandbox") as sandbox:
+    with Commands() as commands, Sandbox.up(work / "sandbox", commands=commands) as sandbox:
         say(f"    Gateway, custodian and three adapters run ({time.monotonic() - started:.1f} s).\n")
         scratch = work / "scratch"
         scratch.mkdir(mode=0o700, exist_ok=True)
@@ -96,7 +86,7 @@ def run_demo(work: Path, output: Path, say: Say, *, whole: bool) -> Result:
         with ThreadPoolExecutor(max_workers=1) as pool:
             newcomer = pool.submit(sandbox.enlist, FOSTER_AGENCY, commands, beside=COUNTY_B)
             stage = Stage(sandbox, commands, scratch, newcomer)
-            steps = story(output, pool, whole=whole)
+            steps = story(output, pool)
             try:
                 played = [_show(number, play(step, stage), say) for number, step in enumerate(steps, start=1)]
             finally:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from homeward.failure import CommandFailure
 
@@ -39,6 +39,13 @@ class Running:
     ready: Mapping[str, Any]
 
 
+class Launch(Protocol):
+    """Starts a process of the product."""
+
+    def __call__(self, name: str, *words: str, directory: Path) -> "Starting":
+        """`homeward` runs with these words, in a session of its own; its log and output are in the directory."""
+
+
 def command_line(*words: str) -> list[str]:
     """The words that run `homeward` from the environment this process runs in."""
     return [sys.executable, "-m", "homeward", *words]
@@ -46,7 +53,7 @@ def command_line(*words: str) -> list[str]:
 
 def start(name: str, *words: str, directory: Path) -> "Starting":
     """The process runs, in a session of its own: a Ctrl-C at the terminal is for whoever started the sandbox."""
-    log, output = directory / f"{name}.log", directory / f"{name}.out"
+    log, output = outputs(name, directory)
     writing = os.O_WRONLY | os.O_CREAT
     # Not subprocess.Popen: the process may outlive this one, and nobody is to wait for it in an object's finalizer.
     pid = os.posix_spawn(
@@ -61,6 +68,11 @@ def start(name: str, *words: str, directory: Path) -> "Starting":
         setsid=True,
     )
     return Starting(name, pid, log, output)
+
+
+def outputs(name: str, directory: Path) -> tuple[Path, Path]:
+    """Where a process writes its log lines, and its readiness line."""
+    return directory / f"{name}.log", directory / f"{name}.out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class Starting:
             if ready is not None:
                 return Running(self.name, self.pid, start_mark(self.pid), self.log, self.output, ready)
             status = _reap(self.pid)
-            if status is not None:
+            if status is not None or not start_mark(self.pid):
                 raise failed(self.name, tail(_text(self.log)) or f"exit {status}", self.log)
             time.sleep(_POLL_SECONDS)
         self.end()
@@ -88,9 +100,9 @@ class Starting:
 
     def end(self) -> None:
         """The process has ended, whether or not it was ready."""
-        if _reap(self.pid) is None and start_mark(self.pid):
+        while _reap(self.pid) is None and start_mark(self.pid):
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            time.sleep(_POLL_SECONDS)
 
 
 def is_alive(process: Running) -> bool:

@@ -22,7 +22,7 @@ from deploy.demo.commands import Commands
 from deploy.demo.counties import Agency, counties
 from deploy.demo.county import County
 from deploy.demo.layout import Layout, Member, SandboxState, read_state, remove, write_state
-from deploy.demo.processes import Running, is_alive, signal_all, stop, wait_gone
+from deploy.demo.processes import Launch, Running, is_alive, signal_all, start, stop, wait_gone
 from deploy.demo.readiness import wait_ready
 from deploy.demo.youths import Caseload, make_caseload
 from homeward.failure import CommandFailure
@@ -34,23 +34,30 @@ _QUORUM: Final = 2
 class Sandbox:
     """A running sandbox."""
 
-    def __init__(self, layout: Layout, state: SandboxState) -> None:
+    def __init__(self, layout: Layout, state: SandboxState, launch: Launch = start) -> None:
         self.layout = layout
+        self._launch = launch
         self.state = state
         self._lock = threading.Lock()
         self.caseload: Caseload = make_caseload(_today())
 
     @classmethod
-    def up(cls, directory: Path, *, count: int = 3) -> Self:
-        """A new sandbox with this many counties is ready for questions. Raises `CommandFailure`; nothing runs then."""
+    def up(cls, directory: Path, *, count: int = 3, commands: Commands | None = None) -> Self:
+        """A new sandbox with this many counties is ready for questions. Raises `CommandFailure`; nothing runs then.
+
+        Its processes are started by `commands`, which load what they run once for all; without, each by itself.
+        """
         layout = Layout(directory.absolute())
         _make_room(layout)
         layout.make()
-        sandbox = cls(layout, SandboxState())
+        sandbox = cls(layout, SandboxState(), start if commands is None else commands.start)
         write_state(layout, sandbox.state)
         try:
-            with Commands() as commands:
-                _bring_up(sandbox, counties(count), commands)
+            if commands is not None:
+                sandbox._bring_up(counties(count), commands)
+            else:
+                with Commands() as own:
+                    sandbox._bring_up(counties(count), own)
         except BaseException:
             stop(sandbox.state.processes)
             raise
@@ -92,7 +99,7 @@ class Sandbox:
         """One more agency has joined and is ready; `beside` is one of its county that joined before it."""
         bringup.make_agency(self.layout, agency, self.caseload, today=_today())
         root = self.layout.agency(beside.letter) / "state" / "keys" / "county-root.key" if beside else None
-        _enlist(self, agency, commands, county_root=root)
+        self._enlist(agency, commands, county_root=root)
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
         """The process has received the signal and ended. Raises `CommandFailure` if it has not."""
@@ -111,7 +118,11 @@ class Sandbox:
         """The process, which had ended, runs again and is ready."""
         letter = name.removeprefix("adapter-").upper()
         is_adapter = name == bringup.adapter_name(letter)
-        again = bringup.serve_adapter(self.layout, letter) if is_adapter else bringup.serve_holder(self.layout, name)
+        again = (
+            bringup.serve_adapter(self.layout, letter, self._launch)
+            if is_adapter
+            else bringup.serve_holder(self.layout, name, self._launch)
+        )
         process = again.wait()
         member = next((member for member in self.state.members if is_adapter and member.letter == letter), None)
         # An adapter that listens on port 0 has another port now.
@@ -135,29 +146,26 @@ class Sandbox:
                 self.state = self.state.with_member(member)
             write_state(self.layout, self.state)
 
+    def _bring_up(self, agencies: tuple[Agency, ...], commands: Commands) -> None:
+        """Whatever was started is known to the sandbox, also when this fails."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            holders = pool.submit(self._serve_holders, commands, quorum=min(_QUORUM, len(agencies)))
+            for agency in agencies:
+                bringup.make_agency(self.layout, agency, self.caseload, today=_today())
+        holders.result()
+        with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
+            enlisted = [pool.submit(self._enlist, agency, commands) for agency in agencies]
+        for done in enlisted:
+            done.result()
 
-def _bring_up(sandbox: Sandbox, agencies: tuple[Agency, ...], commands: Commands) -> None:
-    """Whatever was started is known to the sandbox, also when this fails."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        holders = pool.submit(_serve_holders, sandbox, commands, quorum=min(_QUORUM, len(agencies)))
-        for agency in agencies:
-            bringup.make_agency(sandbox.layout, agency, sandbox.caseload, today=_today())
-    holders.result()
-    with ThreadPoolExecutor(max_workers=len(agencies)) as pool:
-        enlisted = [pool.submit(_enlist, sandbox, agency, commands) for agency in agencies]
-    for done in enlisted:
-        done.result()
+    def _serve_holders(self, commands: Commands, *, quorum: int) -> None:
+        for process in bringup.bring_up_holders(self.layout, commands, self._launch, quorum=quorum):
+            self.keep(process)
 
-
-def _serve_holders(sandbox: Sandbox, commands: Commands, *, quorum: int) -> None:
-    for process in bringup.bring_up_holders(sandbox.layout, commands, quorum=quorum):
-        sandbox.keep(process)
-
-
-def _enlist(sandbox: Sandbox, agency: Agency, commands: Commands, *, county_root: Path | None = None) -> None:
-    adapter = bringup.enlist(sandbox.layout, agency, commands, county_root=county_root)
-    sandbox.keep(adapter, bringup.member_of(sandbox.layout, agency, adapter))
-    wait_ready(sandbox.county(agency.letter), agency, adapter)
+    def _enlist(self, agency: Agency, commands: Commands, *, county_root: Path | None = None) -> None:
+        adapter = bringup.enlist(self.layout, agency, commands, self._launch, county_root=county_root)
+        self.keep(adapter, bringup.member_of(self.layout, agency, adapter))
+        wait_ready(self.county(agency.letter), agency, adapter)
 
 
 def _today() -> date:

@@ -2,7 +2,8 @@
 
 Decides nothing but how a command is started. A child is a process like any other, with its own arguments, output and
 exit status, and ends as `homeward` ends; it only need not load again what this one has loaded. One line of JSON on
-standard input asks for a command, one on standard output tells its end. Ends when standard input does.
+standard input asks for a command; one on standard output tells its process number, and one its end. Ends when standard
+input does; a child that was to have a session of its own goes on.
 """
 
 import json
@@ -51,6 +52,7 @@ def serve() -> list[str]:
                     signal.set_wakeup_fd(-1)
                     return _become(request)
                 children[pid] = request["id"]
+                print(json.dumps({"id": request["id"], "pid": pid}), flush=True)
 
 
 def _tell_ends(children: dict[int, int]) -> None:
@@ -63,10 +65,15 @@ def _tell_ends(children: dict[int, int]) -> None:
 
 def _become(request: dict[str, object]) -> list[str]:
     """This process has the output files of the request and nothing of the server's input."""
+    if request["serves"]:
+        # A Ctrl-C at the terminal is for whoever started the sandbox.
+        os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number, path in ((1, request["out"]), (2, request["err"])):
-        descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # The log of a process that serves goes on where the one before it ended.
+    kept = os.O_APPEND if request["serves"] else os.O_TRUNC
+    for number, path, mode in ((1, request["out"], os.O_TRUNC), (2, request["err"], kept)):
+        descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | mode, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -22,7 +22,7 @@ class DemoRun:
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     output = tmp_path_factory.mktemp("demo") / "demo-out"
     done = subprocess.run(
-        [sys.executable, "-m", "homeward", "demo", "--evidence", "--out", str(output)],
+        [sys.executable, "-m", "homeward", "demo", "--out", str(output)],
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     return DemoRun(done.returncode, done.stdout, done.stderr, output)

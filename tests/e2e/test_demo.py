@@ -1,13 +1,10 @@
 """The demonstration is a test: every step saw what it should, and what is printed can be read anywhere."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.demo.demo import story
 from tests.e2e.conftest import DemoRun
 
 STEPS = [
@@ -71,10 +68,3 @@ def test_what_is_printed_is_plain_ascii_and_ends_each_step_with_its_verdict(demo
 def test_the_reader_is_told_what_crossed_what_was_withheld_and_what_the_gateway_saw(demo_run: DemoRun) -> None:
     for words in ("what crossed", "withheld", "never left A", "they saw"):
         assert words in demo_run.printed
-
-
-def test_the_short_story_is_the_main_job_and_ends_with_what_a_thief_would_hold() -> None:
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        short = [step.name for step in story(Path("demo-out"), pool, whole=False)]
-    further = {"handed_out", "replayed", "restored", "sealed", "rewritten"}
-    assert short == [name for name in STEPS if name not in further]
