@@ -41,9 +41,10 @@ protos: $(STAMP)
 layers: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_packaging.py
 
-bench: $(STAMP)       ## measure exchange, log, index, tokens, registration; writes bench-out/; half an hour, 3 GB of disk
+bench: $(STAMP)       ## measure exchange, log, queries, index, tokens, registration; bench-out/; 40 minutes, 4 GB of disk
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.log
+	@$(BIN)/python -m tests.bench.query --out bench-out/query.json
 	@$(BIN)/python -m tests.bench.index
 	@$(BIN)/python -m tests.bench.oprf --out bench-out/oprf.json
 	@$(BIN)/python -m tests.bench.registration --youths 1000

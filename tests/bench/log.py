@@ -5,8 +5,9 @@
 
 In one run: the bare limits of this disk and this processor; durable appends with 1, 16, 64 and 256 callers (closed
 loop) of prepared and of full leaves; latency at 50 and 200 appends a second that come whether or not earlier ones were
-answered (open loop, from the tick); and the time in which a log of so many full entries verifies. Every round is on a
-fresh log and ends with it verified. The bars are those of 64 callers on two cores; the directory decides which disk.
+answered (open loop, from the tick); and of a log of so many full entries the time in which it verifies and is
+published, and that of one proof (`long_log`). Every round is on a fresh log and ends with it verified. The bars are
+those of 64 callers on two cores; the directory decides which disk.
 """
 
 import argparse
@@ -39,9 +40,9 @@ from tests.bench.leaves import (
     bare_hashes,
     bare_syncs,
     built,
-    fill,
     ten_fields,
 )
+from tests.bench.long_log import LongLog, long_log
 from tests.bench.report import machine
 
 CALLERS: Final = (1, 16, 64, 256)
@@ -136,19 +137,6 @@ async def arrive(place: Path, a_second: float, *, seconds: float, postgres: str 
     return await _finished(log, store, latencies, Appends("full", 0, len(latencies) / took, 0, 0, cpu))
 
 
-def verified(entries: int, directory: Path | None) -> float:
-    """Seconds in which a log of so many full entries verifies, from its rows alone."""
-    with tempfile.TemporaryDirectory(dir=directory) as name:
-        reader = Reader(fill(Path(name), entries))
-        started = time.perf_counter()
-        found = verify_log(reader, key=SIGNER.public)
-        seconds = time.perf_counter() - started
-        reader.close()
-    if found.size != entries:
-        raise SystemExit("the log does not hold what was written")
-    return seconds
-
-
 def bare(options: argparse.Namespace) -> dict[str, float]:
     """What this disk and this processor do at most."""
     leaves = list(islice(built(), 20_000))
@@ -160,11 +148,11 @@ def bare(options: argparse.Namespace) -> dict[str, float]:
         }
 
 
-def judged(appends: list[Appends], arrivals: list[Appends], verify_seconds: float, entries: int) -> list[Bar]:
+def judged(appends: list[Appends], arrivals: list[Appends], long: LongLog) -> list[Bar]:
     """The bars of the issue, and whether they were met."""
     rate = {each.leaf: each.a_second for each in appends if each.callers == AT}
     at_200 = arrivals[-1]
-    per_million = verify_seconds / entries * 1e6
+    per_million = long.verify_seconds / long.entries * 1e6
     return [
         Bar("prepared leaves a second, 64 callers", 20_000, rate["prepared"], rate["prepared"] >= 20_000),
         Bar("full leaves a second, 64 callers", 5_000, rate["full"], rate["full"] >= 5_000),
@@ -180,7 +168,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--arrival-seconds", type=float, default=10.0)
-    parser.add_argument("--entries", type=int, default=1_000_000, help="in the log that is verified")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="in the log that is verified and published")
     parser.add_argument("--directory", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--postgres", metavar="URL", help="an empty database; its public schema is dropped")
@@ -192,22 +180,24 @@ def main() -> None:
         for leaf in ("prepared", "full")
     ]
     arrivals = [_in_place(options, arrive, a_second, seconds=options.arrival_seconds) for a_second in ARRIVALS]
-    seconds = verified(options.entries, options.directory)
-    bars = judged(appends, arrivals, seconds, options.entries)
-    _show(limits, appends, arrivals, bars)
+    long = long_log(options.entries, options.directory)
+    bars = judged(appends, arrivals, long)
+    _show(limits, appends, arrivals, long, bars)
     document = {
         "machine": machine(),
         "bare": limits,
         "appends": [asdict(each) for each in appends],
         "arrivals": [asdict(each) for each in arrivals],
-        "verified": {"entries": options.entries, "seconds": seconds},
+        "long": asdict(long),
         "bars": [asdict(each) for each in bars],
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _show(limits: dict[str, float], appends: list[Appends], arrivals: list[Appends], bars: list[Bar]) -> None:
+def _show(
+    limits: dict[str, float], appends: list[Appends], arrivals: list[Appends], long: LongLog, bars: list[Bar]
+) -> None:
     for name, value in limits.items():
         print(f"bare: {name:28} {value:12,.0f}")
     bare_rate = limits["rows a second, 64 a commit"]
@@ -218,6 +208,12 @@ def _show(limits: dict[str, float], appends: list[Appends], arrivals: list[Appen
             f"{each.leaf:10} {callers:>8} {each.a_second:>10,.0f} {each.a_second / bare_rate:>8.2f} "
             f"{each.p50_ms:>8.2f} {each.p99_ms:>8.2f} {each.cpu_us:>8.0f}"
         )
+    print(
+        f"{long.entries:,} entries: verified in {long.verify_seconds:.2f} s, published in {long.publish_seconds:.2f} s"
+    )
+    print(f"the {long.files:,} published files: verified in {long.verify_published_seconds:.2f} s")
+    print(f"a proof of inclusion: {long.inclusion_us:.0f} us, p99 {long.inclusion_p99_us:.0f}")
+    print(f"a proof of consistency: {long.consistency_us:.0f} us, p99 {long.consistency_p99_us:.0f}")
     for bar in bars:
         print(f"{bar.what:40} bar {bar.bar:>8,.0f}  reached {bar.reached:>10,.2f}  {'met' if bar.met else 'MISSED'}")
 
