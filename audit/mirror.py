@@ -39,7 +39,7 @@ from audit.mirror_tables import (
     tables_name,
 )
 from audit.publish import Publisher
-from audit.published import verify_published
+from audit.published import published_head, verify_published
 from audit.reader import Reader, Selection, select_entries, tree_state
 from audit.source import DirectorySource
 from audit.transaction import Tx
@@ -115,9 +115,16 @@ def write_mirror(
         sealed.close()
 
 
-def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> int:
-    """Returns how many entries can be healed from the mirror. Raises EvidenceError if anything of it does not hold."""
-    head = verify_published(DirectorySource(directory), key=log_key, outside=known).checkpoint
+def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> Checkpoint:
+    """Returns up to where the mirror can heal. Raises EvidenceError if anything of it does not hold.
+
+    Every checkpoint of `known` that it reaches is part of it. That it ends before others is no fault of what it holds:
+    whether it lags or was put back, only who has the log can tell.
+    """
+    source = DirectorySource(directory)
+    reached = published_head(source, key=log_key).size
+    outside = [each for each in known if each.size <= reached]
+    head = verify_published(source, key=log_key, outside=outside).checkpoint
     stack: list[bytes] = []
     for entry in mirrored_entries(directory, key, head.size):
         check_entry(entry)
@@ -125,7 +132,7 @@ def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Seq
     if merkle.fold(stack) != head.root:
         raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
     newest_whole(head.size, _sets(directory / _SEALED, head.size), _opening(directory, key))
-    return head.size
+    return head
 
 
 def mirrored_entries(directory: Path, key: MirrorKey, size: int) -> Iterator[StoredEntry]:

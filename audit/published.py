@@ -74,6 +74,11 @@ def verify_published(
     return Published(checkpoint, walk.time_ms, cosigned, tuple(outside), walk.files)
 
 
+def published_head(source: Source, *, key: LogKey) -> Checkpoint:
+    """Returns the checkpoint by itself: the log signed it; whether anything leads to it is not asked."""
+    return _head(source, key, None, 0)[0]
+
+
 def _head(
     source: Source, key: LogKey, policy: Policy | None, not_before: int
 ) -> tuple[Checkpoint, tuple[Cosigned, ...]]:

@@ -21,8 +21,10 @@ from audit.verdict import EXIT_UNVERIFIED, shown_fault
 from gateway.acting import BROKEN, broken
 from gateway.config import CUSTODIAN_FILE, GATEWAY_FILE
 from gateway.protocol.succession import SuccessionInvalid
+from gateway.recovery.checking import check_everything
 from gateway.recovery.declare import declare, open_declared
-from gateway.recovery.repair import Place, check_everything, go_on, heal_from, keep_configured, keep_mirror, place_of
+from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
+from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
 from homeward.failure import CommandFailure
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
@@ -49,11 +51,16 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as_json: bool) -> None:
     """Check everything that lies in DIR: entries, tree, checkpoints, tables, published files, and a mirror.
 
-    Changes nothing and waits for nobody. Exits with 0 if all of it holds, with 6 and one line at the first that does
-    not.
+    Changes nothing and waits for nobody. Exits with 0 if all of it holds, with 6 at the first that does not. A mirror
+    that only lags behind the log holds: how far, and since when, is said.
     """
-    lines = _evidence(directory, as_json, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
-    click.echo(json.dumps({"ok": True, "checked": lines}) if as_json else "\n".join(lines))
+    sound = _evidence(directory, as_json, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
+    lines = list(sound_lines(directory, sound))
+    if not as_json:
+        click.echo("\n".join(lines))
+        return
+    standing = {"mirror": mirror_fields(sound.mirror)} if sound.mirror is not None else {}
+    click.echo(json.dumps({"ok": True, "checked": lines, **standing}))
 
 
 @click.command()

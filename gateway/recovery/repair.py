@@ -1,8 +1,8 @@
-"""What an operator does to a log that does not serve: check everything, keep a mirror, heal, explain a stop.
+"""What an operator does to a log that does not serve: keep a mirror, heal, explain a stop.
 
-Decides what is checked in which order, which checkpoints must be part of a healed log (the high-water record, what was
-published, what the operator brings from a witness), and that a stop is explained only for a log that verifies whole.
-Whoever calls must hold the log (`State.writing`), except for `check_everything` and `keep_mirror`, which only read.
+Decides which checkpoints must be part of a healed log (the high-water record, what was published, what the operator
+brings from a witness), and that a stop is explained only for a log that verifies whole. Whoever calls must hold the log
+(`State.writing`), except for `keep_mirror`, which only reads it. What is checked of one is in `checking`.
 """
 
 import hashlib
@@ -14,16 +14,14 @@ from pathlib import Path
 
 from sqlalchemy import MetaData
 
-from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.checkpoint import Checkpoint, LogSigner
 from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, Log
-from audit.mirror import KEY_BYTES, MirrorKey, check_mirror, write_mirror
+from audit.mirror import KEY_BYTES, MirrorKey, write_mirror
 from audit.own_entries import recovered, stop_explained
-from audit.published import verify_published
 from audit.reader import Reader
-from audit.source import DirectorySource
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
@@ -54,6 +52,10 @@ class Place:
         """The key that signs the log."""
         return read_log_signer(self.state, self.origin)
 
+    def reader(self) -> Reader:
+        """Reads the log, whoever writes it."""
+        return Reader(SqliteStore(self.state.database))
+
     def mirror_key(self) -> MirrorKey:
         """The key that seals this log's mirrors; made when it is first needed."""
         if not self.state.secret(_MIRROR_KEY).exists():
@@ -73,37 +75,9 @@ def place_of(directory: Path) -> Place:
     return Place(State(directory, "gateway"), gateway.log_origin, published, also, gateway.mirror)
 
 
-def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path | None) -> list[str]:
-    """What holds, one line each. Raises EvidenceError at the first thing that does not, `StateBroken`."""
-    state, key = place.state, place.signer.public
-    # A pipe in the place of a file would keep whoever opens it waiting for ever.
-    for path in (state.database, state.high_water, *checkpoints):
-        if not path.is_file():
-            raise EvidenceError(EvidenceReason.STORE, f"{path.name} is missing, or no file")
-    StopMark(state.high_water).check()
-    reader = _reader(place)
-    try:
-        verified = verify_log(reader, key=key, outside=[_given(each) for each in known(place, checkpoints)])
-        lines = [f"ok   {verified.size} entries of {verified.origin}, and every checkpoint known of it"]
-        if place.state.kind == "gateway":
-            check_store(state, reader, key)
-            lines.append("ok   authorities, revocations, flags, denied names and listings are what the log says")
-    except reader.database_errors as exc:
-        raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
-    finally:
-        reader.close()
-    if place.published is not None and (place.published / "checkpoint").is_file():
-        found = verify_published(DirectorySource(place.published), key=key)
-        lines.append(f"ok   {found.checkpoint.size} entries are published, in {found.files} files")
-    if mirror is not None:
-        size = check_mirror(mirror, key, place.mirror_key(), known=known(place, checkpoints))
-        lines.append(f"ok   the mirror holds {size} entries and all that was ever signed")
-    return lines
-
-
 def keep_mirror(place: Place, directory: Path) -> Checkpoint:
     """The mirror holds the log as it is now. Raises EvidenceError, OSError."""
-    reader = _reader(place)
+    reader = place.reader()
     try:
         return write_mirror(
             reader,
@@ -180,12 +154,8 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
     return size
 
 
-def _given(checkpoint: Checkpoint) -> Callable[[LogKey], Checkpoint]:
-    return lambda _: checkpoint
-
-
 def _check_whole(place: Place) -> None:
-    reader = _reader(place)
+    reader = place.reader()
     try:
         if place.state.kind == "gateway":
             check_store(place.state, reader, place.signer.public)
@@ -196,15 +166,11 @@ def _check_whole(place: Place) -> None:
 
 
 def _size(place: Place) -> int:
-    reader = _reader(place)
+    reader = place.reader()
     try:
         return reader.tree().size
     finally:
         reader.close()
-
-
-def _reader(place: Place) -> Reader:
-    return Reader(SqliteStore(place.state.database))
 
 
 def _write_explanation(path: Path, text: str, now: datetime) -> None:

@@ -199,7 +199,7 @@ async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_he
     assert kinds.index("log.recovered") < kinds.index("member.revoked") < kinds.index("access.decision")
     whole(doomed)
     checked = await command("audit", "fsck", str(doomed.gateway), "--mirror", str(mirror))
-    assert checked.returncode == 6, "the mirror is older than the log by now, and fsck says so"
+    assert (checked.returncode, "behind: it lacks" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
 
 

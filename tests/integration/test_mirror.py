@@ -162,7 +162,7 @@ async def test_a_damaged_mirror_is_found_and_heals_nothing(put_back: LogHome, na
 
 
 def test_a_mirror_shows_neither_agencies_nor_kinds(days: Path) -> None:
-    assert check_mirror(days / "mirror", SIGNER.public, KEY, known=()) == TODAY + 2
+    assert check_mirror(days / "mirror", SIGNER.public, KEY, known=()).size == TODAY + 2
     with pytest.raises(EvidenceError) as closed:
         check_mirror(days / "mirror", SIGNER.public, MirrorKey(b"x" * 32, KEY.origin), known=())
     assert closed.value.reason is EvidenceReason.OPENING
@@ -198,7 +198,7 @@ async def test_tables_of_many_pages_are_replaced_whole_and_an_unchanged_log_is_n
     # A round that was cut short while it wrote another set counts for nothing, and is gone after the next.
     (first.parent / "1").mkdir()
     shutil.copy(first / "000000", first.parent / "1" / "000000")
-    assert check_mirror(mirror, SIGNER.public, KEY, known=()) == size
+    assert check_mirror(mirror, SIGNER.public, KEY, known=()).size == size
     assert _mirror(home, mirror) == size
     assert [path.name for path in first.parent.iterdir()] == ["2"]
     names = sorted(_names(home))

@@ -1,5 +1,6 @@
 """`homeward audit fsck`, `mirror` and `recover` on a founded gateway and its custodian: one line, one exit status."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -108,3 +109,56 @@ async def test_a_log_of_either_kind_is_mirrored_put_back_and_healed(place: Path,
     healed = said(recover, directory, "--mirror", kept)
     assert healed.exit_code == 0, healed.output
     assert said(fsck, directory).exit_code == 0
+
+
+def _grow(directory: Path) -> None:
+    """The log has one more entry, of its own."""
+    StopMark(directory / "log.checkpoint").make(StopReason.FILE)
+    assert said(recover, directory, "--explain", "one more entry").exit_code == 0
+
+
+def _mirror_and_put_back(gateway: Path, kept: Path) -> None:
+    """The mirror has an entry that the database, put back together with its record, has not."""
+    before = {name: (gateway / name).read_bytes() for name in ("gateway.db", "log.checkpoint")}
+    _grow(gateway)
+    assert said(mirror, gateway, kept).exit_code == 0
+    for left in gateway.glob("gateway.db*"):
+        left.unlink()
+    for name, content in before.items():
+        (gateway / name).write_bytes(content)
+
+
+async def test_a_mirror_that_lags_holds_and_is_said_to_lag_by_how_much_and_since_when(place: Path) -> None:
+    gateway, kept = place / "gw", place / "mirror"
+    _grow(gateway)
+    made = json.loads(said(mirror, gateway, kept, "--json").output)
+    _grow(gateway)
+    _grow(gateway)
+    found = said(fsck, gateway, "--mirror", kept)
+    assert found.exit_code == 0, found.output
+    (line,) = [line for line in found.output.splitlines() if "mirror" in line]
+    assert line.startswith(f"note the mirror holds {made['size']} entries, 2 behind: it lacks what was written since ")
+    standing = json.loads(said(fsck, gateway, "--mirror", kept, "--json").output)["mirror"]
+    assert (standing["size"], standing["behind"]) == (made["size"], 2)
+    assert standing["lacks_since"] in line
+    # Being behind excuses nothing of what it does hold.
+    bodies = kept / "sealed" / "bodies" / "000000" / "000"
+    bodies.write_bytes(bodies.read_bytes()[:-1] + b"?")
+    assert "[OPENING]" in said(fsck, gateway, "--mirror", kept).output
+
+
+async def test_a_mirror_that_is_ahead_tells_of_a_store_put_back_with_its_own_record(place: Path) -> None:
+    gateway, kept = place / "gw", place / "mirror"
+    _mirror_and_put_back(gateway, kept)
+    assert said(fsck, gateway).exit_code == 0, "nothing beside the mirror knows of more"
+    found = said(fsck, gateway, "--mirror", kept)
+    assert (found.exit_code, "[ROLLBACK]" in found.output) == (6, True), found.output
+
+
+async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: Path) -> None:
+    gateway, kept = place / "gw", place / "mirror"
+    _mirror_and_put_back(gateway, kept)
+    _grow(gateway)
+    _grow(gateway)
+    found = said(fsck, gateway, "--mirror", kept)
+    assert (found.exit_code, "[CONSISTENCY]" in found.output) == (6, True), found.output

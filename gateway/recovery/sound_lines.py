@@ -1,0 +1,33 @@
+"""What `homeward audit fsck` says of what holds. Decides the words: one line a fact, `ok` or `note`, in ASCII."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from audit.verdict import shown_time
+from gateway.recovery.checking import MirrorStanding, Sound
+
+
+def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
+    """The log, its tables, what is published, the mirror: one line each."""
+    verified = sound.verified
+    yield f"ok   {verified.size} entries of {verified.origin}, and every checkpoint known of it"
+    if sound.tables:
+        yield "ok   authorities, revocations, flags, denied names and listings are what the log says"
+    if sound.published is not None:
+        size, files = sound.published
+        yield f"ok   {size} entries are published, in {files} files"
+    if sound.mirror is not None:
+        yield _mirror_line(directory, sound.mirror)
+
+
+def _mirror_line(directory: Path, standing: MirrorStanding) -> str:
+    if not standing.behind:
+        return f"ok   the mirror holds {standing.size} entries and all that was ever signed"
+    lacks = f"{standing.behind} behind: it lacks what was written since {shown_time(standing.since_ms)}"
+    return f"note the mirror holds {standing.size} entries, {lacks}; bring it up to date: homeward audit mirror {directory}"
+
+
+def mirror_fields(standing: MirrorStanding) -> dict[str, Any]:
+    """The same of a mirror, for `--json`."""
+    return {"size": standing.size, "behind": standing.behind, "lacks_since": shown_time(standing.since_ms)}
