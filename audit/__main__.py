@@ -1,8 +1,8 @@
 """`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log, run a witness.
 
 For an auditor who has a checkout and `cryptography`, and nothing else of Homeward: it imports no other package. Exit
-status: 0 it holds, 6 it does not (one line says what), 2 usage; `contradict` exits with 6 where it found a proof
-and with 1 where a file is not a statement of this log.
+status: 0 it holds, 6 it does not (said is what, where, why and what to do), 2 usage; `contradict` exits with 6 where it
+found a proof and with 1 where a file is not a statement of this log.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from audit.verdict import (
     proof_of_two_histories,
     read_log_key,
     read_policy,
+    shown_consistent,
     shown_fault,
+    shown_no_statement,
     verdict_on_published,
     verdict_on_receipt,
+    write_proof,
 )
 from audit.witness import Witness, own_cosigner
 from audit.witness_serve import serving_witness
@@ -44,10 +47,9 @@ def main(words: Sequence[str]) -> int:
         _say(_verify(arguments))
     except EvidenceError as fault:
         if fault.reason is EvidenceReason.CONSISTENT:
-            _say(f"ok   {fault}")
+            _say(shown_consistent(fault, as_json=arguments.json))
             return 0
-        _say(shown_fault(fault, as_json=arguments.json))
-        return EXIT_UNREADABLE if arguments.command == "contradict" else EXIT_UNVERIFIED
+        return _told(arguments, fault)
     return 0
 
 
@@ -98,8 +100,19 @@ def _verify(arguments: argparse.Namespace) -> str:
 def _contradict(arguments: argparse.Namespace) -> int:
     found = proof_of_two_histories(arguments.first, arguments.second, key=read_log_key(arguments.log_key))
     if arguments.out:
-        arguments.out.write_text(found.document(), encoding="utf-8")
+        write_proof(found, arguments.out)
     _say(found.document() if arguments.json else f"PROOF {found.sentence()}")
+    return EXIT_UNVERIFIED
+
+
+def _told(arguments: argparse.Namespace, fault: EvidenceError) -> int:
+    if arguments.command == "contradict":
+        _say(shown_no_statement(fault, where=f"{arguments.first}, {arguments.second}", as_json=arguments.json))
+        return EXIT_UNREADABLE
+    if arguments.command == "verify":
+        _say(shown_fault(fault, where=arguments.place, as_json=arguments.json))
+    else:
+        _say(shown_fault(fault, where=str(arguments.directory), as_json=False))
     return EXIT_UNVERIFIED
 
 

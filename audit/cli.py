@@ -1,9 +1,9 @@
 """`homeward verify`: recompute a stored or published log, check a receipt or an evidence bundle, say whether it holds.
 
 Decides what is meant by the words of the command line, and the exit code: 0 everything verified, 6 evidence did not
-verify (one line says what and where), 2 usage. What is verified is in verify.py and published.py, for a bundle in the
-verifier that every bundle carries; the words for published logs and receipts are in verdict.py. Words are ASCII, so
-that a line is the same on every terminal.
+verify (said is what, where, why and what to do), 2 usage. What is verified is in verify.py and published.py, for a
+bundle in the verifier that every bundle carries; the words for published logs and receipts are in verdict.py. Words are
+ASCII, so that a line is the same on every terminal.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def verify(
         asked = _Asked(place, key, policy, checkpoints, not_before)
         text = _verdict(asked, quiet=as_json).shown(as_json=as_json)
     except EvidenceError as fault:
-        click.echo(shown_fault(fault, as_json=as_json))
+        click.echo(shown_fault(fault, where=place, as_json=as_json))
         sys.exit(EXIT_UNVERIFIED)
     click.echo(text)
 

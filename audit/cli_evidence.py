@@ -11,7 +11,15 @@ from pathlib import Path
 import click
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.verdict import EXIT_UNREADABLE, EXIT_UNVERIFIED, proof_of_two_histories, read_log_key, shown_fault
+from audit.verdict import (
+    EXIT_UNREADABLE,
+    EXIT_UNVERIFIED,
+    proof_of_two_histories,
+    read_log_key,
+    shown_consistent,
+    shown_no_statement,
+    write_proof,
+)
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -31,14 +39,14 @@ def contradict(first: Path, second: Path, log_key: Path, out: Path | None, as_js
     """
     try:
         found = proof_of_two_histories(first, second, key=read_log_key(log_key))
+        if out is not None:
+            write_proof(found, out)
     except EvidenceError as fault:
         if fault.reason is EvidenceReason.CONSISTENT:
-            click.echo(shown_fault(fault, as_json=True) if as_json else f"ok   {fault}")
+            click.echo(shown_consistent(fault, as_json=as_json))
             return
-        click.echo(shown_fault(fault, as_json=as_json))
+        click.echo(shown_no_statement(fault, where=f"{first}, {second}", as_json=as_json))
         sys.exit(EXIT_UNREADABLE)
-    if out is not None:
-        out.write_text(found.document(), encoding="utf-8")
     click.echo(found.document() if as_json else f"PROOF {found.sentence()}")
     sys.exit(EXIT_UNVERIFIED)
 

@@ -1,7 +1,7 @@
 """What a verification says, in words and as data, whichever command asked for it.
 
-Decides the words: one line a fact, `ok` or `note`, and one line that begins with FAIL where something does not hold.
-Words are ASCII, so that a line is the same on every terminal. Needs nothing but `cryptography`.
+Decides the words: one line a fact, `ok` or `note`; what is said where something does not hold is in `remedy`. Words are
+ASCII, so that a line is the same on every terminal. Needs nothing but `cryptography`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from audit.checkpoint import LogKey, parse_vkey
-from audit.contradiction import Contradiction, find_contradiction
+from audit.contradiction import Contradiction, find_contradiction, read_statement
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
 from audit.note import MAX_KEY_CHARACTERS
 from audit.policy import MAX_BYTES, Policy, parse_policy
 from audit.published import check_witnessed, verify_published
 from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
+from audit.remedy import FIXES, NO_STATEMENT, Told
 from audit.source import open_source
 
 EXIT_UNVERIFIED: Final = 6
@@ -43,12 +44,20 @@ class Verdict:
         return json.dumps({"ok": True, **self.data}) if as_json else "\n".join(self.lines)
 
 
-def shown_fault(fault: EvidenceError, *, as_json: bool) -> str:
-    """Returns the one line that is printed where something does not hold."""
-    if as_json:
-        return json.dumps({"ok": False, "reason": fault.reason.value, "index": fault.index, "text": str(fault)})
-    place = f"entry {fault.index}: " if fault.index is not None else ""
-    return f"FAIL {place}{fault} [{fault.reason.value}]"
+def shown_fault(fault: EvidenceError, *, where: str, as_json: bool) -> str:
+    """Returns what is printed where something does not hold."""
+    return Told(fault, where, FIXES[fault.reason], EXIT_UNVERIFIED).shown(as_json=as_json)
+
+
+def shown_no_statement(fault: EvidenceError, *, where: str, as_json: bool) -> str:
+    """Returns what `contradict` prints where it found no proof because a file is no statement, or the other way."""
+    fix = FIXES[fault.reason] if fault.reason is EvidenceReason.STORE else NO_STATEMENT
+    return Told(fault, where, fix, EXIT_UNREADABLE).shown(as_json=as_json)
+
+
+def shown_consistent(fault: EvidenceError, *, as_json: bool) -> str:
+    """Returns what `contradict` prints where two statements of this log do not contradict each other."""
+    return json.dumps({"ok": True, "reason": fault.reason.value, "text": str(fault)}) if as_json else f"ok   {fault}"
 
 
 def shown_time(milliseconds: int) -> str | None:
@@ -139,8 +148,25 @@ def verdict_on_receipt(path: Path, *, key: LogKey, policy: Policy | None) -> Ver
 
 def proof_of_two_histories(first: Path, second: Path, *, key: LogKey) -> Contradiction:
     """Returns the proof in two files, each a receipt or a checkpoint. Raises EvidenceError where they hold none."""
-    texts = [_read(path, 4 * MAX_TEXT_CHARACTERS).decode("utf-8", "replace") for path in (first, second)]
-    return find_contradiction(texts[0], texts[1], key)
+    return find_contradiction(_statement(first, key), _statement(second, key), key)
+
+
+def write_proof(found: Contradiction, path: Path) -> None:
+    """The proof is in the file. Raises EvidenceError(STORE)."""
+    try:
+        path.write_text(found.document(), encoding="utf-8")
+    except OSError as exc:
+        raise EvidenceError(EvidenceReason.STORE, f"{path} cannot be written") from exc
+
+
+def _statement(path: Path, key: LogKey) -> str:
+    """The text of a file that holds a statement of this log. Raises EvidenceError, which names the file."""
+    text = _read(path, 4 * MAX_TEXT_CHARACTERS).decode("utf-8", "replace")
+    try:
+        read_statement(text, key)
+    except EvidenceError as fault:
+        raise EvidenceError(fault.reason, f"{path}: {fault}", index=fault.index) from fault
+    return text
 
 
 def _witnessed(policy: Policy | None, names: Sequence[str]) -> list[str]:

@@ -56,7 +56,7 @@ def changed(stage: Stage) -> Seen:
     done = _verify(stage, copy, _head_file(stage))
     return Seen(
         {"exit": done.exit, "ok": bool(done.said.get("ok")), "entry": int(done.said.get("index") or -1)},
-        (f"changed        one bit of byte {place} of the file", f"found          {done.said.get('text')}"),
+        (f"changed        one bit of byte {place} of the file", f"found          {done.said['error']['why']}"),
     )
 
 

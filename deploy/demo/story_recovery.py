@@ -47,7 +47,7 @@ def restored(stage: Stage) -> Seen:
             "asked_afterwards": afterwards,
         },
         (
-            f"found          {json.loads(found.out)['text']}",
+            f"found          {json.loads(found.out)['error']['why']}",
             "meanwhile      it answers nobody and takes revocations: UNAVAILABLE, reason RECOVERING",
             f"healed         from {healed['had']} entries to {healed['healed_to']}, from a mirror that is sealed",
             f"asked again    {afterwards}: the consent that was withdrawn is still withdrawn",

@@ -1,11 +1,10 @@
 """`homeward audit fsck`, `mirror` and `recover`: for whoever operates a gateway or a custodian.
 
-Decides the words. Exit status: 0 it holds or was done, 6 evidence does not hold (one line says what), 2 usage.
+Decides the words where something holds or was done; what is said where it does not is in `faults`.
 """
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +14,15 @@ import click
 from google.protobuf.message import DecodeError
 
 from audit.checkpoint import Checkpoint
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, LogBusy, LogUnavailable
 from audit.heal import Healed
-from audit.verdict import EXIT_UNVERIFIED, shown_fault
-from gateway.acting import BROKEN, broken
+from gateway.acting import BROKEN, broken, refusal
 from gateway.config import CUSTODIAN_FILE, GATEWAY_FILE
+from gateway.errors import ErrorReason
 from gateway.protocol.succession import SuccessionInvalid
 from gateway.recovery.checking import check_everything
 from gateway.recovery.declare import declare, open_declared
+from gateway.recovery.faults import does_not_hold
 from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
@@ -54,7 +54,7 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
     Changes nothing and waits for nobody. Exits with 0 if all of it holds, with 6 at the first that does not. A mirror
     that only lags behind the log holds: how far, and since when, is said.
     """
-    sound = _evidence(directory, as_json, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
+    sound = _evidence(directory, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
     lines = list(sound_lines(directory, sound))
     if not as_json:
         click.echo("\n".join(lines))
@@ -77,7 +77,7 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
     def work(place: Place) -> Checkpoint:
         return keep_mirror(place, target) if target is not None else keep_configured(place)
 
-    head = _evidence(directory, as_json, work)
+    head = _evidence(directory, work)
     text = f"ok   {target or 'the mirror'} holds {head.size} entries, root {head.root.hex()}"
     click.echo(json.dumps({"ok": True, "size": head.size, "root": head.root.hex()}) if as_json else text)
 
@@ -118,7 +118,7 @@ def recover(
             healed = heal_from(place, mirror, checkpoints=checkpoints) if mirror is not None else None
             return healed, asyncio.run(go_on(place, healed=healed, explanation=explain, now=lambda: datetime.now(UTC)))
 
-    healed, size = _evidence(directory, as_json, work)
+    healed, size = _evidence(directory, work)
     if as_json:
         found = {"had": healed.size, "healed_to": healed.healed_size} if healed is not None else {}
         click.echo(json.dumps({"ok": True, "size": size, **found}))
@@ -133,13 +133,13 @@ def _declare(
 ) -> None:
     def work(place: Place) -> list[str]:
         if place.state.kind != "gateway":
-            raise EvidenceError(EvidenceReason.STORE, "only a gateway's log goes on under another origin")
+            raise click.UsageError("only a gateway's log goes on under another origin")
         with place.state.writing():
             if lost is not None:
                 return _write_declaration(place, lost, checkpoints)
             return _go_on_declared(place, declared)
 
-    lines = _evidence(directory, as_json, work)
+    lines = _evidence(directory, work)
     click.echo(json.dumps({"ok": True, "done": lines}) if as_json else "\n".join(lines))
 
 
@@ -169,7 +169,7 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
     ]
 
 
-def _evidence(directory: Path, as_json: bool, work: Callable[[Place], Result]) -> Result:
+def _evidence(directory: Path, work: Callable[[Place], Result]) -> Result:
     if not any((directory / name).is_file() for name in (GATEWAY_FILE, CUSTODIAN_FILE)):
         # By the settings: the database may be what is missing, and is then for `fsck` to say.
         raise CommandFailure(
@@ -179,7 +179,8 @@ def _evidence(directory: Path, as_json: bool, work: Callable[[Place], Result]) -
     try:
         return work(place_of(directory))
     except EvidenceError as fault:
-        click.echo(shown_fault(fault, as_json=as_json))
-        sys.exit(EXIT_UNVERIFIED)
+        raise does_not_hold(fault, directory) from fault
+    except (LogBusy, LogUnavailable) as exc:
+        raise refusal(State(directory, "gateway"), ErrorReason.LOG_UNAVAILABLE, ()) from exc
     except BROKEN as exc:
         raise broken(State(directory, "gateway"), exc) from exc

@@ -71,9 +71,12 @@ def _change(evidence: Evidence, statement: str, *values: object) -> None:
 def _check_refused(result: Result, reason: str | None = None) -> None:
     assert result.exit_code == 6, result.output
     assert isinstance(result.exception, SystemExit)
-    assert result.output.count("\n") == 1
-    assert result.output.startswith("FAIL ")
-    assert reason is None or f"[{reason}]" in result.output
+    assert [line.split()[0] for line in result.output.splitlines()] == ["FAIL", "where", "why", "fix"]
+    assert reason is None or result.output.startswith(f"FAIL  AUDIT-{reason} ")
+
+
+def _is_placed(result: Result, index: int) -> bool:
+    return f"where  entry {index}, " in result.output
 
 
 def test_whole_log_verifies_and_says_what_it_checked(evidence: Evidence) -> None:
@@ -98,12 +101,9 @@ def test_json_says_the_same(evidence: Evidence) -> None:
     _change(evidence, "UPDATE log_entry SET kind = 'x' WHERE idx = 7")
     result = _run(evidence, "--json")
     assert result.exit_code == 6
-    assert json.loads(result.output) == {
-        "ok": False,
-        "reason": "BODY",
-        "index": 7,
-        "text": "what is stored beside the leaf was changed",
-    }
+    said = json.loads(result.output)
+    assert (said["ok"], said["exit_code"], said["reason"], said["index"]) == (False, 6, "BODY", 7)
+    assert said["error"]["why"] == "what is stored beside the leaf was changed"
 
 
 @pytest.mark.parametrize("column", BLOBS)
@@ -119,7 +119,7 @@ def test_every_flipped_byte_of_a_stored_blob_is_found_and_placed(evidence: Evide
             connection.commit()
             result = _run(evidence, pinned=False)
             _check_refused(result)
-            assert result.output.startswith(f"FAIL entry {index}: ")
+            assert _is_placed(result, index)
         connection.execute(f"UPDATE log_entry SET {column} = ? WHERE idx = ?", (blob, index))  # noqa: S608
     connection.close()
     # Control: with the byte put back, the same log verifies.
@@ -186,8 +186,8 @@ def test_damage_elsewhere_is_found_and_placed(
     connection.close()
     result = _run(evidence)
     _check_refused(result, reason)
-    assert result.output.startswith("FAIL entry ") == (place is not None)
-    assert place is None or result.output.startswith(f"FAIL entry {place}: ")
+    assert ("where  entry " in result.output) == (place is not None)
+    assert place is None or _is_placed(result, place)
 
 
 def _cut_last(evidence: Evidence) -> None:
@@ -214,7 +214,7 @@ def test_last_entry_cut_off_with_care_contradicts_the_signed_checkpoint(evidence
     _cut_last(evidence)
     result = _run(evidence, pinned=False)
     _check_refused(result, "ROLLBACK")
-    assert result.output.startswith(f"FAIL entry {COUNT - 1}: ")
+    assert _is_placed(result, COUNT - 1)
 
 
 def test_last_entry_cut_off_with_an_older_note_is_found_by_the_checkpoint_kept_elsewhere(evidence: Evidence) -> None:

@@ -358,7 +358,8 @@ def test_an_auditor_needs_a_checkout_and_cryptography_only(published: Path) -> N
     (published / "tile/1/000.p/2").write_bytes(bytes(64))
     broken = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
     assert (broken.returncode, broken.stderr) == (6, "")
-    assert broken.stdout == "FAIL tile/1/000.p/2 is not what the published entries give [NODE]\n"
+    assert broken.stdout.startswith("FAIL  AUDIT-NODE ")
+    assert "why    tile/1/000.p/2 is not what the published entries give\n      fix    " in broken.stdout
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Proof of two histories: found in any two statements that differ about one range, and never in honest ones."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from audit.contradiction import contradiction, find_contradiction, read_statemen
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.receipt import Receipt
+from audit.verdict import shown_fault, shown_no_statement
 
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
 KEYS = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
@@ -127,5 +129,26 @@ def test_a_file_that_is_no_statement_of_this_log_does_not_end_as_a_proof_does(tm
     (tmp_path / "log.vkey").write_text(SIGNER.public.vkey())
     words = [str(tmp_path / "a"), str(tmp_path / "b"), "--log-key", str(tmp_path / "log.vkey")]
     result = CliRunner().invoke(contradict, words)
-    assert (result.exit_code, result.output[:5]) == (1, "FAIL ")
+    assert result.exit_code == 1
+    first, where, why, fix = result.output.splitlines()
+    assert first.startswith("FAIL  AUDIT-FORMAT ")
+    assert where.endswith(f"{words[0]}, {words[1]}")
+    assert words[1] in why
+    assert fix.strip().startswith("fix ")
     assert main(["contradict", *words]) == 1
+    (tmp_path / "b").write_text(OTHER.checkpoint(20))
+    unwritable = CliRunner().invoke(contradict, [*words, "--out", str(tmp_path / "none" / "proof.json")])
+    assert (unwritable.exit_code, unwritable.output[:17]) == (1, "FAIL  AUDIT-STORE")
+
+
+@pytest.mark.parametrize("reason", EvidenceReason)
+@pytest.mark.parametrize("shown", [shown_fault, shown_no_statement])
+def test_every_way_of_not_verifying_is_said_in_four_parts(reason: EvidenceReason, shown: Callable[..., str]) -> None:
+    fault = EvidenceError(reason, "why it is")
+    first, where, why, fix = shown(fault, where="there", as_json=False).splitlines()
+    assert first.startswith(f"FAIL  AUDIT-{reason}  ")
+    assert (where, why) == ("      where  there", "      why    why it is")
+    assert len(fix.removeprefix("      fix    ")) > 10
+    said = json.loads(shown(fault, where="there", as_json=True))
+    assert (said["ok"], said["reason"], said["index"]) == (False, reason, None)
+    assert set(said["error"]) == {"code", "what", "where", "why", "fix"}

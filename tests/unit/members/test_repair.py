@@ -1,4 +1,4 @@
-"""`homeward audit fsck`, `mirror` and `recover` on a founded gateway and its custodian: one line, one exit status."""
+"""`homeward audit fsck`, `mirror` and `recover` on a founded gateway and its custodian, in words and exit status."""
 
 import json
 import os
@@ -11,9 +11,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from audit.errors import StopReason
+from audit.errors import EvidenceError, EvidenceReason, StopReason
+from audit.failpoints import arm
 from audit.stopping import StopMark
+from gateway.acting import BROKEN, broken
 from gateway.recovery.cli import fsck, mirror, recover
+from gateway.recovery.faults import does_not_hold
+from gateway.state import State
+from homeward.command import run
+from homeward.failure import CommandFailure, ExitCode
 from tests.unit.members.world import make_world
 
 
@@ -64,21 +70,77 @@ def _garbage(path: Path) -> None:
     path.write_bytes(os.urandom(8192))
 
 
+def failed(command: object, *words: object) -> CommandFailure:
+    """How the command failed; anything else that goes wrong is a bug of ours and fails the test."""
+    failure = said(command, *words).exception
+    assert isinstance(failure, CommandFailure), failure
+    assert all((failure.what, failure.where, failure.why, failure.fix))
+    return failure
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_fsck_ends_with_one_line_that_says_what_does_not_hold(place: Path, damage: str) -> None:
+async def test_fsck_says_what_does_not_hold_and_what_to_do(place: Path, damage: str) -> None:
     assert said(fsck, place / "gw").exit_code == 0
     do, reason = DAMAGES[damage]
     do(place / "gw")
-    found = said(fsck, place / "gw")
-    assert (found.exit_code, found.output.count("\n")) == (6, 1), found.output
-    assert found.output.startswith("FAIL ")
-    assert f"[{reason}]" in found.output
+    found = failed(fsck, place / "gw")
+    assert (found.exit_code, found.code) == (ExitCode.EVIDENCE, f"AUDIT-{reason}")
+    assert found.where.endswith(str(place / "gw"))
+
+
+@pytest.mark.parametrize("reason", EvidenceReason)
+def test_every_way_of_not_verifying_says_what_an_operator_does(reason: EvidenceReason) -> None:
+    failure = does_not_hold(EvidenceError(reason, "why", index=17), Path("/there"))
+    assert (failure.code, failure.exit_code) == (f"AUDIT-{reason}", ExitCode.EVIDENCE)
+    assert (failure.where, failure.why) == ("entry 17, /there", "why")
+    assert len(failure.what) > 10
+    assert len(failure.fix) > 10
+    assert not set("{}\n") & set(failure.fix)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_every_state_that_cannot_be_used_says_what_to_do(kind: type[Exception]) -> None:
+    fault = EvidenceError(EvidenceReason.STORE, "why") if kind is EvidenceError else kind.__new__(kind)
+    failure = broken(State(Path("/there"), "gateway"), fault)
+    assert all((failure.code, failure.what, failure.where, failure.why, failure.fix))
+
+
+async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Path) -> None:
+    StopMark(place / "gw" / "log.checkpoint").make(StopReason.IO)
+    arm("append.prepared:enospc")
+    try:
+        failure = failed(recover, place / "gw", "--explain", "there was room, one thought")
+    finally:
+        arm("")
+    assert (failure.code, failure.exit_code) == ("ADMIN-001", ExitCode.UNREACHABLE)
+    assert "check the disk" in failure.fix
+    assert said(recover, place / "gw", "--explain", "now there is room").exit_code == 0
+
+
+async def test_a_mirror_that_is_not_configured_or_not_there_says_what_to_do(place: Path) -> None:
+    assert failed(mirror, place / "gw").code == "STATE-002"
+    assert failed(fsck, place / "gw", "--mirror", place / "nowhere").code == "AUDIT-STORE"
+    assert failed(recover, place / "gw", "--mirror", place / "nowhere").code == "AUDIT-STORE"
+    assert said(recover, place / "cu", "--declare-loss", place / "loss").exit_code == ExitCode.USAGE
+
+
+async def test_as_words_and_as_json_it_has_the_parts_of_every_failure(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "gw" / "log.checkpoint").unlink()
+    assert run(["audit", "fsck", str(place / "gw")]) == ExitCode.EVIDENCE
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert [line.split()[0] for line in printed.err.splitlines()] == ["FAIL", "where", "why", "fix"]
+    assert run(["audit", "fsck", str(place / "gw"), "--json"]) == ExitCode.EVIDENCE
+    said = json.loads(capsys.readouterr().out)
+    assert (said["exit_code"], said["error"]["code"]) == (6, "AUDIT-STORE")
 
 
 async def test_a_stop_is_explained_once_and_the_words_stay_outside_the_log(place: Path) -> None:
     gateway = place / "gw"
     StopMark(gateway / "log.checkpoint").make(StopReason.IO)
-    assert said(recover, gateway, "--mirror", place / "nowhere").exit_code == 6
+    assert failed(recover, gateway, "--mirror", place / "nowhere").exit_code == ExitCode.EVIDENCE
     assert said(recover, gateway, "--explain", "the volume was full").exit_code == 0
     assert said(fsck, gateway).exit_code == 0
     assert "the volume was full" in (gateway / "explanations.txt").read_text()
@@ -105,7 +167,7 @@ async def test_a_log_of_either_kind_is_mirrored_put_back_and_healed(place: Path,
     for left in directory.glob(f"{kind}.db*"):
         left.unlink()
     shutil.copy(backup, database)
-    assert "[ROLLBACK]" in said(fsck, directory).output
+    assert failed(fsck, directory).code == "AUDIT-ROLLBACK"
     healed = said(recover, directory, "--mirror", kept)
     assert healed.exit_code == 0, healed.output
     assert said(fsck, directory).exit_code == 0
@@ -144,15 +206,14 @@ async def test_a_mirror_that_lags_holds_and_is_said_to_lag_by_how_much_and_since
     # Being behind excuses nothing of what it does hold.
     bodies = kept / "sealed" / "bodies" / "000000" / "000"
     bodies.write_bytes(bodies.read_bytes()[:-1] + b"?")
-    assert "[OPENING]" in said(fsck, gateway, "--mirror", kept).output
+    assert failed(fsck, gateway, "--mirror", kept).code == "AUDIT-OPENING"
 
 
 async def test_a_mirror_that_is_ahead_tells_of_a_store_put_back_with_its_own_record(place: Path) -> None:
     gateway, kept = place / "gw", place / "mirror"
     _mirror_and_put_back(gateway, kept)
     assert said(fsck, gateway).exit_code == 0, "nothing beside the mirror knows of more"
-    found = said(fsck, gateway, "--mirror", kept)
-    assert (found.exit_code, "[ROLLBACK]" in found.output) == (6, True), found.output
+    assert failed(fsck, gateway, "--mirror", kept).code == "AUDIT-ROLLBACK"
 
 
 async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: Path) -> None:
@@ -160,5 +221,4 @@ async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: 
     _mirror_and_put_back(gateway, kept)
     _grow(gateway)
     _grow(gateway)
-    found = said(fsck, gateway, "--mirror", kept)
-    assert (found.exit_code, "[CONSISTENCY]" in found.output) == (6, True), found.output
+    assert failed(fsck, gateway, "--mirror", kept).code == "AUDIT-CONSISTENCY"
