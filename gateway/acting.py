@@ -60,7 +60,7 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     ),
     ErrorReason.RECOVERING: (
         "the log's database is older than what the log has signed: it was put back, and nothing may be written to it",
-        "stop the gateway, then heal it: homeward audit recover DIR --mirror MIRROR",
+        "stop the process, then heal it: homeward audit recover DIR --mirror MIRROR",
     ),
     ErrorReason.REVOCATION_HELD: (
         "the log's database was put back; the revocation is on disk and takes effect before anything is disclosed",
@@ -69,6 +69,32 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     "UNAVAILABLE": ("the serving process did not answer on its socket", "look at its output, or stop it and try again"),
     "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),
 }
+
+_STEPS: Final[dict[str, tuple[str, str]]] = {
+    "epoch: named": (
+        "the newest directory that this custodian signed names every epoch of which a share is kept here",
+        "the gateway ends one first: homeward gateway epoch finish, or abandon; give this again a few seconds later",
+    ),
+    "epoch: not_named": (
+        "the newest directory names another epoch than that of the only share here, which is not erased",
+        "add the share that was dealt for the epoch in force: homeward custodian epoch add DIR --share FILE",
+    ),
+    "directory: none": (
+        "no directory is signed yet, so that no epoch is in force",
+        "finish setting the exchange up: homeward gateway trust, and a first member",
+    ),
+    "share: open": (
+        "a share of another epoch lies here already",
+        "end or give up that rotation first; at a custodian then: homeward custodian epoch finish DIR",
+    ),
+    "share: refresh": ("a refresh of the shares is under way", "finish it at every holder first: refresh DIR --finish"),
+    "share: share_index": ("the share was dealt to another holder", "take the share with this holder's number"),
+    "share: same_key": (
+        "the share is of the key in force, so that nothing would be rotated",
+        "deal a new key: homeward custodian deal --epoch NAME --out DIR",
+    ),
+}
+"""Of EPOCH_STEP, where the word that comes with it says more; what a custodian's operator reads is here."""
 
 
 def act(
@@ -131,7 +157,9 @@ def _ask(state: State, there: Callable[[Path], Reply]) -> Reply:
 
 def refusal(state: State, reason: str, fields: tuple[str, ...]) -> CommandFailure:
     """The words for a refused act."""
-    why, fix = REFUSALS.get(reason, ("the act was refused for this reason", "see the reason in the documentation"))
+    step = next((_STEPS[field] for field in fields if field in _STEPS), None)
+    unknown = ("the act was refused for this reason", "see the reason in the documentation")
+    why, fix = step or REFUSALS.get(reason, unknown)
     what = f"refused: {reason}" + (f" ({', '.join(fields)})" if fields else "")
     return failure("ADMIN-001", what, state, why=why, fix=fix, exit_code=_exit_code(reason))
 

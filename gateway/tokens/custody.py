@@ -57,16 +57,30 @@ class CustodianAdministration:
         return admin_pb2.AddEpochShareResponse(epoch=dealt.epoch)
 
     async def finish_epoch_share(self) -> admin_pb2.FinishEpochShareResponse:
-        """The share that no directory names any more is gone. Raises `Error` (EPOCH_STEP), `Unavailable`."""
-        view, held = self._countersigning.view(), self._shares.epochs()
-        left = [name for name in held if view is not None and name not in view.epochs]
-        if len(left) != 1 or len(held) == 1:
-            raise Error(ErrorReason.EPOCH_STEP, fields=("epoch: named",))
-        await self._ledger.append(Append(draft(Kind.EPOCH_SHARE_ERASED, op={"epoch": left[0]})))
-        self._shares.leave_epoch(left[0])
+        """One share is left, of an epoch in force. Raises `Error` (EPOCH_STEP), `Unavailable`.
+
+        Repeated, it changes nothing and enters nothing in the log.
+        """
+        ended = self._ended_epoch()
+        if ended:
+            await self._ledger.append(Append(draft(Kind.EPOCH_SHARE_ERASED, op={"epoch": ended})))
+            self._shares.leave_epoch(ended)
+        # Also where nothing was erased: a crash may have come between the two.
         commitment = self._shares.in_force().public(load_ristretto())
         renew_card(self._state, CustodianCard, share_commitment=commitment.hex())
-        return admin_pb2.FinishEpochShareResponse(epoch=left[0])
+        return admin_pb2.FinishEpochShareResponse(epoch=ended, kept_epoch=self._shares.in_force().epoch)
+
+    def _ended_epoch(self) -> str:
+        """The epoch whose share is to be erased; empty where one share alone is kept, of an epoch in force."""
+        view, held = self._countersigning.view(), self._shares.epochs()
+        if view is None:
+            raise Error(ErrorReason.EPOCH_STEP, fields=("directory: none",))
+        left = [name for name in held if name not in view.epochs]
+        if len(left) == len(held):
+            raise Error(ErrorReason.EPOCH_STEP, fields=("epoch: not_named",))
+        if not left and len(held) > 1:
+            raise Error(ErrorReason.EPOCH_STEP, fields=("epoch: named",))
+        return left[0] if left else ""
 
     async def status(self) -> admin_pb2.GetCustodianStatusResponse:
         """Where everything stands."""

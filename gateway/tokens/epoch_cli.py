@@ -41,6 +41,8 @@ def add_epoch_commands(group: click.Group, *, add: Add, finish: Finish) -> None:
     @JSON
     def finish_share(directory: Path, as_json: bool) -> None:
         """Erase the share of the epoch that no directory names any more; destroy its backups, too."""
-        name = finish(State(directory, CUSTODIAN), pb.FinishEpochShareRequest()).epoch
-        done = {"ok": True, "epoch": name}
-        click.echo(json.dumps(done) if as_json else f"Erased the share of epoch {name}. Destroy its backups, too.")
+        reply = finish(State(directory, CUSTODIAN), pb.FinishEpochShareRequest())
+        done = {"ok": True, "epoch": reply.epoch, "kept_epoch": reply.kept_epoch}
+        erased = f"Erased the share of epoch {reply.epoch}. Destroy its backups, too."
+        nothing = f"Nothing is left to erase: the share of epoch {reply.kept_epoch} is the only one here, and in force."
+        click.echo(json.dumps(done) if as_json else erased if reply.epoch else nothing)

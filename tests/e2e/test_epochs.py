@@ -205,7 +205,9 @@ def test_a_missing_youth_is_found_at_every_step_of_a_rotation(rotation: Rotation
     sandbox.end("gateway", signal.SIGKILL)
     sandbox.restart("gateway")
     rotation.until(lambda: set(rotation.epochs()) == {"e2"})
-    rotation.run("custodian", "epoch", "finish", str(layout.custodian))
+    finish = ("custodian", "epoch", "finish", str(layout.custodian))
+    assert [rotation.run(*finish)[name] for name in ("epoch", "kept_epoch")] == ["e1", "e2"]
+    assert [rotation.run(*finish)[name] for name in ("epoch", "kept_epoch")] == ["", "e2"], "given twice"
     rotation.found_again()
     # Nothing of the old epoch is anywhere: tokens and peppers in counties, shares at holders, the key at rest.
     rotation.until(lambda: peppers(layout.root) == {"pepper-e2.key"})

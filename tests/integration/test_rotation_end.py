@@ -54,6 +54,11 @@ async def test_nothing_of_an_ended_epoch_is_left(town: Town) -> None:
     assert has_share(world.directory / "cu", theirs)
     assert (await world.custodian.administration.finish_epoch_share()).epoch == "e1"
     assert not has_share(world.directory / "cu", theirs)
+    card, size = world.directory / "cu" / "card.json", world.custodian.ledger.reader.tree().size
+    finished = card.read_bytes()
+    again = await world.custodian.administration.finish_epoch_share()
+    assert (again.epoch, again.kept_epoch) == ("", "e2")
+    assert (card.read_bytes(), world.custodian.ledger.reader.tree().size) == (finished, size)
     assert world.kinds()[-1] == "epoch.erased"
     told = [kind for kind in world.kinds() if kind.startswith("epoch.")]
     assert told == ["epoch.opened", "epoch.cut_over", "epoch.ended", "epoch.erased"]

@@ -145,5 +145,17 @@ def test_a_wrong_value_is_told_what_a_right_one_looks_like(
     assert told in failure.why
 
 
+def test_a_custodians_operator_reads_what_is_missing_at_the_custodian(desk: Desk) -> None:
+    before = desk.refused("custodian", "epoch", "finish", desk.cu)
+    assert (before.code, before.what) == ("ADMIN-001", "refused: EPOCH_STEP (directory: none)")
+    desk.run("custodian", "deal", "--epoch", "e2", "--out", str(desk.at / "third"))
+    desk.run("custodian", "epoch", "add", desk.cu, "--share", desk.share("third", 2))
+    desk.run("custodian", "deal", "--epoch", "e3", "--out", str(desk.at / "fourth"))
+    second = desk.refused("custodian", "epoch", "add", desk.cu, "--share", desk.share("fourth", 2))
+    assert second.what == "refused: EPOCH_STEP (share: open)"
+    for failure in (before, second):
+        assert "gateway epoch status" not in failure.fix
+
+
 def test_an_admission_that_the_gateway_does_not_present_yet_says_nothing_else(desk: Desk) -> None:
     assert desk.run("custodian", "admit", desk.cu, "06037", "--root", "ab" * 32) == "Admitted county 06037.\n"

@@ -147,10 +147,12 @@ class FinishEpochShareRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class FinishEpochShareResponse(_message.Message):
-    __slots__ = ("epoch",)
+    __slots__ = ("epoch", "kept_epoch")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    KEPT_EPOCH_FIELD_NUMBER: _ClassVar[int]
     epoch: str
-    def __init__(self, epoch: _Optional[str] = ...) -> None: ...
+    kept_epoch: str
+    def __init__(self, epoch: _Optional[str] = ..., kept_epoch: _Optional[str] = ...) -> None: ...
 
 class GetGatewayStatusRequest(_message.Message):
     __slots__ = ()

@@ -662,7 +662,7 @@ class CustodianAdminServiceServicer:
 
     def FinishEpochShare(self, request, context):
         """Erases every share of an epoch that no directory names any more, once its
-        successor is in force or it was given up.
+        successor is in force or it was given up. Repeated, it changes nothing.
 
         Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
         """

@@ -347,7 +347,7 @@ class CustodianAdminServiceStub:
     """
     FinishEpochShare: _grpc.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochShareRequest, _admin_pb2.FinishEpochShareResponse]
     """Erases every share of an epoch that no directory names any more, once its
-    successor is in force or it was given up.
+    successor is in force or it was given up. Repeated, it changes nothing.
 
     Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
     """
@@ -374,7 +374,7 @@ class CustodianAdminServiceAsyncStub(CustodianAdminServiceStub):
     """
     FinishEpochShare: _aio.UnaryUnaryMultiCallable[_admin_pb2.FinishEpochShareRequest, _admin_pb2.FinishEpochShareResponse]  # type: ignore[assignment]
     """Erases every share of an epoch that no directory names any more, once its
-    successor is in force or it was given up.
+    successor is in force or it was given up. Repeated, it changes nothing.
 
     Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
     """
@@ -416,7 +416,7 @@ class CustodianAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.FinishEpochShareResponse, _abc.Awaitable[_admin_pb2.FinishEpochShareResponse]]:
         """Erases every share of an epoch that no directory names any more, once its
-        successor is in force or it was given up.
+        successor is in force or it was given up. Repeated, it changes nothing.
 
         Who may call: the operator, on the socket. Reasons: EPOCH_STEP, LOG_UNAVAILABLE.
         """
