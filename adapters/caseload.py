@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from adapters.mapping.ledger import Ledger
@@ -52,11 +52,17 @@ def open_sources(
         needed[getattr(mapping, "from_")].extend(columns_of(mapping))  # noqa: B009 - every mapping has one
     made: list[Source] = []
     for name, config in sections.sources.items():
-        if isinstance(config, CsvSourceConfig):
-            made.append(CsvSource(name, config, columns=needed[name]))
-        else:
-            password = _password(sections, config, environment)
-            made.append(SqlSource(name, config, password=password, columns=needed[name], now=now, monotonic=monotonic))
+        match config:
+            case CsvSourceConfig():
+                made.append(CsvSource(name, config, columns=needed[name]))
+            case SqlSourceConfig():
+                password = _password(sections, config, environment)
+                made.append(
+                    SqlSource(name, config, password=password, columns=needed[name], now=now, monotonic=monotonic)
+                )
+            case _:
+                # A kind that the file may name and nothing here reads must not be taken for another.
+                assert_never(config)
     return tuple(made)
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from adapters.caseload import Caseload, open_sources
 from adapters.mapping.examples import BASE_ROWS, COUNTY_FILE
 from adapters.mapping.report import as_data, render
@@ -14,7 +16,7 @@ from adapters.mapping.sections import CountySections
 from adapters.records import LocalSubjectId
 from adapters.sources.freshness import FreshnessState
 from adapters.sources.port import ReadingSummary, Row, SourceDescription, SourceRefused, SourceRows, UnreadableRow
-from gateway.protocol.strict_yaml import load
+from gateway.protocol.strict_yaml import DocumentErrors, StrictModel, load
 
 NOW = datetime(2026, 5, 1, 18, 0, tzinfo=UTC)
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -207,3 +209,23 @@ def test_every_source_is_asked_for_the_columns_its_mappings_read(tmp_path: Path)
     assert [(item.name, item.refusal.detail) for item in report.sources if item.refusal] == [
         ("episodes", "no column EXIT_CD")
     ]
+
+
+class Feed(StrictModel):
+    """A kind of source that nothing here reads, as a later release may have."""
+
+    kind: str = "feed"
+    columns_required: tuple[str, ...] = ()
+
+
+def test_a_kind_of_source_that_nothing_reads_is_taken_for_no_other() -> None:
+    sections = SECTIONS.model_copy(update={"sources": {**SECTIONS.sources, "contacts": Feed()}})
+    with pytest.raises(AssertionError):
+        open_sources(sections, environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
+
+
+@pytest.mark.parametrize("kind", ["rest", "SQL", ""])
+def test_a_file_that_names_another_kind_is_refused_at_its_place(kind: str) -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        load(COUNTY_FILE.replace("kind: sql", f'kind: "{kind}"', 1), CountySections, origin="county.yaml")
+    assert str(caught.value).startswith(f'county.yaml:3:5: error: sources.clients.kind: unknown value "{kind}"')
