@@ -15,6 +15,10 @@ def presenting_lines(state: PresentingState) -> Sequence[str]:
         lost = f"{state.refused_flag_count} flags are lost at the exchange, and meanwhile no miss is a negative"
         lines.append(f"FAIL  {lost}: report these youths missing again, or end the flags")
         lines += _names("flag", state.refused_flag_ids)
+    if state.refused_revocation_count:
+        lost = f"{state.refused_revocation_count} revocations are not on record at the exchange, which refused them"
+        lines.append(f"FAIL  {lost}: revoke these authorities again")
+        lines += _names("authority", state.refused_revocation_ids)
     if state.doubted_authority_count:
         ended = f"{state.doubted_authority_count} authorities count as revoked since the exchange lost entries"
         lines.append(f"warn  {ended}: record them anew, or revoke them")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, case, func, not_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, select
 
 from adapters.node.rpcs import REVOKE_AUTHORITY
 from adapters.node.store import Store, alert, own_authority, receipt, request
@@ -27,6 +27,8 @@ DUE: Final = 1
 """Entries of the log were lost since: to be presented again."""
 DOUBTED: Final = 2
 """Likewise, but it may have been revoked, or the exchange refused it: a person must record it anew."""
+REFUSED: Final = 3
+"""Likewise, and the exchange refused its revocation: a person must revoke it anew."""
 _O: Final = own_authority.c
 _NAMELESS: Final = bytes(16)
 """Handle in an alert about an authority that names its youth by tokens."""
@@ -71,9 +73,13 @@ class OwnAuthorities:
     def revoked(self, authority_id: AuthorityId, at: datetime, *, expires: datetime) -> None:
         """The exchange has the revocation on record. `expires` says how long it is kept of another's authority."""
         at_ms = milliseconds(at)
+        known = {
+            "revoke_ms": func.coalesce(_O.revoke_ms, at_ms),
+            "state": case((_O.state == REFUSED, STANDS), else_=_O.state),
+        }
         with self._store.write() as connection:
             mine = own_authority.update().where(_O.authority_id == authority_id)
-            if not connection.execute(mine.values(revoke_ms=func.coalesce(_O.revoke_ms, at_ms))).rowcount:
+            if not connection.execute(mine.values(known)).rowcount:
                 connection.execute(
                     own_authority.insert().values(
                         authority_id=authority_id, envelope=b"", handle=None, epochs="",
@@ -112,7 +118,13 @@ class OwnAuthorities:
 
     def doubted(self, limit: int) -> tuple[int, Sequence[AuthorityId]]:
         """How many authorities a person must record anew, or revoke, and the first so many of them."""
-        asked = and_(_O.state == DOUBTED, _O.revoke_ms.is_(None))
+        return self._first(and_(_O.state == DOUBTED, _O.revoke_ms.is_(None)), limit)
+
+    def unrevoked(self, limit: int) -> tuple[int, Sequence[AuthorityId]]:
+        """How many revocations the exchange refused, and the first so many of their authorities."""
+        return self._first(_O.state == REFUSED, limit)
+
+    def _first(self, asked: ColumnElement[bool], limit: int) -> tuple[int, Sequence[AuthorityId]]:
         names = select(_O.authority_id).where(asked).order_by(_O.authority_id).limit(limit)
         with self._store.read() as connection:
             count = connection.scalar(select(func.count()).where(asked))

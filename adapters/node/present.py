@@ -4,21 +4,27 @@ Decides what is presented (authorities that stand, revocations, flags and the en
 that no person is asked for what one did before. What cannot be presented waits for a person, and is said (`homeward
 adapter status`): a flag whose statement has ended, an authority that another party may have revoked, whatever the
 exchange refuses for good, and what was not presented within 30 days.
+
+One event that the exchange cannot answer keeps no other from being presented: the next is tried, and in the next round
+it comes after the others. Only where several in a row bring no answer the exchange itself is away, and is left alone
+until the next round.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+
+from sqlalchemy.exc import OperationalError
 
 from adapters.errors import EvidenceInvalid
 from adapters.node.errors import NotReady
 from adapters.node.flags import UNHEARD, OwnFlag, OwnFlags, refuse_flag
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
-from adapters.node.own_authorities import DOUBTED, STANDS, OwnAuthorities, OwnAuthority, give_up
+from adapters.node.own_authorities import DOUBTED, REFUSED, STANDS, OwnAuthorities, OwnAuthority, give_up
 from adapters.node.receipts import Expected, check_receipt, request_digest
 from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
 from adapters.node.succession import logs_of
@@ -35,8 +41,20 @@ LONGEST_PAUSE_SECONDS: Final = 600.0
 party that revoked."""
 SHOWN: Final = 20
 """At most so many identifiers are shown of what waits for a person."""
+AWAY: Final = 3
+"""So many events in a row without an answer, and the exchange counts as away."""
 _FOR_GOOD: Final = frozenset({"AUTHORITY_INVALID", "STATEMENT_INVALID", "ID_REUSED"})
 """Reasons that presenting again does not change."""
+_MENDS: Final = frozenset(
+    {
+        "subject_handle: unknown",
+        "log_origin: in_force",
+        "(log): nothing_lost",
+        "learn_time: past",
+        "revoke_time: past",
+    }
+)
+"""Of an INVALID_REQUEST what time mends: a youth is listed, a directory arrives, a clock goes on."""
 _KINDS: Final = frozenset({"authority.presented", "authority.revoked", "flag.presented"})
 _LOG: Final = logging.getLogger(__name__)
 
@@ -51,6 +69,32 @@ class Left:
     doubted_authority_ids: Sequence[AuthorityId]
     refused_flag_count: int
     refused_flag_ids: Sequence[FlagId]
+    refused_revocation_count: int
+    refused_revocation_ids: Sequence[AuthorityId]
+
+
+@dataclass(slots=True)
+class _Round:
+    """What came of the events of one round."""
+
+    late: frozenset[bytes]
+    """What brought no answer in the round before: it comes after everything else."""
+    unanswered: set[bytes] = field(default_factory=set)
+    in_a_row: int = 0
+    is_left: bool = False
+
+    def fails(self, name: bytes, failed: CallFailed) -> None:
+        """This event brought no answer. Raises `failed` where the exchange counts as away."""
+        self.unanswered.add(name)
+        self.in_a_row += 1
+        self.is_left = True
+        if self.in_a_row >= AWAY:
+            raise failed
+
+    def ends(self, *, is_settled: bool) -> None:
+        """An event brought an answer."""
+        self.in_a_row = 0
+        self.is_left |= not is_settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +106,7 @@ class Presenter:
     flags: OwnFlags
     heard: Callable[[], None]
     """Called when the exchange has heard of flags again: the list may count as current now."""
+    _late: set[bytes] = field(default_factory=set)
 
     async def run(self) -> None:
         """Presents whenever something is due, until cancelled."""
@@ -72,8 +117,9 @@ class Presenter:
                 left = await self.present()
             except NotReady as waiting:
                 _LOG.debug("nothing is presented again", extra={"missing": waiting.missing})
-            except CallFailed as failed:
-                _LOG.warning("not presented again yet", extra={"why": str(failed)})
+            except OperationalError as exc:
+                # Somebody else wrote to the file for longer than is waited for; what is due is found again.
+                _LOG.warning("not presented again yet", extra={"exception_type": type(exc).__name__})
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS) if left else LONGEST_PAUSE_SECONDS
             try:
                 # A directory that names another log makes everything due, and a new one may take what was refused.
@@ -84,23 +130,31 @@ class Presenter:
                 continue
 
     async def present(self) -> bool:
-        """Everything due was presented once; whether something is left. Raises `NotReady`, `CallFailed`."""
+        """Everything due was presented once, as far as the exchange answers; whether something is left.
+
+        Raises `NotReady`, `OperationalError`; what was answered before is settled.
+        """
         now = self.node.now()
         await asyncio.to_thread(self._give_up, now)
         unheard = await asyncio.to_thread(self.flags.unheard)
         flags = [flag for flag in unheard if flag.unheard == UNHEARD and flag.expires > now]
-        # Flags first: while one is not heard of, every other county's miss is undetermined.
-        refusals = [await self._flag(flag) for flag in flags]
-        if None in refusals:
-            self.heard()
         due = await asyncio.to_thread(self.authorities.due)
-        left = [authority_id for authority_id in due if not await self._authority(authority_id)]
+        tried = _Round(frozenset(self._late))
+        try:
+            for is_late in (False, True):
+                # Flags first: while one is not heard of, every other county's miss is undetermined.
+                await self._flags(tried, [flag for flag in flags if (flag.flag_id in tried.late) is is_late])
+                await self._authorities(tried, [each for each in due if (each in tried.late) is is_late])
+        except CallFailed as failed:
+            _LOG.warning("the exchange does not answer what is presented again", extra={"why": str(failed)})
+        self._late.clear()
+        self._late.update(tried.unanswered)
         doubted, _ = await asyncio.to_thread(self.authorities.doubted, 0)
         if doubted:
             _LOG.warning(
                 "the exchange lost entries; staff must record these authorities again", extra={"count": doubted}
             )
-        return bool(left) or any(refused is not None and refused not in _FOR_GOOD for refused in refusals)
+        return tried.is_left
 
     def left(self) -> Left | None:
         """What is left to do; None where nothing is."""
@@ -108,7 +162,8 @@ class Presenter:
         count, doubted = self.authorities.doubted(SHOWN)
         unheard = [flag for flag in self.flags.unheard() if flag.is_open]
         refused = [flag.flag_id for flag in unheard if flag.waits_for_person(now)]
-        if not (due or count or unheard):
+        unrevoked_count, unrevoked = self.authorities.unrevoked(SHOWN)
+        if not (due or count or unheard or unrevoked_count):
             return None
         return Left(
             due_authority_count=len(due),
@@ -117,6 +172,8 @@ class Presenter:
             doubted_authority_ids=doubted,
             refused_flag_count=len(refused),
             refused_flag_ids=refused[:SHOWN],
+            refused_revocation_count=unrevoked_count,
+            refused_revocation_ids=unrevoked,
         )
 
     def _give_up(self, now: datetime) -> None:
@@ -130,14 +187,42 @@ class Presenter:
             for flag in self.flags.unheard():
                 refuse_flag(connection, flag.flag_id, flag.version)
 
-    async def _flag(self, flag: OwnFlag) -> str | None:
-        """None when the exchange has it on record; else its reason."""
+    async def _flags(self, tried: _Round, flags: Sequence[OwnFlag]) -> None:
+        """Each was presented. Raises `CallFailed` where the exchange is away, and as `_send`."""
+        is_heard = False
+        try:
+            for flag in flags:
+                try:
+                    refused = await self._flag(flag)
+                except CallFailed as failed:
+                    _LOG.warning("a flag is not presented again yet", extra={"why": str(failed)})
+                    tried.fails(flag.flag_id, failed)
+                    continue
+                is_heard |= refused is None
+                tried.ends(is_settled=refused is None or is_final(refused))
+        finally:
+            if is_heard:
+                self.heard()
+
+    async def _authorities(self, tried: _Round, due: Sequence[AuthorityId]) -> None:
+        """Each was presented. Raises as `_flags`."""
+        for authority_id in due:
+            try:
+                is_settled = await self._authority(authority_id)
+            except CallFailed as failed:
+                _LOG.warning("an authority is not presented again yet", extra={"why": str(failed)})
+                tried.fails(authority_id, failed)
+                continue
+            tried.ends(is_settled=is_settled)
+
+    async def _flag(self, flag: OwnFlag) -> CallFailed | None:
+        """None when the exchange has it on record; else its refusal."""
         event = PresentedFlag(subject_handle=flag.handle, statement=flag.statement, learn_time=timestamp(flag.learned))
         refused = await self._send(PresentedEvent(flag=event))
         if refused is None:
             await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
-        elif refused in _FOR_GOOD:
-            _LOG.warning("a flag must be stated anew", extra={"reason": refused})
+        elif is_final(refused):
+            _LOG.warning("a flag must be stated anew", extra={"reason": refused.reason})
             await asyncio.to_thread(self._refuse, flag)
         return refused
 
@@ -149,20 +234,18 @@ class Presenter:
         """Whether it is no longer to be presented."""
         while (each := await asyncio.to_thread(self.authorities.find, authority_id)) is not None:
             refused = await self._send(_event(each))
-            if refused == "AUTHORITY_NOT_FOUND" and each.envelope is not None:
+            if refused is not None and refused.reason == "AUTHORITY_NOT_FOUND" and each.envelope is not None:
                 # Its own record is lost as well, and nobody else presents that: there is nothing to revoke.
                 refused = None
-            if refused in _FOR_GOOD:
-                _LOG.warning("an authority must be recorded anew", extra={"reason": refused})
-            elif refused is not None:
+            if refused is not None and not is_final(refused):
                 return False
             # A person may have revoked it while it was under way. Then it is presented once more, as revoked.
-            if await asyncio.to_thread(self.authorities.settle, each, DOUBTED if refused else STANDS):
+            if await asyncio.to_thread(self.authorities.settle, each, _state_after(each, refused)):
                 break
         return True
 
-    async def _send(self, event: PresentedEvent) -> str | None:
-        """None when the exchange has the event on record; else its reason. Raises `NotReady`, `CallFailed`."""
+    async def _send(self, event: PresentedEvent) -> CallFailed | None:
+        """None when the exchange has the event on record; else its refusal. Raises `NotReady`, `CallFailed`."""
         directory = self.node.directory()
         event.log_origin = directory.message.log_origin
         envelope = wrap(event, self.node.keyring.envelope)
@@ -172,7 +255,7 @@ class Presenter:
             )
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                return failed.reason
+                return failed
             raise
         if answer.HasField("receipt"):
             try:
@@ -181,6 +264,24 @@ class Presenter:
                 _LOG.error("the receipt of what was presented again does not hold")
                 raise CallFailed(CallFault.BROKEN) from None
         return None
+
+
+def is_final(refused: CallFailed) -> bool:
+    """Whether presenting the same again changes nothing. An INVALID_REQUEST that names no field may mend itself."""
+    if refused.reason == "INVALID_REQUEST":
+        return bool(refused.fields) and _MENDS.isdisjoint(refused.fields)
+    return refused.reason in _FOR_GOOD
+
+
+def _state_after(each: OwnAuthority, refused: CallFailed | None) -> int:
+    """What it is once it was presented: with a refusal, what a person must do."""
+    if refused is None:
+        return STANDS
+    if each.revoke_ms is not None:
+        _LOG.warning("an authority must be revoked anew", extra={"reason": refused.reason})
+        return REFUSED
+    _LOG.warning("an authority must be recorded anew", extra={"reason": refused.reason})
+    return DOUBTED
 
 
 def _event(each: OwnAuthority) -> PresentedEvent:

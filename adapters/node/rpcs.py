@@ -59,12 +59,16 @@ class CallFault(StrEnum):
 
 
 class CallFailed(Exception):
-    """A call brought no answer. `reason` is the peer's constant reason, empty where it gave none."""
+    """A call brought no answer. `reason` is the peer's constant reason, empty where it gave none.
 
-    def __init__(self, fault: CallFault, reason: str = "") -> None:
+    `fields` are the message paths with rule names that it found at fault; neither holds a value.
+    """
+
+    def __init__(self, fault: CallFault, reason: str = "", *, fields: tuple[str, ...] = ()) -> None:
         super().__init__(f"{fault} {reason}".strip())
         self.fault = fault
         self.reason = reason
+        self.fields = fields
 
 
 class Conversation(Protocol[Q_contra, A_co]):

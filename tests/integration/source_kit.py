@@ -118,6 +118,12 @@ class Gateway:
     presented: list[restoration_pb2.PresentedEvent] = field(default_factory=list)
     refused_events: dict[bytes, str] = field(default_factory=dict)
     """By authority or flag: why it is not taken."""
+    refused_fields: tuple[str, ...] = ()
+    """What is named as wrong with every event that is refused."""
+    unanswered_events: dict[bytes, CallFailed] = field(default_factory=dict)
+    """By authority or flag: what presenting it ends in."""
+    unanswered: list[bytes] = field(default_factory=list)
+    """Of those, which were presented, in order."""
     on_present: Callable[[], None] = lambda: None
     """Happens while an event is under way."""
     failing: dict[str, CallFailed] = field(default_factory=dict)
@@ -263,9 +269,13 @@ class GatewayCaller:
         event = self._open(request.envelope, restoration_pb2.PresentedEvent)
         assert isinstance(event, restoration_pb2.PresentedEvent)
         assert event.log_origin == self.gateway.directory().log_origin
-        reason = self.gateway.refused_events.get(_name_of(event))
+        name = _name_of(event)
+        if name in self.gateway.unanswered_events:
+            self.gateway.unanswered.append(name)
+            raise self.gateway.unanswered_events[name]
+        reason = self.gateway.refused_events.get(name)
         if reason is not None:
-            raise CallFailed(CallFault.REFUSED, reason)
+            raise CallFailed(CallFault.REFUSED, reason, fields=self.gateway.refused_fields)
         self.gateway.presented.append(event)
         self.gateway.on_present()
         return restoration_pb2.PresentEventResponse()

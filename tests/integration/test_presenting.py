@@ -1,5 +1,8 @@
 """What an adapter presents again after a declared loss, what it leaves to a person, and what it no longer keeps."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
-from adapters.node.present import Presenter
+from adapters.node.present import AWAY, Presenter
 from adapters.node.receipts import Requests
 from adapters.node.rpcs import PRESENT_EVENT, REVOKE_AUTHORITY, CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
@@ -258,11 +261,93 @@ async def test_a_gateway_that_is_away_is_tried_again(parts: Parts) -> None:
     standing = parts.authority(1)
     parts.lose()
     parts.gateway.failing[PRESENT_EVENT.path] = CallFailed(CallFault.UNAVAILABLE)
-    with pytest.raises(CallFailed):
-        await parts.presenter.present()
+    assert await parts.presenter.present(), "it is left"
     parts.gateway.failing.clear()
     assert not await parts.presenter.present()
     assert parts.named() == [standing]
+
+
+@pytest.mark.parametrize("fault", [each for each in CallFault if each is not CallFault.REFUSED])
+async def test_one_event_without_an_answer_keeps_no_other_from_being_presented(parts: Parts, fault: CallFault) -> None:
+    first, second = parts.flag(1), parts.flag(2)
+    stuck, standing = parts.authority(3), parts.authority(4)
+    parts.lose()
+    parts.gateway.unanswered_events = dict.fromkeys((first.flag_id, stuck), CallFailed(fault))
+    assert await parts.presenter.present()
+    assert [event.flag.statement for event in parts.gateway.presented if event.HasField("flag")] == [second.statement]
+    assert parts.named() == [standing]
+    assert parts.heard == 1
+    parts.gateway.unanswered_events = {}
+    assert not await parts.presenter.present()
+    assert parts.presenter.left() is None
+
+
+async def test_however_many_bring_no_answer_the_others_are_reached_in_the_next_round(parts: Parts) -> None:
+    stuck = [parts.flag(number).flag_id for number in range(1, 2 * AWAY)]
+    standing = [parts.authority(number) for number in (20, 21)]
+    parts.lose()
+    parts.gateway.unanswered_events = dict.fromkeys(stuck, CallFailed(CallFault.BROKEN))
+    asked: list[int] = []
+    for _ in range(3):
+        before = len(parts.gateway.unanswered)
+        assert await parts.presenter.present()
+        asked.append(len(parts.gateway.unanswered) - before)
+    assert asked[0] == AWAY, "an exchange that is away is not asked for each"
+    assert parts.named() == standing
+
+
+@pytest.mark.parametrize("field", ["subject_handle: unknown", "log_origin: in_force", "learn_time: past"])
+async def test_a_request_that_time_mends_is_presented_again(parts: Parts, field: str) -> None:
+    flag, authority_id = parts.flag(1), parts.authority(2)
+    parts.lose()
+    parts.gateway.refused_events = dict.fromkeys((flag.flag_id, authority_id), "INVALID_REQUEST")
+    parts.gateway.refused_fields = (field,)
+    assert await parts.presenter.present()
+    parts.gateway.refused_events = {}
+    assert not await parts.presenter.present()
+    assert parts.presenter.left() is None
+
+
+async def test_a_request_that_nothing_mends_is_said_and_not_sent_again(parts: Parts) -> None:
+    flag, standing, revoked = parts.flag(1), parts.authority(2), parts.authority(3)
+    parts.own.revoked(revoked, NOW, expires=NOW + MONTH)
+    parts.lose()
+    parts.gateway.refused_events = dict.fromkeys((flag.flag_id, standing, revoked), "INVALID_REQUEST")
+    parts.gateway.refused_fields = ("flag: owner",)
+    assert not await parts.presenter.present(), "nothing that another round would change"
+    parts.gateway.refused_events = {}
+    assert not await parts.presenter.present()
+    assert parts.gateway.presented == []
+    left = parts.presenter.left()
+    assert left is not None
+    assert (left.due_authority_count, left.due_flag_count) == (0, 0)
+    assert (left.refused_flag_ids, left.doubted_authority_ids) == ([flag.flag_id], [standing])
+    assert (left.refused_revocation_count, left.refused_revocation_ids) == (1, [revoked])
+    said = "\n".join(presenting_lines(PresentingState(**asdict(left))))
+    assert f"revoke these authorities again\n      authority {revoked.hex()}" in said
+    parts.own.revoked(revoked, NOW, expires=NOW + MONTH)
+    left = parts.presenter.left()
+    assert left is not None
+    assert left.refused_revocation_count == 0, "whoever revokes it again is no longer reminded"
+
+
+async def test_a_file_that_somebody_else_writes_to_for_long_ends_a_round_and_not_the_adapter(
+    parts: Parts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    standing = parts.authority(1)
+    parts.lose()
+    running = asyncio.create_task(parts.presenter.run())
+    with closing(sqlite3.connect(tmp_path / "adapter.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(20):
+            while "not presented again yet" not in caplog.text:  # noqa: ASYNC110 - another task logs it
+                await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while parts.own.due():  # noqa: ASYNC110 - another task settles it
+            await asyncio.sleep(0.05)
+    assert not running.done()
+    running.cancel()
+    assert set(parts.named()) == {standing}
 
 
 async def test_what_ended_and_what_names_a_youth_by_another_epochs_tokens_is_not_kept(parts: Parts) -> None:

@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 
 from adapters.node.alerts import Alerts
 from adapters.node.link import stream
-from adapters.node.link.channels import FAULTS, PeerChannel
+from adapters.node.link.channels import FAULTS, MOST_FIELDS, PeerChannel
 from adapters.node.link.stream import Link
 from adapters.node.rpcs import ALL, GET_DIRECTORY, CallFailed, CallFault
 from gateway.protocol.envelope import unwrap
@@ -92,6 +92,8 @@ class Peer(link_pb2_grpc.AdapterLinkServiceServicer, directory_pb2_grpc.Membersh
             code, reason = self.fault
             status = status_pb2.Status(code=code.value[0], message="a text that is not kept")
             status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="homeward"))
+            named = error_details_pb2.BadRequest.FieldViolation(field="level: rule", description="not kept either")
+            status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[named] * 20))
             await context.abort_with_status(rpc_status.to_status(status))
         return directory_pb.GetDirectoryResponse(pending_count=3)
 
@@ -377,7 +379,7 @@ async def test_a_changed_directory_is_fetched_at_once(tmp_path: Path, authority:
 # --- channels
 
 
-async def test_a_calls_reason_is_kept_and_its_text_is_not(authority: Authority) -> None:
+async def test_a_calls_reason_and_fields_are_kept_and_its_text_is_not(authority: Authority) -> None:
     peer = Peer(fault=(grpc.StatusCode.RESOURCE_EXHAUSTED, "BUDGET_EXHAUSTED"))
     async with serving(peer, authority) as address:
         channel = PeerChannel(address, authority.adapter(world.SOURCE), roots=authority.root_pem)
@@ -385,6 +387,7 @@ async def test_a_calls_reason_is_kept_and_its_text_is_not(authority: Authority) 
             await channel.call(GET_DIRECTORY, directory_pb.GetDirectoryRequest(), seconds=5)
         await channel.close()
     assert (caught.value.fault, caught.value.reason) == (CallFault.EXHAUSTED, "BUDGET_EXHAUSTED")
+    assert caught.value.fields == ("level: rule",) * MOST_FIELDS
     assert "not kept" not in str(caught.value)
 
 

@@ -7,8 +7,8 @@ under way end on the old one.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final, Generic, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, cast
 
 import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,6 +25,9 @@ from gateway.protocol.parse import MalformedMessage, check
 
 CLOSE_SECONDS: Final = 30.0
 """How long calls on a replaced channel may still take."""
+LONGEST_WORD: Final = 64
+MOST_FIELDS: Final = 8
+"""So much is kept of a peer's reason, and so many of the fields that it names."""
 _LOG: Final = logging.getLogger(__name__)
 
 FAULTS: Final[dict[grpc.StatusCode, CallFault]] = {
@@ -164,19 +167,25 @@ class Channels:
 
 
 def failure_of(error: aio.AioRpcError) -> CallFailed:
-    """What a status means to the node, with the reason of its `ErrorInfo`; the peer's text is not kept."""
-    return CallFailed(FAULTS.get(error.code(), CallFault.BROKEN), _reason(error))
+    """What a status means to the node, with the reason of its `ErrorInfo` and the fields of its `BadRequest`.
+
+    The peer's text is not kept.
+    """
+    reason, fields = "", tuple[str, ...]()
+    for detail in _details(error):
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+            reason = str(info.reason)[:LONGEST_WORD]
+        elif detail.Is(bad.DESCRIPTOR) and detail.Unpack(bad):
+            fields = tuple(str(each.field)[:LONGEST_WORD] for each in bad.field_violations[:MOST_FIELDS])
+    return CallFailed(FAULTS.get(error.code(), CallFault.BROKEN), reason, fields=fields)
 
 
-def _reason(error: aio.AioRpcError) -> str:
+def _details(error: aio.AioRpcError) -> Sequence[Any]:
     try:
         # The error is a call to grpcio; its type stubs do not say so.
         status = rpc_status.from_call(cast(grpc.Call, error))
     except ValueError:
         # A status that contradicts its own details tells nothing.
-        return ""
-    for detail in status.details if status is not None else ():
-        info = error_details_pb2.ErrorInfo()
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
-            return str(info.reason)[:64]
-    return ""
+        return ()
+    return status.details if status is not None else ()

@@ -13,6 +13,8 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.node.present import is_final
+from adapters.node.rpcs import CallFailed, CallFault
 from audit.log import Append
 from audit.replay import Contradiction, Replay, Step
 from gateway.errors import Error, ErrorReason
@@ -233,6 +235,34 @@ async def test_a_flag_that_ended_is_presented_of_a_youth_that_is_listed_no_longe
     unknown = world.statement(LA, state=FlagState.RESOLVED)
     event = PresentedFlag(subject_handle=os.urandom(16), statement=unknown, learn_time=stamp(world.clock()))
     assert not (await present(world, LA, flag=event)).HasField("receipt"), "it looks for nobody"
+
+
+async def is_final_for(world: World, agency: AgencyId, *, origin: str = ORIGIN, **event: Message) -> bool:
+    """Whether the agency's adapter, told of this refusal, presents the same no more."""
+    with pytest.raises(Error) as found:
+        await present(world, agency, origin=origin, **event)
+    return is_final(CallFailed(CallFault.REFUSED, found.value.reason, fields=found.value.fields))
+
+
+async def test_an_adapter_presents_again_what_time_mends_and_nothing_else(world: World) -> None:
+    handle = await world.register(LA, ANA)
+    message = consent(world)
+    await record(world, message)
+    statement, now, later = world.statement(LA), stamp(world.clock()), stamp(world.clock() + timedelta(hours=1))
+    flag = PresentedFlag(subject_handle=handle, statement=statement, learn_time=now)
+    assert not await is_final_for(world, LA, flag=flag), "no loss is declared yet"
+    await lose(world)
+    assert not await is_final_for(world, LA, flag=flag, origin="another")
+    unlisted = PresentedFlag(subject_handle=os.urandom(16), statement=statement, learn_time=now)
+    assert not await is_final_for(world, LA, flag=unlisted)
+    ahead = PresentedFlag(subject_handle=handle, statement=statement, learn_time=later)
+    assert not await is_final_for(world, LA, flag=ahead), "a clock that is ahead"
+    early = PresentedRevocation(authority_id=message.authority_id, revoke_time=later)
+    assert not await is_final_for(world, STRTP, revocation=early)
+    unknown = PresentedRevocation(authority_id=os.urandom(16), revoke_time=now)
+    assert not await is_final_for(world, STRTP, revocation=unknown), "its issuer presents it first"
+    assert await is_final_for(world, POLICE, flag=flag), "it owns no flags"
+    assert await is_final_for(world, LA, flag=PresentedFlag(subject_handle=handle, learn_time=now))
 
 
 Act = Literal["record", "revoke", "lose", "present", "present revocation"]
