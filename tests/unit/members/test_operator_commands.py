@@ -1,6 +1,8 @@
 """What operators of a gateway and a custodian read when they hand over the wrong thing: code, place, reason, remedy."""
 
+import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gateway.replay_cli import replay
 from gateway.tokens.cli import custodian
 from homeward.failure import CommandFailure, ExitCode
 
+README = Path(__file__).resolve().parents[3] / "README.md"
 LISTEN = ("--listen", "127.0.0.1:9443", "--enroll-listen", "127.0.0.1:9444")
 FOUNDING = ("--trust-domain", "exchange.example", *LISTEN)
 
@@ -155,6 +158,32 @@ def test_a_custodians_operator_reads_what_is_missing_at_the_custodian(desk: Desk
     assert second.what == "refused: EPOCH_STEP (share: open)"
     for failure in (before, second):
         assert "gateway epoch status" not in failure.fix
+
+
+def of_readme() -> list[list[str]]:
+    """Commands of the operators' part of README, in their order, as words."""
+    part = README.read_text(encoding="utf-8").split("## For operators")[1].split("\n## ")[0]
+    whole = part.replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True)[1:] for line in whole if line.startswith("    homeward ")]
+
+
+def test_what_readme_shows_makes_an_exchange_in_which_every_dealt_share_has_a_holder(tmp_path: Path) -> None:
+    desk, cards = Desk(tmp_path), list[str]()
+    for group, verb, *words in of_readme():
+        if (group, verb) == ("custodian", "deal") and "--epoch" not in words and "--refresh" not in words:
+            desk.run(group, verb, "--out", str(tmp_path / "shares"), *words[2:])
+        elif verb == "init":
+            # Each custodian lies on a machine of its own, where its directory may have the same name.
+            place = tmp_path / f"{words[0]}{len(cards)}"
+            placed = [str(tmp_path / word) if word.startswith("shares/") else word for word in words[1:]]
+            own = str(tmp_path / "gw0" / "card.json")
+            desk.run(group, verb, str(place), *(own if word == "gw/card.json" else word for word in placed))
+            cards += [str(place / "card.json")] if group == "custodian" else []
+    for card in cards:
+        desk.run("gateway", "trust", str(tmp_path / "gw0"), "--custodian-card", card)
+    dealt = list((tmp_path / "shares").glob("share-*.bin"))
+    status = json.loads(desk.run("gateway", "status", str(tmp_path / "gw0"), "--json"))
+    assert (len(dealt), len(status["holders"])) == (3, 2), "the gateway is the third"
 
 
 def test_an_admission_that_the_gateway_does_not_present_yet_says_nothing_else(desk: Desk) -> None:
