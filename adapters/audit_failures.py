@@ -24,7 +24,7 @@ def evidence_failures(place: Place) -> Iterator[None]:
         raise CommandFailure(
             f"AUDIT-{fault.reason}",
             "the log's evidence does not hold",
-            where=f"{at}, {place.directory}",
+            where=f"{at}, {place.file.parent}",
             why=str(fault),
             fix="use nothing of it; keep the output and tell the exchange's operator and your privacy officer",
             exit_code=ExitCode.EVIDENCE,

@@ -18,7 +18,7 @@ from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
-from adapters.cli_options import AS_JSON, Place, place_options, read_file
+from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file
 from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
 from adapters.config import FILE_NAME, AdapterConfig
@@ -36,15 +36,6 @@ from homeward.failure import ExitCode
 
 __all__ = ["adapter", "audit", "authority", "join"]
 
-_CONFIG = click.option(
-    "--config",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=FILE_NAME,
-    show_default=True,
-    help="The county's file.",
-)
-
 
 @click.group()
 def adapter() -> None:
@@ -56,13 +47,13 @@ adapter.add_command(verdict)
 
 
 @adapter.command()
-@_CONFIG
+@file_options
 @click.option("--values", is_flag=True, help="Show the codes that no map holds; never names or dates.")
 @click.option("--strict", is_flag=True, help="Exit status 4 for warnings.")
 @AS_JSON
-def check(file: Path, values: bool, strict: bool, as_json: bool) -> int:
+def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
     """Read the county's file and its sources once; say what became of every row. Sends nothing."""
-    config = read_file(file)
+    config = read_file(county_file)
     report = _read_once(config)
     if as_json:
         click.echo(json.dumps({"ok": not report.has_failed, **as_data(report, show_values=values)}))
@@ -74,24 +65,24 @@ def check(file: Path, values: bool, strict: bool, as_json: bool) -> int:
 
 
 @adapter.command()
-@_CONFIG
-def run(file: Path) -> None:
+@file_options
+def run(county_file: Path) -> None:
     """Run until told to stop. Prints one JSON line when ready."""
     # Late: everything that dials and listens is loaded for this command alone.
     from adapters.service import run as run_adapter
 
-    asyncio.run(run_adapter(file))
+    asyncio.run(run_adapter(county_file))
 
 
 @adapter.command()
-@_CONFIG
+@file_options
 @AS_JSON
-def register(file: Path, as_json: bool) -> None:
+def register(county_file: Path, as_json: bool) -> None:
     """List everybody at the exchange, with a progress bar, and end; `run` then only keeps the list current."""
     from adapters.service import register as register_all
 
     with Telling(as_json=as_json) as telling:
-        listed = asyncio.run(register_all(file, telling.told))
+        listed = asyncio.run(register_all(county_file, telling.told))
     words = ", ".join(f"{count} youths in epoch {epoch}" for epoch, count in listed.items())
     click.echo(json.dumps({"ok": True, "listed": listed}) if as_json else f"Listed {words}.")
 
@@ -114,14 +105,14 @@ def status(place: Place, as_json: bool) -> int:
 
 
 @adapter.command()
-@_CONFIG
+@file_options
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write both statements into this directory."
 )
 @AS_JSON
-def fork(file: Path, out: Path | None, as_json: bool) -> int:
+def fork(county_file: Path, out: Path | None, as_json: bool) -> int:
     """Show whether the exchange's log showed this adapter two histories. Exit status 6 where it did."""
-    found = read_forks(read_file(file).state_directory(file))
+    found = read_forks(read_file(county_file).state_directory(county_file))
     for number, each in enumerate(found, start=1):
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -142,14 +133,7 @@ adapter.add_command(seal)
 
 @click.command()
 @click.argument("line")
-@click.option(
-    "--dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    show_default="here",
-    help="Directory of the adapter; its keys go into DIR/state.",
-)
+@file_options
 @click.option("--instance", default="a1", show_default=True, help="Name of this adapter among the agency's.")
 @click.option(
     "--county-root",
@@ -159,10 +143,13 @@ adapter.add_command(seal)
 @click.option("--sources/--no-sources", default=None, help="Whether it answers for records; the county's file decides.")
 @AS_JSON
 def join(
-    line: str, directory: Path, instance: str, county_root: Path | None, sources: bool | None, as_json: bool
+    line: str, county_file: Path, instance: str, county_root: Path | None, sources: bool | None, as_json: bool
 ) -> None:
-    """Redeem LINE, the join line of an invitation: give this county's adapter its identity."""
-    state, has_sources = _prepared(directory, sources)
+    """Redeem LINE, the join line of an invitation: give this county's adapter its identity.
+
+    Its keys go into the directory `state` beside the county's file, which need not be written yet.
+    """
+    state, has_sources = _prepared(county_file, sources)
     joined = asyncio.run(
         join_exchange(
             Wish(line, state, instance, county_root, has_sources),
@@ -170,13 +157,12 @@ def join(
             now=_utc_now,
         )
     )
-    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined, directory / FILE_NAME))
+    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined, county_file))
 
 
-def _prepared(directory: Path, sources: bool | None) -> tuple[Path, bool]:
-    file = directory / FILE_NAME
+def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
     if not file.exists():
-        return directory / "state", sources is not False
+        return file.parent / "state", sources is not False
     config = read_file(file)
     return config.state_directory(file), bool(config.sources) if sources is None else sources
 
@@ -212,7 +198,8 @@ def _joined_text(joined: Joined, file: Path) -> str:
         ]
     write = "" if file.exists() else f"write {file} (deploy/county.example.yaml shows one), then "
     lines.append("Joined. This line is spent; restarts do not need it.")
-    lines.append(f"  next   {write}homeward adapter check --config {file}")
+    where = f"--dir {file.parent}" if file.name == FILE_NAME else f"--config {file}"
+    lines.append(f"  next   {write}homeward adapter check {where}")
     return "\n".join(lines)
 
 

@@ -18,7 +18,6 @@ from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import agency as agency_syntax
 from adapters.cli_filters import period_options, read_period, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options, read_file
-from adapters.config import FILE_NAME
 from audit.accounting import Disclosure, Hold, HoldsMalformed, idle, left_out, lines, parse_holds
 from audit.export import write_workbook
 from audit.paper import write_pdf
@@ -56,7 +55,7 @@ def account(
     local_id, youth = read_youth(given)
     if not local_id and youth is None:
         raise click.UsageError("--case or --youth says whose accounting it is")
-    rules, zone = _holds(holds), read_file(place.directory / FILE_NAME).tzinfo
+    rules, zone = _holds(holds), read_file(place.file).tzinfo
     asking = Wanted(read_period(given), role, local_id, youth)
     with evidence_failures(place):
         found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
@@ -92,7 +91,7 @@ def reconcile_(
 
     A county sees its own receipts alone; the state's reviewers see both.
     """
-    zone, own = read_file(place.directory / FILE_NAME).tzinfo, agency_ or place.agency()
+    zone, own = read_file(place.file).tzinfo, agency_ or place.agency()
     days: list[Day] = []
     with evidence_failures(place):
         for requester, holder in ((own, counterpart), (counterpart, own)):
@@ -164,7 +163,7 @@ def _sealed(place: Place) -> CommandFailure:
     return CommandFailure(
         "AUDIT-SEALED",
         "no accounting can be produced: the matter is sealed",
-        where=str(place.directory),
+        where=str(place.file),
         why="the log says so of this youth (WIC 389, 781, 786)",
         fix="answer the youth or counsel as the sealing order says; keep a note that the request was made",
         exit_code=ExitCode.DENIED,

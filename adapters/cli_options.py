@@ -1,7 +1,8 @@
 """What the adapter's commands share: where the adapter is, and how its file is read.
 
-Decides the options `--dir`, `--address` and `--json`, and how problems of the county's file are shown: all of them,
-each at its place.
+Decides the options `--dir`, `--config`, `--address` and `--json`, and how problems of the county's file are shown: all
+of them, each at its place. Every command takes the adapter's directory, `--dir`, or in its stead the county's file by
+whatever name, `--config`; with neither the adapter is here.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from adapters.config import FILE_NAME, AdapterConfig, read_config, unreadable
+from adapters.local.address_file import read_address
 from adapters.local.client import Endpoint, endpoint
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
@@ -32,24 +34,27 @@ TOKEN_FILE = click.option(
 class Place:
     """Where a running adapter is."""
 
-    directory: Path
+    file: Path
+    """The county's file."""
     address: str | None
 
     def endpoint(self, token_file: Path | None) -> Endpoint:
         """The way to it. Raises `CommandFailure`."""
-        file = self.directory / FILE_NAME
-        config = read_file(file)
+        config = read_file(self.file)
+        state = config.state_directory(self.file)
         address = self.address or config.listen
         if address.endswith(":0"):
+            address = read_address(state) or ""
+        if not address:
             raise CommandFailure(
                 "CALL-004",
                 "the adapter's port is not known",
-                where=str(file),
-                why="its file says port 0: the system chose one when it started",
-                fix="give --address as the adapter's readiness line shows it",
-                exit_code=ExitCode.USAGE,
+                where=str(self.file),
+                why="its file says port 0, of which the system makes one when it starts, and it does not run",
+                fix=f"start it: homeward adapter run --config {self.file}; --address names another place",
+                exit_code=ExitCode.UNREACHABLE,
             )
-        return endpoint(config.state_directory(file), address, token_file)
+        return endpoint(state, address, token_file)
 
     def agency(self) -> str:
         """The agency that the adapter there speaks for. Raises `CommandFailure`."""
@@ -57,21 +62,38 @@ class Place:
         return self.endpoint(None).call(path, GetStatusRequest(), GetStatusResponse).agency
 
 
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--dir` and `--address`; the command gets them as `place`."""
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--dir` and `--config`; the command gets the county's file, which may not be there, as `county_file`."""
 
     @click.option(
         "--dir",
         "directory",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        default=Path(),
+        type=click.Path(file_okay=False, path_type=Path),
         show_default="here",
-        help="Directory of the adapter.",
+        help=f"Directory of the adapter, in which {FILE_NAME} lies.",
     )
-    @click.option("--address", help="host:port of the adapter, where its file does not say.")
+    @click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The county's file, where it has another name. In the place of --dir.",
+    )
     @wraps(command)
-    def with_place(*arguments: Any, directory: Path, address: str | None, **options: Any) -> Any:
-        return command(*arguments, place=Place(directory, address), **options)
+    def with_file(*arguments: Any, directory: Path | None, config: Path | None, **options: Any) -> Any:
+        if directory is not None and config is not None:
+            raise click.UsageError("--dir and --config both say where the adapter is: give one of them")
+        return command(*arguments, county_file=config or (directory or Path()) / FILE_NAME, **options)
+
+    return with_file
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--dir`, `--config` and `--address`; the command gets them as `place`."""
+
+    @file_options
+    @click.option("--address", help="host:port of the adapter, where it is not what its file says.")
+    @wraps(command)
+    def with_place(*arguments: Any, county_file: Path, address: str | None, **options: Any) -> Any:
+        return command(*arguments, place=Place(county_file, address), **options)
 
     return with_place
 
@@ -90,7 +112,7 @@ def read_file(file: Path) -> AdapterConfig:
             "the county file has a problem" if count == 1 else f"the county file has {count} problems",
             where=f"{first.origin}:{first.line}:{first.column}",
             why=f"{first.field}: {first.sentence}" if first.field else first.sentence,
-            fix="correct it and run homeward adapter check again",
+            fix=f"correct it, then: homeward adapter check --config {file}",
         ) from errors
     except (OSError, UnicodeDecodeError) as exc:
         raise unreadable(file, exc) from exc

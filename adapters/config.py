@@ -158,7 +158,10 @@ def unreadable(file: Path, error: Exception) -> CommandFailure:
     """The words for a county file that cannot be read."""
     why, fix = type(error).__name__, "check its permissions, and that it is UTF-8"
     if isinstance(error, FileNotFoundError):
-        why, fix = "there is no such file", "write it; deploy/county.example.yaml shows a whole one"
+        why, fix = (
+            "there is no such file",
+            "write it as deploy/county.example.yaml shows, or say where it is: --dir or --config",
+        )
     return CommandFailure("ADAPTER-001", "the county file cannot be read", where=str(file), why=why, fix=fix)
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
+from adapters.local.address_file import remove_address, write_address
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
 from adapters.membership import MembershipInvalid
 from adapters.node.batches import Progress
@@ -150,9 +151,11 @@ async def _serve(adapter: Adapter) -> None:
         figures=taken,
     ) as recorder:
         server = await _listen(adapter, recorder)
+        write_address(adapter.state, server.address)
         try:
             await _supervise(adapter, server)
         finally:
+            remove_address(adapter.state)
             await server.stop()
 
 
@@ -271,7 +274,7 @@ def _read(file: Path) -> AdapterConfig:
     except DocumentErrors as errors:
         raise CommandFailure(
             "ADAPTER-001", "the county file has problems", where=str(file), why=str(errors),
-            fix="homeward adapter check --config shows each with its line",
+            fix=f"homeward adapter check --config {file} shows each with its line",
         ) from errors  # fmt: skip
     except (OSError, UnicodeDecodeError) as exc:
         raise unreadable(file, exc) from exc

@@ -136,8 +136,8 @@ def enlist(
 
 def serve_adapter(layout: Layout, letter: str, launch: Launch) -> Starting:
     """The agency's adapter has been started."""
-    config = layout.agency(letter) / ADAPTER_FILE
-    return launch(adapter_name(letter), "adapter", "run", "--config", str(config), directory=layout.logs)
+    place = str(layout.agency(letter))
+    return launch(adapter_name(letter), "adapter", "run", "--dir", place, directory=layout.logs)
 
 
 def adapter_name(letter: str) -> str:

@@ -42,10 +42,10 @@ def _quoted(text: str) -> str:
 
 def _head(agency: Agency) -> str:
     return f"""\
-# {agency.title}: an invented county of the sandbox.   Check it:  homeward adapter check --config <this file>
+# {agency.title}: an invented county of the sandbox.   Check it:  homeward adapter check --dir <this directory>
 version: 1
 name: {_quoted(agency.title)}
-listen: 127.0.0.1:0               # this machine only; the real port is in the readiness line
+listen: 127.0.0.1:0               # this machine only; commands find the real port, which is in the readiness line
 sandbox: true                     # reflection on; invented people only
 """
 

@@ -54,6 +54,7 @@ def describe(sandbox: Sandbox) -> dict[str, Any]:
             "source": agency.source.value,
             "endpoint": member.local,
             "certificate": str(member.certificate),
+            "directory": str(sandbox.layout.agency(member.letter)),
             "config": str(sandbox.layout.agency(member.letter) / "adapter.yaml"),
             "tokens": tokens,
         }

@@ -46,8 +46,8 @@ def _handed_out(bundle: Path) -> Callable[[Stage], Seen]:
         token.write_text(county.token(_OFFICER), encoding="utf-8")
         token.chmod(0o600)
         done = stage.commands.ask(
-            "audit", "bundle", "--complete", "--dir", str(county.directory), "--address", county.member.local,
-            "--token-file", str(token), "--out", str(bundle),
+            "audit", "bundle", "--complete", "--dir", str(county.directory), "--token-file", str(token),
+            "--out", str(bundle),
         )  # fmt: skip
         if done.exit != 0:
             raise Unexpected(f"homeward audit bundle failed: {done.out}{done.err}")

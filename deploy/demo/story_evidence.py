@@ -92,8 +92,7 @@ def _denials(stage: Stage, letter: str) -> list[dict[str, str]]:
     token.chmod(0o600)
     county = stage.county(letter)
     done = stage.commands.ask(
-        "audit", "query", "--dir", str(county.directory), "--address", county.member.local,
-        "--token-file", str(token), "--decision", "deny", "--json",
+        "audit", "query", "--dir", str(county.directory), "--token-file", str(token), "--decision", "deny", "--json",
         "--kind", "access.decision", "--kind", "access.outcome",
     )  # fmt: skip
     if done.exit != 0:

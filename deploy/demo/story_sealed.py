@@ -74,9 +74,7 @@ def _county(stage: Stage, *words: str) -> dict[str, Any]:
     if not token.exists():
         token.write_text(county.token(_OFFICER), encoding="utf-8")
         token.chmod(0o600)
-    done = stage.commands.ask(
-        *words, "--dir", str(county.directory), "--address", county.member.local, "--token-file", str(token), "--json"
-    )
+    done = stage.commands.ask(*words, "--dir", str(county.directory), "--token-file", str(token), "--json")
     if done.exit != 0:
         raise Unexpected(f"homeward {' '.join(words[:3])} failed: {done.out}{done.err}")
     said: dict[str, Any] = json.loads(done.out)

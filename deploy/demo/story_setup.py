@@ -6,7 +6,6 @@ Decides what must be true before anybody asks anything.
 import json
 from typing import Final
 
-from deploy.demo.bringup import ADAPTER_FILE
 from deploy.demo.county import CALL_SECONDS
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
 from deploy.demo.write_csv import FAULTS
@@ -38,7 +37,7 @@ def joined(stage: Stage) -> Seen:
 
 def checked(stage: Stage) -> Seen:
     """A's file holds one bad row for each of a list of faults; each is named and the rest is served."""
-    done = stage.commands.ask("adapter", "check", "--config", str(stage.county("A").directory / ADAPTER_FILE), "--json")
+    done = stage.commands.ask("adapter", "check", "--dir", str(stage.county("A").directory), "--json")
     report = json.loads(done.out or "{}")
     if "sources" not in report:
         raise Unexpected(f"homeward adapter check: exit {done.exit}: {done.out}{done.err}")

@@ -120,10 +120,10 @@ def _settle(stage: Stage) -> None:
 
 
 def _await_fork(stage: Stage, letter: str, where: Path) -> int:
-    config = str(stage.sandbox.layout.agency(letter) / "adapter.yaml")
+    place = str(stage.sandbox.layout.agency(letter))
     ended = time.monotonic() + _SECONDS
     while True:
-        done = stage.commands.ask("adapter", "fork", "--config", config, "--out", str(where), "--json")
+        done = stage.commands.ask("adapter", "fork", "--dir", place, "--out", str(where), "--json")
         if done.exit != 0 or time.monotonic() > ended:
             return done.exit
         time.sleep(0.2)

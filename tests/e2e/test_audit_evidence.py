@@ -39,7 +39,7 @@ class Town:
         county: County = self.sandbox.county(letter)
         token = self.scratch / f"{letter}.token"
         token.write_text(county.token(OFFICER))
-        place = ("--dir", str(county.directory), "--address", county.member.local, "--token-file", str(token))
+        place = ("--dir", str(county.directory), "--token-file", str(token))
         return subprocess.run(
             [sys.executable, "-m", "homeward", "audit", words[0], *place, *words[1:]],
             input=typed, capture_output=True, text=True, timeout=60, check=False,

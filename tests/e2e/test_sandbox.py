@@ -80,6 +80,19 @@ def test_the_endpoint_describes_itself_so_that_the_grpcurl_line_works(described:
     assert county["tokens"]["CWA.hotline_screener"] not in line
 
 
+def test_commands_of_a_county_find_its_adapter_though_its_file_says_port_0(described: Any, directory: Path) -> None:
+    county = described["counties"]["A"]
+    assert "listen: 127.0.0.1:0 " in Path(county["config"]).read_text()
+    officer = homeward("sandbox", "token", "--county", "A", "--role", "COUNTY.privacy_officer", "--dir", str(directory))
+    token = directory / "officer.token"
+    token.write_text(officer.stdout)
+    for place in (("--dir", county["directory"]), ("--config", county["config"])):
+        status = homeward("adapter", "status", *place, "--json")
+        assert (status.returncode, json.loads(status.stdout)["agency"]) == (0, county["agency"]), status.stdout
+        asked = homeward("audit", "query", *place, "--token-file", str(token), "--json")
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+
+
 def test_a_token_of_another_county_is_refused(described: Any, directory: Path) -> None:
     foreign = homeward("sandbox", "token", "--county", "A", "--role", "CWA.hotline_screener", "--dir", str(directory))
     text = Path(described["example"]["python_file"]).read_text()

@@ -32,7 +32,7 @@ class Town:
         """A command in the county, as JSON: exit status, what it said, and everything it printed."""
         county: County = self.sandbox.county(letter)
         token = self.file(f"{letter}.token", county.token(role))
-        place = ("--dir", str(county.directory), "--address", county.member.local, "--token-file", token)
+        place = ("--dir", str(county.directory), "--token-file", token)
         done = self.plain(*words, *place, "--json")
         said = json.loads(done.stdout) if done.returncode == 0 else {}
         return done.returncode, said, done.stdout + done.stderr

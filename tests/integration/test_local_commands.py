@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters.local.address_file import remove_address, write_address
 from adapters.node import rpcs
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import to_wire
@@ -97,6 +98,45 @@ async def test_the_countys_file_is_checked_with_every_problem_at_its_place(shell
     assert "adapter.yaml:7:3: error: staff.audeince" in err
     assert "listen" in err
     assert "ADAPTER-001" in err
+
+
+@pytest.mark.parametrize(
+    "words", [("adapter", "check"), ("adapter", "fork"), ("adapter", "status"), ("audit", "complete")]
+)
+async def test_every_command_is_told_in_the_same_way_where_the_adapter_is(shell: Shell, words: tuple[str, ...]) -> None:
+    file = shell.directory / "adapter.yaml"
+    officer = shell.place("privacy")[-2:] if words[0] == "audit" else ()
+    both = await shell.run(*words, *officer, "--dir", str(shell.directory), "--config", str(file), "--json")
+    assert (both[0], json.loads(both[1])["error"]["code"]) == (2, "USAGE-005")
+    for place in (("--dir", str(shell.directory / "elsewhere")), ("--config", str(shell.directory / "other.yaml"))):
+        status, out, _ = await shell.run(*words, *officer, *place, "--json")
+        error = json.loads(out)["error"]
+        assert (status, error["code"]) == (1, "ADAPTER-001")
+        assert "--dir or --config" in error["fix"]
+    other = shell.directory / "county-b.yaml"
+    file.rename(other)
+    address = () if words[-1] in ("check", "fork") else ("--address", shell.at.server.address)
+    found = [await shell.run(*words, *officer, "--config", str(other), *address, "--json")]
+    other.rename(file)
+    found.append(await shell.run(*words, *officer, "--dir", str(shell.directory), *address, "--json"))
+    assert all("ADAPTER-001" not in out and "USAGE" not in out for _, out, _ in found)
+
+
+async def test_a_command_finds_the_port_that_the_system_gave_a_running_adapter(shell: Shell) -> None:
+    (shell.directory / "adapter.yaml").write_text(FILE + "listen: 127.0.0.1:0\n")
+    place, state = ("--dir", str(shell.directory), "--json"), shell.directory
+    status, out, _ = await shell.run("adapter", "status", *place)
+    assert (status, json.loads(out)["error"]["code"]) == (5, "CALL-004")
+    write_address(state, shell.at.server.address)
+    assert json.loads((await shell.run("adapter", "status", *place))[1])["agency"] == "06029.cwa"
+    # One that was killed leaves its address behind, where somebody else may listen now.
+    other = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with other:
+        write_address(state, f"127.0.0.1:{other.sockets[0].getsockname()[1]}")
+        status, out, _ = await shell.run("adapter", "status", *place)
+    assert (status, json.loads(out)["error"]["code"]) == (5, "CALL-002")
+    remove_address(state)
+    assert (await shell.run("adapter", "status", *place))[0] == 5
 
 
 async def test_a_worker_records_and_revokes_a_consent_read_from_a_file(shell: Shell) -> None:
