@@ -18,7 +18,7 @@ from adapters.mapping.map_rows import map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
 from adapters.mapping.sections import CountySections, columns_of, mappings
 from adapters.records import LocalSubjectId, Youth
-from adapters.sources.config import CsvSourceConfig, SqlSourceConfig
+from adapters.sources.config import CsvSourceConfig, SourceConfig, SqlSourceConfig
 from adapters.sources.csv_source import CsvSource
 from adapters.sources.freshness import FreshnessState, state_of
 from adapters.sources.port import ReadingSummary, Row, Source, SourceRefused, UnreadableRow
@@ -162,47 +162,53 @@ class Caseload:
                 today=now.astimezone(self._zone).date(),
             )
         except SourceRefused:
-            return self._refused(now, refused), None
+            return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
         snapshot = Snapshot(
             MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
             MappingProxyType({name: summary.as_of for name, summary in opened.items()}),
             MappingProxyType({name: summary.rows for name, summary in opened.items()}),
         )
-        sources = tuple(self._source_report(name, opened[name], mapped.ledger, now) for name in opened)
+        before = self._snapshot.rows if self._snapshot is not None else {}
+        configs = self._sections.sources
+        sources = tuple(
+            _source_report(name, summary, mapped.ledger, configs[name], before=before.get(name), now=now)
+            for name, summary in opened.items()
+        )
         return Report(now, sources, len(mapped.youths), is_in_use=True), snapshot
 
-    def _source_report(self, name: str, summary: ReadingSummary, ledger: Ledger, now: datetime) -> SourceReport:
-        config = self._sections.sources[name]
-        before = self._snapshot.rows.get(name) if self._snapshot is not None else None
-        if before is not None and (
-            config.volume is None or abs(summary.rows - before) <= config.volume.warn_if_changes_by * before
-        ):
-            before = None
-        return SourceReport(
-            name,
-            summary.origin,
-            rows=summary.rows,
-            records=ledger.records.get(name, 0),
-            as_of=summary.as_of,
-            freshness=state_of(summary.as_of, now, config.freshness),
-            control_total=summary.control_total,
-            rows_before=before,
-            entries=entries_of(ledger, name),
-        )
 
-    def _refused(self, now: datetime, refused: dict[str, SourceRefused]) -> Report:
-        """Which sources refuse: the one that ended the reading, and any other that cannot be opened."""
-        for source in self._sources:
-            if source.name not in refused:
-                try:
-                    source.check()
-                except SourceRefused as exc:
-                    refused[source.name] = exc
-        reports = tuple(
-            SourceReport(name, exc.origin, refusal=Refusal(exc.code, exc.detail, exc.line))
-            for name, exc in refused.items()
-        )
-        return Report(now, reports, len(self.youths()), is_in_use=False)
+def _source_report(
+    name: str, summary: ReadingSummary, ledger: Ledger, config: SourceConfig, *, before: int | None, now: datetime
+) -> SourceReport:
+    """What became of one source's rows; `before` is how many the last reading had, where there was one."""
+    if before is not None and (
+        config.volume is None or abs(summary.rows - before) <= config.volume.warn_if_changes_by * before
+    ):
+        before = None
+    return SourceReport(
+        name,
+        summary.origin,
+        rows=summary.rows,
+        records=ledger.records.get(name, 0),
+        as_of=summary.as_of,
+        freshness=state_of(summary.as_of, now, config.freshness),
+        control_total=summary.control_total,
+        rows_before=before,
+        entries=entries_of(ledger, name),
+    )
+
+
+def _refusals(sources: Sequence[Source], refused: dict[str, SourceRefused]) -> tuple[SourceReport, ...]:
+    """Which sources refuse: the one that ended the reading, and any other that cannot be opened."""
+    for source in sources:
+        if source.name not in refused:
+            try:
+                source.check()
+            except SourceRefused as exc:
+                refused[source.name] = exc
+    return tuple(
+        SourceReport(name, exc.origin, refusal=Refusal(exc.code, exc.detail, exc.line)) for name, exc in refused.items()
+    )
 
 
 def _rows(

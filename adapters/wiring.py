@@ -267,15 +267,6 @@ def _node(
         now=now,
         random_bytes=random_bytes,
     )
-    tokenizer = Tokenizer(
-        suite=Suite(load_ristretto()),
-        scheme=scheme,
-        envelope_key=keyring.envelope,
-        caller_of=channels.holder,
-        alarm=lambda operator: record_unproven(store, operator, now()),
-        now=now,
-        random_bytes=random_bytes,
-    )
     witness = LogWitness(state, membership, directory=keeper.current, now=now)
     node = Node(
         membership=membership,
@@ -285,13 +276,27 @@ def _node(
         identity=lambda: channels.identity,
         keeper=keeper,
         pepper=pepper,
-        tokenizer=tokenizer,
+        tokenizer=_tokenizer(keyring, store, channels, scheme=scheme, now=now, random_bytes=random_bytes),
         bundle=load_california(),
         now=now,
         random_bytes=random_bytes,
         check_log=witness.check,
     )
     return node, witness
+
+
+def _tokenizer(
+    keyring: Keyring, store: Store, channels: Channels, *, scheme: Scheme, now: Clock, random_bytes: RandomBytes
+) -> Tokenizer:
+    return Tokenizer(
+        suite=Suite(load_ristretto()),
+        scheme=scheme,
+        envelope_key=keyring.envelope,
+        caller_of=channels.holder,
+        alarm=lambda operator: record_unproven(store, operator, now()),
+        now=now,
+        random_bytes=random_bytes,
+    )
 
 
 def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[DirectoryView], bool]:

@@ -41,6 +41,8 @@ GUARDS: Final = frozenset({"AUTHORITY_ENDED_BEFORE_RELEASE", "MEMBER_DENIED_BEFO
 """Reasons found in the very transaction of an entry; they stand in the place of a permit."""
 AFTERWARDS: Final = GUARDS | {"REFUSED_BY_SOURCE", "SOURCE_UNAVAILABLE", "NO_MATCH"}
 """Reasons for which a permit can end without a release."""
+_AT_ONCE: Final = frozenset({"FS0", "FS1"})
+"""Field sets of a flag check, which is answered from the log: the decision itself is the release."""
 
 
 class Rule(StrEnum):
@@ -142,6 +144,73 @@ class _Permit:
     is_sealed: bool
 
 
+class _Authorities:
+    """The authorities that a log has recorded so far, and what became of them."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._revoked: dict[str, int | None] = {}
+        """By identifier, the entry that ended it; None while it stands."""
+        self._issuers: dict[str, str] = {}
+        self._lost: set[str] = set()
+        """Ended by a declared loss alone, so that they can be presented again."""
+
+    def is_recorded(self, authority: str) -> bool:
+        """Whether it was recorded before."""
+        return authority in self._revoked
+
+    def is_revoked(self, authority: str) -> bool:
+        """Whether it was recorded and has ended."""
+        return self._revoked.get(authority) is not None
+
+    def record(self, step: Step) -> None:
+        """It stands. Raises `Contradiction`."""
+        authority = self._named(step)
+        if authority is None:
+            return
+        self._check_issuer(step, authority)
+        # Recorded again under another request, it stays what it was: whoever is its issuer can do so at any time.
+        self._revoked.setdefault(authority, None)
+
+    def revoke(self, step: Step) -> None:
+        """It has ended. Raises `Contradiction`."""
+        authority = self._named(step)
+        if authority is None:
+            return
+        if not self.is_recorded(authority):
+            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
+        if not self.is_revoked(authority) or authority in self._lost:
+            self._revoked[authority] = step.index
+            self._lost.discard(authority)
+
+    def present(self, step: Step) -> None:
+        """It stands again. Raises `Contradiction`."""
+        authority = self._named(step)
+        if authority is None:
+            return
+        if self.is_recorded(authority) and authority not in self._lost:
+            text = "an authority is presented again that stands, or that was revoked"
+            raise Contradiction(Rule.AUTHORITY, step.index, text)
+        self._check_issuer(step, authority)
+        self._revoked[authority] = None
+        self._lost.discard(authority)
+
+    def succeed(self, step: Step) -> None:
+        """Entries were lost, a revocation perhaps among them: what was recorded before must be recorded anew."""
+        self._lost |= {name for name, at in self._revoked.items() if at is None}
+        self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
+
+    def _named(self, step: Step) -> str | None:
+        """Which authority the entry is about; None where that left with the key of the youth it names."""
+        if "authority" not in step.fields:
+            self._counts.sealed += 1
+        return step.fields.get("authority")
+
+    def _check_issuer(self, step: Step, authority: str) -> None:
+        if self._issuers.setdefault(authority, step.requester) != step.requester:
+            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is recorded by two agencies")
+
+
 class Replay:
     """Follows one log. After a `Contradiction` it must not be used again."""
 
@@ -153,18 +222,16 @@ class Replay:
         self._permits: dict[int, _Permit] = {}
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
-        self._authorities: dict[str, int | None] = {}
-        self._issuers: dict[str, str] = {}
-        self._lost: set[str] = set()
+        self._authorities = _Authorities(self.counts)
         self._suspended: set[str] = set()
         self._by_kind = {
             _DECISION: self._decision,
             _OUTCOME: self._outcome,
             _RECEIPT: self._receipt,
-            _RECORDED: self._recorded,
-            _REVOKED: self._revoked,
-            _PRESENTED: self._presented,
-            SUCCEEDED: self._succeeded,
+            _RECORDED: self._authorities.record,
+            _REVOKED: self._authorities.revoke,
+            _PRESENTED: self._authorities.present,
+            SUCCEEDED: self._authorities.succeed,
             _MEMBER: self._member,
         }
 
@@ -188,8 +255,15 @@ class Replay:
             fields.get("fields", ""), verdict.detail, fields.get("authority", ""), step.is_sealed,
         )  # fmt: skip
         if verdict.decision == _ALLOW:
-            self._check_recorded(step)
-            if self._is_release(fields.get("fields", "")):
+            field_sets, basis = self._granted(verdict.detail)
+            if (
+                basis != STATUTE
+                and not step.is_sealed
+                and not self._authorities.is_recorded(fields.get("authority", ""))
+            ):
+                text = "a permit rests on an authority that was not recorded before"
+                raise Contradiction(Rule.AUTHORITY, step.index, text)
+            if _AT_ONCE.issuperset(field_sets):
                 self._check_release(step, fields.get("authority", ""), is_sealed=step.is_sealed)
 
     def _recompute(self, step: Step, verdict: Verdict) -> None:
@@ -202,8 +276,10 @@ class Replay:
             found = self._decide(step.committed)
         except Undecidable as exc:
             raise Contradiction(Rule.COMMITTED, step.index, str(exc)) from exc
-        self._check_facts(step, found)
-        self._check_status(step, found)
+        _check_facts(step, found)
+        if found.authority_status == "REVOKED" and not self._authorities.is_revoked(step.fields.get("authority", "")):
+            text = "an authority counts as revoked that the log does not say was"
+            raise Contradiction(Rule.AUTHORITY, step.index, text)
         expected = [found.verdict, found.later_page]
         if verdict.detail in GUARDS:
             self._check_guard(step, verdict.detail)
@@ -222,43 +298,19 @@ class Replay:
         else:
             raise Contradiction(Rule.COMMITTED, step.index, "the argument of the decision is not kept")
 
-    def _check_facts(self, step: Step, found: Recomputed) -> None:
-        role = step.fields.get("worker", "").partition(" ")[2]
-        said = (step.requester, step.fields.get("purpose", ""), role, step.fields.get("policy", ""), step.holder)
-        if said != (found.agency, found.purpose, found.role, found.policy, found.owner):
-            raise Contradiction(
-                Rule.FACTS, step.index, "the argument speaks of another request or another youth's owner"
-            )
-        if found.received_ms > step.time_ms:
-            raise Contradiction(Rule.FACTS, step.index, "the argument is newer than the entry")
-
-    def _check_status(self, step: Step, found: Recomputed) -> None:
-        if found.authority_status != "REVOKED":
-            return
-        if self._authorities.get(step.fields.get("authority", "")) is None:
-            text = "an authority counts as revoked that the log does not say was"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
-
     def _check_guard(self, step: Step, reason: str) -> None:
         if reason == "MEMBER_DENIED_BEFORE_RELEASE" or step.is_sealed:
             # A single adapter can be denied too, and no entry of a call names its adapter. Which authority a sealed
             # youth's entry named left with the youth's key.
             return
-        if self._authorities.get(step.fields.get("authority", "")) is None:
+        if not self._authorities.is_revoked(step.fields.get("authority", "")):
             text = "a permit ended by a revocation that the log does not hold"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
-
-    def _check_recorded(self, step: Step) -> None:
-        if step.is_sealed or not self._rests_on_authority(step.fields.get("fields", "")):
-            return
-        if step.fields.get("authority", "") not in self._authorities:
-            text = "a permit rests on an authority that was not recorded before"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
 
     def _check_release(self, step: Step, authority: str, *, is_sealed: bool) -> None:
         self.counts.released += 1
-        rests = self._rests_on_authority(step.fields.get("fields", "")) and not is_sealed
-        if rests and self._authorities.get(authority) is not None:
+        _, basis = self._granted(step.fields.get("fields", ""))
+        if basis != STATUTE and not is_sealed and self._authorities.is_revoked(authority):
             raise Contradiction(Rule.AUTHORITY, step.index, "something is released on an authority that was revoked")
         if step.requester in self._suspended:
             raise Contradiction(Rule.MEMBER, step.index, "something is released to an agency that was revoked")
@@ -302,60 +354,18 @@ class Replay:
             raise Contradiction(Rule.CAUSALITY, step.index, text)
         self.counts.confirmed += 1
 
-    def _recorded(self, step: Step) -> None:
-        authority = self._authority(step)
-        if authority is None:
-            return
-        self._check_issuer(step, authority)
-        # Recorded again under another request, it stays what it was: whoever is its issuer can do so at any time.
-        self._authorities.setdefault(authority, None)
-
-    def _revoked(self, step: Step) -> None:
-        authority = self._authority(step)
-        if authority is None:
-            return
-        if authority not in self._authorities:
-            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
-        if self._authorities[authority] is None or authority in self._lost:
-            self._authorities[authority] = step.index
-            self._lost.discard(authority)
-
-    def _presented(self, step: Step) -> None:
-        authority = self._authority(step)
-        if authority is None:
-            return
-        if authority in self._authorities and authority not in self._lost:
-            text = "an authority is presented again that stands, or that was revoked"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
-        self._check_issuer(step, authority)
-        self._authorities[authority] = None
-        self._lost.discard(authority)
-
-    def _authority(self, step: Step) -> str | None:
-        """Which authority the entry is about; None where that left with the key of the youth it names."""
-        if "authority" not in step.fields:
-            self.counts.sealed += 1
-        return step.fields.get("authority")
-
-    def _check_issuer(self, step: Step, authority: str) -> None:
-        if self._issuers.setdefault(authority, step.requester) != step.requester:
-            raise Contradiction(Rule.AUTHORITY, step.index, "an authority is recorded by two agencies")
-
-    def _succeeded(self, step: Step) -> None:
-        # A revocation may be among the entries that were lost: what was recorded before must be recorded anew.
-        self._lost |= {name for name, at in self._authorities.items() if at is None}
-        self._authorities = {name: step.index if at is None else at for name, at in self._authorities.items()}
-
     def _member(self, step: Step) -> None:
         if step.fields.get("revoked") == "agency":
             self._suspended.add(step.fields.get("agency", ""))
 
-    def _is_release(self, granted: str) -> bool:
-        """Whether the decision itself is the release: a flag check, which is answered from the log."""
-        return set(self._granted(granted)[0]) <= {"FS0", "FS1"}
 
-    def _rests_on_authority(self, granted: str) -> bool:
-        return self._granted(granted)[1] != STATUTE
+def _check_facts(step: Step, found: Recomputed) -> None:
+    role = step.fields.get("worker", "").partition(" ")[2]
+    said = (step.requester, step.fields.get("purpose", ""), role, step.fields.get("policy", ""), step.holder)
+    if said != (found.agency, found.purpose, found.role, found.policy, found.owner):
+        raise Contradiction(Rule.FACTS, step.index, "the argument speaks of another request or another youth's owner")
+    if found.received_ms > step.time_ms:
+        raise Contradiction(Rule.FACTS, step.index, "the argument is newer than the entry")
 
 
 def _verdict(fields: Mapping[str, str]) -> Verdict:

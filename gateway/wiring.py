@@ -148,8 +148,8 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     if not running.recovering():
-        await running.members.rotation.check_secrets()
-        await running.members.rotation.attempt(at_start=True)
+        await running.members.ended.check_secrets()
+        await running.members.ended.attempt(at_start=True)
     await running.publishing.rounds.begin()
     await running.publishing.attestations.load()
     # Whoever has just linked may be the one whose cosignature is missing.
@@ -191,7 +191,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
-        *([] if running.recovering() else [_background(members.rotation.run(), stop)]),
+        *([] if running.recovering() else [_background(members.ended.run(), stop)]),
         _background(running.publishing.attestations.run(), stop),
     ]
     sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))

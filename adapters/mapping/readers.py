@@ -89,10 +89,6 @@ class RowReader:
             raise self.refuse("001", column)
         return LocalSubjectId(text)
 
-    def local_id(self, columns: tuple[str, ...]) -> tuple[str, ...]:
-        """The record's own key in the county's system."""
-        return tuple(fields.text_of(self.row.cells[column]) for column in columns)
-
     def obey(self, rules: tuple[DropRule, ...]) -> None:
         """No rule of the county leaves the row out. Raises `Refused`."""
         for rule in rules:
@@ -159,6 +155,11 @@ class RowReader:
         return found
 
 
+def _local_id(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The record's own key in the county's system."""
+    return tuple(fields.text_of(row.cells[column]) for column in columns)
+
+
 def read_placement(reader: RowReader, mapping: PlacementMapping) -> PlacementDraft:
     """The row as a placement. Raises `Refused`."""
     subject = reader.subject(mapping.subject)
@@ -167,7 +168,7 @@ def read_placement(reader: RowReader, mapping: PlacementMapping) -> PlacementDra
     start, end = reader.start(columns.start_date), reader.end(columns.end_date)
     return PlacementDraft(
         subject=subject,
-        local_id=reader.local_id(mapping.id),
+        local_id=_local_id(reader.row, mapping.id),
         place=reader.place,
         start=start,
         end=end,
@@ -191,7 +192,7 @@ def read_episode(reader: RowReader, mapping: EpisodeMapping, *, today: date) -> 
     reason = reader.coded(columns.exit_reason, "011") if left is not None else None
     return EpisodeDraft(
         subject=subject,
-        local_id=reader.local_id(mapping.id),
+        local_id=_local_id(reader.row, mapping.id),
         place=reader.place,
         start=removal,
         end=left,
@@ -217,7 +218,7 @@ def read_absence(reader: RowReader, mapping: MissingMapping) -> AbsenceDraft:
     setting = reader.coded(columns.missing_from, "011")
     return AbsenceDraft(
         subject=subject,
-        local_id=reader.local_id(mapping.id),
+        local_id=_local_id(reader.row, mapping.id),
         place=reader.place,
         missing_since=_first_day(reader, columns.missing_since) or reported.astimezone(local_zone).date(),
         is_open=status is not MissingStatus.RETURNED,

@@ -33,7 +33,7 @@ from gateway.protocol.envelope import unwrap, wrap
 from gateway.protocol.epochs import EpochView
 from gateway.protocol.names import AgencyId, parse_agency_id
 from gateway.protocol.parse import MalformedMessage
-from gateway.protocol.sealing import SealBroken, open_bytes, seal_bytes
+from gateway.protocol.sealing import SealBroken, SealKey, open_bytes, seal_bytes
 from gateway.protocol.signing import SignatureInvalid, pae
 from homeward.gateway.v1.directory_pb2 import (
     KEY_USE_ENVELOPE,
@@ -151,7 +151,9 @@ class PepperKeeper:
         if pepper is not None:
             await self._spread(view, epoch, pepper, answer)
         elif answer.state == PEPPER_STATE_AVAILABLE:
-            self.files.keep(epoch.name, self._open(view, epoch, answer))
+            offer = open_offer(view, answer.offer, self.now())
+            mine, seal_key = answer.sealed_pepper, self.keyring.seal
+            self.files.keep(epoch.name, _open_sealed(mine, offer, epoch, agency=self.agency, seal_key=seal_key))
         elif answer.state == PEPPER_STATE_ABSENT:
             await self._mint(view, epoch)
 
@@ -181,23 +183,6 @@ class PepperKeeper:
             request = OfferPepperRequest(envelope=wrap(offer, self.keyring.envelope))
             await self.gateway.call(OFFER_PEPPER, request, seconds=CALL_SECONDS)
 
-    def _open(self, view: DirectoryView, epoch: EpochView, answer: FetchPepperResponse) -> bytes:
-        offer = open_offer(view, answer.offer, self.now())
-        mine = answer.sealed_pepper
-        if offer.epoch != epoch.name or mine not in offer.sealed_peppers or mine.agency != self.agency:
-            raise PepperRefused("not_in_offer")
-        try:
-            info = seal_info(epoch.name, self.agency, mine.recipient_key_id)
-            pepper = open_bytes(mine.sealed, self.keyring.seal, info)
-        except SealBroken as exc:
-            raise PepperRefused("seal") from exc
-        digest = hashlib.sha256(pepper).digest()
-        if len(pepper) != PEPPER_LENGTH or not hmac.compare_digest(digest, offer.commitment):
-            raise PepperRefused("commitment")
-        if not commits(epoch, digest):
-            raise PepperRefused("directory_commits_to_another")
-        return pepper
-
     async def _pause(self, version: int) -> None:
         try:
             async with asyncio.timeout(CALM_SECONDS if self._has_all() else EAGER_SECONDS):
@@ -221,6 +206,24 @@ def seal_to(view: DirectoryView, pepper: bytes, agency: AgencyId, now: datetime,
         return None
     sealed = seal_bytes(pepper, key.public_bytes, seal_info(epoch, agency, key.key_id))
     return SealedPepper(agency=agency, recipient_key_id=key.key_id, sealed=sealed)
+
+
+def _open_sealed(
+    mine: SealedPepper, offer: PepperOffer, epoch: EpochView, *, agency: AgencyId, seal_key: SealKey
+) -> bytes:
+    """The pepper of an epoch that was sealed to this agency in an offer. Raises `PepperRefused`."""
+    if offer.epoch != epoch.name or mine not in offer.sealed_peppers or mine.agency != agency:
+        raise PepperRefused("not_in_offer")
+    try:
+        pepper = open_bytes(mine.sealed, seal_key, seal_info(epoch.name, agency, mine.recipient_key_id))
+    except SealBroken as exc:
+        raise PepperRefused("seal") from exc
+    digest = hashlib.sha256(pepper).digest()
+    if len(pepper) != PEPPER_LENGTH or not hmac.compare_digest(digest, offer.commitment):
+        raise PepperRefused("commitment")
+    if not commits(epoch, digest):
+        raise PepperRefused("directory_commits_to_another")
+    return pepper
 
 
 def open_offer(view: DirectoryView, envelope: SignedEnvelope, now: datetime) -> PepperOffer:

@@ -50,12 +50,12 @@ class SealedSubjects:
 
     def is_sealed(self, local_id: LocalSubjectId) -> bool:
         """Whether the youth must not be listed."""
-        return bool(self._known) and self._digest(local_id) in self._known
+        return bool(self._known) and _digest(self.key, local_id) in self._known
 
     def earlier_handle(self, local_id: LocalSubjectId) -> SubjectHandle | None:
         """The handle the youth had before a seal that was lifted."""
         query = select(sealed_subject.c.handle).where(
-            sealed_subject.c.local_digest == self._digest(local_id), sealed_subject.c.lifted == 1
+            sealed_subject.c.local_digest == _digest(self.key, local_id), sealed_subject.c.lifted == 1
         )
         with self.store.read() as connection:
             handle = connection.scalar(query)
@@ -63,7 +63,7 @@ class SealedSubjects:
 
     def begin(self, local_id: LocalSubjectId, handle: SubjectHandle) -> None:
         """The youth is off the list from now on, whatever becomes of the order."""
-        digest = self._digest(local_id)
+        digest = _digest(self.key, local_id)
         with self.store.write() as connection:
             _unmark(connection, digest)
             connection.execute(
@@ -73,7 +73,7 @@ class SealedSubjects:
 
     def abandon(self, local_id: LocalSubjectId) -> None:
         """The exchange refused the order: the youth may be listed."""
-        digest = self._digest(local_id)
+        digest = _digest(self.key, local_id)
         with self.store.write() as connection:
             connection.execute(
                 sealed_subject.delete().where(sealed_subject.c.local_digest == digest, sealed_subject.c.seal_id == b"")
@@ -93,12 +93,12 @@ class SealedSubjects:
         if self.is_sealed(local_id):
             # An order that is under way here: its answer brings the seal.
             return
-        digest = self._digest(local_id)
+        digest = _digest(self.key, local_id)
         with self.store.write() as connection:
             _unmark(connection, digest)
             connection.execute(sealed_subject.insert().values(local_digest=digest, seal_id=b"", handle=None, lifted=0))
             connection.execute(
-                taken_up_seal.insert().values(local_digest=digest, handle_digest=self._handle_digest(handle))
+                taken_up_seal.insert().values(local_digest=digest, handle_digest=_handle_digest(self.key, handle))
             )
             _take_apart(connection, handle)
             _forget_requests(connection, handle)
@@ -120,7 +120,7 @@ class SealedSubjects:
     def lifted(self, seal_id: bytes, handle: SubjectHandle) -> None:
         """The youth may be listed again, under the handle it had; `handle` is what the exchange says that was."""
         with self.store.write() as connection:
-            taken_up = taken_up_seal.c.handle_digest == self._handle_digest(handle)
+            taken_up = taken_up_seal.c.handle_digest == _handle_digest(self.key, handle)
             for digest in connection.scalars(select(taken_up_seal.c.local_digest).where(taken_up)).all():
                 mark = sealed_subject.c.local_digest == digest
                 connection.execute(sealed_subject.update().where(mark).values(seal_id=seal_id, handle=handle))
@@ -130,11 +130,13 @@ class SealedSubjects:
             connection.execute(sealed_subject.update().where(mine).values(lifted=1))
         self._known.difference_update(digests)
 
-    def _digest(self, local_id: LocalSubjectId) -> bytes:
-        return hmac.digest(self.key, b"homeward/sealed-subject/v1\0" + local_id.encode(), "sha256")
 
-    def _handle_digest(self, handle: SubjectHandle) -> bytes:
-        return hmac.digest(self.key, b"homeward/sealed-handle/v1\0" + handle, "sha256")
+def _digest(key: bytes, local_id: LocalSubjectId) -> bytes:
+    return hmac.digest(key, b"homeward/sealed-subject/v1\0" + local_id.encode(), "sha256")
+
+
+def _handle_digest(key: bytes, handle: SubjectHandle) -> bytes:
+    return hmac.digest(key, b"homeward/sealed-handle/v1\0" + handle, "sha256")
 
 
 def _unmark(connection: Connection, digest: bytes) -> None:

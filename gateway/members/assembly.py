@@ -47,6 +47,7 @@ from gateway.store.derived import Opened, check_projections
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.resting import EpochsAtRest
 from gateway.store.youth_keys import FileYouthKeys, youth_name
+from gateway.tokens.ended_epochs import EndedEpochs
 from gateway.tokens.epoch_keys import EpochKeys
 from gateway.tokens.evaluate import Evaluator
 from gateway.tokens.holding import HolderAdministration
@@ -84,6 +85,7 @@ class Members:
     administration: Administration
     holding: HolderAdministration
     at_rest: EpochsAtRest
+    ended: EndedEpochs
     rotation: Rotation
     server: RenewingCredential
     client_roots: bytes
@@ -167,6 +169,9 @@ async def open_members(
     renewal = Renewal(ledger, keys.issuer, denied=denied, now=now)
     epoch_keys = EpochKeys(state, in_force=lambda: keys.shares.in_force().epoch)
     at_rest = EpochsAtRest(epoch_keys.key_of)
+    ended = EndedEpochs(
+        ledger, office, exchange, keys.shares, epoch_keys, at_rest, state, SqliteErasing(state.database)
+    )
     root_pem = keys.root.public_bytes(Encoding.PEM)
     uri, hosts = gateway_uri(config), _hosts(config)
     return Members(
@@ -212,15 +217,14 @@ async def open_members(
             now=now,
         ),
         at_rest=at_rest,
+        ended=ended,
         rotation=Rotation(
             ledger,
             office,
             exchange,
             keys.shares,
             epoch_keys,
-            at_rest,
-            state,
-            SqliteErasing(state.database),
+            ended.poke,
             now=now,
             random_bytes=random_bytes,
         ),

@@ -63,10 +63,10 @@ class Rounds:
         While the log is RECOVERING nothing is published: what it has is known, and what it lacks is not here.
         """
         try:
-            if not self._is_recovering():
+            if not _is_recovering(self._log):
                 await self._open()
             while True:
-                if not self._is_recovering():
+                if not _is_recovering(self._log):
                     await self._round()
                 await self._pause()
         except EvidenceError as exc:
@@ -104,7 +104,7 @@ class Rounds:
         # One dishonest witness must not stop an exchange; as many as could vouch for it may.
         self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
         self._consider_put_back(prepared.checkpoint.size, gathered)
-        if not gathered.met or self._is_recovering():
+        if not gathered.met or _is_recovering(self._log):
             return False
         lines = {each.key: each.line for each in gathered.cosigned}
         note = prepared.note.with_lines(tuple(lines.values()))
@@ -138,9 +138,6 @@ class Rounds:
             text = f"entries are missing: {ahead} witnesses know more than {size}"
             self._log.recover(LogBehind(text, size=size, known_size=size + 1))
 
-    def _is_recovering(self) -> bool:
-        return self._log is not None and self._log.state is LogState.RECOVERING
-
     async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         return await _in_thread(self._publisher.consistency, old_size, size)
 
@@ -155,6 +152,10 @@ class Rounds:
         except TimeoutError:
             pass
         self._witnessed.wanted.clear()
+
+
+def _is_recovering(log: Log | None) -> bool:
+    return log is not None and log.state is LogState.RECOVERING
 
 
 async def _in_thread(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:

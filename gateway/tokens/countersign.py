@@ -183,44 +183,39 @@ class Countersigning:
             raise _refused("exchange")
         if self._view is not None and not may_follow(self._view.epochs, view.epochs):
             raise _refused("epoch")
-        self._check_log(view)
+        _check_log(view, self._view, self._custody.gateway_key)
         if view.message.demo != self._custody.demo:
             raise _refused("demo")
         _check_holders(view, self._custody)
-        self._check_version(view, signed.directory)
-        return view
-
-    def _check_log(self, view: DirectoryView) -> None:
-        """Another log than in the directory before has the signature of a holder that this one knew."""
-        if self._view is None or (self._view.message.log_origin, self._view.message.log_key) == (
-            view.message.log_origin,
-            view.message.log_key,
-        ):
-            return
-        before = self._view.message
-        try:
-            reached, _ = follow(
-                view.message.successions,
-                (before.log_origin, before.log_key),
-                trust_domain=view.trust_domain,
-                gateway_key=self._custody.gateway_key,
-                holder_keys=[holder.directory_key for holder in before.holders],
-            )
-        except SuccessionInvalid as exc:
-            raise _refused("log") from exc
-        if reached != (view.message.log_origin, view.message.log_key):
-            raise _refused("log")
-
-    def _check_version(self, view: DirectoryView, directory: bytes) -> None:
-        if self._view is None or view.version > self._view.version:
-            return
-        if self._signed is None or directory != self._signed.directory:
+        # The newest one may be signed again, byte for byte.
+        is_newest = self._signed is not None and signed.directory == self._signed.directory
+        if self._view is not None and view.version <= self._view.version and not is_newest:
             raise _refused("version")
+        return view
 
 
 def read_admitted(tx: Tx) -> dict[str, bytes]:
     """Fingerprint of the admitted root, by county."""
     return {fips: bytes(fingerprint) for fips, fingerprint in tx.all(_ADMITTED)}
+
+
+def _check_log(view: DirectoryView, before: DirectoryView | None, gateway_key: bytes) -> None:
+    """Another log than in the directory before has the signature of a holder that this one knew."""
+    reached = view.message.log_origin, view.message.log_key
+    if before is None or (before.message.log_origin, before.message.log_key) == reached:
+        return
+    try:
+        followed, _ = follow(
+            view.message.successions,
+            (before.message.log_origin, before.message.log_key),
+            trust_domain=view.trust_domain,
+            gateway_key=gateway_key,
+            holder_keys=[holder.directory_key for holder in before.message.holders],
+        )
+    except SuccessionInvalid as exc:
+        raise _refused("log") from exc
+    if followed != reached:
+        raise _refused("log")
 
 
 def _check_holders(view: DirectoryView, custody: Custody) -> None:

@@ -7,25 +7,18 @@
     finish     the epoch before ends, and is erased
     abandon    the following epoch ends instead, and is erased
 
-Each step is one leaf in one transaction with what it changes. What an ended epoch left is erased when no directory in
-force names it any more: tokens, links by tokens, sealed peppers, the key at rest, this gateway's share; then a leaf
-says so. A step that a crash cut off is taken up at the next start; a database too large to be rewritten while it serves
-is rewritten then. Nothing here touches a youth's handle, flags or restriction: they belong to no epoch. How bytes leave
-the database's files is the database's own (`store/erase`).
+Each step is one leaf in one transaction with what it changes. Nothing here touches a youth's handle, flags or
+restriction: they belong to no epoch. How what an ended epoch left is erased is in `ended_epochs`.
 """
 
-import asyncio
-import logging
-import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from audit.entry import Draft
 from audit.log import Append
 from audit.transaction import Tx
-from gateway.cards import GatewayCard, renew_card
 from gateway.errors import Error, ErrorReason, Invalid
 from gateway.exchange.coverage import stale_counties
 from gateway.exchange.journal import Kind, draft
@@ -37,22 +30,15 @@ from gateway.protocol.directory import DirectoryView
 from gateway.protocol.epochs import LISTED_IN, EpochState
 from gateway.protocol.names import Call, county_of
 from gateway.protocol.ristretto import InvalidElement
-from gateway.state import State, StateBroken
 from gateway.store.epochs import changed, count_tokens, drop_peppers, owners_unseen, read_states
-from gateway.store.erase import EpochErasing, NotErased
 from gateway.store.index import read_listings
-from gateway.store.resting import EpochsAtRest
 from gateway.tokens.ceremony import ShareRefused
 from gateway.tokens.epoch_keys import KEY_LENGTH, EpochKeys
 from gateway.tokens.share_file import ShareFileBroken
 from gateway.tokens.shares import EpochRefused, Shares
 from homeward.gateway.v1 import admin_pb2 as pb
 
-PAUSE_SECONDS: Final = 1.0
-"""Between two looks whether an epoch can be erased."""
 Facts = dict[str, str | bytes | int]
-_LOG: Final = logging.getLogger(__name__)
-_LEFT: Final = frozenset({EpochState.PRECEDING, EpochState.ENDING, EpochState.ENDED})
 _BESIDE: Final = (EpochState.FOLLOWING, EpochState.PRECEDING, EpochState.ENDING)
 
 
@@ -73,14 +59,10 @@ class Rotation:
     exchange: Exchange
     shares: Shares
     keys: EpochKeys
-    at_rest: EpochsAtRest
-    state: State
-    erasing: EpochErasing
+    ended: Callable[[], None]
+    """Called when an epoch has ended."""
     now: Callable[[], datetime]
     random_bytes: Callable[[int], bytes]
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _to_rewrite: set[str] = field(default_factory=set)
-    """Ended epochs of which no row is left, in a database too large to be rewritten now."""
 
     async def open(self, share: bytes) -> Step:
         """The epoch of this share is open. Raises `Error` (EPOCH_STEP), `Invalid`, `Unavailable`."""
@@ -145,88 +127,22 @@ class Rotation:
     async def status(self) -> list[pb.EpochStatus]:
         """Where every epoch stands that is not over, the current one first."""
         view = self.office.view()
-        return await self.ledger.survey(lambda tx: self._status(tx, view))
 
-    async def check_secrets(self) -> None:
-        """The shares and keys here are not of before a rotation that the log has carried out. Raises `StateBroken`.
+        def survey(tx: Tx) -> list[pb.EpochStatus]:
+            current, _ = live_epochs(tx, self.exchange)
+            beside = {name: state for name, state in read_states(tx).items() if state in _BESIDE}
+            return [
+                pb.EpochStatus(
+                    epoch=name,
+                    state=state,
+                    announced=view is not None and name in view.epochs,
+                    token_count=count_tokens(tx, name),
+                    incomplete_counties=self.incomplete(tx, name) if view is not None and state in LISTED_IN else (),
+                )
+                for name, state in {current: EpochState.CURRENT, **beside}.items()
+            ]
 
-        Put back beside a database of after it, they would find nobody who is listed.
-        """
-        (current, _), states = await self.ledger.read(lambda tx: (live_epochs(tx, self.exchange), read_states(tx)))
-        held = self.shares.of_epoch(current) is not None and self.keys.key_of(current) is not None
-        if not held and states.get(self.shares.in_force().epoch) in _LEFT:
-            why = f"the shares and keys are of before epoch {current}, which is the current one"
-            raise StateBroken(f"{self.state.directory / 'secrets'}: {why}")
-
-    async def run(self) -> None:
-        """Erases what ended epochs left, until canceled. Raises nothing that a later try could mend."""
-        while True:
-            self._wake.clear()
-            await self.attempt()
-            try:
-                async with asyncio.timeout(PAUSE_SECONDS):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def attempt(self, *, at_start: bool = False) -> None:
-        """`erase`, as far as it can be done now; a later attempt does the rest."""
-        try:
-            await self.erase(at_start=at_start)
-        except (NotErased, sqlite3.Error, Error, OSError) as exc:
-            _LOG.warning("an ended epoch is not erased yet", extra={"exception_type": type(exc).__name__})
-
-    async def erase(self, *, at_start: bool = False) -> None:
-        """Nothing is left of epochs that ended and that no directory in force names.
-
-        `at_start`: nobody is served yet. Then the database is rewritten whatever its size, and epochs of which nothing
-        was left are looked for again: an older copy may have brought tokens, keys or shares back.
-        Raises `NotErased`, `sqlite3.Error`, `Error`.
-        """
-        rewrite = at_start or await asyncio.to_thread(self.erasing.is_small)
-        states = await self.ledger.read(read_states)
-        named = self.office.view()
-        ending = [name for name, state in states.items() if state is EpochState.ENDING]
-        ending = [name for name in ending if named is not None and name not in named.epochs]
-        for name in ending:
-            if name in self._to_rewrite and not rewrite:
-                continue
-            await self._erase_rows(name, rewrite=rewrite)
-            self.keys.erase(name)
-            self.at_rest.forget(name)
-            self.shares.leave_epoch(name)
-            if rewrite:
-                await self._erased(name)
-            else:
-                self._to_rewrite.add(name)
-                _LOG.warning("the rows of an ended epoch are gone; the next start rewrites the database")
-        if at_start:
-            for name in (name for name, state in states.items() if state is EpochState.ENDED):
-                await self._erase_again(name)
-
-    async def _erase_again(self, name: str) -> None:
-        """What an older copy of the database, or of its secrets, brought back of an ended epoch is gone."""
-        count = await self.ledger.read(lambda tx: count_tokens(tx, name))
-        if count:
-            await self._erase_rows(name, rewrite=True)
-        held = name in self.shares.epochs()
-        if held:
-            self.shares.leave_epoch(name)
-        kept = self.keys.key_of(name) is not None
-        self.keys.erase(name)
-        if count or held or kept:
-            await self._erased(name)
-
-    async def _erase_rows(self, name: str, *, rewrite: bool) -> None:
-        await asyncio.to_thread(self.erasing.erase_epochs, [name], rewrite=rewrite)
-
-    async def _erased(self, name: str) -> None:
-        entry = draft(Kind.EPOCH_ERASED, op={"epoch": name})
-        await self.ledger.append(Append(entry, rows=changed(Kind.EPOCH_ERASED, name)))
-        current, _ = await self.ledger.read(lambda tx: live_epochs(tx, self.exchange))
-        sharing = self.exchange.sharing_of(current)
-        if sharing is not None:
-            renew_card(self.state, GatewayCard, epoch=current, token_key=sharing.commitments[0].hex())
+        return await self.ledger.survey(survey)
 
     async def _end(self, kind: Kind, state: EpochState) -> Step:
         name = await self._beside(state)
@@ -236,7 +152,7 @@ class Rotation:
             return None
 
         step = await self._take(kind, name, {"epoch": name}, guard=guard, rows=drop_peppers(name))
-        self._wake.set()
+        self.ended()
         return step
 
     async def _take(
@@ -266,22 +182,6 @@ class Rotation:
         if view is None:
             raise Error(ErrorReason.EPOCH_STEP, fields=("directory: none",))
         return view
-
-    def _status(self, tx: Tx, view: DirectoryView | None) -> list[pb.EpochStatus]:
-        current, _ = live_epochs(tx, self.exchange)
-        states = {current: EpochState.CURRENT} | {
-            name: state for name, state in read_states(tx).items() if state in _BESIDE
-        }
-        return [
-            pb.EpochStatus(
-                epoch=name,
-                state=state,
-                announced=view is not None and name in view.epochs,
-                token_count=count_tokens(tx, name),
-                incomplete_counties=self.incomplete(tx, name) if view is not None and state in LISTED_IN else (),
-            )
-            for name, state in states.items()
-        ]
 
 
 def _check_alone(states: dict[str, EpochState]) -> None:

@@ -70,7 +70,7 @@ async def test_one_rotation_at_a_time_and_no_epoch_twice(town: Town) -> None:
     )
     await rotation.abandon()
     await town.publish()
-    await rotation.erase()
+    await town.world.gateway.ended.erase()
     assert await refused(rotation.open(shares(town.world, "e2")[0])) == (
         ErrorReason.EPOCH_STEP,
         ("share: used_before",),

@@ -36,10 +36,10 @@ async def test_nothing_of_an_ended_epoch_is_left(town: Town) -> None:
         ("epoch: named",),
     )
     await world.gateway.rotation.finish()
-    await world.gateway.rotation.erase()
+    await world.gateway.ended.erase()
     assert all(token in town.raw() for token in old), "a directory in force still names the epoch"
     assert await town.publish()
-    await world.gateway.rotation.erase()
+    await world.gateway.ended.erase()
     after = town.raw()
     assert not [token for token in old if token in after]
     assert all(token in after for token in kept)
@@ -73,7 +73,7 @@ async def test_an_abandoned_epoch_leaves_nothing_either(town: Town) -> None:
     assert all(token in town.raw() for token in gone)
     await town.world.gateway.rotation.abandon()
     assert await town.publish()
-    await town.world.gateway.rotation.erase()
+    await town.world.gateway.ended.erase()
     after = town.raw()
     assert not [token for token in gone if token in after]
     assert not has_share(town.world.gateway_state.directory, share)
@@ -98,7 +98,7 @@ async def test_a_restart_at_any_step_goes_on(town: Town) -> None:
     await town.world.gateway.rotation.finish()
     await town.restart()
     assert await town.publish()
-    await town.world.gateway.rotation.erase()
+    await town.world.gateway.ended.erase()
     assert states(town) == {"e1": "ENDED", "e2": "CURRENT"}
     await town.restart()
     assert await town.found("e2") == [handle]
@@ -115,14 +115,14 @@ async def test_tokens_that_an_older_copy_of_the_database_brought_back_are_erased
     old = town.resting("e1", ANA)
     await town.world.gateway.rotation.finish()
     await town.publish()
-    await town.world.gateway.rotation.erase()
+    await town.world.gateway.ended.erase()
     connection = sqlite3.connect(town.world.gateway_state.database, timeout=10)
     row = (old[0], town.counties[0].agency, b"h" * 16, "name_dob", "e1")
     connection.execute("INSERT INTO index_token VALUES (?, ?, ?, ?, ?)", row)
     connection.commit()
     connection.close()
     assert old[0] in town.raw()
-    await town.world.gateway.rotation.erase(at_start=True)
+    await town.world.gateway.ended.erase(at_start=True)
     assert old[0] not in town.raw()
 
 
@@ -134,7 +134,7 @@ async def ended(town: Town) -> tuple[dict[str, bytes], dict[str, bytes]]:
     between = secrets_of(town)
     await town.world.gateway.rotation.finish()
     await town.publish()
-    await town.world.gateway.rotation.erase()
+    await town.world.gateway.ended.erase()
     assert states(town) == {"e1": "ENDED", "e2": "CURRENT"}
     return before, between
 
@@ -165,10 +165,10 @@ async def test_shares_and_keys_of_before_a_rotation_do_not_make_everybody_a_stra
         await town.found("e2")
     assert caught.value.reason is ErrorReason.EPOCH_UNKNOWN
     with pytest.raises(StateBroken, match="of before epoch e2, which is the current one"):
-        await town.world.gateway.rotation.check_secrets()
+        await town.world.gateway.ended.check_secrets()
     put_back(town, after)
     await town.restart()
-    await town.world.gateway.rotation.check_secrets()
+    await town.world.gateway.ended.check_secrets()
     assert len(await town.found("e2")) == 1
 
 
@@ -179,12 +179,12 @@ async def test_shares_and_keys_of_an_ended_epoch_that_came_back_are_erased_at_th
     assert set(after) == {"share.bin", "storage-e2.key"}
     put_back(town, between)
     await town.restart()
-    await town.world.gateway.rotation.check_secrets()
-    await town.world.gateway.rotation.erase(at_start=True)
+    await town.world.gateway.ended.check_secrets()
+    await town.world.gateway.ended.erase(at_start=True)
     assert secrets_of(town) == after
     assert town.world.kinds()[-1] == "epoch.erased"
     size = len(town.world.kinds())
-    await town.world.gateway.rotation.erase(at_start=True)
+    await town.world.gateway.ended.erase(at_start=True)
     assert len(town.world.kinds()) == size, "nothing came back"
     assert len(await town.found("e2")) == 1
 
@@ -198,12 +198,12 @@ async def test_a_large_database_is_rewritten_at_the_next_start_and_not_while_it_
     old = town.resting("e1", ANA)
     await town.world.gateway.rotation.finish()
     await town.publish()
-    await town.world.gateway.rotation.erase()
+    await town.world.gateway.ended.erase()
     assert states(town)["e1"] == "ENDING"
     connection = sqlite3.connect(town.world.gateway_state.database)
     assert connection.execute("SELECT count(*) FROM index_token WHERE epoch = 'e1'").fetchone() == (0,)
     connection.close()
     await town.restart()
-    await town.world.gateway.rotation.erase(at_start=True)
+    await town.world.gateway.ended.erase(at_start=True)
     assert states(town)["e1"] == "ENDED"
     assert not [token for token in old if token in town.raw()]

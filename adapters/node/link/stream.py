@@ -191,6 +191,16 @@ class _Work:
             self.crashed.set_exception(error)
 
 
+def _hello(link: Link) -> pb.Hello:
+    return pb.Hello(
+        create_time=timestamp(link.now()),
+        alert_cursor=link.alerts.cursor(),
+        work_credit=link.credit,
+        session_nonce=link.random_bytes(32),
+        witness_keys=link.witness_keys,
+    )
+
+
 class _Session:
     """One stream's reading, pinging and answering."""
 
@@ -202,7 +212,7 @@ class _Session:
 
     async def run(self) -> None:
         """Runs until the stream ends. Raises `StreamBroken`, `AioRpcError`."""
-        await self._call.write(pb.ConnectRequest(hello=wrap(self._hello(), self._link.envelope_key)))
+        await self._call.write(pb.ConnectRequest(hello=wrap(_hello(self._link), self._link.envelope_key)))
         await self._welcome()
         self._link.status.up, self._link.status.since = True, self._link.now()
         _LOG.info("link up")
@@ -215,16 +225,6 @@ class _Session:
             raise StreamBroken("ENDED")
         finally:
             await _cancelled(*tasks, *self._work.tasks)
-
-    def _hello(self) -> pb.Hello:
-        link = self._link
-        return pb.Hello(
-            create_time=timestamp(link.now()),
-            alert_cursor=link.alerts.cursor(),
-            work_credit=link.credit,
-            session_nonce=link.random_bytes(32),
-            witness_keys=link.witness_keys,
-        )
 
     async def _welcome(self) -> None:
         first = await self._next(WELCOME_SECONDS)
