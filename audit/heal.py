@@ -20,7 +20,7 @@ from audit import merkle
 from audit.checkpoint import Checkpoint, LogSigner
 from audit.entry import StoredEntry, check_entry
 from audit.errors import EvidenceError, EvidenceReason
-from audit.mirror import MirrorKey, mirrored_entries, restore_mirrored_tables
+from audit.mirror import MirrorKey, mirrored_entries, named, restore_mirrored_tables
 from audit.published import verify_published
 from audit.reader import TreeState, row_of, tree_state
 from audit.source import DirectorySource
@@ -67,7 +67,8 @@ def heal(
 
     Raises EvidenceError, and then nothing has changed. The caller must be the only one who writes.
     """
-    head = verify_published(DirectorySource(mirror), key=signer.public, outside=known).checkpoint
+    with named(mirror):
+        head = verify_published(DirectorySource(mirror), key=signer.public, outside=known).checkpoint
     connection = store.connect()
     try:
         tx = Tx(connection.cursor(), store.dialect)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import shutil
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,6 +114,15 @@ def write_mirror(
     finally:
         publisher.close()
         sealed.close()
+
+
+@contextmanager
+def named(directory: Path) -> Iterator[None]:
+    """Inside, what does not hold is said to be in this directory, and not in the log that it is compared with."""
+    try:
+        yield
+    except EvidenceError as fault:
+        raise EvidenceError(fault.reason, f"{directory}: {fault}", index=fault.index) from fault
 
 
 def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> Checkpoint:

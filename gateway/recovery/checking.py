@@ -15,7 +15,7 @@ from pathlib import Path
 
 from audit.checkpoint import Checkpoint, LogKey
 from audit.errors import EvidenceError, EvidenceReason
-from audit.mirror import check_mirror
+from audit.mirror import check_mirror, named
 from audit.published import published_head, verify_published
 from audit.reader import Reader, Selection, root_at, select_entries
 from audit.source import DirectorySource
@@ -30,6 +30,7 @@ from gateway.recovery.repair import Place, known
 class MirrorStanding:
     """How many entries a mirror holds, how many the log has that it lacks, and when the first of those was written."""
 
+    directory: Path
     size: int
     behind: int
     since_ms: int
@@ -57,7 +58,7 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
             raise EvidenceError(EvidenceReason.STORE, f"{path.name} is missing, or no file")
     StopMark(state.high_water).check()
     # Read before the log is: a log that serves goes on meanwhile, and its mirror may follow it.
-    claimed = published_head(DirectorySource(mirror), key=key) if mirror is not None else None
+    claimed = _claimed(mirror, key) if mirror is not None else None
     reader = place.reader()
     try:
         verified = verify_log(reader, key=key, outside=[_given(each) for each in known(place, checkpoints)])
@@ -75,6 +76,11 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
     return Sound(verified, tables, published, standing)
 
 
+def _claimed(mirror: Path, key: LogKey) -> Checkpoint:
+    with named(mirror):
+        return published_head(DirectorySource(mirror), key=key)
+
+
 def _published(place: Place) -> tuple[int, int] | None:
     if place.published is None or not (place.published / "checkpoint").is_file():
         return None
@@ -87,13 +93,14 @@ def _standing(place: Place, reader: Reader, verified: Verified, *, mirror: Path,
         text = f"the log signed for {claimed.size} entries, which the mirror holds, and {verified.size} are stored"
         raise EvidenceError(EvidenceReason.ROLLBACK, text, index=verified.size)
     of_this_log = (claimed, *verified.checkpoints)
-    head = check_mirror(mirror, place.signer.public, place.mirror_key(), known=of_this_log)
+    with named(mirror):
+        head = check_mirror(mirror, place.signer.public, place.mirror_key(), known=of_this_log)
     size = min(head.size, verified.size)
     root, since_ms = reader.read(lambda tx: (root_at(tx, head.size), _lacks_since(tx, size, verified.size)))
     if root != head.root:
         text = f"the mirror holds another history of the log's first {head.size} entries"
         raise EvidenceError(EvidenceReason.CONSISTENCY, text)
-    return MirrorStanding(head.size, verified.size - size, since_ms)
+    return MirrorStanding(mirror, head.size, verified.size - size, since_ms)
 
 
 def _lacks_since(tx: Tx, size: int, end: int) -> int:

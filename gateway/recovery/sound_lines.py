@@ -25,7 +25,8 @@ def _mirror_line(directory: Path, standing: MirrorStanding) -> str:
     if not standing.behind:
         return f"ok   the mirror holds {standing.size} entries and all that was ever signed"
     lacks = f"{standing.behind} behind: it lacks what was written since {shown_time(standing.since_ms)}"
-    return f"note the mirror holds {standing.size} entries, {lacks}; next: homeward audit mirror {directory}"
+    command = f"homeward audit mirror {directory} {standing.directory}"
+    return f"note the mirror holds {standing.size} entries, {lacks}; next: {command}"
 
 
 def mirror_fields(standing: MirrorStanding) -> dict[str, Any]:

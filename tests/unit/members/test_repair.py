@@ -119,8 +119,10 @@ async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Pat
 
 async def test_a_mirror_that_is_not_configured_or_not_there_says_what_to_do(place: Path) -> None:
     assert failed(mirror, place / "gw").code == "STATE-002"
-    assert failed(fsck, place / "gw", "--mirror", place / "nowhere").code == "AUDIT-STORE"
-    assert failed(recover, place / "gw", "--mirror", place / "nowhere").code == "AUDIT-STORE"
+    nowhere = place / "nowhere"
+    for command in (fsck, recover):
+        missing = failed(command, place / "gw", "--mirror", nowhere)
+        assert (missing.code, missing.why.startswith(f"{nowhere}: ")) == ("AUDIT-STORE", True)
     assert said(recover, place / "cu", "--declare-loss", place / "loss").exit_code == ExitCode.USAGE
 
 
@@ -200,6 +202,7 @@ async def test_a_mirror_that_lags_holds_and_is_said_to_lag_by_how_much_and_since
     assert found.exit_code == 0, found.output
     (line,) = [line for line in found.output.splitlines() if "mirror" in line]
     assert line.startswith(f"note the mirror holds {made['size']} entries, 2 behind: it lacks what was written since ")
+    assert line.endswith(f"; next: homeward audit mirror {gateway} {kept}")
     standing = json.loads(said(fsck, gateway, "--mirror", kept, "--json").output)["mirror"]
     assert (standing["size"], standing["behind"]) == (made["size"], 2)
     assert standing["lacks_since"] in line
