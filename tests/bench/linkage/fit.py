@@ -5,7 +5,7 @@ would count the same evidence several times (TOKENS §5). The prior is that of t
 `bias - log2(records) + log2(overlap / 0.2)`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy
@@ -15,6 +15,7 @@ from gateway.protocol.matching.weights import REFERENCE_OVERLAP
 from tests.bench.linkage.agreement import Agreement
 
 _BITS = 1 / numpy.log(2)
+Loss = Callable[[numpy.ndarray], tuple[float, numpy.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,32 @@ class Fitted:
         return self.bias + _offset(pairs) * _BITS + pairs.agree @ agree + pairs.differ @ disagree
 
 
-def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> Fitted:
+def fit(
+    samples: Sequence[Agreement], *, penalty: float, step: float = 0.25, asked: Sequence[Agreement] = ()
+) -> Fitted:
     """The weights under which the judged pairs are likeliest; rounded to `step` bits, the bias refitted after.
 
-    `penalty` is the L2 weight per squared nat of a key.
+    `penalty` is the L2 weight per squared nat of a key. The bias is refitted on the pairs of `asked`, where these are
+    nearer to what will be asked than all samples together.
     """
     names = samples[0].names
     width = len(names)
+    loss = _loss(samples, penalty)
+    bounds = [(0, None)] * width + [(None, 0)] * width + [(None, None)]
+    found = minimize(loss, numpy.zeros(2 * width + 1), jac=True, method="L-BFGS-B", bounds=bounds,
+                     options={"maxiter": 3000, "maxfun": 6000})  # fmt: skip
+    weights = numpy.round(found.x[:-1] * _BITS / step) * step
+    of_bias = _loss(asked, penalty) if asked else loss
+    again = minimize(lambda bias: _only_bias(of_bias, weights / _BITS, bias), found.x[-1:], jac=True, method="L-BFGS-B")
+    return Fitted(
+        bias=round(float(again.x[0] * _BITS) / step) * step,
+        agree=dict(zip(names, map(float, weights[:width]), strict=True)),
+        disagree=dict(zip(names, map(float, weights[width:]), strict=True)),
+    )
+
+
+def _loss(samples: Sequence[Agreement], penalty: float) -> Loss:
+    """What the weights and the bias cost, and its slope; equal pairs are counted once."""
     features = numpy.vstack([numpy.hstack([each.agree, each.differ]) for each in samples]).astype(float)
     offsets = numpy.concatenate([numpy.full(len(each.pairs), _offset(each)) for each in samples])
     true = numpy.concatenate([each.true for each in samples]).astype(float)
@@ -53,16 +73,7 @@ def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25) -> 
         slope = totals / (1 + numpy.exp(-logits)) - hits
         return value, numpy.append(features.T @ slope + 2 * penalty * parameters[:-1], slope.sum())
 
-    bounds = [(0, None)] * width + [(None, 0)] * width + [(None, None)]
-    found = minimize(loss, numpy.zeros(2 * width + 1), jac=True, method="L-BFGS-B", bounds=bounds,
-                     options={"maxiter": 3000, "maxfun": 6000})  # fmt: skip
-    weights = numpy.round(found.x[:-1] * _BITS / step) * step
-    again = minimize(lambda bias: _only_bias(loss, weights / _BITS, bias), found.x[-1:], jac=True, method="L-BFGS-B")
-    return Fitted(
-        bias=round(float(again.x[0] * _BITS) / step) * step,
-        agree=dict(zip(names, map(float, weights[:width]), strict=True)),
-        disagree=dict(zip(names, map(float, weights[width:]), strict=True)),
-    )
+    return loss
 
 
 def _offset(pairs: Agreement) -> float:
@@ -70,6 +81,6 @@ def _offset(pairs: Agreement) -> float:
     return float(numpy.log(pairs.overlap / REFERENCE_OVERLAP) - numpy.log(pairs.records))
 
 
-def _only_bias(loss, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[float, numpy.ndarray]:
+def _only_bias(loss: Loss, weights: numpy.ndarray, bias: numpy.ndarray) -> tuple[float, numpy.ndarray]:
     value, slope = loss(numpy.append(weights, bias))
     return value, slope[-1:]
