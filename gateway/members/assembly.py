@@ -7,9 +7,10 @@ operator's commands use it as it is while nothing serves. Whoever opens it must 
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.message import DecodeError
 
 from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.entry import ClassKeys
 from audit.errors import EvidenceError
 from audit.highwater import read_high_water
 from audit.log import Log, LogState
@@ -36,6 +38,7 @@ from gateway.members.membership import Membership
 from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
+from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
@@ -45,6 +48,7 @@ from gateway.state import State, StateBroken
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.derived import Opened, check_projections
 from gateway.store.erase_sqlite import SqliteErasing
+from gateway.store.escrow import leaving_youths
 from gateway.store.resting import EpochsAtRest
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from gateway.tokens.ended_epochs import EndedEpochs
@@ -273,12 +277,24 @@ def check_store(state: State, reader: Reader, key: LogKey) -> None:
     youth_keys = FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
     authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys, random_bytes=os.urandom)
     try:
-        keys, marks = state.read_class_keys(), youth_keys.every_mark()
-        opened = Opened(keys, marks, lambda *youth: youth_keys.is_sealed(youth_name(*youth)), authority_keys.open)
+        opened = opened_with(state.youth_keys, state.read_class_keys(), youth_keys, authority_keys)
         reader.read(lambda tx: check_projections(tx, opened))
     finally:
         authority_keys.close()
         youth_keys.close()
+
+
+def opened_with(
+    keys_file: Path, keys: ClassKeys, youth_keys: FileYouthKeys, authority_keys: FileAuthorityKeys
+) -> Opened:
+    """What log and rows are opened with, by this file of keys as it is now."""
+    leaving = leaving_youths(keys_file)
+
+    def is_sealed(owner: AgencyId, handle: SubjectHandle, seals: Collection[bytes]) -> bool:
+        name = youth_name(owner, handle)
+        return youth_keys.is_sealed(name) or leaving.get(name) in seals
+
+    return Opened(keys, youth_keys.every_mark(), is_sealed, authority_keys.open)
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

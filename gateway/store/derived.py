@@ -20,7 +20,7 @@ digests; the adapters list again at each start, and a receipt contradicts whoeve
 authorities carry their own signatures and are verified at every use.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -80,8 +80,9 @@ class Opened:
     keys: ClassKeys = field(repr=False)
     marks: Mapping[bytes, bytes] = field(repr=False)
     """Every mark of a youth whose audit key exists, with that key; what concerns other youths can no longer be read."""
-    is_sealed: Callable[[AgencyId, SubjectHandle], bool] = field(repr=False)
-    """Whether a youth was sealed."""
+    is_sealed: Callable[[AgencyId, SubjectHandle, Collection[bytes]], bool] = field(repr=False)
+    """Whether a youth's key left with a seal, or is about to leave with one of these, which are in the log: a crash may
+    come between the entry of a seal, which takes the rows away, and that."""
     authority: Callable[[AuthorityId, bytes], SignedEnvelope | None] = field(repr=False)
     """Opens what an authority says; None where its youth was sealed. Raises `RowUnreadable`."""
 
@@ -116,6 +117,8 @@ class _Derived:
     """Entries about authorities that left with a youth's key."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
+    seals: set[bytes] = field(default_factory=set)
+    """Every seal."""
     lifted: dict[str, int] = field(default_factory=dict)
     """Of agencies that had a seal lifted, the last seal before that."""
 
@@ -180,6 +183,7 @@ def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
             derived.epochs |= {name: (str(state), entry.index) for name, state in changes.items()}
         case Kind.SEAL_RESTRICTED | Kind.SEAL_DESTROYED:
             derived.sealed[entry.requester] = entry.index
+            derived.seals.add(bytes.fromhex(_text(said["notice"])))
         case Kind.SEAL_LIFTED:
             derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
         case _:
@@ -256,13 +260,17 @@ def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
 
 
 def _check_flags(tx: Tx, derived: _Derived, opened: Opened) -> None:
-    rows = [(bytes(flag_id), _Flag(owner, bytes(handle), state)) for flag_id, owner, handle, state in tx.all(_FLAGS)]
-    # Of a sealed youth, as an older copy of the database has it, nobody can say what a row must be.
-    stored = {
-        name: each for name, each in rows if not opened.is_sealed(AgencyId(each.owner), SubjectHandle(each.handle))
-    }
+    def told(flags: Iterable[tuple[bytes, _Flag]]) -> dict[bytes, _Flag]:
+        # Of a sealed youth, as an older copy of the database has it, nobody can say what a row must be.
+        return {
+            flag_id: each
+            for flag_id, each in flags
+            if not opened.is_sealed(AgencyId(each.owner), SubjectHandle(each.handle), derived.seals)
+        }
+
+    stored = told((bytes(flag_id), _Flag(owner, bytes(handle), state)) for flag_id, owner, handle, state in tx.all(_FLAGS))
     lacking = {flag_id for flag_id in derived.flags if derived.may_lack_flag(flag_id)}
-    _compare("a flag", stored, _left(stored, derived.flags, lacking), at=derived.flagged)
+    _compare("a flag", stored, _left(stored, told(derived.flags.items()), lacking), at=derived.flagged)
 
 
 def _said(entry: StoredEntry, opened: Opened) -> dict[str, bytes]:

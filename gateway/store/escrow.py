@@ -193,6 +193,13 @@ def read_copy(path: Path, seal_id: bytes) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def leaving_youths(path: Path) -> dict[bytes, bytes]:
+    """By name of each row of a youth in this file of keys that waits to leave: its seal, which may not be on record."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        rows = connection.execute("SELECT name, seal_id FROM escrow WHERE name IS NOT NULL").fetchall()
+    return {bytes(name): bytes(seal_id) for name, seal_id in rows}
+
+
 def _scrub(connection: sqlite3.Connection) -> None:
     # Deleted cells are overwritten by secure_delete; pages that were moved or freed before it was on, only by VACUUM.
     connection.execute("VACUUM")

@@ -10,8 +10,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,7 @@ from gateway.protocol.notices import open_notice
 from gateway.protocol.sealing import SealBroken, SealKey
 from gateway.replay import Keys, replay_log
 from gateway.store import tables
+from gateway.store.escrow import FileEscrow
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import sealing_pb2 as pb
@@ -377,6 +380,48 @@ async def test_a_crash_after_the_entry_is_made_good_at_the_next_start(world: Wor
     # No entry says that the other was sealed: its key stays, and the copy is forgotten.
     assert world.youth_keys.row_of(SF, handles[BEN]) is not None
     assert escrow.copy_of(b"2" * 16) is None
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+@dataclass(frozen=True)
+class KilledBeforeTheKeyLeaves:
+    """An escrow whose process is killed between the entry of a seal and the key's leaving."""
+
+    escrow: FileEscrow
+
+    def deposit(self, *args: Any, **said: Any) -> None:
+        self.escrow.deposit(*args, **said)
+
+    def withdraw(self, seal_id: bytes) -> None:
+        raise Killed
+
+
+async def test_whoever_is_killed_between_the_entry_and_the_key_starts_again(world: World, tmp_path: Path) -> None:
+    handles = await lived(world)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handles[ANA]), recipient_agencies=[LA])
+    await record(world, message, agency=SF)
+    sealing = world.sealing._sealing
+    object.__setattr__(sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+    with pytest.raises(Killed):
+        await restrict(world, handles[ANA])
+    # The start checks the tables before it carries out what is left of the seal.
+    world.check_projections()
+    # The rows of a youth whose seal no entry knows must be what the log says, whatever waits to leave.
+    world.seals.escrow.deposit(SF, handles[BEN], b"2" * 16, custodian_key=world.custodian.public_bytes)
+    with sqlite3.connect(tmp_path / "gateway.db") as database:
+        (state,) = database.execute("SELECT state FROM flag").fetchone()
+        database.execute("UPDATE flag SET state = 'RESOLVED'")
+    with pytest.raises(EvidenceError):
+        world.check_projections()
+    with database:
+        database.execute("UPDATE flag SET state = ?", (state,))
+    database.close()
+    await world.seals.settle(world.setting.journal)
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    assert world.youth_keys.row_of(SF, handles[BEN]) is not None
 
 
 async def test_a_release_that_was_under_way_ends_with_the_seal(world: World) -> None:

@@ -32,6 +32,7 @@ from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.sealing import Court
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
+from gateway.members.assembly import opened_with
 from gateway.members.ledger import Ledger
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
@@ -71,7 +72,7 @@ from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.deeds import SqlDeeds
-from gateway.store.derived import Opened, check_projections
+from gateway.store.derived import check_projections
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
@@ -80,7 +81,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
-from gateway.store.youth_keys import FileYouthKeys, youth_name
+from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
 from homeward.audit.v1 import service_pb2 as audit_pb
@@ -330,10 +331,8 @@ class World:
 
     def check_projections(self) -> None:
         """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
-        keys, marks = self.youth_keys, self.youth_keys.every_mark()
-        opened = Opened(
-            self.class_keys, marks, lambda *youth: keys.is_sealed(youth_name(*youth)), self.authority_keys.open
-        )
+        keys_file = self._database.with_name("keys.db")
+        opened = opened_with(keys_file, self.class_keys, self.youth_keys, self.authority_keys)
         self.reader.read(lambda tx: check_projections(tx, opened))
 
     async def close(self) -> None:
