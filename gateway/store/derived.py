@@ -268,9 +268,10 @@ def _check_flags(tx: Tx, derived: _Derived, opened: Opened) -> None:
             if not opened.is_sealed(AgencyId(each.owner), SubjectHandle(each.handle), derived.seals)
         }
 
-    stored = told((bytes(flag_id), _Flag(owner, bytes(handle), state)) for flag_id, owner, handle, state in tx.all(_FLAGS))
-    lacking = {flag_id for flag_id in derived.flags if derived.may_lack_flag(flag_id)}
-    _compare("a flag", stored, _left(stored, told(derived.flags.items()), lacking), at=derived.flagged)
+    rows = [(bytes(flag_id), _Flag(owner, bytes(handle), state)) for flag_id, owner, handle, state in tx.all(_FLAGS)]
+    stored, said = told(rows), told(derived.flags.items())
+    lacking = {flag_id for flag_id in said if derived.may_lack_flag(flag_id)}
+    _compare("a flag", stored, _left(stored, said, lacking), at=derived.flagged)
 
 
 def _said(entry: StoredEntry, opened: Opened) -> dict[str, bytes]:

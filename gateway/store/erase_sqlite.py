@@ -22,8 +22,10 @@ from gateway.store.erase import SMALL_BYTES, NotErased
 CHUNK: Final = 5000
 """Rows looked at in one step; deleting all of them takes some tens of milliseconds."""
 _BUSY_SECONDS: Final = 10.0
-_TRIES: Final = 50
+_TRIES: Final = 20
 _PAUSE_SECONDS: Final = 0.1
+_HOLD_MILLISECONDS: Final = 50
+"""How long cutting the log may wait for readers: it keeps writers out meanwhile, and the log takes that for a fault."""
 _PAGE: Final = {
     "index_token": "SELECT token, owner, handle, epoch FROM index_token"
     " WHERE (token, owner, handle) > (?, ?, ?) ORDER BY token, owner, handle LIMIT ?",
@@ -56,7 +58,7 @@ class SqliteErasing:
             _forget_digests(connection, ended)
             if rewrite:
                 connection.execute("VACUUM")
-            _cut_log(connection)
+            cut_log(connection)
         return count
 
     def erase_sealed(self, *, rewrite: bool) -> None:
@@ -64,7 +66,7 @@ class SqliteErasing:
         with self._connected() as connection:
             if rewrite:
                 connection.execute("VACUUM")
-            _cut_log(connection)
+            cut_log(connection)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -98,8 +100,15 @@ def _forget_digests(connection: sqlite3.Connection, ended: Collection[str]) -> N
         connection.execute("COMMIT")
 
 
-def _cut_log(connection: sqlite3.Connection) -> None:
-    """The write-ahead log is empty: readers of the moment may delay it, so it is tried again."""
+def cut_log(connection: sqlite3.Connection) -> None:
+    """The write-ahead log is empty: readers of the moment may delay it, so it is tried again. Raises `NotErased`.
+
+    A mirror's round reads for minutes. Whoever waits for it here would keep every entry waiting, for longer than the
+    log's own patience with the database: so what can be copied is copied first, which keeps out nobody, and each try
+    waits for moments.
+    """
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    connection.execute(f"PRAGMA busy_timeout = {_HOLD_MILLISECONDS}")
     for _ in range(_TRIES):
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not busy:

@@ -24,6 +24,7 @@ from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.authority_keys import authority_name
 from gateway.store.erase import NotErased
+from gateway.store.erase_sqlite import cut_log
 from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
 
 
@@ -83,19 +84,8 @@ class FileEscrow:
         """The key is gone from the file and from memory; the handle is recognized as a sealed one. Once or again."""
         with closing(self._open()) as connection:
             row = connection.execute("SELECT name FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
-            if row is None or row[0] is None:
-                return
-            name = bytes(row[0])
-            with self.keys.forgetting(name):
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
-                connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
-                self._withdraw_authorities(connection, seal_id)
-                connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
-                connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
-                connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
-                connection.execute("COMMIT")
-            _scrub(connection)
+            if row is not None and row[0] is not None:
+                self._withdraw(connection, seal_id, bytes(row[0]))
         self.scrub(at_start=False)
 
     def deleted(self) -> None:
@@ -104,15 +94,16 @@ class FileEscrow:
             connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
 
     def scrub(self, *, at_start: bool) -> None:
-        """What seals deleted is in no byte of the main database's file; of a large one only `at_start`.
+        """What seals deleted is in no byte of the files; of a large database's file only `at_start`.
 
-        Nothing is raised where somebody is in the way: the next start does it, while nobody is served.
+        Nothing is raised where somebody is in the way: the next order or start does it.
         """
         with closing(self._open()) as connection:
             if connection.execute("SELECT 1 FROM unscrubbed").fetchone() is None:
                 return
             rewrite = at_start or self.database.is_small()
             with suppress(NotErased, sqlite3.OperationalError):
+                _scrub(connection)
                 self.database.erase_sealed(rewrite=rewrite)
                 if rewrite:
                     connection.execute("DELETE FROM unscrubbed")
@@ -127,8 +118,10 @@ class FileEscrow:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
             connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
+            connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("COMMIT")
-            _scrub(connection)
+            with suppress(NotErased, sqlite3.OperationalError):
+                _scrub(connection)
 
     def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
         """The youth's key is back, with counters that no entry has used. Once or again."""
@@ -165,6 +158,17 @@ class FileEscrow:
         if not digests:
             return []
         return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]
+
+    def _withdraw(self, connection: sqlite3.Connection, seal_id: bytes, name: bytes) -> None:
+        with self.keys.forgetting(name):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
+            connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
+            self._withdraw_authorities(connection, seal_id)
+            connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
+            connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
+            connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
+            connection.execute("COMMIT")
 
     def _withdraw_authorities(self, connection: sqlite3.Connection, seal_id: bytes) -> None:
         leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
@@ -203,4 +207,4 @@ def leaving_youths(path: Path) -> dict[bytes, bytes]:
 def _scrub(connection: sqlite3.Connection) -> None:
     # Deleted cells are overwritten by secure_delete; pages that were moved or freed before it was on, only by VACUUM.
     connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    cut_log(connection)

@@ -42,7 +42,7 @@ _SCHEMA: Final = (
     # Keys of authorities (authority_keys.py), and those that leave with a seal.
     "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name))",
-    # A row while the bytes of what a seal deleted may still stand in the main database's file.
+    # A row while the bytes of what a seal deleted may still stand in this file or the main database's.
     "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
 )
 
@@ -137,13 +137,15 @@ class FileYouthKeys:
         """
         wanted, found = set(marks), dict[bytes, bytes]()
         with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection:
-            for name, wrapped, reserved in connection.execute("SELECT name, wrapped, reserved FROM youth_key"):
-                if not wanted:
-                    break
-                key = self.unwrap(name, wrapped)
-                its = wanted.intersection(mark_of(YouthKey(key, counter)) for counter in range(reserved))
-                found |= dict.fromkeys(its, bytes(name))
-                wanted -= its
+            # At once: a key that leaves meanwhile could not be cut out of the write-ahead log while this is read.
+            rows = connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
+        for name, wrapped, reserved in rows:
+            if not wanted:
+                break
+            key = self.unwrap(name, wrapped)
+            its = wanted.intersection(mark_of(YouthKey(key, counter)) for counter in range(reserved))
+            found |= dict.fromkeys(its, bytes(name))
+            wanted -= its
         return found
 
     async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:

@@ -9,7 +9,9 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -440,6 +442,32 @@ async def test_a_release_that_was_under_way_ends_with_the_seal(world: World) -> 
 async def restrict_from_inside(world: World, handle: bytes) -> None:
     """The order arrives while another peer's call waits for its source."""
     await asyncio.get_running_loop().create_task(restrict(world, handle))
+
+
+async def test_whoever_reads_for_long_while_a_youth_is_sealed_stops_no_entry(world: World, tmp_path: Path) -> None:
+    """A mirror's round reads one state of the database for minutes; the log takes a long wait for a fault."""
+    handles = await lived(world)
+    (row,) = [row for row in world.rows(tables.flag) if row["handle"] == handles[ANA]]
+    sealed_flag = bytes(row["sealed"])  # type: ignore[call-overload]
+    with closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM log_entry").fetchone()
+        order = asyncio.get_running_loop().create_task(restrict(world, handles[ANA]))
+        waits = []
+        while not order.done():
+            began = time.monotonic()
+            assert (await world.check_flag(POLICE, BEN)).answer.outcome == OUTCOME_ANSWERED
+            waits.append(time.monotonic() - began)
+            await asyncio.sleep(0.02)
+        assert (await order).outcome == OUTCOME_RECORDED
+        # A quarter of the log's patience with the database.
+        assert max(waits) < 1.25
+        reader.execute("COMMIT")
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    # What could not be taken out of the files meanwhile the next start takes out.
+    assert sealed_flag in everything(tmp_path)
+    await world.seals.settle(world.setting.journal)
+    assert sealed_flag not in everything(tmp_path)
 
 
 # --- lifting and destroying --------------------------------------------------------------------
