@@ -67,7 +67,7 @@ class Alerts:
         """The next alerts of this agency after a sequence, in order, at most a hundred."""
         rows = await self.lookups.all(_AFTER, (agency, sequence))
         marks = [bytes(row[7]) for row in rows if row[7]]
-        keys = await self.alert_keys.opening(marks) if marks else {}
+        keys = await self.alert_keys.opening(agency, sequence, marks) if marks else {}
         return [_alert(row, keys) for row in rows]
 
 
@@ -77,7 +77,7 @@ def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
         notice_id = alert.handle if alert.kind == ALERT_KIND_NOTICE else b""
         return SealedAlert(notice_id, b"", b"", b"", "")
     content = Alert(subject_handle=alert.handle, flag_id=alert.flag_id, located_county=alert.located_county)
-    mark, digests, epoch = alert_mark(key), b"", ""
+    mark, digests, epoch = alert_mark(key.key, key.counter), b"", ""
     if alert.review is not None:
         content.review.CopyFrom(alert.review)
         # Apart from the rest, because they end with their epoch.

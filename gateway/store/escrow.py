@@ -135,6 +135,7 @@ class FileEscrow:
             connection.execute("DELETE FROM sealed_name WHERE digest = ?", (self.keys.sealed_digest(name),))
             connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
             connection.execute("COMMIT")
+        self.keys.returned += 1
 
     def settle(self, *, sealed: Collection[bytes], destroyed: Collection[bytes]) -> None:
         """What a crash left half done is done, or forgotten; `sealed` and `destroyed` are what the log says."""

@@ -229,6 +229,7 @@ alert = Table(
     Column("digests", LargeBinary, nullable=False),
     Column("epoch", String(32), nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
+    Index("alert_by_entry", "leaf_index"),
 )
 
 # --- possible matches ---------------------------------------------------------------------

@@ -77,6 +77,8 @@ class FileYouthKeys:
         self._random_bytes = random_bytes
         self._blocks: dict[bytes, _Block] = {}
         self._refills: dict[bytes, asyncio.Task[None]] = {}
+        self.returned = 0
+        """How many keys came back since the start, because a seal was lifted."""
 
     @staticmethod
     def create(path: Path) -> None:
@@ -130,7 +132,7 @@ class FileYouthKeys:
                 raise YouthKeysBroken
         return self.unwrap(name, row[0]) if row else None
 
-    def names_marked(self, marks: Collection[bytes], mark_of: Callable[[YouthKey], bytes]) -> Mapping[bytes, bytes]:
+    def names_marked(self, marks: Collection[bytes], mark_of: Callable[[bytes, int], bytes]) -> Mapping[bytes, bytes]:
         """By mark the name of the youth whose mark it is; a mark of nobody's is left out.
 
         Looks through every youth, so call it in a thread; nobody waits for it meanwhile.
@@ -143,7 +145,7 @@ class FileYouthKeys:
             if not wanted:
                 break
             key = self.unwrap(name, wrapped)
-            its = wanted.intersection(mark_of(YouthKey(key, counter)) for counter in range(reserved))
+            its = wanted.intersection(mark_of(key, counter) for counter in range(reserved))
             found |= dict.fromkeys(its, bytes(name))
             wanted -= its
         return found
