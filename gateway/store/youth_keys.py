@@ -34,14 +34,19 @@ _LOW: Final = 2
 _NONCE_BYTES: Final = 12
 _YOUTHS_A_TURN: Final = 100
 _BUSY_SECONDS: Final = 10.0
+# Kept in the order of their keys, which are random: the order in which digests of sealed youths and authorities were
+# written would tell which seal was whose, and which authorities left with which youth.
 _SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS youth_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL, reserved INTEGER NOT NULL)"
+        " WITHOUT ROWID"
+    ),
     # The court custodian's copies (escrow.py): `name` until the key has left, `copy` empty where none is kept.
     "CREATE TABLE IF NOT EXISTS escrow (seal_id BLOB PRIMARY KEY, name BLOB, copy BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY) WITHOUT ROWID",
     # Keys of authorities (authority_keys.py), and those that leave with a seal.
-    "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name))",
+    "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name)) WITHOUT ROWID",
     # A row while the bytes of what a seal deleted may still stand in this file or the main database's.
     "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
 )

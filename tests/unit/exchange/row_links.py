@@ -20,6 +20,11 @@ IDENTIFIER_BYTES: Final = 12
 """Shorter values repeat by chance."""
 MOMENT_MS: Final = 500
 _LOG: Final = ("log_entry", "log_node", "log_tree", "log_agency")
+YOUTHS: Final = ("subject", "index_token", "flag", "duty", "review", "review_token", "relied_link")
+"""Tables of the database whose rows are about youths."""
+KEYS: Final = ("youth_key", "sealed_name", "authority_key", "leaving_authority")
+"""Tables of the file of keys that are about youths; in which order seals were ordered the database says itself."""
+_INDEX_LEAF: Final = 10
 _SHARED: Final = ("sqlite_sequence", "sqlite_stat1")
 
 Value = bytes | str | int | float | None
@@ -91,12 +96,25 @@ def fields_of(entry: StoredEntry, keys: ClassKeys) -> Iterator[tuple[str, bytes]
             yield each.name, each.value
 
 
-def ordered_by_writing(database: Path) -> set[str]:
-    """Tables of youths whose rows are kept in the order in which they were written."""
-    youths = {"subject", "index_token", "flag", "duty", "review", "review_token", "relied_link"}
+def ordered_by_writing(database: Path, tables: Collection[str]) -> set[str]:
+    """Those of these tables whose rows are kept in the order in which they were written."""
     with closing(sqlite3.connect(database)) as connection:
         made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
-    return {name for name in youths if "WITHOUT ROWID" not in made[name]}
+    return {name for name in tables if "WITHOUT ROWID" not in made[name]}
+
+
+def as_lying(database: Path, table: str, column: str) -> list[bytes]:
+    """The rows of a table, by one column, as they lie in its one page (sqlite.org/fileformat.html, 1.6).
+
+    Until the file is rewritten that is the order in which they were written.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        keys = [bytes(key) for (key,) in connection.execute(f"SELECT {column} FROM {table}")]  # noqa: S608
+    page = database.read_bytes()[(root - 1) * size : root * size]
+    assert page[0] == _INDEX_LEAF, "it has more than one page"
+    return sorted(keys, key=lambda key: -page.rindex(key))
 
 
 def _naming(row: Row, entry: StoredEntry) -> Iterator[str]:

@@ -22,6 +22,8 @@ from audit.sequencer import Append
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, Role, SubjectHandle
 from gateway.protocol.wire_names import to_wire
+from gateway.store.authority_keys import authority_name
+from gateway.store.youth_keys import youth_name
 from homeward.gateway.v1 import exchange_pb2
 from homeward.gateway.v1 import missing_pb2 as missing
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
@@ -32,7 +34,17 @@ from tests.unit.exchange import spine_world
 from tests.unit.exchange.key_files import destroy_keys
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, STRTP, Act, Youth, stamp
 from tests.unit.exchange.review_desk import say
-from tests.unit.exchange.row_links import copied, fields_of, led_to, ordered_by_writing, rows_of, tied
+from tests.unit.exchange.row_links import (
+    KEYS,
+    YOUTHS,
+    as_lying,
+    copied,
+    fields_of,
+    led_to,
+    ordered_by_writing,
+    rows_of,
+    tied,
+)
 from tests.unit.exchange.spine_parts import ASKER, OWNER
 from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.test_link_recall import RECORDS, link
@@ -204,8 +216,45 @@ async def test_entries_of_a_youth_say_nothing_by_which_they_are_known_as_one_you
 
 
 async def test_no_table_of_youths_keeps_the_order_in_which_it_was_written(world: World, tmp_path: Path) -> None:
-    assert ordered_by_writing(tmp_path / "gateway.db") == set()
+    assert ordered_by_writing(tmp_path / "gateway.db", YOUTHS) == set()
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection, connection:
         connection.execute("ALTER TABLE duty RENAME TO kept")
         connection.execute("CREATE TABLE duty AS SELECT * FROM kept")
-    assert ordered_by_writing(tmp_path / "gateway.db") == {"duty"}
+    assert ordered_by_writing(tmp_path / "gateway.db", YOUTHS) == {"duty"}
+
+
+async def test_the_file_of_keys_tells_neither_whose_seal_it_was_nor_which_authorities_left_with_it(
+    world: World, tmp_path: Path
+) -> None:
+    """Whoever has every key can tell whose digest each is: of a youth in an old backup, of an authority on record."""
+    handles = [await world.register(SF, Youth(f"Invented {number}")) for number in range(8)]
+    digests = []
+    for handle in handles:
+        message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handle), recipient_agencies=[LA])
+        await record(world, message, agency=SF)
+        names = youth_name(SF, handle), authority_name(AuthorityId(message.authority_id))
+        digests += [world.youth_keys.sealed_digest(name) for name in names]
+    for handle in handles:
+        await restrict(world, handle)
+    assert ordered_by_writing(tmp_path / "keys.db", KEYS) == set()
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as connection:
+        kept = [bytes(digest) for (digest,) in connection.execute("SELECT digest FROM sealed_name")]
+    assert kept == sorted(digests)
+    # Nor do the pages: the file was rewritten since.
+    assert as_lying(tmp_path / "keys.db", "sealed_name", "digest") not in (digests, digests[::-1])
+
+
+async def test_a_copy_that_was_rewritten_does_not_show_the_order_in_which_flags_were_raised(
+    world: World, tmp_path: Path
+) -> None:
+    handles = []
+    for number in range(8):
+        youth = Youth(f"Invented {number}")
+        handles.append(await world.register(SF, youth))
+        await world.raise_flag(SF, youth, handle=handles[-1])
+    # The control: in the pages of a plain copy they lie as they were written.
+    assert as_lying(copied(tmp_path / "gateway.db", tmp_path / "plain"), "flag", "handle") == handles
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "rewritten"),))
+        by_key = [bytes(handle) for (handle,) in connection.execute("SELECT handle FROM flag ORDER BY flag_id")]
+    assert as_lying(tmp_path / "rewritten", "flag", "handle") == by_key
