@@ -28,7 +28,7 @@ from gateway.exchange.deed import Moved
 from gateway.protocol.names import AgencyId, SubjectHandle
 
 _FIRST_BLOCK: Final = 4
-"""What a start reserves for everybody: small, because counters that a restart leaves unused stay unused."""
+"""What a start reserves for everybody: small, because counters that a crash leaves unused stay unused."""
 _BLOCK: Final = 64
 _LOW: Final = 2
 _NONCE_BYTES: Final = 12
@@ -66,11 +66,18 @@ class _Block:
 class FileYouthKeys:
     """`ports.YouthKeys` on one SQLite file. One process and one event loop use it."""
 
-    def __init__(self, path: Path, *, wrapping_key: bytes, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wrapping_key: bytes,
+        random_bytes: Callable[[int], bytes],
+        busy_seconds: float = 5.0,
+    ) -> None:
         if not path.is_file():
             raise YouthKeysBroken
         self._path = path
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         self._lock = threading.Lock()
         self._connection.execute("PRAGMA synchronous = FULL")
         # A destroyed key must not survive in a free page.
@@ -221,10 +228,23 @@ class FileYouthKeys:
             self._blocks.pop(name, None)
 
     def close(self) -> None:
-        """The file is closed; what is being reserved at this moment is reserved first."""
+        """The file is closed; what is being reserved at this moment is reserved first, and what was not used is free.
+
+        Otherwise every start would leave every youth's counters longer, and a search by marks goes through all of them.
+        """
         for task in self._refills.values():
             task.cancel()
         with self._lock:
+            unused = [(block.following, name, block.end) for name, block in self._blocks.items()]
+            # Nobody takes a counter of these any more: the next process may.
+            self._blocks.clear()
+            # Where another process is in the way they stay reserved: gaps are allowed.
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(
+                    "UPDATE youth_key SET reserved = ? WHERE name = ? AND reserved = ?", unused
+                )
+                self._connection.execute("COMMIT")
             self._connection.close()
 
     async def _refill_once(self, name: bytes) -> None:

@@ -1,0 +1,71 @@
+"""Counters of youths' keys: none is used twice, whatever ends a process, and restarts leave few unused."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.store.youth_keys import FileYouthKeys
+
+OWNER, HANDLE = AgencyId("06075.cwa"), SubjectHandle(b"h" * 16)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    FileYouthKeys.create(tmp_path / "keys.db")
+    return tmp_path / "keys.db"
+
+
+@asynccontextmanager
+async def started(path: Path) -> AsyncIterator[FileYouthKeys]:
+    """A process that readied the youth's key."""
+    keys = FileYouthKeys(path, wrapping_key=b"w" * 32, random_bytes=os.urandom)
+    await keys.prepare(OWNER, [HANDLE])
+    yield keys
+    keys.close()
+
+
+async def test_restarts_leave_no_counter_unused_and_use_none_twice(path: Path) -> None:
+    used = []
+    for _ in range(20):
+        async with started(path) as keys:
+            used.append((await keys.next(OWNER, HANDLE)).counter)
+    assert used == list(range(20))
+    async with started(path):
+        pass
+    async with started(path) as keys:
+        assert (await keys.next(OWNER, HANDLE)).counter == 20
+
+
+async def test_whoever_was_killed_leaves_a_gap_and_the_next_process_starts_behind_it(path: Path) -> None:
+    async with started(path) as killed:
+        last = (await killed.next(OWNER, HANDLE)).counter
+        async with started(path) as keys:
+            following = (await keys.next(OWNER, HANDLE)).counter
+            assert following > last + 1
+        # Closed behind the other's back, it takes back nothing that the other may have used.
+    async with started(path) as keys:
+        assert (await keys.next(OWNER, HANDLE)).counter > following
+
+
+async def test_a_closed_file_gives_no_counter(path: Path) -> None:
+    async with started(path) as keys:
+        await keys.next(OWNER, HANDLE)
+    with pytest.raises(sqlite3.ProgrammingError):
+        await keys.next(OWNER, HANDLE)
+
+
+async def test_a_file_that_somebody_writes_to_is_closed_all_the_same(path: Path) -> None:
+    keys = FileYouthKeys(path, wrapping_key=b"w" * 32, random_bytes=os.urandom, busy_seconds=0.1)
+    await keys.prepare(OWNER, [HANDLE])
+    used = (await keys.next(OWNER, HANDLE)).counter
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        keys.close()
+        writer.execute("ROLLBACK")
+    async with started(path) as after:
+        assert (await after.next(OWNER, HANDLE)).counter > used
