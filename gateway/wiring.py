@@ -143,8 +143,10 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
 
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
-    # Before anybody's key is readied: a sealed youth gets none, whatever an older database says.
-    await running.seals.settle(running.journal)
+    if not running.recovering():
+        # Before anybody's key is readied. A log that was put back does not know every seal, and takes no entry: what is
+        # left of one is carried out when it is healed, and nothing is disclosed before.
+        await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     if not running.recovering():

@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import grpc
 import pytest
@@ -19,7 +20,8 @@ from adapters.node.receipts import Expected, check_receipt
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
-from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
+from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role, SubjectHandle
+from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
@@ -172,6 +174,31 @@ async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> 
     await answered(doomed)
 
 
+async def test_a_database_put_back_to_before_a_seal_takes_revocations_all_the_same(doomed: Town) -> None:
+    """A sealed youth is listed in it again, which waits until the log is healed; revocations do not."""
+    asker, owner, mirror = doomed.residents[ASKER], doomed.residents[OWNER], doomed.root / "mirror-of-the-sealed"
+    handle = secrets.token_bytes(16)
+    await register(owner, handle, "somebody else")
+    await end(doomed)
+    backup = stored(doomed)
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    await end(doomed)
+    leave(doomed, OWNER, handle)
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+    store(doomed, backup)
+    await asyncio.to_thread(doomed.start, "gateway")
+    assert (await recovering(asker)).code is grpc.StatusCode.UNAVAILABLE
+    await end(doomed)
+    healed = await command("audit", "recover", str(doomed.gateway), "--mirror", str(mirror))
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    size = doomed.size()
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    kinds = [leaf.kind for leaf in doomed.news(size)]
+    assert kinds.index("seal.enforced") < kinds.index("access.decision")
+
+
 async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_healed(doomed: Town) -> None:
     """The database of before beside today's record of its size: the restored backup that would un-revoke."""
     asker, mirror = doomed.residents[ASKER], doomed.root / "mirror"
@@ -201,6 +228,17 @@ async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_he
     checked = await command("audit", "fsck", str(doomed.gateway), "--mirror", str(mirror))
     assert (checked.returncode, "behind: it lacks" in checked.stdout) == (0, True), checked.stdout + checked.stderr
     assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+
+
+def leave(town: Town, owner: AgencyId, handle: bytes) -> None:
+    """The youth's key has left, as with a seal that the database does not know."""
+    wrapping_key = town.state.read_secret("youth-wrap.key", length=32)
+    keys = FileYouthKeys(town.state.youth_keys, wrapping_key=wrapping_key, random_bytes=secrets.token_bytes)
+    name = youth_name(owner, SubjectHandle(handle))
+    with closing(sqlite3.connect(town.state.youth_keys)) as connection, connection:
+        connection.execute("INSERT INTO sealed_name VALUES (?)", (keys.sealed_digest(name),))
+        assert connection.execute("DELETE FROM youth_key WHERE name = ?", (name,)).rowcount == 1
+    keys.close()
 
 
 async def recovering(asker: Resident) -> Refusal:
