@@ -1,7 +1,7 @@
 """Puts sealing together, and makes good at start what a crash or an older copy of the database left behind.
 
 Decides where the court custodian's key is read, and that nothing is served before every seal in the log is carried out:
-keys that should have left are gone, and sealed youths that an older database still lists are removed again.
+keys that should have left are gone, and sealed youths that an older database still names are removed again.
 """
 
 import asyncio
@@ -29,7 +29,6 @@ from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
 from gateway.store.youth_keys import FileYouthKeys
-from gateway.tokens.index import listed_subjects
 
 
 def read_court(state: State, config: GatewayConfig) -> Court:
@@ -69,9 +68,7 @@ class Seals:
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
         await asyncio.to_thread(partial(self.escrow.settle, sealed=sealed, destroyed=destroyed))
-        listed = await self.lookups.read(listed_subjects)
-        youths = [(owner, handle) for owner, handles in listed.items() for handle in handles]
-        back = await asyncio.to_thread(self.escrow.sealed_among, youths)
+        back = await asyncio.to_thread(self.escrow.sealed_among, await seals.named())
         if back:
             leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))

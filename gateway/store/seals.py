@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Table, and_, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import Table, and_, bindparam, delete, insert, literal_column, select, union, update
 
 from audit.entry import Draft
 from audit.sequencer import INDEX
@@ -78,6 +78,7 @@ _SUBJECT: Final = Statement(
     ),
     *_YOUTH,
 )
+_NAMED: Final = Statement(union(*(select(table.c.owner, table.c.handle) for table in (subject, flag, review))))
 _AUTHORITIES: Final = Statement(select(authority.c.authority_id, authority.c.issuer, authority.c.sealed))
 _BLANK_AUTHORITY: Final = Statement(
     # Its identifier and whether it was revoked stay: recorded again after the seal was lifted, it would stand.
@@ -162,6 +163,11 @@ class SqlSeals:
         """Every seal."""
         rows = await self.lookups.read(lambda tx: tx.all(_SEALS))
         return {bytes(seal_id): SealState(state) for seal_id, state in rows}
+
+    async def named(self) -> list[tuple[AgencyId, SubjectHandle]]:
+        """Every youth that a row names: listed, or once flagged or possibly meant."""
+        rows = await self.lookups.read(lambda tx: tx.all(_NAMED))
+        return [(AgencyId(owner), SubjectHandle(bytes(handle))) for owner, handle in rows]
 
     async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
         """The authorities that name the youth: by the owner's handle, or by digests of its tokens."""

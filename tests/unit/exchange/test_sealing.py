@@ -371,6 +371,20 @@ async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(wor
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
 
 
+async def test_a_database_from_before_the_seal_names_nobody_who_was_not_listed_any_more(
+    world: World, tmp_path: Path
+) -> None:
+    """A youth that was found and taken off the list still has its flag, until it is sealed."""
+    handles = await lived(world)
+    (flag,) = [row for row in world.rows(tables.flag) if row["handle"] == handles[ANA]]
+    await restrict(world, handles[ANA])
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("INSERT INTO flag VALUES (?, ?, ?, ?, ?, ?)", tuple(flag.values()))
+    await world.seals.settle(world.setting.journal)
+    assert handles[ANA] not in {row["handle"] for row in world.rows(tables.flag)}
+    assert handles[BEN] in {row["handle"] for row in world.rows(tables.flag)}
+
+
 async def test_a_crash_after_the_entry_is_made_good_at_the_next_start(world: World) -> None:
     handles = await lived(world)
     escrow = world.seals.escrow
