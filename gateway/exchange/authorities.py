@@ -242,7 +242,8 @@ class AuthorityRecords:
             found += [
                 each
                 for each in batch
-                if not message.live_only or (each.revoke_ms is None and each.message.expire_time.ToDatetime(UTC) > now)
+                # In an older copy of the database one whose youth was sealed since still has its parties.
+                if each.parties and (not message.live_only or (each.revoke_ms is None and _expires(each.message) > now))
             ]
             if len(batch) < _FETCH:
                 break
@@ -273,6 +274,10 @@ def check_recordable(authority: Authority, agency: AgencyId, *, now: datetime, e
 def handle_of(authority: Authority) -> SubjectHandle | None:
     """The issuer's handle of the youth; None where the youth is named by tokens."""
     return authority.subject.handle if authority.subject is not None else None
+
+
+def _expires(message: pb.Authority) -> datetime:
+    return message.expire_time.ToDatetime(UTC)
 
 
 def _invalid(*fields: str) -> Invalid:

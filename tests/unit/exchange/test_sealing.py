@@ -55,6 +55,7 @@ from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, WORK_STATUS_ANSWERED, WorkOrder, WorkResult
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, handle_of, officer, staff
 from tests.unit.exchange.test_authorities import consent, record, revoke
+from tests.unit.exchange.test_authorities import listed as authorities_of
 from tests.unit.exchange.world import World
 
 ANA, BEN = Youth("Ana Invented"), Youth("Ben Invented", "2011-06-07")
@@ -524,6 +525,21 @@ async def test_an_authority_that_a_seal_took_away_comes_back_under_no_seal_that_
     with pytest.raises(Conflict):
         await record(world, message, agency=SF)
     world.check_projections()
+
+
+async def test_an_older_database_lists_no_authority_about_a_sealed_youth(world: World, tmp_path: Path) -> None:
+    handles = await lived(world)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handles[ANA]), recipient_agencies=[LA])
+    await record(world, message, agency=SF)
+    (row,), parties = world.rows(tables.authority), world.rows(tables.authority_party)
+    assert len((await authorities_of(world, agency=LA)).authorities) == 1
+    await restrict(world, handles[ANA])
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("UPDATE authority SET sealed = ?", (row["sealed"],))
+        database.executemany("INSERT INTO authority_party VALUES (?, ?, ?)", [tuple(each.values()) for each in parties])
+    assert not (await authorities_of(world, agency=LA)).authorities
+    with pytest.raises(Invalid):
+        await revoke(world, message.authority_id, agency=LA)
 
 
 async def test_only_the_custodian_can_release_and_only_to_the_seal_it_is_of(world: World) -> None:
