@@ -81,7 +81,7 @@ def services_of(running: Running) -> Services:
     entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups, running.youth_keys)
     book = SqlAuthorityBook(running.lookups, running.authority_keys)
-    records = AuthorityRecords(setting, book, deeds, is_listed=flags.is_listed)
+    records = AuthorityRecords(setting, book, deeds, listed=flags)
     presented = Presentations(setting, book, flags, SqlLosses(running.lookups))
     missing = FlagReports(Recording(setting, flags, deeds))
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)

@@ -8,7 +8,7 @@ release re-reads that row (`spine` step 12). Nobody is asked why (DOMAIN §3.4).
 Whether an authority is worth anything for a use is decided at every use anew (`protocol/authority`).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -21,6 +21,7 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import (
     Deed,
     Deeds,
+    both,
     denied_leaf,
     enter_once,
     on_what_stands,
@@ -118,21 +119,24 @@ class Kept:
     next_token: bytes = b""
 
 
+class Listed(Protocol):
+    """Which youths agencies list."""
+
+    async def is_listed(self, agency: AgencyId, handle: SubjectHandle) -> bool:
+        """Whether the agency lists a youth under this handle."""
+
+    def stays_listed(self, agency: AgencyId, handle: SubjectHandle) -> Guard:
+        """Raises `Moved` when the agency lists the youth no longer: removed, or sealed."""
+
+
 class AuthorityRecords:
     """Keeps authorities. Every call raises `Conflict` and `Unavailable`."""
 
-    def __init__(
-        self,
-        at: Setting,
-        book: AuthorityBook,
-        deeds: Deeds,
-        *,
-        is_listed: Callable[[AgencyId, SubjectHandle], Awaitable[bool]],
-    ) -> None:
+    def __init__(self, at: Setting, book: AuthorityBook, deeds: Deeds, *, listed: Listed) -> None:
         self._at = at
         self._book = book
         self._deeds = deeds
-        self._is_listed = is_listed
+        self._listed = listed
 
     async def record(self, caller: Caller, message: pb.AuthorityRecord) -> Kept:
         """The authority is on record, once. Raises `Invalid`."""
@@ -191,7 +195,7 @@ class AuthorityRecords:
         emergency = self._at.policy.emergency
         check_recordable(authority, caller.agency, now=caller.call.received_at, emergency=emergency)
         handle = handle_of(authority)
-        if handle is not None and not await self._is_listed(caller.agency, handle):
+        if handle is not None and not await self._listed.is_listed(caller.agency, handle):
             raise _invalid("authority.subject.handle: unknown")
         guard, rows = None, Rows()
         known = await self._book.find(authority.authority_id)
@@ -201,6 +205,10 @@ class AuthorityRecords:
             rows = await self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
         elif (known.issuer, known.envelope.payload) != (caller.agency, envelope.payload):
             raise Conflict(ErrorReason.ID_REUSED)
+        if handle is not None:
+            # What a seal takes away with the youth was found before its entry; nothing may follow it.
+            stays = self._listed.stays_listed(caller.agency, handle)
+            guard = stays if guard is None else both(stays, guard)
         # Recorded again under another request: on record again, and nothing changes.
         key = await self._key(caller.agency, handle)
         leaf = recorded_leaf(caller, deed, authority, signature=envelope.signature, handle=handle, key=key)

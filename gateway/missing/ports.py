@@ -37,6 +37,9 @@ class Flags(Protocol):
     async def is_listed(self, agency: AgencyId, handle: SubjectHandle) -> bool:
         """Whether the agency lists a youth under this handle."""
 
+    def stays_listed(self, agency: AgencyId, handle: SubjectHandle) -> Guard:
+        """Raises `Moved` when the agency lists the youth no longer: removed, or sealed."""
+
     async def settled(self, flag_id: FlagId) -> frozenset[int]:
         """Duties that were done or do not apply."""
 

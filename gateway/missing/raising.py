@@ -20,7 +20,7 @@ from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
-from gateway.exchange.deed import Deed, on_what_stands, standing
+from gateway.exchange.deed import Deed, both, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, Search, check_core, locate
 from gateway.exchange.moments import past_moment
@@ -190,7 +190,7 @@ class Raising:
             caller,
             case.deed,
             report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
-            guard=on.flags.none_stands(flag.flag_id, youths)
+            guard=both(on.flags.stays_listed(flag.owner, flag.handle), on.flags.none_stands(flag.flag_id, youths))
             if new
             else on.flags.stands(flag.flag_id, flag.state, flag.version),
             rows=on.flags.put(flag, about.key) if new else (),

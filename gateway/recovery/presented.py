@@ -25,7 +25,7 @@ from gateway.errors import Conflict, Error, ErrorReason, Invalid
 from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
 from gateway.exchange.authority_leaves import placed, revoked_hold, stop_use
-from gateway.exchange.deed import on_what_stands
+from gateway.exchange.deed import both, on_what_stands
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
 from gateway.exchange.setting import Setting
@@ -121,6 +121,8 @@ class Presentations:
         else:
             guard = self.book.ended_by_loss(authority.authority_id)
             rows = await self.book.stand_again(authority.authority_id, envelope)
+        if handle is not None:
+            guard = both(self.flags.stays_listed(by.agency, handle), guard)
         req, youth = placed(authority.authority_id, handle)
         leaf = draft(
             Kind.AUTHORITY_PRESENTED,
@@ -179,7 +181,8 @@ class Presentations:
             # An episode that ended looks for nobody; of an open one a person may have raised another flag meanwhile.
             if not is_open or await self.flags.open_of(agency, handle) is not None:
                 return None
-            guard = self.flags.none_stands(statement.flag_id, [(agency, handle)])
+            none_stands = self.flags.none_stands(statement.flag_id, [(agency, handle)])
+            guard = both(self.flags.stays_listed(agency, handle), none_stands)
         elif (known.owner, known.handle) != (agency, handle):
             raise Conflict(ErrorReason.ID_REUSED)
         elif known.version >= statement.version:

@@ -63,6 +63,16 @@ class SqlFlags:
         """Whether the agency lists a youth under this handle."""
         return await self.lookups.read(lambda tx: tx.one(_LISTED, (agency, handle)) is not None)
 
+    def stays_listed(self, agency: AgencyId, handle: SubjectHandle) -> Guard:
+        """Raises `Moved` when the agency lists the youth no longer: removed, or sealed."""
+
+        def guard(tx: Tx) -> Draft | None:
+            if tx.one(_LISTED, (agency, handle)) is None:
+                raise Moved
+            return None
+
+        return guard
+
     async def settled(self, flag_id: FlagId) -> frozenset[int]:
         """Duties that were done or do not apply."""
         return frozenset(await self.lookups.read(lambda tx: [number for (number,) in tx.all(_SETTLED, (flag_id,))]))

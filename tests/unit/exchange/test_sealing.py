@@ -10,12 +10,12 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -32,6 +32,7 @@ from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind
 from gateway.exchange.notices import SealState
 from gateway.exchange.sealing import Court
+from gateway.ports import Rows
 from gateway.protocol.envelope import wrap
 from gateway.protocol.escrow import EscrowBroken, open_case_key, release
 from gateway.protocol.names import AgencyId, AuthorityId, Purpose, Role, SubjectHandle
@@ -39,6 +40,7 @@ from gateway.protocol.notices import open_notice
 from gateway.protocol.sealing import SealBroken, SealKey
 from gateway.replay import Keys, replay_log
 from gateway.store import tables
+from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.escrow import FileEscrow
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import EntryFilter
@@ -50,6 +52,7 @@ from homeward.gateway.v1.codes_pb2 import (
     OUTCOME_RECORDED,
     Outcome,
 )
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import SealedRecord
 from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, WORK_STATUS_ANSWERED, WorkOrder, WorkResult
@@ -452,6 +455,38 @@ async def test_a_release_that_was_under_way_ends_with_the_seal(world: World) -> 
     late = await world.ask_records(KERN, ANA)
     assert late.outcome != OUTCOME_ANSWERED
     assert not late.sources
+
+
+class Meanwhile(SqlAuthorityBook):
+    """A book in which something happens before the first authority is put."""
+
+    happens: ClassVar[list[Callable[[], Awaitable[None]]]] = []
+
+    async def put(
+        self, authority_id: AuthorityId, issuer: AgencyId, envelope: SignedEnvelope, parties: frozenset[AgencyId]
+    ) -> Rows:
+        while self.happens:
+            await self.happens.pop()()
+        return await super().put(authority_id, issuer, envelope, parties)
+
+
+async def test_an_authority_that_was_under_way_is_not_on_record_after_the_seal(world: World) -> None:
+    """Its key is not among those that left: its row would say for good whom it was about, and lead to its entry."""
+    handles = await lived(world)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handles[ANA]), recipient_agencies=[LA])
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+
+    async def sealed() -> None:
+        with pytest.raises(Killed):
+            await restrict_from_inside(world, handles[ANA])
+
+    book = Meanwhile(world.lookups, world.authority_keys)
+    book.happens.append(sealed)
+    world.records._book = book
+    with pytest.raises(Invalid):
+        await record(world, message, agency=SF)
+    assert not world.rows(tables.authority)
+    await world.seals.settle(world.setting.journal)
 
 
 async def restrict_from_inside(world: World, handle: bytes) -> None:

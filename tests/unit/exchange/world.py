@@ -391,7 +391,7 @@ class World:
         self.exchange = exchange
         self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
         self.records = AuthorityRecords(
-            self.setting, SqlAuthorityBook(self.lookups, self.authority_keys), deeds, is_listed=flags.is_listed
+            self.setting, SqlAuthorityBook(self.lookups, self.authority_keys), deeds, listed=flags
         )
         self.authority = AuthorityServicer(
             self.records,
