@@ -11,6 +11,8 @@ MEMBER      nothing is released to an agency after it was revoked
 SCOPE       what is released is no more than what was decided, and nothing is released by a refusal
 CAUSALITY   a release closes one earlier permit for the same agency, holder and request, once; a receipt confirms one
             earlier release to the same agency, once
+SEALED      what is released, recorded or revoked about a youth whose key is gone stands before a seal of the youth's
+            owner, or before a declared loss, with which the entry of the seal may have gone
 
 A sealed entry's argument can no longer be opened; it counts as sealed, and the rules that need no argument still hold
 for it. Decides these rules; how entries are opened and what the policy is comes from outside (`Step`, `Decide`),
@@ -35,6 +37,7 @@ _RECORDED: Final = "authority.recorded"
 _REVOKED: Final = "authority.revoked"
 _PRESENTED: Final = "authority.presented"
 _MEMBER: Final = "member.revoked"
+_SEALS: Final = ("seal.restricted", "seal.destroyed")
 _ALLOW: Final = "ALLOW"
 STATUTE: Final = "STATUTE"
 GUARDS: Final = frozenset({"AUTHORITY_ENDED_BEFORE_RELEASE", "MEMBER_DENIED_BEFORE_RELEASE"})
@@ -55,6 +58,7 @@ class Rule(StrEnum):
     MEMBER = "MEMBER"
     SCOPE = "SCOPE"
     CAUSALITY = "CAUSALITY"
+    SEALED = "SEALED"
 
 
 class Contradiction(AuditError):
@@ -144,11 +148,38 @@ class _Permit:
     is_sealed: bool
 
 
+class _KeysGone:
+    """What stands about youths whose key is gone, and that no seal explains so far."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        """By owner, the last entry."""
+
+    def note(self, owner: str, index: int) -> None:
+        """The entry is about a youth of this owner whose key is gone."""
+        self._last[owner] = index
+
+    def seal(self, step: Step) -> None:
+        """What came before may be about the youth that this owner has sealed."""
+        self._last.pop(step.requester, None)
+
+    def succeed(self) -> None:
+        """Entries were lost, seals perhaps among them."""
+        self._last.clear()
+
+    def check_explained(self) -> None:
+        """The log has no further entry. Raises `Contradiction`."""
+        if self._last:
+            text = "the key of its youth is gone, and no seal of the owner follows"
+            raise Contradiction(Rule.SEALED, min(self._last.values()), text)
+
+
 class _Authorities:
     """The authorities that a log has recorded so far, and what became of them."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, keys_gone: _KeysGone) -> None:
         self._counts = counts
+        self._keys_gone = keys_gone
         self._revoked: dict[str, int | None] = {}
         """By identifier, the entry that ended it; None while it stands."""
         self._issuers: dict[str, str] = {}
@@ -197,6 +228,7 @@ class _Authorities:
 
     def succeed(self, step: Step) -> None:
         """Entries were lost, a revocation perhaps among them: what was recorded before must be recorded anew."""
+        self._keys_gone.succeed()
         self._lost |= {name for name, at in self._revoked.items() if at is None}
         self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
 
@@ -204,6 +236,8 @@ class _Authorities:
         """Which authority the entry is about; None where that left with the key of the youth it names."""
         if "authority" not in step.fields:
             self._counts.sealed += 1
+            # Its issuer owns the youth: whoever records it, and the holder of another party's revocation.
+            self._keys_gone.note(step.holder or step.requester, step.index)
         return step.fields.get("authority")
 
     def _check_issuer(self, step: Step, authority: str) -> None:
@@ -222,7 +256,9 @@ class Replay:
         self._permits: dict[int, _Permit] = {}
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
-        self._authorities = _Authorities(self.counts)
+        self.keys_gone = _KeysGone()
+        """To be checked at the end of the log."""
+        self._authorities = _Authorities(self.counts, self.keys_gone)
         self._suspended: set[str] = set()
         self._by_kind = {
             _DECISION: self._decision,
@@ -233,6 +269,7 @@ class Replay:
             _PRESENTED: self._authorities.present,
             SUCCEEDED: self._authorities.succeed,
             _MEMBER: self._member,
+            **dict.fromkeys(_SEALS, self.keys_gone.seal),
         }
 
     def follow(self, step: Step) -> None:
@@ -309,6 +346,8 @@ class Replay:
 
     def _check_release(self, step: Step, authority: str, *, is_sealed: bool) -> None:
         self.counts.released += 1
+        if is_sealed:
+            self.keys_gone.note(step.holder, step.index)
         _, basis = self._granted(step.fields.get("fields", ""))
         if basis != STATUTE and not is_sealed and self._authorities.is_revoked(authority):
             raise Contradiction(Rule.AUTHORITY, step.index, "something is released on an authority that was revoked")

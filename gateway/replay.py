@@ -69,6 +69,7 @@ def replay_log(
             replay.follow(step)
             if progress is not None and step.index % _PAGE == 0:
                 progress(step.index)
+    replay.keys_gone.check_explained()
     return replay.counts
 
 
@@ -101,7 +102,7 @@ def _step(entry: StoredEntry, kept: Any, keys: Keys) -> Step:
         requester=entry.requester,
         holder=entry.holder,
         fields=fields,
-        is_sealed=is_about_somebody and youth_key is None,
+        is_sealed=is_about_somebody and bool(entry.tag) and youth_key is None,
         committed=_committed(kept, fields, youth_key if is_about_somebody else nobodys_key(keys.classes)),
     )
 

@@ -33,9 +33,7 @@ class Fitted:
         return self.bias + _offset(pairs) * _BITS + pairs.agree @ agree + pairs.differ @ disagree
 
 
-def fit(
-    samples: Sequence[Agreement], *, penalty: float, step: float = 0.25, asked: Sequence[Agreement] = ()
-) -> Fitted:
+def fit(samples: Sequence[Agreement], *, penalty: float, step: float = 0.25, asked: Sequence[Agreement] = ()) -> Fitted:
     """The weights under which the judged pairs are likeliest; rounded to `step` bits, the bias refitted after.
 
     `penalty` is the L2 weight per squared nat of a key. The bias is refitted on the pairs of `asked`, where these are

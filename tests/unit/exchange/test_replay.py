@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from audit.log import Append
 from audit.replay import Contradiction, Counts, Replay, Rule, Step
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.log_kinds import parse_grant
-from gateway.protocol.names import AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
+from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
 from gateway.replay import Keys, _decide_with, _steps, replay_log
 from gateway.store.projections import SqlProjections
 from tests.unit.exchange.spine_parts import OWNER, TEAM, Question
@@ -85,6 +86,7 @@ def follow(world: World, changed: list[Step]) -> Counts:
     replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
     for step in changed:
         replay.follow(step)
+    replay.keys_gone.check_explained()
     return replay.counts
 
 
@@ -96,12 +98,17 @@ async def test_an_honest_log_is_decided_again_to_the_same_end(world: World) -> N
     assert (counts.sealed, counts.guarded) == (0, 0)
 
 
+def lose_keys(directory: Path) -> None:
+    with closing(sqlite3.connect(directory / "keys.db")) as connection, connection:
+        connection.execute("DELETE FROM youth_key")
+
+
 async def test_a_sealed_youths_decisions_count_as_sealed_and_the_rest_still_holds(world: World, tmp_path: Path) -> None:
     await lived(world)
     before = replayed(world)
-    with sqlite3.connect(tmp_path / "keys.db") as connection:
-        connection.execute("DELETE FROM youth_key")
-    connection.close()
+    lose_keys(tmp_path)
+    for owner in {step.holder or step.requester for step in steps(world)}:
+        await world.log.append(Append(draft(Kind.SEAL_RESTRICTED, requester=AgencyId(owner))))
     counts = replayed(world)
     assert counts.sealed > 0
     assert counts.sealed + counts.recomputed == before.recomputed
@@ -117,6 +124,18 @@ def test_nobody_without_the_key_reads_what_was_decided_on(tmp_path: Path) -> Non
     # The control: the argument itself begins with these words.
     assert any(step.committed and b"homeward/decision-input" in step.committed for step in steps(world))
     asyncio.run(world.close())
+
+
+async def test_a_key_that_left_without_a_seal_hides_nothing_that_was_released(world: World, tmp_path: Path) -> None:
+    """Whoever released what was revoked could take the youth's key away, and say that it was a seal."""
+    await lived(world)
+    released = [step for step in steps(world) if step.kind == "access.outcome" and step.fields["decision"] == "ALLOW"]
+    # A seal that came first explains nothing, nor does another county's.
+    await world.log.append(Append(draft(Kind.SEAL_RESTRICTED, requester=AgencyId("06999.cwa"))))
+    lose_keys(tmp_path)
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert (found.value.rule, found.value.index) == (Rule.SEALED, released[-1].index)
 
 
 # --- one lie for each rule ---
