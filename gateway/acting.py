@@ -21,6 +21,7 @@ from gateway.protocol.strict_yaml import DocumentErrors
 from gateway.recovery.target import TargetRefused
 from gateway.rpc.admin import AdminRefused
 from gateway.state import LogInUse, State, StateBroken, StateExists
+from gateway.store.youth_keys import YouthKeysBroken
 from gateway.tokens.ceremony import ShareRefused
 from gateway.tokens.holding import OneOperator
 from gateway.tokens.share_file import OperatorRefused, ShareFileBroken
@@ -199,6 +200,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
         "mount the storage and make the directory below its mount point; mirror.same_file_system is for a trial",
     ),
     LibraryUnavailable: ("HOST-001", "libsodium cannot be used", "install libsodium 1.0.18 or newer, or rbcl"),
+    YouthKeysBroken: (
+        "STATE-007",
+        "keys.db is missing, or a key in it is missing or does not open",
+        "restore keys.db from its newest backup, and secrets/youth-wrap.key from that of the secrets",
+    ),
     OSError: ("STATE-006", "a file or address cannot be used", "check that it exists, is free, and is yours to use"),
 }
 

@@ -23,8 +23,8 @@ from gateway.acting import BROKEN, broken, check_there
 from gateway.protocol.policy.bundle import BundleError, load_california, parse_bundle
 from gateway.protocol.policy.rules import Policy
 from gateway.replay import Keys, replay_log
-from gateway.state import State, StateBroken
-from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken
+from gateway.state import State
+from gateway.store.youth_keys import FileYouthKeys
 from homeward.failure import CommandFailure, ExitCode
 
 
@@ -50,8 +50,6 @@ def replay(directory: Path, bundles: tuple[Path, ...], as_json: bool) -> None:
         counts = _replay(state, [load_california(), *(_bundle(path) for path in bundles)], quiet=as_json)
     except (Contradiction, EvidenceError) as fault:
         _fail(state, fault)
-    except YouthKeysBroken as exc:
-        raise broken(state, StateBroken(f"{state.youth_keys}: missing, or a key in it does not open")) from exc
     except BROKEN as exc:
         raise broken(state, exc) from exc
     click.echo(json.dumps({"ok": True, **_counted(counts)}) if as_json else _text(counts))

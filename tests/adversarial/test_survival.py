@@ -174,6 +174,21 @@ async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> 
     await answered(doomed)
 
 
+async def test_a_gateway_without_the_keys_of_youths_does_not_start_and_says_what_to_do(doomed: Town) -> None:
+    await end(doomed)
+    keys = doomed.state.youth_keys
+    keys.rename(keys.with_name("elsewhere"))
+    for words in (("gateway", "serve"), ("gateway", "replay"), ("audit", "fsck")):
+        refused = await command(*words, str(doomed.gateway))
+        assert refused.returncode != 0
+        assert "STATE-007" in refused.stderr, refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert not keys.exists(), "none is made because one is missing"
+    keys.with_name("elsewhere").rename(keys)
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+
+
 async def test_a_database_put_back_to_before_a_seal_takes_revocations_all_the_same(doomed: Town) -> None:
     """A sealed youth is listed in it again, which waits until the log is healed; revocations do not."""
     asker, owner, mirror = doomed.residents[ASKER], doomed.residents[OWNER], doomed.root / "mirror-of-the-sealed"
