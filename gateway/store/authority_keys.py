@@ -28,9 +28,12 @@ class FileAuthorityKeys:
 
     def __init__(self, path: Path, keys: FileYouthKeys, *, random_bytes: Callable[[int], bytes]) -> None:
         """`keys` have made the file's tables, wrap keys and know what was sealed."""
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._lock = threading.Lock()
+        self._writer = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+        self._writer.execute("PRAGMA synchronous = FULL")
+        self._writing = threading.Lock()
+        # Apart: whoever opens one on the way of a call must not wait for the disk with whoever makes one.
+        self._reader = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+        self._reading = threading.Lock()
         self._keys = keys
         self._random_bytes = random_bytes
 
@@ -51,12 +54,14 @@ class FileAuthorityKeys:
 
     def close(self) -> None:
         """The file is closed."""
-        with self._lock:
-            self._connection.close()
+        with self._writing:
+            self._writer.close()
+        with self._reading:
+            self._reader.close()
 
     def _found(self, name: bytes) -> bytes | None:
-        with self._lock:
-            wrapped = self._wrapped(name)
+        with self._reading:
+            wrapped = _wrapped(self._reader, name)
         if wrapped is not None:
             return self._keys.unwrap(name, wrapped)
         if not self._keys.is_sealed(name):
@@ -67,16 +72,17 @@ class FileAuthorityKeys:
         if self._keys.is_sealed(name):
             raise Conflict(ErrorReason.ID_REUSED)
         fresh = self._keys.wrap(name, self._random_bytes(KEY_BYTES))
-        with self._lock:
-            self._connection.execute("INSERT OR IGNORE INTO authority_key VALUES (?, ?)", (name, fresh))
-            wrapped = self._wrapped(name)
+        with self._writing:
+            self._writer.execute("INSERT OR IGNORE INTO authority_key VALUES (?, ?)", (name, fresh))
+            wrapped = _wrapped(self._writer, name)
         return self._keys.unwrap(name, fresh if wrapped is None else wrapped)
-
-    def _wrapped(self, name: bytes) -> bytes | None:
-        row = self._connection.execute("SELECT wrapped FROM authority_key WHERE name = ?", (name,)).fetchone()
-        return None if row is None else bytes(row[0])
 
 
 def authority_name(authority_id: AuthorityId) -> bytes:
     """The name of an authority's row, which says which authority it is to nobody who does not know its identifier."""
     return sha256(b"homeward/authority-key/v1\0" + authority_id).digest()
+
+
+def _wrapped(connection: sqlite3.Connection, name: bytes) -> bytes | None:
+    row = connection.execute("SELECT wrapped FROM authority_key WHERE name = ?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])

@@ -1,5 +1,6 @@
-"""Counters of youths' keys: none is used twice, whatever ends a process, and restarts leave few unused."""
+"""Keys of youths and authorities: no counter is used twice, whatever ends a process, and nobody waits for the disk."""
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.youth_keys import FileYouthKeys
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
+AUTHORITY, OTHER = AuthorityId(b"a" * 16), AuthorityId(b"o" * 16)
 OWNER, HANDLE = AgencyId("06075.cwa"), SubjectHandle(b"h" * 16)
 
 
@@ -69,3 +73,19 @@ async def test_a_file_that_somebody_writes_to_is_closed_all_the_same(path: Path)
         writer.execute("ROLLBACK")
     async with started(path) as after:
         assert (await after.next(OWNER, HANDLE)).counter > used
+
+
+async def test_what_an_authority_says_is_read_while_another_waits_for_the_disk(path: Path) -> None:
+    async with started(path) as keys:
+        authorities = FileAuthorityKeys(path, keys, random_bytes=os.urandom)
+        envelope = SignedEnvelope(payload=b"p", signature=b"s")
+        sealed = authorities.seal(AUTHORITY, envelope)
+        with closing(sqlite3.connect(path, isolation_level=None)) as disk:
+            disk.execute("BEGIN IMMEDIATE")
+            waiting = asyncio.get_running_loop().create_task(asyncio.to_thread(authorities.seal, OTHER, envelope))
+            await asyncio.sleep(0.1)
+            assert authorities.open(AUTHORITY, sealed) == envelope
+            assert not waiting.done()
+            disk.execute("ROLLBACK")
+        assert authorities.open(OTHER, await waiting) == envelope
+        authorities.close()
