@@ -285,6 +285,9 @@ class Replay:
         verdict = _verdict(fields)
         if "input" in fields:
             self._recompute(step, verdict)
+        elif step.is_sealed:
+            # It stood with the youth.
+            self.counts.sealed += 1
         elif verdict.decision == _ALLOW:
             raise Contradiction(Rule.COMMITTED, step.index, "a permit that commits to no argument")
         self._permits[step.index] = _Permit(
@@ -326,10 +329,8 @@ class Replay:
         self.counts.recomputed += 1
 
     def _excuse(self, step: Step, verdict: Verdict) -> None:
-        """Why the argument may be missing: the youth is sealed, or a guard refused and nothing was kept."""
-        if step.is_sealed:
-            self.counts.sealed += 1
-        elif verdict.decision != _ALLOW and verdict.detail in GUARDS:
+        """Why the argument may be missing: a guard refused and nothing was kept."""
+        if verdict.decision != _ALLOW and verdict.detail in GUARDS:
             self._check_guard(step, verdict.detail)
             self.counts.guarded += 1
         else:

@@ -22,10 +22,10 @@ from gateway.protocol.log_kinds import grant_text
 from gateway.protocol.names import OPAQUE_LENGTH
 
 REQUESTER_OPENS: Final = frozenset(
-    {"kind", "decision", "outcome", "purpose", "policy", "worker", "request", "input", "sealed", "decided"}
+    {"kind", "decision", "outcome", "purpose", "policy", "worker", "request", "sealed", "decided"}
 )
 """Field names a requester's receipt opens."""
-SOURCE_OPENS: Final = REQUESTER_OPENS | {"fields"}
+SOURCE_OPENS: Final = REQUESTER_OPENS | {"fields", "input"}
 """Field names the receipt in a work order opens."""
 
 
@@ -48,14 +48,16 @@ def decision_leaf(
     }
     # A permit has one reason; the slot goes to what was granted instead.
     op |= {"fields": _granted(decision)} if decision.permit else {"reason": decision.reason}
-    req = _worker(caller) | {"request": query.digest, "input": sha256(committed).digest()}
     asked: dict[str, Value] = {"requester": caller.agency}
-    named: dict[str, Value] = {}
+    said: dict[str, Value] = {"input": sha256(committed).digest()}
     if caller.claims.authority_id is not None:
-        asked, said = {}, {"authority": caller.claims.authority_id.hex()}
-        # With the youth: by an authority that they share, a sealed youth's entries would be known as one youth's.
-        # About nobody it stands where a replay reads it; neither place is open to the requester (`openings`).
-        req, named = (req | said, {}) if candidate is None else (req, dict[str, Value](said))
+        asked = {}
+        said["authority"] = caller.claims.authority_id.hex()
+    # With the youth: an argument holds little that cannot be guessed, so that its digest would tell what was known of a
+    # youth after the seal; and by an authority that they share, a sealed youth's entries would be known as one youth's.
+    # About nobody they stand where a replay reads them; neither place is open to the requester (`openings`).
+    req = _worker(caller) | {"request": query.digest} | ({} if candidate is not None else said)
+    named: dict[str, Value] = said if candidate is not None else {}
     return _about(Kind.DECISION, caller, candidate, youth, op=op, req=req, hold=asked, named=named)
 
 

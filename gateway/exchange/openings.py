@@ -6,10 +6,11 @@ for must stay one and the same refusal (ARCHITECTURE §6, Outcomes): this is whe
 lost again, days later and by the hundred, if the log opened to it why.
 
 - asked: `op` and `req`, without the digest of the decision's argument, by which a guess of what
-  the exchange knows could be confirmed, and without which authority was named, which stands there
-  only where the entry is about nobody; of an entry that is veiled, only what is the same for
+  the exchange knows could be confirmed, and without which authority was named, both of which stand
+  there only where the entry is about nobody; of an entry that is veiled, only what is the same for
   every youth
-- holds: `op`, `hold` and `youth`; of `req` nothing, because another agency's workers are not its own
+- holds: `op`, `hold` and `youth`; of `req` nothing, because another agency's workers are not its own,
+  and not that digest, by which a guess of their role could be confirmed
 - both: everything
 - overseer: `op`
 
@@ -30,6 +31,7 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
 NEVER_TO_REQUESTER: Final = frozenset({"input", "authority"})
+NEVER_TO_HOLDER: Final = frozenset({"input"})
 VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "seq", "prev"})
 """Of the decision of a record call that came to nothing: what is the same for every youth."""
 _VEILED_REFUSAL: Final = VEILED | {"decision", "outcome", "decided", "sealed"}
@@ -90,7 +92,8 @@ def open_entry(
     if stand is Stand.BOTH:
         fields += open_class(entry, FieldClass.REQ, keys.req)
     if youth_key is not None:
-        fields += open_class(entry, FieldClass.YOUTH, youth_key)
+        about = open_class(entry, FieldClass.YOUTH, youth_key)
+        fields += tuple(each for each in about if stand is Stand.BOTH or each.name not in NEVER_TO_HOLDER)
     return _opened(entry, stand, fields, counterpart=entry.requester)
 
 

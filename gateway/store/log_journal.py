@@ -9,7 +9,8 @@ from audit.log import Append, Appended, Log
 from audit.receipt import Receipt
 from gateway.errors import ErrorReason, Unavailable
 
-_OPENED: Final = frozenset((FieldClass.OP, FieldClass.REQ))
+# Of class `youth` a source gets the digest of the argument in its work order; `leaves` names what receipts open.
+_OPENED: Final = frozenset((FieldClass.OP, FieldClass.REQ, FieldClass.YOUTH))
 
 
 @dataclass(frozen=True, slots=True)

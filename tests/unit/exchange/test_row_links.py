@@ -215,6 +215,23 @@ async def test_entries_of_a_youth_say_nothing_by_which_they_are_known_as_one_you
     assert shared([*entries, *planted], world) - calls == {(world.size() - 2, world.size() - 1)}
 
 
+async def test_what_was_known_of_a_youth_cannot_be_guessed_from_its_entries(world: World) -> None:
+    """The argument of a decision is a county, a state of a flag, and the like: whoever has its digest tries them all,
+    and looks in an old backup for the youth of whom it was true."""
+    await lived(world, ANA)
+    await world.ask_records(KERN, Youth("Nobody"))
+
+    def tell(entries: list[StoredEntry]) -> list[int]:
+        said = [(each.index, name) for each in entries for name, _ in fields_of(each, world.class_keys)]
+        return [index for index, name in said if name == "input"]
+
+    entries = await entries_of(world, ANA)
+    assert {entry.kind for entry in entries} >= {Kind.DECISION, Kind.OUTCOME}
+    assert tell(entries) == []
+    # The control: about nobody nothing was known.
+    assert tell(every_entry(world)) == [world.size() - 2]
+
+
 async def test_no_table_of_youths_keeps_the_order_in_which_it_was_written(world: World, tmp_path: Path) -> None:
     assert ordered_by_writing(tmp_path / "gateway.db", YOUTHS) == set()
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection, connection:
