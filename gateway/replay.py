@@ -11,8 +11,9 @@ from typing import Any, Final
 from sqlalchemy import bindparam, select
 
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, check_entry, check_openings, open_class
+from audit.followed import Counts, Step
 from audit.reader import Reader, entry_of
-from audit.replay import Counts, Recomputed, Replay, Step, Undecidable, Verdict
+from audit.replay import Recomputed, Replay, Undecidable, Verdict
 from audit.statement import Statement
 from audit.tables import ENTRY
 from audit.transaction import Tx

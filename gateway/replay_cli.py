@@ -15,8 +15,8 @@ from rich.progress import Progress
 
 from audit.checkpoint import parse_vkey
 from audit.errors import EvidenceError
+from audit.followed import Contradiction, Counts
 from audit.reader import Reader
-from audit.replay import Contradiction, Counts
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from gateway.acting import BROKEN, broken, check_there

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from adapters.node.present import is_final
 from adapters.node.rpcs import CallFailed, CallFault
+from audit.followed import Contradiction, Step
 from audit.log import Append
-from audit.replay import Contradiction, Replay, Step
+from audit.replay import Replay
 from gateway.errors import Error, ErrorReason
 from gateway.exchange.journal import Kind, draft
 from gateway.missing.ports import Flag

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.followed import Contradiction, Counts, Rule, Step
 from audit.log import Append
-from audit.replay import Contradiction, Counts, Replay, Rule, Step
+from audit.replay import Replay
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
