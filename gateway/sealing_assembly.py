@@ -27,7 +27,7 @@ from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
-from gateway.store.seals import SqlSeals
+from gateway.store.seals import SqlSeals, named_youths
 from gateway.store.youth_keys import FileYouthKeys
 
 
@@ -68,7 +68,7 @@ class Seals:
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
         await asyncio.to_thread(partial(self.escrow.settle, sealed=sealed, destroyed=destroyed))
-        back = await asyncio.to_thread(self.escrow.sealed_among, await seals.named())
+        back = await asyncio.to_thread(self.escrow.sealed_among, await self.lookups.read(named_youths))
         if back:
             leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))

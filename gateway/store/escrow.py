@@ -165,18 +165,15 @@ class FileEscrow:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
             connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
-            self._withdraw_authorities(connection, seal_id)
+            leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
+            gone = [(self.keys.sealed_digest(authority),) for (authority,) in leaving]
+            connection.executemany("INSERT OR IGNORE INTO sealed_name VALUES (?)", gone)
+            connection.executemany("DELETE FROM authority_key WHERE name = ?", leaving)
+            connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
             connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))
             connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
             connection.execute("COMMIT")
-
-    def _withdraw_authorities(self, connection: sqlite3.Connection, seal_id: bytes) -> None:
-        leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
-        for (name,) in leaving:
-            connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
-            connection.execute("DELETE FROM authority_key WHERE name = ?", (name,))
-        connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
 
     def _sealed_digests(self) -> set[bytes]:
         with closing(self._open()) as connection:

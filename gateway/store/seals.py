@@ -164,11 +164,6 @@ class SqlSeals:
         rows = await self.lookups.read(lambda tx: tx.all(_SEALS))
         return {bytes(seal_id): SealState(state) for seal_id, state in rows}
 
-    async def named(self) -> list[tuple[AgencyId, SubjectHandle]]:
-        """Every youth that a row names: listed, or once flagged or possibly meant."""
-        rows = await self.lookups.read(lambda tx: tx.all(_NAMED))
-        return [(AgencyId(owner), SubjectHandle(bytes(handle))) for owner, handle in rows]
-
     async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
         """The authorities that name the youth: by the owner's handle, or by digests of its tokens."""
         rows = await self.lookups.read(lambda tx: tx.all(_AUTHORITIES))
@@ -240,6 +235,11 @@ class SqlSeals:
             sent = found.setdefault(bytes(notice_id), Sent(bytes(notice_id), kind, create_ms, []))
             sent.copies.append(Mine(AgencyId(agency), acknowledge_ms, finding))
         return list(found.values())[-MOST_LISTED:]
+
+
+def named_youths(tx: Tx) -> list[tuple[AgencyId, SubjectHandle]]:
+    """Every youth that a row names: listed, or once flagged or possibly meant."""
+    return [(AgencyId(owner), SubjectHandle(bytes(handle))) for owner, handle in tx.all(_NAMED)]
 
 
 def _names(
