@@ -9,26 +9,45 @@ import secrets
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import timedelta
 
 import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from adapters.node.flags import FlagIssuer
+from adapters.node.identifiers import timestamp
 from adapters.node.receipts import Expected, check_receipt
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
-from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role, SubjectHandle
+from gateway.protocol.escrow import public_key_text
+from gateway.protocol.names import (
+    AgencyId,
+    AgencyKind,
+    EvidenceKind,
+    FlagId,
+    HandlingCode,
+    Purpose,
+    Role,
+    SubjectHandle,
+)
+from gateway.protocol.sealing import SealKey
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
+from homeward.gateway.v1.missing_pb2 import FlagReport
+from homeward.gateway.v1.records_pb2 import FlagLocate
+from homeward.gateway.v1.sealing_pb2 import SEAL_OPERATION_RESTRICT, SealOrder, SealRequest
+from homeward.gateway.v1.sealing_pb2_grpc import SealingServiceStub
 from tests.adversarial.house import beat, register
 from tests.adversarial.outcome import Refusal, ending, read, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
-from tests.adversarial.town import HOMEWARD, Town
+from tests.adversarial.stage import report_flag
+from tests.adversarial.town import HOMEWARD, Town, utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
@@ -172,6 +191,70 @@ async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> 
     edit(doomed, "DELETE FROM denied WHERE name = ?", ASKER)
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
+
+
+async def test_whoever_is_killed_between_the_entry_of_a_seal_and_the_keys_leaving_starts_again(doomed: Town) -> None:
+    """Where somebody holds keys.db, the process waits just there."""
+    owner, handle = doomed.residents[OWNER], secrets.token_bytes(16)
+    await end(doomed)
+    (doomed.gateway / "court.pub").write_text(public_key_text(SealKey.generate().public_bytes))
+    with (doomed.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
+        file.write("court_custodian: court.pub\n")
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    await register(owner, handle, "who is sealed")
+    issuer = FlagIssuer(owner.membership.county, owner.ring.flag)
+    flag = issuer.raised(
+        FlagId(secrets.token_bytes(16)),
+        SubjectHandle(handle),
+        handling_code=HandlingCode.CALL_DUTY_LINE,
+        learned=utc_now() - timedelta(hours=1),
+        locate=FlagLocate(),
+        now=utc_now(),
+    )
+    report = FlagReport(
+        request_id=secrets.token_bytes(16),
+        subject_handle=handle,
+        tokens=tokens_of("who is sealed"),
+        flag_statement=flag.statement,
+        learn_time=timestamp(flag.learned),
+    )
+    assert (await report_flag(owner, report)).flag_id
+    message = SealOrder(
+        request_id=secrets.token_bytes(16),
+        operation=SEAL_OPERATION_RESTRICT,
+        subject_handle=handle,
+        case_commitment=b"c" * 32,
+    )
+    officer = Act(Role("COUNTY.privacy_officer"), Purpose.OVERSIGHT_AUDIT)
+    order = SealingServiceStub(owner.channel).Seal(owner.signed(SealRequest, message, officer), timeout=20)
+    with closing(sqlite3.connect(doomed.state.youth_keys, isolation_level=None, timeout=0)) as holding:
+        waiting = asyncio.ensure_future(ending(order))
+        await asyncio.wait_for(held_after_deposit(holding), 15)
+        for _ in range(200):
+            if any(leaf.kind == "seal.restricted" for leaf in doomed.news(0)):
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(doomed.kill, "gateway")
+        holding.execute("ROLLBACK")
+    assert await waiting is not None, "nobody was told that the seal is carried out"
+    await asyncio.to_thread(doomed.start, "gateway")
+    await answered(doomed)
+    with closing(sqlite3.connect(doomed.state.youth_keys)) as keys:
+        name = youth_name(OWNER, SubjectHandle(handle))
+        assert keys.execute("SELECT 1 FROM youth_key WHERE name = ?", (name,)).fetchone() is None
+        assert keys.execute("SELECT count(*) FROM escrow WHERE name IS NULL").fetchone() == (1,)
+
+
+async def held_after_deposit(connection: sqlite3.Connection) -> None:
+    """Nobody else writes to the keys, from the moment that one of them is deposited."""
+    while True:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("SELECT 1 FROM escrow WHERE name IS NOT NULL").fetchone():
+                return
+            connection.execute("ROLLBACK")
+        await asyncio.sleep(0.0005)
 
 
 async def test_a_gateway_without_the_keys_of_youths_does_not_start_and_says_what_to_do(doomed: Town) -> None:
