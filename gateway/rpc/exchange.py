@@ -70,8 +70,9 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             refusal = Invalid(ErrorReason.INVALID_REQUEST, fields=("queries.request_id: repeated",))
             await self._exchange.refuse(call, refusal)
             raise refusal
+        digest = sha256(call.payload).digest()
         queries = [
-            flag_query(each, batch_item(call.payload, position), spends_assertion=position == 0)
+            flag_query(each, batch_item(digest, position), spends_assertion=position == 0)
             for position, each in enumerate(batch.queries)
         ]
         # The first question spends the assertion; a replayed batch stops there before anything else is asked.

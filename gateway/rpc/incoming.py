@@ -94,12 +94,12 @@ def flag_query(message: FlagQuery, payload: bytes, *, spends_assertion: bool = T
     )
 
 
-def batch_item(payload: bytes, position: int) -> bytes:
+def batch_item(batch_digest: bytes, position: int) -> bytes:
     """What stands for one question of a batch: the signed bytes of the whole and a position, never re-serialized bytes.
 
-    Its SHA-256 is the item's request digest, for both ends.
+    `batch_digest` is the SHA-256 of the whole. That of the result is the item's request digest, for both ends.
     """
-    return b"homeward/batch-item/v1\0" + sha256(payload).digest() + position.to_bytes(4, "big")
+    return b"homeward/batch-item/v1\0" + batch_digest + position.to_bytes(4, "big")
 
 
 def records_query(message: RecordsQuery, payload: bytes) -> Query:

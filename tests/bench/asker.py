@@ -100,8 +100,9 @@ class Asker:
         """CheckFlags about these youths under one assertion."""
         payload = FlagQueryBatch(queries=[self._flag_query(each) for each in wanted]).SerializeToString()
         request = CheckFlagsRequest(payload=payload, user_assertion=self.assertion(payload))
+        digest = sha256(payload).digest()
         items = tuple(
-            Item(sha256(batch_item(payload, position)).digest(), each.expected) for position, each in enumerate(wanted)
+            Item(sha256(batch_item(digest, position)).digest(), each.expected) for position, each in enumerate(wanted)
         )
         return Prepared(request.SerializeToString(), items)
 
