@@ -20,10 +20,18 @@ _QUIET_TURNS = 8
 class Gathering:
     """Watches one event loop while something waits. Used on that loop only."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, due: Callable[[], None], *, window_seconds: float) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        due: Callable[[], None],
+        *,
+        window_seconds: float,
+        quiet_turns: int = _QUIET_TURNS,
+    ) -> None:
         self.loop = loop
         self._due = due
         self._window = window_seconds
+        self._quiet_turns = quiet_turns
         self._added = False
         self._watching = False
         self._quiet = 0
@@ -40,7 +48,7 @@ class Gathering:
     def _turn(self) -> None:
         self._quiet = 0 if self._added else self._quiet + 1
         self._added = False
-        if self._quiet < _QUIET_TURNS and self.loop.time() < self._until:
+        if self._quiet < self._quiet_turns and self.loop.time() < self._until:
             self.loop.call_soon(self._turn)
             return
         self._watching = False

@@ -9,6 +9,7 @@ from typing import Any
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller, Query
+from gateway.exchange.cohort import Cohorts
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
@@ -54,10 +55,12 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self._outcomes = outcomes
         self._now = now
         self._replies = Replies(now)
+        self._cohorts = Cohorts()
 
     async def CheckFlag(self, request: pb.CheckFlagRequest, context: Any) -> pb.CheckFlagResponse:
         """One flag check."""
         call = call_of(request, current_peer(), self._now())
+        await self._cohorts.join()
         caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
         query = flag_query(message, call.payload)
         return await on_record(call, self._exchange, lambda: self._flag(caller, query))
