@@ -60,10 +60,10 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
     async def CheckFlag(self, request: pb.CheckFlagRequest, context: Any) -> pb.CheckFlagResponse:
         """One flag check."""
         call = call_of(request, current_peer(), self._now())
-        await self._cohorts.join()
-        caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
-        query = flag_query(message, call.payload)
-        return await on_record(call, self._exchange, lambda: self._flag(caller, query))
+        async with self._cohorts.member():
+            caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
+            query = flag_query(message, call.payload)
+            return await on_record(call, self._exchange, lambda: self._flag(caller, query))
 
     async def CheckFlags(self, request: pb.CheckFlagsRequest, context: Any) -> pb.CheckFlagsResponse:
         """Several flag checks under one assertion, each with its own decision and leaf."""

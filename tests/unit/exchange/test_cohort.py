@@ -2,59 +2,99 @@
 
 import asyncio
 
+import pytest
+
 from gateway.exchange.cohort import Cohorts, abreast
 
 
-async def test_those_who_come_at_one_moment_take_each_step_together() -> None:
-    cohorts, steps = Cohorts(), list[str]()
+class Entrance:
+    """An entrance with a question under way behind it, and what those do who come to it."""
 
-    async def question(name: str) -> None:
-        await cohorts.join()
-        steps.append(f"{name} looks up")
-        await abreast()
-        steps.append(f"{name} decides")
+    def __init__(self, *, window_seconds: float = 60.0) -> None:
+        self.cohorts = Cohorts(window_seconds=window_seconds)
+        self.steps: list[str] = []
+        self.answered = asyncio.Event()
 
-    await asyncio.gather(question("one"), question("other"))
-    assert steps == ["one looks up", "other looks up", "one decides", "other decides"]
+    async def first(self) -> None:
+        """Is under way until it is answered."""
+        async with self.cohorts.member():
+            await self.answered.wait()
 
-
-async def test_whoever_comes_some_turns_later_still_joins() -> None:
-    cohorts, steps = Cohorts(window_seconds=60.0), list[str]()
-
-    async def question(name: str, turns: int) -> None:
+    async def question(self, name: str, *, turns: int = 0) -> None:
+        """Comes after so many turns of the loop and takes two steps."""
         for _ in range(turns):
             await asyncio.sleep(0)
-        await cohorts.join()
-        steps.append(f"{name} looks up")
-        await abreast()
-        steps.append(f"{name} decides")
+        async with self.cohorts.member():
+            self.steps.append(f"{name} looks up")
+            await abreast()
+            self.steps.append(f"{name} decides")
 
-    await asyncio.gather(question("one", 0), question("other", 6))
-    assert steps == ["one looks up", "other looks up", "one decides", "other decides"]
+
+async def test_those_who_come_at_one_moment_take_each_step_together() -> None:
+    entrance = Entrance()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        others = [group.create_task(entrance.question(name, turns=turns)) for name, turns in (("one", 1), ("two", 7))]
+        await asyncio.wait(others)
+        entrance.answered.set()
+    assert entrance.steps == ["one looks up", "two looks up", "one decides", "two decides"]
+
+
+async def test_whoever_comes_while_nobody_is_under_way_waits_for_nobody() -> None:
+    entrance = Entrance()
+    for name in ("one", "two"):
+        question = asyncio.create_task(entrance.question(name))
+        # It begins in this turn, and is past the entrance in it.
+        await asyncio.sleep(0)
+        assert entrance.steps[-1] == f"{name} looks up"
+        await question
+
+
+async def test_callers_who_were_answered_together_go_on_together_when_they_ask_again() -> None:
+    entrance = Entrance()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        await asyncio.wait([group.create_task(entrance.question("before"))])
+        entrance.answered.set()
+    entrance.steps.clear()
+    await asyncio.gather(entrance.question("one"), entrance.question("two", turns=3))
+    assert entrance.steps == ["one looks up", "two looks up", "one decides", "two decides"]
+
+
+async def test_a_question_that_failed_is_not_under_way() -> None:
+    entrance = Entrance()
+    with pytest.raises(ValueError):
+        async with entrance.cohorts.member():
+            raise ValueError
+    question = asyncio.create_task(entrance.question("next"))
+    await asyncio.sleep(0)
+    assert entrance.steps == ["next looks up"]
+    await question
 
 
 async def test_the_first_goes_on_after_the_window_however_many_keep_coming() -> None:
-    cohorts, loop = Cohorts(window_seconds=0.02), asyncio.get_running_loop()
-    started = loop.time()
-    first = asyncio.create_task(cohorts.join())
-    others = list[asyncio.Task[None]]()
-    while not first.done() and loop.time() < started + 5:
-        others.append(asyncio.create_task(cohorts.join()))
+    entrance, loop = Entrance(window_seconds=0.02), asyncio.get_running_loop()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
         await asyncio.sleep(0)
-    assert 0.02 <= loop.time() - started < 5
-    await asyncio.gather(*others)
+        started = loop.time()
+        while not entrance.steps:
+            group.create_task(entrance.question("one"))
+            await asyncio.sleep(0)
+        assert loop.time() - started >= 0.02
+        entrance.answered.set()
 
 
 async def test_whoever_gives_up_holds_up_nobody() -> None:
-    cohorts = Cohorts()
-    given_up, stays = asyncio.create_task(cohorts.join()), asyncio.create_task(cohorts.join())
-    await asyncio.sleep(0)
-    given_up.cancel()
-    await asyncio.wait_for(stays, 5)
+    entrance = Entrance()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        await asyncio.sleep(0)
+        given_up, stays = (group.create_task(entrance.question(name)) for name in ("given up", "stays"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await stays
+        entrance.answered.set()
     assert given_up.cancelled()
-
-
-def test_one_entrance_serves_one_loop_after_another() -> None:
-    cohorts = Cohorts()
-    for _ in range(2):
-        asyncio.run(asyncio.wait_for(cohorts.join(), 5))
+    assert entrance.steps == ["stays looks up", "stays decides"]
+    await entrance.question("later")
