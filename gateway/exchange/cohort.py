@@ -36,18 +36,24 @@ class Cohorts:
         self._gathering: Gathering | None = None
 
     @asynccontextmanager
-    async def member(self) -> AsyncIterator[None]:
-        """Within, a question is under way; it begins when whoever asks at this moment has come, too."""
+    async def member(self, questions: int = 1) -> AsyncIterator[None]:
+        """Within, so many questions are under way; they begin when whoever asks at this moment has come, too."""
         loop = asyncio.get_running_loop()
         if self._under_way:
             self._company_until = loop.time() + _COMPANY_SECONDS
-        self._under_way += 1
+        self._under_way += questions
         try:
             if loop.time() < self._company_until:
                 await self._gathered(loop)
             yield
         finally:
-            self._under_way -= 1
+            self._under_way -= questions
+
+    async def abreast(self) -> None:
+        """Whoever entered at the same moment has come as far."""
+        if self._under_way > 1:
+            # All of a cohort go on in one turn of the loop; those behind in it come here before the next.
+            await asyncio.sleep(0)
 
     async def _gathered(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._gathering is None or self._gathering.loop is not loop:
@@ -63,9 +69,3 @@ class Cohorts:
             # Whoever gave up meanwhile holds up nobody.
             if not place.done():
                 place.set_result(None)
-
-
-async def abreast() -> None:
-    """Whoever entered at the same moment has come as far."""
-    # All of a cohort go on in one turn of the loop; those behind in it come here before the next.
-    await asyncio.sleep(0)

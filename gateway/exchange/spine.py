@@ -27,7 +27,7 @@ from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
-from gateway.exchange.cohort import abreast
+from gateway.exchange.cohort import Cohorts
 from gateway.exchange.coverage import Coverage
 from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
@@ -70,6 +70,8 @@ class Exchange:
     """Runs the spine."""
 
     def __init__(self, setting: Setting) -> None:
+        self.cohorts = Cohorts()
+        """Whoever asks many questions at once, or one of many who do, asks them within `member`."""
         self._at = setting
         self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)
         self._size = IndexSize(lambda: setting.index.records())
@@ -104,14 +106,14 @@ class Exchange:
         found, youth, linked = NOTHING, None, False
         stale: tuple[str, ...] = ()
         if first.permit:
-            await abreast()
+            await self.cohorts.abreast()
             stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
             candidates = await at.index.candidates(query.tokens)
             if not self._is_listed_in(query.tokens.epoch):
                 # The epoch ended since: whoever is not found may have been erased with it a moment ago.
                 stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
             search = await self._search(caller, query)
-            await abreast()
+            await self.cohorts.abreast()
             found = locate(candidates, search)  # 7
             linked = is_linked(found, search)
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)

@@ -9,7 +9,6 @@ from typing import Any
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller, Query
-from gateway.exchange.cohort import Cohorts
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
@@ -55,12 +54,11 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         self._outcomes = outcomes
         self._now = now
         self._replies = Replies(now)
-        self._cohorts = Cohorts()
 
     async def CheckFlag(self, request: pb.CheckFlagRequest, context: Any) -> pb.CheckFlagResponse:
         """One flag check."""
         call = call_of(request, current_peer(), self._now())
-        async with self._cohorts.member():
+        async with self._exchange.cohorts.member():
             caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
             query = flag_query(message, call.payload)
             return await on_record(call, self._exchange, lambda: self._flag(caller, query))
@@ -78,9 +76,10 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             flag_query(each, batch_item(digest, position), spends_assertion=position == 0)
             for position, each in enumerate(batch.queries)
         ]
-        # The first question spends the assertion; a replayed batch stops there before anything else is asked.
-        first = await on_record(call, self._exchange, lambda: self._flag(caller, queries[0]))
-        rest = await asyncio.gather(*(self._flag(caller, query) for query in queries[1:]))
+        async with self._exchange.cohorts.member(len(queries)):
+            # The first question spends the assertion; a replayed batch stops there before anything else is asked.
+            first = await on_record(call, self._exchange, lambda: self._flag(caller, queries[0]))
+            rest = await asyncio.gather(*(self._flag(caller, query) for query in queries[1:]))
         return pb.CheckFlagsResponse(responses=[first, *rest])
 
     async def RequestRecords(self, request: pb.RequestRecordsRequest, context: Any) -> pb.RequestRecordsResponse:

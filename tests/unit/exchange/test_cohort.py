@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.exchange.cohort import Cohorts, abreast
+from gateway.exchange.cohort import Cohorts
 
 
 class Entrance:
@@ -26,7 +26,7 @@ class Entrance:
             await asyncio.sleep(0)
         async with self.cohorts.member():
             self.steps.append(f"{name} looks up")
-            await abreast()
+            await self.cohorts.abreast()
             self.steps.append(f"{name} decides")
 
 
@@ -44,9 +44,9 @@ async def test_whoever_comes_while_nobody_is_under_way_waits_for_nobody() -> Non
     entrance = Entrance()
     for name in ("one", "two"):
         question = asyncio.create_task(entrance.question(name))
-        # It begins in this turn, and is past the entrance in it.
+        # One turn of the loop: it begins, and goes the whole way.
         await asyncio.sleep(0)
-        assert entrance.steps[-1] == f"{name} looks up"
+        assert entrance.steps[-2:] == [f"{name} looks up", f"{name} decides"]
         await question
 
 
@@ -61,6 +61,19 @@ async def test_callers_who_were_answered_together_go_on_together_when_they_ask_a
     assert entrance.steps == ["one looks up", "two looks up", "one decides", "two decides"]
 
 
+async def test_questions_of_one_call_take_each_step_together() -> None:
+    cohorts, steps = Cohorts(), list[str]()
+
+    async def item(name: str) -> None:
+        steps.append(f"{name} looks up")
+        await cohorts.abreast()
+        steps.append(f"{name} decides")
+
+    async with cohorts.member(2):
+        await asyncio.gather(item("one"), item("two"))
+    assert steps == ["one looks up", "two looks up", "one decides", "two decides"]
+
+
 async def test_a_question_that_failed_is_not_under_way() -> None:
     entrance = Entrance()
     with pytest.raises(ValueError):
@@ -68,7 +81,7 @@ async def test_a_question_that_failed_is_not_under_way() -> None:
             raise ValueError
     question = asyncio.create_task(entrance.question("next"))
     await asyncio.sleep(0)
-    assert entrance.steps == ["next looks up"]
+    assert entrance.steps == ["next looks up", "next decides"]
     await question
 
 
