@@ -6,14 +6,16 @@ Decides what is stored and which columns can be searched. Every column of `log_e
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
 
 METADATA = MetaData()
+# Under this name and no other SQLite takes the number for the row's own, and keeps no second tree of it.
+INDEX_TYPE = BigInteger().with_variant(Integer(), "sqlite")
 
 ENTRY = Table(
     "log_entry",
     METADATA,
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("idx", INDEX_TYPE, primary_key=True, autoincrement=False),
     Column("time_ms", BigInteger, nullable=False),
     Column("leaf_hash", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),

@@ -15,6 +15,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
+from audit.tables import INDEX_TYPE
+
 metadata: Final = MetaData()
 
 # --- members (members/) -------------------------------------------------------------------
@@ -307,7 +309,7 @@ authority_party = Table(
 emergency_use = Table(
     "emergency_use",
     metadata,
-    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_index", INDEX_TYPE, primary_key=True, autoincrement=False),
     Column("agency", String(40), nullable=False),
     # Keyed pseudonym of the worker, as the assertion gives it.
     Column("worker", String(256), nullable=False),
@@ -321,7 +323,7 @@ decision_input = Table(
     "decision_input",
     metadata,
     # The DECISION leaf whose field `input` is the SHA-256 of what is kept here. Not derived from the log: its body.
-    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_index", INDEX_TYPE, primary_key=True, autoincrement=False),
     # Sealed (store/inputs); destroying the youth's key ends what can be read here, too.
     Column("sealed", LargeBinary, nullable=False),
 )
@@ -342,7 +344,7 @@ seal_case = Table(
     "seal_case",
     metadata,
     # The entry whose court-only field opens with this key, which is sealed to the court custodian.
-    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_index", INDEX_TYPE, primary_key=True, autoincrement=False),
     Column("seal_id", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
