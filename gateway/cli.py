@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from audit.failpoints import arm_from
 from audit.log import LogState
 from gateway.acting import BROKEN, broken, check_there, failure
+from gateway.backup_cli import backup
 from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig
@@ -224,6 +225,7 @@ def serve(directory: Path) -> None:
         raise broken(state, exc) from exc
 
 
+gateway.add_command(backup)
 gateway.add_command(replay)
 gateway.add_command(calibrate)
 gateway.add_command(epoch)

@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,3 +190,29 @@ def test_what_readme_shows_makes_an_exchange_in_which_every_dealt_share_has_a_ho
 
 def test_an_admission_that_the_gateway_does_not_present_yet_says_nothing_else(desk: Desk) -> None:
     assert desk.run("custodian", "admit", desk.cu, "06037", "--root", "ab" * 32) == "Admitted county 06037.\n"
+
+
+def test_a_copy_of_the_database_is_whole_and_for_its_owner_alone(desk: Desk, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    said = json.loads(desk.run("gateway", "backup", desk.gw, str(target), "--json"))
+    assert (said["bytes"], target.stat().st_mode & 0o777) == (target.stat().st_size, 0o600)
+
+    def entries(database: Path) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return connection.execute("SELECT * FROM log_entry ORDER BY idx").fetchall()
+
+    assert entries(target) == entries(tmp_path / "gw" / "gateway.db") != []
+
+
+def test_a_copy_replaces_nothing_and_one_that_fails_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept", encoding="utf-8")
+    assert desk.refused("gateway", "backup", desk.gw, str(tmp_path / "kept")).code == "STATE-003"
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "kept"
+    assert desk.refused("gateway", "backup", desk.gw, str(tmp_path / "no" / "copy.db")).code == "STATE-006"
+    database = tmp_path / "elsewhere" / "gateway.db"
+    database.write_bytes(b"no database" * 1000)
+    for left in database.parent.glob("gateway.db-*"):
+        left.unlink()
+    assert desk.refused("gateway", "backup", str(database.parent), str(tmp_path / "copy.db")).code == "STATE-002"
+    assert not (tmp_path / "copy.db").exists()
