@@ -145,6 +145,9 @@ class Reviews(Protocol):
     def opened(self, review: Review, tokens: TokenSet, key: YouthKey) -> Rows:
         """The two agencies are asked; `tokens` name whom the question was about, `key` is of the youth it may mean."""
 
+    def openable(self, review: Review) -> Guard:
+        """Raises `Moved` when the youth that may be meant is listed no longer: removed, or sealed."""
+
     def judged(self, review: Review, key: YouthKey) -> Rows:
         """The review's verdicts are these; `key` is of the youth that may be meant."""
 

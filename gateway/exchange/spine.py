@@ -36,7 +36,7 @@ from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.reliance import is_linked
-from gateway.exchange.reviews import review_alerts
+from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable
 from gateway.protocol.authority import Authority, AuthorityFacts
@@ -232,8 +232,11 @@ class Exchange:
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
-        reviews, told = await self._reviews(asked, decision)
-        rows += reviews
+        opened, told = await self._reviews(asked, decision)
+        for review, reviewed in opened:
+            # A sealed youth's handle must not come back with a question that was under way.
+            guard = both(guard, at.reviews.openable(review))
+            rows += reviewed
         alerts = (*asked.flag_alerts(decision), *told)
         rows += await alert_rows(at.projections, at.youth_keys, alerts)
         # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
@@ -246,15 +249,17 @@ class Exchange:
         announce(at.sources, alerts)
         return entered, decision
 
-    async def _reviews(self, asked: Asked, decision: Decision) -> tuple[Rows, tuple[NewAlert, ...]]:
+    async def _reviews(
+        self, asked: Asked, decision: Decision
+    ) -> tuple[list[tuple[Review, Rows]], tuple[NewAlert, ...]]:
         """The possible matches that this question leaves to people, and what the agencies are told of them."""
         at, query = self._at, asked.query
-        rows: Rows = ()
+        opened: list[tuple[Review, Rows]] = []
         alerts: tuple[NewAlert, ...] = ()
         for candidate in asked.to_review(at.policy, decision, at.directory()):
             review = asked.review(candidate, at.random_bytes(OPAQUE_LENGTH))
             key = await at.youth_keys.next(candidate.owner, candidate.handle)
-            rows += at.reviews.opened(review, query.tokens, key)
+            opened.append((review, at.reviews.opened(review, query.tokens, key)))
             alerts += review_alerts(
                 review,
                 pairwise=at.pairwise,
@@ -262,7 +267,7 @@ class Exchange:
                 purpose=asked.caller.claims.purpose,
                 asked=query.tokens,
             )
-        return rows, alerts
+        return opened, alerts
 
     def _releasable(self, asked: Asked, decision: Decision, refusal: Callable[[Reason], Draft]) -> Guard:
         relies, at, candidate = decision.basis is not Basis.STATUTE, self._at, asked.candidate

@@ -18,22 +18,16 @@ from gateway.exchange.deed import Moved
 from gateway.missing.ports import Flag
 from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagId, FlagState, SubjectHandle
+from gateway.store.listed import is_listed, stays_listed
 from gateway.store.lookups import Lookups
 from gateway.store.row_seal import open_row, seal_row
-from gateway.store.tables import duty, flag, subject
+from gateway.store.tables import duty, flag
 
 _F: Final = flag.c
 _IS_OPEN: Final = _F.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)])
 _GET: Final = Statement(select(flag).where(_F.flag_id == bindparam("flag_")))
 _OPEN_OF: Final = Statement(
     select(flag).where(and_(_F.owner == bindparam("owner_"), _F.handle == bindparam("handle_"), _IS_OPEN)),
-    "owner_",
-    "handle_",
-)
-_LISTED: Final = Statement(
-    select(subject.c.restriction).where(
-        and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
-    ),
     "owner_",
     "handle_",
 )
@@ -61,17 +55,11 @@ class SqlFlags:
 
     async def is_listed(self, agency: AgencyId, handle: SubjectHandle) -> bool:
         """Whether the agency lists a youth under this handle."""
-        return await self.lookups.read(lambda tx: tx.one(_LISTED, (agency, handle)) is not None)
+        return await self.lookups.read(lambda tx: is_listed(tx, agency, handle))
 
     def stays_listed(self, agency: AgencyId, handle: SubjectHandle) -> Guard:
         """Raises `Moved` when the agency lists the youth no longer: removed, or sealed."""
-
-        def guard(tx: Tx) -> Draft | None:
-            if tx.one(_LISTED, (agency, handle)) is None:
-                raise Moved
-            return None
-
-        return guard
+        return stays_listed(agency, handle)
 
     async def settled(self, flag_id: FlagId) -> frozenset[int]:
         """Duties that were done or do not apply."""

@@ -24,8 +24,9 @@ from gateway.store.alert_keys import AlertKeys
 from gateway.store.alerts import sealed_alert
 from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.inputs import nobodys_key, seal_input
+from gateway.store.listed import is_listed
 from gateway.store.succession import succession_count
-from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent, subject
+from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent
 
 _SPENT: Final = Statement(
     select(spent.c.identifier, spent.c.digest).where(
@@ -44,13 +45,6 @@ _REVOKED: Final = Statement(
         and_(authority.c.authority_id == bindparam("authority_"), authority.c.sealed != bindparam("blank_", b""))
     ),
     "authority_",
-)
-_LISTED: Final = Statement(
-    select(subject.c.restriction).where(
-        and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
-    ),
-    "owner_",
-    "handle_",
 )
 _DENIED: Final = Statement(
     select(denied.c.name).where(or_(denied.c.name == bindparam("agency_"), denied.c.name == bindparam("actor_"))),
@@ -187,7 +181,7 @@ class SqlProjections:
         """Puts a refusal in the place of what is told of a youth who left the index meanwhile: removed, or sealed."""
 
         def guard(tx: Tx) -> Draft | None:
-            return None if tx.one(_LISTED, (owner, handle)) is not None else refused(Reason.NO_MATCH)
+            return None if is_listed(tx, owner, handle) else refused(Reason.NO_MATCH)
 
         return guard
 

@@ -23,6 +23,7 @@ from gateway.protocol.match_keys import DECISIVE_KEY, naming_tokens
 from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme
 from gateway.protocol.matching.score import Comparison
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
+from gateway.store.listed import stays_listed
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
 from gateway.store.row_seal import open_row, seal_row
@@ -83,6 +84,10 @@ class SqlReviews:
         """The two agencies are asked; `tokens` name whom the question was about, `key` is of the youth it may mean."""
         named = ((_PUT_TOKEN, (review.asking, rest, review.review_id, tokens.epoch)) for rest in self._named(tokens))
         return (*self.judged(review, key), *named)
+
+    def openable(self, review: Review) -> Guard:
+        """Raises `Moved` when the youth that may be meant is listed no longer: removed, or sealed."""
+        return stays_listed(review.owner, review.handle)
 
     def judged(self, review: Review, key: YouthKey) -> Rows:
         """The review's verdicts are these; `key` is of the youth that may be meant."""

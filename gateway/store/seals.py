@@ -22,6 +22,7 @@ from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.flags import open_flag
+from gateway.store.listed import is_listed
 from gateway.store.lookups import Lookups
 from gateway.store.tables import (
     authority,
@@ -69,12 +70,6 @@ _FORGET: Final = (
 _SEALED_FLAGS: Final = Statement(
     select(flag.c.flag_id, flag.c.sealed).where(
         and_(flag.c.owner == bindparam("owner_"), flag.c.handle == bindparam("handle_"))
-    ),
-    *_YOUTH,
-)
-_SUBJECT: Final = Statement(
-    select(subject.c.restriction).where(
-        and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
     ),
     *_YOUTH,
 )
@@ -144,7 +139,7 @@ class SqlSeals:
 
     async def is_listed(self, owner: AgencyId, handle: SubjectHandle) -> bool:
         """Whether the agency lists a youth under this handle."""
-        return await self.lookups.read(lambda tx: tx.one(_SUBJECT, (owner, handle)) is not None)
+        return await self.lookups.read(lambda tx: is_listed(tx, owner, handle))
 
     async def flagged_since(self, owner: AgencyId, handle: SubjectHandle) -> int | None:
         """When the latest flag about the youth was reported, or None."""

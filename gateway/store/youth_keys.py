@@ -108,7 +108,9 @@ class FileYouthKeys:
         names = [name for name in (youth_name(owner, handle) for handle in handles) if name not in self._blocks]
         names = [name for name in names if not self.is_sealed(name)]
         if names:
-            await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
+            # Unless one was sealed meanwhile: then the first entry about each of the others waits for the disk.
+            with suppress(Moved):
+                await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
 
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
         """The youth's key with a counter that no entry has used or will use again.

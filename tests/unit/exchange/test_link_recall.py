@@ -20,6 +20,7 @@ from gateway.protocol.sealing import SealKey
 from gateway.protocol.wire_names import from_wire
 from gateway.store.alerts import Alerts
 from gateway.store.entries import LogEntries
+from gateway.store.log_journal import LogEntered, LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
 from homeward.gateway.v1 import exchange_pb2, sealing_pb2
@@ -186,6 +187,28 @@ async def test_a_seal_takes_along_who_was_told_on_which_word(world: World) -> No
     rows = seals(world).forget(OWNER, SubjectHandle(task.subject_handle), [])
     await world.log.append(Append(draft(Kind.SEAL_RESTRICTED), rows=rows))
     assert _relied(world) == 0
+
+
+async def test_a_youth_that_is_sealed_while_a_question_is_under_way_comes_back_with_no_review(world: World) -> None:
+    handle, log = world.register("another"), world.journal
+
+    class Sealed(LogJournal):
+        """The entry of a seal is written before the first entry of the question."""
+
+        async def enter(self, append: Append) -> LogEntered:
+            if world.size() == before:
+                rows = seals(world).forget(OWNER, SubjectHandle(handle), [])
+                await log.enter(Append(draft(Kind.SEAL_RESTRICTED), rows=rows))
+            return await log.enter(append)
+
+    before = world.size()
+    world.use(replace(world.setting, journal=Sealed(world.log)))
+    answered = await world.records(replace(RECORDS, youth="half:another"))
+    assert outcome(answered) is Outcome.NO_DISCLOSABLE_RECORD
+    assert (await told(world, OWNER), await told(world, ASKER)) == ([], [])
+    # The control: of a youth that was not sealed the two agencies are asked.
+    await world.records(replace(RECORDS, number=1))
+    assert len(await told(world, OWNER)) == len(await told(world, ASKER)) == 1
 
 
 def _relied(world: World) -> int:
