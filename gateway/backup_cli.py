@@ -7,7 +7,6 @@ youths' keys is not in it and is backed up apart, after this, because it must no
 """
 
 import json
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import click
 
 from gateway.acting import BROKEN, broken, check_there, failure
-from gateway.state import PRIVATE_FILE, State, StateBroken, settle_directory
+from gateway.state import PRIVATE_FILE, State, StateBroken, StateExists, settle_path, write_new
 
 
 @click.command()
@@ -41,23 +40,21 @@ def backup(directory: Path, target: Path, as_json: bool) -> None:
 def copy_database(state: State, target: Path) -> int:
     """The copy is durable; its size in bytes. Raises `CommandFailure`, `StateBroken`, OSError; then nothing is left."""
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
-    except FileExistsError as exc:
+        write_new(target, b"", mode=PRIVATE_FILE)
+    except StateExists as exc:
         what, why = "there is already something at this place", "a copy never replaces a file"
         fix = "name a file that is not there yet"
         raise failure("STATE-003", what, state, why=why, fix=fix, file=target) from exc
     try:
         with closing(sqlite3.connect(f"{state.database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("VACUUM INTO ?", (str(target),))
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        settle_directory(target.parent)
-    except BaseException as exc:
+        settle_path(target)
+        settle_path(target.parent)
+    except sqlite3.Error as exc:
         target.unlink()
-        if isinstance(exc, sqlite3.Error):
-            raise StateBroken(f"{target}: the database could not be copied: {exc}") from exc
+        raise StateBroken(f"{target}: the database could not be copied: {exc}") from exc
+    except BaseException:
+        # Ctrl-C among them: half a copy must not pass for one.
+        target.unlink()
         raise
     return target.stat().st_size

@@ -16,7 +16,8 @@ from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.link_recall import LinkRecall
 from gateway.exchange.notices import SealState
-from gateway.exchange.sealing import Court, Marked, Sealing
+from gateway.exchange.seal_ports import Marked
+from gateway.exchange.sealing import Court, Sealing
 from gateway.exchange.setting import Setting
 from gateway.ports import Journal, Rows
 from gateway.protocol.escrow import EscrowBroken, parse_public_key

@@ -197,9 +197,9 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def settle_directory(directory: Path) -> None:
-    """A change of names in the directory is on disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def settle_path(path: Path) -> None:
+    """What was written at this path is on disk: a file's content, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -11,6 +11,7 @@ bound to loopback, everybody in it is invented, and it says so wherever it speak
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -53,11 +54,8 @@ class Sandbox:
         sandbox = cls(layout, SandboxState(), start if commands is None else commands.start)
         write_state(layout, sandbox.state)
         try:
-            if commands is not None:
-                sandbox._bring_up(counties(count), commands)
-            else:
-                with Commands() as own:
-                    sandbox._bring_up(counties(count), own)
+            with Commands() if commands is None else nullcontext(commands) as running:
+                sandbox._bring_up(counties(count), running)
         except BaseException:
             stop(sandbox.state.processes)
             raise

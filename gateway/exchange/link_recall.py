@@ -20,7 +20,7 @@ from gateway.exchange.deed import both
 from gateway.exchange.notices import copies, told
 from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Review
-from gateway.exchange.sealing import Marked, Seals
+from gateway.exchange.seal_ports import Marked, Seals
 from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, SubjectHandle

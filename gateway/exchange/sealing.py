@@ -13,9 +13,9 @@ a field that the custodian alone can open. A crash after step 4 is made good bef
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from audit.entry import KEY_BYTES, ClassKeys, Draft, StoredEntry, YouthKey
 from audit.sequencer import Append
@@ -35,11 +35,12 @@ from gateway.exchange.deed import (
     worker,
 )
 from gateway.exchange.journal import ALLOW, Kind, Value, draft
-from gateway.exchange.notices import Copy, Mine, SealState, Sent, copies, told
+from gateway.exchange.notices import SealState, Sent, copies, told
+from gateway.exchange.seal_ports import Escrow, Marked, Seals
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, NewAlert, Rows
-from gateway.protocol.escrow import EscrowBroken, Escrowed, open_release, seal_case_key
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, AuthorityId, RequestId, Role, SubjectHandle
+from gateway.protocol.escrow import EscrowBroken, open_release, seal_case_key
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, RequestId, Role, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealKey
@@ -53,81 +54,6 @@ _KINDS: Final = {
     SealState.DESTROYED: Kind.SEAL_DESTROYED,
     SealState.LIFTED: Kind.SEAL_LIFTED,
 }
-
-
-class Seals(Protocol):
-    """Seals and notices, and the rows that name a youth."""
-
-    async def is_listed(self, owner: AgencyId, handle: SubjectHandle) -> bool:
-        """Whether the agency lists a youth under this handle."""
-
-    async def flagged_since(self, owner: AgencyId, handle: SubjectHandle) -> int | None:
-        """When the latest flag about the youth was reported, or None."""
-
-    async def seal_of(self, seal_id: bytes) -> tuple[AgencyId, SealState] | None:
-        """Who ordered the seal, and how it stands."""
-
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
-        """The authorities that name the youth."""
-
-    def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
-        """Raises `Moved` when another entry about the youth was written meanwhile."""
-
-    def stands(self, seal_id: bytes, state: SealState) -> Guard:
-        """Raises `Moved` when the seal does not stand so any more."""
-
-    def forget(self, owner: AgencyId, handle: SubjectHandle, authorities: Sequence[AuthorityId]) -> Rows:
-        """No row names the youth."""
-
-    def put(self, seal_id: bytes, owner: AgencyId, state: SealState) -> Rows:
-        """The seal stands so."""
-
-    def put_case(self, seal_id: bytes, sealed: bytes) -> Rows:
-        """The court custodian can open this entry's court-only field."""
-
-    def send(self, notice_id: bytes, owner: AgencyId, *, kind: int, copies: Sequence[Copy], at_ms: int) -> Rows:
-        """The notice and its copies are kept until each was acknowledged."""
-
-    async def copy_of(self, notice_id: bytes, agency: AgencyId) -> Mine | None:
-        """What became of the copy this agency was sent; None when it was sent none."""
-
-    def acknowledge(self, notice_id: bytes, agency: AgencyId, *, finding: int, at_ms: int) -> Rows:
-        """The agency answered; what was sealed for it is gone."""
-
-    async def sent_by(self, owner: AgencyId) -> Sequence[Sent]:
-        """The newest notices that this agency caused, in order."""
-
-
-class Escrow(Protocol):
-    """The youths' keys on their way out and back. Blocking; run in a thread."""
-
-    def deposit(
-        self,
-        owner: AgencyId,
-        handle: SubjectHandle,
-        seal_id: bytes,
-        *,
-        custodian_key: bytes | None,
-        authorities: Iterable[AuthorityId] = (),
-    ) -> None:
-        """The youth's key is about to leave, and with it those of these authorities; with a custodian's key a copy of
-        the youth's stays."""
-
-    def withdraw(self, seal_id: bytes) -> None:
-        """The key is gone. Once or again."""
-
-    def erase(self, seal_id: bytes) -> None:
-        """The custodian's copy is gone. Once or again."""
-
-    def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
-        """The youth's key is back. Once or again."""
-
-
-class Marked(Protocol):
-    """Entries by their marks."""
-
-    async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
-        """The entries that carry one of these marks, in the order of the log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import open_succession, sign_succession
 from gateway.recovery.repair import Clock, Place
-from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_directory, write_new
+from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, LossDeclaration, SignedDirectory
 
@@ -231,7 +231,7 @@ def _keep_declaration(state: State, declaration: LossDeclaration, message: LogSu
         raise EvidenceError(EvidenceReason.ORIGIN, "the declaration is of another log")
     number = len(state.successions()) + 1
     write_new(state.succession(number), declaration.signed.SerializeToString(), mode=PUBLIC_FILE)
-    settle_directory(state.directory)
+    settle_path(state.directory)
     return number
 
 
@@ -247,8 +247,8 @@ def _set_aside(place: Place, closed: LogKey, number: int) -> None:
         # What is there already was set aside before a crash; what lies in its place since is the new log's.
         if path.exists() and not (aside / path.name).exists():
             path.rename(aside / path.name)
-    settle_directory(aside)
-    settle_directory(state.directory)
+    settle_path(aside)
+    settle_path(state.directory)
     newest_note(aside / state.high_water.name, closed)
 
 
@@ -266,7 +266,7 @@ def _settle(state: State, message: LogSuccession, signer: LogSigner) -> None:
         state.secret(_NEXT_KEY).replace(state.secret(_LOG_KEY))
     if not state.log_key.exists():
         write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
-    settle_directory(state.directory)
+    settle_path(state.directory)
 
 
 def _next_origin(closed: str, *, number: int) -> str:

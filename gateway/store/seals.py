@@ -1,4 +1,4 @@
-"""Seals and notices in the database: `exchange.sealing.Seals`.
+"""Seals and notices in the database: `exchange.seal_ports.Seals`.
 
 Decides which rows name a sealed youth, and that none of them outlives the entry of the seal: index, flags, duties,
 reviews, and what authorities that name the youth say. Every change is a row of that entry's own transaction. Alerts
@@ -131,7 +131,7 @@ _SENT: Final = Statement(
 
 @dataclass(frozen=True, slots=True)
 class SqlSeals:
-    """`exchange.sealing.Seals` on the database."""
+    """`exchange.seal_ports.Seals` on the database."""
 
     lookups: Lookups
     youth_keys: YouthKeys = field(repr=False)

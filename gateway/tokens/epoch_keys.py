@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gateway.state import State, StateBroken, settle_directory
+from gateway.state import State, StateBroken, settle_path
 
 KEY_LENGTH: Final = 32
 _FIRST: Final = "storage.key"
@@ -46,13 +46,13 @@ class EpochKeys:
             raise StateBroken(f"{named}: missing")
         if not self._state.secret(_name(epoch)).exists():
             self._state.write_secret(_name(epoch), key)
-        settle_directory(first.parent)
+        settle_path(first.parent)
 
     def erase(self, epoch: str) -> None:
         """The epoch's key is gone."""
         file: Path = self._state.secret(_name(epoch))
         file.unlink(missing_ok=True)
-        settle_directory(file.parent)
+        settle_path(file.parent)
 
 
 def _name(epoch: str) -> str:

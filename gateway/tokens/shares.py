@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.protocol.ristretto import Ristretto
-from gateway.state import PRIVATE_FILE, State, settle_directory, write_new
+from gateway.state import PRIVATE_FILE, State, settle_path, write_new
 from gateway.tokens.share_file import DealtShare, ShareFileBroken, read_refresh, read_share
 
 IN_FORCE: Final = "share.bin"
@@ -84,7 +84,7 @@ class Shares:
         dealt = self.check_epoch(share)
         if not self._current().epochs:
             self._state.write_secret(_epoch_file(dealt.epoch), dealt.to_bytes())
-            settle_directory(self._state.secret(IN_FORCE).parent)
+            settle_path(self._state.secret(IN_FORCE).parent)
         return dealt
 
     def check_epoch(self, share: bytes) -> DealtShare:
@@ -113,7 +113,7 @@ class Shares:
             os.replace(self._state.secret(_epoch_file(held.epochs[0].epoch)), self._state.secret(IN_FORCE))
         else:
             self._state.secret(_epoch_file(epoch)).unlink(missing_ok=True)
-        settle_directory(self._state.secret(IN_FORCE).parent)
+        settle_path(self._state.secret(IN_FORCE).parent)
 
     def add(self, refresh: bytes) -> DealtShare:
         """The refreshed share is on disk beside the one in force.
@@ -135,7 +135,7 @@ class Shares:
         if not previous.exists():
             write_new(previous, self._state.read_secret(IN_FORCE), mode=PRIVATE_FILE)
         os.replace(following, self._state.secret(IN_FORCE))
-        settle_directory(self._state.secret(IN_FORCE).parent)
+        settle_path(self._state.secret(IN_FORCE).parent)
         return self.in_force()
 
     def finish(self, generation: int) -> None:
@@ -146,7 +146,7 @@ class Shares:
         elif following.exists() or generation != self.in_force().generation:
             raise RefreshRefused("the directory in force does not name the refreshed sharing yet")
         self._state.secret(PREVIOUS).unlink(missing_ok=True)
-        settle_directory(self._state.secret(IN_FORCE).parent)
+        settle_path(self._state.secret(IN_FORCE).parent)
 
     def _current(self) -> _Held:
         if self._held.stamp != self._stamp():

@@ -196,6 +196,16 @@ class Read:
         return self.fields.get("decision") == "ALLOW"
 
 
+FINDER = Question(
+    "nobody",
+    purpose=Purpose.MFC_HANDOFF,
+    role=Role("CWA.er_worker"),
+    field_sets=(FieldSet.FS1_FLAG_STATUS,),
+    evidence=(EvidenceKind.YOUTH_PRESENT,),
+)
+"""Somebody has a youth in front of them and asks whether anybody looks for them."""
+
+
 def tokens_of(youth: str) -> TokenSet:
     """Tokens of an invented name. `half:<name>` shares only the sound of the name with `<name>`."""
     strong, weak = youth, youth.removeprefix("half:")

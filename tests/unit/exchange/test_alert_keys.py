@@ -20,7 +20,7 @@ from gateway.store.youth_keys import FileYouthKeys
 from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, Alert
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, Youth
-from tests.unit.exchange.test_sealing import order, restrict
+from tests.unit.exchange.seal_desk import order, restrict
 from tests.unit.exchange.world import World
 
 MarkOf = Callable[[bytes, int], bytes]

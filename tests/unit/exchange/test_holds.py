@@ -16,7 +16,7 @@ from gateway.exchange.holds import Suspicion, Window
 from gateway.members.ledger import Ledger
 from gateway.protocol.names import EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
 from gateway.store.holds import SqlHolds, held_agencies, release_lookups
-from tests.unit.exchange.spine_parts import ASKER, TEAM, Question
+from tests.unit.exchange.spine_parts import ASKER, FINDER, TEAM, Question
 from tests.unit.exchange.spine_world import World
 
 SHIPPED = Suspicion(Holding().lookups, Holding().misses_percent)
@@ -86,13 +86,6 @@ def test_whoever_tries_a_roster_is_held_within_the_first_window_or_soon_after() 
 
 
 FEW = Suspicion(20, 95)
-FINDER = Question(
-    "nobody",
-    purpose=Purpose.MFC_HANDOFF,
-    role=Role("CWA.er_worker"),
-    field_sets=(FieldSet.FS1_FLAG_STATUS,),
-    evidence=(EvidenceKind.YOUTH_PRESENT,),
-)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from audit.sequencer import Append
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.notices import Sent
-from gateway.exchange.sealing import Court, Escrow, Sealing
+from gateway.exchange.seal_ports import Escrow
+from gateway.exchange.sealing import Court, Sealing
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Role, SubjectHandle
 from gateway.protocol.notices import open_notice
 from gateway.protocol.outcomes import Outcome

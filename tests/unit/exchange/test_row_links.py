@@ -45,10 +45,10 @@ from tests.unit.exchange.row_links import (
     rows_of,
     tied,
 )
+from tests.unit.exchange.seal_desk import answers, entries_of, recall, restrict
 from tests.unit.exchange.spine_parts import ASKER, OWNER
 from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.test_link_recall import RECORDS, link
-from tests.unit.exchange.test_sealing import answers, entries_of, recall, restrict
 from tests.unit.exchange.world import World, evidence
 from tests.unit.missing.test_changing import locate, update
 

@@ -7,21 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Conflict, Invalid
-from gateway.protocol.names import EvidenceKind, FieldSet, FlagState, Purpose, Role
+from gateway.protocol.names import EvidenceKind, FlagState
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire, to_wire
 from homeward.gateway.v1 import exchange_pb2 as pb
 from homeward.gateway.v1.envelope_pb2 import Evidence
-from tests.unit.exchange.spine_parts import ASKER, Question, tokens_of
+from tests.unit.exchange.spine_parts import ASKER, FINDER, tokens_of
 from tests.unit.exchange.spine_world import World
-
-_ASKED = Question(
-    "batch",
-    purpose=Purpose.MFC_HANDOFF,
-    role=Role("CWA.er_worker"),
-    field_sets=(FieldSet.FS1_FLAG_STATUS,),
-    evidence=(EvidenceKind.YOUTH_PRESENT,),
-)
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def batch_of(*youths: str) -> bytes:
 
 async def ask(world: World, payload: bytes) -> pb.CheckFlagsResponse:
     """The answers to a batch."""
-    request = pb.CheckFlagsRequest(payload=payload, user_assertion=world.assertion(_ASKED, payload))
+    request = pb.CheckFlagsRequest(payload=payload, user_assertion=world.assertion(FINDER, payload))
     with world.speaking(ASKER):
         return await world.servicer.CheckFlags(request, None)
 
