@@ -155,7 +155,7 @@ class Asked:
     def to_review(self, policy: Policy, decision: Decision, directory: DirectoryView) -> tuple[Candidate, ...]:
         """The youths two agencies are to be asked about: those of whom a certain match would have been answered."""
         facts = self.facts
-        if facts is None or decision.permit:
+        if facts is None or decision.permit or not self.found.unsettled:
             return ()
         first = decide_request(policy, self.request)
 

@@ -100,11 +100,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
 
     # Neither counted nor in the log: a probe asks every few seconds, and whoever may connect is told the same.
     def _probed(self, inner: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+        async def call(_: AsyncIterator[Any], context: Any) -> Any:
             try:
                 if self._peers is not None:
                     self._places.take(self._peers.peer(context.auth_context()).identity.uri, context)
-                request = await only_message(requests)
+                request = await only_message(context)
             except Error as refusal:
                 await context.abort_with_status(status_of(refusal))
             return await inner(request, context)
@@ -115,11 +115,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _unary(
         self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, serialize: Callable[[Any], bytes]
     ) -> Callable[[Any, Any], Awaitable[bytes]]:
-        async def call(requests: AsyncIterator[Any], context: Any) -> bytes:
+        async def call(_: AsyncIterator[Any], context: Any) -> bytes:
             started = time.monotonic()
             try:
                 self._admit(name, context)
-                request = await only_message(requests)
+                request = await only_message(context)
                 if self._messages is not None:
                     self._messages.record(name, request)
                 reply = serialize(await inner(request, context))
