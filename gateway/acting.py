@@ -80,6 +80,10 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "the newest directory names another epoch than that of the only share here, which is not erased",
         "add the share that was dealt for the epoch in force: homeward custodian epoch add DIR --share FILE",
     ),
+    "epoch: unopened": (
+        "no directory has named the epoch of this share yet: the gateway has still to open it",
+        "wait for the gateway: homeward gateway epoch open; if that rotation was given up, give --unopened EPOCH",
+    ),
     "directory: none": (
         "no directory is signed yet, so that no epoch is in force",
         "finish setting the exchange up: homeward gateway trust, and a first member",
@@ -144,6 +148,7 @@ _LOOKS: Final[dict[str, str]] = {
     "subject": "SUBJECT looks like 06037.cwa, or like spiffe://exchange.example/county/06037/cwa/adapter/a1",
     "without_counties": "--without looks like 06037: five digits",
     "fips": "COUNTY looks like 06037: five digits",
+    "unopened_epoch": "--unopened looks like e2: 1 to 32 of a-z 0-9 -",
     "root_fingerprint": "--root is 64 hexadecimal digits, all that the county reads out",
 }
 """What a value of an operator's command looks like, by the field it goes into."""

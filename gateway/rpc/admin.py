@@ -153,7 +153,7 @@ class CustodianAdminServicer(CustodianAdminServiceServicer):
         self, request: admin_pb2.FinishEpochShareRequest, context: Any
     ) -> admin_pb2.FinishEpochShareResponse:
         """Erases the share that no directory names."""
-        return await self._administration.finish_epoch_share()
+        return await self._administration.finish_epoch_share(request)
 
     async def GetCustodianStatus(
         self, request: admin_pb2.GetCustodianStatusRequest, context: Any

@@ -285,7 +285,7 @@ def _add_share(state: State, request: admin_pb2.AddEpochShareRequest) -> admin_p
 def _finish_share(state: State, request: admin_pb2.FinishEpochShareRequest) -> admin_pb2.FinishEpochShareResponse:
     reply: admin_pb2.FinishEpochShareResponse = _act(
         state,
-        here=lambda opened: opened.administration.finish_epoch_share(),
+        here=lambda opened: opened.administration.finish_epoch_share(request),
         stub=CustodianAdminServiceStub,
         there=lambda stub: stub.FinishEpochShare(request, timeout=TIMEOUT_SECONDS),
     )

@@ -51,6 +51,8 @@ _ADMITTED: Final = Statement(select(tables.admitted.c.fips, tables.admitted.c.ro
 _ADMIT: Final = upsert(tables.admitted, "fips")
 _SIGN: Final = Statement(insert(tables.countersigned))
 _NEWEST: Final = Statement(select(_C.signed).order_by(_C.version.desc()).limit(1))
+_EVERY: Final = Statement(select(_C.signed).order_by(_C.version.desc()))
+_FEW: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,16 @@ class Countersigning:
         if row is not None:
             self._signed = SignedDirectory.FromString(row[0])
             self._view = read_directory(self._signed.directory)
+
+    async def has_named(self, dealt: DealtShare) -> bool:
+        """Whether a directory that this custodian signed has named the very sharing that this share is of."""
+
+        def named(tx: Tx) -> bool:
+            rows = (signed for page in tx.pages(_EVERY, _FEW) for (signed,) in page)
+            views = (read_directory(SignedDirectory.FromString(signed).directory) for signed in rows)
+            return any(each.sharing == dealt.sharing for view in views for each in view.epochs.values())
+
+        return await self._ledger.survey(named)
 
     async def admit(self, fips: str, fingerprint: bytes) -> None:
         """The county's root with this fingerprint is admitted, in the place of any other. Raises `Unavailable`."""

@@ -2,7 +2,8 @@
 
 Decides that an admission names the fingerprint that two people compared out of band; the custodian never offers to
 admit what the gateway presented. Decides also that a share is erased when the newest directory it signed names its
-epoch no more, and that both are on record first.
+epoch no more, and that both are on record first. A share that no directory has named yet looks the same: it goes only
+when its epoch is named as one that was given up.
 """
 
 from typing import Final
@@ -56,12 +57,16 @@ class CustodianAdministration:
         self._shares.add_epoch(request.share)
         return admin_pb2.AddEpochShareResponse(epoch=dealt.epoch)
 
-    async def finish_epoch_share(self) -> admin_pb2.FinishEpochShareResponse:
+    async def finish_epoch_share(
+        self, request: admin_pb2.FinishEpochShareRequest
+    ) -> admin_pb2.FinishEpochShareResponse:
         """One share is left, of an epoch in force. Raises `Error` (EPOCH_STEP), `Unavailable`.
 
         Repeated, it changes nothing and enters nothing in the log.
         """
         ended = self._ended_epoch()
+        if ended and ended != request.unopened_epoch and not await self._was_open(ended):
+            raise Error(ErrorReason.EPOCH_STEP, fields=("epoch: unopened",))
         if ended:
             await self._ledger.append(Append(draft(Kind.EPOCH_SHARE_ERASED, op={"epoch": ended})))
             self._shares.leave_epoch(ended)
@@ -81,6 +86,10 @@ class CustodianAdministration:
         if not left and len(held) > 1:
             raise Error(ErrorReason.EPOCH_STEP, fields=("epoch: named",))
         return left[0] if left else ""
+
+    async def _was_open(self, epoch: str) -> bool:
+        dealt = self._shares.of_epoch(epoch)
+        return dealt is not None and await self._countersigning.has_named(dealt)
 
     async def status(self) -> admin_pb2.GetCustodianStatusResponse:
         """Where everything stands."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gateway.acting import check_request
 from gateway.state import State
 from gateway.tokens.holder_cli import CUSTODIAN, DIRECTORY, FILE, JSON, dealt_share
 from homeward.gateway.v1 import admin_pb2 as pb
@@ -38,10 +39,15 @@ def add_epoch_commands(group: click.Group, *, add: Add, finish: Finish) -> None:
 
     @epoch.command("finish")
     @DIRECTORY
+    @click.option(
+        "--unopened", metavar="EPOCH", default="", help="Erase the share of this epoch, which the gateway never opened."
+    )
     @JSON
-    def finish_share(directory: Path, as_json: bool) -> None:
+    def finish_share(directory: Path, unopened: str, as_json: bool) -> None:
         """Erase the share of the epoch that no directory names any more; destroy its backups, too."""
-        reply = finish(State(directory, CUSTODIAN), pb.FinishEpochShareRequest())
+        state, request = State(directory, CUSTODIAN), pb.FinishEpochShareRequest(unopened_epoch=unopened)
+        check_request(state, request)
+        reply = finish(state, request)
         done = {"ok": True, "epoch": reply.epoch, "kept_epoch": reply.kept_epoch}
         erased = f"Erased the share of epoch {reply.epoch}. Destroy its backups, too."
         nothing = f"Nothing is left to erase: the share of epoch {reply.kept_epoch} is the only one here, and in force."

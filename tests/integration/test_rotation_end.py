@@ -9,13 +9,17 @@ import pytest
 from gateway.errors import ErrorReason, Invalid
 from gateway.state import StateBroken
 from gateway.store import erase_sqlite
-from tests.integration.rotation_kit import ANA, BEN, Town, has_share, refused, settled, states
+from homeward.gateway.v1.admin_pb2 import AddEpochShareRequest, FinishEpochShareRequest
+from tests.integration.rotation_kit import ANA, BEN, Town, has_share, refused, settled, shares, states
 
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     async with settled(tmp_path) as made:
         yield made
+
+
+FINISH = FinishEpochShareRequest()
 
 
 async def test_nothing_of_an_ended_epoch_is_left(town: Town) -> None:
@@ -31,7 +35,7 @@ async def test_nothing_of_an_ended_epoch_is_left(town: Town) -> None:
     before = town.raw()
     assert all(token in before for token in (*old, *kept)), "the search finds what is there"
     assert has_share(world.gateway_state.directory, first)
-    assert await refused(world.custodian.administration.finish_epoch_share()) == (
+    assert await refused(world.custodian.administration.finish_epoch_share(FINISH)) == (
         ErrorReason.EPOCH_STEP,
         ("epoch: named",),
     )
@@ -52,11 +56,11 @@ async def test_nothing_of_an_ended_epoch_is_left(town: Town) -> None:
     assert key not in secrets
     assert not has_share(world.gateway_state.directory, first)
     assert has_share(world.directory / "cu", theirs)
-    assert (await world.custodian.administration.finish_epoch_share()).epoch == "e1"
+    assert (await world.custodian.administration.finish_epoch_share(FINISH)).epoch == "e1"
     assert not has_share(world.directory / "cu", theirs)
     card, size = world.directory / "cu" / "card.json", world.custodian.ledger.reader.tree().size
     finished = card.read_bytes()
-    again = await world.custodian.administration.finish_epoch_share()
+    again = await world.custodian.administration.finish_epoch_share(FINISH)
     assert (again.epoch, again.kept_epoch) == ("", "e2")
     assert (card.read_bytes(), world.custodian.ledger.reader.tree().size) == (finished, size)
     assert world.kinds()[-1] == "epoch.erased"
@@ -78,8 +82,30 @@ async def test_an_abandoned_epoch_leaves_nothing_either(town: Town) -> None:
     assert not [token for token in gone if token in after]
     assert not has_share(town.world.gateway_state.directory, share)
     assert await town.found("e1") == [handle]
-    assert (await town.world.custodian.administration.finish_epoch_share()).epoch == "e2"
+    assert (await town.world.custodian.administration.finish_epoch_share(FINISH)).epoch == "e2"
     await town.opened("e3")
+
+
+async def test_a_share_that_waits_for_the_gateway_is_erased_only_by_name(town: Town) -> None:
+    custodian = town.world.custodian.administration
+    _, share = shares(town.world, "e2")
+    await custodian.add_epoch_share(AddEpochShareRequest(share=share))
+    for named in ("", "e1", "e3"):
+        request = FinishEpochShareRequest(unopened_epoch=named)
+        found = await refused(custodian.finish_epoch_share(request))
+        assert found == (ErrorReason.EPOCH_STEP, ("epoch: unopened",))
+        assert has_share(town.world.directory / "cu", share)
+    given_up = await custodian.finish_epoch_share(FinishEpochShareRequest(unopened_epoch="e2"))
+    assert (given_up.epoch, given_up.kept_epoch) == ("e2", "e1")
+    assert not has_share(town.world.directory / "cu", share)
+    # The name alone does not make another key's share one that was open.
+    await town.opened("e2")
+    await town.world.gateway.rotation.abandon()
+    assert await town.publish()
+    assert (await custodian.finish_epoch_share(FINISH)).epoch == "e2"
+    _, again = shares(town.world, "e2")
+    await custodian.add_epoch_share(AddEpochShareRequest(share=again))
+    assert await refused(custodian.finish_epoch_share(FINISH)) == (ErrorReason.EPOCH_STEP, ("epoch: unopened",))
 
 
 async def test_a_restart_at_any_step_goes_on(town: Town) -> None:
@@ -103,7 +129,7 @@ async def test_a_restart_at_any_step_goes_on(town: Town) -> None:
     await town.restart()
     assert await town.found("e2") == [handle]
     # The next rotation begins where this one ended.
-    await town.world.custodian.administration.finish_epoch_share()
+    await town.world.custodian.administration.finish_epoch_share(FINISH)
     await town.opened("e3")
     await town.list_in("e3")
     assert await town.found("e3") == [handle]

@@ -143,8 +143,10 @@ class AddEpochShareResponse(_message.Message):
     def __init__(self, epoch: _Optional[str] = ...) -> None: ...
 
 class FinishEpochShareRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("unopened_epoch",)
+    UNOPENED_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    unopened_epoch: str
+    def __init__(self, unopened_epoch: _Optional[str] = ...) -> None: ...
 
 class FinishEpochShareResponse(_message.Message):
     __slots__ = ("epoch", "kept_epoch")
