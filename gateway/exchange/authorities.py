@@ -57,7 +57,7 @@ class Booked:
     envelope: SignedEnvelope = field(repr=False)
     """As signed; verified when it was recorded."""
     revoke_ms: int | None
-    """Of its revocation, or of the declared loss of entries since it was recorded."""
+    """Of its revocation, or of the declared loss of entries since it was recorded; 0 where its youth was sealed."""
     record_index: int
     record_ms: int
     ended_by_loss: bool = False
@@ -99,8 +99,8 @@ class AuthorityBook(Protocol):
     ) -> Rows:
         """The authority is on record. Raises `Conflict` for an identifier whose youth was sealed."""
 
-    def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
-        """The authority is revoked; the first revocation counts."""
+    async def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
+        """The authority is revoked; the first revocation counts. Raises `Moved` when its youth was sealed meanwhile."""
 
     def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
@@ -234,7 +234,7 @@ class AuthorityRecords:
         )
         key = await self._key(booked.issuer, handle)
         leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
-        rows = self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
+        rows = await self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
         entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
         return Kept(Outcome.RECORDED, entered)
 

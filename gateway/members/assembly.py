@@ -294,7 +294,7 @@ def opened_with(
         name = youth_name(owner, handle)
         return youth_keys.is_sealed(name) or leaving.get(name) in seals
 
-    return Opened(keys, youth_keys.every_mark(), is_sealed, authority_keys.open)
+    return Opened(keys, youth_keys.every_mark(), is_sealed, authority_keys.open, authority_keys.open_moment)
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

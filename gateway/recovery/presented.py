@@ -155,7 +155,7 @@ class Presentations:
             youth=youth,
             youth_key=await self._key(booked.issuer, handle),
         )
-        rows = self.book.revoke(authority_id, milliseconds(revoked))
+        rows = await self.book.revoke(authority_id, milliseconds(revoked))
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
             by.agency, members, at_ms=milliseconds(now), issuer=booked.issuer, handle=handle, pairwise=at.pairwise

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import and_, bindparam, case, false, func, select
+from sqlalchemy import and_, bindparam, case, false, func, or_, select
 
 from audit.statement import Statement
 from gateway.ports import KeptAuthority
@@ -14,7 +14,7 @@ from gateway.store.succession import last_loss
 from gateway.store.tables import authority, emergency_use
 
 # Among entries that were lost may be the revocation of what was recorded before: a declared loss ends it all.
-ENDED: Final = func.coalesce(authority.c.revoke_index >= 0, authority.c.leaf_index < last_loss(), false())
+ENDED: Final = or_(authority.c.revocation.is_not(None), func.coalesce(authority.c.leaf_index < last_loss(), false()))
 """Whether an authority was revoked, or recorded before the last declared loss."""
 _GET: Final = Statement(
     select(authority.c.sealed, case((ENDED, 1), else_=0)).where(authority.c.authority_id == bindparam("authority")),

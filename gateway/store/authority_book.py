@@ -24,10 +24,9 @@ from gateway.store.tables import authority, authority_party
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _A, _P = authority.c, authority_party.c
-_ENDED_MS: Final = case((_A.revoke_ms.is_(None) & ENDED, last_loss_ms()), else_=_A.revoke_ms)
-_BY_LOSS: Final = case((_A.revoke_index.is_(None) & ENDED, 1), else_=0)
+_BY_LOSS: Final = case((_A.revocation.is_(None) & ENDED, 1), else_=0)
 _BOOKED: Final = select(
-    _A.authority_id, _A.issuer, _A.sealed, _ENDED_MS, _A.leaf_index, ENTRY.c.time_ms, _BY_LOSS
+    _A.authority_id, _A.issuer, _A.sealed, _A.revocation, _A.leaf_index, ENTRY.c.time_ms, _BY_LOSS, last_loss_ms()
 ).select_from(authority.join(ENTRY, ENTRY.c.idx == _A.leaf_index))
 _FIND: Final = Statement(_BOOKED.where(_A.authority_id == bindparam("authority_")))
 _OF: Final = Statement(
@@ -45,8 +44,7 @@ _PUT: Final = Statement(
         authority_id=bindparam("authority_"),
         issuer=bindparam("issuer_"),
         sealed=bindparam("sealed_"),
-        revoke_ms=null(),
-        revoke_index=null(),
+        revocation=null(),
         leaf_index=bindparam("index_"),
     ),
     "authority_",
@@ -57,10 +55,9 @@ _PUT: Final = Statement(
 _PUT_PARTY: Final = Statement(insert(authority_party))
 _REVOKE: Final = Statement(
     update(authority)
-    .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
-    .values(revoke_ms=bindparam("at_"), revoke_index=bindparam("index_")),
-    "at_",
-    "index_",
+    .where(and_(_A.authority_id == bindparam("authority_"), _A.revocation.is_(None)))
+    .values(revocation=bindparam("revocation_")),
+    "revocation_",
     "authority_",
 )
 
@@ -68,7 +65,7 @@ _REVOKE: Final = Statement(
 _ENDED_BY_LOSS: Final = Statement(select(_BY_LOSS).where(_A.authority_id == bindparam("authority_")))
 _STAND_AGAIN: Final = Statement(
     update(authority)
-    .where(and_(_A.authority_id == bindparam("authority_"), _A.revoke_index.is_(None)))
+    .where(and_(_A.authority_id == bindparam("authority_"), _A.revocation.is_(None)))
     .values(sealed=bindparam("sealed_"), leaf_index=bindparam("index_")),
     "sealed_",
     "index_",
@@ -111,9 +108,12 @@ class SqlAuthorityBook:
         booked = (_PUT, (authority_id, issuer, sealed, INDEX))
         return (booked, *((_PUT_PARTY, (agency, authority_id, INDEX)) for agency in sorted(parties)))
 
-    def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
-        """The authority is revoked; the first revocation counts."""
-        return ((_REVOKE, (at_ms, INDEX, authority_id)),)
+    async def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
+        """The authority is revoked; the first revocation counts. Raises `Moved` when its youth was sealed meanwhile."""
+        revocation = await asyncio.to_thread(self.authority_keys.seal_moment, authority_id, at_ms)
+        if revocation is None:
+            raise Moved
+        return ((_REVOKE, (revocation, authority_id)),)
 
     def ended_by_loss(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` unless a declared loss, and no revocation, has ended the authority."""
@@ -132,11 +132,17 @@ class SqlAuthorityBook:
         return ((_STAND_AGAIN, (sealed, INDEX, authority_id)),)
 
     def _booked(self, row: Sequence[Any]) -> Booked:
-        authority_id, issuer, sealed, revoke_ms, index, time_ms, by_loss = row
+        identifier, issuer, sealed, revocation, index, time_ms, by_loss, loss_ms = row
+        authority_id = AuthorityId(bytes(identifier))
+        envelope = self.authority_keys.open(authority_id, sealed)
+        revoke_ms: int | None = loss_ms if by_loss else None
+        if revocation is not None:
+            # Of one whose youth was sealed nobody can say when; it stays revoked.
+            revoke_ms = self.authority_keys.open_moment(authority_id, revocation) or 0
         return Booked(
-            authority_id=AuthorityId(authority_id),
+            authority_id=authority_id,
             issuer=AgencyId(issuer),
-            envelope=self.authority_keys.open(AuthorityId(authority_id), sealed) or SignedEnvelope(),
+            envelope=envelope or SignedEnvelope(),
             revoke_ms=revoke_ms,
             record_index=index,
             record_ms=time_ms,

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 from audit.entry import KEY_BYTES
@@ -21,6 +22,8 @@ from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _BUSY_SECONDS: Final = 10.0
+_MOMENT: Final = Struct(">Q")
+_REVOCATION: Final = f"{authority.name}/revocation"
 
 
 class FileAuthorityKeys:
@@ -51,6 +54,22 @@ class FileAuthorityKeys:
         if key is None:
             return None
         return SignedEnvelope.FromString(open_row(sealed, key, table=authority.name, row=authority_id))
+
+    def seal_moment(self, authority_id: AuthorityId, at_ms: int) -> bytes | None:
+        """When the authority was revoked, as it rests in its row, 36 bytes; None where its youth was sealed.
+
+        Blocking: call it in a thread. Raises `YouthKeysBroken`.
+        """
+        key = self._found(authority_name(authority_id))
+        return None if key is None else seal_row(_MOMENT.pack(at_ms), key, table=_REVOCATION, row=authority_id)
+
+    def open_moment(self, authority_id: AuthorityId, sealed: bytes) -> int | None:
+        """When it was revoked, in milliseconds since 1970; None where its youth was sealed. Raises as `open`."""
+        key = self._found(authority_name(authority_id))
+        if key is None:
+            return None
+        (at_ms,) = _MOMENT.unpack(open_row(sealed, key, table=_REVOCATION, row=authority_id))
+        return int(at_ms)
 
     def close(self) -> None:
         """The file is closed."""

@@ -57,7 +57,7 @@ _CLASS_KEYS: Final = {FieldClass.OP: "op", FieldClass.REQ: "req", FieldClass.HOL
 _A, _F = tables.authority.c, tables.flag.c
 _DENIED: Final = Statement(select(tables.denied.c.name, tables.denied.c.leaf_index))
 _SUSPENDED: Final = Statement(select(tables.member.c.agency, tables.member.c.suspended))
-_AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.sealed, _A.revoke_index, _A.leaf_index))
+_AUTHORITIES: Final = Statement(select(_A.authority_id, _A.issuer, _A.sealed, _A.revocation, _A.leaf_index))
 _PARTIES: Final = Statement(select(tables.authority_party.c.authority_id, tables.authority_party.c.agency))
 _FLAGS: Final = Statement(select(_F.flag_id, _F.owner, _F.handle, _F.state))
 _LISTINGS: Final = Statement(
@@ -85,12 +85,14 @@ class Opened:
     come between the entry of a seal, which takes the rows away, and that."""
     authority: Callable[[AuthorityId, bytes], SignedEnvelope | None] = field(repr=False)
     """Opens what an authority says; None where its youth was sealed. Raises `RowUnreadable`."""
+    revoked: Callable[[AuthorityId, bytes], int | None] = field(repr=False)
+    """Opens when an authority was revoked, likewise."""
 
 
 class _Authority(NamedTuple):
     issuer: str
     signature: bytes
-    revoke_index: int | None
+    is_revoked: bool
     leaf_index: int
 
 
@@ -200,15 +202,15 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
     if entry.kind == Kind.AUTHORITY_RECORDED:
         # Recorded again, as after a restore, it stays what it was.
         if known is None:
-            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], False, entry.index)
     elif entry.kind == Kind.AUTHORITY_PRESENTED:
         # After a declared loss, it is on record from here on; a revocation has the last word.
-        if known is None or known.revoke_index is None:
-            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
+        if known is None or not known.is_revoked:
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], False, entry.index)
     elif known is None:
         raise EvidenceError(EvidenceReason.PROJECTION, "an authority was revoked but never recorded", index=entry.index)
-    elif known.revoke_index is None:
-        derived.authorities[authority_id] = known._replace(revoke_index=entry.index)
+    else:
+        derived.authorities[authority_id] = known._replace(is_revoked=True)
 
 
 def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
@@ -231,24 +233,27 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
 def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
     stored: dict[bytes, _Authority] = {}
     parties, closed = set[tuple[bytes, str]](), set[bytes]()
-    for identifier, issuer, sealed, revoke_index, leaf_index in tx.all(_AUTHORITIES):
+    for identifier, issuer, sealed, revocation, leaf_index in tx.all(_AUTHORITIES):
         authority_id = AuthorityId(bytes(identifier))
         known, is_closed = derived.authorities.get(authority_id), leaf_index in derived.closed
+        is_revoked = revocation is not None
         if known is None and not is_closed:
             raise _differs("an authority", leaf_index)
         try:
             envelope = opened.authority(authority_id, sealed)
+            if is_revoked:
+                opened.revoked(authority_id, revocation)
         except RowUnreadable as exc:
             raise _differs("an authority", leaf_index) from exc
         if envelope is None and is_closed:
             closed.add(authority_id)
             continue
         if envelope is None and known is not None and (sealed or derived.may_lack_authority(known)):
-            stored[authority_id] = _Authority(issuer, known.signature, revoke_index, leaf_index)
+            stored[authority_id] = _Authority(issuer, known.signature, is_revoked, leaf_index)
             closed |= {authority_id} if sealed else set()
             continue
         envelope = envelope or SignedEnvelope()
-        stored[authority_id] = _Authority(issuer, envelope.signature, revoke_index, leaf_index)
+        stored[authority_id] = _Authority(issuer, envelope.signature, is_revoked, leaf_index)
         named = Authority.FromString(envelope.payload).recipient_agencies
         parties |= {(authority_id, agency) for agency in (issuer, *named)}
     lacking = {each for each, known in derived.authorities.items() if derived.may_lack_authority(known)}

@@ -41,7 +41,7 @@ _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY
 _EMERGENCY: Final = Statement(insert(emergency_use))
 _REVOKED: Final = Statement(
     # Blank where its youth was sealed.
-    select(authority.c.revoke_index).where(
+    select(authority.c.revocation).where(
         and_(authority.c.authority_id == bindparam("authority_"), authority.c.sealed != bindparam("blank_", b""))
     ),
     "authority_",

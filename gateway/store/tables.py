@@ -293,8 +293,8 @@ authority = Table(
     # Serialized SignedEnvelope with the Authority, which names a youth: under a key of the authority's own
     # (store/authority_keys), because whose tokens it may name is not known here. Empty where the youth was sealed.
     Column("sealed", LargeBinary, nullable=False),
-    Column("revoke_ms", BigInteger, nullable=True),
-    Column("revoke_index", BigInteger, nullable=True),
+    # When it was revoked, under the same key; which entry says so is in no row. None while it is not.
+    Column("revocation", LargeBinary, nullable=True),
     Column("leaf_index", BigInteger, nullable=False),
 )
 

@@ -89,6 +89,34 @@ def led_to(database: Path, entries: Collection[StoredEntry], keys: ClassKeys, ha
     return found
 
 
+def held_together(database: Path, entries: Collection[StoredEntry]) -> dict[frozenset[int], set[str]]:
+    """Indexes of entries that rows tie to each other, whoever they are about: by which columns.
+
+    One row that names two of them, or rows that share an identifier. Not those of one moment: a call leaves two or
+    three, which say so of each other.
+    """
+    moments = {entry.index: entry.time_ms for entry in entries}
+    left, found = rows_of(database), dict[frozenset[int], set[str]]()
+    while left:
+        first = left.pop()
+        identifiers = first.identifiers
+        group = [first]
+        while further := [row for row in left if row.identifiers & identifiers]:
+            group += further
+            identifiers |= {each for row in further for each in row.identifiers}
+            left = [row for row in left if row not in further]
+        ways = [
+            (entry.index, f"{row.table}.{column}")
+            for row in group
+            for entry in entries
+            for column in _naming(row, entry)
+        ]
+        named = frozenset(index for index, _ in ways)
+        if named and max(map(moments.__getitem__, named)) - min(map(moments.__getitem__, named)) > MOMENT_MS:
+            found.setdefault(named, set()).update(way for _, way in ways)
+    return found
+
+
 def fields_of(entry: StoredEntry, keys: ClassKeys) -> Iterator[tuple[str, bytes]]:
     """Every field that opens without a youth's key."""
     for cls, key in ((FieldClass.OP, keys.op), (FieldClass.REQ, keys.req), (FieldClass.HOLD, keys.hold)):

@@ -304,7 +304,8 @@ class World:
     async def revoke(self, authority_id: AuthorityId) -> int:
         """The revocation is acknowledged; its index."""
         leaf = draft(Kind.AUTHORITY_REVOKED, requester=OWNER, req={"authority": authority_id.hex()})
-        row = (INDEX, int(self.clock().timestamp() * 1000), authority_id)
+        revocation = self.authority_keys.seal_moment(authority_id, int(self.clock().timestamp() * 1000))
+        row = (revocation, authority_id)
         return (await self.log.append(Append(leaf, rows=((_REVOKE, row),)))).index
 
     async def deny(self, agency: AgencyId) -> int:
@@ -424,9 +425,10 @@ class World:
 _REVOKE: Final = Statement(
     update(tables.authority)
     .where(tables.authority.c.authority_id == bind("authority_"))
-    .values(revoke_index=bind("index_"), revoke_ms=bind("at_")),
-    "index_", "at_", "authority_",
-)  # fmt: skip
+    .values(revocation=bind("revocation_")),
+    "revocation_",
+    "authority_",
+)
 _DENY: Final = Statement(insert(tables.denied))
 
 

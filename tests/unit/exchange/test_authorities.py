@@ -14,6 +14,7 @@ from gateway.protocol.authority import token_digest
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import (
     AgencyId,
+    AuthorityId,
     Basis,
     FieldSet,
     Grantor,
@@ -22,6 +23,7 @@ from gateway.protocol.names import (
     SubjectHandle,
     Token,
 )
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
 from gateway.store import tables
 from homeward.gateway.v1 import authority_pb2 as pb
@@ -227,18 +229,25 @@ async def test_issuer_and_recipient_revoke_and_the_others_are_told_to_stop(world
         assert alert.subject_handle == (handle if each == LA else pairwise(each, LA, SubjectHandle(handle)))
     leaf = (await world.leaves())[-1]
     assert (leaf.kind, leaf.entry.requester, leaf.entry.holder) == (Kind.AUTHORITY_REVOKED, agency, LA)
-    assert leaf.entry.index == world.rows(tables.authority)[0]["revoke_index"] == answer.receipt.index
+    assert leaf.entry.index == answer.receipt.index
+    assert revoke_ms(world) == milliseconds(world.clock())
+
+
+def revoke_ms(world: World) -> int | None:
+    """When the one authority on record was revoked, as its row keeps it."""
+    (row,) = world.rows(tables.authority)
+    return world.authority_keys.open_moment(AuthorityId(row["authority_id"]), row["revocation"])
 
 
 async def test_an_authority_revoked_again_stays_revoked_as_it_was(world: World) -> None:
     await world.register(LA, ANA)
     message = consent(world)
     await record(world, message)
-    first = await revoke(world, message.authority_id)
+    await revoke(world, message.authority_id)
     world.clock.advance(minutes=1)
     again = await revoke(world, message.authority_id, agency=STRTP)
     assert again.outcome == OUTCOME_RECORDED
-    assert world.rows(tables.authority)[0]["revoke_index"] == first.receipt.index
+    assert revoke_ms(world) == milliseconds(world.clock() - timedelta(minutes=1))
     assert len(await world.alerts(STRTP)) == 1
     assert not await world.alerts(LA)
 

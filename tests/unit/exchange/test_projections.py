@@ -13,24 +13,26 @@ from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
 from tests.unit.exchange.world import World
 
 BEN = Youth("Ben Invented")
-UNDONE = "UPDATE authority SET revoke_index = NULL, revoke_ms = NULL"
+UNDONE = "UPDATE authority SET revocation = NULL"
 EDITS = {
     "a revocation is taken back": UNDONE,
-    "a revocation is dated to another entry": (
-        "UPDATE authority SET revoke_index = revoke_index - 1 WHERE revoke_index > 0"
+    "a revocation is made up": "UPDATE authority SET revocation = zeroblob(36) WHERE revocation IS NOT NULL",
+    "a revocation is another authority's": (
+        "UPDATE authority SET revocation = (SELECT revocation FROM authority WHERE revocation IS NOT NULL) "
+        "WHERE revocation IS NULL"
     ),
-    "an authority is taken out": "DELETE FROM authority WHERE revoke_index IS NOT NULL",
-    "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revoke_index IS NULL",
+    "an authority is taken out": "DELETE FROM authority WHERE revocation IS NOT NULL",
+    "an authority is somebody else's": "UPDATE authority SET issuer = '06077.probation' WHERE revocation IS NULL",
     "another envelope lies under an authority": (
-        "UPDATE authority SET sealed = (SELECT sealed FROM authority WHERE revoke_index IS NULL) "
-        "WHERE revoke_index IS NOT NULL"
+        "UPDATE authority SET sealed = (SELECT sealed FROM authority WHERE revocation IS NULL) "
+        "WHERE revocation IS NOT NULL"
     ),
     "an authority has one more party": (
         "INSERT INTO authority_party SELECT '06077.probation', authority_id, leaf_index FROM authority LIMIT 1"
     ),
     "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
     "an authority was never recorded": (
-        "INSERT INTO authority SELECT zeroblob(16), issuer, sealed, NULL, NULL, leaf_index FROM authority LIMIT 1"
+        "INSERT INTO authority SELECT zeroblob(16), issuer, sealed, NULL, leaf_index FROM authority LIMIT 1"
     ),
     "a flag is closed": "UPDATE flag SET state = 'RESOLVED'",
     "a flag is taken out": "DELETE FROM flag",

@@ -40,6 +40,7 @@ from tests.unit.exchange.row_links import (
     as_lying,
     copied,
     fields_of,
+    held_together,
     led_to,
     ordered_by_writing,
     rows_of,
@@ -149,6 +150,31 @@ async def test_a_backup_leads_from_a_possible_match_to_no_entry(tmp_path: Path) 
     assert len({entry.kind for entry in entries} & {Kind.REVIEW_JUDGED, Kind.OUTCOME, Kind.DECISION}) == 3
     assert led_to(backup, entries, world.keys, handle) == {}
     await world.close()
+
+
+async def test_no_row_of_a_backup_ties_two_entries_about_a_sealed_youth(world: World, tmp_path: Path) -> None:
+    """Nobody can say whose they are; but that they are one youth's is for nobody to say either (AUDIT §2.7)."""
+    handle = await lived(world, ANA)
+    entries = await entries_of(world, ANA)
+    assert {entry.kind for entry in entries} >= {Kind.AUTHORITY_RECORDED, Kind.AUTHORITY_REVOKED}
+    backup = copied(tmp_path / "gateway.db", tmp_path / "backup")
+    await restrict(world, handle)
+    for database in (backup, tmp_path / "gateway.db"):
+        assert held_together(database, entries) == {}
+    # The controls: what the row of an authority once held is found, and what stands in two rows that share a name.
+    recorded, revoked = (
+        next(entry for entry in entries if entry.kind == kind)
+        for kind in (Kind.AUTHORITY_RECORDED, Kind.AUTHORITY_REVOKED)
+    )
+    pair = frozenset({recorded.index, revoked.index})
+    for table in ("authority", "authority_party"):
+        for planted in (revoked.index, revoked.time_ms - 40):
+            planted_in = copied(backup, tmp_path / "planted")
+            with closing(sqlite3.connect(planted_in)) as connection, connection:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN revoke_index")
+                connection.execute(f"UPDATE {table} SET revoke_index = ?", (planted,))  # noqa: S608
+            assert f"{table}.revoke_index" in held_together(planted_in, entries)[pair]
+            planted_in.unlink()
 
 
 PLANTS: dict[str, Callable[[StoredEntry, bytes], object]] = {
