@@ -10,17 +10,16 @@ rest. Does not decide which holders are asked, nor whether they proved their ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from adapters.identity.errors import IncompleteIdentity
 from adapters.identity.keys import keyed_input, match_keys, missing_fields
 from adapters.identity.scheme import Scheme
 from adapters.identity.youth import Identity
 from gateway.protocol import oprf
-from gateway.protocol.matching.key_scheme import KeyRule
-from gateway.protocol.names import Token
+from gateway.protocol.matching.key_scheme import KeyRule, load_key_scheme
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _INPUT_LENGTH = 32
 
@@ -33,24 +32,6 @@ class Person:
     aliases: tuple[Identity, ...] = field(default=(), repr=False)
     estimated: bool = False
     """The source marks the birth date as a guess: no key is made that needs its day or its month."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTokens:
-    """The tokens of one key: exactly its pad, shuffled, dummies among them; dummies alone if not `present`."""
-
-    name: str
-    tokens: tuple[Token, ...] = field(repr=False)
-    present: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSet:
-    """What one identity becomes: a `KeyTokens` per key, in the scheme's order. Tokens have 16 bytes."""
-
-    epoch: str
-    scheme: str
-    keys: tuple[KeyTokens, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +51,13 @@ class Blinding:
     def __init__(self, suite: oprf.Suite, scheme: Scheme, *, random_bytes: Callable[[int], bytes]) -> None:
         self._suite = suite
         self._scheme = scheme
+        self._shape = load_key_scheme(scheme.version)
         self._random_bytes = random_bytes
 
     @property
     def capacity(self) -> int:
         """How many people fit into one batch."""
-        return oprf.MAX_BATCH // self._scheme.elements
+        return oprf.MAX_BATCH // self._shape.elements
 
     def begin(self, people: Sequence[Person], *, pepper: bytes, epoch: str) -> BlindedBatch:
         """Return the blinded batch for 1 to `capacity` people; all or nothing.
@@ -102,8 +84,11 @@ class Blinding:
         """Return one token set per person, from untrusted answers by share index; raises `oprf.BatchError`."""
         evaluated = oprf.combine(self._suite.group, evaluations, threshold=threshold)
         outputs = oprf.finalize(self._suite.group, batch.inputs, blinds=batch.blinds, evaluated=evaluated)
-        tokens = iter([oprf.to_token(output) for output in outputs])
-        return [self._token_set(batch.epoch, carried, tokens) for carried in batch.carried]
+        tokens, count = [oprf.to_token(output) for output in outputs], self._shape.elements
+        return [
+            self._shape.token_set(batch.epoch, tokens[place * count : (place + 1) * count], carried=carried)
+            for place, carried in enumerate(batch.carried)
+        ]
 
     def _values(self, person: Person, position: int) -> dict[str, list[bytes]]:
         values: dict[str, list[bytes]] = {}
@@ -122,8 +107,3 @@ class Blinding:
         inputs = [keyed_input(pepper, epoch, scheme=version, key_name=rule.name, value=value) for value in values]
         inputs += [self._random_bytes(_INPUT_LENGTH) for _ in range(rule.pad - len(inputs))]
         return sorted(inputs, key=lambda _: self._random_bytes(8))
-
-    def _token_set(self, epoch: str, carried: frozenset[str], tokens: Iterator[Token]) -> TokenSet:
-        rules = self._scheme.keys
-        keys = tuple(KeyTokens(rule.name, tuple(islice(tokens, rule.pad)), rule.name in carried) for rule in rules)
-        return TokenSet(epoch, self._scheme.version, keys)

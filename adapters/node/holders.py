@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.identity.scheme import Scheme
-from adapters.identity.tokenize import BlindedBatch, Blinding, Person, TokenSet
+from adapters.identity.tokenize import BlindedBatch, Blinding, Person
 from adapters.node.errors import HolderFault, HolderUnavailable
 from adapters.node.identifiers import Clock, RandomBytes, new_request_id
 from adapters.node.quorum import Quorum, quorum
@@ -26,7 +26,7 @@ from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.signing import SigningKey
-from homeward.gateway.v1 import envelope_pb2
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest, EvaluateResponse, EvaluationUse
 from homeward.gateway.v1.token_pb2 import BlindedBatch as BatchMessage
 
@@ -69,7 +69,7 @@ class Tokenizer:
         epoch: str,
         pepper: bytes,
         worker: bytes,
-    ) -> list[envelope_pb2.TokenSet]:
+    ) -> list[TokenSet]:
         """One token set of this epoch per person, in order; all of them or none.
 
         `pepper` is the epoch's, `worker` the pseudonym of who looks up.
@@ -77,7 +77,7 @@ class Tokenizer:
         Raises `IncompleteIdentity`, `InvalidIdentity`, `HolderUnavailable`, `NotReady`.
         """
         asked = quorum(self.suite.group, directory, epoch)
-        made: list[envelope_pb2.TokenSet] = []
+        made: list[TokenSet] = []
         for start in range(0, len(people), self.capacity):
             part = people[start : start + self.capacity]
             batch = await asyncio.to_thread(self._blinding().begin, part, pepper=pepper, epoch=epoch)
@@ -93,10 +93,9 @@ class Tokenizer:
             made += await self._batch(batch, message, asked)
         return made
 
-    async def _batch(self, batch: BlindedBatch, message: BatchMessage, asked: Quorum) -> list[envelope_pb2.TokenSet]:
+    async def _batch(self, batch: BlindedBatch, message: BatchMessage, asked: Quorum) -> list[TokenSet]:
         evaluations = await self._ask(asked, EvaluateRequest(envelope=wrap(message, self.envelope_key)), batch)
-        sets = await asyncio.to_thread(self._blinding().finish, batch, evaluations, threshold=asked.threshold)
-        return [token_message(each) for each in sets]
+        return await asyncio.to_thread(self._blinding().finish, batch, evaluations, threshold=asked.threshold)
 
     async def _ask(self, asked: Quorum, request: EvaluateRequest, batch: BlindedBatch) -> dict[int, Sequence[bytes]]:
         """Proven evaluations of the first holders that make a token. Raises `HolderUnavailable`."""
@@ -174,12 +173,3 @@ def holder_pseudonym(key: bytes, worker: str, at: datetime) -> bytes:
     """
     text = f"{at.toordinal()}\0{worker}".encode()
     return hmac.digest(key, b"homeward/holder-worker/v1\0" + text, "sha256")[:OPAQUE_LENGTH]
-
-
-def token_message(tokens: TokenSet) -> envelope_pb2.TokenSet:
-    """The token set as it crosses the wire."""
-    return envelope_pb2.TokenSet(
-        epoch=tokens.epoch,
-        scheme=tokens.scheme,
-        keys=[envelope_pb2.KeyTokens(key=each.name, present=each.present, tokens=each.tokens) for each in tokens.keys],
-    )

@@ -4,7 +4,7 @@ The gateway is believed in nothing that can be checked here (ARCHITECTURE §6, W
 wins, and every failure has a reason of its own:
 
      1  the grant is for this agency and its time has not passed
-     2  the request bytes are a well-formed query
+     2  the request bytes are a well-formed query, its tokens a set of the scheme with the complete core group
      3  the requester's county signed for a user over these very bytes, and the grant names that agency
      4  the decision is in the log: signed checkpoint, inclusion, openings, not long ago
      5  the log's entry says this request, this decision, this user, this policy
@@ -39,6 +39,7 @@ from gateway.protocol.authority import (
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import decide
 from gateway.protocol.directory import DirectoryView, KeyUnknown, MemberView
+from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.parse import check as check_message
@@ -147,9 +148,12 @@ def _check_grant(order: WorkOrder, here: Here) -> None:
 
 def _query(order: WorkOrder) -> RecordsQuery:
     try:
-        return parse(RecordsQuery, order.request_payload)
-    except MalformedMessage as exc:
+        query = parse(RecordsQuery, order.request_payload)
+        # As the exchange does: tokens packed in, or a key left out, would be another question (TOKENS §4.1).
+        load_key_scheme().check_core(query.tokens)
+    except (MalformedMessage, ShapeError) as exc:
         raise OrderRefused(Refusal.QUERY_MALFORMED) from exc
+    return query
 
 
 def _claims(order: WorkOrder, here: Here) -> tuple[Claims, MemberView]:

@@ -17,7 +17,7 @@ from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, d
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.matching.classify import Likeness, likeness, scored
 from gateway.protocol.matching.key_scheme import present_keys
-from gateway.protocol.matching.score import compare_keys
+from gateway.protocol.matching.score import carried_tokens, compare, compare_keys
 from gateway.protocol.matching.weights import load_weights
 from gateway.protocol.names import FlagState, Restriction, SubjectHandle, county_of
 from gateway.protocol.policy.facts import YouthFacts
@@ -91,12 +91,10 @@ def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
 
 
 def agreeing_keys(asked: TokenSet, registered: TokenSet) -> frozenset[str]:
-    """Match keys that both carry and in which they share a token. Different epochs or schemes share nothing."""
+    """Match keys that both carry and in which they share a token. Different epochs or schemes share nothing.
+
+    Both keep the shape of their scheme.
+    """
     if (asked.epoch, asked.scheme) != (registered.epoch, registered.scheme):
         return frozenset()
-    ours = {group.key: frozenset(group.tokens) for group in registered.keys if group.present}
-    return frozenset(
-        group.key
-        for group in asked.keys
-        if group.present and not ours.get(group.key, frozenset()).isdisjoint(group.tokens)
-    )
+    return compare(carried_tokens(asked), carried_tokens(registered)).agreeing

@@ -7,7 +7,7 @@ Which keys a token set holds is data (`matching/keys-2.toml`).
 from typing import Final
 
 from gateway.protocol.authority import token_digest
-from gateway.protocol.matching.key_scheme import load_key_scheme
+from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.names import Token
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
@@ -19,13 +19,14 @@ CORE_KEYS: Final = load_key_scheme().core
 """Keys every question carries. A youth that agrees on all of them is the one, as far as a flag's status goes."""
 
 
-def naming_tokens(tokens: TokenSet) -> tuple[bytes, ...]:
-    """The tokens of the decisive key, padding included, 16 bytes each; empty without that key."""
-    return tuple(
-        token for group in tokens.keys if group.present and group.key == DECISIVE_KEY for token in group.tokens
-    )
+def naming_tokens(tokens: TokenSet) -> bytes:
+    """The tokens of the decisive key, padding included, one after another; empty without that key.
+
+    `tokens` keeps the shape of its scheme.
+    """
+    return load_key_scheme(tokens.scheme).tokens_of(tokens, DECISIVE_KEY)
 
 
 def naming_digests(tokens: TokenSet) -> frozenset[bytes]:
     """`token_digest` of each token of the decisive key, padding included, 32 bytes each; empty without that key."""
-    return frozenset(token_digest(Token(token)) for token in naming_tokens(tokens))
+    return frozenset(token_digest(Token(token)) for token in split_tokens(naming_tokens(tokens)))

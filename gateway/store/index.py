@@ -47,8 +47,7 @@ class SqlIndex:
 
     async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
         """Youths that share a token of a present key, with their open flags."""
-        present = [token for group in tokens.keys if group.present for token in group.tokens]
-        wanted = self.at_rest(tokens.epoch, present)
+        wanted = self.at_rest(tokens.epoch, load_key_scheme().present(tokens))
         # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
@@ -127,18 +126,13 @@ def _shared_tokens(size: int) -> Statement:
     return Statement(clause, "epoch", *names)
 
 
-@cache
-def _carried(presence: int) -> frozenset[str]:
-    return load_key_scheme().carried(presence)
-
-
 def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...], flag: FlagRow | None) -> Candidate:
     restriction, placement_county, presence = row
     return Candidate(
         owner=AgencyId(owner),
         handle=SubjectHandle(handle),
         agreeing_keys=frozenset(agreeing),
-        carried_keys=_carried(presence),
+        carried_keys=load_key_scheme().carried(presence),
         restriction=Restriction(restriction),
         placement_county=placement_county,
         flag=flag,

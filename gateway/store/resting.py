@@ -8,17 +8,21 @@ the look-up; this is one call for all of them.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from gateway.errors import ErrorReason, Invalid
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.oprf import TOKEN_LENGTH
 
-AtRest = Callable[[str, Sequence[bytes]], list[bytes]]
-"""The resting form of tokens of an epoch, 16 bytes to 16 bytes. Raises `Invalid` for an epoch without a key."""
+AtRest = Callable[[str, bytes], tuple[bytes, ...]]
+"""The resting form of each of the tokens of an epoch that lie one after another, 16 bytes to 16 bytes.
+
+Raises `Invalid` for an epoch without a key.
+"""
 
 
 class TokensAtRest:
@@ -30,13 +34,14 @@ class TokensAtRest:
         self._blocks = Cipher(AES256(key), ECB()).encryptor()  # noqa: S305
         self._turn = threading.Lock()
 
-    def __call__(self, tokens: Sequence[bytes]) -> list[bytes]:
-        """The resting form of each token, 16 bytes to 16 bytes. Raises ValueError for any other length."""
-        if set(map(len, tokens)) - {TOKEN_LENGTH}:
+    def __call__(self, tokens: bytes) -> tuple[bytes, ...]:
+        """The resting form of each token, 16 bytes to 16 bytes. Raises ValueError unless all are whole."""
+        if len(tokens) % TOKEN_LENGTH:
+            # The context would keep the rest, and put it before the tokens of the next call.
             raise ValueError("a token has 16 bytes")
         with self._turn:
-            resting = self._blocks.update(b"".join(tokens))
-        return [resting[at : at + TOKEN_LENGTH] for at in range(0, len(resting), TOKEN_LENGTH)]
+            resting = self._blocks.update(tokens)
+        return split_tokens(resting)
 
 
 class EpochsAtRest:
@@ -47,7 +52,7 @@ class EpochsAtRest:
         self._key_of = key_of
         self._known: dict[str, TokensAtRest] = {}
 
-    def __call__(self, epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
+    def __call__(self, epoch: str, tokens: bytes) -> tuple[bytes, ...]:
         """`AtRest`."""
         known = self._known.get(epoch)
         if known is None:

@@ -118,7 +118,7 @@ class SqlReviews:
 
         return guard
 
-    def _named(self, tokens: TokenSet) -> list[bytes]:
+    def _named(self, tokens: TokenSet) -> tuple[bytes, ...]:
         return self.at_rest(tokens.epoch, naming_tokens(tokens))
 
 

@@ -36,7 +36,7 @@ from gateway.exchange.locate import check_core
 from gateway.exchange.moments import past_moment
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.matching.key_scheme import load_key_scheme, present_keys
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
@@ -240,7 +240,7 @@ class Registrations:
     def _list(self, tx: Tx, owner: AgencyId, subject: Subject) -> None:
         tx.run(_REPLACED, (owner, subject.handle, self._untouched(subject.tokens.epoch)))
         restriction = str(from_wire(Restriction, subject.restriction))
-        presence = load_key_scheme().presence(present_keys(subject.tokens))
+        presence = subject.tokens.presence
         tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence))
         tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
 
@@ -255,9 +255,12 @@ class Registrations:
 def _token_rows(
     owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: AtRest
 ) -> list[tuple[bytes, str, bytes, str, str]]:
-    present = [(group.key, token) for group in tokens.keys if group.present for token in group.tokens]
-    resting = at_rest(tokens.epoch, [token for _, token in present])
-    return [(rest, owner, handle, key, tokens.epoch) for rest, (key, _) in zip(resting, present, strict=True)]
+    scheme, epoch = load_key_scheme(), tokens.epoch
+    resting = at_rest(epoch, scheme.present(tokens))
+    return [
+        (rest, owner, handle, key, epoch)
+        for rest, key in zip(resting, scheme.key_of_each(tokens.presence), strict=True)
+    ]
 
 
 def _youths(owner: AgencyId, subjects: Iterable[Subject]) -> list[tuple[AgencyId, SubjectHandle]]:

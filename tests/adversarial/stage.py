@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from adapters.node.identifiers import timestamp
 from adapters.node.presence import field_sets_present
-from gateway.protocol.authority import token_digest
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import unwrap, wrap
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
@@ -25,7 +25,6 @@ from gateway.protocol.names import (
     Restriction,
     Role,
     SubjectHandle,
-    Token,
 )
 from gateway.protocol.sealing import SealContext, open_record
 from gateway.protocol.wire_names import from_wire, to_wire
@@ -200,7 +199,7 @@ def outcome(number: int) -> str:
 
 def core_digests(label: str) -> list[bytes]:
     """How an authority names a youth whom its issuer does not list."""
-    return [token_digest(Token(token)) for token in tokens_of(label).keys[0].tokens]
+    return sorted(naming_digests(tokens_of(label)))
 
 
 async def record_authority(issuer: Resident, message: authority_pb2.Authority) -> bytes:

@@ -172,14 +172,14 @@ async def test_no_token_handle_or_identifier_of_a_call_is_in_a_log_line_span_or_
 
 def opaque_values(at: Gateway, youth: str) -> dict[str, bytes]:
     handle = at.world.register(f"{youth}, once more")
-    (token, *_) = tokens_of(youth).keys[0].tokens
+    token = tokens_of(youth).tokens[:16]
     (order,) = at.world.sources.orders
     handle = cast(Any, order.grant.subject_handle)
     return {
         "handle": handle,
         "pairwise handle": pairwise(ASKER, OWNER, handle),
         "token": token,
-        "token at rest": at_rest(EPOCH, [token])[0],
+        "token at rest": at_rest(EPOCH, token)[0],
     }
 
 

@@ -8,7 +8,7 @@ import asyncio
 import gzip
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import grpc
@@ -16,6 +16,8 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.errors import ErrorReason
+from gateway.protocol.match_keys import DECISIVE_KEY
+from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.signing import SigningKey
 from gateway.rpc.status import CODES
@@ -31,12 +33,13 @@ from homeward.gateway.v1 import (
     sealing_pb2,
     token_pb2,
 )
-from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from tests.adversarial.mutants import mutants
 from tests.adversarial.outcome import Refusal, ending, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.town import Town
+from tests.unit.token_sets import withdraw_keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ATTACKER = AgencyId("06061.cwa")
@@ -303,6 +306,31 @@ async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other
     (leaf,) = town.news(before)
     assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", ATTACKER)
     assert town.rows("flag", "authority", "subject", "spent", "alert") == tables
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tokens: setattr(tokens, "tokens", tokens.tokens + tokens_of("somebody else").tokens),
+        lambda tokens: setattr(tokens, "tokens", tokens.tokens[:-16]),
+        lambda tokens: setattr(tokens, "tokens", tokens.tokens[:-1]),
+        lambda tokens: setattr(tokens, "tokens", tokens.tokens[:-16] + tokens.tokens[:16]),
+        lambda tokens: setattr(tokens, "presence", tokens.presence | 1 << 63),
+        lambda tokens: withdraw_keys(tokens, DECISIVE_KEY),
+        lambda tokens: setattr(tokens, "scheme", EXTENDED_SCHEME),
+    ],
+    ids=["a second youth's", "one less", "half of one", "one twice", "a key too many", "a core key less", "scheme"],
+)
+async def test_a_token_set_of_another_shape_is_refused_and_on_record(
+    town: Town, change: Callable[[TokenSet], None]
+) -> None:
+    resident, before = town.residents[ATTACKER], town.size()
+    query = flag_query(tokens_of("nobody"), EvidenceKind.YOUTH_PRESENT)
+    change(query.tokens)
+    found = await refusal(ExchangeServiceStub(resident.channel).CheckFlag(resident.flag_request(query, ACT), timeout=5))
+    assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TOKENS_INCOMPLETE")
+    (leaf,) = town.news(before)
+    assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "TOKENS_INCOMPLETE", ATTACKER)
 
 
 async def test_an_unknown_enum_value_and_an_unknown_field_are_refused(town: Town) -> None:

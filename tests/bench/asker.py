@@ -157,8 +157,7 @@ def strangers(like: TokenSet) -> Callable[[], TokenSet]:
     def stranger() -> TokenSet:
         tokens = TokenSet()
         tokens.CopyFrom(like)
-        for group in tokens.keys:
-            group.tokens[:] = [os.urandom(16) for _ in group.tokens]
+        tokens.tokens = os.urandom(len(tokens.tokens))
         return tokens
 
     return stranger

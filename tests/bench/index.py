@@ -31,14 +31,14 @@ from sqlalchemy import Table, insert
 from audit.reader import Reader
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from gateway.protocol.matching.key_scheme import load_key_scheme
+from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.names import Restriction
 from gateway.store import tables
 from gateway.store.index import SqlIndex
 from gateway.store.lookups import Lookups
 from gateway.store.youth_keys import FileYouthKeys
 from homeward.gateway.v1.codes_pb2 import EVIDENCE_KIND_YOUTH_PRESENT
-from homeward.gateway.v1.envelope_pb2 import Evidence, KeyTokens, TokenSet
+from homeward.gateway.v1.envelope_pb2 import Evidence, TokenSet
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest, FlagQuery
 from tests.bench.leaves import SIGNER
 from tests.bench.pieces import QUESTION
@@ -88,7 +88,7 @@ class Filled:
         FileYouthKeys.create(directory / f"keys-{size}.db")
         # Nobody here is flagged, so that none of them is needed.
         keys = FileYouthKeys(directory / f"keys-{size}.db", wrapping_key=bytes(32), random_bytes=os.urandom)
-        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: list(tokens), keys)
+        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: split_tokens(tokens), keys)
 
     def token(self, position: int) -> bytes:
         """The token at this place of the index, in ascending order; any spread in between stands for nobody's."""
@@ -100,12 +100,8 @@ class Filled:
         # Next to a listed one: what is looked for is as near and as far as a hit's.
         places = [self.token(place * self.youths + youth) for place in range(TOKENS)]
         tokens = places if hit else [(int.from_bytes(each, "big") + 1).to_bytes(16, "big") for each in places]
-        names = [rule.name for rule in load_key_scheme().keys for _ in range(rule.pad)]
-        grouped: dict[str, list[bytes]] = {}
-        for name, token in zip(names, tokens, strict=True):
-            grouped.setdefault(name, []).append(token)
-        groups = [KeyTokens(key=name, present=True, tokens=tokens) for name, tokens in grouped.items()]
-        return TokenSet(epoch=EPOCH, scheme=load_key_scheme().version, keys=groups)
+        scheme = load_key_scheme()
+        return scheme.token_set(EPOCH, tokens, carried=[rule.name for rule in scheme.keys])
 
     def ask(self, *, hit: bool) -> float:
         """Microseconds of one look-up; what it finds is checked."""

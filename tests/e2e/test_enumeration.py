@@ -136,7 +136,7 @@ def keyed(guesses: list[bytes], pepper: bytes) -> Iterator[bytes]:
 
 def rested(loot: Loot, tokens: Iterable[bytes]) -> Iterator[bytes]:
     """As the gateway keeps tokens."""
-    return iter(TokensAtRest(loot.at_rest)([token[: oprf.TOKEN_LENGTH] for token in tokens]))
+    return iter(TokensAtRest(loot.at_rest)(b"".join(token[: oprf.TOKEN_LENGTH] for token in tokens)))
 
 
 def under(secret: bytes, inputs: Iterable[bytes]) -> Iterator[bytes]:

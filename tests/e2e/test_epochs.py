@@ -24,6 +24,7 @@ from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import Calls, inquiry
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.youths import Person, heard
+from gateway.protocol.matching.key_scheme import split_tokens
 from homeward.county.v1.missing_pb2 import CheckFlagRequest, CheckFlagResponse, RaiseFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -159,7 +160,7 @@ def made_of(rotation: Rotation, epoch: str) -> set[bytes]:
             raw = [bytes(row[0]) for row in reader.execute(query)]
         kind = TokenSet.FromString if letter == "A" else lambda each: FlagQuery.FromString(each).tokens
         found += [kind(each) for each in raw]
-    return {token for each in found if each.epoch == epoch for group in each.keys for token in group.tokens}
+    return {token for each in found if each.epoch == epoch for token in split_tokens(each.tokens)}
 
 
 def kept_by(rotation: Rotation, letter: str, tokens: set[bytes]) -> int:

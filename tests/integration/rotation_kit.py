@@ -36,7 +36,7 @@ from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1 import index_pb2 as pb
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from tests.unit.members.world import County, World, make_world
-from tests.unit.token_sets import token_set
+from tests.unit.token_sets import SHAPE, token_set
 
 ANA, BEN = "ana", "ben"
 _FLAG = Statement(insert(tables.flag))
@@ -178,10 +178,9 @@ class Town:
         files = [database, database.with_name(f"{database.name}-wal")]
         return b"".join(file.read_bytes() for file in files if file.exists())
 
-    def resting(self, epoch: str, name: str) -> list[bytes]:
+    def resting(self, epoch: str, name: str) -> tuple[bytes, ...]:
         """The youth's tokens as they rest."""
-        present = [token for group in self.tokens(epoch, name).keys if group.present for token in group.tokens]
-        return self.world.gateway.at_rest(epoch, present)
+        return self.world.gateway.at_rest(epoch, SHAPE.present(self.tokens(epoch, name)))
 
 
 def shares(world: World, epoch: str) -> tuple[bytes, bytes]:

@@ -26,6 +26,7 @@ from adapters.node.settle import agreeing_keys
 from gateway.config import Budgets
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, HolderView
+from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.ristretto import load_ristretto
 from gateway.state import key_pem
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -157,7 +158,7 @@ async def _county(exchange: Exchange) -> Joined:
 
 def same(one: TokenSet, other: TokenSet) -> bool:
     """Whether both sets find one youth by every key that either carries."""
-    return agreeing_keys(one, other) == {group.key for group in one.keys if group.present}
+    return agreeing_keys(one, other) == present_keys(one)
 
 
 async def test_with_one_holder_stopped_the_tokens_are_the_same_and_with_two_there_are_none(

@@ -17,9 +17,11 @@ from adapters.node.node import Node
 from adapters.node.rpcs import A, CallFault, Q, Rpc
 from adapters.node.settle import agreeing_keys
 from gateway.protocol.directory import HolderView
+from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.ristretto import load_ristretto
 from gateway.tokens.ceremony import deal
 from homeward.gateway.v1.directory_pb2 import Directory
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EVALUATION_USE_REGISTRATION
 from tests.integration.source_kit import Clock, Gateway, GatewayCaller, make_node, prepare
 from tests.unit.node import world
@@ -47,7 +49,7 @@ async def node(tmp_path: Path, gateway: Gateway, clock: Clock) -> AsyncIterator[
     made.store.close()
 
 
-async def look_up(node: Node, *, worker: str = "w1") -> object:
+async def look_up(node: Node, *, worker: str = "w1") -> TokenSet:
     (tokens,) = await node.tokens([ANA], EVALUATION_USE_LOOKUP, worker=worker)
     return tokens
 
@@ -72,7 +74,7 @@ async def test_with_one_holder_away_the_tokens_are_the_same(node: Node, gateway:
     gateway.down = {down}
     for _ in range(5):
         after = await look_up(node)
-        assert agreeing_keys(before, after) == {group.key for group in before.keys if group.present}  # type: ignore[attr-defined, arg-type]
+        assert agreeing_keys(before, after) == present_keys(before)
 
 
 @pytest.mark.parametrize("liar", [1, 2, 3])
@@ -83,7 +85,7 @@ async def test_a_holder_without_a_proof_is_refused_the_others_are_used_and_an_al
     gateway.lying_share = liar
     for _ in range(6):
         after = await look_up(node)
-        assert agreeing_keys(before, after) == {group.key for group in before.keys if group.present}  # type: ignore[attr-defined, arg-type]
+        assert agreeing_keys(before, after) == present_keys(before)
     gateway.evaluated.clear()
     await look_up(node)
     assert unproven(node.store, NOW) in ((), (NAMES[liar - 1],))

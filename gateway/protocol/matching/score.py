@@ -8,6 +8,7 @@ what a score means (`classify`).
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 
+from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.matching.weights import Weights
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
@@ -28,8 +29,9 @@ class Comparison:
 
 
 def carried_tokens(tokens: TokenSet) -> dict[str, frozenset[bytes]]:
-    """The tokens of the keys that are present."""
-    return {group.key: frozenset(group.tokens) for group in tokens.keys if group.present}
+    """The tokens of the keys that are present. `tokens` keeps the shape of its scheme."""
+    scheme = load_key_scheme(tokens.scheme)
+    return {key: frozenset(split_tokens(scheme.tokens_of(tokens, key))) for key in scheme.carried(tokens.presence)}
 
 
 def compare(asked: Carried, listed: Carried) -> Comparison:

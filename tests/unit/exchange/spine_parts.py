@@ -4,7 +4,6 @@ Tokens stand for a youth by a digest of an invented name: how tokens are made is
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.protocol.directory import certify
 from gateway.protocol.match_keys import SOUND_KEY
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -216,9 +216,9 @@ def _tokens(key: str, youth: str, count: int) -> list[bytes]:
     return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(count)]
 
 
-def at_rest(epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
+def at_rest(epoch: str, tokens: bytes) -> tuple[bytes, ...]:
     """How tokens rest in the index."""
-    return [hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in tokens]
+    return tuple(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

@@ -29,10 +29,9 @@ from gateway.exchange.journal import Kind, draft
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
 from gateway.protocol.assertion import Claims, sign_assertion
-from gateway.protocol.authority import token_digest
 from gateway.protocol.directory import DirectoryView, read_directory
 from gateway.protocol.envelope import wrap
-from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.match_keys import CORE_KEYS, naming_digests
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import (
     AgencyId,
@@ -45,7 +44,6 @@ from gateway.protocol.names import (
     Purpose,
     Restriction,
     SubjectHandle,
-    Token,
 )
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
@@ -92,7 +90,7 @@ from tests.unit.exchange.spine_parts import (
     tokens_of,
 )
 from tests.unit.exchange.spine_sources import CountySources
-from tests.unit.token_sets import SHAPE
+from tests.unit.token_sets import SHAPE, tokens_by_key
 
 
 class World:
@@ -233,10 +231,10 @@ class World:
     def list_tokens(self, owner: AgencyId, handle: SubjectHandle, tokens: TokenSet, shared: Collection[str]) -> None:
         """The youth has these tokens in their epoch, of the keys in `shared`."""
         rows = [
-            {"token": rest, "owner": owner, "handle": handle, "key": group.key, "epoch": tokens.epoch}
-            for group in tokens.keys
-            if group.key in shared
-            for rest in at_rest(tokens.epoch, group.tokens)
+            {"token": rest, "owner": owner, "handle": handle, "key": key, "epoch": tokens.epoch}
+            for key, each in tokens_by_key(tokens).items()
+            if key in shared
+            for rest in at_rest(tokens.epoch, b"".join(each))
         ]
         self._run(insert(tables.index_token).values(rows))
 
@@ -439,6 +437,5 @@ def _evidence(question: Question) -> list[Evidence]:
 def _authority_subject(subject: str | SubjectHandle) -> authority_pb2.AuthoritySubject:
     if isinstance(subject, bytes):
         return authority_pb2.AuthoritySubject(handle=subject)
-    (names,) = (group.tokens for group in tokens_of(subject).keys if group.key == "name_dob")
-    digests = sorted(token_digest(Token(token)) for token in names)
+    digests = sorted(naming_digests(tokens_of(subject)))
     return authority_pb2.AuthoritySubject(token_digests=authority_pb2.SubjectTokenDigests(digests=digests))

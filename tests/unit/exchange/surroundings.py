@@ -1,12 +1,13 @@
 """What surrounds the exchange in tests: time, sources, keyed names, and an entry as its owner of every key reads it."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from gateway.ports import SourceUnreachable
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import AgencyId, SubjectHandle
 from homeward.gateway.v1 import exchange_pb2
 from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
@@ -84,9 +85,9 @@ def read_leaf(entry: StoredEntry, keys: ClassKeys, youth_key: bytes | None) -> L
     )
 
 
-def at_rest(epoch: str, tokens: Sequence[bytes]) -> list[bytes]:
+def at_rest(epoch: str, tokens: bytes) -> tuple[bytes, ...]:
     """How tokens rest in the index."""
-    return [hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in tokens]
+    return tuple(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind
-from gateway.protocol.authority import token_digest
 from gateway.protocol.envelope import wrap
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import (
     AgencyId,
     AuthorityId,
@@ -21,7 +21,6 @@ from gateway.protocol.names import (
     Purpose,
     Role,
     SubjectHandle,
-    Token,
 )
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
@@ -118,8 +117,7 @@ async def test_a_recorded_consent_is_live_and_its_leaf_names_no_youth(world: Wor
 
 
 async def test_an_authority_by_tokens_needs_no_listed_youth(world: World) -> None:
-    (names,) = (group.tokens for group in world.tokens(ANA).keys if group.key == "name_dob")
-    digests = sorted(token_digest(Token(token)) for token in names)
+    digests = sorted(naming_digests(world.tokens(ANA)))
     subject = pb.AuthoritySubject(token_digests=pb.SubjectTokenDigests(digests=digests))
     assert (await record(world, consent(world, subject=subject))).outcome == OUTCOME_RECORDED
 

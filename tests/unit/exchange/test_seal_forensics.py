@@ -30,6 +30,7 @@ from audit.verify import verify_log
 from gateway.errors import Invalid
 from gateway.exchange.journal import Kind
 from gateway.ports import Rows
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.replay import Keys, replay_log
 from gateway.store import tables
@@ -81,7 +82,7 @@ async def test_nothing_that_was_taken_from_the_exchange_opens_or_links_a_sealed_
     assert wrapped in everything(tmp_path)
     await restrict(world, handles[ANA])
     taken = everything(tmp_path)
-    for secret in (key, wrapped, handles[ANA], youth_name(SF, handles[ANA]), *world.tokens(ANA).keys[0].tokens):
+    for secret in (key, wrapped, handles[ANA], youth_name(SF, handles[ANA]), *split_tokens(world.tokens(ANA).tokens)):
         assert secret not in taken
     # The control: what of it rests in the open is found of a youth that is not sealed.
     assert handles[BEN] in taken

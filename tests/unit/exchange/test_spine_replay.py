@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import AssertionInvalid, Conflict, ErrorReason, Invalid
+from gateway.protocol.match_keys import SOUND_KEY
 from homeward.gateway.v1 import exchange_pb2
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from tests.unit.exchange.spine_parts import ASKER, TEAM, Answered, Question, tokens_of
 from tests.unit.exchange.spine_world import World
+from tests.unit.token_sets import withdraw_keys
 
 PLACEMENT = Question("ada")
 
@@ -120,5 +122,5 @@ async def test_a_question_without_the_whole_core_group_is_not_asked(
 
 def half(youth: str) -> TokenSet:
     tokens = tokens_of(youth)
-    del tokens.keys[1]
+    withdraw_keys(tokens, SOUND_KEY)
     return tokens

@@ -9,6 +9,7 @@ import pytest
 from audit.entry import FieldClass, Opening, StoredEntry, open_class
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind
+from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.names import FlagState, HandlingCode, Purpose, Role
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
@@ -18,6 +19,7 @@ from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
 from tests.unit.exchange.members import FEDERAL, LA, LA_PROB, POLICE, SF, STRTP, Youth, staff, stamp
 from tests.unit.exchange.world import World
+from tests.unit.token_sets import withdraw_keys
 
 ANA = Youth("Ana Invented")
 TWIN = Youth("Mia Invented")
@@ -263,7 +265,7 @@ async def test_a_report_of_tomorrow_or_without_the_core_group_is_refused(world: 
         await world.raise_flag(STRTP, ANA, learned=world.clock() + timedelta(days=1))
     assert refused.value.fields == ("learn_time: past",)
     tokens = world.tokens(ANA)
-    tokens.keys[0].present = False
+    withdraw_keys(tokens, DECISIVE_KEY)
     with pytest.raises(Invalid) as refused:
         await world.raise_flag(STRTP, ANA, tokens=tokens)
     assert refused.value.reason is ErrorReason.TOKENS_INCOMPLETE

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.node.refusal import Refusal
 from audit.checkpoint import LogSigner
+from gateway.protocol.match_keys import SOUND_KEY
+from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
 from gateway.protocol.names import (
     AgencyKind,
     EvidenceKind,
@@ -33,7 +35,9 @@ from tests.unit.node.world import (
     Order,
     keys,
     stamp,
+    tokens_of,
 )
+from tests.unit.token_sets import withdraw_keys
 
 
 def flipped(data: bytes, place: int = -1) -> bytes:
@@ -106,6 +110,10 @@ def unknown_field_in_query(query: RecordsQuery) -> None:
     query.MergeFromString(b"\xfa\x7f\x01x")  # field 2047, length-delimited
 
 
+def tokens_packed_in(query: RecordsQuery) -> None:
+    query.tokens.tokens += tokens_of("name_dob:somebody else").tokens
+
+
 WRONG: list[tuple[str, Order, Refusal]] = [
     ("unknown field", Order(after_order=unknown_field), Refusal.MALFORMED),
     ("no grant", Order(after_order=lambda order: order.ClearField("grant")), Refusal.MALFORMED),
@@ -118,6 +126,17 @@ WRONG: list[tuple[str, Order, Refusal]] = [
         Refusal.QUERY_MALFORMED,
     ),
     ("unknown field in the query", Order(edit_query=unknown_field_in_query), Refusal.QUERY_MALFORMED),
+    ("a youth's tokens more in the query", Order(edit_query=tokens_packed_in), Refusal.QUERY_MALFORMED),
+    (
+        "a core key less in the query",
+        Order(edit_query=lambda query: withdraw_keys(query.tokens, SOUND_KEY)),
+        Refusal.QUERY_MALFORMED,
+    ),
+    (
+        "tokens of another scheme",
+        Order(edit_query=lambda query: setattr(query.tokens, "scheme", EXTENDED_SCHEME)),
+        Refusal.QUERY_MALFORMED,
+    ),
     ("assertion is no JWT", Order(after_assertion=lambda _: "not.a.jwt"), Refusal.ASSERTION_MALFORMED),
     (
         "assertion by an unlisted key",

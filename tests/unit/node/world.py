@@ -20,11 +20,11 @@ from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Opening, Place, StoredEntry, build_entry, open_class
 from audit.merkle import leaf_hash, node_hash
 from gateway.protocol.assertion import Claims, sign_assertion
-from gateway.protocol.authority import Use, check, token_digest
+from gateway.protocol.authority import Use, check
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.decide import decide
 from gateway.protocol.directory import DirectoryView, Pins, open_directory, sign_directory
-from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.match_keys import CORE_KEYS, naming_digests
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -33,7 +33,6 @@ from gateway.protocol.names import (
     FieldSet,
     Purpose,
     Role,
-    Token,
     county_of,
 )
 from gateway.protocol.policy.bundle import load_california
@@ -277,10 +276,9 @@ class Order:
     def _facts(self, claims: Claims) -> RequestFacts:
         worth = None
         if self.authority is not None:
-            names = [group.tokens for group in self.tokens.keys if group.key == "name_dob"]
             use = Use(
                 purpose=self.purpose, field_sets=self.asked, agency=self.asker, role=self.role,
-                token_digests=frozenset(token_digest(Token(token)) for group in names for token in group),
+                token_digests=naming_digests(self.tokens),
             )  # fmt: skip
             worth = check(open_authority(self.authority, directory(), NOW), use, NOW, revoked=False)
         return RequestFacts(

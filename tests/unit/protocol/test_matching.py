@@ -1,5 +1,6 @@
 """Scoring: what agreement is worth, who is a match, who is asked about, and who is nobody."""
 
+import os
 from collections.abc import Mapping
 from importlib import resources
 from math import log2
@@ -184,7 +185,7 @@ def test_an_absent_key_is_no_evidence() -> None:
 
 
 def test_dummies_of_an_absent_key_are_not_compared() -> None:
-    tokens = token_set("e1", lambda _, pad: [bytes([place]) * 16 for place in range(pad)])
+    tokens = token_set("e1", lambda _, pad: [os.urandom(16) for _ in range(pad)])
     assert carried_tokens(tokens).keys() == CORE
 
 

@@ -11,7 +11,8 @@ from gateway.errors import Conflict, EnvelopeInvalid, ErrorReason, Invalid, Unau
 from gateway.exchange.coverage import Scope
 from gateway.exchange.journal import Kind
 from gateway.protocol.envelope import wrap
-from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import FlagState, Restriction
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
@@ -20,6 +21,7 @@ from homeward.gateway.v1 import missing_pb2
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from tests.unit.exchange.members import LA, POLICE, SF, Youth, handle_of, staff, stamp
 from tests.unit.exchange.world import World
+from tests.unit.token_sets import SHAPE, withdraw_keys
 
 ANA, OTHER = Youth("Ana Invented"), Youth("Other Invented")
 
@@ -54,7 +56,7 @@ async def test_a_listed_youth_is_found_by_its_tokens_and_its_leaf_counts_only(wo
 
 async def test_no_token_rests_as_it_came(world: World) -> None:
     await world.register(SF, ANA)
-    came = {token for group in world.tokens(ANA).keys if group.present for token in group.tokens}
+    came = set(split_tokens(SHAPE.present(world.tokens(ANA))))
     resting = {row["token"] for row in world.rows(tables.index_token)}
     assert len(resting) == len(came)
     assert came.isdisjoint(resting)
@@ -62,7 +64,7 @@ async def test_no_token_rests_as_it_came(world: World) -> None:
 
 async def test_an_absent_keys_dummies_are_not_kept(world: World) -> None:
     each = subject(world, ANA)
-    assert {group.key for group in each.tokens.keys} > CORE_KEYS
+    assert len(each.tokens.tokens) > len(SHAPE.present(each.tokens))
     await world.list_subjects(SF, subjects=[each])
     assert {row["key"] for row in world.rows(tables.index_token)} == CORE_KEYS
 
@@ -118,7 +120,7 @@ async def test_a_batch_with_one_bad_youth_is_refused_whole(world: World) -> None
         await world.list_subjects(SF, subjects=[good, bad])
     assert refused.value.reason is ErrorReason.EPOCH_UNKNOWN
     bad = subject(world, OTHER)
-    bad.tokens.keys[1].present = False
+    withdraw_keys(bad.tokens, SOUND_KEY)
     with pytest.raises(Invalid) as refused:
         await world.list_subjects(SF, subjects=[good, bad])
     assert (refused.value.reason, refused.value.fields) == (ErrorReason.TOKENS_INCOMPLETE, ("subjects[1].tokens",))

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_codes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/envelope.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xb1\x01\n\x0eSignedEnvelope\x12L\n\x0cpayload_type\x18\x01 \x01(\tB6\xbaH3r12/^homeward\\.(gateway|audit)\\.v1\\.[A-Za-z]{1,64}$\x12\x1c\n\x07payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x17\n\x06key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"\x98\x01\n\x08TokenSet\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12)\n\x06scheme\x18\x02 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,32}$\x12\x38\n\x04keys\x18\x03 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyTokensB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"e\n\tKeyTokens\x12%\n\x03key\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9_]{1,40}$\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12 \n\x06tokens\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10@\"\x04z\x02h\x10\"n\n\x08\x45vidence\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x14reference_commitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\rLeafReference\x12\x16\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/envelope.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\"\xb1\x01\n\x0eSignedEnvelope\x12L\n\x0cpayload_type\x18\x01 \x01(\tB6\xbaH3r12/^homeward\\.(gateway|audit)\\.v1\\.[A-Za-z]{1,64}$\x12\x1c\n\x07payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x17\n\x06key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"\x99\x01\n\x08TokenSet\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12)\n\x06scheme\x18\x02 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,32}$\x12\x10\n\x08presence\x18\x04 \x01(\x04\x12\x1b\n\x06tokens\x18\x05 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x02J\x04\x08\x03\x10\x04R\x04keys\"n\n\x08\x45vidence\x12;\n\x04kind\x18\x01 \x01(\x0e\x32!.homeward.gateway.v1.EvidenceKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12%\n\x14reference_commitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"X\n\rLeafReference\x12\x16\n\x05index\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,12 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSET'].fields_by_name['epoch']._serialized_options = b'\272H\025r\0232\021^[a-z0-9-]{1,32}$'
   _globals['_TOKENSET'].fields_by_name['scheme']._loaded_options = None
   _globals['_TOKENSET'].fields_by_name['scheme']._serialized_options = b'\272H\026r\0242\022^[a-z0-9.-]{1,32}$'
-  _globals['_TOKENSET'].fields_by_name['keys']._loaded_options = None
-  _globals['_TOKENSET'].fields_by_name['keys']._serialized_options = b'\272H\007\222\001\004\010\001\020@'
-  _globals['_KEYTOKENS'].fields_by_name['key']._loaded_options = None
-  _globals['_KEYTOKENS'].fields_by_name['key']._serialized_options = b'\272H\025r\0232\021^[a-z0-9_]{1,40}$'
-  _globals['_KEYTOKENS'].fields_by_name['tokens']._loaded_options = None
-  _globals['_KEYTOKENS'].fields_by_name['tokens']._serialized_options = b'\272H\r\222\001\n\010\001\020@\"\004z\002h\020'
+  _globals['_TOKENSET'].fields_by_name['tokens']._loaded_options = None
+  _globals['_TOKENSET'].fields_by_name['tokens']._serialized_options = b'\272H\010z\006\020\020\030\200\200\002'
   _globals['_EVIDENCE'].fields_by_name['kind']._loaded_options = None
   _globals['_EVIDENCE'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_EVIDENCE'].fields_by_name['reference_commitment']._loaded_options = None
@@ -61,11 +57,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNEDENVELOPE']._serialized_start=155
   _globals['_SIGNEDENVELOPE']._serialized_end=332
   _globals['_TOKENSET']._serialized_start=335
-  _globals['_TOKENSET']._serialized_end=487
-  _globals['_KEYTOKENS']._serialized_start=489
-  _globals['_KEYTOKENS']._serialized_end=590
-  _globals['_EVIDENCE']._serialized_start=592
-  _globals['_EVIDENCE']._serialized_end=702
-  _globals['_LEAFREFERENCE']._serialized_start=704
-  _globals['_LEAFREFERENCE']._serialized_end=792
+  _globals['_TOKENSET']._serialized_end=488
+  _globals['_EVIDENCE']._serialized_start=490
+  _globals['_EVIDENCE']._serialized_end=600
+  _globals['_LEAFREFERENCE']._serialized_start=602
+  _globals['_LEAFREFERENCE']._serialized_end=690
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,9 @@ import datetime
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from homeward.gateway.v1 import codes_pb2 as _codes_pb2
-from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -24,24 +23,16 @@ class SignedEnvelope(_message.Message):
     def __init__(self, payload_type: _Optional[str] = ..., payload: _Optional[bytes] = ..., key_id: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class TokenSet(_message.Message):
-    __slots__ = ("epoch", "scheme", "keys")
+    __slots__ = ("epoch", "scheme", "presence", "tokens")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SCHEME_FIELD_NUMBER: _ClassVar[int]
-    KEYS_FIELD_NUMBER: _ClassVar[int]
+    PRESENCE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     epoch: str
     scheme: str
-    keys: _containers.RepeatedCompositeFieldContainer[KeyTokens]
-    def __init__(self, epoch: _Optional[str] = ..., scheme: _Optional[str] = ..., keys: _Optional[_Iterable[_Union[KeyTokens, _Mapping]]] = ...) -> None: ...
-
-class KeyTokens(_message.Message):
-    __slots__ = ("key", "present", "tokens")
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    PRESENT_FIELD_NUMBER: _ClassVar[int]
-    TOKENS_FIELD_NUMBER: _ClassVar[int]
-    key: str
-    present: bool
-    tokens: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, key: _Optional[str] = ..., present: _Optional[bool] = ..., tokens: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    presence: int
+    tokens: bytes
+    def __init__(self, epoch: _Optional[str] = ..., scheme: _Optional[str] = ..., presence: _Optional[int] = ..., tokens: _Optional[bytes] = ...) -> None: ...
 
 class Evidence(_message.Message):
     __slots__ = ("kind", "reference_commitment")
