@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from google.protobuf import text_format
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 
 from tests.adversarial.canaries import BIRTH, GIVEN_NAME, HANDLE, SURNAME, TOKEN, WORKER, planted, sentence
+from tests.unit.token_sets import SHAPE
 
 CANARIES = planted()
 TEXT: dict[str, Callable[[str], bytes]] = {
@@ -89,6 +91,17 @@ def test_opaque_values_are_seen(value: bytes) -> None:
     forms = (value, value.hex().encode(), value.hex().upper().encode(), repr(value).encode(), repr([value]).encode())
     for data in (*forms, BytesValue(value=value).SerializeToString(), str(BytesValue(value=value)).encode()):
         assert len(kinds(data)) == 1, data
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 40, 85])
+def test_a_token_is_seen_wherever_it_lies_in_a_set(place: int) -> None:
+    around = random.Random(place)
+    made = [TOKEN if each == place else around.randbytes(16) for each in range(SHAPE.elements)]
+    tokens = SHAPE.token_set("e1", made, carried=SHAPE.core)
+    packed, whole = tokens.tokens, tokens.SerializeToString()
+    forms = (whole, packed.hex().encode(), repr(packed).encode(), str(tokens).encode(), MessageToJson(tokens).encode())
+    for data in (*forms, whole.hex().encode(), base64.b64encode(whole), base64.urlsafe_b64encode(packed)):
+        assert kinds(data) == {"token"}
 
 
 def test_the_careless_sentence_holds_every_canary() -> None:
