@@ -220,21 +220,21 @@ class AuthorityRecords:
         if booked is None or caller.agency not in booked.parties:
             # Somebody else's authority and none at all are one answer.
             raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
-        at, handle = self._at, booked.handle
+        at, handle, at_ms = self._at, booked.handle, milliseconds(caller.call.received_at)
         # Only the first revocation stops anything that a second one could.
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
             caller.agency,
             members if booked.revoke_ms is None else (),
-            at_ms=milliseconds(caller.call.received_at),
+            at_ms=at_ms,
             issuer=booked.issuer,
             handle=handle,
             pairwise=at.pairwise,
             purpose=caller.claims.purpose,
         )
         key = await self._key(booked.issuer, handle)
-        leaf = revoked_leaf(caller, deed, booked.authority_id, issuer=booked.issuer, handle=handle, key=key)
-        rows = await self._book.revoke(booked.authority_id, milliseconds(caller.call.received_at))
+        leaf = revoked_leaf(caller, deed, authority_id, at_ms=at_ms, issuer=booked.issuer, handle=handle, key=key)
+        rows = await self._book.revoke(authority_id, at_ms)
         entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
         return Kept(Outcome.RECORDED, entered)
 

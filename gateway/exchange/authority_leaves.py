@@ -42,12 +42,13 @@ def revoked_leaf(
     deed: Deed,
     authority_id: AuthorityId,
     *,
+    at_ms: int,
     issuer: AgencyId,
     handle: SubjectHandle | None,
     key: YouthKey | None,
 ) -> Draft:
     """The leaf of a revocation; the issuer may open who revoked what."""
-    req, youth = placed(authority_id, handle)
+    req, youth = placed(authority_id, handle, revoke_ms=at_ms)
     return draft(
         Kind.AUTHORITY_REVOKED,
         requester=caller.agency,
@@ -60,13 +61,18 @@ def revoked_leaf(
     )
 
 
-def placed(authority_id: AuthorityId, handle: SubjectHandle | None) -> tuple[dict[str, Value], dict[str, Value] | None]:
-    """Fields of class `req` and of class `youth` that say which authority is meant.
+def placed(
+    authority_id: AuthorityId, handle: SubjectHandle | None, *, revoke_ms: int | None = None
+) -> tuple[dict[str, Value], dict[str, Value] | None]:
+    """Fields of class `req` and of class `youth` that say which authority is meant, and when it was revoked.
 
     With the youth where it is named by handle: by an authority that they share, a sealed youth's entries would be known
     as one youth's. Where tokens name it, nobody here knows whose key that would be.
     """
     said: dict[str, Value] = {"authority": authority_id.hex()}
+    if revoke_ms is not None:
+        # Not the entry's own time: one that is presented again after a loss was revoked before it.
+        said["revoke_ms"] = revoke_ms
     return (said, None) if handle is None else ({}, {"handle": handle} | said)
 
 

@@ -143,8 +143,8 @@ class Presentations:
             raise Invalid(ErrorReason.AUTHORITY_NOT_FOUND)
         if booked.revoke_ms is not None and not booked.ended_by_loss:
             return None
-        handle = booked.handle
-        req, youth = placed(authority_id, handle)
+        handle, revoke_ms = booked.handle, milliseconds(revoked)
+        req, youth = placed(authority_id, handle, revoke_ms=revoke_ms)
         leaf = draft(
             Kind.AUTHORITY_REVOKED,
             requester=by.agency,
@@ -155,7 +155,7 @@ class Presentations:
             youth=youth,
             youth_key=await self._key(booked.issuer, handle),
         )
-        rows = await self.book.revoke(authority_id, milliseconds(revoked))
+        rows = await self.book.revoke(authority_id, revoke_ms)
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
             by.agency, members, at_ms=milliseconds(now), issuer=booked.issuer, handle=handle, pairwise=at.pairwise

@@ -22,7 +22,7 @@ from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _BUSY_SECONDS: Final = 10.0
-_MOMENT: Final = Struct(">Q")
+_MOMENT: Final = Struct(">q")
 _REVOCATION: Final = f"{authority.name}/revocation"
 
 

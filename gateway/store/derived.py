@@ -6,7 +6,7 @@ derived again from entries that were verified before, and a row that differs, is
 start (EvidenceError PROJECTION):
 
 1. denied names and suspended members, from revocations, locks and enrollments
-2. authorities with their parties and revocations, from their records; the envelope by its issuer's signature
+2. authorities with their parties, and when each was revoked, from their records; the envelope by its issuer's signature
 3. flags with owner and state, from reports about youths whose audit key exists
 4. the last heartbeat of each agency; every listed youth by an agency that registered youths
 5. the epochs of the token key, from the steps of every rotation
@@ -92,7 +92,8 @@ class Opened:
 class _Authority(NamedTuple):
     issuer: str
     signature: bytes
-    is_revoked: bool
+    revoke_ms: int | None
+    """0 where the row says so unreadably, and the log not at all."""
     leaf_index: int
 
 
@@ -202,15 +203,15 @@ def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, b
     if entry.kind == Kind.AUTHORITY_RECORDED:
         # Recorded again, as after a restore, it stays what it was.
         if known is None:
-            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], False, entry.index)
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
     elif entry.kind == Kind.AUTHORITY_PRESENTED:
         # After a declared loss, it is on record from here on; a revocation has the last word.
-        if known is None or not known.is_revoked:
-            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], False, entry.index)
+        if known is None or known.revoke_ms is None:
+            derived.authorities[authority_id] = _Authority(entry.requester, said["signed"], None, entry.index)
     elif known is None:
         raise EvidenceError(EvidenceReason.PROJECTION, "an authority was revoked but never recorded", index=entry.index)
-    else:
-        derived.authorities[authority_id] = known._replace(is_revoked=True)
+    elif known.revoke_ms is None:
+        derived.authorities[authority_id] = known._replace(revoke_ms=int(said["revoke_ms"]))
 
 
 def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
@@ -236,24 +237,25 @@ def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
     for identifier, issuer, sealed, revocation, leaf_index in tx.all(_AUTHORITIES):
         authority_id = AuthorityId(bytes(identifier))
         known, is_closed = derived.authorities.get(authority_id), leaf_index in derived.closed
-        is_revoked = revocation is not None
         if known is None and not is_closed:
             raise _differs("an authority", leaf_index)
         try:
             envelope = opened.authority(authority_id, sealed)
-            if is_revoked:
-                opened.revoked(authority_id, revocation)
+            revoke_ms = None if revocation is None else opened.revoked(authority_id, revocation)
         except RowUnreadable as exc:
             raise _differs("an authority", leaf_index) from exc
         if envelope is None and is_closed:
             closed.add(authority_id)
             continue
+        if revocation is not None and revoke_ms is None:
+            # Its key left: the row says that it was revoked, and the log alone when.
+            revoke_ms = (known.revoke_ms if known is not None else None) or 0
         if envelope is None and known is not None and (sealed or derived.may_lack_authority(known)):
-            stored[authority_id] = _Authority(issuer, known.signature, is_revoked, leaf_index)
+            stored[authority_id] = _Authority(issuer, known.signature, revoke_ms, leaf_index)
             closed |= {authority_id} if sealed else set()
             continue
         envelope = envelope or SignedEnvelope()
-        stored[authority_id] = _Authority(issuer, envelope.signature, is_revoked, leaf_index)
+        stored[authority_id] = _Authority(issuer, envelope.signature, revoke_ms, leaf_index)
         named = Authority.FromString(envelope.payload).recipient_agencies
         parties |= {(authority_id, agency) for agency in (issuer, *named)}
     lacking = {each for each, known in derived.authorities.items() if derived.may_lack_authority(known)}

@@ -301,8 +301,10 @@ class World:
 
     async def revoke(self, authority_id: AuthorityId) -> int:
         """The revocation is acknowledged; its index."""
-        leaf = draft(Kind.AUTHORITY_REVOKED, requester=OWNER, req={"authority": authority_id.hex()})
-        revocation = self.authority_keys.seal_moment(authority_id, int(self.clock().timestamp() * 1000))
+        at_ms = int(self.clock().timestamp() * 1000)
+        said = {"authority": authority_id.hex(), "revoke_ms": at_ms}
+        leaf = draft(Kind.AUTHORITY_REVOKED, requester=OWNER, req=said)
+        revocation = self.authority_keys.seal_moment(authority_id, at_ms)
         row = (revocation, authority_id)
         return (await self.log.append(Append(leaf, rows=((_REVOKE, row),)))).index
 

@@ -24,6 +24,7 @@ from gateway.missing.ports import Flag
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, AuthorityId, FlagId, FlagState
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.succession import PRESENTING_WINDOW
 from gateway.recovery.presented import Presentations
 from gateway.rpc.machine import MachineCalls
@@ -175,6 +176,25 @@ async def test_a_party_presents_its_revocation_and_the_others_hear_of_it(world: 
     assert (alert.kind, alert.acting_agency) == (ALERT_KIND_AUTHORITY_REVOKED, STRTP)
     assert not (await present(world, LA, authority=signed(world, message))).HasField("receipt")
     assert not await is_live(world, message.authority_id)
+
+
+@pytest.mark.parametrize("before", [timedelta(minutes=90), timedelta(days=365 * 80)])
+async def test_a_revocation_stands_from_when_its_party_says_that_it_was(world: World, before: timedelta) -> None:
+    """Long ago, too: a clock that is wrong keeps no revocation away."""
+    await world.register(LA, ANA)
+    message = consent(world)
+    await record(world, message)
+    await lose(world)
+    await present(world, LA, authority=signed(world, message))
+    moment = world.clock() - before
+    event = PresentedRevocation(authority_id=message.authority_id, revoke_time=stamp(moment))
+    assert (await present(world, STRTP, revocation=event)).HasField("receipt")
+    booked = await SqlAuthorityBook(world.lookups, world.authority_keys).find(AuthorityId(message.authority_id))
+    assert booked is not None
+    assert booked.revoke_ms == milliseconds(moment)
+    (leaf,) = await world.leaves(world.size() - 1)
+    assert int(leaf.youth["revoke_ms"]) == milliseconds(moment)
+    world.check_projections()
 
 
 async def test_a_flag_is_found_again_and_an_old_word_of_it_changes_nothing(world: World) -> None:

@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
+from gateway.protocol.names import AuthorityId
+from gateway.store import tables
 from tests.unit.exchange.key_files import destroy_keys
 from tests.unit.exchange.members import LA, POLICE, Youth
 from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
@@ -77,6 +80,25 @@ async def test_an_edited_table_is_found(world: World, tmp_path: Path, edit: str)
     with pytest.raises(EvidenceError) as found:
         world.check_projections()
     assert found.value.reason is EvidenceReason.PROJECTION
+
+
+@pytest.mark.parametrize("by_ms", [-60_000, -1, 1])
+async def test_a_revocation_that_is_dated_otherwise_is_found(world: World, tmp_path: Path, by_ms: int) -> None:
+    """Whoever has the keys as well can seal another time; the entry says which it was."""
+    (row,) = (row for row in world.rows(tables.authority) if row["revocation"] is not None)
+    authority_id = AuthorityId(row["authority_id"])
+    at_ms = world.authority_keys.open_moment(authority_id, row["revocation"])
+    assert at_ms is not None
+    for moment, is_found in ((at_ms, False), (at_ms + by_ms, True)):
+        planted = world.authority_keys.seal_moment(authority_id, moment)
+        with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection, connection:
+            connection.execute("UPDATE authority SET revocation = ? WHERE revocation IS NOT NULL", (planted,))
+        if not is_found:
+            world.check_projections()
+            continue
+        with pytest.raises(EvidenceError) as found:
+            world.check_projections()
+        assert found.value.reason is EvidenceReason.PROJECTION
 
 
 async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world: World, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from audit.reader import Selection
 from audit.sequencer import Append
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, Role, SubjectHandle
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
 from gateway.store.authority_keys import authority_name
 from gateway.store.youth_keys import youth_name
@@ -28,6 +29,7 @@ from homeward.gateway.v1 import exchange_pb2
 from homeward.gateway.v1 import missing_pb2 as missing
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
 from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED
+from homeward.gateway.v1.restoration_pb2 import PresentedRevocation
 from homeward.gateway.v1.review_pb2 import VERDICT_SAME, VERDICT_WITHDRAWN
 from homeward.gateway.v1.sealing_pb2 import NOTICE_KIND_WRONG_YOUTH
 from tests.unit.exchange import spine_world
@@ -46,13 +48,15 @@ from tests.unit.exchange.row_links import (
     rows_of,
     tied,
 )
-from tests.unit.exchange.seal_desk import answers, entries_of, recall, restrict
+from tests.unit.exchange.seal_desk import answers, entries_of, everything, recall, restrict
 from tests.unit.exchange.spine_parts import ASKER, OWNER
 from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.test_link_recall import RECORDS, link
+from tests.unit.exchange.test_presented import lose, present, signed
 from tests.unit.exchange.world import World, evidence
 from tests.unit.missing.test_changing import locate, update
 
+REVOCATION_BYTES = 36
 HEXADECIMAL = re.compile(rb"[0-9a-f]{32,}")
 ANA, BEN = Youth("Ana Invented"), Youth("Ben Invented", "2011-06-07")
 
@@ -175,6 +179,45 @@ async def test_no_row_of_a_backup_ties_two_entries_about_a_sealed_youth(world: W
                 connection.execute(f"UPDATE {table} SET revoke_index = ?", (planted,))  # noqa: S608
             assert f"{table}.revoke_index" in held_together(planted_in, entries)[pair]
             planted_in.unlink()
+
+
+async def test_when_an_authority_was_revoked_is_in_no_byte_of_any_file(world: World, tmp_path: Path) -> None:
+    """Nor does any key that is left open it once the youth was sealed."""
+    handle = await world.register(SF, ANA)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handle), recipient_agencies=[STRTP])
+    await record(world, message, agency=SF)
+    await lose(world)
+    await present(world, SF, authority=signed(world, message))
+    # One that was presented again: its entry was written at another time, so that the time is this row's alone.
+    moment = world.clock() - timedelta(minutes=90, milliseconds=337)
+    event = PresentedRevocation(authority_id=message.authority_id, revoke_time=stamp(moment))
+    await present(world, STRTP, revocation=event)
+    # As SQLite writes a number of this size, and as the box holds it.
+    digits = milliseconds(moment).to_bytes(6, "big")
+    backup, authority_id = copied(tmp_path / "gateway.db", tmp_path / "backup"), AuthorityId(message.authority_id)
+
+    def revocations(database: Path) -> list[bytes]:
+        return [bytes(row.cells["revocation"]) for row in rows_of(database) if row.table == "authority"]  # type: ignore[arg-type]
+
+    (kept,) = revocations(backup)
+    assert len(kept) == REVOCATION_BYTES
+    assert world.authority_keys.open_moment(authority_id, kept) == milliseconds(moment)
+    assert {path.name for path in tmp_path.iterdir()} >= {"gateway.db", "gateway.db-wal", "keys.db", "backup"}
+    assert digits not in everything(tmp_path)
+    await restrict(world, handle)
+    assert digits not in everything(tmp_path)
+    for database in (backup, tmp_path / "gateway.db"):
+        assert [world.authority_keys.open_moment(authority_id, each) for each in revocations(database)] == [None]
+    # The control: the time in the clear, in a row that was deleted again.
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("CREATE TABLE planted (revoke_ms)")
+        connection.execute("INSERT INTO planted VALUES (?)", (milliseconds(moment),))
+        connection.execute("DELETE FROM planted")
+        connection.commit()
+        assert digits in everything(tmp_path)
+        connection.execute("DROP TABLE planted")
+        connection.commit()
 
 
 PLANTS: dict[str, Callable[[StoredEntry, bytes], object]] = {
