@@ -106,7 +106,7 @@ class SqlAuthorityBook:
         """The authority is on record. Raises `Conflict` for an identifier whose youth was sealed."""
         sealed = await asyncio.to_thread(self.authority_keys.seal, authority_id, envelope)
         booked = (_PUT, (authority_id, issuer, sealed, INDEX))
-        return (booked, *((_PUT_PARTY, (agency, authority_id, INDEX)) for agency in sorted(parties)))
+        return (booked, *((_PUT_PARTY, (agency, authority_id)) for agency in sorted(parties)))
 
     async def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
         """The authority is revoked; the first revocation counts. Raises `Moved` when its youth was sealed meanwhile."""

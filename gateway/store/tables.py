@@ -302,8 +302,8 @@ authority_party = Table(
     "authority_party",
     metadata,
     Column("agency", String(40), primary_key=True),
+    # No entry: one that is presented again stands under another, and its two would be known as one authority's.
     Column("authority_id", LargeBinary, primary_key=True),
-    Column("leaf_index", BigInteger, nullable=False),
 )
 
 emergency_use = Table(

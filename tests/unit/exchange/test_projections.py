@@ -31,7 +31,7 @@ EDITS = {
         "WHERE revocation IS NOT NULL"
     ),
     "an authority has one more party": (
-        "INSERT INTO authority_party SELECT '06077.probation', authority_id, leaf_index FROM authority LIMIT 1"
+        "INSERT INTO authority_party SELECT '06077.probation', authority_id FROM authority LIMIT 1"
     ),
     "an authority has lost a party": "DELETE FROM authority_party WHERE agency <> '06037.cwa'",
     "an authority was never recorded": (

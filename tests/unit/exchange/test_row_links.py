@@ -220,6 +220,24 @@ async def test_when_an_authority_was_revoked_is_in_no_byte_of_any_file(world: Wo
         connection.commit()
 
 
+async def test_no_row_of_a_backup_ties_an_authority_that_was_presented_again_to_its_first_entry(
+    world: World, tmp_path: Path
+) -> None:
+    handle = await world.register(SF, ANA)
+    message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handle), recipient_agencies=[STRTP])
+    await record(world, message, agency=SF)
+    world.clock.advance(seconds=60)
+    await lose(world)
+    world.clock.advance(seconds=60)
+    await present(world, SF, authority=signed(world, message))
+    entries = await entries_of(world, ANA)
+    assert {entry.kind for entry in entries} >= {Kind.AUTHORITY_RECORDED, Kind.AUTHORITY_PRESENTED}
+    backup = copied(tmp_path / "gateway.db", tmp_path / "backup")
+    await restrict(world, handle)
+    for database in (backup, tmp_path / "gateway.db"):
+        assert held_together(database, entries) == {}
+
+
 PLANTS: dict[str, Callable[[StoredEntry, bytes], object]] = {
     "an index": lambda entry, _: entry.index,
     "a moment": lambda entry, _: entry.time_ms - 40,

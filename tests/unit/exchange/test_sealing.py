@@ -174,7 +174,7 @@ async def test_an_older_database_lists_no_authority_about_a_sealed_youth(world: 
     await restrict(world, handles[ANA])
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
         database.execute("UPDATE authority SET sealed = ?", (row["sealed"],))
-        database.executemany("INSERT INTO authority_party VALUES (?, ?, ?)", [tuple(each.values()) for each in parties])
+        database.executemany("INSERT INTO authority_party VALUES (?, ?)", [tuple(each.values()) for each in parties])
     assert not (await authorities_of(world, agency=LA)).authorities
     with pytest.raises(Invalid):
         await revoke(world, message.authority_id, agency=LA)
