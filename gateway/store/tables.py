@@ -296,6 +296,7 @@ authority = Table(
     # When it was revoked, under the same key; which entry says so is in no row. None while it is not.
     Column("revocation", LargeBinary, nullable=True),
     Column("leaf_index", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 authority_party = Table(
@@ -304,6 +305,7 @@ authority_party = Table(
     Column("agency", String(40), primary_key=True),
     # No entry: one that is presented again stands under another, and its two would be known as one authority's.
     Column("authority_id", LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 emergency_use = Table(

@@ -20,7 +20,9 @@ IDENTIFIER_BYTES: Final = 12
 """Shorter values repeat by chance."""
 MOMENT_MS: Final = 500
 _LOG: Final = ("log_entry", "log_node", "log_tree", "log_agency")
-YOUTHS: Final = ("subject", "index_token", "flag", "duty", "review", "review_token", "relied_link")
+YOUTHS: Final = (
+    "subject", "index_token", "flag", "duty", "review", "review_token", "relied_link", "authority", "authority_party",
+)  # fmt: skip
 """Tables of the database whose rows are about youths."""
 KEYS: Final = ("youth_key", "sealed_name", "authority_key", "leaving_authority")
 """Tables of the file of keys that are about youths; in which order seals were ordered the database says itself."""

@@ -348,6 +348,23 @@ async def test_the_file_of_keys_tells_neither_whose_seal_it_was_nor_which_author
     assert as_lying(tmp_path / "keys.db", "sealed_name", "digest") not in (digests, digests[::-1])
 
 
+async def test_a_copy_that_was_rewritten_does_not_show_after_which_authority_another_was_revoked(
+    world: World, tmp_path: Path
+) -> None:
+    await world.register(LA, ANA)
+    messages = sorted((consent(world) for _ in range(4)), key=lambda each: each.authority_id)
+    by_key = [each.authority_id for each in messages]
+    for message in messages:
+        await record(world, message)
+    await revoke(world, by_key[0])
+    # The control: a row that grew lies where there was room, after whatever was recorded before.
+    plain = copied(tmp_path / "gateway.db", tmp_path / "plain")
+    assert as_lying(plain, "authority", "authority_id") == [*by_key[1:], by_key[0]]
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "rewritten"),))
+    assert as_lying(tmp_path / "rewritten", "authority", "authority_id") == by_key
+
+
 async def test_a_copy_that_was_rewritten_does_not_show_the_order_in_which_flags_were_raised(
     world: World, tmp_path: Path
 ) -> None:
