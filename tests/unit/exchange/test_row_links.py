@@ -120,6 +120,10 @@ async def ask_by(world: World, youth: Youth, authority_id: AuthorityId) -> excha
     return await world.as_peer(STRTP, lambda: world.exchange_servicer.RequestRecords(request, None))
 
 
+def files(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
 def every_entry(world: World) -> list[StoredEntry]:
     return list(world.reader.entries(Selection(), limit=1000))
 
@@ -202,7 +206,7 @@ async def test_when_an_authority_was_revoked_is_in_no_byte_of_any_file(world: Wo
     (kept,) = revocations(backup)
     assert len(kept) == REVOCATION_BYTES
     assert world.authority_keys.open_moment(authority_id, kept) == milliseconds(moment)
-    assert {path.name for path in tmp_path.iterdir()} >= {"gateway.db", "gateway.db-wal", "keys.db", "backup"}
+    assert files(tmp_path) >= {"gateway.db", "gateway.db-wal", "keys.db", "backup"}
     assert digits not in everything(tmp_path)
     await restrict(world, handle)
     assert digits not in everything(tmp_path)
