@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from audit.entry import FieldClass, open_class
+from audit.errors import EvidenceError
 from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind
 from gateway.exchange.notices import SealState
@@ -162,6 +163,15 @@ async def test_an_authority_that_a_seal_took_away_comes_back_under_no_seal_that_
     await world.register(SF, ANA)
     with pytest.raises(Conflict):
         await record(world, message, agency=SF)
+    world.check_projections()
+    # Its own key never came back: when it was revoked no row tells any more, but that it was, the log says again.
+    (blank,) = world.rows(tables.authority)
+    for value in (None, blank["revocation"]):
+        with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+            database.execute("UPDATE authority SET revocation = ?", (value,))
+        if value is None:
+            with pytest.raises(EvidenceError):
+                world.check_projections()
     world.check_projections()
 
 
