@@ -1,7 +1,8 @@
-"""What a replay has followed so far: authorities and what became of them, and youths whose key is gone.
+"""What a replay has followed so far: authorities and what became of them, and keys that are gone.
 
 Decides what an entry may say of an authority by what stands before it, and that a key which is gone needs a seal that
-took it. Each contradiction names the rule that is broken; the rules are in `audit.replay`.
+took it: one of the youth's owner; for an authority, whose youth its entry no longer says, one of anybody. Each
+contradiction names the rule that is broken; the rules are in `audit.replay`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Step:
     holder: str
     fields: Mapping[str, str] = field(repr=False)
     is_sealed: bool = False
-    """Whether the key of the youth it is about is gone."""
+    """Whether the key of the youth it is about is gone, or of the authority under whose key it is."""
     committed: bytes | None = field(default=None, repr=False)
     """The argument of the decision; None when there is none, or it cannot be opened."""
 
@@ -66,29 +67,43 @@ class Counts:
 
 
 class KeysGone:
-    """What stands about youths whose key is gone, and that no seal explains so far."""
+    """What stands under keys that are gone, and that no seal explains so far."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
-        """By owner, the last entry."""
+        """By owner, the last entry about a youth."""
+        self._last_authority: int | None = None
+        """The last entry that no longer says which authority it is about."""
 
     def note(self, owner: str, index: int) -> None:
         """The entry is about a youth of this owner whose key is gone."""
         self._last[owner] = index
 
+    def note_authority(self, index: int) -> None:
+        """The entry is about an authority whose key is gone, or that of the youth which it names by handle.
+
+        The two look alike, and the first may be about anybody's youth.
+        """
+        self._last_authority = index
+
     def seal(self, step: Step) -> None:
         """What came before may be about the youth that this owner has sealed."""
         self._last.pop(step.requester, None)
+        self._last_authority = None
 
     def succeed(self) -> None:
         """Entries were lost, seals perhaps among them."""
         self._last.clear()
+        self._last_authority = None
 
     def check_explained(self) -> None:
         """The log has no further entry. Raises `Contradiction`."""
         if self._last:
             text = "the key of its youth is gone, and no seal of the owner follows"
             raise Contradiction(Rule.SEALED, min(self._last.values()), text)
+        if self._last_authority is not None:
+            text = "the key of its authority is gone, and no seal follows"
+            raise Contradiction(Rule.SEALED, self._last_authority, text)
 
 
 class Authorities:
@@ -102,14 +117,23 @@ class Authorities:
         self._issuers: dict[str, str] = {}
         self._lost: set[str] = set()
         """Ended by a declared loss alone, so that they can be presented again."""
-
-    def is_recorded(self, authority: str) -> bool:
-        """Whether it was recorded before."""
-        return authority in self._revoked
+        self._has_closed = False
+        """Whether one was recorded by an entry that no longer says which."""
 
     def is_revoked(self, authority: str) -> bool:
         """Whether it was recorded and has ended."""
         return self._revoked.get(authority) is not None
+
+    def check_recorded(self, step: Step) -> None:
+        """The authority that the permit rests on was recorded before. Raises `Contradiction`."""
+        if step.fields.get("authority", "") not in self._revoked and not self._may_be_closed(step):
+            text = "a permit rests on an authority that was not recorded before"
+            raise Contradiction(Rule.AUTHORITY, step.index, text)
+
+    def check_revoked(self, step: Step, text: str) -> None:
+        """The authority that the entry names has ended. Raises `Contradiction`, which says `text`."""
+        if not self.is_revoked(step.fields.get("authority", "")) and not self._may_be_closed(step):
+            raise Contradiction(Rule.AUTHORITY, step.index, text)
 
     def record(self, step: Step) -> None:
         """It stands. Raises `Contradiction`."""
@@ -125,7 +149,7 @@ class Authorities:
         authority = self._named(step)
         if authority is None:
             return
-        if not self.is_recorded(authority):
+        if authority not in self._revoked:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
         if not self.is_revoked(authority) or authority in self._lost:
             self._revoked[authority] = step.index
@@ -136,7 +160,7 @@ class Authorities:
         authority = self._named(step)
         if authority is None:
             return
-        if self.is_recorded(authority) and authority not in self._lost:
+        if authority in self._revoked and authority not in self._lost:
             text = "an authority is presented again that stands, or that was revoked"
             raise Contradiction(Rule.AUTHORITY, step.index, text)
         self._check_issuer(step, authority)
@@ -150,12 +174,22 @@ class Authorities:
         self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
 
     def _named(self, step: Step) -> str | None:
-        """Which authority the entry is about; None where that left with the key of the youth it names."""
+        """Which authority the entry is about; None where that left with the youth's key or the authority's."""
         if "authority" not in step.fields:
             self._counts.sealed += 1
-            # Its issuer owns the youth: whoever records it, and the holder of another party's revocation.
-            self._keys_gone.note(step.holder or step.requester, step.index)
+            self._has_closed = True
+            self._keys_gone.note_authority(step.index)
         return step.fields.get("authority")
+
+    def _may_be_closed(self, step: Step) -> bool:
+        """Whether the authority that the entry names may be one whose own entries no longer say which they are about.
+
+        As of a youth whose seal was lifted, without the authority's key. A seal must follow the entry then.
+        """
+        if step.fields.get("authority", "") in self._revoked or not self._has_closed:
+            return False
+        self._keys_gone.note_authority(step.index)
+        return True
 
     def _check_issuer(self, step: Step, authority: str) -> None:
         if self._issuers.setdefault(authority, step.requester) != step.requester:

@@ -11,8 +11,9 @@ MEMBER      nothing is released to an agency after it was revoked
 SCOPE       what is released is no more than what was decided, and nothing is released by a refusal
 CAUSALITY   a release closes one earlier permit for the same agency, holder and request, once; a receipt confirms one
             earlier release to the same agency, once
-SEALED      what is released, recorded or revoked about a youth whose key is gone stands before a seal of the youth's
-            owner, or before a declared loss, with which the entry of the seal may have gone
+SEALED      what is released about a youth whose key is gone stands before a seal of the youth's owner, and what is
+            recorded or revoked under a key that is gone before anybody's seal; or before a declared loss, with which
+            the entry of the seal may have gone
 
 A sealed entry's argument can no longer be opened; it counts as sealed, and the rules that need no argument still hold
 for it. Decides these rules; how entries are opened and what the policy is comes from outside (`Step`, `Decide`),
@@ -137,8 +138,10 @@ class Replay:
         if "input" in fields:
             self._recompute(step, verdict)
         elif step.is_sealed:
-            # It stood with the youth.
+            # It stood with the youth, or with the authority that was named.
             self.counts.sealed += 1
+            if not step.holder:
+                self.keys_gone.note_authority(step.index)
         elif verdict.decision == _ALLOW:
             raise Contradiction(Rule.COMMITTED, step.index, "a permit that commits to no argument")
         self._permits[step.index] = _Permit(
@@ -147,13 +150,8 @@ class Replay:
         )  # fmt: skip
         if verdict.decision == _ALLOW:
             field_sets, basis = self._granted(verdict.detail)
-            if (
-                basis != STATUTE
-                and not step.is_sealed
-                and not self._authorities.is_recorded(fields.get("authority", ""))
-            ):
-                text = "a permit rests on an authority that was not recorded before"
-                raise Contradiction(Rule.AUTHORITY, step.index, text)
+            if basis != STATUTE and not step.is_sealed:
+                self._authorities.check_recorded(step)
             if _AT_ONCE.issuperset(field_sets):
                 self._check_release(step, fields.get("authority", ""), is_sealed=step.is_sealed)
 
@@ -168,9 +166,8 @@ class Replay:
         except Undecidable as exc:
             raise Contradiction(Rule.COMMITTED, step.index, str(exc)) from exc
         _check_facts(step, found)
-        if found.authority_status == "REVOKED" and not self._authorities.is_revoked(step.fields.get("authority", "")):
-            text = "an authority counts as revoked that the log does not say was"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
+        if found.authority_status == "REVOKED":
+            self._authorities.check_revoked(step, "an authority counts as revoked that the log does not say was")
         expected = [found.verdict, found.later_page]
         if verdict.detail in GUARDS:
             self._check_guard(step, verdict.detail)
@@ -192,9 +189,7 @@ class Replay:
             # A single adapter can be denied too, and no entry of a call names its adapter. Which authority a sealed
             # youth's entry named left with the youth's key.
             return
-        if not self._authorities.is_revoked(step.fields.get("authority", "")):
-            text = "a permit ended by a revocation that the log does not hold"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
+        self._authorities.check_revoked(step, "a permit ended by a revocation that the log does not hold")
 
     def _check_release(self, step: Step, authority: str, *, is_sealed: bool) -> None:
         self.counts.released += 1

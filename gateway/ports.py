@@ -6,7 +6,7 @@ database keeps, `rpc/link` for sources, fakes in tests that behave.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from audit.entry import Draft, YouthKey
 from audit.receipt import Receipt
@@ -21,6 +21,9 @@ from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
 from homeward.gateway.v1.review_pb2 import ReviewTask
+
+Rows = tuple[tuple[Statement, Params], ...]
+Guard = Callable[[Tx], Draft | None]
 
 
 class Entered(Protocol):
@@ -72,7 +75,7 @@ class KeptAuthority:
 
 
 class Authorities(Protocol):
-    """Recorded authorities."""
+    """Recorded authorities. An order to seal takes those along that name the youth."""
 
     async def get(self, authority_id: AuthorityId) -> KeptAuthority | None:
         """The authority with the log's latest word on it, or None."""
@@ -80,9 +83,29 @@ class Authorities(Protocol):
     async def emergency_uses(self, agency: AgencyId, subject: str, since_ms: int) -> int:
         """Emergencies this user invoked since then."""
 
+    def speaks(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` when a seal took away what the authority says: its key leaves, and no entry may follow."""
+
+    async def newest(self) -> int:
+        """Index of the last entry by which an authority came on record; -1 before the first."""
+
+    def none_since(self, index: int) -> Guard:
+        """Raises `Moved` when another authority came on record after this entry."""
+
+
+OF_NOBODY: Final = AgencyId("")
+
+
+def own_youth(authority_id: AuthorityId) -> tuple[AgencyId, SubjectHandle]:
+    """Owner and handle by which `YouthKeys` know the key of an authority: as that of a youth of no agency's.
+
+    Whose youth an authority names by tokens nobody here can tell, so its entries hang on a key of its own.
+    """
+    return OF_NOBODY, SubjectHandle(authority_id)
+
 
 class YouthKeys(Protocol):
-    """Audit keys of youths, in a store of their own (AUDIT §2.2)."""
+    """Audit keys of youths, in a store of their own (AUDIT §2.2); of authorities, too (`own_youth`)."""
 
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
         """The youth's key with a counter that no entry has used or will use again.
@@ -112,7 +135,8 @@ class NewAlert:
     acting_agency: AgencyId
     create_ms: int
     youth: tuple[AgencyId, SubjectHandle] | None = field(default=None, repr=False)
-    """Owner and handle of the youth it is about, under whose key it rests; None where it is about none."""
+    """Owner and handle of the youth it is about, or `own_youth` of an authority, under whose key it rests; None where
+    it is about none."""
     purpose: str = ""
     flag_id: bytes = b""
     located_county: str = ""
@@ -145,10 +169,6 @@ class Sources(Protocol):
         """New alerts for this agency are in the store; its stream sends them now."""
 
 
-Rows = tuple[tuple[Statement, Params], ...]
-Guard = Callable[[Tx], Draft | None]
-
-
 class OneTime(Protocol):
     """What a request is known by, and whether it uses up its assertion."""
 
@@ -175,9 +195,9 @@ class Projections(Protocol):
         """The request's identifier, and the assertion's with the first question under it, are used."""
 
     def committed(self, argument: bytes, youth: YouthKey | None) -> Rows:
-        """The exact argument of the decision is kept for replay, readable with the key of the youth it is about.
+        """The exact argument of the decision is kept for replay, readable with the key that its entry is under.
 
-        With None it is about nobody, and whoever can open class `req` of the log can read it.
+        With None nobody keeps that, and whoever can open class `req` of the log can read the argument.
         """
 
     def alert(self, alert: NewAlert, key: YouthKey | None) -> Rows:

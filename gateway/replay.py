@@ -17,7 +17,7 @@ from audit.replay import Recomputed, Replay, Undecidable, Verdict
 from audit.statement import Statement
 from audit.tables import ENTRY
 from audit.transaction import Tx
-from gateway.exchange.journal import ALLOW, DENY
+from gateway.exchange.journal import ALLOW, DENY, Kind
 from gateway.protocol.decide import (
     Decision,
     DecisionInput,
@@ -53,7 +53,7 @@ class Keys:
 
     classes: ClassKeys
     marks: Mapping[bytes, bytes] = field(repr=False)
-    """Every mark that an entry about a youth may carry, with the youth's key."""
+    """Every mark that an entry about a youth or an authority may carry, with the key."""
 
 
 def replay_log(
@@ -96,6 +96,8 @@ def _step(entry: StoredEntry, kept: Any, keys: Keys) -> Step:
     check_openings(entry.leaf, entry.digests, opened)
     fields = _fields(opened)
     is_about_somebody = bool(entry.holder)
+    # About nobody the argument stands in class `req`, unless the entry is under the key of the authority that it names.
+    has_argument = entry.kind != Kind.DECISION or "input" in fields
     return Step(
         index=entry.index,
         time_ms=entry.time_ms,
@@ -103,8 +105,8 @@ def _step(entry: StoredEntry, kept: Any, keys: Keys) -> Step:
         requester=entry.requester,
         holder=entry.holder,
         fields=fields,
-        is_sealed=is_about_somebody and bool(entry.tag) and youth_key is None,
-        committed=_committed(kept, fields, youth_key if is_about_somebody else nobodys_key(keys.classes)),
+        is_sealed=bool(entry.tag) and youth_key is None and (is_about_somebody or not has_argument),
+        committed=_committed(kept, fields, youth_key if is_about_somebody else youth_key or nobodys_key(keys.classes)),
     )
 
 

@@ -20,6 +20,7 @@ from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
+from gateway.ports import OF_NOBODY, own_youth
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
@@ -40,6 +41,7 @@ from gateway.running import Running, utc_now
 from gateway.sealing_assembly import open_seals, read_court
 from gateway.services import adding, services_of
 from gateway.state import State
+from gateway.store.authorities import speaking_authorities
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
@@ -110,7 +112,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
     youth_keys = FileYouthKeys(
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
     )
-    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys, random_bytes=os.urandom)
+    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys)
     court = read_court(state, config)
     recovering = members.ledger.log.state is LogState.RECOVERING
     return Running(
@@ -149,6 +151,8 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
         await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
+    authorities = await running.lookups.read(speaking_authorities)
+    await running.youth_keys.prepare(OF_NOBODY, [handle for _, handle in map(own_youth, authorities)])
     if not running.recovering():
         await running.members.ended.check_secrets()
         await running.members.ended.attempt(at_start=True)

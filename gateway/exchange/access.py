@@ -27,9 +27,9 @@ from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entry, stand_of
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered
+from gateway.ports import OF_NOBODY, Entered, own_youth
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
-from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, FieldSet, Purpose, SubjectHandle
+from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, EvidenceKind, FieldSet, Purpose, SubjectHandle
 from gateway.protocol.outcomes import Outcome
 from homeward.audit.v1.service_pb2 import EntryQuery
 
@@ -64,6 +64,9 @@ class Entries(Protocol):
 
     async def handles(self, owner: AgencyId) -> Sequence[SubjectHandle]:
         """Every youth this agency lists."""
+
+    async def issued(self, issuer: AgencyId) -> Sequence[AuthorityId]:
+        """Every authority that this agency recorded."""
 
     def checkpoint(self) -> str:
         """The newest signed note."""
@@ -228,22 +231,31 @@ def _slices(entries: Sequence[StoredEntry], size: int) -> Iterator[Sequence[Stor
 
 
 class _Marks:
-    """The keys of the agency's youths by the marks of their entries; looked up when first needed."""
+    """The keys of the agency's youths and authorities by the marks of their entries; looked up when first needed."""
 
     def __init__(self, at: Setting, entries: Entries, agency: AgencyId) -> None:
         self._at = at
         self._entries = entries
         self._agency = agency
-        self._known: Mapping[bytes, bytes] | None = None
+        self._youths: Mapping[bytes, bytes] | None = None
+        self._authorities: Mapping[bytes, bytes] | None = None
 
     async def key(self, entry: StoredEntry) -> bytes | None:
-        """The key of the youth that the entry is about; None when it is about none, or the key is gone."""
+        """The key under which the entry says whom it is about; None when it is about nobody, or the key is gone."""
         if not entry.tag:
             return None
-        if self._known is None:
+        if self._youths is None:
             handles = await self._entries.handles(self._agency)
-            self._known = await self._at.youth_keys.marks(self._agency, handles)
-        return self._known.get(entry.tag)
+            self._youths = await self._at.youth_keys.marks(self._agency, handles)
+        key = self._youths.get(entry.tag)
+        if key is not None or entry.kind != Kind.AUTHORITY_REVOKED:
+            return key
+        if self._authorities is None:
+            # Of one that names its youth by tokens.
+            issued = await self._entries.issued(self._agency)
+            handles = [handle for _, handle in map(own_youth, issued)]
+            self._authorities = await self._at.youth_keys.marks(OF_NOBODY, handles)
+        return self._authorities.get(entry.tag)
 
 
 def _decide(at: Setting, caller: Caller) -> Decision:

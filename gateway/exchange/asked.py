@@ -29,7 +29,7 @@ from gateway.protocol.decide import (
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import compare_keys
-from gateway.protocol.names import Call, FieldSet
+from gateway.protocol.names import AuthorityId, Call, FieldSet
 from gateway.protocol.outcomes import REASONS, Phase, Reason
 from gateway.protocol.policy.facts import Located, milliseconds
 from gateway.protocol.policy.rules import Policy
@@ -96,7 +96,8 @@ class Asked:
     kept: KeptAuthority | None
     found: Found = field(repr=False)
     youth: YouthKey = field(repr=False)
-    """Audit key for this question's next leaf; one that nobody keeps when no youth was found."""
+    """Audit key for this question's next leaf; one that nobody keeps when neither a youth was found nor an authority on
+    record named."""
     request: RequestFacts
     facts: YouthFacts | None
     committed: bytes = field(repr=False)
@@ -105,6 +106,8 @@ class Asked:
     """The named authority, opened."""
     linked: bool = False
     """Whether both agencies said that the youth found is the one asked about: what is told then rests on that."""
+    under: AuthorityId | None = None
+    """The authority on record under whose own key the DECISION is, because it is named and no youth was found."""
 
     @property
     def candidate(self) -> Candidate | None:
@@ -126,6 +129,7 @@ class Asked:
             policy=policy,
             committed=self.committed,
             youth=self.youth,
+            is_kept=self.candidate is not None or self.under is not None,
             candidate=self.candidate,
         )
 

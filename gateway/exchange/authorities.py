@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from audit.entry import YouthKey
 from audit.sequencer import Append
 from gateway.errors import Conflict, ErrorReason, Invalid
-from gateway.exchange.authority_leaves import recorded_leaf, revoked_leaf, stop_use
+from gateway.exchange.authority_leaves import audit_key, recorded_leaf, revoked_leaf, stop_use
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import (
     Deed,
@@ -197,7 +196,7 @@ class AuthorityRecords:
         handle = handle_of(authority)
         if handle is not None and not await self._listed.is_listed(caller.agency, handle):
             raise _invalid("authority.subject.handle: unknown")
-        guard, rows = None, Rows()
+        rows = Rows()
         known = await self._book.find(authority.authority_id)
         if known is None:
             parties = frozenset({authority.issuer_agency, *authority.recipient_agencies})
@@ -205,12 +204,14 @@ class AuthorityRecords:
             rows = await self._book.put(authority.authority_id, authority.issuer_agency, envelope, parties)
         elif (known.issuer, known.envelope.payload) != (caller.agency, envelope.payload):
             raise Conflict(ErrorReason.ID_REUSED)
+        else:
+            guard = self._at.authorities.speaks(authority.authority_id)
         if handle is not None:
             # What a seal takes away with the youth was found before its entry; nothing may follow it.
             stays = self._listed.stays_listed(caller.agency, handle)
-            guard = stays if guard is None else both(stays, guard)
+            guard = both(stays, guard)
         # Recorded again under another request: on record again, and nothing changes.
-        key = await self._key(caller.agency, handle)
+        key = await audit_key(self._at.youth_keys, authority.authority_id, issuer=caller.agency, handle=handle)
         leaf = recorded_leaf(caller, deed, authority, signature=envelope.signature, handle=handle, key=key)
         entered = await enter_once(self._at, self._deeds, caller, deed, leaf, guard=guard, rows=rows)
         return Kept(Outcome.RECORDED, entered)
@@ -227,19 +228,18 @@ class AuthorityRecords:
             caller.agency,
             members if booked.revoke_ms is None else (),
             at_ms=at_ms,
+            authority_id=authority_id,
             issuer=booked.issuer,
             handle=handle,
             pairwise=at.pairwise,
             purpose=caller.claims.purpose,
         )
-        key = await self._key(booked.issuer, handle)
+        key = await audit_key(at.youth_keys, authority_id, issuer=booked.issuer, handle=handle)
         leaf = revoked_leaf(caller, deed, authority_id, at_ms=at_ms, issuer=booked.issuer, handle=handle, key=key)
         rows = await self._book.revoke(authority_id, at_ms)
-        entered = await enter_once(at, self._deeds, caller, deed, leaf, rows=rows, alerts=alerts)
+        guard = at.authorities.speaks(authority_id)
+        entered = await enter_once(at, self._deeds, caller, deed, leaf, guard=guard, rows=rows, alerts=alerts)
         return Kept(Outcome.RECORDED, entered)
-
-    async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
-        return None if handle is None else await self._at.youth_keys.next(owner, handle)
 
     async def _page(self, caller: Caller, message: pb.AuthorityFilter) -> tuple[list[Booked], bool]:
         size = message.page_size or DEFAULT_PAGE

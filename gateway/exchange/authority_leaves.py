@@ -1,4 +1,10 @@
-"""What recording and revoking an authority leave in the log, and who is told to stop. Pure."""
+"""What recording and revoking an authority leave in the log, and who is told to stop. Pure.
+
+Decides where an entry says which authority is meant: with the youth, under a key that a seal destroys. By an authority
+that they share, a sealed youth's entries would be known as one youth's. Where the authority names its youth by tokens
+that key is the authority's own (`ports.own_youth`), because whose tokens they are nobody here knows; and the entry
+has the same fields as any other, so that it does not say by what the youth is named.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -6,14 +12,14 @@ from audit.entry import Draft, YouthKey
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, worker
 from gateway.exchange.journal import ALLOW, Kind, Value, draft
-from gateway.ports import NewAlert
+from gateway.ports import NewAlert, YouthKeys, own_youth
 from gateway.protocol.authority import Authority
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED
 
 NAMELESS = SubjectHandle(bytes(16))
-"""In an alert about a youth that the authority names by tokens: its agencies share no handle."""
+"""In place of the handle of a youth that the authority names by tokens."""
 
 
 def recorded_leaf(
@@ -23,16 +29,16 @@ def recorded_leaf(
     *,
     signature: bytes,
     handle: SubjectHandle | None,
-    key: YouthKey | None,
+    key: YouthKey,
 ) -> Draft:
     """The leaf of a recorded authority. `signature` is the issuer's over the exact bytes."""
-    req, youth = placed(authority.authority_id, handle)
     return draft(
         Kind.AUTHORITY_RECORDED,
         requester=caller.agency,
         op=_recorded(caller) | {"basis": authority.basis},
-        req=_acts(caller, deed) | req | {"signed": signature},
-        youth=youth,
+        req=_acts(caller, deed),
+        # The signature, too: recorded again, it is the same one.
+        youth=about(authority.authority_id, handle) | {"signed": signature},
         youth_key=key,
     )
 
@@ -45,41 +51,36 @@ def revoked_leaf(
     at_ms: int,
     issuer: AgencyId,
     handle: SubjectHandle | None,
-    key: YouthKey | None,
+    key: YouthKey,
 ) -> Draft:
     """The leaf of a revocation; the issuer may open who revoked what."""
-    req, youth = placed(authority_id, handle, revoke_ms=at_ms)
     return draft(
         Kind.AUTHORITY_REVOKED,
         requester=caller.agency,
         holder=issuer,
         op=_recorded(caller),
-        req=_acts(caller, deed) | req,
-        hold=revoked_hold(caller.agency, authority_id, handle),
-        youth=youth,
+        req=_acts(caller, deed),
+        hold={"requester": caller.agency},
+        youth=about(authority_id, handle, revoke_ms=at_ms),
         youth_key=key,
     )
 
 
-def placed(
-    authority_id: AuthorityId, handle: SubjectHandle | None, *, revoke_ms: int | None = None
-) -> tuple[dict[str, Value], dict[str, Value] | None]:
-    """Fields of class `req` and of class `youth` that say which authority is meant, and when it was revoked.
+def about(authority_id: AuthorityId, handle: SubjectHandle | None, *, revoke_ms: int | None = None) -> dict[str, Value]:
+    """Fields of class `youth` that say which authority is meant, whom it names, and when it was revoked.
 
-    With the youth where it is named by handle: by an authority that they share, a sealed youth's entries would be known
-    as one youth's. Where tokens name it, nobody here knows whose key that would be.
+    `handle` is None where it names the youth by tokens.
     """
-    said: dict[str, Value] = {"authority": authority_id.hex()}
-    if revoke_ms is not None:
-        # Not the entry's own time: one that is presented again after a loss was revoked before it.
-        said["revoke_ms"] = revoke_ms
-    return (said, None) if handle is None else ({}, {"handle": handle} | said)
+    said: dict[str, Value] = {"handle": NAMELESS if handle is None else handle, "authority": authority_id.hex()}
+    # Not the entry's own time: one that is presented again after a loss was revoked before it.
+    return said if revoke_ms is None else said | {"revoke_ms": revoke_ms}
 
 
-def revoked_hold(by: AgencyId, authority_id: AuthorityId, handle: SubjectHandle | None) -> dict[str, Value]:
-    """Fields by which the issuer knows who revoked what; with the youth's key it opens which authority it was."""
-    who: dict[str, Value] = {"requester": by}
-    return who | {"revoked": authority_id.hex()} if handle is None else who
+async def audit_key(
+    keys: YouthKeys, authority_id: AuthorityId, *, issuer: AgencyId, handle: SubjectHandle | None
+) -> YouthKey:
+    """The key of an entry about an authority on record, or about to be. Raises `Moved` for a youth that was sealed."""
+    return await keys.next(*(own_youth(authority_id) if handle is None else (issuer, handle)))
 
 
 def stop_use(
@@ -87,6 +88,7 @@ def stop_use(
     parties: Iterable[AgencyId],
     *,
     at_ms: int,
+    authority_id: AuthorityId,
     issuer: AgencyId,
     handle: SubjectHandle | None,
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes],
@@ -107,7 +109,7 @@ def stop_use(
             agency=agency,
             kind=ALERT_KIND_AUTHORITY_REVOKED,
             handle=name_for(agency),
-            youth=None if handle is None else (issuer, handle),
+            youth=own_youth(authority_id) if handle is None else (issuer, handle),
             acting_agency=revoking,
             create_ms=at_ms,
             purpose=purpose,

@@ -37,9 +37,13 @@ def decision_leaf(
     policy: str,
     committed: bytes,
     youth: YouthKey,
+    is_kept: bool,
     candidate: Candidate | None,
 ) -> Draft:
-    """The DECISION leaf. `committed` is the exact argument of `decide`; the leaf holds its SHA-256."""
+    """The DECISION leaf. `committed` is the exact argument of `decide`; the leaf holds its SHA-256.
+
+    `is_kept` tells whether anybody keeps the key `youth`: it is a youth's, or of an authority on record.
+    """
     op: dict[str, Value] = {
         "decision": ALLOW if decision.permit else DENY,
         "outcome": decision.outcome,
@@ -49,15 +53,16 @@ def decision_leaf(
     # A permit has one reason; the slot goes to what was granted instead.
     op |= {"fields": _granted(decision)} if decision.permit else {"reason": decision.reason}
     asked: dict[str, Value] = {"requester": caller.agency}
-    said: dict[str, Value] = {"input": sha256(committed).digest()}
-    if caller.claims.authority_id is not None:
-        asked = {}
-        said["authority"] = caller.claims.authority_id.hex()
+    known: dict[str, Value] = {"input": sha256(committed).digest()}
     # With the youth: an argument holds little that cannot be guessed, so that its digest would tell what was known of a
-    # youth after the seal; and by an authority that they share, a sealed youth's entries would be known as one youth's.
-    # About nobody they stand where a replay reads them; neither place is open to the requester (`openings`).
-    req = _worker(caller) | {"request": query.digest} | ({} if candidate is not None else said)
-    named: dict[str, Value] = said if candidate is not None else {}
+    # youth after the seal. About nobody it stands where a replay reads it; the requester opens neither.
+    req = _worker(caller) | {"request": query.digest} | ({} if is_kept else known)
+    named = known if is_kept else {}
+    if caller.claims.authority_id is not None:
+        # With the youth, or about nobody under the authority's own key: by an authority that they share, entries would
+        # be known as one youth's after its seal.
+        asked = {}
+        named = named | {"authority": caller.claims.authority_id.hex()}
     return _about(Kind.DECISION, caller, candidate, youth, op=op, req=req, hold=asked, named=named)
 
 
@@ -114,7 +119,7 @@ def _about(
         op=op,
         req=req,
         hold=hold,
-        # About nobody: under a key that nobody keeps, so that nobody ever opens it.
+        # About nobody: under the key of the authority that it names, or one that nobody keeps.
         youth={"handle": candidate.handle if candidate is not None else bytes(OPAQUE_LENGTH)} | (named or {}),
         youth_key=youth,
     )

@@ -6,11 +6,11 @@ for must stay one and the same refusal (ARCHITECTURE §6, Outcomes): this is whe
 lost again, days later and by the hundred, if the log opened to it why.
 
 - asked: `op` and `req`, without the digest of the decision's argument, by which a guess of what
-  the exchange knows could be confirmed, and without which authority was named, both of which stand
-  there only where the entry is about nobody; of an entry that is veiled, only what is the same for
-  every youth
-- holds: `op`, `hold` and `youth`; of `req` nothing, because another agency's workers are not its own,
-  and not that digest, by which a guess of their role could be confirmed
+  the exchange knows could be confirmed, and which stands there only where the entry is about nobody;
+  of an entry that is veiled, only what is the same for every youth
+- holds: `op`, `hold` and `youth`, by which an issuer knows which authority was revoked, too; of `req`
+  nothing, because another agency's workers are not its own, and not that digest, by which a guess of
+  their role could be confirmed
 - both: everything
 - overseer: `op`
 
@@ -25,17 +25,19 @@ from enum import Enum, auto
 from typing import Final
 
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class, read_values
+from gateway.exchange.authority_leaves import NAMELESS
 from gateway.exchange.journal import ALLOW, DENY, Kind
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId
 from gateway.protocol.outcomes import REASONS, Outcome, Phase, Reason
 
-NEVER_TO_REQUESTER: Final = frozenset({"input", "authority"})
+NEVER_TO_REQUESTER: Final = frozenset({"input"})
 NEVER_TO_HOLDER: Final = frozenset({"input"})
 VEILED: Final = frozenset({"kind", "purpose", "policy", "worker", "request", "seq", "prev"})
 """Of the decision of a record call that came to nothing: what is the same for every youth."""
 _VEILED_REFUSAL: Final = VEILED | {"decision", "outcome", "decided", "sealed"}
 """Of a refusal that its caller was told: all but the reason."""
+_NAMELESS: Final = ("handle", NAMELESS)
 _FLAG_CHECK: Final = frozenset({"FS0", "FS1"})
 
 
@@ -92,7 +94,9 @@ def open_entry(
     if stand is Stand.BOTH:
         fields += open_class(entry, FieldClass.REQ, keys.req)
     if youth_key is not None:
-        about = open_class(entry, FieldClass.YOUTH, youth_key)
+        about = [
+            each for each in open_class(entry, FieldClass.YOUTH, youth_key) if (each.name, each.value) != _NAMELESS
+        ]
         fields += tuple(each for each in about if stand is Stand.BOTH or each.name not in NEVER_TO_HOLDER)
     return _opened(entry, stand, fields, counterpart=entry.requester)
 

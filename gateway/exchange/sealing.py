@@ -25,6 +25,7 @@ from gateway.exchange.deed import (
     Deed,
     Deeds,
     Moved,
+    both,
     denied_leaf,
     enter_once,
     on_what_stands,
@@ -164,6 +165,7 @@ class Sealing:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: yours",))
         seal_id = self.at.random_bytes(OPAQUE_LENGTH)
         kept = custodian if state is SealState.RESTRICTED else None
+        last = await self.at.authorities.newest()
         authorities = await self.seals.naming(owner, handle, frozenset(order.token_digests))
         await asyncio.to_thread(
             self.escrow.deposit, owner, handle, seal_id, custodian_key=kept, authorities=authorities
@@ -174,7 +176,8 @@ class Sealing:
         try:
             done = await self._enter_seal(
                 caller, deed, order, state, seal_id, indexes=indexes,
-                guard=history.unchanged(self.seals), rows=self.seals.forget(owner, handle, authorities),
+                guard=both(history.unchanged(self.seals), self.at.authorities.none_since(last)),
+                rows=self.seals.forget(owner, handle, authorities),
             )  # fmt: skip
         except (Moved, Conflict):
             # Nothing was written. After any other error it may have been: the next start knows (`Escrow.settle`).

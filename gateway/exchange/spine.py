@@ -38,7 +38,7 @@ from gateway.exchange.receipts import receipt_message
 from gateway.exchange.reliance import is_linked
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable
+from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
@@ -118,9 +118,10 @@ class Exchange:
             linked = is_linked(found, search)
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
-        key = await self._youth_key(found)
+        under = caller.claims.authority_id if kept is not None and found.candidate is None else None
+        key = await self._youth_key(found) if under is None else await at.youth_keys.next(*own_youth(under))
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, linked)
+        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, linked, under)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
@@ -223,10 +224,13 @@ class Exchange:
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
+        if asked.under is not None:
+            guard = both(guard, at.authorities.speaks(asked.under))
         rows = at.projections.spend(asked.caller, asked.query)
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             rows += self._relied(asked, asked.youth)
-        rows += at.projections.committed(asked.committed, asked.youth if asked.candidate is not None else None)
+        kept = asked.youth if asked.candidate is not None or asked.under is not None else None
+        rows += at.projections.committed(asked.committed, kept)
         if asked.facts is not None and claims_emergency(asked.request):
             # Counted whatever the youth made of it: what is left of the quota must not tell whether there was one.
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses

@@ -275,7 +275,7 @@ def check_store(state: State, reader: Reader, key: LogKey) -> None:
     verify_log(reader, key=key)
     wrapping_key = state.read_secret("youth-wrap.key", length=32)
     youth_keys = FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
-    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys, random_bytes=os.urandom)
+    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys)
     try:
         opened = opened_with(state.youth_keys, state.read_class_keys(), youth_keys, authority_keys)
         reader.read(lambda tx: check_projections(tx, opened))

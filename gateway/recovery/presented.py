@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from audit.entry import YouthKey
 from audit.sequencer import Append
 from gateway.errors import Conflict, Error, ErrorReason, Invalid
 from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
-from gateway.exchange.authority_leaves import placed, revoked_hold, stop_use
+from gateway.exchange.authority_leaves import about, audit_key, stop_use
 from gateway.exchange.deed import both, on_what_stands
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
@@ -119,18 +118,18 @@ class Presentations:
         elif not known.ended_by_loss:
             return None
         else:
-            guard = self.book.ended_by_loss(authority.authority_id)
+            speaks = self.at.authorities.speaks(authority.authority_id)
+            guard = both(self.book.ended_by_loss(authority.authority_id), speaks)
             rows = await self.book.stand_again(authority.authority_id, envelope)
         if handle is not None:
             guard = both(self.flags.stays_listed(by.agency, handle), guard)
-        req, youth = placed(authority.authority_id, handle)
         leaf = draft(
             Kind.AUTHORITY_PRESENTED,
             requester=by.agency,
             op=_PRESENTED | {"basis": authority.basis},
-            req={"request": by.digest, "signed": envelope.signature} | req,
-            youth=youth,
-            youth_key=await self._key(by.agency, handle),
+            req={"request": by.digest},
+            youth=about(authority.authority_id, handle) | {"signed": envelope.signature},
+            youth_key=await audit_key(self.at.youth_keys, authority.authority_id, issuer=by.agency, handle=handle),
         )
         return await self.at.journal.enter(Append(leaf, guard, rows))
 
@@ -144,24 +143,29 @@ class Presentations:
         if booked.revoke_ms is not None and not booked.ended_by_loss:
             return None
         handle, revoke_ms = booked.handle, milliseconds(revoked)
-        req, youth = placed(authority_id, handle, revoke_ms=revoke_ms)
         leaf = draft(
             Kind.AUTHORITY_REVOKED,
             requester=by.agency,
             holder=booked.issuer,
             op=_PRESENTED,
-            req={"request": by.digest} | req,
-            hold=revoked_hold(by.agency, authority_id, handle),
-            youth=youth,
-            youth_key=await self._key(booked.issuer, handle),
+            req={"request": by.digest},
+            hold={"requester": by.agency},
+            youth=about(authority_id, handle, revoke_ms=revoke_ms),
+            youth_key=await audit_key(at.youth_keys, authority_id, issuer=booked.issuer, handle=handle),
         )
         rows = await self.book.revoke(authority_id, revoke_ms)
         members = [party for party in booked.parties if at.directory().member(party) is not None]
         alerts = stop_use(
-            by.agency, members, at_ms=milliseconds(now), issuer=booked.issuer, handle=handle, pairwise=at.pairwise
+            by.agency,
+            members,
+            at_ms=milliseconds(now),
+            authority_id=authority_id,
+            issuer=booked.issuer,
+            handle=handle,
+            pairwise=at.pairwise,
         )
         rows += await alert_rows(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, rows=rows))
+        entered = await at.journal.enter(Append(leaf, at.authorities.speaks(authority_id), rows))
         announce(at.sources, alerts)
         return entered
 
@@ -212,9 +216,6 @@ class Presentations:
         if handle is not None and not await self.flags.is_listed(agency, handle):
             # Its adapter lists everybody again first (`adapters.node.register`).
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=_UNLISTED)
-
-    async def _key(self, owner: AgencyId, handle: SubjectHandle | None) -> YouthKey | None:
-        return None if handle is None else await self.at.youth_keys.next(owner, handle)
 
 
 _PRESENTED: Final[dict[str, Value]] = {"decision": ALLOW, "outcome": Outcome.RECORDED, "reason": Reason.PRESENTED_AGAIN}

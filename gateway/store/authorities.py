@@ -5,8 +5,11 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, case, false, func, or_, select
 
+from audit.entry import Draft
 from audit.statement import Statement
-from gateway.ports import KeptAuthority
+from audit.transaction import Tx
+from gateway.exchange.deed import Moved
+from gateway.ports import Guard, KeptAuthority
 from gateway.protocol.names import AgencyId, AuthorityId
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.lookups import Lookups
@@ -37,6 +40,16 @@ EMERGENCY_USES: Final = Statement(
 """How many emergencies a user of an agency invoked since a moment."""
 
 
+_SPEAKS: Final = Statement(
+    select(authority.c.leaf_index).where(
+        and_(authority.c.authority_id == bindparam("authority_"), authority.c.sealed != bindparam("blank_", b""))
+    ),
+    "authority_",
+)
+_NEWEST: Final = Statement(select(func.coalesce(func.max(authority.c.leaf_index), -1)))
+_SPEAKING: Final = Statement(select(authority.c.authority_id).where(authority.c.sealed != bindparam("blank_", b"")))
+
+
 @dataclass(frozen=True, slots=True)
 class SqlAuthorities:
     """`ports.Authorities` on the database."""
@@ -57,3 +70,37 @@ class SqlAuthorities:
         """Emergencies this user invoked since then."""
         row = await self.lookups.read(lambda tx: tx.one(EMERGENCY_USES, (agency, subject, since_ms)))
         return int(row[0]) if row else 0
+
+    def speaks(self, authority_id: AuthorityId) -> Guard:
+        """Raises `Moved` when a seal took away what the authority says: its key leaves, and no entry may follow."""
+
+        def guard(tx: Tx) -> Draft | None:
+            if tx.one(_SPEAKS, (authority_id,)) is None:
+                raise Moved
+            return None
+
+        return guard
+
+    async def newest(self) -> int:
+        """Index of the last entry by which an authority came on record; -1 before the first."""
+        return await self.lookups.read(_newest)
+
+    def none_since(self, index: int) -> Guard:
+        """Raises `Moved` when another authority came on record after this entry."""
+
+        def guard(tx: Tx) -> Draft | None:
+            if _newest(tx) != index:
+                raise Moved
+            return None
+
+        return guard
+
+
+def speaking_authorities(tx: Tx) -> list[AuthorityId]:
+    """Every authority on record, revoked or not, of which no seal took away what it says."""
+    return [AuthorityId(bytes(authority_id)) for (authority_id,) in tx.all(_SPEAKING)]
+
+
+def _newest(tx: Tx) -> int:
+    row = tx.one(_NEWEST)
+    return int(row[0]) if row is not None else -1

@@ -1,24 +1,24 @@
-"""Keys of authorities, beside the keys of youths and under the same rules for backups (AUDIT §2.2, §2.7).
+"""What authorities say, under keys among those of the youths and under the same rules for backups (AUDIT §2.2, §2.7).
 
 An authority names a youth, by its owner's handle or by digests of tokens whose youth nobody here can tell. So what it
 says rests under a key of its own, and a seal destroys the keys of those that name the sealed youth: then no backup of
-the database says whom they were about. The key is made before the authority is on record.
+the database says whom they were about. The key is made before the authority is on record. Where tokens name the youth,
+the authority's entries hang on it, too (`youth_keys`): rows rest under keys derived from it (`row_seal`).
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from hashlib import sha256
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 from typing import Final
 
-from audit.entry import KEY_BYTES
 from gateway.errors import Conflict, ErrorReason
+from gateway.exchange.deed import Moved
 from gateway.protocol.names import AuthorityId
 from gateway.store.row_seal import open_row, seal_row
 from gateway.store.tables import authority
-from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken
+from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, authority_name
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _BUSY_SECONDS: Final = 10.0
@@ -29,23 +29,24 @@ _REVOCATION: Final = f"{authority.name}/revocation"
 class FileAuthorityKeys:
     """Seals and opens what authorities say, with keys in the file of the youths' keys. May be used from any thread."""
 
-    def __init__(self, path: Path, keys: FileYouthKeys, *, random_bytes: Callable[[int], bytes]) -> None:
-        """`keys` have made the file's tables, wrap keys and know what was sealed."""
-        self._writer = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
-        self._writer.execute("PRAGMA synchronous = FULL")
-        self._writing = threading.Lock()
+    def __init__(self, path: Path, keys: FileYouthKeys) -> None:
+        """`keys` are in the same file, make and unwrap keys, and know what was sealed."""
         # Apart: whoever opens one on the way of a call must not wait for the disk with whoever makes one.
         self._reader = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
         self._reading = threading.Lock()
         self._keys = keys
-        self._random_bytes = random_bytes
 
     def seal(self, authority_id: AuthorityId, envelope: SignedEnvelope) -> bytes:
         """The signed authority as it rests in its row; its key is durable. Blocking: call it in a thread.
 
-        Raises `Conflict` for an identifier whose youth was sealed: it never stands for anything again.
+        Raises `Conflict` for an identifier whose youth was sealed: it never stands for anything again. Else as `open`.
         """
-        key = self._made(authority_name(authority_id))
+        name = authority_name(authority_id)
+        with suppress(Moved):
+            self._keys.reserve([name])
+        key = self._found(name)
+        if key is None:
+            raise Conflict(ErrorReason.ID_REUSED)
         return seal_row(envelope.SerializeToString(), key, table=authority.name, row=authority_id)
 
     def open(self, authority_id: AuthorityId, sealed: bytes) -> SignedEnvelope | None:
@@ -73,8 +74,6 @@ class FileAuthorityKeys:
 
     def close(self) -> None:
         """The file is closed."""
-        with self._writing:
-            self._writer.close()
         with self._reading:
             self._reader.close()
 
@@ -87,21 +86,7 @@ class FileAuthorityKeys:
             raise YouthKeysBroken
         return None
 
-    def _made(self, name: bytes) -> bytes:
-        if self._keys.is_sealed(name):
-            raise Conflict(ErrorReason.ID_REUSED)
-        fresh = self._keys.wrap(name, self._random_bytes(KEY_BYTES))
-        with self._writing:
-            self._writer.execute("INSERT OR IGNORE INTO authority_key VALUES (?, ?)", (name, fresh))
-            wrapped = _wrapped(self._writer, name)
-        return self._keys.unwrap(name, fresh if wrapped is None else wrapped)
-
-
-def authority_name(authority_id: AuthorityId) -> bytes:
-    """The name of an authority's row, which says which authority it is to nobody who does not know its identifier."""
-    return sha256(b"homeward/authority-key/v1\0" + authority_id).digest()
-
 
 def _wrapped(connection: sqlite3.Connection, name: bytes) -> bytes | None:
-    row = connection.execute("SELECT wrapped FROM authority_key WHERE name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT wrapped FROM youth_key WHERE name = ?", (name,)).fetchone()
     return None if row is None else bytes(row[0])

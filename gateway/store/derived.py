@@ -79,7 +79,8 @@ class Opened:
 
     keys: ClassKeys = field(repr=False)
     marks: Mapping[bytes, bytes] = field(repr=False)
-    """Every mark of a youth whose audit key exists, with that key; what concerns other youths can no longer be read."""
+    """Every mark of a youth or authority whose audit key exists, with that key; what concerns others can no longer be
+    read."""
     is_sealed: Callable[[AgencyId, SubjectHandle, Collection[bytes]], bool] = field(repr=False)
     """Whether a youth's key left with a seal, or is about to leave with one of these, which are in the log: a crash may
     come between the entry of a seal, which takes the rows away, and that."""
@@ -117,7 +118,7 @@ class _Derived:
     listings: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
     epochs: dict[str, tuple[str, int]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
-    """Entries about authorities that left with a youth's key."""
+    """Entries about authorities that left with a key."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
     seals: set[bytes] = field(default_factory=set)
@@ -195,7 +196,7 @@ def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
 
 def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
     if "authority" not in said:
-        # It left with the key of the youth that the authority names.
+        # It left with the key of the youth that the authority names, or with the authority's own.
         derived.closed.add(entry.index)
         return
     authority_id = bytes.fromhex(_text(said["authority"]))

@@ -18,11 +18,14 @@ from audit.receipt import Receipt
 from audit.statement import Statement
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.access import size_of
-from gateway.protocol.names import AgencyId, SubjectHandle
-from gateway.store.tables import subject
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.tables import authority, subject
 
 _SOON_SECONDS: Final = 0.001
 _HANDLES: Final = Statement(select(subject.c.handle).where(subject.c.owner == bindparam("owner_")), "owner_")
+_ISSUED: Final = Statement(
+    select(authority.c.authority_id).where(authority.c.issuer == bindparam("issuer_")), "issuer_"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ class LogEntries:
         """Every youth this agency lists."""
         rows = await asyncio.to_thread(self.reader.read, lambda tx: tx.all(_HANDLES, (owner,)))
         return [SubjectHandle(handle) for (handle,) in rows]
+
+    async def issued(self, issuer: AgencyId) -> Sequence[AuthorityId]:
+        """Every authority that this agency recorded."""
+        rows = await asyncio.to_thread(self.reader.read, lambda tx: tx.all(_ISSUED, (issuer,)))
+        return [AuthorityId(bytes(authority_id)) for (authority_id,) in rows]
 
     def checkpoint(self) -> str:
         """The newest signed note."""

@@ -1,5 +1,5 @@
 """Taking a youth's audit key out of keys.db for good, and the court custodian's copy of it (AUDIT §2.7). With it go the
-keys of the authorities that name the youth (`authority_keys`), of which the custodian has no copy.
+keys of the authorities that name the youth, of which the custodian has no copy.
 
 In this order, so that a crash loses neither the key nor the order:
 
@@ -22,10 +22,9 @@ from typing import Final, Protocol
 
 from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
-from gateway.store.authority_keys import authority_name
 from gateway.store.erase import NotErased
 from gateway.store.erase_sqlite import cut_log
-from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, youth_name
+from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, authority_name, youth_name
 
 
 class SealedErasing(Protocol):
@@ -161,14 +160,13 @@ class FileEscrow:
         return [youth for youth in youths if self.keys.sealed_digest(youth_name(*youth)) in digests]
 
     def _withdraw(self, connection: sqlite3.Connection, seal_id: bytes, name: bytes) -> None:
-        with self.keys.forgetting(name):
+        leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
+        gone = [name, *(bytes(authority) for (authority,) in leaving)]
+        with self.keys.forgetting(gone):
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT OR IGNORE INTO sealed_name VALUES (?)", (self.keys.sealed_digest(name),))
-            connection.execute("DELETE FROM youth_key WHERE name = ?", (name,))
-            leaving = connection.execute("SELECT name FROM leaving_authority WHERE seal_id = ?", (seal_id,)).fetchall()
-            gone = [(self.keys.sealed_digest(authority),) for (authority,) in leaving]
-            connection.executemany("INSERT OR IGNORE INTO sealed_name VALUES (?)", gone)
-            connection.executemany("DELETE FROM authority_key WHERE name = ?", leaving)
+            digests = [(self.keys.sealed_digest(each),) for each in gone]
+            connection.executemany("INSERT OR IGNORE INTO sealed_name VALUES (?)", digests)
+            connection.executemany("DELETE FROM youth_key WHERE name = ?", [(each,) for each in gone])
             connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
             connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("UPDATE escrow SET name = NULL WHERE seal_id = ?", (seal_id,))

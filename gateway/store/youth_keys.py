@@ -4,6 +4,10 @@ Destroying one key is what seals a youth's entries, so the keys never share a da
 backup with the log. Each key rests encrypted under a key outside this file, bound to its row.
 A counter is reserved before it is used, in blocks: gaps are allowed, repetition never.
 
+Every authority has a key among them (`ports.own_youth`), so that the file does not say which of
+them name their youth by tokens, and have their entries under it; what they say rests under it
+(`authority_keys`).
+
 Reserving waits for the disk, and how long a question takes must not tell a youth who is listed
 from one who is not. So it happens beside the call: when a youth is listed, when the process
 starts (`prepare`), and again before a block runs out.
@@ -25,7 +29,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.entry import KEY_BYTES, YouthKey, youth_tag
 from gateway.exchange.deed import Moved
-from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.ports import own_youth
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 
 _FIRST_BLOCK: Final = 4
 """What a start reserves for everybody: small, because counters that a crash leaves unused stay unused."""
@@ -44,8 +49,7 @@ _SCHEMA: Final = (
     # The court custodian's copies (escrow.py): `name` until the key has left, `copy` empty where none is kept.
     "CREATE TABLE IF NOT EXISTS escrow (seal_id BLOB PRIMARY KEY, name BLOB, copy BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY) WITHOUT ROWID",
-    # Keys of authorities (authority_keys.py), and those that leave with a seal.
-    "CREATE TABLE IF NOT EXISTS authority_key (name BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID",
+    # Names of authorities whose keys leave with a seal.
     "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name)) WITHOUT ROWID",
     # A row while the bytes of what a seal deleted may still stand in this file or the main database's.
     "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
@@ -110,7 +114,7 @@ class FileYouthKeys:
         if names:
             # Unless one was sealed meanwhile: then the first entry about each of the others waits for the disk.
             with suppress(Moved):
-                await asyncio.to_thread(self._reserve, names, _FIRST_BLOCK)
+                await asyncio.to_thread(self.reserve, names)
 
     async def next(self, owner: AgencyId, handle: SubjectHandle) -> YouthKey:
         """The youth's key with a counter that no entry has used or will use again.
@@ -182,9 +186,9 @@ class FileYouthKeys:
         return found
 
     def every_mark(self) -> Mapping[bytes, bytes]:
-        """Every mark that an entry about any youth may carry, with the key that opens it. For whoever replays the log.
+        """Every mark that an entry may carry, with the key that opens it. For whoever replays the log.
 
-        A youth whose key was destroyed contributes none.
+        A key that was destroyed contributes none.
         """
         with self._lock:
             rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
@@ -223,11 +227,12 @@ class FileYouthKeys:
         return hmac.digest(self._sealing_key, name, "sha256")
 
     @contextmanager
-    def forgetting(self, name: bytes) -> Iterator[None]:
-        """Within the context nothing is reserved; after it nothing of this youth is in memory."""
+    def forgetting(self, names: Collection[bytes]) -> Iterator[None]:
+        """Within the context nothing is reserved; after it no key of these names is in memory."""
         with self._lock:
             yield
-            self._blocks.pop(name, None)
+            for name in names:
+                self._blocks.pop(name, None)
 
     def close(self) -> None:
         """The file is closed; what is being reserved at this moment is reserved first, and what was not used is free.
@@ -257,10 +262,13 @@ class FileYouthKeys:
             del self._refills[name]
 
     async def _refill(self, name: bytes) -> None:
-        await asyncio.to_thread(self._reserve, [name], _BLOCK)
+        await asyncio.to_thread(self.reserve, [name], _BLOCK)
 
-    def _reserve(self, names: Sequence[bytes], count: int) -> None:
-        """A block of counters for each of these names, durable; runs in a thread."""
+    def reserve(self, names: Sequence[bytes], count: int = _FIRST_BLOCK) -> None:
+        """A key and a block of counters for each of these names, durable. Blocking: call it in a thread.
+
+        Raises `Moved` where a key of them left with a seal.
+        """
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -294,3 +302,8 @@ class FileYouthKeys:
 def youth_name(owner: AgencyId, handle: SubjectHandle) -> bytes:
     """The name of a youth's row: the handle is random, so that nobody can guess one from it."""
     return sha256(b"homeward/youth-key/v1\0" + owner.encode() + b"\0" + handle).digest()
+
+
+def authority_name(authority_id: AuthorityId) -> bytes:
+    """The name of an authority's row, which says which authority it is to nobody who does not know its identifier."""
+    return youth_name(*own_youth(authority_id))

@@ -285,7 +285,7 @@ async def is_ended(town: Town, authority_id: bytes) -> bool:
     reader = Reader(SqliteStore(town.state.database))
     wrapping_key = town.state.read_secret("youth-wrap.key", length=32)
     youth_keys = FileYouthKeys(town.state.youth_keys, wrapping_key=wrapping_key, random_bytes=secrets.token_bytes)
-    keys = FileAuthorityKeys(town.state.youth_keys, youth_keys, random_bytes=secrets.token_bytes)
+    keys = FileAuthorityKeys(town.state.youth_keys, youth_keys)
     try:
         lookups = Lookups(reader, threaded=False)
         found = await SqlAuthorities(lookups, keys).get(AuthorityId(authority_id))

@@ -16,9 +16,8 @@ class HasKeys(Protocol):
 def destroy_keys(world: HasKeys, directory: Path) -> None:
     """Every key has left, as seals take them out."""
     with sqlite3.connect(directory / "keys.db") as connection:
-        for table in ("youth_key", "authority_key"):
-            names = [bytes(name) for (name,) in connection.execute(f"SELECT name FROM {table}")]  # noqa: S608
-            digests = [(world.youth_keys.sealed_digest(name),) for name in names]
-            connection.executemany("INSERT INTO sealed_name VALUES (?)", digests)
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        names = [bytes(name) for (name,) in connection.execute("SELECT name FROM youth_key")]
+        digests = [(world.youth_keys.sealed_digest(name),) for name in names]
+        connection.executemany("INSERT INTO sealed_name VALUES (?)", digests)
+        connection.execute("DELETE FROM youth_key")
     connection.close()

@@ -91,9 +91,9 @@ def everything(directory: Path) -> bytes:
 
 
 def every_key(directory: Path) -> list[bytes]:
-    """Every youth's key that whoever has keys.db and the wrapping key can read, whatever row it is in."""
+    """Every key of entries that whoever has keys.db and the wrapping key can read, whatever row it is in."""
     with sqlite3.connect(directory / "keys.db") as connection:
-        names = [bytes(row[0]) for row in connection.execute("SELECT name FROM youth_key")]
+        names = [bytes(row[0]) for row in connection.execute("SELECT name FROM youth_key WHERE reserved > 0")]
     keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
     found = set(keys.every_mark().values())
     keys.close()

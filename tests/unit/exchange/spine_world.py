@@ -111,7 +111,7 @@ class World:
         self.beat()
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
-        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys, random_bytes=os.urandom)
+        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys)
         self.log = Log.open(
             self._store,
             signer=self.signer,

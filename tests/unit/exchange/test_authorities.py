@@ -112,8 +112,8 @@ async def test_a_recorded_consent_is_live_and_its_leaf_names_no_youth(world: Wor
     (leaf,) = await world.leaves(before)
     assert (leaf.kind, leaf.op["basis"]) == (Kind.AUTHORITY_RECORDED, "CONSENT")
     named = message.authority_id.hex().encode()
-    assert leaf.youth == {"handle": handle, "authority": named}
-    assert not {handle, named} & set(leaf.req.values())
+    assert leaf.youth == {"handle": handle, "authority": named, "signed": kept.envelope.signature}
+    assert not set(leaf.youth.values()) & set(leaf.req.values())
 
 
 async def test_an_authority_by_tokens_needs_no_listed_youth(world: World) -> None:

@@ -23,8 +23,7 @@ from gateway.exchange.journal import Kind, draft
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, Role, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
-from gateway.store.authority_keys import authority_name
-from gateway.store.youth_keys import youth_name
+from gateway.store.youth_keys import authority_name, youth_name
 from homeward.gateway.v1 import exchange_pb2
 from homeward.gateway.v1 import missing_pb2 as missing
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
@@ -91,6 +90,8 @@ async def lived(world: World, youth: Youth) -> SubjectHandle:
     assert (await world.ask_records(KERN, youth)).outcome == OUTCOME_ANSWERED
     later()
     message = consent(world, issuer_agency=SF, subject=AuthoritySubject(handle=handle), recipient_agencies=[STRTP])
+    await record(world, message, agency=SF)
+    later()
     await record(world, message, agency=SF)
     for _ in range(2):
         later()

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from audit.entry import youth_tag
+from gateway.ports import own_youth
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.authority_keys import FileAuthorityKeys
-from gateway.store.youth_keys import FileYouthKeys
+from gateway.store.youth_keys import FileYouthKeys, authority_name
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 AUTHORITY, OTHER = AuthorityId(b"a" * 16), AuthorityId(b"o" * 16)
@@ -77,7 +79,7 @@ async def test_a_file_that_somebody_writes_to_is_closed_all_the_same(path: Path)
 
 async def test_what_an_authority_says_is_read_while_another_waits_for_the_disk(path: Path) -> None:
     async with started(path) as keys:
-        authorities = FileAuthorityKeys(path, keys, random_bytes=os.urandom)
+        authorities = FileAuthorityKeys(path, keys)
         envelope = SignedEnvelope(payload=b"p", signature=b"s")
         sealed = authorities.seal(AUTHORITY, envelope)
         with closing(sqlite3.connect(path, isolation_level=None)) as disk:
@@ -89,3 +91,20 @@ async def test_what_an_authority_says_is_read_while_another_waits_for_the_disk(p
             disk.execute("ROLLBACK")
         assert authorities.open(OTHER, await waiting) == envelope
         authorities.close()
+
+
+async def test_an_entry_about_an_authority_on_record_waits_for_no_disk_nor_after_a_start(path: Path) -> None:
+    """How long a question about nobody takes that names one must not tell it from a question about a youth."""
+    async with started(path) as keys:
+        await asyncio.to_thread(keys.reserve, [authority_name(AUTHORITY)])
+    used, (owner, handle) = [], own_youth(AUTHORITY)
+    for _ in range(2):
+        async with started(path) as keys:
+            await keys.prepare(owner, [handle])
+            with closing(sqlite3.connect(path, isolation_level=None)) as disk:
+                disk.execute("BEGIN IMMEDIATE")
+                used.append(await asyncio.wait_for(keys.next(owner, handle), 1))
+                disk.execute("ROLLBACK")
+            assert youth_tag(used[-1]) in await keys.marks(owner, [handle])
+    assert used[0].key == used[1].key
+    assert used[0].counter < used[1].counter

@@ -352,7 +352,7 @@ class World:
         create_log(store, signer=self.signer, high_water=directory / "high-water", also=[tables.metadata])
         FileYouthKeys.create(directory / "keys.db")
         self.youth_keys = FileYouthKeys(directory / "keys.db", wrapping_key=b"w" * 32, random_bytes=os.urandom)
-        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys, random_bytes=os.urandom)
+        self.authority_keys = FileAuthorityKeys(directory / "keys.db", self.youth_keys)
         self.custodian, self.release_key = SealKey.generate(), SealKey.generate()
         self.log = Log.open(
             store,

@@ -1,0 +1,205 @@
+"""A key of an authority leaves with a seal whatever ends the process, and nothing that is under way outlives it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from audit.errors import EvidenceError
+from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.ports import KeptAuthority, Rows
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store import tables
+from gateway.store.authorities import SqlAuthorities
+from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.seals import SqlSeals
+from gateway.store.youth_keys import authority_name
+from homeward.gateway.v1.codes_pb2 import OUTCOME_CONSENT_NEEDED
+from tests.unit.exchange.members import LA, SF, STRTP
+from tests.unit.exchange.row_links import copied
+from tests.unit.exchange.seal_desk import ANA, BEN
+from tests.unit.exchange.test_authorities import listed, record, revoke
+from tests.unit.exchange.test_row_links import ask_by
+from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLeaves
+from tests.unit.exchange.token_authority_desk import (
+    by_tokens,
+    lift,
+    lived,
+    naming,
+    replayed,
+    sealed,
+)
+from tests.unit.exchange.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.close()
+
+
+# --- crashes, older copies, lifted seals -------------------------------------------------------
+
+
+async def test_whoever_is_killed_before_the_key_leaves_takes_it_out_at_the_next_start(world: World) -> None:
+    had = await lived(world)
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+    with pytest.raises(Killed):
+        await sealed(world, had)
+    assert naming(world, had.authority_id) == had.entries
+    world.check_projections()
+    for agency in (LA, STRTP):
+        with pytest.raises(Invalid):
+            await revoke(world, had.authority_id, agency=agency)
+    await world.seals.settle(world.setting.journal)
+    assert naming(world, had.authority_id) == []
+    world.check_projections()
+    replayed(world)
+
+
+async def test_a_deposit_that_no_entry_followed_leaves_the_authority_its_key(world: World) -> None:
+    had = await lived(world)
+    escrow = world.seals.escrow
+    custodian = world.custodian.public_bytes
+    escrow.deposit(SF, had.handle, b"1" * 16, custodian_key=custodian, authorities=[had.authority_id])
+    escrow.settle(sealed=frozenset(), destroyed=frozenset())
+    assert naming(world, had.authority_id) == had.entries
+
+
+async def test_an_older_database_and_a_lifted_seal_bring_nothing_of_the_authority_back(
+    world: World, tmp_path: Path
+) -> None:
+    had = await lived(world)
+    (row,), parties = world.rows(tables.authority), world.rows(tables.authority_party)
+    done = await sealed(world, had)
+    await lift(world, done)
+    # Which authority the youth's own entry names is the youth's to say, whose key is back.
+    about_the_youth = [entry for entry in had.entries if entry.holder == SF]
+    assert naming(world, had.authority_id) == about_the_youth
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("UPDATE authority SET sealed = ?", (row["sealed"],))
+        database.executemany("INSERT INTO authority_party VALUES (?, ?)", [tuple(each.values()) for each in parties])
+    world.check_projections()
+    await world.seals.settle(world.setting.journal)
+    world.check_projections()
+    assert not (await listed(world, LA)).authorities
+    with pytest.raises(Invalid):
+        await revoke(world, had.authority_id)
+    message = by_tokens(world, ANA)
+    message.authority_id = had.authority_id
+    with pytest.raises(Conflict):
+        await record(world, message)
+    assert (await ask_by(world, ANA, had.authority_id)).outcome == OUTCOME_CONSENT_NEEDED
+    assert naming(world, had.authority_id) == about_the_youth
+    # The youth's own entry names one that the log says no more of: a seal follows, and explains it.
+    assert replayed(world).sealed == len(had.entries) - len(about_the_youth)
+
+
+async def test_an_edited_row_of_another_authority_is_found_after_the_seal(world: World, tmp_path: Path) -> None:
+    had, other = await lived(world), await lived(world, BEN)
+    await sealed(world, had)
+    world.check_projections()
+    for edit in ("revocation = NULL", "issuer = '06077.probation'", "leaf_index = 0"):
+        kept = copied(tmp_path / "gateway.db", tmp_path / "kept")
+        with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+            changed = database.execute(f"UPDATE authority SET {edit} WHERE authority_id = ?", (other.authority_id,))  # noqa: S608
+            assert changed.rowcount == 1
+        with pytest.raises(EvidenceError):
+            world.check_projections()
+        with closing(sqlite3.connect(kept)) as saved, closing(sqlite3.connect(tmp_path / "gateway.db")) as database:
+            saved.backup(database)
+        kept.unlink()
+    world.check_projections()
+
+
+# --- what is under way while the youth is sealed -----------------------------------------------
+
+
+class Meanwhile(SqlAuthorityBook):
+    """A book in which something happens before an authority is revoked."""
+
+    happens: ClassVar[list[Callable[[], Awaitable[Any]]]] = []
+
+    async def revoke(self, authority_id: AuthorityId, at_ms: int) -> Rows:
+        rows = await super().revoke(authority_id, at_ms)
+        while self.happens:
+            await self.happens.pop()()
+        return rows
+
+
+async def test_no_revocation_follows_the_seal_that_took_its_authority(world: World) -> None:
+    """The key that its entry hangs on leaves in a moment; it would be about a youth that no later seal explains."""
+    had = await lived(world)
+    escrow = world.seals.escrow
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(escrow))
+
+    async def closed() -> None:
+        with pytest.raises(Killed):
+            await sealed(world, had)
+
+    book = Meanwhile(world.lookups, world.authority_keys)
+    book.happens.append(closed)
+    world.records._book = book
+    with pytest.raises(Invalid) as refused:
+        await revoke(world, had.authority_id)
+    assert refused.value.reason is ErrorReason.AUTHORITY_NOT_FOUND
+    await world.seals.settle(world.setting.journal)
+    replayed(world)
+
+
+class AskedMeanwhile(SqlAuthorities):
+    """Authorities of which one is asked for, and then something happens."""
+
+    happens: ClassVar[list[Callable[[], Awaitable[Any]]]] = []
+
+    async def get(self, authority_id: AuthorityId) -> KeptAuthority | None:
+        found = await super().get(authority_id)
+        while self.happens:
+            await self.happens.pop()()
+        return found
+
+
+async def test_no_refusal_names_an_authority_after_the_seal_that_took_it(world: World) -> None:
+    had = await lived(world)
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+
+    async def closed() -> None:
+        with pytest.raises(Killed):
+            # Another peer's call.
+            await asyncio.get_running_loop().create_task(sealed(world, had))
+
+    asked = AskedMeanwhile(world.lookups, world.authority_keys)
+    asked.happens.append(closed)
+    object.__setattr__(world.setting, "authorities", asked)
+    assert (await ask_by(world, ANA, had.authority_id)).outcome == OUTCOME_CONSENT_NEEDED
+    assert naming(world, had.authority_id) == had.entries
+    await world.seals.settle(world.setting.journal)
+    replayed(world)
+
+
+class RecordedMeanwhile(SqlSeals):
+    """Seals among which an authority comes on record while those that name the youth are looked for."""
+
+    happens: ClassVar[list[Callable[[], Awaitable[Any]]]] = []
+
+    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> list[AuthorityId]:
+        found = await super().naming(owner, handle, digests)
+        while self.happens:
+            await self.happens.pop()()
+        return list(found)
+
+
+async def test_an_authority_that_comes_on_record_during_the_order_leaves_with_the_seal(world: World) -> None:
+    had, late = await lived(world), by_tokens(world, ANA)
+    seals = RecordedMeanwhile(world.lookups, world.youth_keys, world.authority_keys)
+    seals.happens.append(lambda: record(world, late))
+    object.__setattr__(world.sealing._sealing, "seals", seals)
+    await sealed(world, had)
+    assert naming(world, AuthorityId(late.authority_id)) == []
+    assert world.youth_keys.is_sealed(authority_name(AuthorityId(late.authority_id)))
+    replayed(world)
