@@ -27,6 +27,8 @@ ASSERTION_LIFE: Final = timedelta(seconds=60)
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 _MIN_CALL_SECONDS: Final = 0.05
+_NOT_AGAIN: Final = frozenset({"REVOCATION_HELD"})
+"""Reasons with which the exchange keeps what was sent: the same again would be kept a second time."""
 
 
 Q = TypeVar("Q", bound=Message)
@@ -82,7 +84,7 @@ class Sender:
                 request = rpc.request(payload=payload, user_assertion=self._assertion(payload, act))
                 return await self.gateway.call(rpc, request, seconds=deadline.left())
             except CallFailed as failed:
-                if failed.fault is not CallFault.UNAVAILABLE:
+                if failed.fault is not CallFault.UNAVAILABLE or failed.reason in _NOT_AGAIN:
                     raise
                 pause = self._jitter(longest)
                 if pause >= deadline.left():

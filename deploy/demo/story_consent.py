@@ -22,7 +22,7 @@ from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.authority_pb2 import GRANTOR_MINOR_COUNSEL
 
 BACKUP: Final = "backup.db"
-_TEAM_ROLE: Final = "FFA.social_worker"
+TEAM_ROLE: Final = "FFA.social_worker"
 _CASEWORKER: Final = "CWA.case_worker"
 _LANGUAGE: Final = "Invented plain-language text of a child and family team release."
 
@@ -108,7 +108,7 @@ def ask_with_consent(stage: Stage, *, authority_id: str) -> HistoryPage:
         evidence=[(codes.EVIDENCE_KIND_TEAM_MEMBERSHIP, "TEST-TEAM-3")],
         authority_id=authority_id,
     )
-    return ask_history(stage, FOSTER_AGENCY.letter, _TEAM_ROLE, question, detail=False)
+    return ask_history(stage, FOSTER_AGENCY.letter, TEAM_ROLE, question, detail=False)
 
 
 STEPS: Final = (

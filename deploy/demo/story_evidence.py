@@ -54,9 +54,13 @@ def changed(stage: Stage) -> Seen:
     copy_database(stage.sandbox.layout.gateway / "gateway.db", copy)
     place = flip_byte(copy, _CHANGED)
     done = _verify(stage, copy, _head_file(stage))
+    entry = int(done.said.get("index") or -1)
     return Seen(
-        {"exit": done.exit, "ok": bool(done.said.get("ok")), "entry": int(done.said.get("index") or -1)},
-        (f"changed        one bit of byte {place} of the file", f"found          {done.said['error']['why']}"),
+        {"exit": done.exit, "ok": bool(done.said.get("ok")), "entry": entry},
+        (
+            f"changed        one bit of byte {place} of the file",
+            f"found          entry {entry}: {done.said['error']['why']}",
+        ),
     )
 
 

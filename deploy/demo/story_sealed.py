@@ -5,7 +5,10 @@ deleted what laid them open, what a replay still finds, and whether the log is t
 """
 
 import json
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
@@ -21,6 +24,8 @@ _SECONDS: Final = 10.0
 def sealed(stage: Stage) -> Seen:
     """A's privacy officer carries the court's order to the exchange."""
     caseload = stage.sandbox.caseload
+    handles = [_handle(stage, number) for number in (caseload.cast.moved, caseload.cast.runaway)]
+    before = [_files_holding(stage, handle) for handle in handles]
     files = [stage.scratch / "sealed-number.txt", stage.scratch / "sealed-order.txt"]
     for file, text in zip(files, (caseload.cast.moved, _ORDER), strict=True):
         file.write_text(text, encoding="utf-8")
@@ -28,6 +33,7 @@ def sealed(stage: Stage) -> Seen:
     answered = _answered(stage)
     asked = ask_history(stage, "B", PLACEMENT_WORKER, open_referral(caseload.referral.person))
     again = replayed(stage)
+    after = [_files_holding(stage, handle) for handle in handles]
     complete = _county(stage, "audit", "complete")
     verified = stage.commands.ask(
         "verify", str(stage.sandbox.layout.gateway / "gateway.db"),
@@ -43,14 +49,37 @@ def sealed(stage: Stage) -> Seen:
             "no_gap": complete["ok"],
             "replay": again.actual["exit"],
             "sealed_decisions": bool(again.actual["sealed"]),
+            "named_before": all(before),
+            "named_after": after[0],
+            "another_named_after": bool(after[1]),
         },
         (
             f"told of it     {', '.join(sorted(answered))}: each deleted what lays its entries open, and said so",
             f"B asks again   {name(asked, 'outcome')}, as for a youth nobody knows",
+            f"searched       every byte of {len(_files(stage))} files: the youth's handle, which stood in some of the gateway's,",
+            "               stands in none; another youth's stands where it stood",
             f"the log        verifies; A's {complete['count']} entries have no gap",
             f"a replay       follows it to the end; {again.actual['sealed']} decisions are sealed and stay closed",
         ),
     )
+
+
+def _handle(stage: Stage, number: str) -> bytes:
+    """The name that the exchange has for A's youth with this number, which A's adapter alone can tell."""
+    database = stage.county("A").directory / "state" / "adapter.db"
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        (handle,) = connection.execute("SELECT handle FROM subject WHERE local_id = ?", (number,)).fetchone()
+    return bytes(handle)
+
+
+def _files_holding(stage: Stage, handle: bytes) -> list[str]:
+    """Files of the gateway in which the handle stands, as it is or in hexadecimal."""
+    forms = (handle, handle.hex().encode())
+    return [path.name for path in _files(stage) if any(form in path.read_bytes() for form in forms)]
+
+
+def _files(stage: Stage) -> list[Path]:
+    return sorted(path for path in stage.sandbox.layout.gateway.rglob("*") if path.is_file())
 
 
 def _answered(stage: Stage) -> dict[str, str]:
@@ -94,6 +123,9 @@ STEPS: Final = (
             "no_gap": True,
             "replay": 0,
             "sealed_decisions": True,
+            "named_before": True,
+            "named_after": [],
+            "another_named_after": True,
         },
         sealed,
     ),

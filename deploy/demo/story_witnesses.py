@@ -17,6 +17,7 @@ from deploy.demo.bringup import GATEWAY
 from deploy.demo.forge import forge_history
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
 from deploy.demo.story_missing import check_flag
+from deploy.demo.story_records import PLACEMENT_WORKER, ask_history, open_referral
 from deploy.demo.tamper import log_size
 
 LOG: Final = "log"
@@ -43,7 +44,14 @@ def steps(output: Path, *, before_forging: Callable[[Stage], None]) -> tuple[Ste
         Step(
             "rewritten",
             "The operator erases an entry, recomputes every hash and signs it all anew",
-            {"alone": 0, "B": _EVIDENCE_EXIT, "C": _EVIDENCE_EXIT, "proof": _EVIDENCE_EXIT, "C_asks": "UNAVAILABLE"},
+            {
+                "alone": 0,
+                "B": _EVIDENCE_EXIT,
+                "C": _EVIDENCE_EXIT,
+                "proof": _EVIDENCE_EXIT,
+                "B_asks": "UNAVAILABLE",
+                "C_asks": "UNAVAILABLE",
+            },
             forged,
         ),
     )
@@ -96,11 +104,11 @@ def rewritten(stage: Stage, target: Path) -> Seen:
         "--log-key", str(gateway / "log.vkey"), "--out", str(target / _PROOF),
     )  # fmt: skip
     return Seen(
-        {"alone": alone.exit, **exits, "proof": proof.exit, "C_asks": _asks(stage)},
+        {"alone": alone.exit, **exits, "proof": proof.exit, "B_asks": _asked_by_b(stage), "C_asks": _asks(stage)},
         (
             f"erased         entry {forged.erased}, {forged.kind}; a copy of its neighbor stands in its place",
             f"alone          the forged log verifies: {forged.size} entries, one signed head, no number missing",
-            "B and C        refused to cosign it, keep both histories, and ask and answer this gateway nothing more",
+            "B and C        refused to cosign it, keep both histories, and ask this gateway nothing more: UNAVAILABLE",
             f"proof          {proof.out.strip().removeprefix('PROOF ')}",
             f"               both statements, with the gateway's own signatures: demo-out/log/{_PROOF}",
         ),
@@ -132,6 +140,14 @@ def _await_fork(stage: Stage, letter: str, where: Path) -> int:
 def _asks(stage: Stage) -> str:
     try:
         check_flag(stage, stage.sandbox.caseload.cast.runaway)
+    except grpc.RpcError as failed:
+        return str(failed.code().name)
+    return "ANSWERED"
+
+
+def _asked_by_b(stage: Stage) -> str:
+    try:
+        ask_history(stage, "B", PLACEMENT_WORKER, open_referral(stage.sandbox.caseload.referral.person))
     except grpc.RpcError as failed:
         return str(failed.code().name)
     return "ANSWERED"
