@@ -56,8 +56,8 @@ def sealed(stage: Stage) -> Seen:
         (
             f"told of it     {', '.join(sorted(answered))}: each deleted what lays its entries open, and said so",
             f"B asks again   {name(asked, 'outcome')}, as for a youth nobody knows",
-            f"searched       every byte of {len(_files(stage))} files of the gateway: the youth's handle, which stood in",
-            "               some, stands in none; another youth's stands where it stood",
+            f"searched       every byte of {len(_files(stage))} files of the gateway: the youth's handle, which stood",
+            "               in some, stands in none; another youth's stands where it stood",
             f"the log        verifies; A's {complete['count']} entries have no gap",
             f"a replay       follows it to the end; {again.actual['sealed']} decisions are sealed and stay closed",
         ),
