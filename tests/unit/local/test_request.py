@@ -152,13 +152,16 @@ async def test_a_gateway_that_stays_away_is_no_negative() -> None:
     assert caught.value.reason is ErrorReason.GATEWAY_UNAVAILABLE
 
 
-async def test_a_refused_call_is_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "failed", [CallFailed(CallFault.TIMED_OUT), CallFailed(CallFault.UNAVAILABLE, "REVOCATION_HELD")], ids=str
+)
+async def test_a_call_that_the_exchange_may_have_taken_is_not_repeated(failed: CallFailed) -> None:
     desk = Desk()
     tries = []
 
     async def call(rpc: Any, request: Any, *, seconds: float) -> Any:
         tries.append(rpc.path)
-        raise CallFailed(CallFault.TIMED_OUT)
+        raise failed
 
     requester = desk.requester()
     requester = replace(requester, sender=replace(requester.sender, gateway=Calls(call)))
