@@ -76,7 +76,7 @@ def verify(
     log that is being written, copy the -wal file too.
     """
     if Path(place).is_file() and zipfile.is_zipfile(place):
-        _verify_bundle(Path(place), log_key, as_json=as_json)
+        _verify_bundle(Path(place), log_key, policy_file, as_json=as_json)
         return
     try:
         policy = read_policy(policy_file) if policy_file else None
@@ -90,9 +90,9 @@ def verify(
     click.echo(text)
 
 
-def _verify_bundle(path: Path, log_key: Path | None, *, as_json: bool) -> None:
-    pinned = log_key.read_text("utf-8", "replace") if log_key is not None else None
-    status, said = judge(path, pinned)
+def _verify_bundle(path: Path, log_key: Path | None, policy: Path | None, *, as_json: bool) -> None:
+    pinned, asked = (each.read_text("utf-8", "replace") if each else None for each in (log_key, policy))
+    status, said = judge(path, pinned, asked)
     if as_json:
         click.echo(json.dumps({"ok": status == 0, "lines": said}))
     else:

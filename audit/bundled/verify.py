@@ -2,18 +2,16 @@
 """Checks an evidence bundle of a Homeward audit log. Needs Python 3.9 and `pip install cryptography`; no network.
 
     python3 verify.py                                 in the unpacked bundle
-    python3 verify.py bundle.zip [--log-key FILE] [--show]
+    python3 verify.py bundle.zip [--log-key FILE] [--policy FILE] [--show]
 
 Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken, 2 it
 could not be tried. In this order, stopping at the first thing that does not hold:
 
 1. every file is the one that SHA256SUMS lists, and there is no other
-2. each checkpoint is signed by the log; cosignatures count where witness-policy.txt names their keys
+2. each checkpoint is signed by the log; those cosignatures count whose keys --policy names, else witness-policy.txt
 3. each checkpoint's tree begins with the tree of the one before it
 4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
 5. where the bundle says that it is complete: the agency's own numbers have no gap
-
-A closed field is no damage: of an entry's sixteen digests a reader can open those meant for it; all are proved.
 """
 
 import argparse
@@ -22,7 +20,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -156,12 +154,11 @@ def cosigned_by(note: str, witnesses: dict[str, Key]) -> set[str]:
     """Names of the witnesses whose cosignature on the checkpoint is valid (C2SP tlog-cosignature, Ed25519)."""
     text, lines = split_note(note)
     found = set()
-    for known, key in witnesses.items():
-        for name, raw in lines:
-            if key.kind == 4 and name == key.name and raw[:4] == key.id and len(raw) == 4 + 8 + 64:
-                message = f"cosignature/v1\ntime {int.from_bytes(raw[4:12], 'big')}\n{text}"
-                if key.holds(raw[12:], message.encode()):
-                    found.add(known)
+    for name, raw in lines:
+        message = f"cosignature/v1\ntime {int.from_bytes(raw[4:12], 'big')}\n{text}".encode()
+        for known, key in witnesses.items():
+            if key.kind == 4 and len(raw) == 4 + 8 + 64 and (name, raw[:4]) == (key.name, key.id):
+                found |= {known} if key.holds(raw[12:], message) else set()
     return found
 
 
@@ -179,27 +176,32 @@ def read_policy(text: str) -> tuple[dict[str, Key], dict[str, tuple[int, list[st
         elif kind == "quorum" and len(words) == 1:
             quorum = words[0]
         elif kind != "log" and not kind.startswith("#"):
-            raise Broken("witness-policy.txt has a line that is not understood")
+            raise Broken("the witness policy has a line that is not understood")
+    if not quorum:
+        raise Broken("the witness policy has no quorum line")
     return witnesses, groups, quorum
 
 
 def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str]]]) -> bool:
-    if quorum in ("", "none"):
-        return True
     if quorum not in groups:
-        return quorum in present
+        return quorum == "none" or quorum in present
     least, members = groups[quorum]
     return sum(is_met(member, present, groups) for member in members) >= least
 
 
-def check_witnesses(policy: str, notes: list[str], states: list[tuple[int, bytes]]) -> str:
-    """The newest checkpoint that enough witnesses cosigned, in words."""
+def ask_witnesses(policy: str, given: bool, notes: list[str], states: list[tuple[int, bytes]]) -> list[str]:
+    """The newest checkpoint that enough witnesses cosigned, and a note where whoever made the bundle chose them."""
+    if not policy:
+        unread = sum(len(split_note(note)[1]) - 1 for note in notes)
+        also = f"; {unread} cosignature(s) in the bundle were not checked" if unread else ""
+        return [f"note  no witness was asked: the bundle has no policy; give one that you trust (--policy){also}"]
     witnesses, groups, quorum = read_policy(policy)
-    for place in range(len(notes) - 1, -1, -1):
-        present = cosigned_by(notes[place], witnesses)
+    came = "note  the witness policy came with the bundle; give one from elsewhere (--policy)"
+    for note, state in zip(reversed(notes), reversed(states)):  # noqa: B905 - Python 3.9; one state a note
+        present = cosigned_by(note, witnesses)
         if is_met(quorum, present, groups):
-            seen = f"{len(present)} of {len(witnesses)} witnesses, as the policy asks"
-            return f"ok    the log's first {states[place][0]} entries are cosigned by {seen}"
+            seen = f"{len(present)} of {len(witnesses)} witnesses, as the {'given ' * given}policy asks"
+            return [f"ok    the log's first {state[0]} entries are cosigned by {seen}", *([] if given else [came])]
     raise Broken("no checkpoint has the cosignatures that the policy asks for")
 
 
@@ -208,28 +210,31 @@ def hashed(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
 
-def root_from(start: bytes, index: int, size: int, path: list[bytes]) -> bytes:
-    """The root that an inclusion path leads to (RFC 9162 section 2.1.3.2)."""
-    if not 0 <= index < size:
-        raise Broken("an entry lies beyond the end of the checkpoint's tree")
-    at, last, root = index, size - 1, start
+def climbed(at: int, last: int, path: list[bytes], what: str) -> Iterator[tuple[bool, bytes]]:
+    """Each sibling on the way up, and whether it is the left one (RFC 9162 sections 2.1.3.2 and 2.1.4.2)."""
     for sibling in path:
         if last == 0:
-            raise Broken("an inclusion path is too long")
-        if at & 1 or at == last:
-            root = hashed(b"\1", sibling, root)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            root = hashed(b"\1", root, sibling)
+            raise Broken(f"{what} is too long")
+        left = at & 1 == 1 or at == last
+        yield left, sibling
+        while left and not at & 1 and at:
+            at, last = at >> 1, last >> 1
         at, last = at >> 1, last >> 1
     if last:
-        raise Broken("an inclusion path is too short")
+        raise Broken(f"{what} is too short")
+
+
+def root_from(root: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that an inclusion path leads to, from a leaf's hash."""
+    if not 0 <= index < size:
+        raise Broken("an entry lies beyond the end of the checkpoint's tree")
+    for left, sibling in climbed(index, size - 1, path, "an inclusion path"):
+        root = hashed(b"\1", sibling, root) if left else hashed(b"\1", root, sibling)
     return root
 
 
 def check_consistency(old: tuple[int, bytes], new: tuple[int, bytes], path: list[bytes]) -> None:
-    """The newer tree begins with the older (RFC 9162 section 2.1.4.2)."""
+    """The newer tree begins with the older."""
     (old_size, old_root), (new_size, new_root) = old, new
     if not 0 < old_size <= new_size:
         raise Broken("the checkpoints are not in order")
@@ -244,17 +249,10 @@ def check_consistency(old: tuple[int, bytes], new: tuple[int, bytes], path: list
     while at & 1:
         at, last = at >> 1, last >> 1
     first = second = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            raise Broken("a consistency proof is too long")
-        if at & 1 or at == last:
-            first, second = hashed(b"\1", sibling, first), hashed(b"\1", sibling, second)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            second = hashed(b"\1", second, sibling)
-        at, last = at >> 1, last >> 1
-    if first != old_root or second != new_root or last:
+    for left, sibling in climbed(at, last, path[1:], "a consistency proof"):
+        first = hashed(b"\1", sibling, first) if left else first
+        second = hashed(b"\1", sibling, second) if left else hashed(b"\1", second, sibling)
+    if first != old_root or second != new_root:
         raise Broken("a later checkpoint does not begin with an earlier one: the log's past was changed")
 
 
@@ -281,9 +279,8 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
 
 def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> tuple[int, int, list[dict[str, Any]]]:
     """How many entries are proved and how many have closed fields, and each with its fields."""
-    entries, proofs = (
-        [*map(json.loads, text_of(files, f"{name}.jsonl").splitlines())] for name in ("entries", "proofs")
-    )
+    read = (text_of(files, name).splitlines() for name in ("entries.jsonl", "proofs.jsonl"))
+    entries, proofs = ([*map(json.loads, lines)] for lines in read)
     if [row["index"] for row in entries] != [row["index"] for row in proofs]:
         raise Broken("entries.jsonl and proofs.jsonl do not speak of the same entries")
     opened = []
@@ -330,7 +327,7 @@ def shown(entry: dict[str, Any]) -> str:
     return f"entry {entry['index']}  {time:%Y-%m-%d %H:%M:%S} UTC  {'  '.join(words)}"
 
 
-def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) -> list[str]:
+def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", show: bool) -> list[str]:
     """The lines of a report on a bundle of which everything holds."""
     said = [f"ok    {check_sums(files)} files are as the bundle was made"]
     manifest = json.loads(text_of(files, "manifest.json"))
@@ -342,12 +339,11 @@ def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) ->
     kept = json.loads(text_of(files, "checkpoints.json"))
     states = [open_checkpoint(state["note"], key) for state in kept]
     said.append(f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries")
-    if "witness-policy.txt" in files:
-        policy, texts = text_of(files, "witness-policy.txt"), [state["note"] for state in kept]
-        said.append(check_witnesses(policy, texts, states))
-    for place in range(1, len(states)):
-        path = [decoded(each, DIGEST) for each in kept[place]["consistency"]]
-        check_consistency(states[place - 1], states[place], path)
+    own = text_of(files, "witness-policy.txt") if "witness-policy.txt" in files else ""
+    asked = own if policy is None else policy
+    said += ask_witnesses(asked, policy is not None, [state["note"] for state in kept], states)
+    for older, newer, state in zip(states, states[1:], kept[1:]):  # noqa: B905 - Python 3.9
+        check_consistency(older, newer, [decoded(each, DIGEST) for each in state["consistency"]])
     if len(states) > 1:
         said.append("ok    each checkpoint's tree begins with the one before: nothing earlier was changed")
     count, closed, opened = check_entries(files, states)
@@ -355,7 +351,8 @@ def verify(files: dict[str, bytes], pinned: "str | None", show: bool = False) ->
     said.append(f"ok    {count} entries are in the log, and every open field is what was written")
     if manifest["complete"]:
         said.append(f"ok    the agency's numbers 1 to {check_numbers(opened)} have no gap")
-    return said + notes(count, closed, pinned=pinned is not None, complete=bool(manifest["complete"]))
+    said += notes(count, closed, pinned=pinned is not None, complete=bool(manifest["complete"]))
+    return sorted(said, key=lambda line: line.startswith("note"))
 
 
 def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
@@ -373,18 +370,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--log-key", type=Path)
+    parser.add_argument("--policy", type=Path)
     parser.add_argument("--show", action="store_true")
     given = parser.parse_args()
-    pinned = given.log_key.read_text("utf-8") if given.log_key is not None else None
-    status, said = judge(given.bundle, pinned, given.show)
+    pinned, policy = (each and each.read_text("utf-8", "replace") for each in (given.log_key, given.policy))
+    status, said = judge(given.bundle, pinned, policy, given.show)
     print("\n".join(said))
     return status
 
 
-def judge(path: Path, pinned: "str | None", show: bool = False) -> tuple[int, list[str]]:
+def judge(path: Path, pinned: "str | None", policy: "str | None", show: bool = False) -> tuple[int, list[str]]:
     """Exit status and lines: what is found of the bundle, and the verdict last."""
     try:
-        return 0, [*verify(read_bundle(path), pinned, show), "VERIFIED"]
+        _ = pinned is None or Key(pinned), policy is None or read_policy(policy)
+    except (Broken, ValueError):
+        return 2, ["CANNOT TELL  the key or the policy that was given cannot be read"]
+    try:
+        return 0, [*verify(read_bundle(path), pinned, policy, show), "VERIFIED"]
     except Unusable as fault:
         return 2, [f"CANNOT TELL  {fault}"]
     except Broken as fault:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.chromium import Chromium, chromium
-from tests.unit.audit.evidence_kit import MUTANTS, SIGNER, bundle, files_of
+from tests.unit.audit.evidence_kit import MUTANTS, OWN_POLICY_MUTANTS, SIGNER, bundle, files_of, witness_policy
 
 pytestmark = pytest.mark.browser
 VERDICT = (
@@ -23,13 +23,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chromium, P
         yield browser, directory
 
 
-def check(page: tuple[Chromium, Path], data: bytes, *, key: str = "") -> str:
+def check(page: tuple[Chromium, Path], data: bytes, *, key: str = "", policy: str | None = None) -> str:
     """The page's verdict on these bytes."""
     browser, directory = page
     (directory / "bundle.zip").write_bytes(data)
     browser.open((directory / "verify.html").as_uri())
     if key:
         browser.type("#key", key)
+    if policy is not None:
+        (directory / "witnesses.policy").write_text(policy)
+        browser.type("#policy", str(directory / "witnesses.policy"))
     browser.type("#file", str(directory / "bundle.zip"))
     return str(browser.wait(VERDICT))
 
@@ -56,6 +59,36 @@ def test_whatever_verify_py_finds_the_page_finds(name: str, page: tuple[Chromium
     verdict = check(page, data)
     assert verdict.startswith("BROKEN")
     assert expected.replace("'", "’") in verdict
+
+
+@pytest.mark.parametrize("name", OWN_POLICY_MUTANTS)
+def test_a_policy_from_elsewhere_is_asked_and_not_the_one_in_the_bundle(name: str, page: tuple[Chromium, Path]) -> None:
+    data, expected = OWN_POLICY_MUTANTS[name]
+    verdict = check(page, data, policy=witness_policy(2))
+    assert verdict.startswith("BROKEN")
+    assert expected in verdict
+    assert check(page, data).startswith("VERIFIED")
+    told = page[0].run("return document.getElementById('checks').innerText")
+    assert "the witness policy came with" in told or "no witness was asked" in told
+
+
+def test_a_policy_that_comes_after_the_bundle_is_asked_too(page: tuple[Chromium, Path]) -> None:
+    browser, directory = page
+    assert check(page, bundle(cosignatures=2, threshold=1)).startswith("VERIFIED")
+    (directory / "witnesses.policy").write_text(witness_policy(3))
+    browser.type("#policy", str(directory / "witnesses.policy"))
+    wanted = "const v = document.getElementById('verdict').textContent; return v.startsWith('BROKEN') ? v : ''"
+    assert "no checkpoint has the cosignatures" in str(browser.wait(wanted))
+
+
+def test_a_policy_that_cannot_be_read_says_nothing_of_the_bundle(page: tuple[Chromium, Path]) -> None:
+    assert check(page, bundle(), policy="garbage").startswith("CANNOT TELL")
+
+
+def test_cosignatures_that_nobody_checked_are_not_passed_over(page: tuple[Chromium, Path]) -> None:
+    assert check(page, bundle(cosignatures=2)).startswith("VERIFIED")
+    told = page[0].run("return document.getElementById('checks').innerText")
+    assert "2 cosignature(s) in the bundle were not checked" in told
 
 
 def test_what_is_no_bundle_is_not_called_broken_evidence(page: tuple[Chromium, Path]) -> None:

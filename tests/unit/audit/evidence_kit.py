@@ -3,9 +3,10 @@
 import json
 import random
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -73,10 +74,10 @@ def receipt(index: int, size: int) -> Receipt:
     return Receipt(index, entry.leaf, entry.digests, tuple(openings), path, note(size))
 
 
-def cosigned(text: str, *, by: int) -> str:
+def cosigned(text: str, *, by: int, witnesses: Sequence[Ed25519PrivateKey] = WITNESSES) -> str:
     """The note with a cosignature of the first `by` witnesses (C2SP tlog-cosignature, Ed25519)."""
     signed = text.rpartition("\n\n")[0] + "\n"
-    for number, key in enumerate(WITNESSES[:by]):
+    for number, key in enumerate(witnesses[:by]):
         message = f"cosignature/v1\ntime {1_790_000_100 + number}\n{signed}".encode()
         name, raw = f"witness-{number}.example", key.public_key().public_bytes_raw()
         key_id = sha256(name.encode() + b"\n\x04" + raw).digest()[:4]
@@ -85,9 +86,9 @@ def cosigned(text: str, *, by: int) -> str:
     return text
 
 
-def witness_policy(threshold: int) -> str:
+def witness_policy(threshold: int, *, witnesses: Sequence[Ed25519PrivateKey] = WITNESSES) -> str:
     lines = []
-    for number, key in enumerate(WITNESSES):
+    for number, key in enumerate(witnesses):
         name, raw = f"witness-{number}.example", b"\x04" + key.public_key().public_bytes_raw()
         key_id = sha256(name.encode() + b"\n" + raw).hexdigest()[:8]
         lines.append(f"witness w{number} {name}+{key_id}+{encode_base64(raw)}")
@@ -203,6 +204,20 @@ def _other_log(files: dict[str, bytes]) -> None:
     files["log.vkey"] = (other.public.vkey() + "\n").encode()
 
 
+FORGERS: Final = tuple(Ed25519PrivateKey.from_private_bytes(bytes([97 + number]) * 32) for number in range(3))
+"""Witnesses of the forger's making, under the names of the true ones."""
+
+
+def _other_witnesses(files: dict[str, bytes]) -> None:
+    files["witness-policy.txt"] = witness_policy(1, witnesses=FORGERS).encode()
+    _checkpoints(lambda kept: kept[1].update(note=cosigned(note(NEWEST), by=1, witnesses=FORGERS)))(files)
+
+
+def _without_witnesses(files: dict[str, bytes]) -> None:
+    del files["witness-policy.txt"]
+    _checkpoints(lambda kept: kept[0].update(note=note(EARLIER)))(files)
+
+
 def _forked(kept: list[dict[str, object]]) -> None:
     kept[0]["note"] = SIGNER.sign(EARLIER, bytes(32))
 
@@ -281,3 +296,13 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
     ),
 }  # fmt: skip
 """What somebody could change in a bundle, its sums made anew where that is possible, and what both verifiers say."""
+
+_TOO_FEW = "no checkpoint has the cosignatures that the policy asks for"
+OWN_POLICY_MUTANTS: Mapping[str, tuple[bytes, str]] = {
+    "witnesses of the forger's making": (changed(_other_witnesses, data=bundle(threshold=2)), _TOO_FEW),
+    "the policy taken away with the cosignatures": (
+        changed(_without_witnesses, data=bundle(cosignatures=2, threshold=2)),
+        _TOO_FEW,
+    ),
+}
+"""What looks whole by what the bundle says of its witnesses: found with `witness_policy(2)` from elsewhere."""

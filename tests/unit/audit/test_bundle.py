@@ -14,7 +14,16 @@ import pytest
 from audit.bundle import make_bundle
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
-from tests.unit.audit.evidence_kit import MUTANTS, SIGNER, bundle, evidence, files_of, packed
+from tests.unit.audit.evidence_kit import (
+    MUTANTS,
+    OWN_POLICY_MUTANTS,
+    SIGNER,
+    bundle,
+    evidence,
+    files_of,
+    packed,
+    witness_policy,
+)
 
 
 def verify(data: bytes, tmp_path: Path, *words: str) -> tuple[int, str]:
@@ -52,6 +61,44 @@ def test_cosignatures_count_where_a_policy_names_them(tmp_path: Path) -> None:
     status, said = verify(bundle(cosignatures=2, threshold=2), tmp_path)
     assert status == 0
     assert "the log's first 7 entries are cosigned by 2 of 3 witnesses" in said
+
+
+def test_whose_choice_the_witnesses_are_is_said(tmp_path: Path) -> None:
+    (tmp_path / "policy").write_text(witness_policy(2))
+    data = bundle(cosignatures=2, threshold=1)
+    came = "note  the witness policy came with the bundle"
+    assert came in verify(data, tmp_path)[1]
+    status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
+    assert (status, came in said) == (0, False)
+    assert "cosigned by 2 of 3 witnesses, as the given policy asks" in said
+
+
+def test_cosignatures_that_nobody_checked_are_not_passed_over(tmp_path: Path) -> None:
+    said = verify(bundle(cosignatures=2), tmp_path)[1]
+    assert "note  no witness was asked" in said
+    assert "2 cosignature(s) in the bundle were not checked" in said
+    assert "not checked" not in verify(bundle(), tmp_path)[1]
+
+
+@pytest.mark.parametrize("name", OWN_POLICY_MUTANTS)
+def test_a_policy_from_elsewhere_is_asked_and_not_the_one_in_the_bundle(name: str, tmp_path: Path) -> None:
+    data, expected = OWN_POLICY_MUTANTS[name]
+    (tmp_path / "policy").write_text(witness_policy(2))
+    status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
+    assert status == 6
+    assert expected in said
+    alone = verify(data, tmp_path)  # the control: by the bundle's own word nothing is wrong, and that is said
+    assert alone[0] == 0
+    assert "note  the witness policy came with" in alone[1] or "note  no witness was asked" in alone[1]
+
+
+@pytest.mark.parametrize(("option", "text"), [("--log-key", "garbage"), ("--policy", "garbage"), ("--policy", "")])
+def test_what_the_reader_gave_and_cannot_be_read_is_not_laid_at_the_bundles_door(
+    option: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "given").write_text(text)
+    status, said = verify(bundle(), tmp_path, option, str(tmp_path / "given"))
+    assert (status, said.startswith("CANNOT TELL")) == (2, True)
 
 
 def test_a_key_from_elsewhere_is_compared(tmp_path: Path) -> None:
