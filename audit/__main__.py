@@ -1,8 +1,9 @@
 """`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log, run a witness.
 
 For an auditor who has a checkout and `cryptography`, and nothing else of Homeward: it imports no other package. Exit
-status: 0 it holds, 6 it does not (said is what, where, why and what to do), 2 usage; `contradict` exits with 6 where it
-found a proof and with 1 where a file is not a statement of this log.
+status: 0 it holds, 6 it does not (said is what, where, why and what to do), 2 nothing was verified, because an option
+or a file of the auditor's own cannot be used; `contradict` exits with 6 where it found a proof and with 1 where a file
+is not a statement of this log.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from audit.asked import Kind, Unasked, asked_key, asked_policy, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
+from audit.remedy import shown_slip
 from audit.serve import Server, serving
 from audit.verdict import (
     EXIT_UNREADABLE,
     EXIT_UNVERIFIED,
-    is_published,
-    is_receipt,
+    EXIT_USAGE,
     proof_of_two_histories,
     read_log_key,
-    read_policy,
     shown_consistent,
     shown_fault,
     shown_no_statement,
@@ -50,6 +51,9 @@ def main(words: Sequence[str]) -> int:
             _say(shown_consistent(fault, as_json=arguments.json))
             return 0
         return _told(arguments, fault)
+    except Unasked as slip:
+        _say(shown_slip(str(slip), command="python -m audit verify", as_json=arguments.json))
+        return EXIT_USAGE
     return 0
 
 
@@ -81,19 +85,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verify(arguments: argparse.Namespace) -> str:
-    key = read_log_key(arguments.log_key)
-    policy = read_policy(arguments.policy) if arguments.policy else None
-    place = arguments.place
-    if is_published(place):
-        not_before = int(time.time()) - arguments.max_age if arguments.max_age else 0
-        verdict = verdict_on_published(
-            place, key=key, policy=policy, checkpoints=arguments.checkpoint, not_before=not_before
-        )
-    elif is_receipt(Path(place)):
-        verdict = verdict_on_receipt(Path(place), key=key, policy=policy)
-    else:
-        text = "neither a published log nor a receipt; a log's database is verified by the homeward command"
-        raise EvidenceError(EvidenceReason.STORE, text)
+    place, kind = arguments.place, kind_of(arguments.place)
+    if kind is Kind.BUNDLE:
+        raise Unasked(f"{place} is an evidence bundle: unpack it and run its verify.py, or open its verify.html")
+    if kind is Kind.DATABASE:
+        raise Unasked(f"{place} is neither a published log nor a receipt; homeward verify reads a log's database")
+    given = {"--policy": arguments.policy, "--checkpoint": arguments.checkpoint, "--max-age": arguments.max_age}
+    check_options(kind, given)
+    key = asked_key(arguments.log_key)
+    if kind is Kind.RECEIPT:
+        return verdict_on_receipt(Path(place), key=key).shown(as_json=arguments.json)
+    policy = asked_policy(arguments.policy) if arguments.policy else None
+    not_before = int(time.time()) - arguments.max_age if arguments.max_age else 0
+    verdict = verdict_on_published(
+        place, key=key, policy=policy, checkpoints=arguments.checkpoint, not_before=not_before
+    )
     return verdict.shown(as_json=arguments.json)
 
 

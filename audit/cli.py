@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.asked import Kind, Unasked, asked_key, asked_policy, check_options, kind_of
 from audit.bundled.verify import judge
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
@@ -31,10 +32,6 @@ from audit.store_sqlite import SqliteStore
 from audit.verdict import (
     EXIT_UNVERIFIED,
     Verdict,
-    is_published,
-    is_receipt,
-    read_log_key,
-    read_policy,
     shown_fault,
     shown_time,
     verdict_on_published,
@@ -67,30 +64,36 @@ def verify(
     max_age: int | None,
     as_json: bool,
 ) -> None:
-    """Recompute every entry, the tree and its signatures of the log in PLACE, or check the receipt in PLACE.
+    """Recompute every entry, the tree and its signatures of the log in PLACE, or check the receipt or bundle in PLACE.
 
-    PLACE is the directory or URL of a published log, the database of a stored one, or a receipt. Exits with 0 if all of
-    it holds and with 6 at the first thing that does not. Without --checkpoint a log cut off together with its own
-    record of its size looks whole; without --policy nobody else's word is asked. Only of a database may --log-key be
-    left out: the signature is then checked with the key stored beside it, which shows damage but not a forged log. Of a
-    log that is being written, copy the -wal file too.
+    PLACE is the directory or URL of a published log, the database of a stored one, a receipt or an evidence bundle.
+    Exits with 0 if all of it holds, with 6 at the first thing that does not, and with 2 where an option is not for what
+    is in PLACE, or its file cannot be used: nothing was verified then. Without --checkpoint a log cut off together with
+    its own record of its size looks whole; without --policy nobody else's word is asked. Only of a database or a bundle
+    may --log-key be left out: the signature is then checked with the key stored beside it, which shows damage but not a
+    forged log. Of a log that is being written, copy the -wal file too.
     """
-    if Path(place).is_file() and zipfile.is_zipfile(place):
-        _verify_bundle(Path(place), log_key, policy_file, as_json=as_json)
-        return
+    kind = kind_of(place)
+    if kind is Kind.DATABASE and not Path(place).is_file():
+        raise click.BadParameter(f"{place} is neither a file, a directory nor a URL", param_hint="PLACE")
     try:
-        policy = read_policy(policy_file) if policy_file else None
-        key = read_log_key(log_key) if log_key else None
+        check_options(kind, {"--policy": policy_file, "--checkpoint": checkpoints, "--max-age": max_age})
+        policy = asked_policy(policy_file) if policy_file else None
+        key = asked_key(log_key) if log_key else None
+        if kind is Kind.BUNDLE:
+            _verify_bundle(Path(place), log_key, policy_file, as_json=as_json)
         not_before = int(time.time()) - max_age if max_age else 0
-        asked = _Asked(place, key, policy, checkpoints, not_before)
+        asked = _Asked(place, kind, key, policy, checkpoints, not_before)
         text = _verdict(asked, quiet=as_json).shown(as_json=as_json)
+    except Unasked as slip:
+        raise click.UsageError(str(slip)) from None
     except EvidenceError as fault:
         click.echo(shown_fault(fault, where=place, as_json=as_json))
         sys.exit(EXIT_UNVERIFIED)
     click.echo(text)
 
 
-def _verify_bundle(path: Path, log_key: Path | None, policy: Path | None, *, as_json: bool) -> None:
+def _verify_bundle(path: Path, log_key: Path | None, policy: Path | None, *, as_json: bool) -> NoReturn:
     pinned, asked = (each.read_text("utf-8", "replace") if each else None for each in (log_key, policy))
     status, said = judge(path, pinned, asked)
     if as_json:
@@ -105,6 +108,7 @@ class _Asked:
     """What the command line asks to be verified."""
 
     place: str
+    kind: Kind
     key: LogKey | None
     policy: Policy | None
     checkpoints: tuple[Path, ...]
@@ -113,17 +117,14 @@ class _Asked:
 
 def _verdict(asked: _Asked, *, quiet: bool) -> Verdict:
     place, key, policy = asked.place, asked.key, asked.policy
-    published = is_published(place)
-    if not published and not Path(place).is_file():
-        raise click.BadParameter(f"{place} is neither a file, a directory nor a URL", param_hint="PLACE")
-    if not published and not is_receipt(Path(place)):
+    if asked.kind is Kind.DATABASE:
         return _on_database(Path(place), key, asked.checkpoints, quiet=quiet)
     if key is None:
         raise click.MissingParameter(
             "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
         )
-    if not published:
-        return verdict_on_receipt(Path(place), key=key, policy=policy)
+    if asked.kind is Kind.RECEIPT:
+        return verdict_on_receipt(Path(place), key=key)
     with _progress(quiet) as progress:
         return verdict_on_published(
             place, key=key, policy=policy, checkpoints=asked.checkpoints, not_before=asked.not_before, progress=progress

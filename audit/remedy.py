@@ -73,6 +73,19 @@ NO_STATEMENT: Final = "give two receipts or checkpoints of this log as they were
 """What to do where a file is no statement of the log, whatever is wrong with it, unless it could not be read at all."""
 
 
+def shown_slip(why: str, *, command: str, as_json: bool) -> str:
+    """Returns what is printed where nothing was verified because the command cannot be used like this."""
+    error = {"code": "USAGE-005", "what": "the command cannot be used like this"}
+    parts = {"where": command, "why": why, "fix": f"{command} --help shows how it is written"}
+    if as_json:
+        return json.dumps({"ok": False, "exit_code": 2, "error": {**error, **parts}})
+    return "\n".join([f"FAIL  {error['code']}  {error['what']}", *_aligned(parts)])
+
+
+def _aligned(parts: Mapping[str, str]) -> list[str]:
+    return [f"      {name:<6} {value}" for name, value in parts.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A fault as a command tells it: the four parts of every failure of `homeward`."""
@@ -93,7 +106,7 @@ class Told:
 
     def _text(self) -> str:
         first = f"FAIL  {code_of(self.fault)}  {NAMES[self.fault.reason]}"
-        return "\n".join([first, *(f"      {name:<6} {value}" for name, value in self._parts.items())])
+        return "\n".join([first, *_aligned(self._parts)])
 
     def _json(self) -> str:
         error = {"code": code_of(self.fault), "what": NAMES[self.fault.reason], **self._parts}

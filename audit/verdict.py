@@ -19,11 +19,12 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
 from audit.note import MAX_KEY_CHARACTERS
 from audit.policy import MAX_BYTES, Policy, parse_policy
-from audit.published import check_witnessed, verify_published
+from audit.published import verify_published
 from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
 from audit.remedy import FIXES, NO_STATEMENT, Told
 from audit.source import open_source
 
+EXIT_USAGE: Final = 2
 EXIT_UNVERIFIED: Final = 6
 EXIT_UNREADABLE: Final = 1
 """Of `contradict`, whose 6 is a proof: a file that is no statement of this log must not be taken for one."""
@@ -129,21 +130,17 @@ def verdict_on_published(
     })  # fmt: skip
 
 
-def verdict_on_receipt(path: Path, *, key: LogKey, policy: Policy | None) -> Verdict:
-    """Returns what holds of a receipt. Raises EvidenceError."""
+def verdict_on_receipt(path: Path, *, key: LogKey) -> Verdict:
+    """Returns what holds of a receipt: nothing of witnesses, who see a checkpoint later. Raises EvidenceError."""
     receipt = parse_receipt(_read(path, 4 * MAX_TEXT_CHARACTERS).decode("utf-8", "replace"))
     head = receipt.verify(key)
-    _, cosigned = check_witnessed(receipt.checkpoint, key=key, policy=policy)
     names = [opening.name for opening in receipt.openings]
     lines = [
         f"ok   entry {receipt.index} is in the first {head.size} entries of {head.origin}",
         f"ok   {len(names)} of its fields are open: {', '.join(names)}",
-        *_witnessed(policy, [each.key.name for each in cosigned]),
+        "note a receipt carries no cosignatures; verify the published log with --policy for what witnesses saw",
     ]
-    return Verdict(tuple(lines), {
-        "origin": head.origin, "index": receipt.index, "size": head.size, "open": names,
-        "policy_given": policy is not None, "witnesses": [each.key.name for each in cosigned],
-    })  # fmt: skip
+    return Verdict(tuple(lines), {"origin": head.origin, "index": receipt.index, "size": head.size, "open": names})
 
 
 def proof_of_two_histories(first: Path, second: Path, *, key: LogKey) -> Contradiction:

@@ -1,0 +1,91 @@
+"""What a verification was asked with: for each kind of evidence, the options that it can answer.
+
+Decides which options are refused, and what is done in their place. An option that was passed over would let somebody
+believe that it was checked, so it ends the command before anything is verified; so does a file of the reader's own that
+cannot be read, because that says nothing of the evidence. `homeward verify` and
+`python -m audit` refuse the same.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from audit.checkpoint import LogKey
+from audit.errors import EvidenceError
+from audit.policy import Policy
+from audit.verdict import is_published, is_receipt, read_log_key, read_policy
+
+Read = TypeVar("Read")
+_BUNDLE_BEGINS: Final = b"PK\x03\x04"
+
+
+class Kind(StrEnum):
+    """What was given to be verified."""
+
+    PUBLISHED = "a published log"
+    RECEIPT = "a receipt"
+    BUNDLE = "an evidence bundle"
+    DATABASE = "a log's database"
+
+
+_REFUSED: Final[Mapping[tuple[Kind, str], str]] = {
+    (Kind.RECEIPT, "--policy"): "a receipt carries no cosignatures; verify the published log with it",
+    (Kind.RECEIPT, "--checkpoint"): "homeward audit contradict compares a receipt and a checkpoint",
+    (Kind.RECEIPT, "--max-age"): "verify the published log with it",
+    (Kind.BUNDLE, "--checkpoint"): "verify the published log with it; a bundle has no proof that leads to it",
+    (Kind.BUNDLE, "--max-age"): "a bundle is kept, and old by nature; verify the published log with it",
+    (Kind.DATABASE, "--policy"): "verify the published log with it; a database is not asked for cosignatures",
+    (Kind.DATABASE, "--max-age"): "verify the published log with it; a database is not asked for cosignatures",
+}
+
+
+class Unasked(Exception):
+    """The command cannot be used like this; the text names the option and says what to do. Nothing was verified."""
+
+
+def kind_of(place: str) -> Kind:
+    """What is at the place: by its form where it is a directory or URL, by its first bytes where it is a file."""
+    if is_published(place):
+        return Kind.PUBLISHED
+    if is_receipt(Path(place)):
+        return Kind.RECEIPT
+    return Kind.BUNDLE if _is_bundle(Path(place)) else Kind.DATABASE
+
+
+def check_options(kind: Kind, given: Mapping[str, object]) -> None:
+    """Every option that was given can be answered. Raises Unasked."""
+    for option, value in given.items():
+        if value and (kind, option) in _REFUSED:
+            raise Unasked(f"{option} is not for {kind}: {_REFUSED[kind, option]}")
+    if given.get("--max-age") and not given.get("--policy"):
+        raise Unasked("--max-age is how old cosignatures may be, and --policy, which says whose they are, is not given")
+
+
+def asked_key(path: Path) -> LogKey:
+    """The log's key in the reader's file. Raises Unasked."""
+    return _own("--log-key", path, read_log_key)
+
+
+def asked_policy(path: Path) -> Policy:
+    """The policy in the reader's file. Raises Unasked."""
+    return _own("--policy", path, read_policy)
+
+
+def _own(option: str, path: Path, read: Callable[[Path], Read]) -> Read:
+    try:
+        return read(path)
+    except EvidenceError as fault:
+        raise Unasked(f"{option} {path} cannot be used: {fault}") from None
+
+
+def _is_bundle(path: Path) -> bool:
+    """A bundle that was cut short is one still: its end, by which a zip file is known otherwise, is what is missing."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_BUNDLE_BEGINS)) == _BUNDLE_BEGINS or zipfile.is_zipfile(path)
+    except OSError:
+        return False
