@@ -7,8 +7,10 @@ Decides what is checked, in which order, and stops at the first thing that is wr
 3. every hash of every tile is what those leaves give;
 4. the root is the signed one, and checkpoints kept elsewhere are of this history.
 
-Needs nothing but `cryptography`. Memory holds one tile of each level. What a file says is not known without keys; that
-nobody was shown another log is only known with a policy or with checkpoints from elsewhere.
+Partial tiles that stayed from a smaller tree are not read: a server need not list them, and a log that was healed may
+have left some that no checkpoint signs. Needs nothing but `cryptography`. Memory holds one tile of each level. What a
+file says is not known without keys; that nobody was shown another log is only known with a policy or with checkpoints
+from elsewhere.
 """
 
 from __future__ import annotations

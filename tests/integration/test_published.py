@@ -140,6 +140,23 @@ def test_5_a_flipped_bit_anywhere_is_found(published: Path) -> None:
     _verify(published)
 
 
+def test_5_a_partial_tile_of_a_smaller_tree_is_checked_with_the_checkpoint_of_that_tree(
+    home: LogHome, published: Path
+) -> None:
+    old = (published / "checkpoint").read_bytes()
+    fill(home, 50)
+    publish(home, published)
+    for name in ("tile/entries/002.p/88", "tile/0/002.p/88"):
+        whole = (published / name).read_bytes()
+        (published / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert _verify(published).checkpoint.size == COUNT + 50
+        newest = (published / "checkpoint").read_bytes()
+        (published / "checkpoint").write_bytes(old)
+        assert _fault(published) in (EvidenceReason.NODE, EvidenceReason.ROOT)
+        (published / "checkpoint").write_bytes(newest)
+        (published / name).write_bytes(whole)
+
+
 CHANGES = {
     "leaf hash": ("UPDATE log_entry SET leaf_hash = ? WHERE idx = 610", EvidenceReason.LEAF),
     "digests after hashing": (
