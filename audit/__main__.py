@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from audit.asked import Kind, Unasked, asked_key, asked_policy, check_options, kind_of
+from audit.asked import Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
 from audit.remedy import shown_slip
 from audit.serve import Server, serving
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--log-key", type=Path, required=True, help="file with the log's public key (name+id+base64)")
     verify.add_argument("--policy", type=Path, help="tlog-policy file: which witnesses count, and how many")
     verify.add_argument("--checkpoint", type=Path, action="append", default=[], help="a checkpoint kept elsewhere")
-    verify.add_argument("--max-age", type=int, default=0, help="seconds: older cosignatures do not count")
+    verify.add_argument("--max-age", type=_seconds, help="seconds: older cosignatures do not count")
     verify.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     contradict = commands.add_parser("contradict", help="look for two histories in two receipts or checkpoints")
     contradict.add_argument("first", type=Path)
@@ -84,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("write seconds, at least 1")
+    return int(text)
+
+
 def _verify(arguments: argparse.Namespace) -> str:
     place, kind = arguments.place, kind_of(arguments.place)
     if kind is Kind.BUNDLE:
@@ -92,6 +98,8 @@ def _verify(arguments: argparse.Namespace) -> str:
         raise Unasked(f"{place} is neither a published log nor a receipt; homeward verify reads a log's database")
     given = {"--policy": arguments.policy, "--checkpoint": arguments.checkpoint, "--max-age": arguments.max_age}
     check_options(kind, given)
+    for path in arguments.checkpoint:
+        check_kept(path)
     key = asked_key(arguments.log_key)
     if kind is Kind.RECEIPT:
         return verdict_on_receipt(Path(place), key=key).shown(as_json=arguments.json)

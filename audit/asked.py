@@ -75,6 +75,12 @@ def asked_policy(path: Path) -> Policy:
     return _own("--policy", path, read_policy)
 
 
+def check_kept(path: Path) -> None:
+    """The reader's checkpoint is there; whether the log signed it is for the verification. Raises Unasked."""
+    if not path.is_file():
+        raise Unasked(f"--checkpoint {path} cannot be used: there is no such file")
+
+
 def _own(option: str, path: Path, read: Callable[[Path], Read]) -> Read:
     try:
         return read(path)

@@ -96,6 +96,22 @@ def test_a_file_of_the_readers_own_that_cannot_be_used_says_nothing_of_the_log(
     assert asked(tmp_path, *words).exit_code == 2
 
 
+def test_a_checkpoint_that_is_not_there_says_nothing_of_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["verify", str(tmp_path), *options(tmp_path, "--log-key"), "--checkpoint", str(tmp_path / "gone")]
+    assert main(words) == 2
+    assert f"--checkpoint {tmp_path / 'gone'} cannot be used" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", ["0", "-5"])
+def test_an_age_that_no_cosignature_has_is_refused(seconds: str, tmp_path: Path) -> None:
+    words = [str(tmp_path), *options(tmp_path, "--log-key", "--policy"), "--max-age", seconds]
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", *words])
+    assert (ended.value.code, asked(tmp_path, *words[1:]).exit_code) == (2, 2)
+
+
 def test_a_receipt_says_where_the_word_of_witnesses_is_found(tmp_path: Path) -> None:
     found = asked(evidence_of("receipt", tmp_path), *options(tmp_path, "--log-key"))
     assert "note a receipt carries no cosignatures; verify the published log with --policy" in found.output
