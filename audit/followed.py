@@ -60,6 +60,9 @@ class Counts:
     decided: int = 0
     recomputed: int = 0
     sealed: int = 0
+    """Decisions."""
+    closed: int = 0
+    """Entries about authorities that no longer say which."""
     guarded: int = 0
     """Refusals that a guard put in a permit's place; their argument was not kept, and nothing left."""
     released: int = 0
@@ -176,7 +179,7 @@ class Authorities:
     def _named(self, step: Step) -> str | None:
         """Which authority the entry is about; None where that left with the youth's key or the authority's."""
         if "authority" not in step.fields:
-            self._counts.sealed += 1
+            self._counts.closed += 1
             self._has_closed = True
             self._keys_gone.note_authority(step.index)
         return step.fields.get("authority")

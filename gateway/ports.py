@@ -86,12 +86,6 @@ class Authorities(Protocol):
     def speaks(self, authority_id: AuthorityId) -> Guard:
         """Raises `Moved` when a seal took away what the authority says: its key leaves, and no entry may follow."""
 
-    async def newest(self) -> int:
-        """Index of the last entry by which an authority came on record; -1 before the first."""
-
-    def none_since(self, index: int) -> Guard:
-        """Raises `Moved` when another authority came on record after this entry."""
-
 
 OF_NOBODY: Final = AgencyId("")
 

@@ -101,7 +101,7 @@ def _fail(state: State, fault: Contradiction | EvidenceError) -> NoReturn:
 
 
 def _counted(counts: Counts) -> dict[str, int]:
-    names = ("entries", "decided", "recomputed", "sealed", "guarded", "released", "confirmed")
+    names = ("entries", "decided", "recomputed", "sealed", "closed", "guarded", "released", "confirmed")
     return {name: getattr(counts, name) for name in names}
 
 
@@ -114,6 +114,7 @@ def _text(counts: Counts) -> str:
             f"ok   {counts.released} releases, each after its own decision and none after a revocation",
             f"ok   {counts.confirmed} receipts, each of one release",
             f"note {counts.sealed} are sealed: their arguments cannot be read any more, by design",
+            f"note {counts.closed} entries about authorities are sealed: they no longer say which, by design",
             f"note {without + counts.guarded} refusals keep no argument: of recording calls, or by a revocation",
         )
     )

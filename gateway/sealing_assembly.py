@@ -97,5 +97,6 @@ def open_seals(
 async def _forgotten(seals: SqlSeals, youths: list[tuple[AgencyId, SubjectHandle]]) -> Rows:
     rows: Rows = ()
     for owner, handle in youths:
-        rows += seals.forget(owner, handle, await seals.naming(owner, handle, frozenset()))
+        named, _ = await seals.naming(owner, handle, frozenset())
+        rows += seals.forget(owner, handle, named)
     return rows

@@ -22,8 +22,10 @@ class Seals(Protocol):
     async def seal_of(self, seal_id: bytes) -> tuple[AgencyId, SealState] | None:
         """Who ordered the seal, and how it stands."""
 
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
-        """The authorities that name the youth."""
+    async def naming(
+        self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]
+    ) -> tuple[Sequence[AuthorityId], Guard]:
+        """The authorities that name the youth; the guard raises `Moved` when another that does came on record since."""
 
     def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
         """Raises `Moved` when another entry about the youth was written meanwhile."""

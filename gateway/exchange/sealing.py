@@ -103,7 +103,11 @@ class Sealing:
     court: Court = field(repr=False)
 
     async def seal(self, caller: Caller, order: pb.SealOrder) -> Ordered:
-        """The order is carried out, once: entry durable, key gone or back, notices waiting."""
+        """The order is carried out, once: entry durable, key gone or back, notices waiting. Never to be cut short.
+
+        A deposit without its entry would tell the owner that a youth is sealed of whom no seal is on record, and an
+        entry whose key stays would seal nobody.
+        """
         deed = Deed(RequestId(order.request_id), caller.claims.request_digest)
         settled = await self._settled(caller, deed)
         if settled is not None and settled.outcome is not Outcome.RECORDED:
@@ -165,8 +169,7 @@ class Sealing:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: yours",))
         seal_id = self.at.random_bytes(OPAQUE_LENGTH)
         kept = custodian if state is SealState.RESTRICTED else None
-        last = await self.at.authorities.newest()
-        authorities = await self.seals.naming(owner, handle, frozenset(order.token_digests))
+        authorities, no_others = await self.seals.naming(owner, handle, frozenset(order.token_digests))
         await asyncio.to_thread(
             self.escrow.deposit, owner, handle, seal_id, custodian_key=kept, authorities=authorities
         )
@@ -176,7 +179,7 @@ class Sealing:
         try:
             done = await self._enter_seal(
                 caller, deed, order, state, seal_id, indexes=indexes,
-                guard=both(history.unchanged(self.seals), self.at.authorities.none_since(last)),
+                guard=both(history.unchanged(self.seals), no_others),
                 rows=self.seals.forget(owner, handle, authorities),
             )  # fmt: skip
         except (Moved, Conflict):

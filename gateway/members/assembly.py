@@ -284,6 +284,9 @@ def check_store(state: State, reader: Reader, key: LogKey) -> None:
         youth_keys.close()
 
 
+_AHEAD: Final = 8
+
+
 def opened_with(
     keys_file: Path, keys: ClassKeys, youth_keys: FileYouthKeys, authority_keys: FileAuthorityKeys
 ) -> Opened:
@@ -294,7 +297,10 @@ def opened_with(
         name = youth_name(owner, handle)
         return youth_keys.is_sealed(name) or leaving.get(name) in seals
 
-    return Opened(keys, youth_keys.every_mark(), is_sealed, authority_keys.open, authority_keys.open_moment)
+    marks = youth_keys.every_mark()
+    # An entry that carries one shows that the file of keys is older than the log, or that a count in it was lowered.
+    ahead = frozenset(youth_keys.every_mark(ahead=_AHEAD).keys() - marks.keys())
+    return Opened(keys, marks, ahead, is_sealed, authority_keys.open, authority_keys.open_moment)
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

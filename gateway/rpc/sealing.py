@@ -1,6 +1,7 @@
 """SealingService: thin skin on `exchange/sealing`."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -8,7 +9,7 @@ from typing import Any, Final
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.notices import Sent
 from gateway.exchange.receipts import receipt_message
-from gateway.exchange.sealing import Sealing
+from gateway.exchange.sealing import Ordered, Sealing
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
@@ -31,12 +32,13 @@ class SealingServicer(SealingServiceServicer):
         self._admission = admission
         self._machine = machine
         self._now = now
+        self._under_way = set[asyncio.Task[Ordered]]()
 
     async def Seal(self, request: pb.SealRequest, context: Any) -> pb.SealResponse:
         """An order about a youth's entries is carried out."""
         call = call_of(request, current_peer(), self._now())
         caller, order = await admitted(request, call, self._admission, pb.SealOrder)
-        done = await on_record(call, self._admission, lambda: self._sealing.seal(caller, order))
+        done = await on_record(call, self._admission, lambda: self._to_its_end(self._sealing.seal(caller, order)))
         return pb.SealResponse(
             outcome=to_wire(done.outcome),  # type: ignore[arg-type]
             seal_id=done.notice_id,
@@ -44,6 +46,19 @@ class SealingServicer(SealingServiceServicer):
             receipt=receipt_message(done.entered.receipt(_OPENS)),
             subject_handle=done.handle,
         )
+
+    async def _to_its_end(self, order: Coroutine[Any, Any, Ordered]) -> Ordered:
+        """What became of the order, which goes on when its caller gives up."""
+        task = asyncio.create_task(order)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Ordered]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            # Its caller hears of it, or has gone.
+            task.exception()
 
     async def Recall(self, request: pb.RecallRequest, context: Any) -> pb.RecallResponse:
         """Whoever was told is sent a notice."""

@@ -81,26 +81,13 @@ class SqlAuthorities:
 
         return guard
 
-    async def newest(self) -> int:
-        """Index of the last entry by which an authority came on record; -1 before the first."""
-        return await self.lookups.read(_newest)
-
-    def none_since(self, index: int) -> Guard:
-        """Raises `Moved` when another authority came on record after this entry."""
-
-        def guard(tx: Tx) -> Draft | None:
-            if _newest(tx) != index:
-                raise Moved
-            return None
-
-        return guard
-
 
 def speaking_authorities(tx: Tx) -> list[AuthorityId]:
     """Every authority on record, revoked or not, of which no seal took away what it says."""
     return [AuthorityId(bytes(authority_id)) for (authority_id,) in tx.all(_SPEAKING)]
 
 
-def _newest(tx: Tx) -> int:
+def newest_authority(tx: Tx) -> int:
+    """Index of the last entry by which an authority came on record; -1 before the first."""
     row = tx.one(_NEWEST)
     return int(row[0]) if row is not None else -1

@@ -38,6 +38,7 @@ from gateway.protocol.outcomes import Reason
 from gateway.store import tables
 from gateway.store.epochs import EPOCH_KINDS, states_after
 from gateway.store.row_seal import RowUnreadable
+from gateway.store.succession import last_loss
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -69,6 +70,7 @@ _LISTINGS: Final = Statement(
         tables.listing.c.data_as_of_ms,
     )
 )
+_LAST_LOSS: Final = Statement(select(last_loss()))
 _EPOCHS: Final = Statement(select(tables.epoch.c.name, tables.epoch.c.state, tables.epoch.c.leaf_index))
 _LISTING: Final = Statement(select(tables.subject.c.owner).distinct())
 
@@ -81,6 +83,8 @@ class Opened:
     marks: Mapping[bytes, bytes] = field(repr=False)
     """Every mark of a youth or authority whose audit key exists, with that key; what concerns others can no longer be
     read."""
+    ahead: frozenset[bytes] = field(repr=False)
+    """Marks that no entry can carry yet, unless counters were lowered since."""
     is_sealed: Callable[[AgencyId, SubjectHandle, Collection[bytes]], bool] = field(repr=False)
     """Whether a youth's key left with a seal, or is about to leave with one of these, which are in the log: a crash may
     come between the entry of a seal, which takes the rows away, and that."""
@@ -129,6 +133,11 @@ class _Derived:
     def may_lack_authority(self, known: _Authority) -> bool:
         """Whether a seal can have taken this authority away."""
         return known.leaf_index < max(self.sealed.values(), default=-1)
+
+    def last_taking(self, tx: Tx) -> int:
+        """The last entry that can have taken a key away: a seal, or a declared loss, which may have lost one."""
+        (lost,) = tx.one(_LAST_LOSS) or (None,)
+        return max(*self.sealed.values(), -1, -1 if lost is None else int(lost))
 
     def may_lack_flag(self, flag_id: bytes) -> bool:
         """Whether a seal that was lifted again can have taken this flag away."""
@@ -235,6 +244,10 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
 def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
     stored: dict[bytes, _Authority] = {}
     parties, closed = set[tuple[bytes, str]](), set[bytes]()
+    unexplained = [index for index in derived.closed if index > derived.last_taking(tx)]
+    if unexplained:
+        # A key that is gone left with a seal, or else somebody has taken it out.
+        raise _differs("the key of an authority", min(unexplained))
     for identifier, issuer, sealed, revocation, leaf_index in tx.all(_AUTHORITIES):
         authority_id = AuthorityId(bytes(identifier))
         known, is_closed = derived.authorities.get(authority_id), leaf_index in derived.closed
@@ -284,6 +297,8 @@ def _check_flags(tx: Tx, derived: _Derived, opened: Opened) -> None:
 
 def _said(entry: StoredEntry, opened: Opened) -> dict[str, bytes]:
     """Every field of the entry that can be opened."""
+    if entry.tag in opened.ahead:
+        raise _differs("the count of a key's entries", entry.index)
     found: dict[str, bytes] = {}
     youth_key = opened.marks.get(entry.tag)
     if youth_key is not None:

@@ -5,9 +5,9 @@ reviews, and what authorities that name the youth say. Every change is a row of 
 stay: which of them are about the youth nobody can tell once its key has left (`alerts`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Table, and_, bindparam, delete, insert, literal_column, select, union, update
 
@@ -20,6 +20,7 @@ from gateway.exchange.deed import Moved
 from gateway.exchange.notices import Copy, Mine, SealState, Sent
 from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.authorities import newest_authority
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.flags import open_flag
 from gateway.store.listed import is_listed
@@ -74,7 +75,9 @@ _SEALED_FLAGS: Final = Statement(
     *_YOUTH,
 )
 _NAMED: Final = Statement(union(*(select(table.c.owner, table.c.handle) for table in (subject, flag, review))))
-_AUTHORITIES: Final = Statement(select(authority.c.authority_id, authority.c.issuer, authority.c.sealed))
+_SAID: Final = select(authority.c.authority_id, authority.c.issuer, authority.c.sealed)
+_AUTHORITIES: Final = Statement(_SAID)
+_AUTHORITIES_SINCE: Final = Statement(_SAID.where(authority.c.leaf_index > bindparam("index_")), "index_")
 _BLANK_AUTHORITY: Final = Statement(
     # Its identifier and whether it was revoked stay: recorded again after the seal was lifted, it would stand.
     update(authority)
@@ -159,16 +162,30 @@ class SqlSeals:
         rows = await self.lookups.read(lambda tx: tx.all(_SEALS))
         return {bytes(seal_id): SealState(state) for seal_id, state in rows}
 
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> Sequence[AuthorityId]:
-        """The authorities that name the youth: by the owner's handle, or by digests of its tokens."""
-        rows = await self.lookups.read(lambda tx: tx.all(_AUTHORITIES))
-        found = []
-        for identifier, issuer, sealed in rows:
-            authority_id = AuthorityId(bytes(identifier))
-            envelope = self.authority_keys.open(authority_id, sealed)
-            if envelope is not None and _names(issuer, envelope, owner, handle, digests):
-                found.append(authority_id)
-        return found
+    async def naming(
+        self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]
+    ) -> tuple[Sequence[AuthorityId], Guard]:
+        """The authorities that name the youth, by the owner's handle or by digests of its tokens.
+
+        The guard raises `Moved` when another that does came on record since; one about anybody else holds up no seal.
+        """
+        rows, last = await self.lookups.read(lambda tx: (tx.all(_AUTHORITIES), newest_authority(tx)))
+
+        def guard(tx: Tx) -> Draft | None:
+            if naming_among(tx.all(_AUTHORITIES_SINCE, (last,))):
+                raise Moved
+            return None
+
+        def naming_among(rows: Iterable[Sequence[Any]]) -> list[AuthorityId]:
+            found = []
+            for identifier, issuer, sealed in rows:
+                authority_id = AuthorityId(bytes(identifier))
+                envelope = self.authority_keys.open(authority_id, sealed)
+                if envelope is not None and _names(issuer, envelope, owner, handle, digests):
+                    found.append(authority_id)
+            return found
+
+        return naming_among(rows), guard
 
     def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
         """Raises `Moved` when another entry about the youth was written meanwhile."""

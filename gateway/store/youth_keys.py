@@ -185,17 +185,17 @@ class FileYouthKeys:
                 found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
         return found
 
-    def every_mark(self) -> Mapping[bytes, bytes]:
+    def every_mark(self, *, ahead: int = 0) -> Mapping[bytes, bytes]:
         """Every mark that an entry may carry, with the key that opens it. For whoever replays the log.
 
-        A key that was destroyed contributes none.
+        A key that was destroyed contributes none. `ahead`: as many more of each key, which no entry can carry yet.
         """
         with self._lock:
             rows = self._connection.execute("SELECT name, wrapped, reserved FROM youth_key").fetchall()
         found: dict[bytes, bytes] = {}
         for name, wrapped, reserved in rows:
             key = self.unwrap(name, wrapped)
-            found |= {youth_tag(YouthKey(key, counter)): key for counter in range(reserved)}
+            found |= {youth_tag(YouthKey(key, counter)): key for counter in range(reserved + ahead)}
         return found
 
     def row_of(self, owner: AgencyId, handle: SubjectHandle) -> tuple[bytes, int] | None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
+from audit.sequencer import Append
+from gateway.exchange.journal import Kind, draft
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
 from tests.unit.exchange.key_files import destroy_keys
@@ -101,8 +103,23 @@ async def test_a_revocation_that_is_dated_otherwise_is_found(world: World, tmp_p
         assert found.value.reason is EvidenceReason.PROJECTION
 
 
+async def test_a_count_that_was_lowered_hides_no_revocation(world: World, tmp_path: Path) -> None:
+    """Else the entries beyond it would look as if their key had left with a seal."""
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as connection, connection:
+        connection.execute("UPDATE youth_key SET reserved = 1")
+    with pytest.raises(EvidenceError) as found:
+        world.check_projections()
+    assert found.value.reason is EvidenceReason.PROJECTION
+
+
 async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world: World, tmp_path: Path) -> None:
     destroy_keys(world, tmp_path)
+    # Whoever takes a key out, and with it a revocation, cannot say that a seal did.
+    with pytest.raises(EvidenceError) as found:
+        world.check_projections()
+    assert found.value.reason is EvidenceReason.PROJECTION
+    said = {"outcome": "RECORDED", "notice": "ab" * 16, "notices": 0}
+    await world.log.append(Append(draft(Kind.SEAL_DESTROYED, requester=LA, op=said)))
     world.check_projections()
     # Nor where an older copy of the database has all of it, or the entry of the seal took it away.
     for statement in ("UPDATE authority SET sealed = x''", "DELETE FROM authority_party", "DELETE FROM flag"):

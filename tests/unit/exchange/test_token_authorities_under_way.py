@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,22 +11,25 @@ import pytest
 
 from audit.errors import EvidenceError
 from gateway.errors import Conflict, ErrorReason, Invalid
-from gateway.ports import KeptAuthority, Rows
+from gateway.exchange.deed import Moved
+from gateway.exchange.journal import Kind
+from gateway.ports import Guard, KeptAuthority, Rows
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store import tables
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.seals import SqlSeals
-from gateway.store.youth_keys import authority_name
+from gateway.store.youth_keys import authority_name, youth_name
 from homeward.gateway.v1.codes_pb2 import OUTCOME_CONSENT_NEEDED
-from tests.unit.exchange.members import LA, SF, STRTP
+from tests.unit.exchange.members import LA, SF, STRTP, Youth
 from tests.unit.exchange.row_links import copied
-from tests.unit.exchange.seal_desk import ANA, BEN
+from tests.unit.exchange.seal_desk import ANA, BEN, restrict
 from tests.unit.exchange.test_authorities import listed, record, revoke
-from tests.unit.exchange.test_row_links import ask_by
+from tests.unit.exchange.test_row_links import ask_by, every_entry
 from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLeaves
 from tests.unit.exchange.token_authority_desk import (
     by_tokens,
+    digests,
     lift,
     lived,
     naming,
@@ -60,6 +63,43 @@ async def test_whoever_is_killed_before_the_key_leaves_takes_it_out_at_the_next_
     assert naming(world, had.authority_id) == []
     world.check_projections()
     replayed(world)
+
+
+async def test_an_order_whose_caller_gives_up_is_carried_out_to_its_end(world: World, tmp_path: Path) -> None:
+    for turns in range(24):
+        youth = Youth(f"Invented {turns}")
+        handle = await world.register(SF, youth)
+        message = by_tokens(world, youth)
+        await record(world, message)
+        before = world.size()
+        order = asyncio.create_task(restrict(world, handle, token_digests=digests(world, youth)))
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        order.cancel()
+        with suppress(asyncio.CancelledError):
+            await order
+        while under_way := world.sealing._under_way:
+            await asyncio.wait(under_way)
+        with closing(sqlite3.connect(tmp_path / "keys.db")) as connection:
+            waiting = connection.execute("SELECT count(*) FROM escrow WHERE name IS NOT NULL").fetchone()
+        assert waiting == (0,), "nobody is told of a seal that no entry is of"
+        names = youth_name(SF, handle), authority_name(AuthorityId(message.authority_id))
+        gone = {world.youth_keys.is_sealed(name) for name in names}
+        entered = any(entry.kind == Kind.SEAL_RESTRICTED for entry in every_entry(world)[before:])
+        assert gone == {entered}, "a key is gone exactly if its seal is on record"
+    world.check_projections()
+    replayed(world)
+
+
+async def test_authorities_about_others_hold_up_no_seal(world: World) -> None:
+    had = await lived(world)
+    _, guard = await world.seals._kept().naming(SF, had.handle, frozenset(digests(world, ANA)))
+    await record(world, by_tokens(world, BEN))
+    assert world.reader.read(guard) is None
+    # The control: one about the youth does.
+    await record(world, by_tokens(world, ANA))
+    with pytest.raises(Moved):
+        world.reader.read(guard)
 
 
 async def test_a_deposit_that_no_entry_followed_leaves_the_authority_its_key(world: World) -> None:
@@ -97,7 +137,8 @@ async def test_an_older_database_and_a_lifted_seal_bring_nothing_of_the_authorit
     assert (await ask_by(world, ANA, had.authority_id)).outcome == OUTCOME_CONSENT_NEEDED
     assert naming(world, had.authority_id) == about_the_youth
     # The youth's own entry names one that the log says no more of: a seal follows, and explains it.
-    assert replayed(world).sealed == len(had.entries) - len(about_the_youth)
+    counts = replayed(world)
+    assert counts.sealed + counts.closed == len(had.entries) - len(about_the_youth)
 
 
 async def test_an_edited_row_of_another_authority_is_found_after_the_seal(world: World, tmp_path: Path) -> None:
@@ -187,11 +228,13 @@ class RecordedMeanwhile(SqlSeals):
 
     happens: ClassVar[list[Callable[[], Awaitable[Any]]]] = []
 
-    async def naming(self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]) -> list[AuthorityId]:
+    async def naming(
+        self, owner: AgencyId, handle: SubjectHandle, digests: frozenset[bytes]
+    ) -> tuple[Sequence[AuthorityId], Guard]:
         found = await super().naming(owner, handle, digests)
         while self.happens:
             await self.happens.pop()()
-        return list(found)
+        return found
 
 
 async def test_an_authority_that_comes_on_record_during_the_order_leaves_with_the_seal(world: World) -> None:
