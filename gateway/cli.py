@@ -305,6 +305,8 @@ def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]
         return
     published = reply.published
     yield f"published   {published.published_size} entries, release = {_release(published)}"
+    if not published.witnesses_required:
+        yield "UNWITNESSED no witness must have seen the log grow: set witnesses in gateway.yaml (audit/README.md)"
     if published.disclosure_stopped:
         age = published.oldest_unwitnessed_seconds
         yield f"STOPPED     disclosure: entries of the log stay unwitnessed, the oldest for {age} s"

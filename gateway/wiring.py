@@ -200,7 +200,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         *([] if running.recovering() else [_background(members.ended.run(), stop)]),
         _background(running.publishing.attestations.run(), stop),
     ]
-    sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
+    ports = {"port": main.port, "enroll_port": enrollment.port}
+    sys.stdout.write(ready_line(members, config, running.policy, publishing=running.publishing, **ports))
     sys.stdout.flush()
     async with keeping(running.mirroring):
         await stop.wait()

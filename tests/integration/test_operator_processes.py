@@ -76,6 +76,26 @@ def test_a_demonstration_run_by_one_operator_says_so_at_every_start_and_is_nothi
         assert "one operator runs as many holders as make a token" in ended.stderr
 
 
+def test_a_gateway_that_nobody_must_witness_says_so_until_its_settings_ask_for_a_quorum(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path, operators=("auditor",))
+    settings = exchange.gateway / "gateway.yaml"
+    told = []
+    try:
+        for _ in range(2):
+            exchange.start("gw")
+            shown = subprocess.run(
+                [HOMEWARD, "gateway", "status", exchange.gateway],
+                capture_output=True, text=True, timeout=30, check=True,
+            )  # fmt: skip
+            told.append((exchange.ready["gw"]["witnesses_required"], "UNWITNESSED no witness must" in shown.stdout))
+            exchange.stop("gw")
+            # As init wrote it, for the operator to take the mark away.
+            settings.write_text(settings.read_text().replace("# witnesses:", "witnesses:"))
+    finally:
+        exchange.close()
+    assert told == [(False, True), (True, False)]
+
+
 def _published(exchange: Exchange) -> None:
     """A directory that every holder signed is there."""
     until = time.monotonic() + 20
