@@ -282,6 +282,8 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     if reply.log_state == LogState.RECOVERING.value:
         yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
+    if reply.erasing_waits:
+        yield "ERASING     waits for the next start: bytes of what a seal deleted may still stand in the files"
     if reply.HasField("mirror"):
         yield from mirror_lines(reply.mirror)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"

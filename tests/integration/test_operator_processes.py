@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -94,6 +96,25 @@ def test_a_gateway_that_nobody_must_witness_says_so_until_its_settings_ask_for_a
     finally:
         exchange.close()
     assert told == [(False, True), (True, False)]
+
+
+def test_bytes_that_wait_to_be_erased_show_in_the_status_until_the_next_start(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path, operators=("auditor",))
+    try:
+        exchange.start("gw")
+        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+        # What an order leaves behind that found somebody reading.
+        with closing(sqlite3.connect(exchange.gateway / "keys.db")) as keys, keys:
+            keys.execute("INSERT INTO unscrubbed VALUES (1)")
+        shown = subprocess.run(
+            [HOMEWARD, "gateway", "status", exchange.gateway], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+        assert "ERASING     waits for the next start" in shown
+        exchange.stop("gw")
+        exchange.start("gw")
+        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+    finally:
+        exchange.close()
 
 
 def _published(exchange: Exchange) -> None:
