@@ -105,6 +105,7 @@ def test_every_state_that_cannot_be_used_says_what_to_do(kind: type[Exception]) 
     fault = EvidenceError(EvidenceReason.STORE, "why") if kind is EvidenceError else kind.__new__(kind)
     failure = broken(State(Path("/there"), "gateway"), fault)
     assert all((failure.code, failure.what, failure.where, failure.why, failure.fix))
+    assert not {"DIR", "{dir}"} & set(failure.fix.replace(",", "").split())
 
 
 async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Path) -> None:
@@ -120,7 +121,9 @@ async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Pat
 
 
 async def test_a_mirror_that_is_not_configured_or_not_there_says_what_to_do(place: Path) -> None:
-    assert failed(mirror, place / "gw").code == "STATE-002"
+    unnamed = failed(mirror, place / "gw")
+    assert (unnamed.code, unnamed.exit_code) == ("USAGE-001", ExitCode.USAGE)
+    assert f"homeward audit mirror {place / 'gw'} MIRROR" in unnamed.fix
     nowhere = place / "nowhere"
     for command in (fsck, recover):
         missing = failed(command, place / "gw", "--mirror", nowhere)
@@ -212,7 +215,12 @@ async def test_a_stop_is_explained_once_and_the_words_stay_outside_the_log(place
     connection.close()
     assert kinds[-1] == "log.explained"
     assert b"the volume was full" not in (gateway / "gateway.db").read_bytes()
-    assert said(recover, gateway).exit_code == 2
+    again = said(recover, gateway, "--explain", "once more")
+    assert (again.exit_code, "the explanation was not kept" in again.output) == (0, True)
+    assert json.loads(said(recover, gateway, "--explain", "once more", "--json").output)["explained"] is False
+    assert "once more" not in (gateway / "explanations.txt").read_text()
+    alone = said(recover, gateway)
+    assert (alone.exit_code, "--declare-loss" in alone.output) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["gateway", "custodian"])
