@@ -31,6 +31,7 @@ from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
 from adapters.telling import Telling
+from audit.witness import Fork
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 
@@ -119,13 +120,28 @@ def fork(county_file: Path, out: Path | None, as_json: bool) -> int:
             (out / f"fork-{number}-kept.txt").write_text(each.kept, encoding="utf-8")
             (out / f"fork-{number}-shown.txt").write_text(each.shown, encoding="utf-8")
     if as_json:
-        click.echo(json.dumps({"ok": not found, "forks": [{"kept": each.kept, "shown": each.shown} for each in found]}))
+        forks = [{"kept": each.kept, "shown": each.shown, "proof": each.is_proof()} for each in found]
+        click.echo(json.dumps({"ok": not found, "forks": forks}))
     else:
         for each in found:
             click.echo(f"FAIL  the log signed two histories. This adapter cosigned\n\n{each.kept}\n")
             click.echo(f"and was shown\n\n{each.shown}")
+            click.echo("\n".join(_wanting(each)))
         click.echo("" if found else "ok    the exchange's log showed this adapter one history")
     return int(ExitCode.EVIDENCE if found else ExitCode.OK)
+
+
+def _wanting(fork: Fork) -> list[str]:
+    """What a fork lacks that others would not believe."""
+    if fork.is_proof():
+        return []
+    size = fork.size
+    power = size & (size - 1) == 0
+    completing = f"a checkpoint of {size} entries" + (f", or a receipt of an entry below {2 * size}" if power else "")
+    return [
+        "NOTE  the request shows that the history is another, but not which: the two are no proof for others.",
+        f"      With the first, {completing}, of the other history, is one: homeward audit contradict",
+    ]
 
 
 adapter.add_command(seal)

@@ -2,6 +2,7 @@
 
 AuditError
 ├── EvidenceError     stored or received evidence does not verify; `reason` says in which respect
+│   ├── CopyBroken    ... in a copy of the log, and not in the log
 │   ├── LogStops      ... and the log that writes it must stop for good; `stop` says why
 │   └── LogBehind     ... because the store knows less of the log than was signed: it was put back
 ├── DraftError        the caller asked for an entry that the format cannot hold
@@ -13,6 +14,7 @@ AuditError
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 
 class EvidenceReason(StrEnum):
@@ -67,6 +69,22 @@ class EvidenceError(AuditError):
         super().__init__(text)
         self.reason = reason
         self.index = index
+
+
+class Copy(StrEnum):
+    """What lies beside a log's database."""
+
+    MIRROR = "mirror"
+    PUBLISHED = "published"
+
+
+class CopyBroken(EvidenceError):
+    """A copy of the log does not verify. Nothing is said of the log itself."""
+
+    def __init__(self, fault: EvidenceError, copy: Copy, directory: Path) -> None:
+        super().__init__(fault.reason, f"{directory}: {fault}", index=fault.index)
+        self.copy = copy
+        self.directory = directory
 
 
 class LogStops(EvidenceError):

@@ -82,7 +82,7 @@ def newest_note(path: Path, key: LogKey) -> tuple[Checkpoint, str]:
         raise EvidenceError(EvidenceReason.ROLLBACK, "the high-water record is missing or unreadable") from exc
     slots = [data[:SLOT_BYTES], data[SLOT_BYTES : 2 * SLOT_BYTES]] if len(data) > SLOT_BYTES else [data]
     found: list[tuple[Checkpoint, str]] = []
-    fault = EvidenceError(EvidenceReason.FORMAT, "the checkpoint file is empty")
+    fault = EvidenceError(EvidenceReason.FORMAT, f"{path.name} is empty")
     for slot in slots:
         text = slot.rstrip(b"\0")
         if not text:

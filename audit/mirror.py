@@ -28,7 +28,7 @@ from sqlalchemy import MetaData
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogKey, LogSigner
 from audit.entry import StoredEntry, check_entry
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import Copy, CopyBroken, EvidenceError, EvidenceReason
 from audit.files import PublishedFiles
 from audit.mirror_tables import (
     dumped_pages,
@@ -117,12 +117,12 @@ def write_mirror(
 
 
 @contextmanager
-def named(directory: Path) -> Iterator[None]:
+def named(directory: Path, copy: Copy = Copy.MIRROR) -> Iterator[None]:
     """Inside, what does not hold is said to be in this directory, and not in the log that it is compared with."""
     try:
         yield
     except EvidenceError as fault:
-        raise EvidenceError(fault.reason, f"{directory}: {fault}", index=fault.index) from fault
+        raise CopyBroken(fault, copy, directory) from fault
 
 
 def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> Checkpoint:

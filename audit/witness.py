@@ -6,7 +6,8 @@ shows two histories: both notes are kept, and nothing of that log is cosigned an
 A fork is proven, whoever brings it, by two roots of one size: two signed ones, or a signed one and the one from which
 a proof leads to a signed larger tree. Any other proof that does not hold is taken for a fork only where nobody but the
 log can send requests (`from_log_alone`); elsewhere anybody could stop a witness with a genuine checkpoint and a proof
-of noise, so there it is refused and reported, and that is all.
+of noise, so there it is refused and reported, and that is all. A proof from a power of two is always such another one:
+it begins with the root that its reader kept, and so does not say what the log takes that root to be.
 
 State is one SQLite file, synchronous=FULL, read back; checking and storing are one transaction. A witness whose file is
 restored from a backup has lost what it promised and must get a new key; it cannot notice that by itself.
@@ -56,6 +57,18 @@ class Fork:
     kept: str = field(repr=False)
     shown: str = field(repr=False)
     seconds: int
+
+    @property
+    def size(self) -> int:
+        """How many entries the note cosigned last has."""
+        return _read(self.kept).size
+
+    def is_proof(self) -> bool:
+        """Whether the two alone convince somebody else. From a power of two they do not."""
+        if not self.shown.startswith("old "):
+            return True
+        request = parse_submission(self.shown.encode())
+        return _is_fork(_read(self.kept), _read(request.note), request.proof)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +234,11 @@ class Witness:
         with closing(self._connection.execute(query, (origin,))) as cursor:
             row: tuple[Any, ...] | None = cursor.fetchone()
             return row
+
+
+def _read(note: str) -> Checkpoint:
+    text = parse_note(note).text
+    return parse_text(text, text.partition("\n")[0])
 
 
 def _continues(before: Checkpoint, after: Checkpoint, proof: Sequence[bytes]) -> bool:

@@ -188,7 +188,7 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     EvidenceError: (
         "STATE-005",
         "the log must not go on as it is",
-        "run: homeward audit fsck DIR, then homeward audit recover",
+        "run: homeward audit fsck {dir}, then homeward audit recover {dir} as it says",
     ),
     CardBroken: ("CARD-001", "the file is not a card", "ask its operator for card.json of their directory"),
     ShareFileBroken: ("SHARE-001", "the file is not a share", "take the file that `homeward custodian deal` wrote"),
@@ -218,6 +218,7 @@ def broken(state: State, error: Exception, *, file: Path | None = None) -> Comma
     """The words for a state, or a file given with it, that cannot be used. `error` is of a class in the table."""
     code, what, fix = next(row for kind, row in _BROKEN.items() if isinstance(error, kind))
     exit_code = next((given for kind, given in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
+    fix = fix.format(dir=state.directory)
     return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code, file=file)
 
 

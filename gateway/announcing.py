@@ -18,7 +18,9 @@ from gateway.telemetry import holder_figures, index_figures, mirror_figures, pub
 from homeward.counting import Figures
 
 
-def ready_line(members: Members, config: GatewayConfig, policy: Policy, *, port: int, enroll_port: int) -> str:
+def ready_line(
+    members: Members, config: GatewayConfig, policy: Policy, *, publishing: Publishing, port: int, enroll_port: int
+) -> str:
     """The one line of JSON by which whoever started the process knows that it serves."""
     view = members.office.view()
     line = {
@@ -31,6 +33,7 @@ def ready_line(members: Members, config: GatewayConfig, policy: Policy, *, port:
         "matching_auto": config.matching.auto,
         "demo": config.demo,
         "log": members.ledger.log.state.value,
+        "witnesses_required": publishing.required,
         "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     return json.dumps(line) + "\n"

@@ -282,6 +282,8 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     if reply.log_state == LogState.RECOVERING.value:
         yield "RECOVERING  the database was put back to an older state: nothing is disclosed, revocations are held"
     yield from _published_lines(reply)
+    if reply.erasing_waits:
+        yield "ERASING     waits for the next start: bytes of what a seal deleted may still stand in the files"
     if reply.HasField("mirror"):
         yield from mirror_lines(reply.mirror)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
@@ -305,6 +307,8 @@ def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]
         return
     published = reply.published
     yield f"published   {published.published_size} entries, release = {_release(published)}"
+    if not published.witnesses_required:
+        yield "UNWITNESSED no witness must have seen the log grow: set witnesses in gateway.yaml (audit/README.md)"
     if published.disclosure_stopped:
         age = published.oldest_unwitnessed_seconds
         yield f"STOPPED     disclosure: entries of the log stay unwitnessed, the oldest for {age} s"

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from gateway.services import adding, services_of
 from gateway.state import State
 from gateway.store.authorities import speaking_authorities
 from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.escrow import erasing_waits
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.youth_keys import FileYouthKeys
@@ -200,7 +202,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         *([] if running.recovering() else [_background(members.ended.run(), stop)]),
         _background(running.publishing.attestations.run(), stop),
     ]
-    sys.stdout.write(ready_line(members, config, running.policy, port=main.port, enroll_port=enrollment.port))
+    ports = {"port": main.port, "enroll_port": enrollment.port}
+    sys.stdout.write(ready_line(members, config, running.policy, publishing=running.publishing, **ports))
     sys.stdout.flush()
     async with keeping(running.mirroring):
         await stop.wait()
@@ -243,6 +246,7 @@ def _admin(running: Running) -> AdminServicer:
         held=running.held,
         recovering=running.recovering,
         mirroring=running.mirroring,
+        erasing_waits=partial(erasing_waits, running.seals.escrow.path),
     )
 
 

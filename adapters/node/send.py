@@ -27,8 +27,9 @@ ASSERTION_LIFE: Final = timedelta(seconds=60)
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 _MIN_CALL_SECONDS: Final = 0.05
-_NOT_AGAIN: Final = frozenset({"REVOCATION_HELD"})
-"""Reasons with which the exchange keeps what was sent: the same again would be kept a second time."""
+_NOT_AGAIN: Final = frozenset({"REVOCATION_HELD", "UNWITNESSED"})
+"""Reasons with which the exchange may have kept what was sent: the same again would be kept a second time, or refused
+because its identifier is spent, which would hide why there was no answer."""
 
 
 Q = TypeVar("Q", bound=Message)

@@ -28,6 +28,12 @@ from gateway.store.youth_keys import FileYouthKeys
 from gateway.tokens.share_file import OperatorRefused, read_share
 from gateway.tokens.tables import holder_metadata
 
+_CHECKED: Final = "# Settings of this gateway; `homeward gateway serve` checks them all at start."
+_WITNESSES: Final = (
+    "# How many linked adapters must have seen the log grow. Until this is set nobody must, and disclosure never stops",
+    "# for want of witnesses; more settings: audit/README.md.",
+    "# witnesses: { quorum: 2 }",
+)
 ENROLLMENT_LIFE: Final = timedelta(days=825)
 _RANDOM_SECRETS: Final[dict[str, int]] = {
     # Of the log's classes op, req and hold.
@@ -93,7 +99,7 @@ def settings_text(config: GatewayConfig) -> str:
     """gateway.yaml with the settings that differ from one gateway to the next. JSON strings are YAML strings."""
     names = ("trust_domain", "name", "listen", "address", "enroll_listen", "enroll_address", "log_origin", "demo")
     lines = [f"{name}: {json.dumps(getattr(config, name))}" for name in names]
-    return "\n".join(["# Settings of this gateway; `homeward gateway serve` checks them all at start.", *lines, ""])
+    return "\n".join([_CHECKED, *lines, *_WITNESSES, ""])
 
 
 def make_authorities(state: State, owner: str, *, now: datetime, random_bytes: Callable[[int], bytes]) -> bytes:

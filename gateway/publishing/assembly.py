@@ -48,6 +48,8 @@ class Publishing:
     rounds: Rounds
     witnessed: Witnessed
     attestations: Attestations
+    required: bool
+    """Whether anybody must cosign a checkpoint before it is published."""
 
     def status(self) -> PublishedStatus:
         """What the operator sees of it."""
@@ -59,6 +61,7 @@ class Publishing:
             release_witnessed=self.witnessed.waits,
             witnesses=[WitnessStatus(name=name, standing=standing) for name, standing in standings],
             attestations=self.attestations.status(),
+            witnesses_required=self.required,
         )
 
 
@@ -109,7 +112,8 @@ def assemble_publishing(
         now=now,
         limit=wanted.limit,
     )
-    return Publishing(rounds, witnessed, attestations)
+    required = wanted.quorum > 0 if fixed is None else not fixed.is_met_by(())
+    return Publishing(rounds, witnessed, attestations, required)
 
 
 def _own_cosigners(state: State, config: GatewayConfig) -> tuple[Cosigner, ...]:

@@ -36,6 +36,8 @@ from homeward.gateway.v1.admin_pb2 import AttestationStatus
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 WATCH_SECONDS: Final = 30.0
+SHORTEST_LIMIT: Final = timedelta(minutes=3)
+"""Adapters attest once a minute: a shorter limit would call every one of them silent between two attestations."""
 _HASH_BYTES: Final = 32
 _PARTIAL: Final = ".tmp"
 _LOG: Final = logging.getLogger(__name__)
@@ -75,13 +77,13 @@ class Attestations:
         now: Callable[[], datetime],
         limit: timedelta,
     ) -> None:
-        """`linked` are agencies whose adapters are witnesses and linked now."""
+        """`linked` are agencies whose adapters are witnesses and linked now. `limit` is never below the shortest."""
         self.entries = entries
         self._directory = directory
         self._origin = origin
         self._linked = linked
         self._now = now
-        self._limit = limit
+        self._limit = max(limit, SHORTEST_LIMIT)
         self._kept: dict[AgencyId, _Kept] = {}
         self._waiting: dict[AgencyId, datetime] = {}
         self._told: dict[AgencyId, AttestationStanding] = {}

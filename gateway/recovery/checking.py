@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit.checkpoint import Checkpoint, LogKey
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import Copy, EvidenceError, EvidenceReason
 from audit.mirror import check_mirror, named
 from audit.published import published_head, verify_published
 from audit.reader import Reader, Selection, root_at, select_entries
@@ -84,7 +84,8 @@ def _claimed(mirror: Path, key: LogKey) -> Checkpoint:
 def _published(place: Place) -> tuple[int, int] | None:
     if place.published is None or not (place.published / "checkpoint").is_file():
         return None
-    found = verify_published(DirectorySource(place.published), key=place.signer.public)
+    with named(place.published, Copy.PUBLISHED):
+        found = verify_published(DirectorySource(place.published), key=place.signer.public)
     return found.checkpoint.size, found.files
 
 

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from audit.checkpoint import Checkpoint
 from audit.errors import EvidenceError, EvidenceReason, LogBusy, LogUnavailable
 from audit.heal import Healed
+from audit.stopping import StopMark
 from gateway.acting import BROKEN, broken, refusal
 from gateway.config import CUSTODIAN_FILE, GATEWAY_FILE
 from gateway.errors import ErrorReason
@@ -26,7 +27,7 @@ from gateway.recovery.faults import does_not_hold
 from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
-from homeward.failure import CommandFailure
+from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
 Result = TypeVar("Result")
@@ -75,7 +76,16 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
     """
 
     def work(place: Place) -> Checkpoint:
-        return keep_mirror(place, target) if target is not None else keep_configured(place)
+        if target is not None:
+            return keep_mirror(place, target)
+        if place.mirror is None:
+            raise CommandFailure(
+                "USAGE-001", "no mirror is named", where=str(directory),
+                why="the settings name none, and MIRROR is not given",
+                fix=f"homeward audit mirror {directory} MIRROR, or set mirror: in the settings (audit/README.md)",
+                exit_code=ExitCode.USAGE,
+            )  # fmt: skip
+        return keep_configured(place)
 
     head = _evidence(directory, work)
     text = f"ok   {target or 'the mirror'} holds {head.size} entries, root {head.root.hex()}"
@@ -111,18 +121,22 @@ def recover(
         _declare(directory, lost, declared, checkpoints, as_json=as_json)
         return
     if mirror is None and not explain:
-        raise click.UsageError("say --mirror, --explain, or both")
+        raise click.UsageError("say --mirror, --explain, or both; without any mirror --declare-loss, then --declared")
 
-    def work(place: Place) -> tuple[Healed | None, int]:
+    def work(place: Place) -> tuple[Healed | None, int, bool]:
         with place.state.writing():
+            stopped = StopMark(place.state.high_water).read() is not None
             healed = heal_from(place, mirror, checkpoints=checkpoints) if mirror is not None else None
-            return healed, asyncio.run(go_on(place, healed=healed, explanation=explain, now=lambda: datetime.now(UTC)))
+            size = asyncio.run(go_on(place, healed=healed, explanation=explain, now=lambda: datetime.now(UTC)))
+            return healed, size, stopped
 
-    healed, size = _evidence(directory, work)
+    healed, size, stopped = _evidence(directory, work)
     if as_json:
         found = {"had": healed.size, "healed_to": healed.healed_size} if healed is not None else {}
-        click.echo(json.dumps({"ok": True, "size": size, **found}))
+        click.echo(json.dumps({"ok": True, "size": size, "explained": stopped, **found}))
         return
+    if explain and not stopped:
+        click.echo("note the log had not stopped: the explanation was not kept")
     if healed is not None:
         click.echo(f"ok   the database had {healed.size} entries and was healed to {healed.healed_size}")
     click.echo(f"ok   the log goes on with {size} entries; start the process again")

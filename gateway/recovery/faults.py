@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import Copy, CopyBroken, EvidenceError, EvidenceReason
 from audit.remedy import NAMES, code_of
 from homeward.failure import CommandFailure, ExitCode
 
@@ -63,13 +63,34 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
 }
 
 
+_OF_COPIES: Final[Mapping[Copy, str]] = {
+    Copy.MIRROR: (
+        "check that its storage is mounted; if it is damaged keep a copy of {copy}. Where the log holds without it "
+        "(homeward audit fsck {dir}), begin another: homeward audit mirror {dir} MIRROR; else heal from another mirror"
+    ),
+    Copy.PUBLISHED: (
+        "the database holds: keep a copy of {copy} if somebody may have changed it, then start the gateway again, "
+        "which writes damaged files anew"
+    ),
+}
+_DAMAGE: Final = frozenset(
+    {reason for reason, fix in FIXES.items() if fix is _DAMAGED}
+    | {EvidenceReason.FORMAT, EvidenceReason.STORE, EvidenceReason.TIME}
+)
+"""Reasons that of a copy say no more than that its bytes changed. Another history is another matter."""
+
+
 def does_not_hold(fault: EvidenceError, directory: Path) -> CommandFailure:
     """Returns the words for what does not hold in this directory, or in what it was compared with."""
+    place, fix = directory, FIXES[fault.reason]
+    if isinstance(fault, CopyBroken):
+        place = fault.directory
+        fix = _OF_COPIES[fault.copy] if fault.reason in _DAMAGE else fix
     return CommandFailure(
         code_of(fault),
         NAMES[fault.reason],
-        where=f"entry {fault.index}, {directory}" if fault.index is not None else str(directory),
+        where=f"entry {fault.index}, {place}" if fault.index is not None else str(place),
         why=str(fault),
-        fix=FIXES[fault.reason].format(dir=directory),
+        fix=fix.format(dir=directory, copy=place),
         exit_code=ExitCode.EVIDENCE,
     )

@@ -56,8 +56,13 @@ class AdminServicer(AdminServiceServicer):
         held: HeldRevocations,
         recovering: Callable[[], bool],
         mirroring: Mirroring | None,
+        erasing_waits: Callable[[], bool],
     ) -> None:
-        """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`."""
+        """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`.
+
+        `erasing_waits` blocks: what seals deleted may still stand in the files.
+        """
+        self._erasing_waits = erasing_waits
         self._mirroring = mirroring
         self._administration = administration
         self._published = published
@@ -125,6 +130,7 @@ class AdminServicer(AdminServiceServicer):
         status = await self._administration.status()
         status.published.CopyFrom(self._published())
         status.epochs.extend(await self._rotation.status())
+        status.erasing_waits = await asyncio.to_thread(self._erasing_waits)
         if self._mirroring is not None:
             status.mirror.CopyFrom(self._mirroring.status(status.log_size))
         return status

@@ -13,9 +13,10 @@ sealed youth is a keyed digest of its handle, which is random: it recognizes the
 or of an adapter brings it back, and tells nothing otherwise.
 """
 
+import logging
 import sqlite3
 from collections.abc import Collection, Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -43,6 +44,7 @@ class SealedErasing(Protocol):
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
 _BUSY_SECONDS: Final = 10.0
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,22 @@ class FileEscrow:
     def scrub(self, *, at_start: bool) -> None:
         """What seals deleted is in no byte of the files; of a large database's file only `at_start`.
 
-        Nothing is raised where somebody is in the way: the next order or start does it.
+        Nothing is raised where somebody is in the way: the next order or start does it, and `erasing_waits` until then.
         """
         with closing(self._open()) as connection:
-            if connection.execute("SELECT 1 FROM unscrubbed").fetchone() is None:
+            if not _is_marked(connection):
                 return
             rewrite = at_start or self.database.is_small()
-            with suppress(NotErased, sqlite3.OperationalError):
+            try:
                 _scrub(connection)
                 self.database.erase_sealed(rewrite=rewrite)
-                if rewrite:
-                    connection.execute("DELETE FROM unscrubbed")
+            except (NotErased, sqlite3.OperationalError):
+                _LOG.warning("erasing waits for the next order or start: somebody reads or writes the database")
+                return
+            if rewrite:
+                connection.execute("DELETE FROM unscrubbed")
+            else:
+                _LOG.warning("erasing waits for the next start: the database is too large to be rewritten meanwhile")
 
     def copy_of(self, seal_id: bytes) -> bytes | None:
         """The custodian's copy, or None when there is none or it was erased."""
@@ -114,13 +121,20 @@ class FileEscrow:
     def erase(self, seal_id: bytes) -> None:
         """The custodian's copy is gone, in every page."""
         with closing(self._open()) as connection:
+            # The main database has nothing of the copy: what waits there is of others, and stays marked.
+            of_others = _is_marked(connection)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM leaving_authority WHERE seal_id = ?", (seal_id,))
             connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
             connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("COMMIT")
-            with suppress(NotErased, sqlite3.OperationalError):
+            try:
                 _scrub(connection)
+            except (NotErased, sqlite3.OperationalError):
+                _LOG.warning("erasing waits for the next order or start: somebody reads or writes the file of keys")
+                return
+            if not of_others:
+                connection.execute("DELETE FROM unscrubbed")
 
     def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
         """The youth's key is back, with counters that no entry has used. Once or again."""
@@ -193,11 +207,21 @@ def read_copy(path: Path, seal_id: bytes) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def erasing_waits(path: Path) -> bool:
+    """Whether, by this file of keys, what seals deleted may still stand in some byte of it or the main database's."""
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        return _is_marked(connection)
+
+
 def leaving_youths(path: Path) -> dict[bytes, bytes]:
     """By name of each row of a youth in this file of keys that waits to leave: its seal, which may not be on record."""
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
         rows = connection.execute("SELECT name, seal_id FROM escrow WHERE name IS NOT NULL").fetchall()
     return {bytes(name): bytes(seal_id) for name, seal_id in rows}
+
+
+def _is_marked(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM unscrubbed").fetchone() is not None
 
 
 def _scrub(connection: sqlite3.Connection) -> None:

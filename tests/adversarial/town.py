@@ -110,8 +110,8 @@ class Town:
     # --- operators ------------------------------------------------------------------------
 
     @classmethod
-    def found(cls, root: Path) -> Self:
-        """Gateway and custodian serve and trust each other."""
+    def found(cls, root: Path, *, settings: str = "") -> Self:
+        """Gateway and custodian serve and trust each other. `settings` are more lines of gateway.yaml."""
         town = cls(root)
         gateway, enroll, custodian = free_addresses(3)
         homeward("custodian", "deal", "--threshold", "2", "--holders", "2", "--out", str(root / "shares"))
@@ -120,7 +120,7 @@ class Town:
             "--enroll-listen", enroll, "--share", str(root / "shares" / "share-1.bin")
         )  # fmt: skip
         with (town.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
-            file.write(_SETTINGS)
+            file.write(_SETTINGS + settings)
         homeward(
             "custodian", "init", str(town.custodian), "--share", str(root / "shares" / "share-2.bin"),
             "--operator", "auditor", "--gateway-card", str(town.gateway / "card.json"), "--listen", custodian,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.node.attest import Attester, await_entry
+from adapters.node.attest import EVERY, Attester, await_entry
 from adapters.node.store import open_store
 from audit.checkpoint import Checkpoint, parse_checkpoint
 from audit.log import Append
@@ -71,10 +71,10 @@ class World:
         self.attester = Attester(OWN, self.store, KEY, lambda: self.tree, lambda: self.now)
         self.attestations = self.gateway()
 
-    def gateway(self) -> Attestations:
+    def gateway(self, *, limit: timedelta = LIMIT) -> Attestations:
         return Attestations(
             self.home.directory / "attestations", self.entries, origin=SIGNER.public.origin,
-            linked=lambda: self.linked, now=lambda: self.now, limit=LIMIT,
+            linked=lambda: self.linked, now=lambda: self.now, limit=limit,
         )  # fmt: skip
 
     async def grow(self, *drafts: tuple[str, str]) -> None:
@@ -181,6 +181,16 @@ async def test_silence_is_an_alarm_after_the_limit(world: World) -> None:
     assert world.attestations.standing(OWN) is AttestationStanding.STALE
     (status,) = world.attestations.status()
     assert (status.standing, status.number, status.age_seconds) == ("ATTESTATION_STALE", 4, 901)
+
+
+async def test_a_short_limit_calls_nobody_silent_between_two_attestations(world: World) -> None:
+    await world.attest()
+    short = world.gateway(limit=timedelta(seconds=5))
+    await short.load()
+    world.now += EVERY + timedelta(seconds=30)
+    assert short.standing(OWN) is AttestationStanding.COMPLETE
+    world.now += 2 * EVERY
+    assert short.standing(OWN) is AttestationStanding.STALE
 
 
 async def test_a_clock_that_is_ahead_does_not_hide_the_silence_after_it(world: World) -> None:

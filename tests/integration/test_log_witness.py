@@ -108,20 +108,37 @@ def test_a_person_gets_both_statements_and_they_prove_it(witness: LogWitness, tm
     assert find_contradiction(fork.kept, fork.shown, world.keys().log.public).range == (0, 20)
 
 
-def test_the_command_shows_a_fork_and_its_absence(tmp_path: Path, witness: LogWitness) -> None:
-    config = tmp_path / "adapter.yaml"
+def _county_file(directory: Path) -> Path:
+    config = directory / "adapter.yaml"
     config.write_text(
         "version: 1\nname: Invented County\nstate: .\nstaff:\n  issuer: https://idp.example\n  audience: homeward\n"
         "  jwks: { file: jwks.json }\n  roles: { workers: [CWA.case_worker] }\n"
     )
-    words = ["fork", "--config", str(config), "--out", str(tmp_path / "fork"), "--json"]
+    return config
+
+
+def test_the_command_shows_a_fork_and_its_absence(tmp_path: Path, witness: LogWitness) -> None:
+    words = ["fork", "--config", str(_county_file(tmp_path)), "--out", str(tmp_path / "fork"), "--json"]
     witness.answer(_request(TOLD, 0, 20))
     fine = CliRunner().invoke(adapter, words, standalone_mode=False)
     assert (fine.return_value, json.loads(fine.output)["ok"]) == (0, True)
     witness.answer(_request(FORKED, 20, 33))
     shown = CliRunner().invoke(adapter, words, standalone_mode=False)
-    assert (shown.return_value, len(json.loads(shown.output)["forks"])) == (6, 1)
+    (fork,) = json.loads(shown.output)["forks"]
+    assert (shown.return_value, fork["proof"]) == (6, True)
     assert (tmp_path / "fork" / "fork-1-kept.txt").read_text().startswith(TOLD.note(20))
+    assert "NOTE" not in CliRunner().invoke(adapter, words[:-1], standalone_mode=False).output
+
+
+def test_the_command_says_where_a_fork_is_no_proof_yet_and_what_completes_it(
+    tmp_path: Path, witness: LogWitness
+) -> None:
+    witness.answer(_request(TOLD, 0, 16))
+    witness.answer(_request(FORKED, 16, 33))
+    shown = CliRunner().invoke(adapter, ["fork", "--config", str(_county_file(tmp_path))], standalone_mode=False)
+    assert shown.return_value == 6
+    assert "no proof for others" in shown.output
+    assert "a checkpoint of 16 entries, or a receipt of an entry below 32" in shown.output
 
 
 def test_a_damaged_state_is_not_taken_for_a_new_one(side: Side, tmp_path: Path) -> None:

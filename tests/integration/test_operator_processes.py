@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -74,6 +76,45 @@ def test_a_demonstration_run_by_one_operator_says_so_at_every_start_and_is_nothi
         assert ended.returncode != 0
         assert "HOLDER-001" in ended.stderr
         assert "one operator runs as many holders as make a token" in ended.stderr
+
+
+def test_a_gateway_that_nobody_must_witness_says_so_until_its_settings_ask_for_a_quorum(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path, operators=("auditor",))
+    settings = exchange.gateway / "gateway.yaml"
+    told = []
+    try:
+        for _ in range(2):
+            exchange.start("gw")
+            shown = subprocess.run(
+                [HOMEWARD, "gateway", "status", exchange.gateway],
+                capture_output=True, text=True, timeout=30, check=True,
+            )  # fmt: skip
+            told.append((exchange.ready["gw"]["witnesses_required"], "UNWITNESSED no witness must" in shown.stdout))
+            exchange.stop("gw")
+            # As init wrote it, for the operator to take the mark away.
+            settings.write_text(settings.read_text().replace("# witnesses:", "witnesses:"))
+    finally:
+        exchange.close()
+    assert told == [(False, True), (True, False)]
+
+
+def test_bytes_that_wait_to_be_erased_show_in_the_status_until_the_next_start(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path, operators=("auditor",))
+    try:
+        exchange.start("gw")
+        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+        # What an order leaves behind that found somebody reading.
+        with closing(sqlite3.connect(exchange.gateway / "keys.db")) as keys, keys:
+            keys.execute("INSERT INTO unscrubbed VALUES (1)")
+        shown = subprocess.run(
+            [HOMEWARD, "gateway", "status", exchange.gateway], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+        assert "ERASING     waits for the next start" in shown
+        exchange.stop("gw")
+        exchange.start("gw")
+        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+    finally:
+        exchange.close()
 
 
 def _published(exchange: Exchange) -> None:

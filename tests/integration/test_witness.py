@@ -21,7 +21,7 @@ from audit.bounded_http import BoundedHttp
 from audit.checkpoint import LogSigner
 from audit.contradiction import find_contradiction
 from audit.cosignature import check_cosignature, check_cosignatures
-from audit.errors import EvidenceError
+from audit.errors import EvidenceError, EvidenceReason
 from audit.note import parse_note, parse_signature_lines, parse_verifier_key
 from audit.submission import Status, Submission, parse_size, parse_submission
 from audit.witness import Witness
@@ -133,11 +133,35 @@ def test_a_fork_is_kept_with_both_notes_and_ends_the_cosigning_for_good(
     assert answer.fork.shown.endswith(FORKED.note(size))
     proof = find_contradiction(answer.fork.kept, answer.fork.shown, SIGNER.public)
     assert proof.range == (0, 20)
+    assert answer.fork.is_proof()
     assert at_20.add_checkpoint(HONEST).status is Status.INCONSISTENT
     again = open_witness(tmp_path / "witness.db")
     assert again.forks() == (answer.fork,)
     assert again.add_checkpoint(HONEST).status is Status.INCONSISTENT
     again.close()
+
+
+@pytest.mark.parametrize("old", [1, 2, 16, 32])
+def test_a_fork_from_a_power_of_two_stops_a_linked_witness_and_is_not_called_a_proof(tmp_path: Path, old: int) -> None:
+    """Such a proof begins with the reader's own root, and so does not say which past the log claims."""
+    forked = Told(40, differs=0)
+    linked, outside = (open_witness(tmp_path / f"{alone}.db", from_log_alone=alone) for alone in (True, False))
+    for witness in (linked, outside):
+        witness.add_checkpoint(TOLD.submission(0, old))
+        answer = witness.add_checkpoint(forked.submission(old, 40))
+        assert (answer.status, answer.body) == (Status.INCONSISTENT, b"")
+    (fork,) = linked.forks()
+    assert (fork.size, fork.is_proof()) == (old, False)
+    with pytest.raises(EvidenceError) as caught:
+        find_contradiction(fork.kept, fork.shown, SIGNER.public)
+    assert caught.value.reason is EvidenceReason.CONSISTENT
+    assert linked.add_checkpoint(TOLD.submission(old, 40)).status is Status.INCONSISTENT
+    assert outside.forks() == ()
+    assert outside.add_checkpoint(TOLD.submission(old, 40)).status is Status.COSIGNED
+    # What completes it: the other history's own checkpoint of that size.
+    assert find_contradiction(fork.kept, forked.note(old), SIGNER.public).range == (0, old)
+    linked.close()
+    outside.close()
 
 
 def test_a_stranger_cannot_stop_an_open_witness_with_noise_but_two_signed_roots_stop_it(tmp_path: Path) -> None:

@@ -96,6 +96,14 @@ def test_two_histories_are_proven_where_the_statements_meet(pair: str) -> None:
         assert proof["statements"][0]["says"] != proof["statements"][1]["says"]
 
 
+@pytest.mark.parametrize("index", range(16))
+@pytest.mark.parametrize("size", [16, 20, 24])
+def test_a_receipt_below_twice_a_power_of_two_completes_what_a_witness_saw_there(index: int, size: int) -> None:
+    """As audit/README.md promises where a consistency proof does not name its own past."""
+    other = _History(differs=3)
+    assert find_contradiction(HONEST.checkpoint(8), other.receipt(index, size), SIGNER.public).range == (0, 8)
+
+
 def test_what_does_not_meet_proves_nothing_and_says_so() -> None:
     with pytest.raises(EvidenceError) as caught:
         find_contradiction(HONEST.checkpoint(20), OTHER.checkpoint(21), SIGNER.public)

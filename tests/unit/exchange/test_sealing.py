@@ -17,7 +17,8 @@ from gateway.exchange.sealing import Court
 from gateway.protocol.escrow import EscrowBroken, open_case_key, release
 from gateway.protocol.names import AuthorityId, Purpose, Role
 from gateway.protocol.sealing import SealKey
-from gateway.store import tables
+from gateway.store import erase_sqlite, tables
+from gateway.store.escrow import erasing_waits
 from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
 from homeward.gateway.v1.codes_pb2 import (
@@ -236,3 +237,45 @@ async def test_without_a_custodian_nothing_is_sealed(world: World) -> None:
         await restrict(world, handles[ANA])
     assert refused.value.reason is ErrorReason.NOT_READY
     assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
+
+
+# --- bytes that wait ---------------------------------------------------------------------------
+
+
+async def test_after_an_order_no_bytes_wait(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    handles = await lived(world)
+    done = await restrict(world, handles[ANA])
+    assert not erasing_waits(world.seals.escrow.path)
+    await order(world, operation=pb.SEAL_OPERATION_DESTROY, seal_id=done.seal_id)
+    assert not erasing_waits(world.seals.escrow.path)
+    assert "erasing waits" not in caplog.text
+
+
+async def test_bytes_in_a_large_database_wait_for_a_start_and_it_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(erase_sqlite, "SMALL_BYTES", 0)
+    handles, escrow = await lived(world), world.seals.escrow
+    done = await restrict(world, handles[ANA])
+    assert erasing_waits(escrow.path)
+    assert "erasing waits for the next start" in caplog.text
+    # What another order does to the custodian's copy alone is no word about the main database.
+    await order(world, operation=pb.SEAL_OPERATION_DESTROY, seal_id=done.seal_id)
+    assert erasing_waits(escrow.path)
+    escrow.scrub(at_start=True)
+    assert not erasing_waits(escrow.path)
+
+
+@pytest.mark.parametrize("name", ["gateway.db", "keys.db"])
+async def test_bytes_wait_for_whoever_reads_a_file_and_go_once_nobody_does(
+    world: World, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    handles, escrow = await lived(world), world.seals.escrow
+    with closing(sqlite3.connect(tmp_path / name, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM sqlite_master").fetchall()
+        await restrict(world, handles[ANA])
+        assert erasing_waits(escrow.path)
+        assert "erasing waits for the next order or start" in caplog.text
+    escrow.scrub(at_start=False)
+    assert not erasing_waits(escrow.path)

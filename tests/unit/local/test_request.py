@@ -153,7 +153,13 @@ async def test_a_gateway_that_stays_away_is_no_negative() -> None:
 
 
 @pytest.mark.parametrize(
-    "failed", [CallFailed(CallFault.TIMED_OUT), CallFailed(CallFault.UNAVAILABLE, "REVOCATION_HELD")], ids=str
+    "failed",
+    [
+        CallFailed(CallFault.TIMED_OUT),
+        CallFailed(CallFault.UNAVAILABLE, "REVOCATION_HELD"),
+        CallFailed(CallFault.UNAVAILABLE, "UNWITNESSED"),
+    ],
+    ids=str,
 )
 async def test_a_call_that_the_exchange_may_have_taken_is_not_repeated(failed: CallFailed) -> None:
     desk = Desk()

@@ -13,10 +13,12 @@ from click.testing import CliRunner, Result
 
 from audit.errors import EvidenceError, EvidenceReason, StopReason
 from audit.failpoints import arm
+from audit.publish import Publisher
 from audit.stopping import StopMark
 from gateway.acting import BROKEN, broken
 from gateway.recovery.cli import fsck, mirror, recover
 from gateway.recovery.faults import does_not_hold
+from gateway.recovery.repair import place_of
 from gateway.state import State
 from homeward.command import run
 from homeward.failure import CommandFailure, ExitCode
@@ -103,6 +105,7 @@ def test_every_state_that_cannot_be_used_says_what_to_do(kind: type[Exception]) 
     fault = EvidenceError(EvidenceReason.STORE, "why") if kind is EvidenceError else kind.__new__(kind)
     failure = broken(State(Path("/there"), "gateway"), fault)
     assert all((failure.code, failure.what, failure.where, failure.why, failure.fix))
+    assert not {"DIR", "{dir}"} & set(failure.fix.replace(",", "").split())
 
 
 async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Path) -> None:
@@ -118,12 +121,73 @@ async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Pat
 
 
 async def test_a_mirror_that_is_not_configured_or_not_there_says_what_to_do(place: Path) -> None:
-    assert failed(mirror, place / "gw").code == "STATE-002"
+    unnamed = failed(mirror, place / "gw")
+    assert (unnamed.code, unnamed.exit_code) == ("USAGE-001", ExitCode.USAGE)
+    assert f"homeward audit mirror {place / 'gw'} MIRROR" in unnamed.fix
     nowhere = place / "nowhere"
     for command in (fsck, recover):
         missing = failed(command, place / "gw", "--mirror", nowhere)
         assert (missing.code, missing.why.startswith(f"{nowhere}: ")) == ("AUDIT-STORE", True)
     assert said(recover, place / "cu", "--declare-loss", place / "loss").exit_code == ExitCode.USAGE
+
+
+def _flip(path: Path, at: int = 20) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _bundles(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("tile/entries/**/*") if path.is_file()]
+
+
+def _publish(gateway: Path) -> Path:
+    """What a serving gateway publishes of its log."""
+    at = place_of(gateway)
+    assert at.published is not None
+    reader = at.reader()
+    publisher = Publisher(reader, at.published, signer=at.signer)
+    publisher.open()
+    prepared = publisher.prepare()
+    if prepared is not None:
+        publisher.publish(prepared, prepared.note)
+    publisher.close()
+    reader.close()
+    return at.published
+
+
+async def test_damage_to_what_is_published_asks_for_a_start_and_for_no_backup(place: Path) -> None:
+    gateway = place / "gw"
+    _grow(gateway)
+    published = _publish(gateway)
+    assert said(fsck, gateway).exit_code == 0
+    (bundle,) = _bundles(published)
+    _flip(bundle)
+    found = failed(fsck, gateway)
+    assert found.where.endswith(str(published))
+    assert "start the gateway again" in found.fix
+    assert "backup" not in found.fix
+    # As the words promise: beginning to publish writes it anew.
+    _publish(gateway)
+    assert said(fsck, gateway).exit_code == 0
+
+
+async def test_damage_to_a_mirror_names_the_mirror_and_does_not_heal_from_it(place: Path) -> None:
+    gateway, kept = place / "gw", place / "mirror"
+    _grow(gateway)
+    assert said(mirror, gateway, kept).exit_code == 0
+    (bundle,) = _bundles(kept)
+    _flip(bundle)
+    for command in (fsck, recover):
+        found = failed(command, gateway, "--mirror", kept)
+        assert found.where.endswith(str(kept))
+        assert "begin another" in found.fix
+    assert said(fsck, gateway).exit_code == 0
+
+
+async def test_an_empty_record_is_named(place: Path) -> None:
+    (place / "gw" / "log.checkpoint").write_bytes(b"")
+    assert failed(fsck, place / "gw").why == "log.checkpoint is empty"
 
 
 async def test_as_words_and_as_json_it_has_the_parts_of_every_failure(
@@ -151,7 +215,12 @@ async def test_a_stop_is_explained_once_and_the_words_stay_outside_the_log(place
     connection.close()
     assert kinds[-1] == "log.explained"
     assert b"the volume was full" not in (gateway / "gateway.db").read_bytes()
-    assert said(recover, gateway).exit_code == 2
+    again = said(recover, gateway, "--explain", "once more")
+    assert (again.exit_code, "the explanation was not kept" in again.output) == (0, True)
+    assert json.loads(said(recover, gateway, "--explain", "once more", "--json").output)["explained"] is False
+    assert "once more" not in (gateway / "explanations.txt").read_text()
+    alone = said(recover, gateway)
+    assert (alone.exit_code, "--declare-loss" in alone.output) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["gateway", "custodian"])

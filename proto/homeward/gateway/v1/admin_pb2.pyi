@@ -161,7 +161,7 @@ class GetGatewayStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs", "mirror")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs", "mirror", "erasing_waits")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +174,7 @@ class GetGatewayStatusResponse(_message.Message):
     LOG_STATE_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MIRROR_FIELD_NUMBER: _ClassVar[int]
+    ERASING_WAITS_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -186,7 +187,8 @@ class GetGatewayStatusResponse(_message.Message):
     log_state: str
     epochs: _containers.RepeatedCompositeFieldContainer[EpochStatus]
     mirror: MirrorStatus
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ...) -> None: ...
+    erasing_waits: bool
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ..., erasing_waits: _Optional[bool] = ...) -> None: ...
 
 class MirrorStatus(_message.Message):
     __slots__ = ("kept", "mirrored_size", "behind_count", "age_seconds", "fault", "failing_seconds")
@@ -219,20 +221,22 @@ class EpochStatus(_message.Message):
     def __init__(self, epoch: _Optional[str] = ..., state: _Optional[str] = ..., announced: _Optional[bool] = ..., token_count: _Optional[int] = ..., incomplete_counties: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
-    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses", "attestations")
+    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses", "attestations", "witnesses_required")
     PUBLISHED_SIZE_FIELD_NUMBER: _ClassVar[int]
     OLDEST_UNWITNESSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DISCLOSURE_STOPPED_FIELD_NUMBER: _ClassVar[int]
     RELEASE_WITNESSED_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
     ATTESTATIONS_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     published_size: int
     oldest_unwitnessed_seconds: int
     disclosure_stopped: bool
     release_witnessed: bool
     witnesses: _containers.RepeatedCompositeFieldContainer[WitnessStatus]
     attestations: _containers.RepeatedCompositeFieldContainer[AttestationStatus]
-    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ..., attestations: _Optional[_Iterable[_Union[AttestationStatus, _Mapping]]] = ...) -> None: ...
+    witnesses_required: bool
+    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ..., attestations: _Optional[_Iterable[_Union[AttestationStatus, _Mapping]]] = ..., witnesses_required: _Optional[bool] = ...) -> None: ...
 
 class AttestationStatus(_message.Message):
     __slots__ = ("agency", "standing", "number", "tree_size", "age_seconds", "finding")
