@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.demo.commands import Commands
-from deploy.demo.counties import COUNTY_A
+from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import missing_pb2, placement_pb2
@@ -297,5 +297,13 @@ def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (day,) = json.loads(done.stdout)["days"]
     assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
+    assert json.loads(done.stdout)["directions"] == [{"requester": COUNTY_B.agency_id, "holder": COUNTY_A.agency_id}]
     foreign = town.audit("reconcile", "--agency", "06029.cwa", "--counterpart", COUNTY_A.agency_id, letter="B")
     assert (foreign.returncode, "filter.agency: own" in foreign.stderr) == (1, True)
+
+
+def test_a_reconciliation_at_the_county_that_released_says_which_direction_it_did_not_look_at(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_B.agency_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{COUNTY_B.agency_id} released nothing to {COUNTY_A.agency_id} in this period" in done.stdout
+    assert f"what {COUNTY_A.agency_id} released to {COUNTY_B.agency_id} was not looked at" in done.stdout
