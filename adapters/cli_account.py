@@ -92,6 +92,8 @@ def reconcile_(
     A county sees its own receipts alone, so what the other released to it; the state's reviewers see both directions.
     """
     zone, own = read_file(place.file).tzinfo, agency_ or place.agency()
+    if counterpart == own:
+        raise click.UsageError("--counterpart is the other agency; this one is the one that asks")
     # The other agency's receipts are its own entries; what is not open to a county is not guessed at.
     directions = [(own, counterpart), (counterpart, own)] if agency_ else [(own, counterpart)]
     days: list[Day] = []

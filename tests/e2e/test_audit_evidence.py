@@ -143,6 +143,26 @@ def test_a_youth_whose_number_is_not_known_is_named_by_identity(town: Town) -> N
     assert person.surname not in done.stdout + done.stderr
 
 
+def test_a_query_is_read_on_behind_the_last_entry_shown(town: Town) -> None:
+    (first,) = json.loads(town.audit("query", "--limit", "1", "--json").stdout)["entries"]
+    shown = town.audit("query", "--limit", "1")
+    assert f"1 entries, verified; more with --after {first['index']}\n" in shown.stdout
+    (second,) = json.loads(town.audit("query", "--after", first["index"], "--limit", "1", "--json").stdout)["entries"]
+    both = json.loads(town.audit("query", "--limit", "2", "--json").stdout)["entries"]
+    assert [each["index"] for each in both] == [first["index"], second["index"]]
+
+
+@pytest.mark.parametrize("command", [("query",), ("reconcile", "--counterpart", "06029.cwa")])
+def test_a_period_that_ends_before_it_begins_is_wrong_usage(town: Town, command: tuple[str, ...]) -> None:
+    done = town.audit(*command, "--since", "2026-11-02", "--until", "2026-11-01")
+    assert (done.returncode, "--since must be before --until" in done.stderr) == (2, True)
+
+
+def test_a_reconciliation_of_an_agency_with_itself_is_wrong_usage(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id)
+    assert (done.returncode, "--counterpart" in done.stderr) == (2, True)
+
+
 def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
     for form in ("csv", "xlsx", "jsonl", "sqlite"):
         out = tmp_path / f"log.{form}"
