@@ -200,7 +200,8 @@ def _tell(
     series = sum(line.count > 1 for line in made.lines)
     click.echo(f"{count} disclosures in {len(made.lines)} lines, {series} of them for repeated ones")
     for disclosure, hold in held:
-        click.echo(f"left out: entry {disclosure.index}, {' '.join(map(str, _held(disclosure, hold).values()))}")
+        reason = " ".join(f"{value}" for name, value in _held(disclosure, hold).items() if name != "entry" and value)
+        click.echo(f"left out: entry {disclosure.index}, {reason}")
     for hold in unused:
         named = ", ".join(f"{name} {value}" for name, value in _condition(hold).items())
         click.echo(f"note  this hold left nothing out; see that it names what it should: {named}")

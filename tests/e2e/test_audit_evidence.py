@@ -306,6 +306,9 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     said = json.loads(done.stdout)
     assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
     assert said["idle_holds"] == [{"kind": "third_party", "entry": 999999}]
+    told = town.audit("account", "--case", "-", "--holds", str(holds), typed=number).stdout
+    (held,) = said["left_out"]
+    assert f"left out: entry {held['entry']}, {held['why']} " in told
     text = words_of(less)
     assert recipient not in text
     assert "letter 7" not in text
