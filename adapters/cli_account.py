@@ -89,21 +89,23 @@ def reconcile_(
 ) -> int:
     """Compare what two agencies released to each other with what each confirmed, by day. Exit status 1 if it differs.
 
-    A county sees its own receipts alone; the state's reviewers see both.
+    A county sees its own receipts alone, so what the other released to it; the state's reviewers see both directions.
     """
     zone, own = read_file(place.file).tzinfo, agency_ or place.agency()
+    if counterpart == own:
+        raise click.UsageError("--counterpart is the other agency; this one is the one that asks")
+    # The other agency's receipts are its own entries; what is not open to a county is not guessed at.
+    directions = [(own, counterpart), (counterpart, own)] if agency_ else [(own, counterpart)]
     days: list[Day] = []
     with evidence_failures(place):
-        for requester, holder in ((own, counterpart), (counterpart, own)):
-            if requester == counterpart and not agency_:
-                # The other agency's receipts are its own entries; what is not open here is not guessed at.
-                continue
+        for requester, holder in directions:
             days += _reconciled(place, token_file, role, read_period(given), requester, holder, zone=zone)
     differs = any(day.differs for day in days)
     if as_json:
-        click.echo(json.dumps({"ok": not differs, "days": [_day(day) for day in days]}))
+        looked_at = [{"requester": requester, "holder": holder} for requester, holder in directions]
+        click.echo(json.dumps({"ok": not differs, "directions": looked_at, "days": [_day(day) for day in days]}))
     else:
-        click.echo("\n".join(_day_lines(days, one_side=not agency_, counterpart=counterpart)))
+        click.echo("\n".join(_day_lines(days, directions)))
     return int(ExitCode.FAILED if differs else ExitCode.OK)
 
 
@@ -198,7 +200,8 @@ def _tell(
     series = sum(line.count > 1 for line in made.lines)
     click.echo(f"{count} disclosures in {len(made.lines)} lines, {series} of them for repeated ones")
     for disclosure, hold in held:
-        click.echo(f"left out: entry {disclosure.index}, {' '.join(map(str, _held(disclosure, hold).values()))}")
+        reason = " ".join(f"{value}" for name, value in _held(disclosure, hold).items() if name != "entry" and value)
+        click.echo(f"left out: entry {disclosure.index}, {reason}")
     for hold in unused:
         named = ", ".join(f"{name} {value}" for name, value in _condition(hold).items())
         click.echo(f"note  this hold left nothing out; see that it names what it should: {named}")
@@ -228,7 +231,7 @@ def _day(day: Day) -> dict[str, object]:
     return {"day": day.day.isoformat(), **{name: getattr(day, name) for name in names}}
 
 
-def _day_lines(days: Sequence[Day], *, one_side: bool, counterpart: str) -> Iterator[str]:
+def _day_lines(days: Sequence[Day], directions: Sequence[tuple[str, str]]) -> Iterator[str]:
     for day in days:
         pair = f"{day.day}  {day.holder} to {day.requester}"
         yield f"{'DIFF' if day.differs else 'ok  '}  {pair}: {day.released} released, {day.confirmed} confirmed"
@@ -236,7 +239,11 @@ def _day_lines(days: Sequence[Day], *, one_side: bool, counterpart: str) -> Iter
             yield f"      entry {index} was released and never confirmed: it may not have arrived"
         for index in day.damaged:
             yield f"      entry {index} was confirmed as not what it should be: see the requester's own record"
-    if not days:
-        yield "nothing was released between these two in this period"
-    if one_side:
-        yield f"note  what {counterpart} received it confirms in entries of its own; the state's reviewers see both"
+    seen = {(day.requester, day.holder) for day in days}
+    for requester, holder in directions:
+        if (requester, holder) not in seen:
+            yield f"{holder} released nothing to {requester} in this period"
+    if len(directions) == 1:
+        ((own, counterpart),) = directions
+        yield f"note  what {own} released to {counterpart} was not looked at: those receipts are not open to {own}"
+        yield "note  the state's reviewers see both directions"

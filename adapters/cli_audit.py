@@ -38,6 +38,7 @@ def audit() -> None:
 @filter_options
 @youth_options
 @_LIMIT
+@click.option("--after", type=click.IntRange(0, (1 << 63) - 2), help="Only entries behind this index: to read on.")
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), help="Write a table instead of sentences; needs --out."
 )
@@ -51,6 +52,7 @@ def query(
     token_file: Path,
     as_json: bool,
     limit: int,
+    after: int | None,
     form: str | None,
     out: Path | None,
     role: str,
@@ -61,6 +63,8 @@ def query(
         raise click.UsageError("--format and --out come together")
     local_id, youth = read_youth(given)
     wanted = Wanted(read_filter(given), role, local_id, youth)
+    if after is not None:
+        wanted.filter.start_index = after + 1
     with evidence_failures(place):
         found = fetch(place.endpoint(token_file), wanted, limit=limit)
     if form is not None and out is not None:
@@ -107,7 +111,7 @@ def _print(found: Found) -> None:
     for entry in found.entries:
         about = f"  [youth {entry.local_id}]" if entry.local_id else ""
         click.echo(f"{entry.index:>8}  {entry.sentence}{about}")
-    more = "; more with a higher --limit" if found.more else ""
+    more = f"; more with --after {found.entries[-1].index}" if found.more and found.entries else ""
     click.echo(f"{len(found.entries)} entries, verified{more}")
     if found.attestation is not None:
         click.echo(attested_text(found.attestation))
@@ -117,5 +121,5 @@ def _tell_written(found: Found, out: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ok": True, "file": str(out), "entries": len(found.entries), "more": found.more}))
         return
-    more = "; more with a higher --limit" if found.more else ""
+    more = f"; more with --after {found.entries[-1].index}" if found.more and found.entries else ""
     click.echo(f"{len(found.entries)} entries, verified, in {out}{more}")

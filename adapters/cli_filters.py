@@ -149,6 +149,9 @@ def read_period(given: Mapping[str, Any]) -> log_pb2.EntryFilter:
         wanted.start_time.FromDatetime(_moment(given["since"], now, "--since"))
     if given["until"]:
         wanted.end_time.FromDatetime(_moment(given["until"], now, "--until"))
+    if given["since"] and given["until"] and wanted.start_time.ToDatetime() >= wanted.end_time.ToDatetime():
+        # An empty period would find nothing and look like an answer.
+        raise click.UsageError("--since must be before --until")
     return wanted
 
 

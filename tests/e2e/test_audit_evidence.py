@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.demo.commands import Commands
-from deploy.demo.counties import COUNTY_A
+from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import missing_pb2, placement_pb2
@@ -141,6 +141,26 @@ def test_a_youth_whose_number_is_not_known_is_named_by_identity(town: Town) -> N
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2] == "2 entries, verified"
     assert person.surname not in done.stdout + done.stderr
+
+
+def test_a_query_is_read_on_behind_the_last_entry_shown(town: Town) -> None:
+    (first,) = json.loads(town.audit("query", "--limit", "1", "--json").stdout)["entries"]
+    shown = town.audit("query", "--limit", "1")
+    assert f"1 entries, verified; more with --after {first['index']}\n" in shown.stdout
+    (second,) = json.loads(town.audit("query", "--after", first["index"], "--limit", "1", "--json").stdout)["entries"]
+    both = json.loads(town.audit("query", "--limit", "2", "--json").stdout)["entries"]
+    assert [each["index"] for each in both] == [first["index"], second["index"]]
+
+
+@pytest.mark.parametrize("command", [("query",), ("reconcile", "--counterpart", "06029.cwa")])
+def test_a_period_that_ends_before_it_begins_is_wrong_usage(town: Town, command: tuple[str, ...]) -> None:
+    done = town.audit(*command, "--since", "2026-11-02", "--until", "2026-11-01")
+    assert (done.returncode, "--since must be before --until" in done.stderr) == (2, True)
+
+
+def test_a_reconciliation_of_an_agency_with_itself_is_wrong_usage(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id)
+    assert (done.returncode, "--counterpart" in done.stderr) == (2, True)
 
 
 def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
@@ -286,6 +306,9 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     said = json.loads(done.stdout)
     assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
     assert said["idle_holds"] == [{"kind": "third_party", "entry": 999999}]
+    told = town.audit("account", "--case", "-", "--holds", str(holds), typed=number).stdout
+    (held,) = said["left_out"]
+    assert f"left out: entry {held['entry']}, {held['why']} " in told
     text = words_of(less)
     assert recipient not in text
     assert "letter 7" not in text
@@ -297,5 +320,13 @@ def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (day,) = json.loads(done.stdout)["days"]
     assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
+    assert json.loads(done.stdout)["directions"] == [{"requester": COUNTY_B.agency_id, "holder": COUNTY_A.agency_id}]
     foreign = town.audit("reconcile", "--agency", "06029.cwa", "--counterpart", COUNTY_A.agency_id, letter="B")
     assert (foreign.returncode, "filter.agency: own" in foreign.stderr) == (1, True)
+
+
+def test_a_reconciliation_at_the_county_that_released_says_which_direction_it_did_not_look_at(town: Town) -> None:
+    done = town.audit("reconcile", "--counterpart", COUNTY_B.agency_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{COUNTY_B.agency_id} released nothing to {COUNTY_A.agency_id} in this period" in done.stdout
+    assert f"what {COUNTY_A.agency_id} released to {COUNTY_B.agency_id} was not looked at" in done.stdout
