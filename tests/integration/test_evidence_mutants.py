@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "tests/integration/test_published.py"
 QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
+FAULTS = "tests/integration/test_log_faults.py"
+CLOCK = "tests/integration/test_log_clock.py"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,12 @@ MUTANTS = {
         "        self._files.write(CHECKPOINT, self._signer.sign(edge.size, edge.root()).encode())\n"
         "        self._write(edge.partial())\n",
         f"{PUBLISHED}::test_1_killed_at_every_step_the_last_checkpoint_holds_and_publishing_completes",
+    ),
+    "2 a log that a disk error stopped starts again as if nothing had been": Mutant(
+        "log.py",
+        "        self._mark.make(self.stopped_for)\n",
+        "",
+        f"{FAULTS}::test_failing_disk_stops_the_log_for_good",
     ),
     "3 what a full disk refused counts as written": Mutant(
         "publish.py",
@@ -114,6 +122,24 @@ MUTANTS = {
         "        if submission.old_size != size and False:\n",
         f"{QUORUM}::test_7_a_store_put_back_is_told_so_and_its_regrown_tree_is_never_cosigned",
     ),
+    "8 what another sequencer wrote is built upon": Mutant(
+        "sequencer.py",
+        "if self._store.exclusive and (size, root) != self._known:",
+        "if False:",
+        f"{FAULTS}::test_second_writer_on_the_same_file_stops_the_first",
+    ),
+    "9 a clock that leapt is believed": Mutant(
+        "timekeeping.py",
+        "if max(behind_ms, abs(step_ms)) > self._bound_ms:",
+        "if False:",
+        f"{CLOCK}::test_09_step_beyond_the_bound_stops_the_log_before_anything_is_written",
+    ),
+    "9 a clock behind the log is believed at the start": Mutant(
+        "timekeeping.py",
+        "if last_ms - int(now.timestamp() * 1000) > BOUND_MS:",
+        "if False:",
+        f"{CLOCK}::test_09_clock_behind_the_newest_entry_keeps_the_log_shut",
+    ),
     "10 a witness does not check the proof": Mutant(
         "witness.py",
         "if before is not None and size and not _continues(",
@@ -149,6 +175,12 @@ MUTANTS = {
         "            cosigned = check_cosignature(own[0], key, checkpoint)\n",
         "            cosigned = Cosigned(key, 1, own[0])\n",
         f"{QUORUM}::test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses",
+    ),
+    "13 a file that was replaced in use goes on being written": Mutant(
+        "store_sqlite.py",
+        "            if _identity(path) != known:\n",
+        "            if False:\n",
+        f"{FAULTS}::test_file_changed_while_in_use_stops_the_log_before_it_answers",
     ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",

@@ -11,6 +11,7 @@ import pytest
 from audit.entry import FieldClass, open_class
 from audit.errors import EvidenceError
 from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
+from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
 from gateway.exchange.notices import SealState
 from gateway.exchange.sealing import Court
@@ -64,6 +65,17 @@ async def test_a_sealed_youth_answers_like_one_nobody_knows(world: World) -> Non
     assert records.outcome == unknown_records.outcome != OUTCOME_ANSWERED
     assert {f.name for f, _ in records.ListFields()} == {f.name for f, _ in unknown_records.ListFields()}
     assert (await world.check_flag(POLICE, BEN)).answer.outcome == OUTCOME_ANSWERED
+
+
+async def test_the_process_has_forgotten_the_key(world: World) -> None:
+    """What was reserved for the youth's next entries lies in memory with the key: no entry may be made with it."""
+    handles = await lived(world)
+    assert await world.youth_keys.next(SF, handles[ANA])
+    await restrict(world, handles[ANA])
+    assert await world.youth_keys.find(SF, handles[ANA]) is None
+    with pytest.raises(Moved):
+        await world.youth_keys.next(SF, handles[ANA])
+    assert await world.youth_keys.next(SF, handles[BEN])
 
 
 async def test_no_table_names_a_sealed_youth(world: World) -> None:
