@@ -133,7 +133,8 @@ def recover(
     healed, size, stopped = _evidence(directory, work)
     if as_json:
         found = {"had": healed.size, "healed_to": healed.healed_size} if healed is not None else {}
-        click.echo(json.dumps({"ok": True, "size": size, "explained": stopped, **found}))
+        said = {"explained": stopped} if explain else {}
+        click.echo(json.dumps({"ok": True, "size": size, **said, **found}))
         return
     if explain and not stopped:
         click.echo("note the log had not stopped: the explanation was not kept")

@@ -339,8 +339,8 @@ def shown_by(group: str, directory: Path, wanted: Callable[[dict[str, Any]], boo
 
 def test_a_mirror_that_is_asked_for_by_hand_and_that_no_settings_name_is_refused(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path, operators=("auditor",))
-    failed: Any = homeward("audit", "mirror", exchange.gateway, code=1)
-    assert failed["error"]["why"].endswith("its settings name no mirror")
+    failed: Any = homeward("audit", "mirror", exchange.gateway, code=2)
+    assert failed["error"]["code"] == "USAGE-001"
     add_settings(exchange.gateway / "gateway.yaml", SERVING)
     failed = homeward("audit", "mirror", exchange.gateway, code=1)
     assert failed["error"]["code"] == "MIRROR-001"
