@@ -1,7 +1,7 @@
 """Each tamper test is worth something: there is a mistake in the code that it, and not just any test, finds.
 
-A mutant is a copy of `audit/` with one change that somebody could make without noticing. Its test must fail on it; the
-test named with it passes on the code as it is, in its own module.
+A mutant is a copy of the packages with one change that somebody could make without noticing. Its test must fail on it;
+the test named with it passes on the code as it is, in its own module.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ PUBLISHED = "tests/integration/test_published.py"
 QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
 FAULTS = "tests/integration/test_log_faults.py"
+SEALS = "tests/unit/exchange/test_seal_forensics.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """In `file`, `before` reads `after` instead; `test` must fail."""
+    """In `file`, of `audit/` unless it says otherwise, `before` reads `after` instead; `test` must fail."""
 
     file: str
     before: str
@@ -182,6 +183,18 @@ MUTANTS = {
         "            if False:\n",
         f"{FAULTS}::test_file_changed_while_in_use_stops_the_log_before_it_answers",
     ),
+    "14 an entry need not name the one before": Mutant(
+        "continuity.py",
+        "if entry.before != last.hashed or entry.index <= last.index:",
+        "if False:",
+        "tests/unit/audit/test_continuity.py::test_whatever_is_withheld_or_exchanged_is_noticed",
+    ),
+    "15 a seal leaves the key where it was": Mutant(
+        "gateway/store/escrow.py",
+        '            connection.executemany("DELETE FROM youth_key WHERE name = ?", [(each,) for each in gone])\n',
+        "",
+        f"{SEALS}::test_nothing_that_was_taken_from_the_exchange_opens_or_links_a_sealed_youth",
+    ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",
         "            except EvidenceError as fault:\n",
@@ -195,15 +208,14 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_mutant_is_found(name: str, tmp_path: Path) -> None:
     mutant = MUTANTS[name]
-    shutil.copytree(ROOT / "audit", tmp_path / "audit", ignore=shutil.ignore_patterns("__pycache__"))
-    for needed in ("pyproject.toml", "tests/integration"):
+    for needed in ("audit", "gateway", "adapters", "deploy", "pyproject.toml", "tests/integration", "tests/unit"):
         target = tmp_path / needed
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / needed).is_dir():
             shutil.copytree(ROOT / needed, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / needed, target)
-    file = tmp_path / "audit" / mutant.file
+    file = tmp_path / mutant.file if "/" in mutant.file else tmp_path / "audit" / mutant.file
     source = file.read_text()
     assert source.count(mutant.before) == 1, "the mutant's place moved"
     file.write_text(source.replace(mutant.before, mutant.after))
