@@ -2,8 +2,7 @@
 
 Decides which options are refused, and what is done in their place. An option that was passed over would let somebody
 believe that it was checked, so it ends the command before anything is verified; so does a file of the reader's own that
-cannot be read, because that says nothing of the evidence. `homeward verify` and
-`python -m audit` refuse the same.
+cannot be read, because that says nothing of the evidence. `homeward verify` and `python -m audit` refuse the same.
 """
 
 from __future__ import annotations

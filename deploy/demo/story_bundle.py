@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
+from deploy.demo.story_witnesses import LOG, POLICY
 
 _OFFICER: Final = "COUNTY.privacy_officer"
 _SECONDS: Final = 30
@@ -26,8 +27,8 @@ def steps(output: Path) -> tuple[Step, ...]:
         Step(
             "handed_out",
             "A's officer hands out everything that concerns A; a stranger checks it offline",
-            {"exit": 0, "verdict": "VERIFIED", "no_gap": True, "by_design": True, "changed": _BROKEN},
-            _handed_out((output / FILE).absolute()),
+            {"exit": 0, "verdict": "VERIFIED", "no_gap": True, "cosigned": True, "by_design": True, "changed": _BROKEN},
+            _handed_out((output / FILE).absolute(), (output / LOG).absolute()),
         ),
         Step(
             "replayed",
@@ -38,31 +39,38 @@ def steps(output: Path) -> tuple[Step, ...]:
     )
 
 
-def _handed_out(bundle: Path) -> Callable[[Stage], Seen]:
+def _handed_out(bundle: Path, log: Path) -> Callable[[Stage], Seen]:
     def hand_out(stage: Stage) -> Seen:
         bundle.parent.mkdir(parents=True, exist_ok=True)
         county = stage.county("A")
         token = stage.scratch / "handing-out.token"
         token.write_text(county.token(_OFFICER), encoding="utf-8")
         token.chmod(0o600)
+        policy = log / POLICY
         done = stage.commands.ask(
-            "audit", "bundle", "--complete", "--dir", str(county.directory), "--token-file", str(token),
-            "--out", str(bundle),
+            "audit", "bundle", "--complete", "--witness-policy", str(policy), "--checkpoint", str(log / "checkpoint"),
+            "--dir", str(county.directory), "--token-file", str(token), "--out", str(bundle),
         )  # fmt: skip
         if done.exit != 0:
             raise Unexpected(f"homeward audit bundle failed: {done.out}{done.err}")
-        status, lines = _stranger(stage, bundle)
-        changed, _ = _stranger(stage, _one_bit(bundle, stage.scratch / "changed.zip"))
+        # The stranger has the policy from elsewhere: a forger would have put one of their own into the bundle.
+        status, lines = _stranger(stage, bundle, policy)
+        changed, _ = _stranger(stage, _one_bit(bundle, stage.scratch / "changed.zip"), policy)
         return Seen(
             {
                 "exit": status,
                 "verdict": lines[-1],
                 "no_gap": any("have no gap" in line for line in lines),
+                "cosigned": any("cosigned by" in line for line in lines),
                 "by_design": any("by design, not damage" in line for line in lines),
                 "changed": changed,
             },
             (
-                *(f"stranger       {line[6:]}" for line in lines if line.startswith("ok") and "entries" in line),
+                *(
+                    f"stranger       {line[6:]}"
+                    for line in lines
+                    if line.startswith("ok") and ("entries" in line or "cosigned" in line)
+                ),
                 f"verdict        {lines[-1]}; with one bit changed: BROKEN",
             ),
         )
@@ -89,14 +97,14 @@ def replayed(stage: Stage) -> Seen:
     )
 
 
-def _stranger(stage: Stage, bundle: Path) -> tuple[int, list[str]]:
+def _stranger(stage: Stage, bundle: Path, policy: Path) -> tuple[int, list[str]]:
     """What the verifier in the bundle says of it, to somebody who has none of our packages."""
     verifier = stage.scratch / "verify.py"
     if not verifier.exists():
         with zipfile.ZipFile(bundle) as archive:
             verifier.write_bytes(archive.read("verify.py"))
     done = subprocess.run(
-        [sys.executable, "-I", str(verifier), str(bundle.absolute())],
+        [sys.executable, "-I", str(verifier), str(bundle.absolute()), "--policy", str(policy)],
         capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=stage.scratch,
     )  # fmt: skip
     return done.returncode, done.stdout.splitlines() or [done.stderr]

@@ -21,6 +21,7 @@ from deploy.demo.story_records import PLACEMENT_WORKER, ask_history, open_referr
 from deploy.demo.tamper import log_size
 
 LOG: Final = "log"
+POLICY: Final = "witnesses.policy"
 _PROOF: Final = "fork-proof.json"
 _COUNTIES: Final = ("A", "B", "C")
 _EVIDENCE_EXIT: Final = 6
@@ -160,7 +161,7 @@ def _policy(stage: Stage, target: Path) -> Path:
         (target / f"witness-{letter.lower()}.vkey").write_text(key, encoding="utf-8")
         lines.append(f"witness {letter} {key.strip()}")
     lines += [f"group counties 2 {' '.join(_COUNTIES)}", "quorum counties"]
-    policy = target / "witnesses.policy"
+    policy = target / POLICY
     policy.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return policy
 
