@@ -42,8 +42,8 @@ NO_MORE: Final = -1
 _BATCH: Final = 200
 _CLOSING_BATCH: Final = 100
 _MOST_CLOSING: Final = 400
-_LONGEST_STRETCH: Final = 2_000
-_MOST_EXAMINED: Final = 2_500
+_LONGEST_STRETCH: Final = 400
+_MOST_EXAMINED: Final = 1_000
 """Entries looked at for one page; a rare condition then ends a page early, not the service."""
 
 

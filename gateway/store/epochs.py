@@ -17,7 +17,7 @@ from gateway.ports import Rows
 from gateway.protocol.epochs import EpochState
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId
-from gateway.store.tables import epoch, flag, index_token, pepper, review_token
+from gateway.store.tables import epoch, flag, index_token, pepper, review_token, subject
 
 EPOCH_KINDS: Final = frozenset(
     {Kind.EPOCH_OPENED, Kind.EPOCH_CUT_OVER, Kind.EPOCH_ABANDONED, Kind.EPOCH_ENDED, Kind.EPOCH_ERASED}
@@ -38,8 +38,9 @@ _UNSEEN: Final = Statement(
         flag.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)]),
         ~select(index_token.c.token)
         .where(
-            index_token.c.owner == flag.c.owner,
-            index_token.c.handle == flag.c.handle,
+            index_token.c.ref == subject.c.ref,
+            subject.c.owner == flag.c.owner,
+            subject.c.handle == flag.c.handle,
             index_token.c.epoch == bindparam("epoch_"),
         )
         .exists(),

@@ -27,16 +27,15 @@ _PAUSE_SECONDS: Final = 0.1
 _HOLD_MILLISECONDS: Final = 50
 """How long cutting the log may wait for readers: it keeps writers out meanwhile, and the log takes that for a fault."""
 _PAGE: Final = {
-    "index_token": "SELECT token, owner, handle, epoch FROM index_token"
-    " WHERE (token, owner, handle) > (?, ?, ?) ORDER BY token, owner, handle LIMIT ?",
-    "review_token": "SELECT asking, token, review_id, epoch FROM review_token"
+    "index_token": "SELECT epoch, token, ref FROM index_token WHERE (token, ref) > (?, ?) ORDER BY token, ref LIMIT ?",
+    "review_token": "SELECT epoch, asking, token, review_id FROM review_token"
     " WHERE (asking, token, review_id) > (?, ?, ?) ORDER BY asking, token, review_id LIMIT ?",
 }
 _DELETE: Final = {
-    "index_token": "DELETE FROM index_token WHERE token = ? AND owner = ? AND handle = ?",
+    "index_token": "DELETE FROM index_token WHERE token = ? AND ref = ?",
     "review_token": "DELETE FROM review_token WHERE asking = ? AND token = ? AND review_id = ?",
 }
-_START: Final = {"index_token": (b"", "", b""), "review_token": ("", b"", b"")}
+_START: Final = {"index_token": (b"", b""), "review_token": ("", b"", b"")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,12 @@ class SqliteErasing:
 def _erase(connection: sqlite3.Connection, table: str, ended: Collection[str]) -> int:
     last, count = _START[table], 0
     while page := connection.execute(_PAGE[table], (*last, CHUNK)).fetchall():
-        gone = [row[:3] for row in page if row[3] in ended]
+        gone = [row[1:] for row in page if row[0] in ended]
         if gone:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(_DELETE[table], gone)
             connection.execute("COMMIT")
-        last, count = page[-1][:3], count + len(gone)
+        last, count = page[-1][1:], count + len(gone)
     return count
 
 

@@ -54,7 +54,7 @@ class SqlIndex:
         return await self._candidates(await self.lookups.all(_shared_tokens(size), params))
 
     async def _candidates(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
-        keys: dict[tuple[str, bytes], set[str]] = defaultdict(set)
+        keys: dict[tuple[str, bytes], set[int]] = defaultdict(set)
         firsts: dict[tuple[str, bytes], tuple[Any, ...]] = {}
         for key, owner, handle, *rest in rows:
             keys[owner, handle].add(key)
@@ -92,21 +92,19 @@ def read_listings(tx: Tx) -> list[Listing]:
 @cache
 def _shared_tokens(size: int) -> Statement:
     names = [f"token_{position}" for position in range(size)]
-    joined = index_token.join(
-        subject, and_(subject.c.owner == index_token.c.owner, subject.c.handle == index_token.c.handle)
-    ).outerjoin(
+    joined = index_token.join(subject, subject.c.ref == index_token.c.ref).outerjoin(
         flag,
         and_(
-            flag.c.owner == index_token.c.owner,
-            flag.c.handle == index_token.c.handle,
+            flag.c.owner == subject.c.owner,
+            flag.c.handle == subject.c.handle,
             flag.c.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)]),
         ),
     )
     clause = (
         select(
             index_token.c.key,
-            index_token.c.owner,
-            index_token.c.handle,
+            subject.c.owner,
+            subject.c.handle,
             subject.c.restriction,
             subject.c.placement_county,
             subject.c.presence,
@@ -126,13 +124,14 @@ def _shared_tokens(size: int) -> Statement:
     return Statement(clause, "epoch", *names)
 
 
-def _candidate(owner: str, handle: bytes, agreeing: set[str], row: tuple[Any, ...], flag: FlagRow | None) -> Candidate:
+def _candidate(owner: str, handle: bytes, agreeing: set[int], row: tuple[Any, ...], flag: FlagRow | None) -> Candidate:
     restriction, placement_county, presence = row
+    scheme = load_key_scheme()
     return Candidate(
         owner=AgencyId(owner),
         handle=SubjectHandle(handle),
-        agreeing_keys=frozenset(agreeing),
-        carried_keys=load_key_scheme().carried(presence),
+        agreeing_keys=frozenset(scheme.keys[place].name for place in agreeing),
+        carried_keys=scheme.carried(presence),
         restriction=Restriction(restriction),
         placement_county=placement_county,
         flag=flag,

@@ -58,14 +58,17 @@ def _gone(table: Table) -> Statement:
 _REVIEWS: Final = select(review.c.review_id).where(
     and_(review.c.owner == bindparam("owner_"), review.c.handle == bindparam("handle_"))
 )
-# Flags and reviews last: what hangs on one is found through it.
+_REFS: Final = select(subject.c.ref).where(
+    and_(subject.c.owner == bindparam("owner_"), subject.c.handle == bindparam("handle_"))
+)
+# Flags, reviews and the youth's own row last: what hangs on one is found through it.
 _FORGET: Final = (
     Statement(delete(review_token).where(review_token.c.review_id.in_(_REVIEWS)), *_YOUTH),
     Statement(delete(relied_link).where(relied_link.c.review_id.in_(_REVIEWS)), *_YOUTH),
     _gone(review),
     Statement(delete(duty).where(duty.c.flag_id.in_(_FLAGS)), *_YOUTH),
     _gone(flag),
-    _gone(index_token),
+    Statement(delete(index_token).where(index_token.c.ref.in_(_REFS)), *_YOUTH),
     _gone(subject),
 )
 _SEALED_FLAGS: Final = Statement(

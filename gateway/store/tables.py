@@ -154,6 +154,10 @@ subject = Table(
     metadata,
     Column("owner", String(40), primary_key=True),
     Column("handle", LargeBinary, primary_key=True),
+    # Eight random bytes by which the index means this youth: with owner and handle in each of some fifty rows a
+    # look-up among ten million tokens would read one more page for each token. Random, because a number in order
+    # would say in which order youths were listed.
+    Column("ref", LargeBinary, nullable=False, unique=True),
     Column("restriction", String(16), nullable=False),
     Column("placement_county", String(5), nullable=False),
     # Which match keys the youth's data carry (`KeyScheme.presence`): a key that one side lacks is no disagreement.
@@ -166,12 +170,13 @@ index_token = Table(
     metadata,
     # HMAC of the token under a key that is not in this database (TOKENS §4.2).
     Column("token", LargeBinary, primary_key=True),
-    Column("owner", String(40), primary_key=True),
-    Column("handle", LargeBinary, primary_key=True),
-    Column("key", String(40), nullable=False),
+    # `subject.ref`.
+    Column("ref", LargeBinary, primary_key=True),
+    # Place of the match key in its scheme, as in `presence`.
+    Column("key", Integer, nullable=False),
     Column("epoch", String(32), nullable=False),
     # With the epoch: which youths have tokens in one is asked of the index alone.
-    Index("index_token_by_subject", "owner", "handle", "epoch"),
+    Index("index_token_by_subject", "ref", "epoch"),
     sqlite_with_rowid=False,
 )
 

@@ -18,6 +18,7 @@ Tokens rest under a key that is not in the database (TOKENS §4.2); dummies rest
 from tokens. Who asked the index what is decided elsewhere (`exchange/locate`).
 """
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,24 +57,21 @@ from homeward.gateway.v1.index_pb2 import (
 
 FRESHNESS: Final = timedelta(seconds=60)
 """A heartbeat whose own time is further off says nothing about now, and a recorded one cannot be played again."""
+_REF_BYTES: Final = 8
 
 _S, _T, _F = tables.subject.c, tables.index_token.c, tables.flag.c
 _PUT_SUBJECT: Final = upsert(tables.subject, "owner", "handle")
-_PUT_TOKEN: Final = upsert(tables.index_token, "token", "owner", "handle")
+_PUT_TOKEN: Final = upsert(tables.index_token, "token", "ref")
+_OWN: Final = and_(_S.owner == bindparam("owner_"), _S.handle == bindparam("handle_"))
+_REF: Final = Statement(select(_S.ref).where(_OWN), "owner_", "handle_")
 _DROP_TOKENS: Final = Statement(
-    delete(tables.index_token).where(and_(_T.owner == bindparam("owner_"), _T.handle == bindparam("handle_"))),
-    "owner_", "handle_",
-)  # fmt: skip
+    delete(tables.index_token).where(_T.ref.in_(select(_S.ref).where(_OWN))), "owner_", "handle_"
+)
 _REPLACED: Final = Statement(
-    delete(tables.index_token).where(
-        and_(_T.owner == bindparam("owner_"), _T.handle == bindparam("handle_"), _T.epoch != bindparam("kept_"))
-    ),
-    "owner_", "handle_", "kept_",
+    delete(tables.index_token).where(and_(_T.ref == bindparam("ref_"), _T.epoch != bindparam("kept_"))),
+    "ref_", "kept_",
 )  # fmt: skip
-_DROP_SUBJECT: Final = Statement(
-    delete(tables.subject).where(and_(_S.owner == bindparam("owner_"), _S.handle == bindparam("handle_"))),
-    "owner_", "handle_",
-)  # fmt: skip
+_DROP_SUBJECT: Final = Statement(delete(tables.subject).where(_OWN), "owner_", "handle_")
 _FLAGGED: Final = Statement(
     select(_F.handle).where(
         and_(
@@ -238,11 +236,13 @@ class Registrations:
         return apply
 
     def _list(self, tx: Tx, owner: AgencyId, subject: Subject) -> None:
-        tx.run(_REPLACED, (owner, subject.handle, self._untouched(subject.tokens.epoch)))
+        known = tx.one(_REF, (owner, subject.handle))
+        ref = os.urandom(_REF_BYTES) if known is None else bytes(known[0])
+        tx.run(_REPLACED, (ref, self._untouched(subject.tokens.epoch)))
         restriction = str(from_wire(Restriction, subject.restriction))
         presence = subject.tokens.presence
-        tx.run(_PUT_SUBJECT, (owner, subject.handle, restriction, subject.placement_county, presence))
-        tx.many(_PUT_TOKEN, _token_rows(owner, subject.handle, subject.tokens, self._at_rest))
+        tx.run(_PUT_SUBJECT, (owner, subject.handle, ref, restriction, subject.placement_county, presence))
+        tx.many(_PUT_TOKEN, _token_rows(ref, subject.tokens, self._at_rest))
 
     def _untouched(self, epoch: str) -> str:
         """The epoch whose tokens a registration in `epoch` leaves alone; empty for none."""
@@ -252,14 +252,11 @@ class Registrations:
         return directory.following.name if directory.following is not None else ""
 
 
-def _token_rows(
-    owner: AgencyId, handle: bytes, tokens: TokenSet, at_rest: AtRest
-) -> list[tuple[bytes, str, bytes, str, str]]:
+def _token_rows(ref: bytes, tokens: TokenSet, at_rest: AtRest) -> list[tuple[bytes, bytes, int, str]]:
     scheme, epoch = load_key_scheme(), tokens.epoch
     resting = at_rest(epoch, scheme.present(tokens))
     return [
-        (rest, owner, handle, key, epoch)
-        for rest, key in zip(resting, scheme.key_of_each(tokens.presence), strict=True)
+        (rest, ref, place, epoch) for rest, place in zip(resting, scheme.place_of_each(tokens.presence), strict=True)
     ]
 
 

@@ -223,4 +223,4 @@ async def erased(town: Town) -> None:
     while "epoch.erased" not in {leaf.kind for leaf in town.leaves()}:
         assert time.monotonic() < until
         await asyncio.sleep(0.1)
-    assert not [row for row in town.rows("index_token")["index_token"] if row[4] == OLD]
+    assert not [row for row in town.rows("index_token")["index_token"] if row[3] == OLD]

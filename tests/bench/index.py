@@ -114,16 +114,17 @@ class Filled:
         return taken
 
     def _fill(self, store: SqliteStore) -> None:
-        names = [rule.name for rule in load_key_scheme().keys for _ in range(rule.pad)]
+        scheme = load_key_scheme()
+        places = scheme.place_of_each(scheme.presence([rule.name for rule in scheme.keys]))
         connection = store.connect()
         connection.execute("PRAGMA synchronous = OFF")
         handles = [random.Random(youth).randbytes(16) for youth in range(self.youths)]
         youths = (
-            (OWNERS[youth % len(OWNERS)], handle, str(Restriction.NONE), "", (1 << 18) - 1)
+            (OWNERS[youth % len(OWNERS)], handle, handle[:8], str(Restriction.NONE), "", (1 << 18) - 1)
             for youth, handle in enumerate(handles)
         )
         tokens = (
-            (self.token(at), OWNERS[youth % len(OWNERS)], handles[youth], names[at // self.youths], EPOCH)
+            (self.token(at), handles[youth][:8], places[at // self.youths], EPOCH)
             for at, youth in ((at, at % self.youths) for at in range(self.youths * TOKENS))
         )
         _insert(store, connection, tables.subject, youths)

@@ -28,17 +28,15 @@ def database(tmp_path: Path) -> Path:
     SqliteStore(path).create(metadata)
     writer = SqliteStore(path).connect()
     chance = random.Random(20261128)
-    handles = [os.urandom(16) for _ in range(YOUTHS)]
+    refs = [os.urandom(8) for _ in range(YOUTHS)]
     for epoch, mark in (("e1", MARK), ("e2", b"")):
-        for handle in handles:
-            put(writer, handle, epoch, mark)
-    for handle in chance.sample(handles, YOUTHS // 2):
+        for ref in refs:
+            put(writer, ref, epoch, mark)
+    for ref in chance.sample(refs, YOUTHS // 2):
         # Changed: the tokens of before are gone already, as `tokens/index` deletes them.
         epoch, mark = chance.choice((("e1", MARK), ("e2", b"")))
-        writer.execute(
-            "DELETE FROM index_token WHERE owner = ? AND handle = ? AND epoch = ?", ("06037.cwa", handle, epoch)
-        )
-        put(writer, handle, epoch, mark)
+        writer.execute("DELETE FROM index_token WHERE ref = ? AND epoch = ?", (ref, epoch))
+        put(writer, ref, epoch, mark)
     rows = [("06029.cwa", MARK + os.urandom(12), os.urandom(16), "e1") for _ in range(900)]
     writer.executemany("INSERT INTO review_token VALUES (?, ?, ?, ?)", rows)
     writer.execute("INSERT INTO pepper VALUES ('e1', '06037.cwa', x'00', x'00', ?, 0)", (MARK * 300,))
@@ -56,10 +54,10 @@ def digests(database: Path) -> dict[str, bool]:
     return {epoch: bool(sealed) for epoch, sealed in rows}
 
 
-def put(writer: sqlite3.Connection, handle: bytes, epoch: str, mark: bytes) -> None:
-    rows = [((mark + os.urandom(16))[:16], "06037.cwa", handle, f"key_{place}", epoch) for place in range(TOKENS)]
+def put(writer: sqlite3.Connection, ref: bytes, epoch: str, mark: bytes) -> None:
+    rows = [((mark + os.urandom(16))[:16], ref, place, epoch) for place in range(TOKENS)]
     writer.execute("BEGIN")
-    writer.executemany("INSERT INTO index_token VALUES (?, ?, ?, ?, ?)", rows)
+    writer.executemany("INSERT INTO index_token VALUES (?, ?, ?, ?)", rows)
     writer.execute("COMMIT")
 
 

@@ -63,7 +63,7 @@ class _Reading:
     """What a presence stands for, and where in the packed value of a set it lies."""
 
     keys: frozenset[str]
-    key_of_each: tuple[str, ...]
+    place_of_each: tuple[int, ...]
     places: tuple[slice, ...]
     """In bytes; keys that lie next to each other are one piece."""
 
@@ -112,9 +112,9 @@ class KeyScheme:
         """The keys of a `presence`."""
         return self._reading(presence).keys
 
-    def key_of_each(self, presence: int) -> tuple[str, ...]:
-        """The key of each of the tokens in `present`, in order."""
-        return self._reading(presence).key_of_each
+    def place_of_each(self, presence: int) -> tuple[int, ...]:
+        """The place in `keys` of the key of each of the tokens in `present`, in order."""
+        return self._reading(presence).place_of_each
 
     def token_set(self, epoch: str, tokens: Iterable[bytes], *, carried: Collection[str]) -> TokenSet:
         """The set of these tokens, in the scheme's order and dummies included. Raises `ShapeError`."""
@@ -175,14 +175,15 @@ def _splitter(count: int) -> Struct:
 
 
 def _read(keys: Sequence[KeyRule], places: Mapping[str, slice], presence: int) -> _Reading:
-    carried = [rule for number, rule in enumerate(keys) if presence >> number & 1]
+    at = [place for place in range(len(keys)) if presence >> place & 1]
+    carried = [keys[place] for place in at]
     pieces: list[slice] = []
     for piece in (places[rule.name] for rule in carried):
         if pieces and pieces[-1].stop == piece.start:
             pieces[-1] = slice(pieces[-1].start, piece.stop)
         else:
             pieces.append(piece)
-    of_each = tuple(rule.name for rule in carried for _ in range(rule.pad))
+    of_each = tuple(place for place in at for _ in range(keys[place].pad))
     return _Reading(frozenset(rule.name for rule in carried), of_each, tuple(pieces))
 
 

@@ -16,7 +16,7 @@ from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from gateway.protocol.names import AgencyId
 from gateway.store.projections import request_identifier
 
-IDENTIFIER_BYTES: Final = 12
+IDENTIFIER_BYTES: Final = 8
 """Shorter values repeat by chance."""
 MOMENT_MS: Final = 500
 _LOG: Final = ("log_entry", "log_node", "log_tree", "log_agency")

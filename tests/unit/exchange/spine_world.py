@@ -93,6 +93,11 @@ from tests.unit.exchange.spine_sources import CountySources
 from tests.unit.token_sets import SHAPE, tokens_by_key
 
 
+def ref_of(owner: AgencyId, handle: SubjectHandle) -> bytes:
+    """By what the index means a youth that `list_youth` lists."""
+    return hashlib.sha256(b"ref" + owner.encode() + handle).digest()[:8]
+
+
 class World:
     """The exchange, its members and its log."""
 
@@ -217,6 +222,7 @@ class World:
         row = {
             "owner": owner,
             "handle": handle,
+            "ref": ref_of(owner, handle),
             "restriction": restriction,
             "placement_county": placed_in,
             "presence": SHAPE.presence(CORE_KEYS if tokens is None else present_keys(tokens)),
@@ -231,8 +237,8 @@ class World:
     def list_tokens(self, owner: AgencyId, handle: SubjectHandle, tokens: TokenSet, shared: Collection[str]) -> None:
         """The youth has these tokens in their epoch, of the keys in `shared`."""
         rows = [
-            {"token": rest, "owner": owner, "handle": handle, "key": key, "epoch": tokens.epoch}
-            for key, each in tokens_by_key(tokens).items()
+            {"token": rest, "ref": ref_of(owner, handle), "key": place, "epoch": tokens.epoch}
+            for place, (key, each) in enumerate(tokens_by_key(tokens).items())
             if key in shared
             for rest in at_rest(tokens.epoch, b"".join(each))
         ]

@@ -182,6 +182,7 @@ async def test_a_replay_reports_what_was_sealed_and_follows_the_rest(world: Worl
 async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(world: World, tmp_path: Path) -> None:
     handles = await lived(world)
     saved = {name: world.rows(table) for name, table in (("subject", tables.subject), ("token", tables.index_token))}
+    (ref,) = (row["ref"] for row in saved["subject"] if row["handle"] == handles[ANA])
     await restrict(world, handles[ANA])
     with sqlite3.connect(tmp_path / "gateway.db") as database:
         # The rows of the index as the backup has them.
@@ -190,11 +191,12 @@ async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(wor
                 marks = ", ".join("?" for _ in row)
                 database.execute(f"INSERT INTO subject VALUES ({marks})", tuple(row.values()))  # noqa: S608
         for row in saved["token"]:
-            if row["handle"] == handles[ANA]:
-                database.execute("INSERT INTO index_token VALUES (?, ?, ?, ?, ?)", tuple(row.values()))
+            if row["ref"] == ref:
+                database.execute("INSERT INTO index_token VALUES (?, ?, ?, ?)", tuple(row.values()))
     database.close()
     await world.seals.settle(world.setting.journal)
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.subject)}
+    assert ref not in {row["ref"] for row in world.rows(tables.index_token)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.subject)}
     assert [leaf.op["count"] for leaf in await world.leaves() if leaf.kind == Kind.SEAL_ENFORCED] == ["1"]
     # Nor does the county's own adapter, put back to before the seal: it is told, and its other youths are listed.

@@ -66,7 +66,7 @@ async def test_an_absent_keys_dummies_are_not_kept(world: World) -> None:
     each = subject(world, ANA)
     assert len(each.tokens.tokens) > len(SHAPE.present(each.tokens))
     await world.list_subjects(SF, subjects=[each])
-    assert {row["key"] for row in world.rows(tables.index_token)} == CORE_KEYS
+    assert {SHAPE.keys[row["key"]].name for row in world.rows(tables.index_token)} == CORE_KEYS
 
 
 async def test_a_youth_listed_again_is_found_by_the_new_tokens_only(world: World) -> None:
