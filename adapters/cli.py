@@ -31,7 +31,7 @@ from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
 from adapters.telling import Telling
-from audit.witness import Fork
+from audit.fork import Fork
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 

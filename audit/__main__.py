@@ -16,6 +16,7 @@ from pathlib import Path
 
 from audit.asked import Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
+from audit.fork_alarm import Alarm
 from audit.remedy import shown_slip
 from audit.serve import Server, serving
 from audit.verdict import (
@@ -145,7 +146,9 @@ def _witness(arguments: argparse.Namespace) -> int:
         now=lambda: int(time.time()),
         from_log_alone=False,
     )
-    server = serving_witness(witness, lambda: tuple(keys), *_address(arguments.listen))
+    alarm = Alarm(witness, arguments.directory, _say)
+    server = serving_witness(witness, lambda: tuple(keys), *_address(arguments.listen), answered=alarm.look)
+    alarm.look()
     return _run(server, f"witness {cosigner.public.vkey()}")
 
 

@@ -40,6 +40,10 @@ class Submission:
     proof: tuple[bytes, ...]
     note: str = field(repr=False)
 
+    def with_note(self, note: str) -> Submission:
+        """Returns the same with another text of its checkpoint."""
+        return Submission(self.old_size, self.proof, note)
+
     def encode(self) -> bytes:
         """Returns the body of the request."""
         lines = [f"old {self.old_size}", *(encode_base64(item) for item in self.proof)]

@@ -19,12 +19,23 @@ from audit.witness_http import PATH
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
-def serving_witness(witness: Witness, origins: Callable[[], tuple[str, ...]], host: str, port: int) -> Server:
-    """Returns a server of this witness that listens; port 0 takes a free one. Call `serve_forever` and `shutdown`."""
+def serving_witness(
+    witness: Witness,
+    origins: Callable[[], tuple[str, ...]],
+    host: str,
+    port: int,
+    *,
+    answered: Callable[[], None] = lambda: None,
+) -> Server:
+    """Returns a server of this witness that listens; port 0 takes a free one. Call `serve_forever` and `shutdown`.
+
+    `answered` is called after each submission, in its thread: whoever runs the witness looks for alarms then.
+    """
 
     class Handler(_WitnessHandler):
         serves = witness
         known = staticmethod(origins)
+        tells = staticmethod(answered)
 
     return Server((host, port), Handler)
 
@@ -34,6 +45,7 @@ class _WitnessHandler(QuietHandler):
 
     serves: Witness
     known: Callable[[], tuple[str, ...]]
+    tells: Callable[[], None]
 
     def do_POST(self) -> None:
         """Answers a submission."""
@@ -44,6 +56,7 @@ class _WitnessHandler(QuietHandler):
             self._send(HTTPStatus.NOT_FOUND if self.path != f"/{PATH}" else HTTPStatus.BAD_REQUEST, b"", _TEXT)
             return
         answer = self.serves.add_checkpoint(self.rfile.read(int(length)))
+        self.tells()
         self._send(answer.status, answer.body, SIZE_TYPE if answer.status is Status.OTHER_SIZE else _TEXT)
 
     def do_GET(self) -> None:

@@ -25,7 +25,8 @@ from adapters.node.store import StoreUnsafe
 from audit.checkpoint import Checkpoint, LogKey
 from audit.cosignature import Cosigner
 from audit.errors import EvidenceError
-from audit.witness import Fork, Witness
+from audit.fork import Fork
+from audit.witness import Witness
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.witness_names import witness_name
 from homeward.gateway.v1.link_pb2 import AddCheckpoint, CheckpointAnswer

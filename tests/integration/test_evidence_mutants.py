@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "tests/integration/test_published.py"
 QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
+SUSPICION = "tests/integration/test_suspicion.py"
 FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
 CLOCK = "tests/integration/test_log_clock.py"
@@ -143,21 +144,39 @@ MUTANTS = {
     ),
     "10 a witness does not check the proof": Mutant(
         "witness.py",
-        "if before is not None and size and not _continues(",
-        "if before is not None and size and False and not _continues(",
+        "if before is not None and size and not continues(",
+        "if before is not None and size and False and not continues(",
         f"{QUORUM}::test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_are_kept",
     ),
     "10 a witness forgets what it answered": Mutant(
-        "witness.py",
+        "witness_state.py",
         '        connection.execute("COMMIT")\n',
         '        connection.execute("ROLLBACK")\n',
         f"{WITNESS}::test_a_continuation_is_cosigned_and_kept",
     ),
     "10 a fork is forgotten": Mutant(
         "witness.py",
-        "        if proven or self._from_log_alone:\n",
-        "        if False:\n",
+        "    state.put_fork(origin, fork)\n",
+        "",
         f"{WITNESS}::test_a_fork_is_kept_with_both_notes_and_ends_the_cosigning_for_good",
+    ),
+    "10 a witness open to anybody goes on after a fork from a power of two": Mutant(
+        "witness.py",
+        "        self._state.put_suspicion(checkpoint.origin, doubt)\n",
+        "",
+        f"{SUSPICION}::test_a_fork_from_a_power_of_two_stops_it_and_both_notes_are_kept",
+    ),
+    "10 half of the proof settles a doubt": Mutant(
+        "suspicion.py",
+        "if shown == [checkpoint, checkpoint] or",
+        "if checkpoint in shown or",
+        f"{SUSPICION}::test_a_fork_from_a_power_of_two_stops_it_and_both_notes_are_kept",
+    ),
+    "10 proofs of two histories settle a doubt": Mutant(
+        "suspicion.py",
+        "if shown == [checkpoint, checkpoint] or",
+        "if all(shown) or",
+        f"{SUSPICION}::test_proofs_of_different_checkpoints_settle_nothing",
     ),
     "11 one witness is a quorum": Mutant(
         "policy.py",
