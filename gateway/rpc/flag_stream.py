@@ -5,7 +5,7 @@ message: under load a question then costs the transport next to nothing. What be
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final
 
 from google.rpc import status_pb2
@@ -32,7 +32,7 @@ class FlagStream:
         self._answer = answer
         self._room = asyncio.Semaphore(MOST_UNDER_WAY)
         self._asked: dict[int, asyncio.Task[None]] = {}
-        self._ready: list[pb.NumberedFlagResult] = []
+        self._ready: list[tuple[int, pb.CheckFlagResponse | status_pb2.Status]] = []
         self._wake = asyncio.Event()
 
     async def serve(
@@ -58,7 +58,7 @@ class FlagStream:
                 await asyncio.sleep(0)
                 if self._ready:
                     ready, self._ready = self._ready, []
-                    yield pb.StreamFlagChecksResponse(results=ready)
+                    yield _response(ready)
         finally:
             for task in (reading, ticking, *self._asked.values()):
                 task.cancel()
@@ -75,12 +75,7 @@ class FlagStream:
 
     async def _ask(self, question: pb.NumberedFlagCheck) -> None:
         found = await self._edge.call(lambda: self._answer(question.request))
-        result = pb.NumberedFlagResult(number=question.number)
-        if isinstance(found, status_pb2.Status):
-            result.refused = found.SerializeToString()
-        else:
-            result.answered.CopyFrom(found)
-        self._ready.append(result)
+        self._ready.append((question.number, found))
         del self._asked[question.number]
         self._room.release()
         self._wake.set()
@@ -89,3 +84,14 @@ class FlagStream:
         while True:
             await asyncio.sleep(_RECHECK_SECONDS)
             self._wake.set()
+
+
+def _response(ready: Iterable[tuple[int, pb.CheckFlagResponse | status_pb2.Status]]) -> pb.StreamFlagChecksResponse:
+    response = pb.StreamFlagChecksResponse()
+    for number, found in ready:
+        result = response.results.add(number=number)
+        if isinstance(found, status_pb2.Status):
+            result.refused = found.SerializeToString()
+        else:
+            result.answered.CopyFrom(found)
+    return response

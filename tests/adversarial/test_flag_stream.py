@@ -118,19 +118,20 @@ async def test_a_refused_question_ends_nothing_but_itself_and_is_on_record_as_an
     spent, good = question(asker, assertion_id="of the stream"), question(asker)
     forged = CheckFlagRequest(payload=good.payload, user_assertion=question(asker).user_assertion)
     wrong = asker.signed(CheckFlagRequest, b"\x0a\x05short", ACT)
+    empty = CheckFlagRequest()
     before = town.size()
     async with stream(asker) as call:
         await call.write(message({1: spent}))
         assert reasons((await results(call, 1)).values()) == [""]
         again = question(asker, assertion_id="of the stream")
-        await call.write(message({1: again, 2: forged, 3: wrong, 4: good}))
-        found = await results(call, 4)
-    assert reasons(found[number] for number in (1, 2, 3, 4)) == [
-        "ASSERTION_REPLAYED", "ASSERTION_REQUEST", "INVALID_REQUEST", "",
+        await call.write(message({1: again, 2: forged, 3: wrong, 4: empty, 5: good}))
+        found = await results(call, 5)
+    assert reasons(found[number] for number in (1, 2, 3, 4, 5)) == [
+        "ASSERTION_REPLAYED", "ASSERTION_REQUEST", "INVALID_REQUEST", "INVALID_REQUEST", "",
     ]  # fmt: skip
     stub = ExchangeServiceStub(asker.channel)
-    alike = [(await refusal(stub.CheckFlag(each, timeout=5))).reason for each in (again, forged, wrong)]
-    assert alike == reasons(found[number] for number in (1, 2, 3)), "as a call of its own would end"
+    alike = [(await refusal(stub.CheckFlag(each, timeout=5))).reason for each in (again, forged, wrong, empty)]
+    assert alike == reasons(found[number] for number in (1, 2, 3, 4)), "as a call of its own would end"
     refused = sorted(leaf.reason for leaf in town.news(before) if leaf.kind == "access.refused")
     assert refused == sorted(2 * alike)
 
