@@ -27,6 +27,7 @@ from adapters.node.holder_alarm import record_unproven, unproven
 from adapters.node.holders import Tokenizer
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
+from adapters.node.link.flag_checks import StreamingGateway
 from adapters.node.link.stream import Link
 from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
@@ -272,7 +273,7 @@ def _node(
         membership=membership,
         keyring=keyring,
         store=store,
-        gateway=channels.gateway,
+        gateway=StreamingGateway(channels.gateway),
         identity=lambda: channels.identity,
         keeper=keeper,
         pepper=pepper,

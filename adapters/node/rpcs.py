@@ -103,6 +103,11 @@ _GATEWAY: Final = "/homeward.gateway.v1."
 _AUDIT: Final = "/homeward.audit.v1."
 
 CHECK_FLAG: Final = Rpc(_GATEWAY + "ExchangeService/CheckFlag", exchange.CheckFlagRequest, exchange.CheckFlagResponse)
+STREAM_FLAG_CHECKS: Final = Rpc(
+    _GATEWAY + "ExchangeService/StreamFlagChecks",
+    exchange.StreamFlagChecksRequest,
+    exchange.StreamFlagChecksResponse,
+)
 REQUEST_RECORDS: Final = Rpc(
     _GATEWAY + "ExchangeService/RequestRecords", exchange.RequestRecordsRequest, exchange.RequestRecordsResponse
 )

@@ -167,8 +167,12 @@ def _searched(view: View, caseload: Caseload) -> tuple[View, list[Finding], int]
 
 
 def _saw(view: View) -> str:
-    kinds = {"Evaluate": "batches of blinded names", "CheckFlag": "flag checks", "RequestRecords": "record requests",
-             "RaiseFlag": "flags"}  # fmt: skip
+    kinds = {
+        "Evaluate": "batches of blinded names",
+        "StreamFlagChecks": "flag checks",
+        "RequestRecords": "record requests",
+        "RaiseFlag": "flags",
+    }
     counts = {
         method: sum(count for name, count in view.received.items() if name.endswith(f".{method}")) for method in kinds
     }

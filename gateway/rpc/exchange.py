@@ -1,7 +1,7 @@
 """ExchangeService: thin skin on the spine."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -18,9 +18,11 @@ from gateway.ports import Journal, Projections
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
+from gateway.rpc.flag_stream import FlagStream
 from gateway.rpc.incoming import admitted, batch_item, call_of, flag_query, on_record, records_query
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.machine import MachineCalls
+from gateway.rpc.open_stream import STREAM
 from gateway.rpc.wellformed import check_request
 from homeward.counting import OutcomeCounts
 from homeward.gateway.v1 import exchange_pb2 as pb
@@ -81,6 +83,14 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             first = await on_record(call, self._exchange, lambda: self._flag(caller, queries[0]))
             rest = await asyncio.gather(*(self._flag(caller, query) for query in queries[1:]))
         return pb.CheckFlagsResponse(responses=[first, *rest])
+
+    async def StreamFlagChecks(
+        self, request_iterator: AsyncIterator[pb.StreamFlagChecksRequest], context: Any
+    ) -> AsyncIterator[pb.StreamFlagChecksResponse]:
+        """Flag checks as they come."""
+        stream = FlagStream(STREAM.get(), lambda request: self.CheckFlag(request, context))
+        async for response in stream.serve(request_iterator):
+            yield response
 
     async def RequestRecords(self, request: pb.RequestRecordsRequest, context: Any) -> pb.RequestRecordsResponse:
         """One page of sealed records."""

@@ -7,15 +7,13 @@
 5. the message of a call that has one, in its time; the handler
 6. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
-The only broad `except` of the code base: whatever a handler raises becomes INTERNAL
+The broad `except` of the code base (and its like in `open_stream`): whatever a handler raises becomes INTERNAL
 without text, because grpcio would send the text to the peer (SECURITY §0.2).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -25,21 +23,22 @@ import grpc
 from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
 from gateway.protocol.spiffe import ChannelKind
 from gateway.rpc.decoding import decoding, each_whole
+from gateway.rpc.endings import Ending
 from gateway.rpc.methods import METHODS, Listener, Method, Proof
+from gateway.rpc.open_stream import STREAM, OpenStream
 from gateway.rpc.peer import Peer, Peers
 from gateway.rpc.places import Places, only_message
 from gateway.rpc.recording import MessageRecorder
-from gateway.rpc.status import INTERNAL, status_of
-from homeward.counting import CANCELLED, OK, CallRecorder
-from homeward.counting import INTERNAL as INTERNAL_REASON
+from gateway.rpc.status import ending_with, status_of
+from homeward.counting import CallRecorder
 
 MAX_DEADLINE_SECONDS: Final = 60.0
 _HEALTH: Final = "/grpc.health.v1.Health/Check"
 _REFLECTION: Final = "/grpc.reflection."
-_LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect"})
+_OF_CALLS: Final = frozenset({"/homeward.gateway.v1.ExchangeService/StreamFlagChecks"})
+"""Streams whose messages are counted, each as a call, and not the stream."""
+_LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect", *_OF_CALLS})
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
-
-log = logging.getLogger(__name__)
 
 
 def current_peer() -> Peer:
@@ -66,6 +65,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._messages = messages
         self._places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self.draining = False
+        """Whether the listener stops."""
 
     async def intercept_service(
         self,
@@ -106,7 +107,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                     self._places.take(self._peers.peer(context.auth_context()).identity.uri, context)
                 request = await only_message(context)
             except Error as refusal:
-                await context.abort_with_status(status_of(refusal))
+                await context.abort_with_status(ending_with(status_of(refusal)))
             return await inner(request, context)
 
         return call
@@ -116,7 +117,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self, inner: Callable[[Any, Any], Awaitable[Any]], name: str, serialize: Callable[[Any], bytes]
     ) -> Callable[[Any, Any], Awaitable[bytes]]:
         async def call(_: AsyncIterator[Any], context: Any) -> bytes:
-            started = time.monotonic()
+            ending = Ending(self._recorder, name)
             try:
                 self._admit(name, context)
                 request = await only_message(context)
@@ -124,11 +125,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                     self._messages.record(name, request)
                 reply = serialize(await inner(request, context))
             except asyncio.CancelledError:
-                self._recorder.record(name, CANCELLED, time.monotonic() - started)
+                ending.cancelled()
                 raise
             except Exception as failure:
-                await context.abort_with_status(self._failed(failure, name, started))
-            self._recorder.record(name, OK, time.monotonic() - started)
+                await context.abort_with_status(ending_with(ending.failed(failure)))
+            ending.answered()
             return reply
 
         return call
@@ -137,7 +138,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self, inner: Callable[[Any, Any], Any], name: str, serialize: Callable[[Any], bytes]
     ) -> Callable[[Any, Any], AsyncIterator[bytes]]:
         async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[bytes]:
-            started = time.monotonic()
+            ending = Ending(self._recorder, name)
             try:
                 self._admit(name, context)
                 requests = each_whole(requests)
@@ -146,25 +147,17 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 async for reply in inner(requests, context):
                     yield serialize(reply)
             except asyncio.CancelledError:
-                self._recorder.record(name, CANCELLED, time.monotonic() - started)
+                self._count(ending.cancelled, name)
                 raise
             except Exception as failure:
-                await context.abort_with_status(self._failed(failure, name, started))
-            self._recorder.record(name, OK, time.monotonic() - started)
+                await context.abort_with_status(ending_with(ending.failed(failure)))
+            self._count(ending.answered, name)
 
         return call
 
-    def _failed(self, failure: Exception, name: str, started: float) -> grpc.Status:
-        seconds = time.monotonic() - started
-        told = {"method": name, "milliseconds": int(seconds * 1000)}
-        if isinstance(failure, Error):
-            self._recorder.record(name, failure.reason, seconds)
-            log.info("call refused", extra=told | {"reason": failure.reason})
-            return status_of(failure)
-        self._recorder.record(name, INTERNAL_REASON, seconds)
-        # The type alone: an exception's text may hold what the handler was working on.
-        log.error("handler failed", extra=told | {"exception_type": type(failure).__name__})
-        return INTERNAL
+    def _count(self, ended: Callable[[], None], name: str) -> None:
+        if name not in _OF_CALLS:
+            ended()
 
     def _admit(self, name: str, context: Any) -> None:
         row = METHODS.get(name)
@@ -178,6 +171,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             _check_kind(row, peer.identity.kind)
             self._places.take(peer.identity.uri, context)
             _PEER.set(peer)
+            if name in _OF_CALLS:
+                STREAM.set(OpenStream(name, peer, self._peers, self._places, self._recorder, lambda: self.draining))
         elif row.proof not in (Proof.TICKET, Proof.LOCAL):
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
 

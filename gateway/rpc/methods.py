@@ -78,7 +78,14 @@ def _local(service: str, *names: str) -> dict[str, Method]:
 
 
 METHODS: Final[dict[str, Method]] = {
-    **_rows("homeward.gateway.v1.ExchangeService", Proof.ASSERTION, "CheckFlag", "CheckFlags", "RequestRecords"),
+    **_rows(
+        "homeward.gateway.v1.ExchangeService",
+        Proof.ASSERTION,
+        "CheckFlag",
+        "CheckFlags",
+        "StreamFlagChecks",
+        "RequestRecords",
+    ),
     **_rows("homeward.gateway.v1.ExchangeService", Proof.ENVELOPE, "ConfirmReceipt"),
     **_rows(
         "homeward.gateway.v1.MissingService",

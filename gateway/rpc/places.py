@@ -6,6 +6,8 @@ connections, on each of which calls begin and never go on, would hold the places
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -34,6 +36,17 @@ class Places:
             raise Exhausted(ErrorReason.OVERLOADED)
         self._taken[peer] += 1
         context.add_done_callback(lambda _: self._leave(peer))
+
+    @contextmanager
+    def held(self, peer: str) -> Iterator[None]:
+        """Within, a question of this peer's stream counts as a call. Raises as `take`."""
+        if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
+            raise Exhausted(ErrorReason.OVERLOADED)
+        self._taken[peer] += 1
+        try:
+            yield
+        finally:
+            self._leave(peer)
 
     def _leave(self, peer: str) -> None:
         self._taken[peer] -= 1

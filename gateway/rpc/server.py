@@ -40,13 +40,17 @@ class Edge:
 class Served:
     """A started listener."""
 
-    def __init__(self, server: grpc.aio.Server, health: health_aio.HealthServicer, port: int) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, health: health_aio.HealthServicer, port: int, *, edge: EdgeInterceptor
+    ) -> None:
         self._server = server
+        self._edge = edge
         self._health = health
         self.port = port
 
     async def drain(self) -> None:
-        """Health says NOT_SERVING, so that nobody new is sent here."""
+        """Health says NOT_SERVING, so that nobody new is sent here; streams of calls end when nothing is asked."""
+        self._edge.draining = True
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace: float) -> None:
@@ -75,16 +79,15 @@ class _ByName:
 async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, services: Iterable[Add]) -> Served:
     """The listener serves at `address` (`host:port`, port 0 for any). Raises OSError when it cannot be bound."""
     check_complete()
+    interceptor = EdgeInterceptor(
+        listener=edge.listener,
+        peers=edge.peers,
+        recorder=edge.recorder,
+        reflection=edge.reflection,
+        messages=edge.messages,
+    )
     server = grpc.aio.server(
-        interceptors=[
-            EdgeInterceptor(
-                listener=edge.listener,
-                peers=edge.peers,
-                recorder=edge.recorder,
-                reflection=edge.reflection,
-                messages=edge.messages,
-            )
-        ],
+        interceptors=[interceptor],
         options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", edge.max_message_bytes)],
         maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
     )
@@ -100,7 +103,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
     except RuntimeError as exc:
         raise OSError(f"cannot listen on {address}") from exc
     await server.start()
-    return Served(server, health, port)
+    return Served(server, health, port, edge=interceptor)
 
 
 def _health_handlers(health: health_aio.HealthServicer) -> grpc.GenericRpcHandler:

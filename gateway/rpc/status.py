@@ -14,9 +14,7 @@ from grpc_status import rpc_status
 from gateway import errors
 
 DOMAIN: Final = "homeward"
-INTERNAL: Final[grpc.Status] = rpc_status.to_status(
-    status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message="internal error")
-)
+INTERNAL: Final = status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message="internal error")
 """The status of everything unforeseen."""
 
 CODES: Final[dict[type[errors.Error], tuple[grpc.StatusCode, str]]] = {
@@ -32,7 +30,12 @@ CODES: Final[dict[type[errors.Error], tuple[grpc.StatusCode, str]]] = {
 """Every class of the tree."""
 
 
-def status_of(error: errors.Error) -> grpc.Status:
+def ending_with(status: status_pb2.Status) -> grpc.Status:
+    """The status as a call ends with it."""
+    return rpc_status.to_status(status)
+
+
+def status_of(error: errors.Error) -> status_pb2.Status:
     """The status for an error, with its reason and field paths."""
     code, text = CODES[type(error)]
     status = status_pb2.Status(code=code.value[0], message=text)
@@ -40,4 +43,4 @@ def status_of(error: errors.Error) -> grpc.Status:
     if error.fields:
         violations = [error_details_pb2.BadRequest.FieldViolation(field=path) for path in error.fields]
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
-    return rpc_status.to_status(status)
+    return status

@@ -64,7 +64,7 @@ def measure(directory: Path, options: argparse.Namespace) -> Report:
         arrivals = [
             Arrivals.of(subject, a_second, open_loop(subject, a_second=a_second, seconds=options.arrival_seconds))
             for a_second in ARRIVALS
-            for subject in (rounds.echo, subjects.mixed())
+            for subject in (rounds.echo, subjects.mixed(), subjects.streamed())
         ]
         gateway, view, listed = exchange.sandbox.layout.gateway, exchange.directory, exchange.subjects
         exchange.sandbox.end("gateway")

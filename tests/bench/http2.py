@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-_END_STREAM, _END_HEADERS, _ACK = 0x1, 0x4, 0x1
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 _FRAME: Final = struct.Struct(">HBBBI")
 _FRAME_BYTES: Final = 9
-_MAX_FRAME: Final = 16_384
-_FIRST_WINDOW: Final = 65_535
+MAX_FRAME: Final = 16_384
+FIRST_WINDOW: Final = 65_535
 _LARGEST_WINDOW: Final = 2**31 - 1
-_SETTING_INITIAL_WINDOW: Final = 4
+SETTING_INITIAL_WINDOW: Final = 4
 _SETTING_PUSH: Final = 2
 _RECEIVE_BYTES: Final = 16_384
 """One TLS record."""
@@ -50,11 +50,11 @@ class Calls:
         self.open = 0
         self._path = path.encode()
         self._authority = authority.encode()
-        self._out = bytearray(PREFACE + _settings() + _window_update(_LARGEST_WINDOW - _FIRST_WINDOW))
+        self._out = bytearray(PREFACE + _settings() + _window_update(_LARGEST_WINDOW - FIRST_WINDOW))
         self._in = bytearray()
         self._streams: dict[int, _Stream] = {}
         self._next_stream = 1
-        self._window = _FIRST_WINDOW
+        self._window = FIRST_WINDOW
         self._held: deque[tuple[int, bytes]] = deque()
         self.settled = False
 
@@ -96,10 +96,10 @@ class Calls:
             stream, self._next_stream = self._next_stream, self._next_stream + 2
             self._window -= len(body)
             self._streams[stream] = _Stream(number)
-            self._out += _frame(_HEADERS, _END_HEADERS, stream, self._headers(stream == 1))
-            for at in range(0, len(body), _MAX_FRAME):
-                last = _END_STREAM if at + _MAX_FRAME >= len(body) else 0
-                self._out += _frame(_DATA, last, stream, body[at : at + _MAX_FRAME])
+            self._out += frame(HEADERS, END_HEADERS, stream, self._headers(stream == 1))
+            for at in range(0, len(body), MAX_FRAME):
+                last = END_STREAM if at + MAX_FRAME >= len(body) else 0
+                self._out += frame(DATA, last, stream, body[at : at + MAX_FRAME])
 
     def _headers(self, first: bool) -> bytes:
         if not first:
@@ -122,28 +122,28 @@ class Calls:
         del data[:at]
 
     def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if kind == _DATA:
+        if kind == DATA:
             self._streams[stream].body.append(payload)
-        if kind in (_DATA, _HEADERS):
-            if flags & _END_STREAM:
+        if kind in (DATA, HEADERS):
+            if flags & END_STREAM:
                 self._finish(stream)
-        elif kind == _WINDOW:
+        elif kind == WINDOW:
             if stream == 0:
                 self._window += int.from_bytes(payload, "big")
                 self._release()
-        elif kind == _SETTINGS:
+        elif kind == SETTINGS:
             self._take_settings(flags)
-        elif kind == _PING:
-            if not flags & _ACK:
-                self._out += _frame(_PING, _ACK, 0, payload)
-        elif kind in (_RESET, _GOAWAY, _CONTINUATION):
+        elif kind == PING:
+            if not flags & ACK:
+                self._out += frame(PING, ACK, 0, payload)
+        elif kind in (RESET, GOAWAY, CONTINUATION):
             raise ProtocolBroken(f"frame of type {kind}")
 
     def _take_settings(self, flags: int) -> None:
-        if flags & _ACK:
+        if flags & ACK:
             self.settled = True
         else:
-            self._out += _frame(_SETTINGS, _ACK, 0, b"")
+            self._out += frame(SETTINGS, ACK, 0, b"")
 
     def _finish(self, stream: int) -> None:
         answered = self._streams.pop(stream)
@@ -154,18 +154,19 @@ class Calls:
         self.done.append((answered.number, body[5:]))
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """One frame (RFC 9113 section 4.1)."""
     length = len(payload)
     return _FRAME.pack(length >> 8, length & 0xFF, kind, flags, stream) + payload
 
 
 def _settings() -> bytes:
-    values = ((_SETTING_PUSH, 0), (_SETTING_INITIAL_WINDOW, _LARGEST_WINDOW))
-    return _frame(_SETTINGS, 0, 0, b"".join(struct.pack(">HI", name, value) for name, value in values))
+    values = ((_SETTING_PUSH, 0), (SETTING_INITIAL_WINDOW, _LARGEST_WINDOW))
+    return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", name, value) for name, value in values))
 
 
 def _window_update(more: int) -> bytes:
-    return _frame(_WINDOW, 0, 0, more.to_bytes(4, "big"))
+    return frame(WINDOW, 0, 0, more.to_bytes(4, "big"))
 
 
 def _text(value: bytes) -> bytes:

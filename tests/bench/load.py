@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.bench.conversation import Conversation
 from tests.bench.http2 import Calls, ProtocolBroken
 
 SECONDS_WITHOUT_ANSWER: Final = 20.0
@@ -72,8 +73,10 @@ class Load:
 class Generator:
     """Connected and ready; a context manager that closes its connections."""
 
-    def __init__(self, peer: Peer, path: str, *, connections: int) -> None:
-        self._calls = [Calls(peer.connect(), path=path, authority=peer.host) for _ in range(connections)]
+    def __init__(self, peer: Peer, path: str, *, connections: int, streamed: bool = False) -> None:
+        """`streamed`: questions go over one stream a connection, and are not calls of their own."""
+        speaks = Conversation if streamed else Calls
+        self._calls = [speaks(peer.connect(), path=path, authority=peer.host) for _ in range(connections)]
         self._selector = selectors.DefaultSelector()
         for calls in self._calls:
             calls.connection.setblocking(False)

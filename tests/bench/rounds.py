@@ -32,6 +32,8 @@ class Subject:
     outstanding: tuple[int, ...]
     items: int = 1
     """Questions in one call."""
+    streamed: bool = False
+    """Whether questions go over one stream, as an adapter's do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Rounds:
 
     def _measure(self, subject: Subject, outstanding: int, *, round_number: int, calls: int) -> Sample:
         prepared = subject.prepare(calls)
-        with Generator(subject.peer, subject.path, connections=connections_for(outstanding)) as generator:
+        connections = 1 if subject.streamed else connections_for(outstanding)
+        with Generator(subject.peer, subject.path, connections=connections, streamed=subject.streamed) as generator:
             before = {name: cpu_seconds(pid) for name, pid in subject.pids.items()}
             load = generator.closed_loop([each.message for each in prepared], outstanding=outstanding)
             during = {name: cpu_seconds(pid) for name, pid in subject.pids.items()}
@@ -121,7 +124,8 @@ class Rounds:
 def open_loop(subject: Subject, *, a_second: float, seconds: float) -> Load:
     """Calls that come at fixed ticks, whether or not earlier ones were answered."""
     prepared = subject.prepare(int(a_second * seconds))
-    with Generator(subject.peer, subject.path, connections=8) as generator:
+    connections = 1 if subject.streamed else 8
+    with Generator(subject.peer, subject.path, connections=connections, streamed=subject.streamed) as generator:
         load = generator.open_loop([each.message for each in prepared], a_second=a_second)
     subject.judge(prepared, load.replies)
     wait_quiet(subject.pids)

@@ -7,7 +7,7 @@ the stream, its acknowledgement with a leaf of its own).
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Final
 
@@ -52,6 +52,8 @@ class Subjects:
             self._flags("flag check, miss", self._misses),
             self._flags("flag check, hit", self._hits),
             self.mixed(),
+            self._streamed("flag check over a stream, miss", self._misses),
+            self.streamed(),
             self._batch(10),
             self._batch(50),
             self._records(),
@@ -71,6 +73,13 @@ class Subjects:
         return self._subject(
             name, "CheckFlag", asker, prepare, lambda asked, replies: self.judge.flag_checks(asker, asked, replies)
         )
+
+    def streamed(self) -> Subject:
+        """The same over one stream, as an adapter asks."""
+        return self._streamed("flag check over a stream, mixed", self._mixed)
+
+    def _streamed(self, name: str, youths: Callable[[], Iterator[Wanted]]) -> Subject:
+        return replace(self._flags(name, youths), path=SERVICE + "StreamFlagChecks", streamed=True)
 
     def _batch(self, size: int) -> Subject:
         asker = self.exchange.finder

@@ -41,7 +41,7 @@ def test_the_view_holds_the_files_log_lines_and_messages_of_both_holders(view: P
         assert (view / holder / "log" / f"{holder}.log").exists()
         assert any((view / holder / "received").iterdir())
     methods = {path.stem.rpartition(".")[2] for path in (view / "gateway" / "received").iterdir()}
-    assert {"CheckFlag", "RequestRecords", "RaiseFlag", "RegisterAll"} <= methods
+    assert {"StreamFlagChecks", "RequestRecords", "RaiseFlag", "RegisterAll"} <= methods
 
 
 def test_the_view_holds_the_sealed_record_that_crossed(view: Path) -> None:
@@ -68,7 +68,9 @@ def test_private_keys_are_listed_and_not_copied(view: Path) -> None:
 def test_a_name_planted_in_a_received_message_is_found(
     view: Path, scanner: Scanner, caseload: Caseload, plant: object, tmp_path: Path
 ) -> None:
-    message = next(path for path in sorted((view / "gateway" / "received").iterdir()) if "CheckFlag" in path.stem)
+    message = next(
+        path for path in sorted((view / "gateway" / "received").iterdir()) if "StreamFlagChecks" in path.stem
+    )
     person = caseload.youth(caseload.cast.runaway).person
     assert callable(plant)
     (tmp_path / message.name).write_bytes(message.read_bytes() + plant(person))

@@ -7,13 +7,14 @@ under way end on the old one.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, cast
 
 import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
-from google.rpc import error_details_pb2
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
@@ -49,6 +50,7 @@ FAULTS: Final[dict[grpc.StatusCode, CallFault]] = {
     grpc.StatusCode.DATA_LOSS: CallFault.BROKEN,
 }
 """Every status but OK. A message that does not decode here is INTERNAL, raised by the library."""
+_FAULTS_BY_NUMBER: Final = {code.value[0]: fault for code, fault in FAULTS.items()}
 
 
 class PeerChannel:
@@ -171,14 +173,27 @@ def failure_of(error: aio.AioRpcError) -> CallFailed:
 
     The peer's text is not kept.
     """
+    return _failure(FAULTS.get(error.code(), CallFault.BROKEN), _details(error))
+
+
+def failure_in(serialized: bytes) -> CallFailed:
+    """The same for a `google.rpc.Status` within a message. A status that does not decode is a broken answer."""
+    try:
+        status = status_pb2.Status.FromString(serialized)
+    except DecodeError:
+        return CallFailed(CallFault.BROKEN, "MALFORMED")
+    return _failure(_FAULTS_BY_NUMBER.get(status.code, CallFault.BROKEN), status.details)
+
+
+def _failure(fault: CallFault, details: Iterable[Any]) -> CallFailed:
     reason, fields = "", tuple[str, ...]()
-    for detail in _details(error):
+    for detail in details:
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
             reason = str(info.reason)[:LONGEST_WORD]
         elif detail.Is(bad.DESCRIPTOR) and detail.Unpack(bad):
             fields = tuple(str(each.field)[:LONGEST_WORD] for each in bad.field_violations[:MOST_FIELDS])
-    return CallFailed(FAULTS.get(error.code(), CallFault.BROKEN), reason, fields=fields)
+    return CallFailed(fault, reason, fields=fields)
 
 
 def _details(error: aio.AioRpcError) -> Sequence[Any]:

@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/exchange.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x10\x43heckFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x9a\x01\n\tFlagQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x08\x65vidence\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\"q\n\x11\x43heckFlagResponse\x12/\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagAnswer\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\x80\x03\n\nFlagAnswer\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12 \n\x0fpairwise_handle\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x30\n\x0estale_counties\x18\x05 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\nflag_state\x18\x08 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\"\xdc\x02\n\rFlagStatement\x12\x18\n\x07\x66lag_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12!\n\x06\x63ounty\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x39\n\x05state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x44\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x07version\x18\x05 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x01\x12\x36\n\nissue_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"U\n\x11\x43heckFlagsRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"M\n\x0e\x46lagQueryBatch\x12;\n\x07queries\x18\x01 \x03(\x0b\x32\x1e.homeward.gateway.v1.FlagQueryB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"O\n\x12\x43heckFlagsResponse\x12\x39\n\tresponses\x18\x01 \x03(\x0b\x32&.homeward.gateway.v1.CheckFlagResponse\"Y\n\x15RequestRecordsRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xc3\x02\n\x0cRecordsQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x08\x65vidence\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12H\n\nfield_sets\x18\x04 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x06\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x18\n\x04page\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe7\x07(\x00\x12!\n\x10recipient_key_id\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\xbc\x03\n\x16RequestRecordsResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x32\n\x07sources\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SourceAnswer\x12\x30\n\x0estale_counties\x18\x04 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12 \n\x0fpairwise_handle\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x34\n\x10\x64\x65\x63ision_receipt\x18\x07 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x33\n\x0frelease_receipt\x18\x08 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x31\n\nfield_sets\x18\t \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSet\"\xaf\x01\n\x0cSourceAnswer\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.homeward.gateway.v1.SourceStatus\x12\x38\n\rsealed_record\x18\x03 \x01(\x0b\x32!.homeward.gateway.v1.SealedRecord\"\x8a\x01\n\x0cSealedRecord\x12!\n\x10recipient_key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x06sealed\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x1e\n\rsource_key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"V\n\x15\x43onfirmReceiptRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x94\x01\n\x13ReceiptConfirmation\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1e\n\rrelease_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12@\n\x07\x66inding\x18\x03 \x01(\x0e\x32#.homeward.gateway.v1.ReceiptFindingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"E\n\x16\x43onfirmReceiptResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*\xb2\x01\n\x0cSourceStatus\x12\x1d\n\x19SOURCE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SOURCE_STATUS_ANSWERED\x10\x01\x12\x19\n\x15SOURCE_STATUS_OFFLINE\x10\x02\x12\x1b\n\x17SOURCE_STATUS_TIMED_OUT\x10\x03\x12\x16\n\x12SOURCE_STATUS_BUSY\x10\x04\x12\x17\n\x13SOURCE_STATUS_ERROR\x10\x05*\x95\x01\n\x0eReceiptFinding\x12\x1f\n\x1bRECEIPT_FINDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECEIPT_FINDING_OPENED\x10\x01\x12\"\n\x1eRECEIPT_FINDING_BINDING_FAILED\x10\x02\x12\"\n\x1eRECEIPT_FINDING_OVER_DISCLOSED\x10\x03\x32\xa2\x03\n\x0f\x45xchangeService\x12Z\n\tCheckFlag\x12%.homeward.gateway.v1.CheckFlagRequest\x1a&.homeward.gateway.v1.CheckFlagResponse\x12]\n\nCheckFlags\x12&.homeward.gateway.v1.CheckFlagsRequest\x1a\'.homeward.gateway.v1.CheckFlagsResponse\x12i\n\x0eRequestRecords\x12*.homeward.gateway.v1.RequestRecordsRequest\x1a+.homeward.gateway.v1.RequestRecordsResponse\x12i\n\x0e\x43onfirmReceipt\x12*.homeward.gateway.v1.ConfirmReceiptRequest\x1a+.homeward.gateway.v1.ConfirmReceiptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"homeward/gateway/v1/exchange.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x10\x43heckFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x9a\x01\n\tFlagQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x08\x65vidence\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\"q\n\x11\x43heckFlagResponse\x12/\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1f.homeward.gateway.v1.FlagAnswer\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"`\n\x17StreamFlagChecksRequest\x12\x45\n\tquestions\x18\x01 \x03(\x0b\x32&.homeward.gateway.v1.NumberedFlagCheckB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"c\n\x11NumberedFlagCheck\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12>\n\x07request\x18\x02 \x01(\x0b\x32%.homeward.gateway.v1.CheckFlagRequestB\x06\xbaH\x03\xd8\x01\x03\"`\n\x18StreamFlagChecksResponse\x12\x44\n\x07results\x18\x01 \x03(\x0b\x32\'.homeward.gateway.v1.NumberedFlagResultB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"\x90\x01\n\x12NumberedFlagResult\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12:\n\x08\x61nswered\x18\x02 \x01(\x0b\x32&.homeward.gateway.v1.CheckFlagResponseH\x00\x12\x1d\n\x07refused\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@H\x00\x42\x0f\n\x06result\x12\x05\xbaH\x02\x08\x01\"\x80\x03\n\nFlagAnswer\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12 \n\x0fpairwise_handle\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x30\n\x0estale_counties\x18\x05 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\nflag_state\x18\x08 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\"\xdc\x02\n\rFlagStatement\x12\x18\n\x07\x66lag_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12!\n\x06\x63ounty\x18\x02 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x39\n\x05state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x44\n\rhandling_code\x18\x04 \x01(\x0e\x32!.homeward.gateway.v1.HandlingCodeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x07version\x18\x05 \x01(\x03\x42\x0b\xbaH\x08\"\x06\x18\xc0\x84=(\x01\x12\x36\n\nissue_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"U\n\x11\x43heckFlagsRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"M\n\x0e\x46lagQueryBatch\x12;\n\x07queries\x18\x01 \x03(\x0b\x32\x1e.homeward.gateway.v1.FlagQueryB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"O\n\x12\x43heckFlagsResponse\x12\x39\n\tresponses\x18\x01 \x03(\x0b\x32&.homeward.gateway.v1.CheckFlagResponse\"Y\n\x15RequestRecordsRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xc3\x02\n\x0cRecordsQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\x08\x65vidence\x18\x03 \x03(\x0b\x32\x1d.homeward.gateway.v1.EvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12H\n\nfield_sets\x18\x04 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x06\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x18\n\x04page\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe7\x07(\x00\x12!\n\x10recipient_key_id\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\"\xbc\x03\n\x16RequestRecordsResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12,\n\x07notices\x18\x02 \x03(\x0e\x32\x1b.homeward.gateway.v1.Notice\x12\x32\n\x07sources\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SourceAnswer\x12\x30\n\x0estale_counties\x18\x04 \x03(\tB\x18\xbaH\x15\x92\x01\x12\x10@\"\x0er\x0c\x32\n^[0-9]{5}$\x12 \n\x0fpairwise_handle\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x34\n\x10\x64\x65\x63ision_receipt\x18\x07 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x33\n\x0frelease_receipt\x18\x08 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x31\n\nfield_sets\x18\t \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSet\"\xaf\x01\n\x0cSourceAnswer\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.homeward.gateway.v1.SourceStatus\x12\x38\n\rsealed_record\x18\x03 \x01(\x0b\x32!.homeward.gateway.v1.SealedRecord\"\x8a\x01\n\x0cSealedRecord\x12!\n\x10recipient_key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x06sealed\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x0c\x12\x1e\n\rsource_key_id\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"V\n\x15\x43onfirmReceiptRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x94\x01\n\x13ReceiptConfirmation\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1e\n\rrelease_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12@\n\x07\x66inding\x18\x03 \x01(\x0e\x32#.homeward.gateway.v1.ReceiptFindingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"E\n\x16\x43onfirmReceiptResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*\xb2\x01\n\x0cSourceStatus\x12\x1d\n\x19SOURCE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SOURCE_STATUS_ANSWERED\x10\x01\x12\x19\n\x15SOURCE_STATUS_OFFLINE\x10\x02\x12\x1b\n\x17SOURCE_STATUS_TIMED_OUT\x10\x03\x12\x16\n\x12SOURCE_STATUS_BUSY\x10\x04\x12\x17\n\x13SOURCE_STATUS_ERROR\x10\x05*\x95\x01\n\x0eReceiptFinding\x12\x1f\n\x1bRECEIPT_FINDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECEIPT_FINDING_OPENED\x10\x01\x12\"\n\x1eRECEIPT_FINDING_BINDING_FAILED\x10\x02\x12\"\n\x1eRECEIPT_FINDING_OVER_DISCLOSED\x10\x03\x32\x97\x04\n\x0f\x45xchangeService\x12Z\n\tCheckFlag\x12%.homeward.gateway.v1.CheckFlagRequest\x1a&.homeward.gateway.v1.CheckFlagResponse\x12]\n\nCheckFlags\x12&.homeward.gateway.v1.CheckFlagsRequest\x1a\'.homeward.gateway.v1.CheckFlagsResponse\x12s\n\x10StreamFlagChecks\x12,.homeward.gateway.v1.StreamFlagChecksRequest\x1a-.homeward.gateway.v1.StreamFlagChecksResponse(\x01\x30\x01\x12i\n\x0eRequestRecords\x12*.homeward.gateway.v1.RequestRecordsRequest\x1a+.homeward.gateway.v1.RequestRecordsResponse\x12i\n\x0e\x43onfirmReceipt\x12*.homeward.gateway.v1.ConfirmReceiptRequest\x1a+.homeward.gateway.v1.ConfirmReceiptResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLAGQUERY'].fields_by_name['tokens']._serialized_options = b'\272H\003\310\001\001'
   _globals['_FLAGQUERY'].fields_by_name['evidence']._loaded_options = None
   _globals['_FLAGQUERY'].fields_by_name['evidence']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_STREAMFLAGCHECKSREQUEST'].fields_by_name['questions']._loaded_options = None
+  _globals['_STREAMFLAGCHECKSREQUEST'].fields_by_name['questions']._serialized_options = b'\272H\007\222\001\004\010\001\020@'
+  _globals['_NUMBEREDFLAGCHECK'].fields_by_name['request']._loaded_options = None
+  _globals['_NUMBEREDFLAGCHECK'].fields_by_name['request']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_STREAMFLAGCHECKSRESPONSE'].fields_by_name['results']._loaded_options = None
+  _globals['_STREAMFLAGCHECKSRESPONSE'].fields_by_name['results']._serialized_options = b'\272H\007\222\001\004\010\001\020@'
+  _globals['_NUMBEREDFLAGRESULT'].oneofs_by_name['result']._loaded_options = None
+  _globals['_NUMBEREDFLAGRESULT'].oneofs_by_name['result']._serialized_options = b'\272H\002\010\001'
+  _globals['_NUMBEREDFLAGRESULT'].fields_by_name['refused']._loaded_options = None
+  _globals['_NUMBEREDFLAGRESULT'].fields_by_name['refused']._serialized_options = b'\272H\007z\005\020\001\030\200@'
   _globals['_FLAGANSWER'].fields_by_name['pairwise_handle']._loaded_options = None
   _globals['_FLAGANSWER'].fields_by_name['pairwise_handle']._serialized_options = b'\272H\004z\002\030\020'
   _globals['_FLAGANSWER'].fields_by_name['stale_counties']._loaded_options = None
@@ -114,42 +124,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIPTCONFIRMATION'].fields_by_name['release_index']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_RECEIPTCONFIRMATION'].fields_by_name['finding']._loaded_options = None
   _globals['_RECEIPTCONFIRMATION'].fields_by_name['finding']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_SOURCESTATUS']._serialized_start=3056
-  _globals['_SOURCESTATUS']._serialized_end=3234
-  _globals['_RECEIPTFINDING']._serialized_start=3237
-  _globals['_RECEIPTFINDING']._serialized_end=3386
+  _globals['_SOURCESTATUS']._serialized_start=3500
+  _globals['_SOURCESTATUS']._serialized_end=3678
+  _globals['_RECEIPTFINDING']._serialized_start=3681
+  _globals['_RECEIPTFINDING']._serialized_end=3830
   _globals['_CHECKFLAGREQUEST']._serialized_start=219
   _globals['_CHECKFLAGREQUEST']._serialized_end=303
   _globals['_FLAGQUERY']._serialized_start=306
   _globals['_FLAGQUERY']._serialized_end=460
   _globals['_CHECKFLAGRESPONSE']._serialized_start=462
   _globals['_CHECKFLAGRESPONSE']._serialized_end=575
-  _globals['_FLAGANSWER']._serialized_start=578
-  _globals['_FLAGANSWER']._serialized_end=962
-  _globals['_FLAGSTATEMENT']._serialized_start=965
-  _globals['_FLAGSTATEMENT']._serialized_end=1313
-  _globals['_CHECKFLAGSREQUEST']._serialized_start=1315
-  _globals['_CHECKFLAGSREQUEST']._serialized_end=1400
-  _globals['_FLAGQUERYBATCH']._serialized_start=1402
-  _globals['_FLAGQUERYBATCH']._serialized_end=1479
-  _globals['_CHECKFLAGSRESPONSE']._serialized_start=1481
-  _globals['_CHECKFLAGSRESPONSE']._serialized_end=1560
-  _globals['_REQUESTRECORDSREQUEST']._serialized_start=1562
-  _globals['_REQUESTRECORDSREQUEST']._serialized_end=1651
-  _globals['_RECORDSQUERY']._serialized_start=1654
-  _globals['_RECORDSQUERY']._serialized_end=1977
-  _globals['_REQUESTRECORDSRESPONSE']._serialized_start=1980
-  _globals['_REQUESTRECORDSRESPONSE']._serialized_end=2424
-  _globals['_SOURCEANSWER']._serialized_start=2427
-  _globals['_SOURCEANSWER']._serialized_end=2602
-  _globals['_SEALEDRECORD']._serialized_start=2605
-  _globals['_SEALEDRECORD']._serialized_end=2743
-  _globals['_CONFIRMRECEIPTREQUEST']._serialized_start=2745
-  _globals['_CONFIRMRECEIPTREQUEST']._serialized_end=2831
-  _globals['_RECEIPTCONFIRMATION']._serialized_start=2834
-  _globals['_RECEIPTCONFIRMATION']._serialized_end=2982
-  _globals['_CONFIRMRECEIPTRESPONSE']._serialized_start=2984
-  _globals['_CONFIRMRECEIPTRESPONSE']._serialized_end=3053
-  _globals['_EXCHANGESERVICE']._serialized_start=3389
-  _globals['_EXCHANGESERVICE']._serialized_end=3807
+  _globals['_STREAMFLAGCHECKSREQUEST']._serialized_start=577
+  _globals['_STREAMFLAGCHECKSREQUEST']._serialized_end=673
+  _globals['_NUMBEREDFLAGCHECK']._serialized_start=675
+  _globals['_NUMBEREDFLAGCHECK']._serialized_end=774
+  _globals['_STREAMFLAGCHECKSRESPONSE']._serialized_start=776
+  _globals['_STREAMFLAGCHECKSRESPONSE']._serialized_end=872
+  _globals['_NUMBEREDFLAGRESULT']._serialized_start=875
+  _globals['_NUMBEREDFLAGRESULT']._serialized_end=1019
+  _globals['_FLAGANSWER']._serialized_start=1022
+  _globals['_FLAGANSWER']._serialized_end=1406
+  _globals['_FLAGSTATEMENT']._serialized_start=1409
+  _globals['_FLAGSTATEMENT']._serialized_end=1757
+  _globals['_CHECKFLAGSREQUEST']._serialized_start=1759
+  _globals['_CHECKFLAGSREQUEST']._serialized_end=1844
+  _globals['_FLAGQUERYBATCH']._serialized_start=1846
+  _globals['_FLAGQUERYBATCH']._serialized_end=1923
+  _globals['_CHECKFLAGSRESPONSE']._serialized_start=1925
+  _globals['_CHECKFLAGSRESPONSE']._serialized_end=2004
+  _globals['_REQUESTRECORDSREQUEST']._serialized_start=2006
+  _globals['_REQUESTRECORDSREQUEST']._serialized_end=2095
+  _globals['_RECORDSQUERY']._serialized_start=2098
+  _globals['_RECORDSQUERY']._serialized_end=2421
+  _globals['_REQUESTRECORDSRESPONSE']._serialized_start=2424
+  _globals['_REQUESTRECORDSRESPONSE']._serialized_end=2868
+  _globals['_SOURCEANSWER']._serialized_start=2871
+  _globals['_SOURCEANSWER']._serialized_end=3046
+  _globals['_SEALEDRECORD']._serialized_start=3049
+  _globals['_SEALEDRECORD']._serialized_end=3187
+  _globals['_CONFIRMRECEIPTREQUEST']._serialized_start=3189
+  _globals['_CONFIRMRECEIPTREQUEST']._serialized_end=3275
+  _globals['_RECEIPTCONFIRMATION']._serialized_start=3278
+  _globals['_RECEIPTCONFIRMATION']._serialized_end=3426
+  _globals['_CONFIRMRECEIPTRESPONSE']._serialized_start=3428
+  _globals['_CONFIRMRECEIPTRESPONSE']._serialized_end=3497
+  _globals['_EXCHANGESERVICE']._serialized_start=3833
+  _globals['_EXCHANGESERVICE']._serialized_end=4368
 # @@protoc_insertion_point(module_scope)

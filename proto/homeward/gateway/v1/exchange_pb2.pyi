@@ -66,6 +66,36 @@ class CheckFlagResponse(_message.Message):
     receipt: _log_pb2.Receipt
     def __init__(self, answer: _Optional[_Union[FlagAnswer, _Mapping]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
+class StreamFlagChecksRequest(_message.Message):
+    __slots__ = ("questions",)
+    QUESTIONS_FIELD_NUMBER: _ClassVar[int]
+    questions: _containers.RepeatedCompositeFieldContainer[NumberedFlagCheck]
+    def __init__(self, questions: _Optional[_Iterable[_Union[NumberedFlagCheck, _Mapping]]] = ...) -> None: ...
+
+class NumberedFlagCheck(_message.Message):
+    __slots__ = ("number", "request")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    request: CheckFlagRequest
+    def __init__(self, number: _Optional[int] = ..., request: _Optional[_Union[CheckFlagRequest, _Mapping]] = ...) -> None: ...
+
+class StreamFlagChecksResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[NumberedFlagResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[NumberedFlagResult, _Mapping]]] = ...) -> None: ...
+
+class NumberedFlagResult(_message.Message):
+    __slots__ = ("number", "answered", "refused")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    answered: CheckFlagResponse
+    refused: bytes
+    def __init__(self, number: _Optional[int] = ..., answered: _Optional[_Union[CheckFlagResponse, _Mapping]] = ..., refused: _Optional[bytes] = ...) -> None: ...
+
 class FlagAnswer(_message.Message):
     __slots__ = ("outcome", "notices", "flag_statement", "pairwise_handle", "stale_counties", "policy_version", "decide_time", "flag_state")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]

@@ -46,6 +46,11 @@ class ExchangeServiceStub:
                 request_serializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsRequest.SerializeToString,
                 response_deserializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsResponse.FromString,
                 _registered_method=True)
+        self.StreamFlagChecks = channel.stream_stream(
+                '/homeward.gateway.v1.ExchangeService/StreamFlagChecks',
+                request_serializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksRequest.SerializeToString,
+                response_deserializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksResponse.FromString,
+                _registered_method=True)
         self.RequestRecords = channel.unary_unary(
                 '/homeward.gateway.v1.ExchangeService/RequestRecords',
                 request_serializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.RequestRecordsRequest.SerializeToString,
@@ -89,6 +94,26 @@ class ExchangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamFlagChecks(self, request_iterator, context):
+        """Answers flag checks as they come, over one stream that stays open: each
+        question is CheckFlag's, with its own assertion, decision and leaf, and is
+        answered as soon as it is decided, whatever came before it. For a system
+        that asks many times a second; a call for each question costs both ends
+        more than the question.
+
+        A refused question ends nothing but itself. The stream ends with a status
+        of its own when a message is malformed (INVALID_REQUEST), when the
+        certificate of the channel no longer counts, or with the connection; a
+        question that was not answered by then is asked again with the same
+        request_id and a fresh assertion, as after any lost reply.
+
+        Who may call: as CheckFlag. Reasons in a refusal: as CheckFlag, and
+        OVERLOADED (more is under way than one adapter may have; ask it again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RequestRecords(self, request, context):
         """Returns one page of sealed records of one youth from its owning county.
         Every page is decided, logged and released on its own, so that a
@@ -122,6 +147,11 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
                     servicer.CheckFlags,
                     request_deserializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsRequest.FromString,
                     response_serializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsResponse.SerializeToString,
+            ),
+            'StreamFlagChecks': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamFlagChecks,
+                    request_deserializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksRequest.FromString,
+                    response_serializer=homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksResponse.SerializeToString,
             ),
             'RequestRecords': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestRecords,
@@ -190,6 +220,33 @@ class ExchangeService:
             '/homeward.gateway.v1.ExchangeService/CheckFlags',
             homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsRequest.SerializeToString,
             homeward_dot_gateway_dot_v1_dot_exchange__pb2.CheckFlagsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamFlagChecks(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/homeward.gateway.v1.ExchangeService/StreamFlagChecks',
+            homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksRequest.SerializeToString,
+            homeward_dot_gateway_dot_v1_dot_exchange__pb2.StreamFlagChecksResponse.FromString,
             options,
             channel_credentials,
             insecure,

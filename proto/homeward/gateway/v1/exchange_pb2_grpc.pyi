@@ -60,6 +60,22 @@ class ExchangeServiceStub:
 
     Who may call and reasons: as CheckFlag.
     """
+    StreamFlagChecks: _grpc.StreamStreamMultiCallable[_exchange_pb2.StreamFlagChecksRequest, _exchange_pb2.StreamFlagChecksResponse]
+    """Answers flag checks as they come, over one stream that stays open: each
+    question is CheckFlag's, with its own assertion, decision and leaf, and is
+    answered as soon as it is decided, whatever came before it. For a system
+    that asks many times a second; a call for each question costs both ends
+    more than the question.
+
+    A refused question ends nothing but itself. The stream ends with a status
+    of its own when a message is malformed (INVALID_REQUEST), when the
+    certificate of the channel no longer counts, or with the connection; a
+    question that was not answered by then is asked again with the same
+    request_id and a fresh assertion, as after any lost reply.
+
+    Who may call: as CheckFlag. Reasons in a refusal: as CheckFlag, and
+    OVERLOADED (more is under way than one adapter may have; ask it again).
+    """
     RequestRecords: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.RequestRecordsRequest, _exchange_pb2.RequestRecordsResponse]
     """Returns one page of sealed records of one youth from its owning county.
     Every page is decided, logged and released on its own, so that a
@@ -98,6 +114,22 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     each item has its own decision and its own leaf.
 
     Who may call and reasons: as CheckFlag.
+    """
+    StreamFlagChecks: _aio.StreamStreamMultiCallable[_exchange_pb2.StreamFlagChecksRequest, _exchange_pb2.StreamFlagChecksResponse]  # type: ignore[assignment]
+    """Answers flag checks as they come, over one stream that stays open: each
+    question is CheckFlag's, with its own assertion, decision and leaf, and is
+    answered as soon as it is decided, whatever came before it. For a system
+    that asks many times a second; a call for each question costs both ends
+    more than the question.
+
+    A refused question ends nothing but itself. The stream ends with a status
+    of its own when a message is malformed (INVALID_REQUEST), when the
+    certificate of the channel no longer counts, or with the connection; a
+    question that was not answered by then is asked again with the same
+    request_id and a fresh assertion, as after any lost reply.
+
+    Who may call: as CheckFlag. Reasons in a refusal: as CheckFlag, and
+    OVERLOADED (more is under way than one adapter may have; ask it again).
     """
     RequestRecords: _aio.UnaryUnaryMultiCallable[_exchange_pb2.RequestRecordsRequest, _exchange_pb2.RequestRecordsResponse]  # type: ignore[assignment]
     """Returns one page of sealed records of one youth from its owning county.
@@ -146,6 +178,28 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         each item has its own decision and its own leaf.
 
         Who may call and reasons: as CheckFlag.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamFlagChecks(
+        self,
+        request_iterator: _MaybeAsyncIterator[_exchange_pb2.StreamFlagChecksRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exchange_pb2.StreamFlagChecksResponse], _abc.AsyncIterator[_exchange_pb2.StreamFlagChecksResponse]]:
+        """Answers flag checks as they come, over one stream that stays open: each
+        question is CheckFlag's, with its own assertion, decision and leaf, and is
+        answered as soon as it is decided, whatever came before it. For a system
+        that asks many times a second; a call for each question costs both ends
+        more than the question.
+
+        A refused question ends nothing but itself. The stream ends with a status
+        of its own when a message is malformed (INVALID_REQUEST), when the
+        certificate of the channel no longer counts, or with the connection; a
+        question that was not answered by then is asked again with the same
+        request_id and a fresh assertion, as after any lost reply.
+
+        Who may call: as CheckFlag. Reasons in a refusal: as CheckFlag, and
+        OVERLOADED (more is under way than one adapter may have; ask it again).
         """
 
     @_abc_1.abstractmethod
