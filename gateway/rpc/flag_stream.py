@@ -16,7 +16,8 @@ from gateway.rpc.wellformed import check_request
 from homeward.gateway.v1 import exchange_pb2 as pb
 
 MOST_UNDER_WAY: Final = 64
-"""Of one stream. Nothing more is read from it until one of them is answered, which slows the caller down by itself."""
+"""Of one stream. Nothing more is read from it until an answer has gone out: whoever asks and does not read is no
+longer heard."""
 _RECHECK_SECONDS: Final = 1.0
 """How soon an idle stream notices that its peer no longer counts."""
 _REPEATED: Final = ("questions.number: repeated",)
@@ -59,6 +60,8 @@ class FlagStream:
                 if self._ready:
                     ready, self._ready = self._ready, []
                     yield _response(ready)
+                    for _ in ready:
+                        self._room.release()
         finally:
             for task in (reading, ticking, *self._asked.values()):
                 task.cancel()
@@ -77,7 +80,6 @@ class FlagStream:
         found = await self._edge.call(lambda: self._answer(question.request))
         self._ready.append((question.number, found))
         del self._asked[question.number]
-        self._room.release()
         self._wake.set()
 
     async def _tick(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
 from gateway.protocol.spiffe import parse_spiffe
-from gateway.rpc.flag_stream import MOST_UNDER_WAY
+from gateway.rpc.flag_stream import MOST_UNDER_WAY, FlagStream
 from gateway.rpc.open_stream import OpenStream
 from gateway.rpc.peer import Peer, Peers
 from gateway.rpc.places import MAX_CALLS_OF_A_PEER, Places
 from gateway.telemetry import call_counts
 from homeward.gateway.v1.exchange_pb2 import (
     CheckFlagRequest,
+    CheckFlagResponse,
     NumberedFlagCheck,
     NumberedFlagResult,
     StreamFlagChecksRequest,
@@ -204,11 +206,35 @@ async def test_a_gateway_that_stops_gives_idle_streams_back_first(tmp_path: Path
         await town.close()
 
 
+def at_the_edge() -> OpenStream:
+    """A stream of a member in force, without a connection."""
+    peer = Peer(parse_spiffe(SPIFFE), bytes(32), utc_now() - timedelta(days=1), utc_now() + timedelta(days=1))
+    peers = Peers(trust_domain=TRUST_DOMAIN, is_denied=lambda _: False, now=utc_now)
+    return OpenStream(PATH, peer, peers, Places(), call_counts(), bool)
+
+
+async def test_who_asks_and_does_not_read_is_no_longer_heard() -> None:
+    asked = list[CheckFlagRequest]()
+
+    async def answer(request: CheckFlagRequest) -> CheckFlagResponse:
+        asked.append(request)
+        return CheckFlagResponse()
+
+    async def questions() -> AsyncIterator[StreamFlagChecksRequest]:
+        for number in range(4 * MOST_UNDER_WAY):
+            yield message({number: CheckFlagRequest(payload=b"x", user_assertion="x")})
+
+    answers = FlagStream(at_the_edge(), answer).serve(questions())
+    first = await anext(answers)
+    await asyncio.sleep(0.05)
+    assert len(asked) <= MOST_UNDER_WAY
+    told = len(first.results) + sum([len(each.results) async for each in answers])
+    assert told == len(asked) == 4 * MOST_UNDER_WAY
+
+
 async def test_questions_of_streams_take_their_peers_places() -> None:
     """Else many streams would bring more at once than a peer may have in calls."""
-    peer = Peer(parse_spiffe(SPIFFE), bytes(32), utc_now(), utc_now())
-    peers = Peers(trust_domain=TRUST_DOMAIN, is_denied=lambda _: False, now=utc_now)
-    edge = OpenStream(PATH, peer, peers, Places(), call_counts(), bool)
+    edge = at_the_edge()
     release = asyncio.Event()
     held = [asyncio.create_task(edge.call(release.wait)) for _ in range(MAX_CALLS_OF_A_PEER)]
     await asyncio.sleep(0)
