@@ -5,12 +5,14 @@ keys that should have left are gone, and sealed youths that an older database st
 """
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from audit.entry import ClassKeys
 from audit.sequencer import Append
+from audit.transaction import Tx
 from gateway.config import GatewayConfig
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
@@ -28,7 +30,7 @@ from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
-from gateway.store.seals import SqlSeals, named_youths
+from gateway.store.seals import SqlSeals, named_youths, takes_away
 from gateway.store.youth_keys import FileYouthKeys
 
 
@@ -69,12 +71,19 @@ class Seals:
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
         await asyncio.to_thread(partial(self.escrow.settle, sealed=sealed, destroyed=destroyed))
-        back = await asyncio.to_thread(self.escrow.sealed_among, await self.lookups.read(named_youths))
+        named = await self.lookups.read(named_youths)
+        back = await asyncio.to_thread(self.escrow.sealed_among, named, (sealed | destroyed).__contains__)
         if back:
             leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))
             await asyncio.to_thread(self.escrow.deleted)
         await asyncio.to_thread(partial(self.escrow.scrub, at_start=True))
+
+    def sealed_among(
+        self, tx: Tx, youths: Iterable[tuple[AgencyId, SubjectHandle]]
+    ) -> Sequence[tuple[AgencyId, SubjectHandle]]:
+        """Those of these youths that a seal in this state of the log has taken. Raises `YouthKeysBroken`."""
+        return self.escrow.sealed_among(youths, partial(takes_away, tx))
 
     def _kept(self) -> SqlSeals:
         return SqlSeals(self.lookups, self.youth_keys, self.authority_keys)

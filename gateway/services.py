@@ -138,7 +138,7 @@ def _registrations(running: Running) -> Registrations:
         prepare=running.youth_keys.prepare,
         acknowledged=running.links.last_acknowledged,
         now=utc_now,
-        sealed_among=running.seals.escrow.sealed_among,
+        sealed_among=running.seals.sealed_among,
     )
 
 

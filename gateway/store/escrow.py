@@ -15,7 +15,7 @@ or of an adapter brings it back, and tells nothing otherwise.
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,7 @@ class SealedErasing(Protocol):
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
 _BUSY_SECONDS: Final = 10.0
+_WAITING: Final = "SELECT name, seal_id FROM escrow WHERE name IS NOT NULL"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -162,10 +163,15 @@ class FileEscrow:
             if seal_id in destroyed:
                 self.erase(seal_id)
 
-    def sealed_among(self, youths: Iterable[tuple[AgencyId, SubjectHandle]]) -> list[tuple[AgencyId, SubjectHandle]]:
-        """Those of these youths that were sealed, or are being sealed. Raises `YouthKeysBroken`."""
+    def sealed_among(
+        self, youths: Iterable[tuple[AgencyId, SubjectHandle]], is_on_record: Callable[[bytes], bool]
+    ) -> list[tuple[AgencyId, SubjectHandle]]:
+        """Those of these youths that a seal on record has taken, or is about to take. Raises `YouthKeysBroken`.
+
+        A deposit alone seals nobody: its entry may never come, and until it does the youth is one like any other.
+        """
         try:
-            digests = self._sealed_digests()
+            digests = self._sealed_digests(is_on_record)
         except sqlite3.Error as exc:
             # Asked within a transaction of the log, which must not take the fault of this file for its own.
             raise YouthKeysBroken from exc
@@ -187,11 +193,14 @@ class FileEscrow:
             connection.execute("DELETE FROM escrow WHERE seal_id = ? AND copy = x''", (seal_id,))
             connection.execute("COMMIT")
 
-    def _sealed_digests(self) -> set[bytes]:
+    def _sealed_digests(self, is_on_record: Callable[[bytes], bool]) -> set[bytes]:
         with closing(self._open()) as connection:
+            # One state of the file: a name that leaves between two looks would be in neither place.
+            connection.execute("BEGIN")
             digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
-            leaving = connection.execute("SELECT name FROM escrow WHERE name IS NOT NULL")
-            return digests | {self.keys.sealed_digest(bytes(row[0])) for row in leaving}
+            waiting = connection.execute(_WAITING).fetchall()
+            connection.execute("COMMIT")
+        return digests | {self.keys.sealed_digest(bytes(name)) for name, seal_id in waiting if is_on_record(seal_id)}
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
@@ -216,7 +225,7 @@ def erasing_waits(path: Path) -> bool:
 def leaving_youths(path: Path) -> dict[bytes, bytes]:
     """By name of each row of a youth in this file of keys that waits to leave: its seal, which may not be on record."""
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        rows = connection.execute("SELECT name, seal_id FROM escrow WHERE name IS NOT NULL").fetchall()
+        rows = connection.execute(_WAITING).fetchall()
     return {bytes(name): bytes(seal_id) for name, seal_id in rows}
 
 

@@ -252,6 +252,12 @@ class SqlSeals:
         return list(found.values())[-MOST_LISTED:]
 
 
+def takes_away(tx: Tx, seal_id: bytes) -> bool:
+    """Whether a seal of this identifier is in the log, and was not lifted."""
+    row = tx.one(_SEAL, (seal_id,))
+    return row is not None and row[1] != SealState.LIFTED
+
+
 def named_youths(tx: Tx) -> list[tuple[AgencyId, SubjectHandle]]:
     """Every youth that a row names: listed, or once flagged or possibly meant."""
     return [(AgencyId(owner), SubjectHandle(bytes(handle))) for owner, handle in tx.all(_NAMED)]

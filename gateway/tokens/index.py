@@ -93,7 +93,7 @@ _SCOPES: Final = {
 }
 
 
-SealedAmong = Callable[[Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
+SealedAmong = Callable[[Tx, Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
 
 
@@ -124,7 +124,7 @@ class Registrations:
         prepare: Prepare,
         acknowledged: Callable[[AgencyId], int],
         now: Callable[[], datetime],
-        sealed_among: SealedAmong = lambda youths: [],
+        sealed_among: SealedAmong = lambda tx, youths: [],
     ) -> None:
         self._sealed_among = sealed_among
         self._heartbeats: dict[AgencyId, datetime] = {}
@@ -223,9 +223,10 @@ class Registrations:
         self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes], sealed: set[bytes]
     ) -> Callable[[Tx, int], None]:
         def apply(tx: Tx, _: int) -> None:
-            # Looked up here: what was sealed by an earlier entry shows, however late this one is written.
+            # Looked up here: what an earlier entry sealed shows, however late this one is written, and nothing else. Who
+            # is listed before the entry of a seal leaves with that entry, and stays listed where it never comes.
             sealed.clear()
-            sealed.update(handle for _, handle in self._sealed_among(_youths(owner, batch.subjects)))
+            sealed.update(handle for _, handle in self._sealed_among(tx, _youths(owner, batch.subjects)))
             for subject in batch.subjects:
                 # An adapter that was put back to before a seal does not bring the youth back; it is told so.
                 if subject.handle not in sealed:

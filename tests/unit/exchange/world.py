@@ -408,7 +408,7 @@ class World:
             prepare=self.youth_keys.prepare,
             acknowledged=lambda agency: 0,
             now=now,
-            sealed_among=lambda youths: self.seals.escrow.sealed_among(youths),
+            sealed_among=lambda tx, youths: self.seals.sealed_among(tx, youths),
         )
         self.index = IndexServicer(registrations, machine)
         self.seals = open_seals(

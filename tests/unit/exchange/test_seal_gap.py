@@ -1,0 +1,114 @@
+"""What comes between the deposit of a youth's key and the entry of its seal counts as it stands in the log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange.journal import Kind
+from gateway.protocol.names import SubjectHandle
+from gateway.store import tables
+from gateway.store.escrow import FileEscrow
+from homeward.gateway.v1.codes_pb2 import OUTCOME_RECORDED
+from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, RegisterSubjectsResponse, Subject
+from tests.unit.exchange.members import SF, Youth, handle_of
+from tests.unit.exchange.seal_desk import ANA, BEN, lived, restrict
+from tests.unit.exchange.test_row_links import every_entry
+from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLeaves
+from tests.unit.exchange.token_authority_desk import replayed
+from tests.unit.exchange.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.close()
+
+
+@dataclass
+class Interrupted:
+    """An escrow in which something happens once a deposit is durable."""
+
+    escrow: FileEscrow
+    happens: Callable[[], Awaitable[None]]
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def deposit(self, *args: Any, **said: Any) -> None:
+        self.escrow.deposit(*args, **said)
+
+        async def happen() -> None:
+            await self.happens()
+
+        asyncio.run_coroutine_threadsafe(happen(), self.loop).result()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.escrow, name)
+
+
+def interrupt(world: World, happens: Callable[[], Awaitable[None]]) -> None:
+    object.__setattr__(world.sealing._sealing, "escrow", Interrupted(world.seals.escrow, happens))
+
+
+async def list_again(world: World, youth: Youth = ANA) -> RegisterSubjectsResponse:
+    subject = Subject(handle=handle_of(SF, youth), tokens=world.tokens(youth), restriction=RESTRICTION_NONE)
+    return await world.list_subjects(SF, subjects=[subject])
+
+
+def is_listed(world: World, handle: SubjectHandle) -> bool:
+    return handle in {row["handle"] for row in world.rows(tables.subject)}
+
+
+async def test_a_youth_listed_before_the_entry_of_its_seal_is_listed_and_leaves_with_the_entry(world: World) -> None:
+    handles, answers = await lived(world), list[RegisterSubjectsResponse]()
+    seen = list[bool]()
+
+    async def listed() -> None:
+        answers.append(await list_again(world))
+        seen.append(is_listed(world, handles[ANA]))
+
+    interrupt(world, listed)
+    done = await restrict(world, handles[ANA])
+    assert ([list(each.sealed_handles) for each in answers], seen) == ([[]], [True])
+    assert done.outcome == OUTCOME_RECORDED
+    kinds = [entry.kind for entry in every_entry(world)]
+    assert kinds[-2:] == [Kind.INDEX_REGISTERED, Kind.SEAL_RESTRICTED]
+    assert not is_listed(world, handles[ANA])
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    # From its entry on it is sealed.
+    assert list((await list_again(world)).sealed_handles) == [handles[ANA]]
+    world.check_projections()
+    replayed(world)
+
+
+async def test_a_youth_whose_seal_never_came_about_is_called_sealed_by_nobody(world: World) -> None:
+    handles = await lived(world)
+
+    async def ended() -> None:
+        raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
+
+    interrupt(world, ended)
+    with pytest.raises(Unavailable):
+        await restrict(world, handles[ANA])
+    assert list((await list_again(world)).sealed_handles) == []
+    assert is_listed(world, handles[ANA])
+    # The next start says the same, and has forgotten the deposit.
+    await world.seals.settle(world.setting.journal)
+    assert list((await list_again(world)).sealed_handles) == []
+    assert world.youth_keys.row_of(SF, handles[ANA]) is not None
+    world.check_projections()
+
+
+async def test_a_youth_whose_key_waits_to_leave_after_the_entry_is_sealed(world: World) -> None:
+    handles = await lived(world)
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+    with pytest.raises(Killed):
+        await restrict(world, handles[ANA])
+    assert world.youth_keys.row_of(SF, handles[ANA]) is not None
+    assert list((await list_again(world)).sealed_handles) == [handles[ANA]]
+    assert list((await list_again(world, BEN)).sealed_handles) == []
+    assert not is_listed(world, handles[ANA])
