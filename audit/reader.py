@@ -165,6 +165,15 @@ class Reader:
             self._connection.close()
 
 
+def survey(reader: Reader, work: Callable[[Tx], Result]) -> Result:
+    """As `Reader.read`, for work over a whole table: on a connection of its own, so that no other read waits for it."""
+    own = reader.apart()
+    try:
+        return own.read(work)
+    finally:
+        own.close()
+
+
 def entry_of(row: Sequence[Any]) -> StoredEntry:
     """Returns the entry in a row of log_entry, all columns in their order."""
     index, time_ms, _, nonce, digests, op, req, hold, youth, *rest = row

@@ -101,6 +101,8 @@ class Sealing:
     deeds: Deeds
     keys: ClassKeys = field(repr=False)
     court: Court = field(repr=False)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """One order after another: of two about one youth at once, the second would leave a seal that no court can lift."""
 
     async def seal(self, caller: Caller, order: pb.SealOrder) -> Ordered:
         """The order is carried out, once: entry durable, key gone or back, notices waiting. Never to be cut short.
@@ -108,18 +110,19 @@ class Sealing:
         A deposit without its entry would tell the owner that a youth is sealed of whom no seal is on record, and an
         entry whose key stays would seal nobody.
         """
-        deed = Deed(RequestId(order.request_id), caller.claims.request_digest)
-        settled = await self._settled(caller, deed)
-        if settled is not None and settled.outcome is not Outcome.RECORDED:
-            return settled
-        if order.operation == pb.SEAL_OPERATION_LIFT:
-            return await self._lift(caller, deed, order, settled)
-        done = settled if settled is not None else await on_what_stands(lambda: self._close(caller, deed, order))
-        # Again after a crash: each does what is left of it.
-        await asyncio.to_thread(self.escrow.withdraw, done.notice_id)
-        if order.operation == pb.SEAL_OPERATION_DESTROY:
-            await asyncio.to_thread(self.escrow.erase, done.notice_id)
-        return done
+        async with self.turn:
+            deed = Deed(RequestId(order.request_id), caller.claims.request_digest)
+            settled = await self._settled(caller, deed)
+            if settled is not None and settled.outcome is not Outcome.RECORDED:
+                return settled
+            if order.operation == pb.SEAL_OPERATION_LIFT:
+                return await self._lift(caller, deed, order, settled)
+            done = settled if settled is not None else await on_what_stands(lambda: self._close(caller, deed, order))
+            # Again after a crash: each does what is left of it.
+            await asyncio.to_thread(self.escrow.withdraw, done.notice_id)
+            if order.operation == pb.SEAL_OPERATION_DESTROY:
+                await asyncio.to_thread(self.escrow.erase, done.notice_id)
+            return done
 
     async def recall(self, caller: Caller, order: pb.RecallOrder) -> Ordered:
         """Exactly those who were told are sent a notice, once."""
@@ -164,12 +167,14 @@ class Sealing:
         if order.seal_id:
             return await self._destroy_sealed(caller, deed, order)
         owner, handle = caller.agency, SubjectHandle(order.subject_handle)
-        history = await self._history(owner, handle)
-        if len(handle) != OPAQUE_LENGTH or not (history.marks or await self.seals.is_listed(owner, handle)):
+        marks = await self.at.youth_keys.marks(owner, [handle])
+        if len(handle) != OPAQUE_LENGTH or not (marks or await self.seals.is_listed(owner, handle)):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: yours",))
         seal_id = self.at.random_bytes(OPAQUE_LENGTH)
         kept = custodian if state is SealState.RESTRICTED else None
         authorities, no_others = await self.seals.naming(owner, handle, frozenset(order.token_digests))
+        # After what takes longest: an entry about the youth that is written meanwhile does not hold up the order.
+        history = await self._history(owner, handle)
         await asyncio.to_thread(
             self.escrow.deposit, owner, handle, seal_id, custodian_key=kept, authorities=authorities
         )

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from audit.errors import LogBusy, LogRecovering, LogUnavailable
 from audit.log import Append, Appended, Log
-from audit.reader import Reader
+from audit.reader import Reader, survey
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
 
@@ -42,16 +42,8 @@ class Ledger:
         return await asyncio.to_thread(self.reader.read, work)
 
     async def survey(self, work: Callable[[Tx], Result]) -> Result:
-        """As `read`, for work over a whole table: on a connection of its own, so that no question waits for it."""
-
-        def apart() -> Result:
-            reader = self.reader.apart()
-            try:
-                return reader.read(work)
-            finally:
-                reader.close()
-
-        return await asyncio.to_thread(apart)
+        """As `read`, for work over a whole table: no question waits for it (`audit.reader.survey`)."""
+        return await asyncio.to_thread(survey, self.reader, work)
 
     async def close(self) -> None:
         """Everything that waited is written; log and reader are closed."""

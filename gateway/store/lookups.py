@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from audit.reader import Reader
+from audit.reader import Reader, survey
 from audit.statement import Params, Statement
 from audit.transaction import Tx
 
@@ -29,6 +29,10 @@ class Lookups:
         if self.threaded:
             return await asyncio.to_thread(self.reader.read, work)
         return self.reader.read(work)
+
+    async def survey(self, work: Callable[[Tx], Result]) -> Result:
+        """As `read`, for work over a whole table: always in a thread, and no question waits for it."""
+        return await asyncio.to_thread(survey, self.reader, work)
 
     async def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
         """Every row of one query."""

@@ -5,6 +5,7 @@ reviews, and what authorities that name the youth say. Every change is a row of 
 stay: which of them are about the youth nobody can tell once its key has left (`alerts`).
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -171,8 +172,9 @@ class SqlSeals:
         """The authorities that name the youth, by the owner's handle or by digests of its tokens.
 
         The guard raises `Moved` when another that does came on record since; one about anybody else holds up no seal.
+        Nobody waits while all of them are opened, which takes a second where there are tens of thousands.
         """
-        rows, last = await self.lookups.read(lambda tx: (tx.all(_AUTHORITIES), newest_authority(tx)))
+        rows, last = await self.lookups.survey(lambda tx: (tx.all(_AUTHORITIES), newest_authority(tx)))
 
         def guard(tx: Tx) -> Draft | None:
             if naming_among(tx.all(_AUTHORITIES_SINCE, (last,))):
@@ -188,7 +190,8 @@ class SqlSeals:
                     found.append(authority_id)
             return found
 
-        return naming_among(rows), guard
+        # Not within the read: one that lasts keeps other seals from cutting the write-ahead log.
+        return await asyncio.to_thread(naming_among, rows), guard
 
     def unchanged(self, marks: Sequence[bytes], indexes: frozenset[int]) -> Guard:
         """Raises `Moved` when another entry about the youth was written meanwhile."""

@@ -223,8 +223,8 @@ class Registrations:
         self, owner: AgencyId, batch: RegistrationBatch, kept: list[bytes], sealed: set[bytes]
     ) -> Callable[[Tx, int], None]:
         def apply(tx: Tx, _: int) -> None:
-            # Looked up here: what an earlier entry sealed shows, however late this one is written, and nothing else. Who
-            # is listed before the entry of a seal leaves with that entry, and stays listed where it never comes.
+            # Looked up here: what an earlier entry sealed shows, however late this one is written, and nothing else.
+            # Who is listed before the entry of a seal leaves with that entry, and stays listed where it never comes.
             sealed.clear()
             sealed.update(handle for _, handle in self._sealed_among(tx, _youths(owner, batch.subjects)))
             for subject in batch.subjects:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import ErrorReason, Unavailable
+from gateway.errors import ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import SubjectHandle
 from gateway.store import tables
@@ -112,3 +112,14 @@ async def test_a_youth_whose_key_waits_to_leave_after_the_entry_is_sealed(world:
     assert list((await list_again(world)).sealed_handles) == [handles[ANA]]
     assert list((await list_again(world, BEN)).sealed_handles) == []
     assert not is_listed(world, handles[ANA])
+
+
+async def test_two_orders_about_one_youth_at_once_leave_one_seal(world: World) -> None:
+    """A second would stand for good beside the one that a court lifts."""
+    handles = await lived(world)
+    orders = [restrict(world, handles[ANA]) for _ in range(2)]
+    first, second = await asyncio.gather(*orders, return_exceptions=True)
+    assert not isinstance(first, BaseException)
+    assert first.outcome == OUTCOME_RECORDED
+    assert isinstance(second, Invalid)
+    assert [entry.kind for entry in every_entry(world)].count(Kind.SEAL_RESTRICTED) == 1

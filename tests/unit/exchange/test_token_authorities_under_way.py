@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,10 +19,12 @@ from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store import tables
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
+from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.seals import SqlSeals
-from gateway.store.youth_keys import authority_name, youth_name
-from homeward.gateway.v1.codes_pb2 import OUTCOME_CONSENT_NEEDED
-from tests.unit.exchange.members import LA, SF, STRTP, Youth
+from gateway.store.youth_keys import FileYouthKeys, authority_name, youth_name
+from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_CONSENT_NEEDED, OUTCOME_RECORDED
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from tests.unit.exchange.members import LA, POLICE, SF, STRTP, Youth
 from tests.unit.exchange.row_links import copied
 from tests.unit.exchange.seal_desk import ANA, BEN, restrict
 from tests.unit.exchange.test_authorities import listed, record, revoke
@@ -220,6 +223,39 @@ async def test_no_refusal_names_an_authority_after_the_seal_that_took_it(world: 
     assert (await ask_by(world, ANA, had.authority_id)).outcome == OUTCOME_CONSENT_NEEDED
     assert naming(world, had.authority_id) == had.entries
     await world.seals.settle(world.setting.journal)
+    replayed(world)
+
+
+class SlowToOpen(FileAuthorityKeys):
+    """Keys of authorities, the first of which is slow to open: so slow that other calls are answered meanwhile."""
+
+    def __init__(self, path: Path, keys: FileYouthKeys) -> None:
+        super().__init__(path, keys)
+        self.begun, self.answered = threading.Event(), threading.Event()
+        self.waited = list[bool]()
+
+    def open(self, authority_id: AuthorityId, sealed: bytes) -> SignedEnvelope | None:
+        if not self.waited:
+            self.begun.set()
+            self.waited.append(self.answered.wait(timeout=5))
+        return super().open(authority_id, sealed)
+
+
+async def test_others_are_answered_while_an_order_looks_through_every_authority(world: World, tmp_path: Path) -> None:
+    had = await lived(world)
+    await world.raise_flag(SF, ANA, handle=had.handle)
+    slow = SlowToOpen(tmp_path / "keys.db", world.youth_keys)
+    object.__setattr__(world.sealing._sealing, "seals", SqlSeals(world.lookups, world.youth_keys, slow))
+    order = asyncio.create_task(sealed(world, had))
+    assert await asyncio.to_thread(slow.begun.wait, 5)
+    assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
+    slow.answered.set()
+    assert (await order).outcome == OUTCOME_RECORDED
+    assert slow.waited == [True]
+    # What was answered meanwhile leaves with the youth, and so does the authority that was found.
+    assert naming(world, had.authority_id) == []
+    assert world.youth_keys.row_of(SF, had.handle) is None
+    slow.close()
     replayed(world)
 
 
