@@ -1,12 +1,15 @@
 """What a replay has followed so far: authorities and what became of them, and keys that are gone.
 
 Decides what an entry may say of an authority by what stands before it, and that a key which is gone needs a seal that
-took it: one of the youth's owner; for an authority, whose youth its entry no longer says, one of anybody. Each
-contradiction names the rule that is broken; the rules are in `audit.replay`.
+took it: one of the youth's owner; for an authority, whose youth its entry no longer says, one of anybody. What rests on
+an authority that a seal closed must name one that the exchange keeps on record since such an entry (`Kept`): the log
+alone cannot say which authority that entry is about. Each contradiction names the rule that is broken; the rules are in
+`audit.replay`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,6 +72,16 @@ class Counts:
     confirmed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of an authority whose key left with a seal. Unverified: whoever keeps it can write it, too."""
+
+    index: int
+    """The entry by which it is on record."""
+    issuer: str
+    is_revoked: bool
+
+
 class KeysGone:
     """What stands under keys that are gone, and that no seal explains so far."""
 
@@ -109,19 +122,82 @@ class KeysGone:
             raise Contradiction(Rule.SEALED, self._last_authority, text)
 
 
+class ClosedAuthorities:
+    """Authorities whose entries no longer say which they are about, and what rests on them all the same.
+
+    As what is about a youth whose seal was lifted, without the authority's key, or about another one that it names.
+    """
+
+    def __init__(self, keys_gone: KeysGone, kept: Mapping[str, Kept]) -> None:
+        """`kept` are those whose key left with a seal, by identifier."""
+        self._keys_gone = keys_gone
+        self._kept = kept
+        self._claims = Counter(each.index for each in kept.values())
+        self._issuers: dict[int, str] = {}
+        """By index of the entry that put one on record."""
+        self._revocations = 0
+        self._last_loss = -1
+        self._awaited: dict[int, Step] = {}
+        """By index of the entry that must present one again: the last that rests on it before that."""
+
+    def record(self, step: Step) -> None:
+        """The entry puts one on record, for the first time or again. Raises `Contradiction`."""
+        self._issuers[step.index] = step.requester
+        waiting = self._awaited.pop(step.index, None)
+        if waiting is not None:
+            is_again = self._last_loss > waiting.index
+            if not is_again or self._kept[waiting.fields["authority"]].issuer != step.requester:
+                raise _unrecorded(waiting)
+
+    def revoke(self) -> None:
+        """One has ended."""
+        self._revocations += 1
+
+    def succeed(self, step: Step) -> None:
+        """All have ended; any can be presented again."""
+        self._last_loss = step.index
+
+    def is_recorded(self, step: Step) -> bool:
+        """Whether the entry names one that the exchange keeps.
+
+        Which must be on record since an entry of its issuer that stands before this one, or since one by which it was
+        presented again after a loss, that follows; and no other since the same. A seal must follow this entry.
+        """
+        kept = self._kept.get(step.fields.get("authority", ""))
+        if kept is None or self._claims[kept.index] > 1:
+            return False
+        if kept.index > step.index and kept.issuer in self._issuers.values():
+            self._awaited[kept.index] = step
+        elif self._issuers.get(kept.index) != kept.issuer:
+            return False
+        self._keys_gone.note_authority(step.index)
+        return True
+
+    def is_revoked(self, step: Step) -> bool:
+        """Whether the entry names one that the exchange keeps as revoked, or that a loss may have ended."""
+        if not self.is_recorded(step):
+            return False
+        kept = self._kept[step.fields["authority"]]
+        return self._last_loss >= 0 or (kept.is_revoked and self._revocations > 0)
+
+    def check_ended(self) -> None:
+        """The log has no further entry, and none is awaited. Raises `Contradiction`."""
+        for step in self._awaited.values():
+            raise _unrecorded(step)
+
+
 class Authorities:
     """The authorities that a log has recorded so far, and what became of them."""
 
-    def __init__(self, counts: Counts, keys_gone: KeysGone) -> None:
+    def __init__(self, counts: Counts, keys_gone: KeysGone, kept: Mapping[str, Kept]) -> None:
         self._counts = counts
         self._keys_gone = keys_gone
+        self._closed = ClosedAuthorities(keys_gone, kept)
         self._revoked: dict[str, int | None] = {}
         """By identifier, the entry that ended it; None while it stands."""
         self._issuers: dict[str, str] = {}
         self._lost: set[str] = set()
         """Ended by a declared loss alone, so that they can be presented again."""
-        self._has_closed = False
-        """Whether one was recorded by an entry that no longer says which."""
 
     def is_revoked(self, authority: str) -> bool:
         """Whether it was recorded and has ended."""
@@ -129,19 +205,20 @@ class Authorities:
 
     def check_recorded(self, step: Step) -> None:
         """The authority that the permit rests on was recorded before. Raises `Contradiction`."""
-        if step.fields.get("authority", "") not in self._revoked and not self._may_be_closed(step):
-            text = "a permit rests on an authority that was not recorded before"
-            raise Contradiction(Rule.AUTHORITY, step.index, text)
+        if step.fields.get("authority", "") not in self._revoked and not self._closed.is_recorded(step):
+            raise _unrecorded(step)
 
     def check_revoked(self, step: Step, text: str) -> None:
         """The authority that the entry names has ended. Raises `Contradiction`, which says `text`."""
-        if not self.is_revoked(step.fields.get("authority", "")) and not self._may_be_closed(step):
+        authority = step.fields.get("authority", "")
+        if not (self.is_revoked(authority) if authority in self._revoked else self._closed.is_revoked(step)):
             raise Contradiction(Rule.AUTHORITY, step.index, text)
 
     def record(self, step: Step) -> None:
         """It stands. Raises `Contradiction`."""
         authority = self._named(step)
         if authority is None:
+            self._closed.record(step)
             return
         self._check_issuer(step, authority)
         # Recorded again under another request, it stays what it was: whoever is its issuer can do so at any time.
@@ -151,6 +228,7 @@ class Authorities:
         """It has ended. Raises `Contradiction`."""
         authority = self._named(step)
         if authority is None:
+            self._closed.revoke()
             return
         if authority not in self._revoked:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is revoked that was not recorded")
@@ -162,6 +240,7 @@ class Authorities:
         """It stands again. Raises `Contradiction`."""
         authority = self._named(step)
         if authority is None:
+            self._closed.record(step)
             return
         if authority in self._revoked and authority not in self._lost:
             text = "an authority is presented again that stands, or that was revoked"
@@ -173,27 +252,26 @@ class Authorities:
     def succeed(self, step: Step) -> None:
         """Entries were lost, a revocation perhaps among them: what was recorded before must be recorded anew."""
         self._keys_gone.succeed()
+        self._closed.succeed(step)
         self._lost |= {name for name, at in self._revoked.items() if at is None}
         self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
+
+    def check_ended(self) -> None:
+        """The log has no further entry, and nothing waits for one. Raises `Contradiction`."""
+        self._closed.check_ended()
+        self._keys_gone.check_explained()
 
     def _named(self, step: Step) -> str | None:
         """Which authority the entry is about; None where that left with the youth's key or the authority's."""
         if "authority" not in step.fields:
             self._counts.closed += 1
-            self._has_closed = True
             self._keys_gone.note_authority(step.index)
         return step.fields.get("authority")
-
-    def _may_be_closed(self, step: Step) -> bool:
-        """Whether the authority that the entry names may be one whose own entries no longer say which they are about.
-
-        As of a youth whose seal was lifted, without the authority's key. A seal must follow the entry then.
-        """
-        if step.fields.get("authority", "") in self._revoked or not self._has_closed:
-            return False
-        self._keys_gone.note_authority(step.index)
-        return True
 
     def _check_issuer(self, step: Step, authority: str) -> None:
         if self._issuers.setdefault(authority, step.requester) != step.requester:
             raise Contradiction(Rule.AUTHORITY, step.index, "an authority is recorded by two agencies")
+
+
+def _unrecorded(step: Step) -> Contradiction:
+    return Contradiction(Rule.AUTHORITY, step.index, "a permit rests on an authority that was not recorded before")

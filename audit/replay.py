@@ -6,7 +6,8 @@ COMMITTED   the argument kept for a decision is the one that its entry commits t
 DECIDED     the policy, given that argument, decides what the entry says
 FACTS       the argument speaks of the entry's own agency, purpose, role, owner, policy and time
 AUTHORITY   what rests on a consent, order or agreement names one that was recorded before and not revoked, and no
-            revocation is claimed that the log does not hold
+            revocation is claimed that the log does not hold; where a seal closed its entries, one that the exchange
+            keeps on record since such an entry
 MEMBER      nothing is released to an agency after it was revoked
 SCOPE       what is released is no more than what was decided, and nothing is released by a refusal
 CAUSALITY   a release closes one earlier permit for the same agency, holder and request, once; a receipt confirms one
@@ -25,10 +26,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from audit.errors import AuditError
-from audit.followed import Authorities, Contradiction, Counts, KeysGone, Rule, Step
+from audit.followed import Authorities, Contradiction, Counts, Kept, KeysGone, Rule, Step
 from audit.own_entries import SUCCEEDED
 
 _DECISION: Final = "access.decision"
@@ -100,28 +102,38 @@ class _Permit:
 class Replay:
     """Follows one log. After a `Contradiction` it must not be used again."""
 
-    def __init__(self, decide: Decide, *, granted: Callable[[str], tuple[tuple[str, ...], str]]) -> None:
-        """`granted` parses the text of a permit's grant into field sets and basis."""
+    def __init__(
+        self,
+        decide: Decide,
+        *,
+        granted: Callable[[str], tuple[tuple[str, ...], str]],
+        kept: Mapping[str, Kept] = MappingProxyType({}),
+    ) -> None:
+        """`granted` parses the text of a permit's grant into field sets and basis.
+
+        `kept` are the authorities that a seal closed, by identifier: what rests on another one's entries that no longer
+        say which they are about is a contradiction.
+        """
         self.counts = Counts()
         self._decide = decide
         self._granted = granted
         self._permits: dict[int, _Permit] = {}
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
-        self.keys_gone = KeysGone()
-        """To be checked at the end of the log."""
-        self._authorities = Authorities(self.counts, self.keys_gone)
+        self._keys_gone = KeysGone()
+        self.authorities = Authorities(self.counts, self._keys_gone, kept)
+        """At the end of the log, `check_ended`."""
         self._suspended: set[str] = set()
         self._by_kind = {
             _DECISION: self._decision,
             _OUTCOME: self._outcome,
             _RECEIPT: self._receipt,
-            _RECORDED: self._authorities.record,
-            _REVOKED: self._authorities.revoke,
-            _PRESENTED: self._authorities.present,
-            SUCCEEDED: self._authorities.succeed,
+            _RECORDED: self.authorities.record,
+            _REVOKED: self.authorities.revoke,
+            _PRESENTED: self.authorities.present,
+            SUCCEEDED: self.authorities.succeed,
             _MEMBER: self._member,
-            **dict.fromkeys(_SEALS, self.keys_gone.seal),
+            **dict.fromkeys(_SEALS, self._keys_gone.seal),
         }
 
     def follow(self, step: Step) -> None:
@@ -141,7 +153,7 @@ class Replay:
             # It stood with the youth, or with the authority that was named.
             self.counts.sealed += 1
             if not step.holder:
-                self.keys_gone.note_authority(step.index)
+                self._keys_gone.note_authority(step.index)
         elif verdict.decision == _ALLOW:
             raise Contradiction(Rule.COMMITTED, step.index, "a permit that commits to no argument")
         self._permits[step.index] = _Permit(
@@ -151,7 +163,7 @@ class Replay:
         if verdict.decision == _ALLOW:
             field_sets, basis = self._granted(verdict.detail)
             if basis != STATUTE and not step.is_sealed:
-                self._authorities.check_recorded(step)
+                self.authorities.check_recorded(step)
             if _AT_ONCE.issuperset(field_sets):
                 self._check_release(step, fields.get("authority", ""), is_sealed=step.is_sealed)
 
@@ -167,7 +179,7 @@ class Replay:
             raise Contradiction(Rule.COMMITTED, step.index, str(exc)) from exc
         _check_facts(step, found)
         if found.authority_status == "REVOKED":
-            self._authorities.check_revoked(step, "an authority counts as revoked that the log does not say was")
+            self.authorities.check_revoked(step, "an authority counts as revoked that the log does not say was")
         expected = [found.verdict, found.later_page]
         if verdict.detail in GUARDS:
             self._check_guard(step, verdict.detail)
@@ -189,14 +201,14 @@ class Replay:
             # A single adapter can be denied too, and no entry of a call names its adapter. Which authority a sealed
             # youth's entry named left with the youth's key.
             return
-        self._authorities.check_revoked(step, "a permit ended by a revocation that the log does not hold")
+        self.authorities.check_revoked(step, "a permit ended by a revocation that the log does not hold")
 
     def _check_release(self, step: Step, authority: str, *, is_sealed: bool) -> None:
         self.counts.released += 1
         if is_sealed:
-            self.keys_gone.note(step.holder, step.index)
+            self._keys_gone.note(step.holder, step.index)
         _, basis = self._granted(step.fields.get("fields", ""))
-        if basis != STATUTE and not is_sealed and self._authorities.is_revoked(authority):
+        if basis != STATUTE and not is_sealed and self.authorities.is_revoked(authority):
             raise Contradiction(Rule.AUTHORITY, step.index, "something is released on an authority that was revoked")
         if step.requester in self._suspended:
             raise Contradiction(Rule.MEMBER, step.index, "something is released to an agency that was revoked")

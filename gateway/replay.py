@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select
 
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, check_entry, check_openings, open_class
-from audit.followed import Counts, Step
+from audit.followed import Counts, Kept, Step
 from audit.reader import Reader, entry_of
 from audit.replay import Recomputed, Replay, Undecidable, Verdict
 from audit.statement import Statement
@@ -28,11 +28,13 @@ from gateway.protocol.decide import (
     withdraw,
 )
 from gateway.protocol.log_kinds import grant_text, parse_grant
+from gateway.protocol.names import AuthorityId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import YouthFacts, milliseconds
 from gateway.protocol.policy.rules import Policy
 from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
-from gateway.store.tables import decision_input
+from gateway.store.tables import authority, decision_input
+from gateway.store.youth_keys import authority_name
 
 _PAGE: Final = 500
 _ENTRIES: Final = Statement(
@@ -44,6 +46,10 @@ _ENTRIES: Final = Statement(
     "start",
     "page",
 )
+_A: Final = authority.c
+_AUTHORITIES: Final = Statement(
+    select(_A.authority_id, _A.leaf_index, _A.issuer, case((_A.revocation.is_not(None), 1), else_=0))
+)
 _BYTES: Final = frozenset({"request", "input", "sealed", "signed", "handle", "flag", "review", "seq", "prev"})
 
 
@@ -54,6 +60,8 @@ class Keys:
     classes: ClassKeys
     marks: Mapping[bytes, bytes] = field(repr=False)
     """Every mark that an entry about a youth or an authority may carry, with the key."""
+    has_left: Callable[[bytes], bool] = field(repr=False)
+    """Whether the key of this name left with a seal."""
 
 
 def replay_log(
@@ -64,14 +72,23 @@ def replay_log(
     Raises `Contradiction` at the first entry that contradicts the policy or an earlier one, and `EvidenceError` at one
     whose fields are not what its leaf commits to.
     """
-    replay = Replay(_decide_with({policy.digest: policy for policy in policies}), granted=parse_grant)
+    again = _decide_with({policy.digest: policy for policy in policies})
     with reader.snapshot() as tx:
+        replay = Replay(again, granted=parse_grant, kept=_kept(tx, keys))
         for step in _steps(tx, keys):
             replay.follow(step)
             if progress is not None and step.index % _PAGE == 0:
                 progress(step.index)
-    replay.keys_gone.check_explained()
+    replay.authorities.check_ended()
     return replay.counts
+
+
+def _kept(tx: Tx, keys: Keys) -> dict[str, Kept]:
+    return {
+        bytes(identifier).hex(): Kept(leaf_index, issuer, is_revoked=bool(is_revoked))
+        for identifier, leaf_index, issuer, is_revoked in tx.all(_AUTHORITIES)
+        if keys.has_left(authority_name(AuthorityId(bytes(identifier))))
+    }
 
 
 def _steps(tx: Tx, keys: Keys) -> Iterator[Step]:

@@ -66,7 +66,7 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
         verified = verify_log(reader, key=parse_vkey(state.log_key.read_text("utf-8")))
         with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
             task = bar.add_task("entries", total=verified.size)
-            opened = Keys(state.read_class_keys(), keys.every_mark())
+            opened = Keys(state.read_class_keys(), keys.every_mark(), keys.is_sealed)
             return replay_log(reader, opened, policies, progress=lambda done: bar.update(task, completed=done))
     finally:
         reader.close()

@@ -38,7 +38,7 @@ from gateway.members.membership import Membership
 from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
-from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
@@ -50,7 +50,7 @@ from gateway.store.derived import Opened, check_projections
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import leaving_youths
 from gateway.store.resting import EpochsAtRest
-from gateway.store.youth_keys import FileYouthKeys, youth_name
+from gateway.store.youth_keys import FileYouthKeys, authority_name, youth_name
 from gateway.tokens.ended_epochs import EndedEpochs
 from gateway.tokens.epoch_keys import EpochKeys
 from gateway.tokens.evaluate import Evaluator
@@ -300,7 +300,11 @@ def opened_with(
     marks = youth_keys.every_mark()
     # An entry that carries one shows that the file of keys is older than the log, or that a count in it was lowered.
     ahead = frozenset(youth_keys.every_mark(ahead=_AHEAD).keys() - marks.keys())
-    return Opened(keys, marks, ahead, is_sealed, authority_keys.open, authority_keys.open_moment)
+
+    def has_left(authority_id: AuthorityId) -> bool:
+        return youth_keys.is_sealed(authority_name(authority_id))
+
+    return Opened(keys, marks, ahead, is_sealed, has_left, authority_keys.open, authority_keys.open_moment)
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

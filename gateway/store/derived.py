@@ -88,6 +88,8 @@ class Opened:
     is_sealed: Callable[[AgencyId, SubjectHandle, Collection[bytes]], bool] = field(repr=False)
     """Whether a youth's key left with a seal, or is about to leave with one of these, which are in the log: a crash may
     come between the entry of a seal, which takes the rows away, and that."""
+    has_left: Callable[[AuthorityId], bool] = field(repr=False)
+    """Whether the key of an authority left with a seal."""
     authority: Callable[[AuthorityId, bytes], SignedEnvelope | None] = field(repr=False)
     """Opens what an authority says; None where its youth was sealed. Raises `RowUnreadable`."""
     revoked: Callable[[AuthorityId, bytes], int | None] = field(repr=False)
@@ -121,8 +123,9 @@ class _Derived:
     """Agencies that registered youths."""
     listings: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
     epochs: dict[str, tuple[str, int]] = field(default_factory=dict)
-    closed: set[int] = field(default_factory=set)
-    """Entries about authorities that left with a key."""
+    closed: dict[int, str] = field(default_factory=dict)
+    """Entries about authorities that left with a key, with the issuer whom the entry put one on record for; empty where
+    it revoked one."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
     seals: set[bytes] = field(default_factory=set)
@@ -206,7 +209,7 @@ def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
 def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
     if "authority" not in said:
         # It left with the key of the youth that the authority names, or with the authority's own.
-        derived.closed.add(entry.index)
+        derived.closed[entry.index] = "" if entry.kind == Kind.AUTHORITY_REVOKED else entry.requester
         return
     authority_id = bytes.fromhex(_text(said["authority"]))
     known = derived.authorities.get(authority_id)
@@ -243,16 +246,19 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
 
 def _check_authorities(tx: Tx, derived: _Derived, opened: Opened) -> None:
     stored: dict[bytes, _Authority] = {}
-    parties, closed = set[tuple[bytes, str]](), set[bytes]()
+    parties, closed, claimed = set[tuple[bytes, str]](), set[bytes](), set[int]()
     unexplained = [index for index in derived.closed if index > derived.last_taking(tx)]
     if unexplained:
         # A key that is gone left with a seal, or else somebody has taken it out.
         raise _differs("the key of an authority", min(unexplained))
     for identifier, issuer, sealed, revocation, leaf_index in tx.all(_AUTHORITIES):
         authority_id = AuthorityId(bytes(identifier))
-        known, is_closed = derived.authorities.get(authority_id), leaf_index in derived.closed
-        if known is None and not is_closed:
+        known, is_closed = derived.authorities.get(authority_id), derived.closed.get(leaf_index) == issuer
+        # No two are on record by one entry; and which one it was, where that left, the key that left tells.
+        is_explained = known is not None or (is_closed and opened.has_left(authority_id))
+        if leaf_index in claimed or not is_explained:
             raise _differs("an authority", leaf_index)
+        claimed.add(leaf_index)
         try:
             envelope = opened.authority(authority_id, sealed)
             revoke_ms = None if revocation is None else opened.revoked(authority_id, revocation)

@@ -71,7 +71,7 @@ async def lived(world: World) -> None:
 
 
 def keys(world: World) -> Keys:
-    return Keys(world.keys, world.youth_keys.every_mark())
+    return Keys(world.keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
 
 
 def replayed(world: World) -> Counts:
@@ -87,7 +87,7 @@ def follow(world: World, changed: list[Step]) -> Counts:
     replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
     for step in changed:
         replay.follow(step)
-    replay.keys_gone.check_explained()
+    replay.authorities.check_ended()
     return replay.counts
 
 

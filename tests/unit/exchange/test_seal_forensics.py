@@ -169,7 +169,7 @@ async def test_a_replay_reports_what_was_sealed_and_follows_the_rest(world: Worl
     handles = await lived(world)
 
     def replayed() -> tuple[int, int, int]:
-        keys = Keys(world.class_keys, world.youth_keys.every_mark())
+        keys = Keys(world.class_keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
         counts = replay_log(world.reader, keys, [world.policy])
         return counts.recomputed, counts.sealed, counts.released
 

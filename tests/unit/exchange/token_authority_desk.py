@@ -95,4 +95,8 @@ async def lift(world: World, done: pb.SealResponse) -> None:
 
 
 def replayed(world: World) -> Counts:
-    return replay_log(world.reader, Keys(world.class_keys, world.youth_keys.every_mark()), [world.policy])
+    return replay_log(world.reader, replay_keys(world), [world.policy])
+
+
+def replay_keys(world: World) -> Keys:
+    return Keys(world.class_keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
