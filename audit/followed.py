@@ -10,7 +10,7 @@ alone cannot say which authority that entry is about. Each contradiction names t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -82,17 +82,40 @@ class Kept:
     is_revoked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many entries seals have closed, as it is kept beside the keys, and what commits to it."""
+
+    commitment: str
+    since: int
+    """Closed entries are counted from this index on: from the last declared loss."""
+    count: int
+
+
 class KeysGone:
-    """What stands under keys that are gone, and that no seal explains so far."""
+    """What stands under keys that are gone, and that no seal explains so far.
+
+    A seal explains what came before it; and as many entries as all of them say that they have closed, no more, because
+    a key that somebody took out before a seal of the same owner would be explained by it, too.
+    """
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
         """By owner, the last entry about a youth."""
         self._last_authority: int | None = None
         """The last entry that no longer says which authority it is about."""
+        self._since = 0
+        self._noted = 0
+        """How many entries stand under keys that are gone, since the last declared loss."""
+        self._commits: Step | None = None
+        """The last order about a seal since then that says how many are to be."""
+        self._noted_before = 0
+        self._is_counted = True
+        """Whether every order since then says it."""
 
     def note(self, owner: str, index: int) -> None:
         """The entry is about a youth of this owner whose key is gone."""
+        self._noted += 1
         self._last[owner] = index
 
     def note_authority(self, index: int) -> None:
@@ -100,17 +123,34 @@ class KeysGone:
 
         The two look alike, and the first may be about anybody's youth.
         """
+        self._noted += 1
+        self._last_authority = index
+
+    def await_seal(self, index: int) -> None:
+        """The entry can be read, and names an authority whose key is gone."""
         self._last_authority = index
 
     def seal(self, step: Step) -> None:
-        """What came before may be about the youth that this owner has sealed."""
+        """What came before may be about the youth that this owner has sealed. Raises `Contradiction`."""
         self._last.pop(step.requester, None)
         self._last_authority = None
+        self.lift(step)
 
-    def succeed(self) -> None:
+    def lift(self, step: Step) -> None:
+        """What was closed by one seal is open again. Raises `Contradiction`."""
+        if "closed" in step.fields:
+            self._commits, self._noted_before = step, self._noted
+        elif self._commits is not None:
+            raise Contradiction(Rule.SEALED, step.index, "an order about a seal that does not say how much is closed")
+        else:
+            # Of a time when none did.
+            self._is_counted = False
+
+    def succeed(self, step: Step) -> None:
         """Entries were lost, seals perhaps among them."""
         self._last.clear()
         self._last_authority = None
+        self._since, self._noted, self._commits, self._is_counted = step.index + 1, 0, None, True
 
     def check_explained(self) -> None:
         """The log has no further entry. Raises `Contradiction`."""
@@ -120,6 +160,20 @@ class KeysGone:
         if self._last_authority is not None:
             text = "the key of its authority is gone, and no seal follows"
             raise Contradiction(Rule.SEALED, self._last_authority, text)
+
+    def check_counted(self, counted: Collection[Counted]) -> None:
+        """As much is closed as the last order about a seal says. Raises `Contradiction`.
+
+        `counted` are what may be kept of that: one of them must be what it commits to.
+        """
+        if self._commits is None or not self._is_counted:
+            return
+        said = [each for each in counted if each.commitment == self._commits.fields["closed"]]
+        if not said or said[0].since != self._since:
+            text = "what is kept of how much seals have closed is not what the last of them commits to"
+            raise Contradiction(Rule.SEALED, self._commits.index, text)
+        if said[0].count != self._noted_before:
+            raise Contradiction(Rule.SEALED, self._commits.index, "not as much is closed as seals have closed")
 
 
 class ClosedAuthorities:
@@ -170,7 +224,7 @@ class ClosedAuthorities:
             self._awaited[kept.index] = step
         elif self._issuers.get(kept.index) != kept.issuer:
             return False
-        self._keys_gone.note_authority(step.index)
+        self._keys_gone.await_seal(step.index)
         return True
 
     def is_revoked(self, step: Step) -> bool:
@@ -251,15 +305,19 @@ class Authorities:
 
     def succeed(self, step: Step) -> None:
         """Entries were lost, a revocation perhaps among them: what was recorded before must be recorded anew."""
-        self._keys_gone.succeed()
+        self._keys_gone.succeed(step)
         self._closed.succeed(step)
         self._lost |= {name for name, at in self._revoked.items() if at is None}
         self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
 
-    def check_ended(self) -> None:
-        """The log has no further entry, and nothing waits for one. Raises `Contradiction`."""
+    def check_ended(self, counted: Collection[Counted]) -> None:
+        """The log has no further entry, nothing waits for one, and as much is closed as seals have closed.
+
+        Raises `Contradiction`.
+        """
         self._closed.check_ended()
         self._keys_gone.check_explained()
+        self._keys_gone.check_counted(counted)
 
     def _named(self, step: Step) -> str | None:
         """Which authority the entry is about; None where that left with the youth's key or the authority's."""

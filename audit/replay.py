@@ -14,7 +14,7 @@ CAUSALITY   a release closes one earlier permit for the same agency, holder and 
             earlier release to the same agency, once
 SEALED      what is released about a youth whose key is gone stands before a seal of the youth's owner, and what is
             recorded or revoked under a key that is gone before anybody's seal; or before a declared loss, with which
-            the entry of the seal may have gone
+            the entry of the seal may have gone; and of all this there is as much as seals say that they have closed
 
 A sealed entry's argument can no longer be opened; it counts as sealed, and the rules that need no argument still hold
 for it. Decides these rules; how entries are opened and what the policy is comes from outside (`Step`, `Decide`),
@@ -41,6 +41,7 @@ _REVOKED: Final = "authority.revoked"
 _PRESENTED: Final = "authority.presented"
 _MEMBER: Final = "member.revoked"
 _SEALS: Final = ("seal.restricted", "seal.destroyed")
+_LIFTED: Final = "seal.lifted"
 _ALLOW: Final = "ALLOW"
 STATUTE: Final = "STATUTE"
 GUARDS: Final = frozenset({"AUTHORITY_ENDED_BEFORE_RELEASE", "MEMBER_DENIED_BEFORE_RELEASE"})
@@ -134,6 +135,7 @@ class Replay:
             SUCCEEDED: self.authorities.succeed,
             _MEMBER: self._member,
             **dict.fromkeys(_SEALS, self._keys_gone.seal),
+            _LIFTED: self._keys_gone.lift,
         }
 
     def follow(self, step: Step) -> None:

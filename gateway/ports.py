@@ -110,9 +110,12 @@ class YouthKeys(Protocol):
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
         """The key of a youth that rows name; None when it was sealed. Raises where it is missing otherwise."""
 
-    async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
+    async def marks(
+        self, owner: AgencyId, handles: Sequence[SubjectHandle], *, ahead: int = 0
+    ) -> Mapping[bytes, bytes]:
         """Every mark that an entry about one of these youths may carry, with the key that opens it.
 
+        `ahead`: as many more of each key, which entries may carry in a moment.
         A youth whose key was destroyed, or that never had one, contributes none.
         """
 

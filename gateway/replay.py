@@ -6,12 +6,13 @@ rules of the replay are in `audit.replay`.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import bindparam, case, select
 
 from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, check_entry, check_openings, open_class
-from audit.followed import Counts, Kept, Step
+from audit.followed import Counted, Counts, Kept, Step
 from audit.reader import Reader, entry_of
 from audit.replay import Recomputed, Replay, Undecidable, Verdict
 from audit.statement import Statement
@@ -32,9 +33,10 @@ from gateway.protocol.names import AuthorityId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import YouthFacts, milliseconds
 from gateway.protocol.policy.rules import Policy
+from gateway.store.closed_counts import ClosedCount, closed_counts
 from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
 from gateway.store.tables import authority, decision_input
-from gateway.store.youth_keys import authority_name
+from gateway.store.youth_keys import FileYouthKeys, authority_name
 
 _PAGE: Final = 500
 _ENTRIES: Final = Statement(
@@ -62,6 +64,13 @@ class Keys:
     """Every mark that an entry about a youth or an authority may carry, with the key."""
     has_left: Callable[[bytes], bool] = field(repr=False)
     """Whether the key of this name left with a seal."""
+    closed: Sequence[ClosedCount] = field(repr=False)
+    """What may be kept of how many entries seals have closed."""
+
+
+def read_keys(keys_file: Path, classes: ClassKeys, youth_keys: FileYouthKeys) -> Keys:
+    """What this file of keys opens as it is now."""
+    return Keys(classes, youth_keys.every_mark(), youth_keys.is_sealed, closed_counts(keys_file))
 
 
 def replay_log(
@@ -79,7 +88,7 @@ def replay_log(
             replay.follow(step)
             if progress is not None and step.index % _PAGE == 0:
                 progress(step.index)
-    replay.authorities.check_ended()
+    replay.authorities.check_ended([Counted(each.digest.hex(), each.since, each.count) for each in keys.closed])
     return replay.counts
 
 

@@ -22,7 +22,7 @@ from audit.verify import verify_log
 from gateway.acting import BROKEN, broken, check_there
 from gateway.protocol.policy.bundle import BundleError, load_california, parse_bundle
 from gateway.protocol.policy.rules import Policy
-from gateway.replay import Keys, replay_log
+from gateway.replay import read_keys, replay_log
 from gateway.state import State
 from gateway.store.youth_keys import FileYouthKeys
 from homeward.failure import CommandFailure, ExitCode
@@ -66,7 +66,7 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
         verified = verify_log(reader, key=parse_vkey(state.log_key.read_text("utf-8")))
         with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
             task = bar.add_task("entries", total=verified.size)
-            opened = Keys(state.read_class_keys(), keys.every_mark(), keys.is_sealed)
+            opened = read_keys(state.youth_keys, state.read_class_keys(), keys)
             return replay_log(reader, opened, policies, progress=lambda done: bar.update(task, completed=done))
     finally:
         reader.close()

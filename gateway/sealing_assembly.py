@@ -14,6 +14,7 @@ from audit.entry import ClassKeys
 from audit.sequencer import Append
 from audit.transaction import Tx
 from gateway.config import GatewayConfig
+from gateway.exchange.closing import Closing
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.link_recall import LinkRecall
@@ -27,10 +28,11 @@ from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.sealing import SealKey
 from gateway.state import State, StateBroken
 from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.closed_counts import FileClosedCounts
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
-from gateway.store.seals import SqlSeals, named_youths, takes_away
+from gateway.store.seals import SqlSeals, last_commitment, named_youths, takes_away
 from gateway.store.youth_keys import FileYouthKeys
 
 
@@ -54,19 +56,22 @@ class Seals:
     youth_keys: FileYouthKeys = field(repr=False)
     authority_keys: FileAuthorityKeys = field(repr=False)
     escrow: FileEscrow = field(repr=False)
+    counts: FileClosedCounts = field(repr=False)
     court: Court = field(repr=False)
 
     def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> Sealing:
         """What carries out orders."""
-        return Sealing(at, self._kept(), self.escrow, marked, deeds, keys, self.court)
+        closing = Closing(self.counts, keys, at.random_bytes)
+        return Sealing(at, self._kept(), self.escrow, marked, deeds, keys, self.court, closing)
 
     def link_recall(self, at: Setting, *, marked: Marked, keys: ClassKeys) -> LinkRecall:
         """What takes back what was told on the account of links."""
         return LinkRecall(at.reliance, self._kept(), marked, keys, at.directory, at.random_bytes)
 
-    async def settle(self, journal: Journal) -> None:
+    async def settle(self, journal: Journal, keys: ClassKeys) -> None:
         """Every seal in the log is carried out. Raises `Unavailable`."""
         seals = self._kept()
+        await asyncio.to_thread(self.counts.keep, await self.lookups.read(partial(last_commitment, keys=keys)))
         states = await seals.states()
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
@@ -100,7 +105,8 @@ def open_seals(
 ) -> Seals:
     """Sealing on these files."""
     escrow = FileEscrow(keys_file, youth_keys, SqliteErasing(database))
-    return Seals(lookups, youth_keys, authority_keys, escrow, court)
+    counts = FileClosedCounts(keys_file, lookups)
+    return Seals(lookups, youth_keys, authority_keys, escrow, counts, court)
 
 
 async def _forgotten(seals: SqlSeals, youths: list[tuple[AgencyId, SubjectHandle]]) -> Rows:

@@ -150,7 +150,7 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     if not running.recovering():
         # Before anybody's key is readied. A log that was put back does not know every seal, and takes no entry: what is
         # left of one is carried out when it is healed, and nothing is disclosed before.
-        await running.seals.settle(running.journal)
+        await running.seals.settle(running.journal, running.class_keys)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     authorities = await running.lookups.read(speaking_authorities)

@@ -110,6 +110,10 @@ def _telling(entry: StoredEntry, keys: ClassKeys) -> list[int]:
     if entry.kind == Kind.OUTCOME:
         # The decision and its release: the requester has a receipt of each.
         return [int(said["decided"]), entry.index]
-    granted = set(parse_grant(said.get("fields", b"").decode())[0])
     # A permit for records tells nothing until something is released under it.
-    return [entry.index] if granted <= _FLAG_CHECK else []
+    return [entry.index] if is_flag_check(said) else []
+
+
+def is_flag_check(said: Mapping[str, bytes]) -> bool:
+    """Whether a permit that says this is the release, too: a flag's status is answered with the decision."""
+    return set(parse_grant(said.get("fields", b"").decode())[0]) <= _FLAG_CHECK

@@ -7,9 +7,10 @@
 5. the key leaves the exchange, and those of authorities that name the youth
 6. whoever was told deletes what lays the entries open, and acknowledges: an entry each
 
-The entry names neither the youth nor its entries, only how many agencies were sent a notice; the court's case stands in
-a field that the custodian alone can open. A crash after step 4 is made good before anything is answered again
-(`Escrow.settle`). A destroyed youth's entries stay in the log, and nobody can open or link them.
+The entry names neither the youth nor its entries, only how many agencies were sent a notice, and commits to how many
+entries all seals have closed (`closing`); the court's case stands in a field that the custodian alone can open. A crash
+after step 4 is made good before anything is answered again (`Escrow.settle`). A destroyed youth's entries stay in the
+log, and nobody can open or link them.
 """
 
 import asyncio
@@ -17,10 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from audit.entry import KEY_BYTES, ClassKeys, Draft, StoredEntry, YouthKey
+from audit.entry import KEY_BYTES, ClassKeys, Draft, StoredEntry, YouthKey, youth_tag
 from audit.sequencer import Append
 from gateway.errors import Conflict, ErrorReason, Invalid, Unavailable
 from gateway.exchange.call import Caller
+from gateway.exchange.closing import Closing
 from gateway.exchange.deed import (
     Deed,
     Deeds,
@@ -39,8 +41,8 @@ from gateway.exchange.journal import ALLOW, Kind, Value, draft
 from gateway.exchange.notices import SealState, Sent, copies, told
 from gateway.exchange.seal_ports import Escrow, Marked, Seals
 from gateway.exchange.setting import Setting
-from gateway.ports import Entered, Guard, NewAlert, Rows
-from gateway.protocol.escrow import EscrowBroken, open_release, seal_case_key
+from gateway.ports import OF_NOBODY, Entered, Guard, NewAlert, Rows, own_youth
+from gateway.protocol.escrow import EscrowBroken, Escrowed, open_release, seal_case_key
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, RequestId, Role, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -55,6 +57,10 @@ _KINDS: Final = {
     SealState.DESTROYED: Kind.SEAL_DESTROYED,
     SealState.LIFTED: Kind.SEAL_LIFTED,
 }
+
+
+_AHEAD: Final = 64
+"""Counters of a key that are reserved in one go, by an entry that is written while an order is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ class Ordered:
     sent: tuple[Sent, ...] = ()
     handle: bytes = field(default=b"", repr=False)
     """Of the youth whose seal was lifted."""
+    closed: bytes = field(default=b"", repr=False)
+    """What its entry commits to of how many entries seals have closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ class Sealing:
     deeds: Deeds
     keys: ClassKeys = field(repr=False)
     court: Court = field(repr=False)
+    closing: Closing = field(repr=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """One order after another: of two about one youth at once, the second would leave a seal that no court can lift."""
 
@@ -119,6 +128,7 @@ class Sealing:
                 return await self._lift(caller, deed, order, settled)
             done = settled if settled is not None else await on_what_stands(lambda: self._close(caller, deed, order))
             # Again after a crash: each does what is left of it.
+            await self.closing.done(done.closed)
             await asyncio.to_thread(self.escrow.withdraw, done.notice_id)
             if order.operation == pb.SEAL_OPERATION_DESTROY:
                 await asyncio.to_thread(self.escrow.erase, done.notice_id)
@@ -175,6 +185,8 @@ class Sealing:
         authorities, no_others = await self.seals.naming(owner, handle, frozenset(order.token_digests))
         # After what takes longest: an entry about the youth that is written meanwhile does not hold up the order.
         history = await self._history(owner, handle)
+        of_authorities = await self._history(OF_NOBODY, *(own_youth(each)[1] for each in authorities))
+        closed = await self.closing.closes([*history.entries, *of_authorities.entries])
         await asyncio.to_thread(
             self.escrow.deposit, owner, handle, seal_id, custodian_key=kept, authorities=authorities
         )
@@ -184,8 +196,8 @@ class Sealing:
         try:
             done = await self._enter_seal(
                 caller, deed, order, state, seal_id, indexes=indexes,
-                guard=both(history.unchanged(self.seals), no_others),
-                rows=self.seals.forget(owner, handle, authorities),
+                guard=both(both(history.unchanged(self.seals), of_authorities.unchanged(self.seals)), no_others),
+                rows=self.seals.forget(owner, handle, authorities), closed=closed,
             )  # fmt: skip
         except (Moved, Conflict):
             # Nothing was written. After any other error it may have been: the next start knows (`Escrow.settle`).
@@ -200,6 +212,7 @@ class Sealing:
         return await self._enter_seal(
             caller, deed, order, SealState.DESTROYED, order.seal_id, indexes={},
             guard=self.seals.stands(order.seal_id, SealState.RESTRICTED), rows=(),
+            closed=await self.closing.closes(()),
         )  # fmt: skip
 
     async def _lift(self, caller: Caller, deed: Deed, order: pb.SealOrder, settled: Ordered | None) -> Ordered:
@@ -212,12 +225,14 @@ class Sealing:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("seal_id: yours",))
         if settled is None:
             await self._own_seal(caller, order.seal_id)
+            closed = await self.closing.opens(await self.marked.marked(_marks(escrowed)))
             settled = await on_what_stands(
                 lambda: self._enter_seal(
                     caller, deed, order, SealState.LIFTED, order.seal_id, indexes={},
-                    guard=self.seals.stands(order.seal_id, SealState.RESTRICTED), rows=(),
+                    guard=self.seals.stands(order.seal_id, SealState.RESTRICTED), rows=(), closed=closed,
                 )
             )  # fmt: skip
+        await self.closing.done(settled.closed)
         await asyncio.to_thread(self.escrow.restore, order.seal_id, escrowed)
         return replace(settled, handle=escrowed.handle)
 
@@ -237,9 +252,12 @@ class Sealing:
         indexes: Mapping[AgencyId, list[int]],
         guard: Guard,
         rows: Rows,
+        closed: bytes,
     ) -> Ordered:
         case = YouthKey(self.at.random_bytes(KEY_BYTES), 0)
-        leaf = _order_leaf(caller, deed, _KINDS[state], seal_id, count=len(indexes), case=case, order=order)
+        leaf = _order_leaf(
+            caller, deed, _KINDS[state], seal_id, count=len(indexes), case=case, order=order, closed=closed
+        )
         rows += self.seals.put(seal_id, caller.agency, state)
         rows += self.seals.put_case(seal_id, seal_case_key(case.key, self._custodian(), seal_id))
         return await self._enter(caller, deed, leaf, seal_id, pb.NOTICE_KIND_SEALED, indexes, guard=guard, rows=rows)
@@ -280,8 +298,8 @@ class Sealing:
         entered = await enter_once(at, self.deeds, caller, deed, leaf, guard=guard, rows=rows, alerts=alerts)
         return _ordered(entered)
 
-    async def _history(self, owner: AgencyId, handle: SubjectHandle) -> _History:
-        marks = tuple(await self.at.youth_keys.marks(owner, [handle]))
+    async def _history(self, owner: AgencyId, *handles: SubjectHandle) -> _History:
+        marks = tuple(await self.at.youth_keys.marks(owner, handles, ahead=_AHEAD))
         return _History(marks, tuple(await self.marked.marked(marks)))
 
     async def _settled(self, caller: Caller, deed: Deed) -> Ordered | None:
@@ -316,11 +334,13 @@ def _order_leaf(
     count: int,
     case: YouthKey | None = None,
     order: pb.SealOrder | None = None,
+    closed: bytes = b"",
 ) -> Draft:
+    op: dict[str, Value] = {"outcome": Outcome.RECORDED, "notice": notice_id.hex(), "notices": count}
     return draft(
         kind,
         requester=caller.agency,
-        op={"outcome": Outcome.RECORDED, "notice": notice_id.hex(), "notices": count},
+        op=op | ({"closed": closed.hex()} if closed else {}),
         req={"worker": worker(caller), "request": deed.digest},
         # Under a key of this entry alone, which the court custodian gets and nobody here keeps.
         youth={"case": order.case_commitment} if order is not None else None,
@@ -345,4 +365,9 @@ def _ordered(entered: Entered) -> Ordered:
         entered,
         notice_id=bytes.fromhex(opened(entered, "notice")),
         count=int(opened(entered, "notices") or 0),
+        closed=bytes.fromhex(opened(entered, "closed")),
     )
+
+
+def _marks(escrowed: Escrowed) -> list[bytes]:
+    return [youth_tag(YouthKey(escrowed.key, counter)) for counter in range(escrowed.reserved)]

@@ -25,6 +25,7 @@ from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.erase import NotErased
 from gateway.store.erase_sqlite import cut_log
+from gateway.store.keys_file import BUSY_SECONDS, open_to_erase
 from gateway.store.youth_keys import FileYouthKeys, YouthKeysBroken, authority_name, youth_name
 
 
@@ -43,7 +44,6 @@ class SealedErasing(Protocol):
 
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
-_BUSY_SECONDS: Final = 10.0
 _WAITING: Final = "SELECT name, seal_id FROM escrow WHERE name IS NOT NULL"
 _LOG: Final = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class FileEscrow:
         if found is not None and custodian_key is not None:
             escrowed = Escrowed(owner, handle, found[0], found[1])
             copy = seal_to_custodian(escrowed, custodian_key, seal_id)
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO escrow VALUES (?, ?, ?)", (seal_id, youth_name(owner, handle), copy))
             leaving = [(seal_id, authority_name(each)) for each in authorities]
@@ -84,7 +84,7 @@ class FileEscrow:
 
     def withdraw(self, seal_id: bytes) -> None:
         """The key is gone from the file and from memory; the handle is recognized as a sealed one. Once or again."""
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             row = connection.execute("SELECT name FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
             if row is not None and row[0] is not None:
                 self._withdraw(connection, seal_id, bytes(row[0]))
@@ -92,7 +92,7 @@ class FileEscrow:
 
     def deleted(self) -> None:
         """Rows of sealed youths were deleted again, as of an older copy of the database: their bytes are to go, too."""
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
 
     def scrub(self, *, at_start: bool) -> None:
@@ -100,7 +100,7 @@ class FileEscrow:
 
         Nothing is raised where somebody is in the way: the next order or start does it, and `erasing_waits` until then.
         """
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             if not _is_marked(connection):
                 return
             rewrite = at_start or self.database.is_small()
@@ -121,7 +121,7 @@ class FileEscrow:
 
     def erase(self, seal_id: bytes) -> None:
         """The custodian's copy is gone, in every page."""
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             # The main database has nothing of the copy: what waits there is of others, and stays marked.
             of_others = _is_marked(connection)
             connection.execute("BEGIN IMMEDIATE")
@@ -140,7 +140,7 @@ class FileEscrow:
     def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
         """The youth's key is back, with counters that no entry has used. Once or again."""
         name = youth_name(escrowed.owner, escrowed.handle)
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             wrapped = self.keys.wrap(name, escrowed.key)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
@@ -150,10 +150,11 @@ class FileEscrow:
             connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
             connection.execute("COMMIT")
         self.keys.returned += 1
+        self.scrub(at_start=False)
 
     def settle(self, *, sealed: Collection[bytes], destroyed: Collection[bytes]) -> None:
         """What a crash left half done is done, or forgotten; `sealed` and `destroyed` are what the log says."""
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             rows = connection.execute("SELECT seal_id, name FROM escrow").fetchall()
         for seal_id, name in rows:
             if seal_id in sealed or seal_id in destroyed:
@@ -194,7 +195,7 @@ class FileEscrow:
             connection.execute("COMMIT")
 
     def _sealed_digests(self, is_on_record: Callable[[bytes], bool]) -> set[bytes]:
-        with closing(self._open()) as connection:
+        with closing(open_to_erase(self.path)) as connection:
             # One state of the file: a name that leaves between two looks would be in neither place.
             connection.execute("BEGIN")
             digests = {bytes(row[0]) for row in connection.execute("SELECT digest FROM sealed_name")}
@@ -202,29 +203,23 @@ class FileEscrow:
             connection.execute("COMMIT")
         return digests | {self.keys.sealed_digest(bytes(name)) for name, seal_id in waiting if is_on_record(seal_id)}
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
-        return connection
-
 
 def read_copy(path: Path, seal_id: bytes) -> bytes | None:
     """The custodian's copy in this file of keys, or None when there is none or it was erased."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         row = connection.execute("SELECT copy FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone()
     return None if row is None else bytes(row[0])
 
 
 def erasing_waits(path: Path) -> bool:
     """Whether, by this file of keys, what seals deleted may still stand in some byte of it or the main database's."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         return _is_marked(connection)
 
 
 def leaving_youths(path: Path) -> dict[bytes, bytes]:
     """By name of each row of a youth in this file of keys that waits to leave: its seal, which may not be on record."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         rows = connection.execute(_WAITING).fetchall()
     return {bytes(name): bytes(seal_id) for name, seal_id in rows}
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Table, and_, bindparam, delete, insert, literal_column, select, union, update
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, literal_column, select, union, update
 
-from audit.entry import Draft
+from audit.entry import ClassKeys, Draft, FieldClass, read_values
+from audit.reader import Selection, select_entries
 from audit.sequencer import INDEX
 from audit.statement import Statement, upsert
 from audit.tables import ENTRY
@@ -99,6 +100,7 @@ _MARKED: Final = Statement(
 )
 _SEAL: Final = Statement(select(seal.c.owner, seal.c.state).where(seal.c.seal_id == bindparam("seal_")), "seal_")
 _SEALS: Final = Statement(select(seal.c.seal_id, seal.c.state))
+_LAST_ORDER: Final = Statement(select(func.max(seal.c.leaf_index)))
 _PUT_SEAL: Final = upsert(seal, "seal_id")
 _PUT_CASE: Final = Statement(insert(seal_case))
 _PUT_NOTICE: Final = Statement(insert(sent_notice))
@@ -253,6 +255,16 @@ class SqlSeals:
             sent = found.setdefault(bytes(notice_id), Sent(bytes(notice_id), kind, create_ms, []))
             sent.copies.append(Mine(AgencyId(agency), acknowledge_ms, finding))
         return list(found.values())[-MOST_LISTED:]
+
+
+def last_commitment(tx: Tx, keys: ClassKeys) -> bytes:
+    """What the last order's entry commits to of how many entries seals have closed; empty before the first."""
+    row = tx.one(_LAST_ORDER)
+    if row is None or row[0] is None:
+        return b""
+    (entry,) = select_entries(tx, Selection(start=row[0], end=row[0] + 1), limit=1)
+    said = read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
+    return bytes.fromhex(said.get("closed", b"").decode())
 
 
 def takes_away(tx: Tx, seal_id: bytes) -> bool:

@@ -51,6 +51,11 @@ _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY) WITHOUT ROWID",
     # Names of authorities whose keys leave with a seal.
     "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name)) WITHOUT ROWID",
+    # How many entries seals have closed (closed_counts.py).
+    (
+        "CREATE TABLE IF NOT EXISTS closed_count (salt BLOB PRIMARY KEY, since INTEGER NOT NULL,"
+        " count INTEGER NOT NULL, is_kept INTEGER NOT NULL) WITHOUT ROWID"
+    ),
     # A row while the bytes of what a seal deleted may still stand in this file or the main database's.
     "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
 )
@@ -168,8 +173,13 @@ class FileYouthKeys:
             wanted -= its
         return found
 
-    async def marks(self, owner: AgencyId, handles: Sequence[SubjectHandle]) -> Mapping[bytes, bytes]:
-        """Every mark that an entry about one of these youths may carry, with the key that opens it."""
+    async def marks(
+        self, owner: AgencyId, handles: Sequence[SubjectHandle], *, ahead: int = 0
+    ) -> Mapping[bytes, bytes]:
+        """Every mark that an entry about one of these youths may carry, with the key that opens it.
+
+        `ahead`: as many more of each key, which entries may carry in a moment.
+        """
         found: dict[bytes, bytes] = {}
         for position, handle in enumerate(handles):
             if position % _YOUTHS_A_TURN == 0:
@@ -182,7 +192,7 @@ class FileYouthKeys:
                 ).fetchone()
             if row is not None:
                 key = self.unwrap(name, row[0])
-                found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1])}
+                found |= {youth_tag(YouthKey(key, counter)): key for counter in range(row[1] + ahead)}
         return found
 
     def every_mark(self, *, ahead: int = 0) -> Mapping[bytes, bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError
-from audit.followed import Contradiction, Counts, Kept, Rule, Step
+from audit.followed import Contradiction, Counted, Counts, Kept, Rule, Step
 from audit.replay import Replay
 from gateway.exchange.journal import Kind
 from gateway.protocol.log_kinds import parse_grant
@@ -67,7 +67,8 @@ def follow(world: World, told: Iterable[Step], kept: dict[str, Kept]) -> Counts:
     replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant, kept=kept)
     for step in told:
         replay.follow(step)
-    replay.authorities.check_ended()
+    counted = [Counted(each.digest.hex(), each.since, each.count) for each in replay_keys(world).closed]
+    replay.authorities.check_ended(counted)
     return replay.counts
 
 

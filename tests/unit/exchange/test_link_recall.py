@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from audit.sequencer import Append
+from gateway.exchange.closing import Closing
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.notices import Sent
@@ -223,4 +224,7 @@ def _relied(world: World) -> int:
 def _sealing(world: World) -> Sealing:
     entries = LogEntries(world.log, world.reader, world.keys)
     court = Court(None, SealKey.generate())
-    return Sealing(world.setting, seals(world), cast(Escrow, None), entries, cast(Deeds, None), world.keys, court)
+    return Sealing(
+        world.setting, seals(world), cast(Escrow, None), entries, cast(Deeds, None), world.keys, court,
+        cast(Closing, None),
+    )  # fmt: skip

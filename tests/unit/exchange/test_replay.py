@@ -17,7 +17,7 @@ from audit.replay import Replay
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
-from gateway.replay import Keys, _decide_with, _steps, replay_log
+from gateway.replay import Keys, _decide_with, _steps, read_keys, replay_log
 from gateway.store.projections import SqlProjections
 from tests.unit.exchange.spine_parts import OWNER, TEAM, Question
 from tests.unit.exchange.spine_world import World
@@ -71,7 +71,7 @@ async def lived(world: World) -> None:
 
 
 def keys(world: World) -> Keys:
-    return Keys(world.keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
+    return read_keys(world.path.with_name("keys.db"), world.keys, world.youth_keys)
 
 
 def replayed(world: World) -> Counts:
@@ -87,7 +87,7 @@ def follow(world: World, changed: list[Step]) -> Counts:
     replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
     for step in changed:
         replay.follow(step)
-    replay.authorities.check_ended()
+    replay.authorities.check_ended([])
     return replay.counts
 
 

@@ -32,7 +32,7 @@ from gateway.exchange.journal import Kind
 from gateway.ports import Rows
 from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
-from gateway.replay import Keys, replay_log
+from gateway.replay import read_keys, replay_log
 from gateway.store import tables
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.escrow import FileEscrow
@@ -169,7 +169,7 @@ async def test_a_replay_reports_what_was_sealed_and_follows_the_rest(world: Worl
     handles = await lived(world)
 
     def replayed() -> tuple[int, int, int]:
-        keys = Keys(world.class_keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
+        keys = read_keys(world.seals.escrow.path, world.class_keys, world.youth_keys)
         counts = replay_log(world.reader, keys, [world.policy])
         return counts.recomputed, counts.sealed, counts.released
 
@@ -194,7 +194,7 @@ async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(wor
             if row["ref"] == ref:
                 database.execute("INSERT INTO index_token VALUES (?, ?, ?, ?)", tuple(row.values()))
     database.close()
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.subject)}
     assert ref not in {row["ref"] for row in world.rows(tables.index_token)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.subject)}
@@ -220,7 +220,7 @@ async def test_a_database_from_before_the_seal_names_nobody_who_was_not_listed_a
     await restrict(world, handles[ANA])
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
         database.execute("INSERT INTO flag VALUES (?, ?, ?, ?, ?, ?)", tuple(flag.values()))
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.flag)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.flag)}
 
@@ -275,7 +275,7 @@ async def test_whoever_is_killed_between_the_entry_and_the_key_starts_again(worl
     with database:
         database.execute("UPDATE flag SET state = ?", (state,))
     database.close()
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     assert world.youth_keys.row_of(SF, handles[BEN]) is not None
 
@@ -322,7 +322,7 @@ async def test_an_authority_that_was_under_way_is_not_on_record_after_the_seal(w
     with pytest.raises(Invalid):
         await record(world, message, agency=SF)
     assert not world.rows(tables.authority)
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
 
 
 async def restrict_from_inside(world: World, handle: bytes) -> None:
@@ -352,7 +352,7 @@ async def test_whoever_reads_for_long_while_a_youth_is_sealed_stops_no_entry(wor
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     # What could not be taken out of the files meanwhile the next start takes out.
     assert sealed_flag in everything(tmp_path)
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
     assert sealed_flag not in everything(tmp_path)
 
 

@@ -97,7 +97,7 @@ async def test_a_youth_whose_seal_never_came_about_is_called_sealed_by_nobody(wo
     assert list((await list_again(world)).sealed_handles) == []
     assert is_listed(world, handles[ANA])
     # The next start says the same, and has forgotten the deposit.
-    await world.seals.settle(world.setting.journal)
+    await world.seals.settle(world.setting.journal, world.class_keys)
     assert list((await list_again(world)).sealed_handles) == []
     assert world.youth_keys.row_of(SF, handles[ANA]) is not None
     world.check_projections()

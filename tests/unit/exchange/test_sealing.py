@@ -92,6 +92,7 @@ async def test_the_entry_of_a_seal_names_nobody_and_only_the_court_opens_its_cas
     before = world.size()
     done = await restrict(world, handles[ANA])
     (leaf,) = [each for each in await world.leaves(before) if each.kind == Kind.SEAL_RESTRICTED]
+    assert len(leaf.op.pop("closed")) == 64
     assert leaf.op == {
         "kind": Kind.SEAL_RESTRICTED,
         "outcome": "RECORDED",

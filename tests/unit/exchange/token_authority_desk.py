@@ -8,7 +8,7 @@ from audit.followed import Counts
 from gateway.protocol.escrow import release
 from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
-from gateway.replay import Keys, replay_log
+from gateway.replay import Keys, read_keys, replay_log
 from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.authority_pb2 import Authority, AuthoritySubject, SubjectTokenDigests
 from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_CONSENT_NEEDED
@@ -99,4 +99,4 @@ def replayed(world: World) -> Counts:
 
 
 def replay_keys(world: World) -> Keys:
-    return Keys(world.class_keys, world.youth_keys.every_mark(), world.youth_keys.is_sealed)
+    return read_keys(world.seals.escrow.path, world.class_keys, world.youth_keys)

@@ -1,0 +1,86 @@
+"""How many entries seals have closed, beside the keys: `exchange.closing.ClosedCounts`.
+
+Decides what is kept of it: the number as the last seal left it, and the salt by which that seal's entry commits to it.
+The number and the salt of the seal before are overwritten, so that nobody can tell any more how many entries one seal
+closed: by that, entries of a sealed youth could be told from those of another.
+
+A number is proposed before the entry that commits to it, and kept after; `keep` at a start names the one that the log
+says. One that no entry commits to counts nothing.
+"""
+
+import struct
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import select
+
+from audit.statement import Statement
+from gateway.store.keys_file import open_to_erase
+from gateway.store.lookups import Lookups
+from gateway.store.succession import last_loss
+
+_LABEL: Final = b"homeward/closed-count/v1\0"
+_NUMBERS: Final = struct.Struct(">Qq")
+_LAST_LOSS: Final = Statement(select(last_loss()))
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCount:
+    """How many entries from `since` on seals have closed, and what commits to it."""
+
+    salt: bytes = field(repr=False)
+    since: int
+    """Index after the last declared loss: what seals had closed among the entries that were lost nobody can count."""
+    count: int
+
+    @property
+    def digest(self) -> bytes:
+        """What the entry of a seal says of it: without the salt, which is random and 32 bytes, nothing."""
+        return sha256(_LABEL + self.salt + _NUMBERS.pack(self.since, self.count)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class FileClosedCounts:
+    """In the file of the youths' keys, as of the log that `lookups` reads. Blocking, but for `since`."""
+
+    path: Path
+    lookups: Lookups
+
+    async def since(self) -> int:
+        """From which entry on closed ones are counted."""
+        row = await self.lookups.read(lambda tx: tx.one(_LAST_LOSS))
+        return 0 if row is None or row[0] is None else int(row[0]) + 1
+
+    def propose(self, change: int, *, since: int, salt: bytes) -> bytes:
+        """The digest of the number after this change, durable; it counts once it is kept."""
+        with closing(open_to_erase(self.path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            row = connection.execute(
+                "SELECT count FROM closed_count WHERE is_kept = 1 AND since = ?", (since,)
+            ).fetchone()
+            following = ClosedCount(salt, since, (row[0] if row else 0) + change)
+            connection.execute("INSERT INTO closed_count VALUES (?, ?, ?, 0)", (salt, since, following.count))
+            connection.execute("COMMIT")
+        return following.digest
+
+    def keep(self, digest: bytes) -> None:
+        """The number with this digest counts, and every other one is gone. Once or again."""
+        with closing(open_to_erase(self.path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            rows = connection.execute("SELECT salt, since, count FROM closed_count").fetchall()
+            salts = [salt for salt, since, count in rows if ClosedCount(salt, since, count).digest == digest]
+            if salts:
+                connection.execute("UPDATE closed_count SET is_kept = 1 WHERE salt = ?", salts)
+                connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)
+                connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
+            connection.execute("COMMIT")
+
+
+def closed_counts(path: Path) -> list[ClosedCount]:
+    """Every number in this file of keys, kept or proposed."""
+    with closing(open_to_erase(path)) as connection:
+        rows = connection.execute("SELECT salt, since, count FROM closed_count").fetchall()
+    return [ClosedCount(bytes(salt), since, count) for salt, since, count in rows]
