@@ -173,7 +173,8 @@ class KeysGone:
             text = "what is kept of how much seals have closed is not what the last of them commits to"
             raise Contradiction(Rule.SEALED, self._commits.index, text)
         if said[0].count != self._noted_before:
-            raise Contradiction(Rule.SEALED, self._commits.index, "not as much is closed as seals have closed")
+            text = "not as much is closed as seals have closed (after a crash during an order, start the gateway first)"
+            raise Contradiction(Rule.SEALED, self._commits.index, text)
 
 
 class ClosedAuthorities:

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from audit.checkpoint import parse_vkey
 from audit.errors import EvidenceError
-from audit.followed import Contradiction, Counts
+from audit.followed import Contradiction, Counts, Rule
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
@@ -66,8 +66,18 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
         verified = verify_log(reader, key=parse_vkey(state.log_key.read_text("utf-8")))
         with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
             task = bar.add_task("entries", total=verified.size)
-            opened = read_keys(state.youth_keys, state.read_class_keys(), keys)
-            return replay_log(reader, opened, policies, progress=lambda done: bar.update(task, completed=done))
+
+            def follow() -> Counts:
+                opened = read_keys(state.youth_keys, state.read_class_keys(), keys)
+                return replay_log(reader, opened, policies, progress=lambda done: bar.update(task, completed=done))
+
+            try:
+                return follow()
+            except Contradiction as found:
+                if found.rule is not Rule.SEALED:
+                    raise
+                # A process that serves may have carried out an order between the keys and the log: once more.
+                return follow()
     finally:
         reader.close()
         keys.close()

@@ -141,6 +141,21 @@ async def test_a_lifted_seal_gives_back_what_opens_again(world: World) -> None:
     replayed(world)
 
 
+async def test_after_a_loss_what_is_closed_is_counted_anew(world: World) -> None:
+    """What seals had closed among the entries that were lost nobody can count."""
+    handles = await seal_desk.lived(world)
+    await restrict(world, handles[ANA])
+    await lose(world)
+    replayed(world)
+    lost = world.size()
+    world.clock.advance(seconds=60)
+    await world.all_current()
+    await world.check_flag(POLICE, BEN)
+    await restrict(world, handles[BEN])
+    assert (kept(world).since, kept(world).count) == (lost, 1)
+    replayed(world)
+
+
 def killed_before_the_key_leaves(world: World) -> None:
     object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
 
