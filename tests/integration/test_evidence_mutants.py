@@ -214,6 +214,30 @@ MUTANTS = {
         "",
         f"{SEALS}::test_nothing_that_was_taken_from_the_exchange_opens_or_links_a_sealed_youth",
     ),
+    "15 a key that waits to leave seals its youth before the entry": Mutant(
+        "gateway/store/escrow.py",
+        " for name, seal_id in waiting if is_on_record(seal_id)}",
+        " for name, _ in waiting}",
+        "tests/unit/exchange/test_seal_gap.py",
+    ),
+    "15 a closed entry stands for any authority": Mutant(
+        "followed.py",
+        "        elif self._issuers.get(kept.index) != kept.issuer:\n",
+        "        elif False:\n",
+        "tests/unit/exchange/test_closed_authorities.py::test_a_permit_names_an_authority_that_nobody_recorded",
+    ),
+    "15 a seal explains whatever is closed": Mutant(
+        "followed.py",
+        "        self._keys_gone.check_counted(counted)\n",
+        "",
+        "tests/unit/exchange/test_closed_counts.py",
+    ),
+    "15 the count of a seal stays open": Mutant(
+        "gateway/store/closed_counts.py",
+        '                connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)\n',
+        "",
+        "tests/unit/exchange/test_closed_counts.py",
+    ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",
         "            except EvidenceError as fault:\n",

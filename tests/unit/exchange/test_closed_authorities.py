@@ -34,6 +34,7 @@ from tests.unit.exchange.token_authority_desk import (
     digests,
     lift,
     lived,
+    naming,
     replay_keys,
     replayed,
     sealed,
@@ -161,16 +162,26 @@ async def test_a_start_finds_what_is_kept_of_an_invented_authority(world: World,
     unplant(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["in its place", "where it was recorded again"])
 async def test_an_invented_authority_in_the_very_place_of_a_closed_one_is_not_found_here(
-    world: World, tmp_path: Path
+    world: World, tmp_path: Path, place: str
 ) -> None:
-    """What remains possible (audit/README.md): which authority an entry was about left with the key.
+    """What remains possible (audit/README.md, "Replay"): which authority an entry was about left with the key.
 
     Its issuer, which signed no such authority, can tell; nobody else.
     """
-    had = await closed(world)
-    (row,) = world.rows(tables.authority)
-    plant(tmp_path, world, in_place_of=had.authority_id, index=int(str(row["leaf_index"])))
+    world.sources.answer = answers
+    handle, message = await world.register(SF, ANA), by_tokens(world, ANA)
+    await world.all_current()
+    for _ in range(2):
+        await record(world, message)
+    authority_id = AuthorityId(message.authority_id)
+    assert (await ask_by(world, ANA, authority_id)).outcome == OUTCOME_ANSWERED
+    had = Lived(handle, authority_id, naming(world, authority_id))
+    await lift(world, await sealed(world, had))
+    first, again = (entry.index for entry in had.of(Kind.AUTHORITY_RECORDED))
+    is_first = place == "in its place"
+    plant(tmp_path, world, in_place_of=had.authority_id if is_first else None, index=first if is_first else again)
     told, kept = read(world)
     follow(world, naming_another(told, had, INVENTED), kept)
     world.check_projections()

@@ -2,12 +2,14 @@
 
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from audit.entry import StoredEntry
 from audit.followed import Contradiction, Rule
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Unavailable
@@ -105,6 +107,27 @@ async def test_no_later_order_leaves_the_number_out(world: World) -> None:
     leaf = draft(Kind.SEAL_RESTRICTED, requester=SF, op={"notice": "ab" * 16})
     await world.log.append(Append(leaf))
     assert check_found(world) == world.size() - 1
+
+
+class Conniving(Closing):
+    """An exchange that counts with a genuine seal what somebody else's key closes."""
+
+    also: ClassVar[list[StoredEntry]] = []
+
+    async def closes(self, entries: Iterable[StoredEntry]) -> bytes:
+        return await super().closes([*entries, *self.also])
+
+
+async def test_a_key_that_the_exchange_counts_with_a_genuine_seal_is_not_found(world: World, tmp_path: Path) -> None:
+    """What remains possible (audit/README.md, "Replay")."""
+    handles = await seal_desk.lived(world)
+    Conniving.also[:] = await seal_desk.entries_of(world, BEN)
+    closes = world.sealing._sealing.closing
+    conniving = Conniving(closes.counts, closes.keys, closes.random_bytes)
+    object.__setattr__(world.sealing._sealing, "closing", conniving)
+    take_out(world, tmp_path, youth_name(SF, handles[BEN]))
+    await restrict(world, handles[ANA])
+    replayed(world)
 
 
 # --- what it does not tell ---------------------------------------------------------------------
