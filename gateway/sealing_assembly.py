@@ -32,7 +32,7 @@ from gateway.store.closed_counts import FileClosedCounts
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
-from gateway.store.seals import SqlSeals, last_commitment, named_youths, takes_away
+from gateway.store.seals import SqlSeals, named_youths, takes_away
 from gateway.store.youth_keys import FileYouthKeys
 
 
@@ -68,10 +68,10 @@ class Seals:
         """What takes back what was told on the account of links."""
         return LinkRecall(at.reliance, self._kept(), marked, keys, at.directory, at.random_bytes)
 
-    async def settle(self, journal: Journal, keys: ClassKeys) -> None:
+    async def settle(self, journal: Journal) -> None:
         """Every seal in the log is carried out. Raises `Unavailable`."""
         seals = self._kept()
-        await asyncio.to_thread(self.counts.keep, await self.lookups.read(partial(last_commitment, keys=keys)))
+        await self.counts.settle()
         states = await seals.states()
         sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
         destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
@@ -102,10 +102,11 @@ def open_seals(
     youth_keys: FileYouthKeys,
     authority_keys: FileAuthorityKeys,
     court: Court,
+    keys: ClassKeys,
 ) -> Seals:
     """Sealing on these files."""
     escrow = FileEscrow(keys_file, youth_keys, SqliteErasing(database))
-    counts = FileClosedCounts(keys_file, lookups)
+    counts = FileClosedCounts(keys_file, lookups, keys)
     return Seals(lookups, youth_keys, authority_keys, escrow, counts, court)
 
 

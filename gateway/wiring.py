@@ -142,6 +142,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
             youth_keys=youth_keys,
             authority_keys=authority_keys,
             court=court,
+            keys=state.read_class_keys(),
         ),
     )
 
@@ -150,7 +151,7 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
     if not running.recovering():
         # Before anybody's key is readied. A log that was put back does not know every seal, and takes no entry: what is
         # left of one is carried out when it is healed, and nothing is disclosed before.
-        await running.seals.settle(running.journal, running.class_keys)
+        await running.seals.settle(running.journal)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     authorities = await running.lookups.read(speaking_authorities)

@@ -25,7 +25,7 @@ _ABOUT_AUTHORITIES: Final = frozenset({Kind.AUTHORITY_RECORDED, Kind.AUTHORITY_R
 
 
 class ClosedCounts(Protocol):
-    """The number of entries that seals have closed. Blocking, but for `since`; run the others in a thread."""
+    """The number of entries that seals have closed. What is not awaited blocks: run it in a thread."""
 
     async def since(self) -> int:
         """From which entry on closed ones are counted."""
@@ -35,6 +35,9 @@ class ClosedCounts(Protocol):
 
     def keep(self, digest: bytes) -> None:
         """The number with this digest counts, and every other one is gone. Once or again."""
+
+    async def settle(self) -> None:
+        """The number counts that the log's last order commits to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Closing:
     async def opens(self, entries: Iterable[StoredEntry]) -> bytes:
         """Likewise of an entry after which these are open again."""
         return await self._propose(entries, -1)
+
+    async def settle(self) -> None:
+        """An order before that ended in doubt counts, if it was written."""
+        await self.counts.settle()
 
     async def done(self, commitment: bytes) -> None:
         """The entry with this commitment is in the log."""

@@ -70,6 +70,9 @@ class Escrow(Protocol):
         """The youth's key is about to leave, and with it those of these authorities; with a custodian's key a copy of
         the youth's stays."""
 
+    def waiting(self) -> Sequence[bytes]:
+        """By which seals a key waits to leave, on record or not."""
+
     def withdraw(self, seal_id: bytes) -> None:
         """The key is gone. Once or again."""
 

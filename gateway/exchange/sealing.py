@@ -111,19 +111,20 @@ class Sealing:
     court: Court = field(repr=False)
     closing: Closing = field(repr=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    """One order after another: of two about one youth at once, the second would leave a seal that no court can lift."""
+    """One order after another: two about one youth at once would leave two seals, of which a court lifts one."""
 
     async def seal(self, caller: Caller, order: pb.SealOrder) -> Ordered:
         """The order is carried out, once: entry durable, key gone or back, notices waiting. Never to be cut short.
 
-        A deposit without its entry would tell the owner that a youth is sealed of whom no seal is on record, and an
-        entry whose key stays would seal nobody.
+        An entry whose key stays would seal nobody until the next order or start.
         """
         async with self.turn:
             deed = Deed(RequestId(order.request_id), caller.claims.request_digest)
             settled = await self._settled(caller, deed)
             if settled is not None and settled.outcome is not Outcome.RECORDED:
                 return settled
+            await self.closing.settle()
+            await _carry_out(self.escrow, self.seals, is_final=False)
             if order.operation == pb.SEAL_OPERATION_LIFT:
                 return await self._lift(caller, deed, order, settled)
             done = settled if settled is not None else await on_what_stands(lambda: self._close(caller, deed, order))
@@ -132,6 +133,8 @@ class Sealing:
             await asyncio.to_thread(self.escrow.withdraw, done.notice_id)
             if order.operation == pb.SEAL_OPERATION_DESTROY:
                 await asyncio.to_thread(self.escrow.erase, done.notice_id)
+            # Where an entry was written now, the log has gone on: whatever it does not say was not written.
+            await _carry_out(self.escrow, self.seals, is_final=settled is None)
             return done
 
     async def recall(self, caller: Caller, order: pb.RecallOrder) -> Ordered:
@@ -180,6 +183,9 @@ class Sealing:
         marks = await self.at.youth_keys.marks(owner, [handle])
         if len(handle) != OPAQUE_LENGTH or not (marks or await self.seals.is_listed(owner, handle)):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: yours",))
+        if not marks:
+            # Listed a moment ago, it has no key yet; without a copy of one no court could lift the seal.
+            await self.at.youth_keys.next(owner, handle)
         seal_id = self.at.random_bytes(OPAQUE_LENGTH)
         kept = custodian if state is SealState.RESTRICTED else None
         authorities, no_others = await self.seals.naming(owner, handle, frozenset(order.token_digests))
@@ -317,6 +323,18 @@ class Sealing:
         if self.court.custodian_key is None:
             raise Unavailable(ErrorReason.NOT_READY)
         return self.court.custodian_key
+
+
+async def _carry_out(escrow: Escrow, seals: Seals, *, is_final: bool) -> None:
+    """Orders that ended in doubt are carried out where the log has them; with `is_final`, forgotten where it has not.
+
+    Otherwise the same youth could be sealed twice, and a deposit that nobody asks for would stay until the next start.
+    """
+    for seal_id in await asyncio.to_thread(escrow.waiting):
+        if await seals.seal_of(seal_id) is not None:
+            await asyncio.to_thread(escrow.withdraw, seal_id)
+        elif is_final:
+            await asyncio.to_thread(escrow.erase, seal_id)
 
 
 def _standing(at: Setting, caller: Caller) -> Reason | None:

@@ -295,7 +295,7 @@ def opened_with(
 
     def is_sealed(owner: AgencyId, handle: SubjectHandle, seals: Collection[bytes]) -> bool:
         name = youth_name(owner, handle)
-        return youth_keys.is_sealed(name) or leaving.get(name) in seals
+        return youth_keys.is_sealed(name) or any(left == name and seal_id in seals for seal_id, left in leaving.items())
 
     marks = youth_keys.every_mark()
     # An entry that carries one shows that the file of keys is older than the log, or that a count in it was lowered.

@@ -4,22 +4,26 @@ Decides what is kept of it: the number as the last seal left it, and the salt by
 The number and the salt of the seal before are overwritten, so that nobody can tell any more how many entries one seal
 closed: by that, entries of a sealed youth could be told from those of another.
 
-A number is proposed before the entry that commits to it, and kept after; `keep` at a start names the one that the log
-says. One that no entry commits to counts nothing.
+A number is proposed before the entry that commits to it, and kept after; where an order ended in doubt, `settle` keeps
+the one that the log says. One that no entry commits to counts nothing.
 """
 
+import asyncio
 import struct
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
 
+from audit.entry import ClassKeys
 from audit.statement import Statement
 from gateway.store.keys_file import open_to_erase
 from gateway.store.lookups import Lookups
+from gateway.store.seals import last_commitment
 from gateway.store.succession import last_loss
 
 _LABEL: Final = b"homeward/closed-count/v1\0"
@@ -44,10 +48,11 @@ class ClosedCount:
 
 @dataclass(frozen=True, slots=True)
 class FileClosedCounts:
-    """In the file of the youths' keys, as of the log that `lookups` reads. Blocking, but for `since`."""
+    """In the file of the youths' keys, as of the log that `lookups` reads. What is not awaited blocks."""
 
     path: Path
     lookups: Lookups
+    keys: ClassKeys = field(repr=False)
 
     async def since(self) -> int:
         """From which entry on closed ones are counted."""
@@ -70,13 +75,17 @@ class FileClosedCounts:
         """The number with this digest counts, and every other one is gone. Once or again."""
         with closing(open_to_erase(self.path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            rows = connection.execute("SELECT salt, since, count FROM closed_count").fetchall()
-            salts = [salt for salt, since, count in rows if ClosedCount(salt, since, count).digest == digest]
-            if salts:
+            rows = connection.execute("SELECT salt, since, count, is_kept FROM closed_count").fetchall()
+            salts = [salt for salt, *numbers, _ in rows if ClosedCount(salt, *numbers).digest == digest]
+            if salts and not (len(rows) == 1 and rows[0][-1]):
                 connection.execute("UPDATE closed_count SET is_kept = 1 WHERE salt = ?", salts)
                 connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)
                 connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("COMMIT")
+
+    async def settle(self) -> None:
+        """The number counts that the log's last order commits to."""
+        await asyncio.to_thread(self.keep, await self.lookups.read(partial(last_commitment, keys=self.keys)))
 
 
 def closed_counts(path: Path) -> list[ClosedCount]:

@@ -82,6 +82,10 @@ class FileEscrow:
             connection.executemany("INSERT INTO leaving_authority VALUES (?, ?)", leaving)
             connection.execute("COMMIT")
 
+    def waiting(self) -> list[bytes]:
+        """By which seals a key waits to leave, on record or not."""
+        return list(leaving_youths(self.path))
+
     def withdraw(self, seal_id: bytes) -> None:
         """The key is gone from the file and from memory; the handle is recognized as a sealed one. Once or again."""
         with closing(open_to_erase(self.path)) as connection:
@@ -218,10 +222,10 @@ def erasing_waits(path: Path) -> bool:
 
 
 def leaving_youths(path: Path) -> dict[bytes, bytes]:
-    """By name of each row of a youth in this file of keys that waits to leave: its seal, which may not be on record."""
+    """By seal, which may not be on record: the name of each row of a youth in this file of keys that waits to leave."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         rows = connection.execute(_WAITING).fetchall()
-    return {bytes(name): bytes(seal_id) for name, seal_id in rows}
+    return {bytes(seal_id): bytes(name) for name, seal_id in rows}
 
 
 def _is_marked(connection: sqlite3.Connection) -> bool:

@@ -52,7 +52,7 @@ EXCEPTIONS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "gateway/rpc/link.py:LinkServicer": (13, "one stream: a method for each message that may come"),
         "gateway/state.py:State": (21, "names of files, half of them in a line each; reading secrets could be apart"),
         "gateway/store/seals.py:SqlSeals": (14, "implements the port of sealing"),
-        "gateway/store/escrow.py:FileEscrow": (11, "keys that left with a seal, on their way there and back"),
+        "gateway/store/escrow.py:FileEscrow": (12, "keys that left with a seal, on their way there and back"),
         "gateway/store/youth_keys.py:FileYouthKeys": (20, "keys, their counters and what becomes of both under a seal"),
         "gateway/tokens/shares.py:Shares": (15, "shares of two epochs and two generations in one set of files"),
     }

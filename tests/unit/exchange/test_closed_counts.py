@@ -207,7 +207,7 @@ async def test_whoever_is_killed_during_an_order_counts_it_at_the_next_start(
         await restrict(world, handles[ANA])
     object.__setattr__(world.sealing._sealing, "escrow", escrow)
     object.__setattr__(world.sealing._sealing, "closing", closes)
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     replayed(world)
     await restrict(world, handles[BEN])
     assert kept(world).count == 4

@@ -194,7 +194,7 @@ async def test_a_database_from_before_the_seal_does_not_bring_the_youth_back(wor
             if row["ref"] == ref:
                 database.execute("INSERT INTO index_token VALUES (?, ?, ?, ?)", tuple(row.values()))
     database.close()
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.subject)}
     assert ref not in {row["ref"] for row in world.rows(tables.index_token)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.subject)}
@@ -220,7 +220,7 @@ async def test_a_database_from_before_the_seal_names_nobody_who_was_not_listed_a
     await restrict(world, handles[ANA])
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
         database.execute("INSERT INTO flag VALUES (?, ?, ?, ?, ?, ?)", tuple(flag.values()))
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert handles[ANA] not in {row["handle"] for row in world.rows(tables.flag)}
     assert handles[BEN] in {row["handle"] for row in world.rows(tables.flag)}
 
@@ -251,6 +251,9 @@ class KilledBeforeTheKeyLeaves:
     def deposit(self, *args: Any, **said: Any) -> None:
         self.escrow.deposit(*args, **said)
 
+    def waiting(self) -> list[bytes]:
+        return self.escrow.waiting()
+
     def withdraw(self, seal_id: bytes) -> None:
         raise Killed
 
@@ -275,7 +278,7 @@ async def test_whoever_is_killed_between_the_entry_and_the_key_starts_again(worl
     with database:
         database.execute("UPDATE flag SET state = ?", (state,))
     database.close()
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     assert world.youth_keys.row_of(SF, handles[BEN]) is not None
 
@@ -322,7 +325,7 @@ async def test_an_authority_that_was_under_way_is_not_on_record_after_the_seal(w
     with pytest.raises(Invalid):
         await record(world, message, agency=SF)
     assert not world.rows(tables.authority)
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
 
 
 async def restrict_from_inside(world: World, handle: bytes) -> None:
@@ -352,7 +355,7 @@ async def test_whoever_reads_for_long_while_a_youth_is_sealed_stops_no_entry(wor
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     # What could not be taken out of the files meanwhile the next start takes out.
     assert sealed_flag in everything(tmp_path)
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert sealed_flag not in everything(tmp_path)
 
 

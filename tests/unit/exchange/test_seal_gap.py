@@ -1,7 +1,9 @@
 """What comes between the deposit of a youth's key and the entry of its seal counts as it stands in the log."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,16 @@ from gateway.errors import ErrorReason, Invalid, Unavailable
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import SubjectHandle
 from gateway.store import tables
-from gateway.store.escrow import FileEscrow
+from gateway.store.escrow import FileEscrow, erasing_waits
+from gateway.store.youth_keys import youth_name
+from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.codes_pb2 import OUTCOME_RECORDED
 from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, RegisterSubjectsResponse, Subject
 from tests.unit.exchange.members import SF, Youth, handle_of
-from tests.unit.exchange.seal_desk import ANA, BEN, lived, restrict
+from tests.unit.exchange.seal_desk import ANA, BEN, everything, lived, order, restrict
 from tests.unit.exchange.test_row_links import every_entry
 from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLeaves
-from tests.unit.exchange.token_authority_desk import replayed
+from tests.unit.exchange.token_authority_desk import lift, replayed
 from tests.unit.exchange.world import World
 
 
@@ -97,10 +101,63 @@ async def test_a_youth_whose_seal_never_came_about_is_called_sealed_by_nobody(wo
     assert list((await list_again(world)).sealed_handles) == []
     assert is_listed(world, handles[ANA])
     # The next start says the same, and has forgotten the deposit.
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert list((await list_again(world)).sealed_handles) == []
     assert world.youth_keys.row_of(SF, handles[ANA]) is not None
     world.check_projections()
+
+
+async def test_an_order_given_again_leaves_nothing_of_the_one_that_was_not_written(
+    world: World, tmp_path: Path
+) -> None:
+    """The custodian could open its copy, and what was destroyed would not be."""
+    handles, copies = await lived(world), list[bytes]()
+
+    async def ended() -> None:
+        with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
+            copies.extend(bytes(copy) for (copy,) in keys.execute("SELECT copy FROM escrow"))
+        raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
+
+    interrupt(world, ended)
+    with pytest.raises(Unavailable):
+        await restrict(world, handles[ANA])
+    object.__setattr__(world.sealing._sealing, "escrow", world.seals.escrow)
+    (copy,) = copies
+    assert copy in everything(tmp_path)
+    await order(world, operation=pb.SEAL_OPERATION_DESTROY, subject_handle=handles[ANA])
+    left = everything(tmp_path)
+    assert not any(secret in left for secret in (copy[:64], copy[-64:], youth_name(SF, handles[ANA])))
+
+
+async def test_an_order_whose_key_could_not_leave_is_carried_out_by_the_next_and_counts_once(world: World) -> None:
+    """As where somebody kept the file of keys locked. Of two seals one would stay when a court lifts the other."""
+    handles = await lived(world)
+    object.__setattr__(world.sealing._sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
+    with pytest.raises(Killed):
+        await restrict(world, handles[ANA])
+    object.__setattr__(world.sealing._sealing, "escrow", world.seals.escrow)
+    with pytest.raises(Invalid):
+        await restrict(world, handles[ANA])
+    (row,) = world.rows(tables.seal)
+    assert world.seals.escrow.copy_of(bytes(row["seal_id"]))  # type: ignore[call-overload]
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    await restrict(world, handles[BEN])
+    assert not erasing_waits(world.seals.escrow.path)
+    with pytest.raises(Invalid):
+        await restrict(world, handles[BEN])
+    assert not erasing_waits(world.seals.escrow.path)
+    replayed(world)
+
+
+async def test_the_seal_of_a_youth_that_was_listed_a_moment_ago_can_be_lifted(world: World, tmp_path: Path) -> None:
+    """Its key is made after the entry that lists it."""
+    handle = await world.register(SF, ANA)
+    name = youth_name(SF, handle)
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys, world.youth_keys.forgetting([name]):
+        assert keys.execute("DELETE FROM youth_key WHERE name = ?", (name,)).rowcount == 1
+    await lift(world, await restrict(world, handle))
+    assert list((await list_again(world)).sealed_handles) == []
+    assert is_listed(world, handle)
 
 
 async def test_a_youth_whose_key_waits_to_leave_after_the_entry_is_sealed(world: World) -> None:

@@ -62,7 +62,7 @@ async def test_whoever_is_killed_before_the_key_leaves_takes_it_out_at_the_next_
     for agency in (LA, STRTP):
         with pytest.raises(Invalid):
             await revoke(world, had.authority_id, agency=agency)
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     assert naming(world, had.authority_id) == []
     world.check_projections()
     replayed(world)
@@ -128,7 +128,7 @@ async def test_an_older_database_and_a_lifted_seal_bring_nothing_of_the_authorit
         database.execute("UPDATE authority SET sealed = ?", (row["sealed"],))
         database.executemany("INSERT INTO authority_party VALUES (?, ?)", [tuple(each.values()) for each in parties])
     world.check_projections()
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     world.check_projections()
     assert not (await listed(world, LA)).authorities
     with pytest.raises(Invalid):
@@ -192,7 +192,7 @@ async def test_no_revocation_follows_the_seal_that_took_its_authority(world: Wor
     with pytest.raises(Invalid) as refused:
         await revoke(world, had.authority_id)
     assert refused.value.reason is ErrorReason.AUTHORITY_NOT_FOUND
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     replayed(world)
 
 
@@ -222,7 +222,7 @@ async def test_no_refusal_names_an_authority_after_the_seal_that_took_it(world: 
     object.__setattr__(world.setting, "authorities", asked)
     assert (await ask_by(world, ANA, had.authority_id)).outcome == OUTCOME_CONSENT_NEEDED
     assert naming(world, had.authority_id) == had.entries
-    await world.seals.settle(world.setting.journal, world.class_keys)
+    await world.seals.settle(world.setting.journal)
     replayed(world)
 
 

@@ -418,6 +418,7 @@ class World:
             youth_keys=self.youth_keys,
             authority_keys=self.authority_keys,
             court=Court(self.custodian.public_bytes, self.release_key),
+            keys=self.class_keys,
         )
         orders = self.seals.orders(self.setting, marked=entries, deeds=deeds, keys=self.class_keys)
         self.sealing = SealingServicer(orders, exchange, machine, now=now)
