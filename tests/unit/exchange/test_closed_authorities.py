@@ -23,7 +23,7 @@ from gateway.store import tables
 from gateway.store.youth_keys import authority_name
 from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED
 from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
-from tests.unit.exchange.members import LA, SF, STRTP
+from tests.unit.exchange.members import KERN, LA, SF, STRTP
 from tests.unit.exchange.seal_desk import ANA, answers, restrict
 from tests.unit.exchange.test_authorities import record, revoke
 from tests.unit.exchange.test_presented import lose, present, signed
@@ -227,3 +227,24 @@ async def test_what_rests_on_an_authority_before_and_after_a_loss_is_followed_wh
     presented = kept[authority_id.hex()].index
     for index, issuer, found in ((len(told), LA, after), (presented, STRTP, before)):
         check_found(world, told, {authority_id.hex(): Kept(index, issuer, is_revoked=False)}, found)
+
+
+async def test_what_rests_on_a_closed_authority_about_another_countys_youth_is_followed(world: World) -> None:
+    """The youth moved; the county it left has it sealed, and the authority by tokens named it at both."""
+    world.sources.answer = answers
+    handle, message = await world.register(SF, ANA), by_tokens(world, ANA)
+    authority_id = AuthorityId(message.authority_id)
+    await world.all_current()
+    await record(world, message)
+    assert (await ask_by(world, ANA, authority_id)).outcome == OUTCOME_ANSWERED
+    await world.list_subjects(SF, removed=[handle])
+    await world.register(KERN, ANA)
+    await world.all_current()
+    assert (await ask_by(world, ANA, authority_id)).outcome == OUTCOME_ANSWERED
+    await restrict(world, handle, token_digests=digests(world, ANA))
+    counts = replayed(world)
+    assert (counts.released, counts.sealed) == (2, 1)
+    told, _ = read(world)
+    (permit,) = resting_on(told, authority_id)
+    assert told[permit].holder == KERN
+    check_found(world, told, {}, permit)
