@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +17,15 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, create_engine,
 from audit.checkpoint import Checkpoint, LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass, YouthKey
 from audit.errors import StopReason
-from audit.log import Log, LogSettings, LogState
+from audit.log import Append, Appended, Log, LogSettings, LogState
+from audit.reader import Reader
 from audit.startup import create_log
 from audit.statement import Statement
 from audit.stopping import StopMark
 from audit.store import Store
 from audit.store_sqlite import SqliteStore
 from audit.timekeeping import Steady
+from audit.verify import verify_log
 
 A, B, C = "06037.cwa", "06059.cwa", "06073.lea"
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
@@ -104,6 +107,27 @@ def sqlite_home(directory: Path) -> LogHome:
     home = LogHome(directory, SqliteStore(directory / "log.db"))
     home.create()
     return home
+
+
+async def append_one(log: Log) -> Appended:
+    """An entry is acknowledged."""
+    return await asyncio.wait_for(log.append(Append(draft())), 10)
+
+
+async def fill(home: LogHome, count: int) -> None:
+    """So many more entries are in the log, and it is closed."""
+    log = home.open()
+    await asyncio.gather(*(log.append(Append(draft(str(at)))) for at in range(count)))
+    await log.close()
+
+
+def verified_size(home: LogHome) -> int:
+    """Returns how many entries the log has, after every one of them was verified."""
+    reader = Reader(home.store)
+    try:
+        return verify_log(reader, key=SIGNER.public).size
+    finally:
+        reader.close()
 
 
 @contextmanager

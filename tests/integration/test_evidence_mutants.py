@@ -22,6 +22,7 @@ WITNESS = "tests/integration/test_witness.py"
 SUSPICION = "tests/integration/test_suspicion.py"
 FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
+SEQUENCERS = "tests/integration/test_log_sequencers.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
@@ -128,7 +129,13 @@ MUTANTS = {
         "sequencer.py",
         "if self._store.exclusive and (size, root) != self._known:",
         "if False:",
-        f"{FAULTS}::test_second_writer_on_the_same_file_stops_the_first",
+        f"{SEQUENCERS}::test_8_of_two_processes_on_one_file_one_is_refused_and_there_is_no_fork",
+    ),
+    "8 a tree that moved under the lock is written over": Mutant(
+        "sequencer.py",
+        "        if tx.run(_ADVANCE, state) != 1:\n",
+        "        if tx.run(_ADVANCE, state) > 1:\n",
+        f"{SEQUENCERS}::test_8_tree_that_moves_under_the_lock_is_not_written_over",
     ),
     "9 a clock that leapt is believed": Mutant(
         "timekeeping.py",

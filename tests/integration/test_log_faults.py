@@ -1,16 +1,10 @@
-"""The log when something breaks: killed processes, failing disks, replaced files, restored backups."""
+"""The log when something breaks: failing disks, replaced files, restored backups."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,89 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.checkpoint import LogSigner
 from audit.errors import EvidenceError, EvidenceReason, LogUnavailable, StopReason
-from audit.log import Append, Appended, Log, LogState
-from audit.reader import Reader, Selection
+from audit.log import Append, Appended, LogState
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from audit.verify import verify_log
-from tests.integration.log_kit import SIGNER, LogHome, draft, sqlite_home
-
-# Appends until killed; a line per acknowledged entry is with the kernel before the next one is asked for.
-WRITER = """
-import asyncio, os, sys
-from pathlib import Path
-from tests.integration.log_kit import LogHome, draft
-from audit.log import Append
-from audit.store_sqlite import SqliteStore
-
-acknowledged = os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-
-async def write(log):
-    while True:
-        answer = await log.append(Append(draft()))
-        os.write(acknowledged, f"{answer.index} {answer.entry.leaf.hex()}\\n".encode())
-
-async def main():
-    home = LogHome(Path(sys.argv[1]), SqliteStore(Path(sys.argv[1]) / "log.db"))
-    log = home.open()
-    await asyncio.gather(*(write(log) for _ in range(16)))
-
-asyncio.run(main())
-"""
+from tests.integration.log_kit import SIGNER, LogHome, append_one, draft, fill, sqlite_home, verified_size
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> LogHome:
     return sqlite_home(tmp_path)
-
-
-def _size(home: LogHome) -> int:
-    reader = Reader(home.store)
-    try:
-        return verify_log(reader, key=SIGNER.public).size
-    finally:
-        reader.close()
-
-
-async def _fill(home: LogHome, count: int) -> None:
-    log = home.open()
-    await asyncio.gather(*(log.append(Append(draft(str(at)))) for at in range(count)))
-    await log.close()
-
-
-async def _append(log: Log) -> Appended:
-    return await asyncio.wait_for(log.append(Append(draft())), 10)
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def test_sigkill_in_mid_load_loses_no_acknowledged_entry(home: LogHome) -> None:
-    chance = random.Random(20260601)
-    acknowledged: dict[int, str] = {}
-    for run in range(4):
-        heard = home.directory / f"heard-{run}"
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(home.directory), str(heard)])
-        _wait_for(lambda heard=heard: heard.exists() and heard.stat().st_size > 0)
-        time.sleep(chance.uniform(0.02, 0.3))
-        writer.send_signal(signal.SIGKILL)
-        assert writer.wait(20) == -signal.SIGKILL
-        for line in heard.read_text().splitlines():
-            index, leaf = line.split()
-            assert int(index) not in acknowledged
-            acknowledged[int(index)] = leaf
-    assert len(acknowledged) > 100
-    asyncio.run(home.open().close())
-    reader = Reader(home.store)
-    assert verify_log(reader, key=SIGNER.public).size >= len(acknowledged)
-    for index, leaf in acknowledged.items():
-        (entry,) = reader.entries(Selection(start=index), limit=1)
-        assert (entry.index, entry.leaf.hex()) == (index, leaf)
-    reader.close()
 
 
 class FailingStore(SqliteStore):
@@ -132,11 +52,11 @@ class FailingStore(SqliteStore):
 async def test_failing_disk_stops_the_log_for_good(home: LogHome, code: int, text: str) -> None:
     failing = LogHome(home.directory, FailingStore(home.directory / "log.db", batch=2, code=code, text=text))
     log = failing.open()
-    await _append(log)
-    answers = await asyncio.gather(*(_append(log) for _ in range(20)), return_exceptions=True)
+    await append_one(log)
+    answers = await asyncio.gather(*(append_one(log) for _ in range(20)), return_exceptions=True)
     assert all(isinstance(answer, LogUnavailable) for answer in answers)
     with pytest.raises(LogUnavailable):
-        await _append(log)
+        await append_one(log)
     await log.close()
     assert log.state is LogState.FAILED
     assert failing.stopped == [LogState.FAILED]
@@ -145,7 +65,7 @@ async def test_failing_disk_stops_the_log_for_good(home: LogHome, code: int, tex
     assert home.explain() is StopReason.IO
     # The unacknowledged batch may have reached the store; the acknowledged one has, and a new start goes on.
     again = home.open()
-    assert (await _append(again)).index >= 1
+    assert (await append_one(again)).index >= 1
     await again.close()
 
 
@@ -164,14 +84,14 @@ async def test_full_disk_stops_the_log_and_loses_nothing_acknowledged(home: LogH
     acknowledged = 0
     with pytest.raises(LogUnavailable):
         for _ in range(2000):
-            await _append(log)
+            await append_one(log)
             acknowledged += 1
     assert 10 < acknowledged < 2000
     assert log.state is LogState.FAILED
-    assert _size(home) == acknowledged
+    assert verified_size(home) == acknowledged
     assert home.explain() is StopReason.IO
     again = home.open()
-    assert (await _append(again)).index == acknowledged
+    assert (await append_one(again)).index == acknowledged
     await again.close()
 
 
@@ -195,26 +115,13 @@ def _make_read_only(path: Path) -> None:
 @pytest.mark.parametrize("damage", [_unlink, _unlink_wal, _replace, _make_read_only])
 async def test_file_changed_while_in_use_stops_the_log_before_it_answers(home: LogHome, damage: object) -> None:
     log = home.open()
-    await _append(log)
+    await append_one(log)
     assert callable(damage)
     damage(home.directory / "log.db")
     with pytest.raises(LogUnavailable):
-        await _append(log)
+        await append_one(log)
     assert log.state is LogState.FAILED
     assert home.explain() is StopReason.FILE
-
-
-async def test_second_writer_on_the_same_file_stops_the_first(home: LogHome) -> None:
-    first = home.open()
-    await _append(first)
-    second = home.open()
-    assert (await _append(second)).index == 1
-    with pytest.raises(LogUnavailable):
-        await _append(first)
-    assert first.state is LogState.FAILED
-    assert home.explain() is StopReason.MOVED
-    assert (await _append(second)).index == 2
-    await second.close()
 
 
 def test_missing_database_is_never_made_by_opening_it(home: LogHome) -> None:
@@ -236,37 +143,37 @@ def _refusal(home: LogHome) -> EvidenceReason:
 
 
 async def test_database_restored_from_an_older_backup_is_refused(home: LogHome) -> None:
-    await _fill(home, 20)
+    await fill(home, 20)
     shutil.copy(home.directory / "log.db", home.directory / "backup.db")
-    await _fill(home, 5)
+    await fill(home, 5)
     shutil.copy(home.directory / "backup.db", home.directory / "log.db")
     assert _refusal(home) is EvidenceReason.ROLLBACK
 
 
 async def test_log_regrown_after_a_restore_is_refused(home: LogHome) -> None:
-    await _fill(home, 20)
+    await fill(home, 20)
     for name in ("log.db", "high-water"):
         shutil.copy(home.directory / name, home.directory / f"{name}.old")
-    await _fill(home, 5)
+    await fill(home, 5)
     shutil.copy(home.high_water, home.directory / "high-water.new")
     for name in ("log.db", "high-water"):
         shutil.copy(home.directory / f"{name}.old", home.directory / name)
-    await _fill(home, 9)
+    await fill(home, 9)
     shutil.copy(home.directory / "high-water.new", home.high_water)
     assert _refusal(home) is EvidenceReason.CONSISTENCY
 
 
 async def test_log_without_its_high_water_record_is_refused(home: LogHome) -> None:
-    await _fill(home, 3)
+    await fill(home, 3)
     home.high_water.unlink()
     assert _refusal(home) is EvidenceReason.ROLLBACK
 
 
 async def test_torn_high_water_slot_leaves_the_other_one(home: LogHome) -> None:
-    await _fill(home, 3)
+    await fill(home, 3)
     log = home.open()
-    await _append(log)
-    await _append(log)
+    await append_one(log)
+    await append_one(log)
     await log.close()
     whole = home.high_water.read_bytes()
     for slot in (0, 4096):
@@ -277,7 +184,7 @@ async def test_torn_high_water_slot_leaves_the_other_one(home: LogHome) -> None:
 
 
 async def test_log_of_another_key_is_refused(home: LogHome) -> None:
-    await _fill(home, 3)
+    await fill(home, 3)
     other = LogSigner(SIGNER.public.origin, Ed25519PrivateKey.from_private_bytes(b"t" * 32))
     elsewhere = LogHome(home.directory, SqliteStore(home.directory / "other.db"))
     elsewhere.high_water = home.directory / "other-high-water"
@@ -304,7 +211,7 @@ async def test_log_of_another_key_is_refused(home: LogHome) -> None:
     ],
 )
 async def test_damaged_store_is_not_built_upon(home: LogHome, damage: str, reason: EvidenceReason) -> None:
-    await _fill(home, 10)
+    await fill(home, 10)
     await home.open().close()
     with sqlite3.connect(home.directory / "log.db") as connection:
         connection.execute(damage)
@@ -321,7 +228,7 @@ async def test_caller_that_gave_up_does_not_disturb_the_others(home: LogHome) ->
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(answer, Appended) for answer in answers) == 10
     await log.close()
-    assert _size(home) == 20
+    assert verified_size(home) == 20
 
 
 def test_durability_settings_are_on_and_read_back(home: LogHome) -> None:
