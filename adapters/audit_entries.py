@@ -26,7 +26,7 @@ _METHOD: Final = "/homeward.county.v1.AccessLogService/ListAccesses"
 _LARGEST_PAGE: Final = 500
 COLUMNS: Final = (
     "index", "time", "kind", "decision", "outcome", "reason", "purpose", "basis", "field_sets", "requester",
-    "worker", "role", "youth", "number", "sentence",
+    "holder", "worker", "role", "youth", "number", "sentence",
 )  # fmt: skip
 
 
@@ -209,7 +209,8 @@ def _row(entry: access_pb2.AccessEntry) -> tuple[Cell, ...]:
         *(fields.get(name, "") for name in ("kind", "decision", "outcome", "reason", "purpose")),
         basis or fields.get("basis", ""),
         ",".join(granted),
-        fields.get("requester", ""),
+        entry.requester_agency or fields.get("requester", ""),
+        entry.holder_agency,
         pseudonym,
         role,
         entry.local_id,

@@ -99,4 +99,6 @@ def _entry(access: Access, *, with_proof: bool) -> access_pb2.AccessEntry:
         local_id=access.local_id,
         sentence=access.sentence,
         proof=access.proof if with_proof else None,
+        requester_agency=access.parties.requester,
+        holder_agency=access.parties.holder,
     )

@@ -1,10 +1,11 @@
 """An entry of the audit log as one English sentence, and its fields as text. Pure.
 
-Decides wording only; every word comes from a closed list or from an opened field that was verified. What is not open to
-this agency is not guessed at.
+Decides wording only; every word comes from a closed list, from an opened field that was verified, or is the name of an
+agency that took part. What is not open to this agency is not guessed at.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Final
@@ -72,14 +73,25 @@ _EVENTS: Final[Mapping[str, str]] = {
 }
 
 
-def sentence(opened: Mapping[str, bytes], at: datetime) -> str:
-    """The entry in words; `opened` is verified."""
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Agencies that took part in an entry, as far as they are known; empty otherwise."""
+
+    requester: str = ""
+    holder: str = ""
+
+
+UNTOLD: Final = Parties()
+
+
+def sentence(opened: Mapping[str, bytes], at: datetime, parties: Parties = UNTOLD) -> str:
+    """The entry in words; `opened` is verified, and `parties` do not contradict it."""
     values = {name: field_text(name, value) for name, value in opened.items()}
     kind = values.get("kind", "")
     head = f"{at:%Y-%m-%d %H:%M:%S} UTC: {_EVENTS.get(kind, 'an entry was written')}"
-    held = values.get("holder", "")
-    parts = [head + (f" about a youth of {held}" if held else "")]
-    who = " ".join(each for each in (values.get("requester", ""), _worker(values.get("worker", ""))) if each)
+    parts = [head + (f" about a youth of {parties.holder}" if parties.holder else "")]
+    requester = parties.requester or values.get("requester", "")
+    who = " ".join(each for each in (requester, _worker(values.get("worker", ""))) if each)
     if who:
         parts.append(f"by {who}")
     purpose = _labels().get(values.get("purpose", ""))

@@ -4,6 +4,10 @@ Decides that nothing unverified is shown: every entry is proved against a checkp
 opened field against its leaf. One entry that does not verify spoils the page, because an account with silent gaps is
 worse than none. Handles become the county's own numbers here, inside the county.
 
+One word is the exchange's own: which agency holds what this one asked for. No field opens that to whoever asked, and
+the exchange selects by it, too; whoever doubts it compares with that agency (`homeward audit reconcile`). It is shown
+unless it contradicts what is open.
+
 Does not decide which entries the agency may see; the gateway does, and writes the query down as an access of its own.
 """
 
@@ -19,7 +23,7 @@ from sqlalchemy import select
 from adapters.errors import Denied, ErrorReason, EvidenceInvalid, Invalid, NotFound
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
-from adapters.node.access_words import sentence
+from adapters.node.access_words import UNTOLD, Parties, sentence
 from adapters.node.receipts import Kept, open_receipt
 from adapters.node.recording import Entry, Recorder
 from adapters.node.send import Deadline
@@ -32,7 +36,7 @@ from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import AgencyKind
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
-from homeward.audit.v1.service_pb2 import EntryQuery, GetConsistencyProofRequest
+from homeward.audit.v1.service_pb2 import EntryParties, EntryQuery, GetConsistencyProofRequest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _READ: Final = frozenset({"audit.read"})
@@ -53,6 +57,7 @@ class Access:
     sentence: str = field(repr=False)
     proof: Receipt = field(repr=False)
     """As it was verified, to be kept or handed on."""
+    parties: Parties
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,9 @@ class Accesses:
                 raise Denied
             directory = self.recorder.sender.directory()
             verified = _in_order(response.entries, directory, after_index)
-            proved = list(zip(verified, response.entries, strict=True))
-            accesses = await asyncio.to_thread(lambda: tuple(self._access(kept, proof) for kept, proof in proved))
+            parties = self._parties(verified, response.parties)
+            proved = list(zip(verified, response.entries, parties, strict=True))
+            accesses = await asyncio.to_thread(lambda: tuple(self._access(*each) for each in proved))
             newest = max((*verified, receipt), key=lambda each: each.checkpoint.size)
             more = response.next_after_index
             return AccessPage(
@@ -194,9 +200,27 @@ class Accesses:
         member = sender.directory().member(sender.agency)
         return member is not None and member.kind in OVERSEERS
 
-    def _access(self, kept: Kept, proof: Receipt) -> Access:
+    def _parties(self, entries: Sequence[Kept], told: Sequence[EntryParties]) -> list[Parties]:
+        """Who took part in each entry. Raises `EvidenceInvalid` where that contradicts what is open, or cannot be."""
+        if not told:
+            # An exchange of an earlier release does not say.
+            return [UNTOLD for _ in entries]
+        found = [Parties(each.requester_agency, each.holder_agency) for each in told]
+        if len(found) != len(entries):
+            raise EvidenceInvalid("entries_parties")
+        agency, oversees = self.recorder.sender.agency, self._oversees()
+        for kept, parties in zip(entries, found, strict=True):
+            opened = kept.opened.get("requester")
+            if opened is not None and opened != parties.requester.encode():
+                raise EvidenceInvalid("entries_parties")
+            if not oversees and agency not in (parties.requester, parties.holder):
+                raise EvidenceInvalid("entries_parties")
+        return found
+
+    def _access(self, kept: Kept, proof: Receipt, parties: Parties) -> Access:
         local_id = self._local_id(kept.opened.get("handle", b""))
-        return Access(kept.index, kept.leaf_time, kept.opened, local_id, sentence(kept.opened, kept.leaf_time), proof)
+        told = sentence(kept.opened, kept.leaf_time, parties)
+        return Access(kept.index, kept.leaf_time, kept.opened, local_id, told, proof, parties)
 
     def _local_id(self, handle: bytes) -> str:
         if not handle:

@@ -83,6 +83,8 @@ class ReadPage:
     entered: Entered = field(repr=False)
     """The reading's own leaf."""
     receipts: tuple[Receipt, ...] = field(default=(), repr=False)
+    opened: tuple[Opened, ...] = field(default=(), repr=False)
+    """The entries that the receipts prove, in the same order."""
     next_after: int = NO_MORE
 
 
@@ -107,7 +109,7 @@ class AccessLog:
         if query.youth_handle:
             scanned = _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
         found, next_after = await self._page(caller, query, chosen, scanned, end=entered.index)  # 3, 4
-        return ReadPage(True, entered, await self._prove(found, entered), next_after)  # 5
+        return ReadPage(True, entered, await self._prove(found, entered), tuple(found), next_after)  # 5
 
     def checkpoint(self) -> str:
         """The newest signed note."""

@@ -60,6 +60,16 @@ class Opened:
     counterpart: str
     """Agency on the other side, as far as this reader may know it; empty otherwise."""
 
+    @property
+    def requester(self) -> str:
+        """Agency that asked or acted: open to whoever has a stand to the entry."""
+        return self.entry.requester
+
+    @property
+    def holder(self) -> str:
+        """Agency that holds what was asked for; empty where an answer hid it from whoever asked."""
+        return self.counterpart if self.stand is Stand.ASKED else self.entry.holder
+
     def value(self, name: str) -> str:
         """Text of an opened field; empty when it is not open."""
         return next((each.value.decode("utf-8", "replace") for each in self.openings if each.name == name), "")

@@ -31,6 +31,9 @@ class AuditServicer(AuditServiceServicer):
             entries=[receipt_message(each) for each in page.receipts],
             next_after_index=page.next_after,
             receipt=receipt_message(page.entered.receipt(READER_OPENS)),
+            parties=[
+                pb.EntryParties(requester_agency=each.requester, holder_agency=each.holder) for each in page.opened
+            ],
         )
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:

@@ -80,6 +80,33 @@ async def test_one_entry_that_does_not_verify_spoils_the_page(tmp_path: Path) ->
     assert third.code is grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_who_asked_whom_is_told_unless_it_contradicts_what_is_open(tmp_path: Path) -> None:
+    asked, held = entry(5), receipt_of({"kind": b"access.decision", "requester": SOURCE.encode()}, index=9, time=NOW)
+    pairs = [
+        audit.EntryParties(requester_agency=ASKER, holder_agency=SOURCE),
+        audit.EntryParties(requester_agency=SOURCE, holder_agency=ASKER),
+    ]
+    wrong = {
+        "another than the field says": [pairs[0], audit.EntryParties(requester_agency="06077.pd", holder_agency=ASKER)],
+        "of neither side": [audit.EntryParties(requester_agency=SOURCE), pairs[1]],
+        "of fewer entries": pairs[:1],
+    }
+    request = access_pb2.ListAccessesRequest()
+    async with county(tmp_path) as at:
+        entries_of(at, [asked, held], parties=pairs)
+        page = await at.call("AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse, "privacy")
+        refused = {}
+        for name, parties in wrong.items():
+            entries_of(at, [asked, held], parties=parties)
+            refused[name] = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+    first, second = page.entries
+    assert (first.requester_agency, first.holder_agency) == (ASKER, SOURCE)
+    assert (second.requester_agency, second.holder_agency) == (SOURCE, ASKER)
+    assert f"about a youth of {SOURCE}, by {ASKER}" in first.sentence
+    assert f"about a youth of {ASKER}, by {SOURCE}" in second.sentence
+    assert {name: each.fault for name, each in refused.items()} == dict.fromkeys(wrong, "entries_parties")
+
+
 def list_as_ana(connection: Connection, local_id: str, handle: bytes) -> None:
     """A youth of the county is registered with the tokens of an invented Ana."""
     tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS))

@@ -1,7 +1,7 @@
 """An auditor's command reads page after page: one answer, of one growing log, with nothing withheld between pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -120,6 +120,14 @@ def test_a_population_does_not_grow_while_it_is_read() -> None:
     assert len(drawn) == 2
     assert {opening.name for each in drawn for opening in each.openings} <= IMPERSONAL
     assert sampled(found, 2, "a seed") == drawn
+
+
+def test_rows_name_the_pair_of_agencies_in_columns_to_filter_by() -> None:
+    pair = access_pb2.AccessEntry(index=4, requester_agency="06029.cwa", holder_agency="06075.cwa")
+    found = replace(fetched(TwoPages()), entries=(pair,))
+    table = table_of(found, title="T")
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["requester"], row["holder"]) == ("06029.cwa", "06075.cwa")
 
 
 def test_rows_hold_what_is_open_and_nothing_is_guessed() -> None:

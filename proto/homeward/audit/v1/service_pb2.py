@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/audit/v1/service.proto\x12\x11homeward.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bhomeward/audit/v1/log.proto\"V\n\x12ListEntriesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xc1\x01\n\nEntryQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12.\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12%\n\x0b\x61\x66ter_index\x18\x04 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12 \n\x0cyouth_handle\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\"\x9c\x01\n\x13ListEntriesResponse\x12\x11\n\tpermitted\x18\x01 \x01(\x08\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x18\n\x10next_after_index\x18\x03 \x01(\x03\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\x16\n\x14GetCheckpointRequest\"8\n\x15GetCheckpointResponse\x12\x1f\n\ncheckpoint\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\"R\n\x1aGetConsistencyProofRequest\x12\x19\n\x08old_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08new_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\">\n\x1bGetConsistencyProofResponse\x12\x1f\n\x06hashes\x18\x01 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80\x01\"\x04z\x02h 2\xc6\x02\n\x0c\x41uditService\x12\\\n\x0bListEntries\x12%.homeward.audit.v1.ListEntriesRequest\x1a&.homeward.audit.v1.ListEntriesResponse\x12\x62\n\rGetCheckpoint\x12\'.homeward.audit.v1.GetCheckpointRequest\x1a(.homeward.audit.v1.GetCheckpointResponse\x12t\n\x13GetConsistencyProof\x12-.homeward.audit.v1.GetConsistencyProofRequest\x1a..homeward.audit.v1.GetConsistencyProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/audit/v1/service.proto\x12\x11homeward.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bhomeward/audit/v1/log.proto\"V\n\x12ListEntriesRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xc1\x01\n\nEntryQuery\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12.\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1e.homeward.audit.v1.EntryFilter\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12%\n\x0b\x61\x66ter_index\x18\x04 \x01(\x03\x42\x10\xbaH\r\"\x0b(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12 \n\x0cyouth_handle\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\"\xce\x01\n\x13ListEntriesResponse\x12\x11\n\tpermitted\x18\x01 \x01(\x08\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x18\n\x10next_after_index\x18\x03 \x01(\x03\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x30\n\x07parties\x18\x05 \x03(\x0b\x32\x1f.homeward.audit.v1.EntryParties\"\x8d\x01\n\x0c\x45ntryParties\x12?\n\x10requester_agency\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12<\n\rholder_agency\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\"\x16\n\x14GetCheckpointRequest\"8\n\x15GetCheckpointResponse\x12\x1f\n\ncheckpoint\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\"R\n\x1aGetConsistencyProofRequest\x12\x19\n\x08old_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x19\n\x08new_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\">\n\x1bGetConsistencyProofResponse\x12\x1f\n\x06hashes\x18\x01 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80\x01\"\x04z\x02h 2\xc6\x02\n\x0c\x41uditService\x12\\\n\x0bListEntries\x12%.homeward.audit.v1.ListEntriesRequest\x1a&.homeward.audit.v1.ListEntriesResponse\x12\x62\n\rGetCheckpoint\x12\'.homeward.audit.v1.GetCheckpointRequest\x1a(.homeward.audit.v1.GetCheckpointResponse\x12t\n\x13GetConsistencyProof\x12-.homeward.audit.v1.GetConsistencyProofRequest\x1a..homeward.audit.v1.GetConsistencyProofResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRYQUERY'].fields_by_name['after_index']._serialized_options = b'\272H\r\"\013(\377\377\377\377\377\377\377\377\377\001'
   _globals['_ENTRYQUERY'].fields_by_name['youth_handle']._loaded_options = None
   _globals['_ENTRYQUERY'].fields_by_name['youth_handle']._serialized_options = b'\272H\007z\002h\020\330\001\001'
+  _globals['_ENTRYPARTIES'].fields_by_name['requester_agency']._loaded_options = None
+  _globals['_ENTRYPARTIES'].fields_by_name['requester_agency']._serialized_options = b'\272H\"r 2\036^([0-9]{5}\\.[a-z0-9-]{1,32})?$'
+  _globals['_ENTRYPARTIES'].fields_by_name['holder_agency']._loaded_options = None
+  _globals['_ENTRYPARTIES'].fields_by_name['holder_agency']._serialized_options = b'\272H\"r 2\036^([0-9]{5}\\.[a-z0-9-]{1,32})?$'
   _globals['_GETCHECKPOINTRESPONSE'].fields_by_name['checkpoint']._loaded_options = None
   _globals['_GETCHECKPOINTRESPONSE'].fields_by_name['checkpoint']._serialized_options = b'\272H\010r\006\020\001\030\200\200\010'
   _globals['_GETCONSISTENCYPROOFREQUEST'].fields_by_name['old_size']._loaded_options = None
@@ -58,15 +62,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRYQUERY']._serialized_start=201
   _globals['_ENTRYQUERY']._serialized_end=394
   _globals['_LISTENTRIESRESPONSE']._serialized_start=397
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=553
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=555
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=577
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=579
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=635
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=637
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=719
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=721
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=783
-  _globals['_AUDITSERVICE']._serialized_start=786
-  _globals['_AUDITSERVICE']._serialized_end=1112
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=603
+  _globals['_ENTRYPARTIES']._serialized_start=606
+  _globals['_ENTRYPARTIES']._serialized_end=747
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=749
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=771
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=773
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=829
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=831
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=913
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=915
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=977
+  _globals['_AUDITSERVICE']._serialized_start=980
+  _globals['_AUDITSERVICE']._serialized_end=1306
 # @@protoc_insertion_point(module_scope)

@@ -31,16 +31,26 @@ class EntryQuery(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., page_size: _Optional[int] = ..., after_index: _Optional[int] = ..., youth_handle: _Optional[bytes] = ...) -> None: ...
 
 class ListEntriesResponse(_message.Message):
-    __slots__ = ("permitted", "entries", "next_after_index", "receipt")
+    __slots__ = ("permitted", "entries", "next_after_index", "receipt", "parties")
     PERMITTED_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_AFTER_INDEX_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    PARTIES_FIELD_NUMBER: _ClassVar[int]
     permitted: bool
     entries: _containers.RepeatedCompositeFieldContainer[_log_pb2.Receipt]
     next_after_index: int
     receipt: _log_pb2.Receipt
-    def __init__(self, permitted: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[_log_pb2.Receipt, _Mapping]]] = ..., next_after_index: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    parties: _containers.RepeatedCompositeFieldContainer[EntryParties]
+    def __init__(self, permitted: _Optional[bool] = ..., entries: _Optional[_Iterable[_Union[_log_pb2.Receipt, _Mapping]]] = ..., next_after_index: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., parties: _Optional[_Iterable[_Union[EntryParties, _Mapping]]] = ...) -> None: ...
+
+class EntryParties(_message.Message):
+    __slots__ = ("requester_agency", "holder_agency")
+    REQUESTER_AGENCY_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_AGENCY_FIELD_NUMBER: _ClassVar[int]
+    requester_agency: str
+    holder_agency: str
+    def __init__(self, requester_agency: _Optional[str] = ..., holder_agency: _Optional[str] = ...) -> None: ...
 
 class GetCheckpointRequest(_message.Message):
     __slots__ = ()

@@ -53,20 +53,24 @@ class ListAccessesResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ...) -> None: ...
 
 class AccessEntry(_message.Message):
-    __slots__ = ("index", "create_time", "fields", "local_id", "sentence", "proof")
+    __slots__ = ("index", "create_time", "fields", "local_id", "sentence", "proof", "requester_agency", "holder_agency")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
     SENTENCE_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
+    REQUESTER_AGENCY_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_AGENCY_FIELD_NUMBER: _ClassVar[int]
     index: int
     create_time: _timestamp_pb2.Timestamp
     fields: _containers.RepeatedCompositeFieldContainer[AccessField]
     local_id: str
     sentence: str
     proof: _log_pb2.Receipt
-    def __init__(self, index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fields: _Optional[_Iterable[_Union[AccessField, _Mapping]]] = ..., local_id: _Optional[str] = ..., sentence: _Optional[str] = ..., proof: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    requester_agency: str
+    holder_agency: str
+    def __init__(self, index: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fields: _Optional[_Iterable[_Union[AccessField, _Mapping]]] = ..., local_id: _Optional[str] = ..., sentence: _Optional[str] = ..., proof: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., requester_agency: _Optional[str] = ..., holder_agency: _Optional[str] = ...) -> None: ...
 
 class AccessField(_message.Message):
     __slots__ = ("name", "value")
