@@ -1,4 +1,4 @@
-"""What ends an auditor's command: evidence that does not hold, and a file that cannot be written.
+"""What ends an auditor's command: evidence that does not hold, another agency's entries, a file that cannot be written.
 
 Decides the four parts that are said, and that nothing half-written is left under the name that was asked for.
 """
@@ -7,18 +7,36 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from adapters.cli_options import Place
+from adapters.local.client import CallRefused
 from audit.errors import EvidenceError
 from audit.export import FormatUnavailable
 from homeward.failure import CommandFailure, ExitCode
 
+_OWN_AGENCY: Final = "filter.agency: own"
+"""What the adapter and the exchange say where a reviewer of one agency asks for another's entries."""
+
 
 @contextmanager
 def evidence_failures(place: Place) -> Iterator[None]:
-    """Inside, evidence that does not hold ends the command with exit status 6."""
+    """Inside, evidence that does not hold ends the command with exit status 6, asking for another agency's with 3."""
     try:
         yield
+    except CallRefused as refused:
+        if _OWN_AGENCY not in refused.fields:
+            raise
+        raise CommandFailure(
+            "AUDIT-AGENCY",
+            "another agency's entries are not open to you",
+            where=f"--agency, asked of the adapter at {refused.where}",
+            why="a county's reviewers see every entry in which their own agency asks or holds, and no other; "
+            "of every agency only the state's reviewers and auditors see what was decided",
+            fix="leave --agency out; --counterpart AGENCY gives what is between that agency and yours; "
+            "for anything else ask that agency's privacy officer or the state's reviewer",
+            exit_code=ExitCode.DENIED,
+        ) from refused
     except EvidenceError as fault:
         at = f"entry {fault.index}" if fault.index is not None else "the adapter's answer"
         raise CommandFailure(

@@ -52,6 +52,16 @@ FIXES: Final[dict[str, str]] = {
 """What to do at each reason of `adapters.errors`; any other is the transport's, such as DEADLINE_EXCEEDED."""
 
 
+class CallRefused(CommandFailure):
+    """A call was answered with a refusal. `fields` are the paths it named, with the rule that each one broke."""
+
+    def __init__(
+        self, code: str, what: str, *, where: str, why: str, fix: str, exit_code: ExitCode, fields: tuple[str, ...]
+    ) -> None:
+        super().__init__(code, what, where=where, why=why, fix=fix, exit_code=exit_code)
+        self.fields = fields
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where an adapter listens for its county's systems."""
@@ -107,7 +117,7 @@ def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
             exit_code=ExitCode.UNREACHABLE,
         )
     why = " ".join(part for part in (reason, fault, ", ".join(fields)) if part)
-    return CommandFailure(
+    return CallRefused(
         f"CALL-{reason}",
         # Constant text of the adapter's own table (`local/status`).
         error.details() or "the call failed",
@@ -115,6 +125,7 @@ def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
         why=why,
         fix=FIXES.get(reason, "try again; if it stays, look into the adapter's log"),
         exit_code=EXITS.get(error.code(), ExitCode.FAILED),
+        fields=tuple(fields),
     )
 
 

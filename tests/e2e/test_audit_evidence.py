@@ -21,6 +21,7 @@ from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import missing_pb2, placement_pb2
+from homeward.failure import ExitCode
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.records_pb2 import FlagLocate
 
@@ -170,6 +171,10 @@ def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         assert out.stat().st_size > 200
         assert json.loads(done.stdout)["entries"] > 3
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    pairs = {(row["requester"], row["holder"]) for row in rows if row["kind"] == "access.decision"}
+    assert pairs
+    assert all(COUNTY_A.agency_id in pair for pair in pairs)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -321,8 +326,22 @@ def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
     (day,) = json.loads(done.stdout)["days"]
     assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
     assert json.loads(done.stdout)["directions"] == [{"requester": COUNTY_B.agency_id, "holder": COUNTY_A.agency_id}]
-    foreign = town.audit("reconcile", "--agency", "06029.cwa", "--counterpart", COUNTY_A.agency_id, letter="B")
-    assert (foreign.returncode, "filter.agency: own" in foreign.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("command", [("query",), ("reconcile", "--counterpart", COUNTY_A.agency_id)])
+def test_another_agencys_entries_are_refused_with_what_may_be_asked_instead(
+    town: Town, command: tuple[str, ...]
+) -> None:
+    done = town.audit(*command, "--agency", "06029.cwa", "--json", letter="B")
+    assert done.returncode == ExitCode.DENIED, done.stdout + done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "AUDIT-AGENCY"
+    assert error["where"].startswith("--agency")
+    assert "--counterpart AGENCY" in error["fix"]
+    assert not any("filter." in part or "INVALID" in part for part in error.values())
+    # Control: about its own agency it may ask by name.
+    own = town.audit("query", "--agency", COUNTY_B.agency_id, "--limit", "1", letter="B")
+    assert own.returncode == 0, own.stdout + own.stderr
 
 
 def test_a_reconciliation_at_the_county_that_released_says_which_direction_it_did_not_look_at(town: Town) -> None:
