@@ -10,9 +10,11 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from gateway.protocol.log_kinds import parse_grant
-from gateway.protocol.outcomes import REASONS, Reason
+from gateway.protocol.log_kinds import Kind, parse_grant
+from gateway.protocol.names import Basis
+from gateway.protocol.outcomes import REASONS, Outcome, Reason
 from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.english import AUTHORITIES
 
 _BINARY: Final = frozenset({"request", "input", "sealed", "handle", "flag", "tokens", "youth", "prev"})
 """Fields whose bytes are digests or identifiers: shown in hexadecimal."""
@@ -20,7 +22,7 @@ _BINARY: Final = frozenset({"request", "input", "sealed", "handle", "flag", "tok
 _EVENTS: Final[Mapping[str, str]] = {
     "access.decision": "a question was decided",
     "access.outcome": "a question was closed",
-    "access.receipt": "the requester confirmed what it received",
+    "access.receipt": "the requester said what it found in what it received",
     "access.refused": "a message was refused before any decision",
     "flag.raised": "a missing-from-care report was recorded",
     "flag.updated": "a flag was updated",
@@ -72,6 +74,28 @@ _EVENTS: Final[Mapping[str, str]] = {
     "loss.signed": "a holder's operator signed that entries of the exchange's log are lost",
 }
 
+_ACT: Final = "a request to seal, recall, revoke or list was decided"
+"""A decision without a purpose: whoever asks for something about a youth states one."""
+_WITHOUT_PURPOSE: Final = frozenset({Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_LISTED, Kind.NOTICE_LISTED})
+"""Acts without a purpose of use. Entries of earlier releases name the one of their assertion, which nobody stated."""
+_CASE: Final = "seal {}; its case is open to the court's custodian alone"
+_ORDERED: Final[Mapping[Kind, str]] = {
+    Kind.SEAL_RESTRICTED: _CASE,
+    Kind.SEAL_DESTROYED: _CASE,
+    Kind.SEAL_LIFTED: _CASE,
+    Kind.NOTICE_SENT: "notice {}",
+    Kind.NOTICE_ACKNOWLEDGED: "notice {}",
+}
+_FINDINGS: Final[Mapping[str, str]] = {
+    "RECEIPT_FINDING_OPENED": "it opened, and its source, binding and fields are right",
+    "RECEIPT_FINDING_BINDING_FAILED": "its signature, binding or seal did not hold",
+    "RECEIPT_FINDING_OVER_DISCLOSED": "it held a field outside the grant and was refused as a whole",
+    "NOTICE_FINDING_DONE": "what it named was there, and was deleted or marked",
+    "NOTICE_FINDING_NOTHING_KEPT": "nothing of what it named was there any more",
+    "NOTICE_FINDING_UNREADABLE": "it does not open there, and a person must act",
+}
+"""In the field `outcome` of who reports and is told nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parties:
@@ -87,17 +111,15 @@ UNTOLD: Final = Parties()
 def sentence(opened: Mapping[str, bytes], at: datetime, parties: Parties = UNTOLD) -> str:
     """The entry in words; `opened` is verified, and `parties` do not contradict it."""
     values = {name: field_text(name, value) for name, value in opened.items()}
-    kind = values.get("kind", "")
-    head = f"{at:%Y-%m-%d %H:%M:%S} UTC: {_EVENTS.get(kind, 'an entry was written')}"
-    parts = [head + (f" about a youth of {parties.holder}" if parties.holder else "")]
+    parts = [f"{at:%Y-%m-%d %H:%M:%S} UTC: {_event(values, parties.holder)}"]
     requester = parties.requester or values.get("requester", "")
     who = " ".join(each for each in (requester, _worker(values.get("worker", ""))) if each)
     if who:
         parts.append(f"by {who}")
     purpose = _labels().get(values.get("purpose", ""))
-    if purpose:
+    if purpose and values.get("kind") not in _WITHOUT_PURPOSE:
         parts.append(f'for "{purpose}"')
-    return ", ".join(parts) + _result(values) + "."
+    return "; ".join((", ".join(parts), *_result(values))) + "."
 
 
 def field_text(name: str, value: bytes) -> str:
@@ -116,17 +138,47 @@ def _worker(text: str) -> str:
     return f"{role} (worker {pseudonym})" if role else ""
 
 
-def _result(values: Mapping[str, str]) -> str:
-    if "decision" not in values and "outcome" not in values:
-        return ""
+def _event(values: Mapping[str, str], holder: str) -> str:
+    """What was done: to what, and under which order, consent or agreement."""
+    kind = values.get("kind", "")
+    told = _EVENTS.get(kind, "an entry was written")
+    if kind == Kind.DECISION and values.get("decision") == "DENY" and "purpose" not in values:
+        told = _ACT
+    if kind == Kind.AUTHORITY_REVOKED:
+        named = f"authority {values['authority']}" if "authority" in values else "an authority"
+        return f"{named} of {holder} was revoked" if holder else told
+    if "basis" in values and values["basis"] in Basis.__members__:
+        told += f" ({AUTHORITIES[Basis(values['basis'])]})"
+    if kind in _ORDERED and "notice" in values:
+        told += f" ({_ORDERED[Kind(kind)].format(values['notice'])})"
+    return told + (f" about a youth of {holder}" if holder else "")
+
+
+def _result(values: Mapping[str, str]) -> list[str]:
     verdict = {"ALLOW": "allowed", "DENY": "denied"}.get(values.get("decision", ""), "")
-    told = f"the requester was told {values['outcome']}" if values.get("outcome") else ""
+    outcome = values.get("outcome", "")
+    told = _FINDINGS.get(outcome) or (f"the requester was told {outcome}" if outcome else "")
+    if outcome == Outcome.RECORDED:
+        # The event says that it was recorded, and whoever recorded it asked for nothing.
+        verdict = told = ""
     field_sets, basis = parse_grant(values.get("fields", ""))
     given = f"given: {', '.join(field_sets)}" + (f" on the basis {basis}" if basis else "") if field_sets else ""
-    reason = values.get("reason", "")
-    why = REASONS[Reason(reason)].sentence.rstrip(".") if reason in Reason.__members__ else reason
-    parts = [part for part in (verdict, told, given, f"because: {why}" if why else "") if part]
-    return "; " + "; ".join(parts) if parts else ""
+    return [part for part in (verdict, told, given, _sent(values.get("notices", "")), _why(values)) if part]
+
+
+def _sent(count: str) -> str:
+    if count in ("", "0"):
+        return ""
+    return "1 agency was sent a notice" if count == "1" else f"{count} agencies were sent a notice"
+
+
+def _why(values: Mapping[str, str]) -> str:
+    reason, allowed = values.get("reason", ""), values.get("decision") == "ALLOW"
+    if not reason or (allowed and reason == Reason.RECORDED):
+        return ""
+    said = REASONS[Reason(reason)].sentence.rstrip(".") if reason in Reason.__members__ else reason
+    # Nothing is recorded because of this; it is said of what was recorded.
+    return f"note: {said}" if allowed else f"because: {said}"
 
 
 @cache

@@ -35,7 +35,7 @@ from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, Rows
 from gateway.protocol.authority import GRANTORS, Authority, consent_gaps
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
-from gateway.protocol.names import AgencyId, AuthorityId, Basis, RequestId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, Basis, Purpose, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.policy.rules import EmergencyRule
@@ -140,7 +140,7 @@ class AuthorityRecords:
     async def record(self, caller: Caller, message: pb.AuthorityRecord) -> Kept:
         """The authority is on record, once. Raises `Invalid`."""
         deed = Deed(RequestId(message.request_id), caller.claims.request_digest)
-        settled = await self._settled(caller, deed)
+        settled = await self._settled(caller, deed, purpose=caller.claims.purpose)
         if settled is not None:
             return settled
         return await on_what_stands(lambda: self._record(caller, deed, message.authority))
@@ -148,7 +148,7 @@ class AuthorityRecords:
     async def revoke(self, caller: Caller, message: pb.AuthorityRevocation) -> Kept:
         """The authority is revoked: no release that relies on it has a higher index. Raises `Invalid`."""
         deed = Deed(RequestId(message.request_id), caller.claims.request_digest)
-        settled = await self._settled(caller, deed)
+        settled = await self._settled(caller, deed, purpose=None)
         if settled is not None:
             return settled
         return await on_what_stands(lambda: self._revoke(caller, deed, AuthorityId(message.authority_id)))
@@ -163,11 +163,11 @@ class AuthorityRecords:
         deed = reading(caller)
         reason = standing(self._at.policy, caller)
         if reason is not None:
-            return await self._deny(caller, deed, reason)
+            return await self._deny(caller, deed, reason, purpose=None)
         leaf = draft(
             Kind.AUTHORITY_LISTED,
             requester=caller.agency,
-            op={"decision": ALLOW, "outcome": Outcome.ANSWERED, "purpose": caller.claims.purpose},
+            op={"decision": ALLOW, "outcome": Outcome.ANSWERED},
             req={"worker": worker(caller), "request": deed.digest},
         )
         at = self._at
@@ -178,13 +178,13 @@ class AuthorityRecords:
         token = listed[-1].record_index.to_bytes(_TOKEN_BYTES, "big") if more else b""
         return Kept(Outcome.ANSWERED, entered, tuple(listed), token)
 
-    async def _settled(self, caller: Caller, deed: Deed) -> Kept | None:
+    async def _settled(self, caller: Caller, deed: Deed, *, purpose: Purpose | None) -> Kept | None:
         """What became of the request already: the same as the first time, or the policy's refusal."""
         before = await self._deeds.done(caller, deed)
         if before is not None:
             return Kept(Outcome(opened(before, "outcome")), before)
         reason = standing(self._at.policy, caller)
-        return None if reason is None else await self._deny(caller, deed, reason)
+        return None if reason is None else await self._deny(caller, deed, reason, purpose=purpose)
 
     async def _record(self, caller: Caller, deed: Deed, envelope: SignedEnvelope) -> Kept:
         try:
@@ -232,7 +232,6 @@ class AuthorityRecords:
             issuer=booked.issuer,
             handle=handle,
             pairwise=at.pairwise,
-            purpose=caller.claims.purpose,
         )
         key = await audit_key(at.youth_keys, authority_id, issuer=booked.issuer, handle=handle)
         leaf = revoked_leaf(caller, deed, authority_id, at_ms=at_ms, issuer=booked.issuer, handle=handle, key=key)
@@ -258,8 +257,8 @@ class AuthorityRecords:
             after = batch[-1].record_index
         return found[:size], len(found) > size
 
-    async def _deny(self, caller: Caller, deed: Deed, reason: Reason) -> Kept:
-        leaf = denied_leaf(caller, deed, reason, policy=self._at.policy.version)
+    async def _deny(self, caller: Caller, deed: Deed, reason: Reason, *, purpose: Purpose | None) -> Kept:
+        leaf = denied_leaf(caller, deed, reason, policy=self._at.policy.version, purpose=purpose)
         return Kept(outcome_of_refusal(reason), await enter_once(self._at, self._deeds, caller, deed, leaf))
 
 

@@ -7,6 +7,7 @@ has the same fields as any other, so that it does not say by what the youth is n
 """
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from audit.entry import Draft, YouthKey
 from gateway.exchange.call import Caller
@@ -20,6 +21,7 @@ from homeward.gateway.v1.link_pb2 import ALERT_KIND_AUTHORITY_REVOKED
 
 NAMELESS = SubjectHandle(bytes(16))
 """In place of the handle of a youth that the authority names by tokens."""
+_RECORDED: Final[dict[str, Value]] = {"decision": ALLOW, "outcome": Outcome.RECORDED, "reason": Reason.RECORDED}
 
 
 def recorded_leaf(
@@ -35,7 +37,7 @@ def recorded_leaf(
     return draft(
         Kind.AUTHORITY_RECORDED,
         requester=caller.agency,
-        op=_recorded(caller) | {"basis": authority.basis},
+        op=_RECORDED | {"purpose": caller.claims.purpose, "basis": authority.basis},
         req=_acts(caller, deed),
         # The signature, too: recorded again, it is the same one.
         youth=about(authority.authority_id, handle) | {"signed": signature},
@@ -58,7 +60,8 @@ def revoked_leaf(
         Kind.AUTHORITY_REVOKED,
         requester=caller.agency,
         holder=issuer,
-        op=_recorded(caller),
+        # Its assertion must name a purpose of use, and a revocation has none.
+        op=_RECORDED,
         req=_acts(caller, deed),
         hold={"requester": caller.agency},
         youth=about(authority_id, handle, revoke_ms=at_ms),
@@ -92,7 +95,6 @@ def stop_use(
     issuer: AgencyId,
     handle: SubjectHandle | None,
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes],
-    purpose: str = "",
 ) -> tuple[NewAlert, ...]:
     """What the parties other than the one that is `revoking` hear: stop using what the authority gave.
 
@@ -112,20 +114,11 @@ def stop_use(
             youth=own_youth(authority_id) if handle is None else (issuer, handle),
             acting_agency=revoking,
             create_ms=at_ms,
-            purpose=purpose,
+            purpose="",
         )
         for agency in sorted(parties)
         if agency != revoking
     )
-
-
-def _recorded(caller: Caller) -> dict[str, Value]:
-    return {
-        "decision": ALLOW,
-        "outcome": Outcome.RECORDED,
-        "purpose": caller.claims.purpose,
-        "reason": Reason.RECORDED,
-    }
 
 
 def _acts(caller: Caller, deed: Deed) -> dict[str, Value]:

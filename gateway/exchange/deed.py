@@ -17,10 +17,10 @@ from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.call import Caller
-from gateway.exchange.journal import DENY, Kind, draft
+from gateway.exchange.journal import DENY, Kind, Value, draft
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, NewAlert, Rows
-from gateway.protocol.names import OPAQUE_LENGTH, RequestId
+from gateway.protocol.names import OPAQUE_LENGTH, Purpose, RequestId
 from gateway.protocol.outcomes import REASONS, Outcome, Reason
 from gateway.protocol.policy.conditions import staff_gap
 from gateway.protocol.policy.rules import Policy
@@ -124,18 +124,17 @@ def standing(policy: Policy, caller: Caller) -> Reason | None:
     return staff_gap(policy, caller.member.kind, caller.claims.role)
 
 
-def denied_leaf(caller: Caller, deed: Deed, reason: Reason, *, policy: str) -> Draft:
-    """The leaf of a recording call that the policy refuses; depends on the request alone."""
+def denied_leaf(caller: Caller, deed: Deed, reason: Reason, *, policy: str, purpose: Purpose | None) -> Draft:
+    """The leaf of a recording call that the policy refuses; depends on the request alone.
+
+    `purpose` is None for an act that has no purpose of use: its assertion must name one, which nobody stated.
+    """
+    op: dict[str, Value] = {"decision": DENY, "outcome": outcome_of_refusal(reason)}
+    op |= {"purpose": purpose} if purpose is not None else {}
     return draft(
         Kind.DECISION,
         requester=caller.agency,
-        op={
-            "decision": DENY,
-            "outcome": outcome_of_refusal(reason),
-            "purpose": caller.claims.purpose,
-            "policy": policy,
-            "reason": reason,
-        },
+        op=op | {"policy": policy, "reason": reason},
         req={"worker": worker(caller), "request": deed.digest},
     )
 

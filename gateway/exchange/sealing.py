@@ -149,7 +149,7 @@ class Sealing:
         reason = _standing(at, caller)
         if reason is not None:
             return await self._deny(caller, deed, reason)
-        op: dict[str, Value] = {"decision": ALLOW, "outcome": Outcome.ANSWERED, "purpose": caller.claims.purpose}
+        op: dict[str, Value] = {"decision": ALLOW, "outcome": Outcome.ANSWERED}
         leaf = draft(
             Kind.NOTICE_LISTED, requester=caller.agency, op=op, req={"worker": worker(caller), "request": deed.digest}
         )
@@ -316,7 +316,7 @@ class Sealing:
         return None if reason is None else await self._deny(caller, deed, reason)
 
     async def _deny(self, caller: Caller, deed: Deed, reason: Reason) -> Ordered:
-        leaf = denied_leaf(caller, deed, reason, policy=self.at.policy.version)
+        leaf = denied_leaf(caller, deed, reason, policy=self.at.policy.version, purpose=None)
         return Ordered(outcome_of_refusal(reason), await enter_once(self.at, self.deeds, caller, deed, leaf))
 
     def _custodian(self) -> bytes:

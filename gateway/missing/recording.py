@@ -46,7 +46,8 @@ class Recording:
 
     async def deny(self, caller: Caller, deed: Deed, reason: Reason) -> Recorded:
         """The policy's refusal is on record."""
-        leaf = denied_leaf(caller, deed, reason, policy=self.at.policy.version)
+        version, purpose = self.at.policy.version, caller.claims.purpose
+        leaf = denied_leaf(caller, deed, reason, policy=version, purpose=purpose)
         return Recorded(outcome_of_refusal(reason), await self.enter(caller, deed, leaf))
 
     async def enter(

@@ -82,10 +82,10 @@ async def record(
 
 
 async def revoke(
-    world: World, authority_id: bytes, *, agency: AgencyId = LA, request_id: bytes = b""
+    world: World, authority_id: bytes, *, agency: AgencyId = LA, request_id: bytes = b"", role: Role | None = None
 ) -> pb.RevokeAuthorityResponse:
     asked = pb.AuthorityRevocation(request_id=request_id or os.urandom(16), authority_id=authority_id)
-    request = world.signed(pb.RevokeAuthorityRequest, asked, staff(agency, Purpose.CFT_COORDINATION))
+    request = world.signed(pb.RevokeAuthorityRequest, asked, staff(agency, Purpose.CFT_COORDINATION, role))
     return await world.as_peer(agency, lambda: world.authority.RevokeAuthority(request, None))
 
 
@@ -207,6 +207,11 @@ async def test_a_role_that_the_agency_cannot_have_records_nothing(world: World) 
     answer = await record(world, consent(world), role=Role("LEA.patrol"))
     assert answer.outcome == OUTCOME_NOT_PERMITTED
     assert not world.rows(tables.authority)
+    assert (await world.leaves())[-1].op["purpose"] == Purpose.CFT_COORDINATION
+    await record(world, message := consent(world))
+    await revoke(world, message.authority_id, role=Role("LEA.patrol"))
+    refused = (await world.leaves())[-1]
+    assert (refused.kind, refused.op["decision"], "purpose" in refused.op) == (Kind.DECISION, "DENY", False)
 
 
 @pytest.mark.parametrize("agency", [LA, STRTP])
@@ -228,6 +233,9 @@ async def test_issuer_and_recipient_revoke_and_the_others_are_told_to_stop(world
     leaf = (await world.leaves())[-1]
     assert (leaf.kind, leaf.entry.requester, leaf.entry.holder) == (Kind.AUTHORITY_REVOKED, agency, LA)
     assert leaf.entry.index == answer.receipt.index
+    # Its assertion must name a purpose; nobody revokes for one, so neither entry nor alert gives it.
+    assert "purpose" not in leaf.op
+    assert not alert.purpose
     assert revoke_ms(world) == milliseconds(world.clock())
 
 
@@ -281,6 +289,7 @@ async def test_a_list_holds_the_partys_authorities_in_pages_and_is_a_leaf(world:
             break
     assert found == [message.authority_id for message in messages]
     assert [leaf.kind for leaf in await world.leaves(before)] == [Kind.AUTHORITY_LISTED] * 3
+    assert not any("purpose" in leaf.op for leaf in await world.leaves(before))
     live = await listed(world, STRTP, live_only=True)
     assert identifiers(live.authorities) == [each.authority_id for each in messages if each is not messages[1]]
     everything = await listed(world, LA)
