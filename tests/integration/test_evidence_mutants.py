@@ -22,6 +22,7 @@ WITNESS = "tests/integration/test_witness.py"
 SUSPICION = "tests/integration/test_suspicion.py"
 FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
+ERASURE = "tests/unit/exchange/test_seal_erasure.py"
 SEQUENCERS = "tests/integration/test_log_sequencers.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
@@ -244,6 +245,30 @@ MUTANTS = {
         '                connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)\n',
         "",
         "tests/unit/exchange/test_closed_counts.py",
+    ),
+    "15 what a seal deletes is overwritten where the build of SQLite sees to it": Mutant(
+        "gateway/store/escrow.py",
+        '        connection.execute("PRAGMA secure_delete = ON")\n',
+        "",
+        f"{ERASURE}::test_a_key_is_overwritten_where_it_lay_before_its_file_can_be_rewritten",
+    ),
+    "15 the file of keys is not rewritten after a seal": Mutant(
+        "gateway/store/escrow.py",
+        '    connection.execute("VACUUM")\n',
+        "",
+        f"{ERASURE}::test_copies_that_sqlite_left_elsewhere_in_the_file_go_with_the_row[keys.db-youth_key]",
+    ),
+    "15 the log's database is not rewritten after a seal": Mutant(
+        "gateway/store/erase_sqlite.py",
+        '            if rewrite:\n                connection.execute("VACUUM")\n            cut_log(connection)\n\n',
+        "            cut_log(connection)\n\n",
+        f"{ERASURE}::test_copies_that_sqlite_left_elsewhere_in_the_file_go_with_the_row[gateway.db-flag]",
+    ),
+    "15 the log's database overwrites where the build of SQLite sees to it": Mutant(
+        "store_sqlite.py",
+        '("secure_delete", 1), ',
+        "",
+        f"{FAULTS}::test_durability_settings_are_on_and_read_back",
     ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",

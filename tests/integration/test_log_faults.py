@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -231,7 +232,16 @@ async def test_caller_that_gave_up_does_not_disturb_the_others(home: LogHome) ->
     assert verified_size(home) == 20
 
 
-def test_durability_settings_are_on_and_read_back(home: LogHome) -> None:
+def test_durability_settings_are_on_and_read_back(home: LogHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def careless(*arguments: Any, **said: Any) -> sqlite3.Connection:
+        # As builds of SQLite whose default overwrites nothing; the one at hand may be another.
+        made: sqlite3.Connection = connect(*arguments, **said)
+        made.execute("PRAGMA secure_delete = OFF")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", careless)
     connection = home.store.connect()
     settings = [
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "secure_delete")
