@@ -5,6 +5,7 @@ entries must lead to the same root; whatever is known to have been signed (the h
 what a witness holds) must be part of it; and what the store still has must be its beginning. Then, in one transaction,
 the missing entries, the nodes, the agencies' numbers and the tables that change with them are there. A store with
 entries of its own after the point it was put back to is refused: that is another history, and not ours to merge.
+What does not hold of the mirror is said of the mirror; of the store only what a mirror that holds shows.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def heal(
             text = f"the mirror ends at {head.size} entries, the store has {tree.size}: nothing to heal from it"
             raise EvidenceError(EvidenceReason.SIZE, text)
         _grow(store, tx, tree, mirror, key, head, note=signer.sign(head.size, head.root))
-        restore_mirrored_tables(tx, mirror, key, head.size, also=also)
+        with named(mirror):
+            restore_mirrored_tables(tx, mirror, key, head.size, also=also)
         tx.command("COMMIT")
         store.settle(connection)
     except store.database_errors as exc:
@@ -92,14 +94,17 @@ def heal(
 
 def _grow(store: Store, tx: Tx, tree: TreeState, mirror: Path, key: MirrorKey, head: Checkpoint, *, note: str) -> None:
     walk = _Walk(tree)
-    for entry in mirrored_entries(mirror, key, head.size):
-        walk.add(entry)
-        if len(walk.entries) >= _BATCH:
-            walk.write(store, tx)
-    walk.write(store, tx)
-    root = merkle.fold(walk.stack)
-    if root != head.root:
-        raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
+    with named(mirror):
+        for entry in mirrored_entries(mirror, key, head.size):
+            walk.add(entry)
+            if len(walk.entries) >= _BATCH:
+                walk.write(store, tx)
+        walk.write(store, tx)
+        root = merkle.fold(walk.stack)
+        if root != head.root:
+            raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
+    if not walk.has_prefix:
+        raise EvidenceError(EvidenceReason.CONSISTENCY, "the store has entries that the mirror does not have")
     if walk.heads:
         tx.many(_SET_AGENCY, [(agency, seq, hashed) for agency, (seq, hashed) in sorted(walk.heads.items())])
     tx.run(_SET_TREE, (walk.size, root, b"".join(walk.stack), max(walk.time_ms, tree.time_ms), note))
@@ -116,10 +121,13 @@ class _Walk:
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.entries: list[Params] = []
         self.nodes: list[Params] = []
-        self._check_prefix()
+        self.has_prefix = self._follows()
+        """Whether what the store still has is how the mirror's entries begin, as far as they were walked. Said of the
+        store only once they led to what was signed: whose fault another beginning is, is not known before.
+        """
 
     def add(self, entry: StoredEntry) -> None:
-        """The entry is the last leaf. Raises EvidenceError where it does not hold, or the store has another."""
+        """The entry is the last leaf. Raises EvidenceError where it does not hold."""
         check_entry(entry)
         if entry.time_ms < self.time_ms:
             raise EvidenceError(EvidenceReason.TIME, "the entry is older than the one before it", index=entry.index)
@@ -132,7 +140,7 @@ class _Walk:
             if seq:
                 self.heads[agency] = (seq, hashed)
         self.size, self.time_ms = self.size + 1, entry.time_ms
-        self._check_prefix()
+        self.has_prefix &= self._follows()
 
     def write(self, store: Store, tx: Tx) -> None:
         """What waited is in the transaction."""
@@ -142,6 +150,5 @@ class _Walk:
             tx.many(_INSERT_NODE, self.nodes)
         self.entries, self.nodes = [], []
 
-    def _check_prefix(self) -> None:
-        if self.size == self._tree.size and merkle.fold(self.stack) != self._tree.root:
-            raise EvidenceError(EvidenceReason.CONSISTENCY, "the store has entries that the mirror does not have")
+    def _follows(self) -> bool:
+        return self.size != self._tree.size or merkle.fold(self.stack) == self._tree.root

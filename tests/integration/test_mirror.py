@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from audit.checkpoint import parse_checkpoint
-from audit.errors import EvidenceError, EvidenceReason, LogRecovering
+from audit.errors import Copy, CopyBroken, EvidenceError, EvidenceReason, LogRecovering
 from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, LogState
@@ -139,6 +139,7 @@ async def test_07_a_store_that_grew_another_history_is_not_merged(put_back: LogH
     with pytest.raises(EvidenceError) as refused:
         _heal(put_back, put_back.directory / "mirror")
     assert refused.value.reason is EvidenceReason.CONSISTENCY
+    assert not isinstance(refused.value, CopyBroken), "the mirror holds: it is the store that has another history"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +157,24 @@ async def test_a_damaged_mirror_is_found_and_heals_nothing(put_back: LogHome, na
         path.write_bytes(data if damage == "flip" else data[: len(data) // 2])
     with pytest.raises(EvidenceError):
         check_mirror(mirror, SIGNER.public, KEY, known=())
-    with pytest.raises(EvidenceError):
+    with pytest.raises(CopyBroken) as refused:
         _heal(put_back, mirror)
+    assert (refused.value.copy, refused.value.directory) == (Copy.MIRROR, mirror)
+    assert _names(put_back) == ["kept"]
+
+
+def test_a_mirror_whose_sealed_entries_are_of_another_log_is_itself_at_fault(put_back: LogHome, tmp_path: Path) -> None:
+    """Whoever has the mirror's key seals other entries in their place; its tiles still say what was signed."""
+    (tmp_path / "other").mkdir()
+    other = sqlite_home(tmp_path / "other")
+    fill(other, TODAY + 2)
+    _mirror(other, tmp_path / "of-other")
+    mirror = put_back.directory / "mirror"
+    shutil.rmtree(mirror / "sealed" / "bodies")
+    shutil.copytree(tmp_path / "of-other" / "sealed" / "bodies", mirror / "sealed" / "bodies")
+    with pytest.raises(CopyBroken) as refused:
+        _heal(put_back, mirror)
+    assert (refused.value.reason, refused.value.directory) == (EvidenceReason.ROOT, mirror)
     assert _names(put_back) == ["kept"]
 
 
