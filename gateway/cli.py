@@ -28,7 +28,7 @@ from gateway.cards import CardBroken, CustodianCard, read_card
 from gateway.config import GatewayConfig
 from gateway.epoch_cli import epoch, epoch_lines
 from gateway.members.founding import found_gateway
-from gateway.members_act import act_on_members, members_status
+from gateway.members_act import act_on_members, ask_status
 from gateway.protocol.names import AgencyKind
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
@@ -194,15 +194,8 @@ def release(directory: Path, agency: str, as_json: bool) -> None:
 @JSON
 def status(directory: Path, as_json: bool) -> None:
     """Share, budgets, members, certificates, directory, waiting counties, held look-ups, log size."""
-    request = admin_pb2.GetGatewayStatusRequest()
-    held = _ask_holder(_state(directory))
-    reply = act_on_members(
-        _state(directory),
-        request,
-        here=members_status,
-        stub=AdminServiceStub,
-        there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
-    )
+    state = _state(directory)
+    held, reply = _ask_holder(state), ask_status(state)
     if as_json:
         fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         click.echo(json.dumps({"ok": True, **fields, "holding": holder_fields(held)}))

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from gateway.members.assembly import Members
-from gateway.members_act import act_on_members, members_status
+from gateway.members_act import act_on_members, ask_status
 from gateway.rpc.admin import TIMEOUT_SECONDS
 from gateway.state import State
 from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, dealt_share
@@ -110,7 +110,7 @@ def status(directory: Path, wait: bool, as_json: bool) -> int:
     """Epochs, tokens in each, and the counties that are not complete. Exit status 1 while something is under way."""
     told: object = None
     while True:
-        reply = _ask(directory)
+        reply = ask_status(State(directory, "gateway"))
         document = [_data(each) for each in reply.epochs]
         if document != told:
             click.echo(json.dumps({"ok": True, "epochs": document}) if as_json else "\n".join(epoch_lines(reply)))
@@ -128,18 +128,6 @@ def epoch_lines(reply: pb.GetGatewayStatusResponse) -> Iterator[str]:
         yield f"epoch       {each.epoch}: {_MEANING[each.state]}{announced}, {each.token_count} tokens"
         if each.incomplete_counties:
             yield f"            not complete in it: {', '.join(each.incomplete_counties)}"
-
-
-def _ask(directory: Path) -> pb.GetGatewayStatusResponse:
-    request = pb.GetGatewayStatusRequest()
-    reply: pb.GetGatewayStatusResponse = act_on_members(
-        State(directory, "gateway"),
-        request,
-        here=members_status,
-        stub=AdminServiceStub,
-        there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
-    )
-    return reply
 
 
 def _data(each: pb.EpochStatus) -> dict[str, object]:

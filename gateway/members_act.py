@@ -4,6 +4,7 @@ Decides how the membership is opened for one act: no holder is asked, and no dir
 publishes what the act changed when it starts.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -16,10 +17,12 @@ from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
-from gateway.rpc.admin import ask
+from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.running import utc_now
 from gateway.state import State
+from gateway.store.escrow import erasing_waits
 from homeward.gateway.v1 import admin_pb2
+from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub
 from homeward.gateway.v1.directory_pb2 import KeyHolder, SignedDirectory
 
 Request = TypeVar(
@@ -80,8 +83,22 @@ class _Nobody:
         raise HolderSilent("no process serves")
 
 
-async def members_status(members: Members) -> admin_pb2.GetGatewayStatusResponse:
-    """Where the membership and the epochs of the token key stand."""
+def ask_status(state: State) -> admin_pb2.GetGatewayStatusResponse:
+    """What the gateway says of itself; less of it while nothing serves. Raises `CommandFailure`."""
+    request = admin_pb2.GetGatewayStatusRequest()
+    reply: admin_pb2.GetGatewayStatusResponse = act_on_members(
+        state,
+        request,
+        here=lambda members: _status(members, state),
+        stub=AdminServiceStub,
+        there=lambda stub: stub.GetGatewayStatus(request, timeout=TIMEOUT_SECONDS),
+    )
+    return reply
+
+
+async def _status(members: Members, state: State) -> admin_pb2.GetGatewayStatusResponse:
+    """Where the membership and the epochs of the token key stand, and whether an erasing waits for a start."""
     status = await members.administration.status()
     status.epochs.extend(await members.rotation.status())
+    status.erasing_waits = await asyncio.to_thread(erasing_waits, state.youth_keys)
     return status

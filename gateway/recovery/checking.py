@@ -24,6 +24,7 @@ from audit.transaction import Tx
 from audit.verify import Verified, verify_log
 from gateway.members.assembly import check_store
 from gateway.recovery.repair import Place, known
+from gateway.store.escrow import erasing_waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Sound:
     published: tuple[int, int] | None
     """Entries and files of the published log, where there is one."""
     mirror: MirrorStanding | None
+    erasing_waits: bool
+    """Whether bytes of what a seal deleted may still stand in the files until the next start."""
 
 
 def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path | None) -> Sound:
@@ -73,7 +76,7 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
         raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
     finally:
         reader.close()
-    return Sound(verified, tables, published, standing)
+    return Sound(verified, tables, published, standing, tables and erasing_waits(state.youth_keys))
 
 
 def _claimed(mirror: Path, key: LogKey) -> Checkpoint:

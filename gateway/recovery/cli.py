@@ -53,7 +53,7 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
     """Check everything that lies in DIR: entries, tree, checkpoints, tables, published files, and a mirror.
 
     Changes nothing and waits for nobody. Exits with 0 if all of it holds, with 6 at the first that does not. A mirror
-    that only lags behind the log holds: how far, and since when, is said.
+    that only lags behind the log holds: how far, and since when, is said; and so is an erasing that waits for a start.
     """
     sound = _evidence(directory, lambda place: check_everything(place, checkpoints=checkpoints, mirror=mirror))
     lines = list(sound_lines(directory, sound))
@@ -61,7 +61,7 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
         click.echo("\n".join(lines))
         return
     standing = {"mirror": mirror_fields(sound.mirror)} if sound.mirror is not None else {}
-    click.echo(json.dumps({"ok": True, "checked": lines, **standing}))
+    click.echo(json.dumps({"ok": True, "checked": lines, "erasing_waits": sound.erasing_waits, **standing}))
 
 
 @click.command()

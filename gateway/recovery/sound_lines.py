@@ -9,7 +9,7 @@ from gateway.recovery.checking import MirrorStanding, Sound
 
 
 def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
-    """The log, its tables, what is published, the mirror: one line each."""
+    """The log, its tables, what is published, the mirror, an erasing that waits: one line each."""
     verified = sound.verified
     yield f"ok   {verified.size} entries of {verified.origin}, and every checkpoint known of it"
     if sound.tables:
@@ -19,6 +19,9 @@ def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
         yield f"ok   {size} entries are published, in {files} files"
     if sound.mirror is not None:
         yield _mirror_line(directory, sound.mirror)
+    if sound.erasing_waits:
+        waits = "an erasing waits: bytes of what a seal deleted may still stand in the files"
+        yield f"note {waits}; next: start the gateway, or start it again"
 
 
 def _mirror_line(directory: Path, standing: MirrorStanding) -> str:

@@ -218,7 +218,8 @@ def read_copy(path: Path, seal_id: bytes) -> bytes | None:
 def erasing_waits(path: Path) -> bool:
     """Whether, by this file of keys, what seals deleted may still stand in some byte of it or the main database's."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        return _is_marked(connection)
+        # A key whose order was cut short leaves, or stays, at the next start: until then nobody here knows which.
+        return connection.execute(_WAITING).fetchone() is not None or _is_marked(connection)
 
 
 def leaving_youths(path: Path) -> dict[bytes, bytes]:

@@ -35,7 +35,7 @@ from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.replay import read_keys, replay_log
 from gateway.store import tables
 from gateway.store.authority_book import SqlAuthorityBook
-from gateway.store.escrow import FileEscrow
+from gateway.store.escrow import FileEscrow, erasing_waits
 from gateway.store.youth_keys import youth_name
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1.authority_pb2 import AuthoritySubject
@@ -266,6 +266,7 @@ async def test_whoever_is_killed_between_the_entry_and_the_key_starts_again(worl
     object.__setattr__(sealing, "escrow", KilledBeforeTheKeyLeaves(world.seals.escrow))
     with pytest.raises(Killed):
         await restrict(world, handles[ANA])
+    assert erasing_waits(tmp_path / "keys.db")
     # The start checks the tables before it carries out what is left of the seal.
     world.check_projections()
     # The rows of a youth whose seal no entry knows must be what the log says, whatever waits to leave.
@@ -279,6 +280,7 @@ async def test_whoever_is_killed_between_the_entry_and_the_key_starts_again(worl
         database.execute("UPDATE flag SET state = ?", (state,))
     database.close()
     await world.seals.settle(world.setting.journal)
+    assert not erasing_waits(tmp_path / "keys.db")
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     assert world.youth_keys.row_of(SF, handles[BEN]) is not None
 

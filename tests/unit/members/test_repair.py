@@ -16,6 +16,7 @@ from audit.failpoints import arm
 from audit.publish import Publisher
 from audit.stopping import StopMark
 from gateway.acting import BROKEN, broken
+from gateway.cli import status
 from gateway.recovery.cli import fsck, mirror, recover
 from gateway.recovery.faults import does_not_hold
 from gateway.recovery.repair import place_of
@@ -88,6 +89,28 @@ async def test_fsck_says_what_does_not_hold_and_what_to_do(place: Path, damage: 
     found = failed(fsck, place / "gw")
     assert (found.exit_code, found.code) == (ExitCode.EVIDENCE, f"AUDIT-{reason}")
     assert found.where.endswith(str(place / "gw"))
+
+
+async def test_an_erasing_that_waits_is_said_of_a_gateway_that_does_not_serve(place: Path) -> None:
+    gateway = place / "gw"
+
+    def shown() -> tuple[bool, bool, bool, bool]:
+        checked, state = said(fsck, gateway, "--json"), said(status, gateway, "--json")
+        told = json.loads(checked.stdout)["erasing_waits"], json.loads(state.stdout)["erasing_waits"]
+        return (*told, "an erasing waits" in said(fsck, gateway).stdout, "ERASING" in said(status, gateway).stdout)
+
+    assert shown() == (False,) * 4
+    # What an order leaves behind that found somebody reading, and one that was cut short before the key left.
+    for left, done in (
+        ("INSERT INTO unscrubbed VALUES (1)", "DELETE FROM unscrubbed"),
+        ("INSERT INTO escrow VALUES (zeroblob(16), zeroblob(40), x'')", "DELETE FROM escrow"),
+    ):
+        _edit(gateway / "keys.db", left)
+        assert shown() == (True,) * 4
+        _edit(gateway / "keys.db", done)
+    assert shown() == (False,) * 4
+    # A custodian seals nobody.
+    assert json.loads(said(fsck, place / "cu", "--json").stdout)["erasing_waits"] is False
 
 
 @pytest.mark.parametrize("reason", EvidenceReason)
