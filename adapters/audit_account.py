@@ -58,7 +58,8 @@ def disclosures_of(entries: Iterable[AccessEntry], *, agency: str, zone: tzinfo)
     for entry in entries:
         fields = said(entry)
         given, basis = parse_grant(fields.get("fields", ""))
-        recipient, kind = fields.get("requester", ""), fields.get("kind")
+        # A decision that names an authority has no field for who asked: an entry holds so many, and no more.
+        recipient, kind = entry.requester_agency or fields.get("requester", ""), fields.get("kind")
         is_answer = kind == Kind.DECISION and frozenset(given) <= _FLAG_STATUS
         if fields.get("decision") != "ALLOW" or not (is_answer or kind == Kind.OUTCOME) or recipient in ("", agency):
             continue

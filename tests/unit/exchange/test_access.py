@@ -366,29 +366,6 @@ async def test_the_states_reviewer_selects_a_pair_of_agencies(world: World) -> N
     assert await read(world, officer(STATE), agency=LA, counterpart_agency=POLICE) == []
 
 
-async def pairs(world: World, act: Act, **wanted: object) -> list[tuple[str, str]]:
-    """Who took part in each entry, as this reader is told."""
-    page = await world.read_log(act, wanted=EntryFilter(**wanted), page_size=500)  # type: ignore[arg-type]
-    assert len(page.parties) == len(page.entries)
-    return [(each.requester_agency, each.holder_agency) for each in page.parties]
-
-
-async def test_the_pair_of_agencies_is_told_as_far_as_an_answer_told_it(world: World) -> None:
-    await world.raise_flag(SF, ANA, handle=await world.register(SF, ANA))
-    await world.check_flag(POLICE, ANA)
-    await world.check_flag(POLICE, UNKNOWN)
-    asked, told = {"kinds": [Kind.DECISION]}, (POLICE, SF)
-    assert await pairs(world, officer(SF), **asked) == [told]
-    assert await pairs(world, officer(STATE), **asked) == [told, (POLICE, "")]
-    # The same questions of one that was hidden from the asker; its owner and the state see whose it is.
-    await negatives(world)
-    assert set(await pairs(world, officer(LA), **asked)) == {(LA, "")}
-    assert set(await pairs(world, officer(LA), kinds=[Kind.OUTCOME])) == {(LA, "")}
-    assert (LA, SF) in await pairs(world, officer(SF), **asked)
-    await world.check_flag(LA, ANA)
-    assert (await pairs(world, officer(LA), **asked))[-1] == (LA, SF)
-
-
 async def test_a_reading_carries_the_agencys_newest_number(world: World) -> None:
     handle = await world.register(SF, ANA)
     await world.raise_flag(SF, ANA, handle=handle)

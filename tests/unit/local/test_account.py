@@ -32,6 +32,17 @@ def test_an_answer_from_the_log_and_a_released_record_are_disclosures() -> None:
     ]
 
 
+def test_an_answer_that_rests_on_a_named_authority_is_a_disclosure_too() -> None:
+    """Such a decision says which authority in the place of who asked; the exchange says who that was."""
+    said = {name: value for name, value in ANSWERED.items() if name != "requester"}
+    asked = entry(1, said)
+    asked.requester_agency, asked.holder_agency = OTHER, OWN
+    (found,) = disclosures_of([asked], agency=OWN, zone=PACIFIC)
+    assert (found.index, found.recipient) == (1, OTHER)
+    asked.requester_agency = OWN
+    assert not disclosures_of([asked], agency=OWN, zone=PACIFIC)
+
+
 @pytest.mark.parametrize(
     "said",
     [
