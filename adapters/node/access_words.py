@@ -74,8 +74,8 @@ _EVENTS: Final[Mapping[str, str]] = {
     "loss.signed": "a holder's operator signed that entries of the exchange's log are lost",
 }
 
-_ACT: Final = "a request to seal, recall, revoke or list was decided"
-"""A decision without a purpose: whoever asks for something about a youth states one."""
+_REQUEST: Final = "a request was decided"
+"""Of a decision that shows no purpose: a question about a youth has one, an order to seal or to revoke has none."""
 _WITHOUT_PURPOSE: Final = frozenset({Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_LISTED, Kind.NOTICE_LISTED})
 """Acts without a purpose of use. Entries of earlier releases name the one of their assertion, which nobody stated."""
 _CASE: Final = "seal {}; its case is open to the court's custodian alone"
@@ -142,8 +142,8 @@ def _event(values: Mapping[str, str], holder: str) -> str:
     """What was done: to what, and under which order, consent or agreement."""
     kind = values.get("kind", "")
     told = _EVENTS.get(kind, "an entry was written")
-    if kind == Kind.DECISION and values.get("decision") == "DENY" and "purpose" not in values:
-        told = _ACT
+    if kind == Kind.DECISION and "purpose" not in values:
+        told = _REQUEST
     if kind == Kind.AUTHORITY_REVOKED:
         named = f"authority {values['authority']}" if "authority" in values else "an authority"
         return f"{named} of {holder} was revoked" if holder else told

@@ -188,7 +188,8 @@ async def test_the_auditor_asks_the_log_and_reads_sentences(shell: Shell) -> Non
         asked.append(audit.EntryQuery.FromString(payload))
         first = asked[-1].after_index < 0
         outcome = b"NO_ACTIVE_FLAG_FOUND" if first else b"ANSWERED"
-        said = {"kind": b"access.decision", "decision": b"DENY" if first else b"ALLOW", "outcome": outcome}
+        said = {"kind": b"access.decision", "purpose": b"MFC_LOCATE", "outcome": outcome}
+        said["decision"] = b"DENY" if first else b"ALLOW"
         return audit.ListEntriesResponse(
             permitted=True,
             entries=[receipt_of(said, index=5 if first else 9, time=NOW)],

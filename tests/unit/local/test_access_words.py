@@ -96,7 +96,7 @@ GOLDEN: Mapping[str, Golden] = {
         {"decision": b"DENY", "outcome": b"NOT_PERMITTED", "reason": b"KIND_ROLE_MISMATCH"} | OFFICER,
         Parties(OWN),
         (
-            f"a request to seal, recall, revoke or list was decided, {BY_OFFICER}; denied; "
+            f"a request was decided, {BY_OFFICER}; denied; "
             "the requester was told NOT_PERMITTED; because: The claimed role does not exist in the kind of agency "
             "the caller was enrolled as."
         ),
