@@ -146,7 +146,7 @@ def _event(values: Mapping[str, str], holder: str) -> str:
         told = _REQUEST
     if kind == Kind.AUTHORITY_REVOKED:
         named = f"authority {values['authority']}" if "authority" in values else "an authority"
-        return f"{named} of {holder} was revoked" if holder else told
+        return f"{named} of {holder} was revoked" if holder else f"{named} was revoked"
     if "basis" in values and values["basis"] in Basis.__members__:
         told += f" ({AUTHORITIES[Basis(values['basis'])]})"
     if kind in _ORDERED and "notice" in values:

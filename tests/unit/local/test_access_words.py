@@ -40,6 +40,12 @@ GOLDEN: Mapping[str, Golden] = {
         Parties(OWN, OTHER),
         f"an authority of {OTHER} was revoked, {BY_OFFICER}.",
     ),
+    "a consent withdrawn, as a receipt alone tells it": (
+        "authority.revoked",
+        RECORDED | {"authority": AUTHORITY.encode(), "requester": OTHER.encode()},
+        Parties(),
+        f"authority {AUTHORITY} was revoked, by {OTHER}.",
+    ),
     "a consent withdrawn, as an earlier release wrote it": (
         "authority.revoked",
         RECORDED | OFFICER | {"purpose": b"OVERSIGHT_AUDIT"},
