@@ -247,8 +247,8 @@ MUTANTS = {
         "tests/unit/exchange/test_closed_counts.py",
     ),
     "15 what a seal deletes is overwritten where the build of SQLite sees to it": Mutant(
-        "gateway/store/escrow.py",
-        '        connection.execute("PRAGMA secure_delete = ON")\n',
+        "gateway/store/keys_file.py",
+        '    connection.execute("PRAGMA secure_delete = ON")\n',
         "",
         f"{ERASURE}::test_a_key_is_overwritten_where_it_lay_before_its_file_can_be_rewritten",
     ),
