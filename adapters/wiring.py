@@ -32,6 +32,7 @@ from adapters.node.link.stream import Link
 from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
 from adapters.node.own_authorities import OwnAuthorities
+from adapters.node.own_reports import OwnReports
 from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.present import Presenter
 from adapters.node.quorum import quorum
@@ -216,7 +217,7 @@ def build(
         link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),
         notices=notices,
         eraser=Eraser(node),
-        presenter=Presenter(node, authorities, flags, heard=registrar.poke),
+        presenter=Presenter(node, authorities, flags, OwnReports(store), heard=registrar.poke),
         renewer=_renewer(state, node, channels),
         edges=assemble(
             node,

@@ -137,6 +137,8 @@ class NewAlert:
     purpose: str = ""
     flag_id: bytes = b""
     located_county: str = ""
+    report_ms: int | None = None
+    """When the agency reported it, where that was presented again after a declared loss."""
     review: ReviewTask | None = field(default=None, repr=False)
     """For a possible match."""
 

@@ -22,6 +22,7 @@ from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.publishing.witnessed import WitnessedJournal
 from gateway.recovery.presented import Presentations
+from gateway.recovery.reported import PresentedReports
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.exchange import ExchangeServicer
@@ -82,8 +83,10 @@ def services_of(running: Running) -> Services:
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups, running.youth_keys)
     book = SqlAuthorityBook(running.lookups, running.authority_keys)
     records = AuthorityRecords(setting, book, deeds, listed=flags)
-    presented = Presentations(setting, book, flags, SqlLosses(running.lookups))
     missing = FlagReports(Recording(setting, flags, deeds))
+    presented = Presentations(
+        setting, book, flags, SqlLosses(running.lookups), PresentedReports(setting, deeds, missing)
+    )
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
     authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)

@@ -21,6 +21,7 @@ from adapters.node.authorities import Registrar
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities
+from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
 from adapters.node.reports import Listing, Reporter
@@ -87,6 +88,7 @@ def assemble(
         issuer=FlagIssuer(county_of(node.agency), node.keyring.flag),
         listing=listing,
         tokens=tokens,
+        own=OwnReports(node.store),
     )
     registrar = Registrar(
         recorder=recorder,

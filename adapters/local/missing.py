@@ -208,6 +208,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             leaf_index=alert.leaf.index,
             act_count=run.count if run is not None else 1,
             first_act_time=stamp(moment_of(run.first_ms)) if run is not None else alert.leaf.create_time,
+            report_time=alert.report_time if alert.HasField("report_time") else None,
             last_act_time=stamp(moment_of(run.last_ms)) if run is not None else alert.leaf.create_time,
         )
 

@@ -29,6 +29,8 @@ _EVENTS: Final[Mapping[str, str]] = {
     "flag.located": "a flagged youth was reported located",
     "flag.resolved": "a flag was resolved",
     "flag.presented": "a flag was presented again by its owner's adapter",
+    "report.presented": "a missing-from-care report was presented again by its agency's adapter",
+    "located.presented": "a report that a flagged youth was located was presented again by its agency's adapter",
     "authority.recorded": "an authority was recorded",
     "authority.revoked": "an authority was revoked",
     "authority.presented": "an authority was presented again by its issuer's adapter",

@@ -7,22 +7,29 @@ entries and five hundred stored alerts; the duty line gets one, with the first t
     repeated   of the same three while the alert that told of them is not acknowledged: counted there
     again      of the same three after the quiet time: told anew, in the place of the one before, with the whole count
 
-Another agency, another purpose and every other kind of alert are told at once. Nothing here touches what is stored or
+    known      a report that the exchange has again after a declared loss, of which a person took note when it was made
+
+Another agency, another purpose and every other kind of alert are told at once, and so is a report that comes again and
+that nobody is known to have taken note of: better told twice than not at all. Nothing here touches what is stored or
 acknowledged toward the exchange: sequences stay dense, and every check keeps its entry in the log.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import Connection, func, select, update
 
-from adapters.node.store import alert_run, repeated_alert
+from adapters.node.store import alert, alert_run, repeated_alert
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, Alert
 
 QUIET: Final = timedelta(minutes=15)
 """How long a repeated alert is only counted, where the county's file says nothing else."""
+_APART: Final = timedelta(minutes=3)
+"""How far the time of a report by its agency's clock may be from its entry's: an assertion lives a minute."""
+_SAME_REPORT: Final = ("kind", "subject_handle", "acting_agency", "located_county", "purpose")
+"""Not the flag: what was reported before there was one supports it when it is presented again."""
 _REPEATING: Final = frozenset({ALERT_KIND_CHECKED})
 """Kinds that are told once: a check asks nothing of the owner beyond the first. LOCATED is never among them."""
 
@@ -60,6 +67,25 @@ def join_run(connection: Connection, message: Alert, *, noted: int, quiet: timed
     connection.execute(alert_run.delete().where(alert_run.c.sequence == told.sequence))
     connection.execute(repeated_alert.insert().values(sequence=told.sequence))
     _begin(connection, message.sequence, likeness, run, told_ms=act_ms)
+
+
+def hush_known(connection: Connection, message: Alert, *, noted: int) -> None:
+    """The stored alert is not told if a person took note of the same report, which is presented again."""
+    if not message.HasField("report_time"):
+        return
+    raw = connection.scalars(
+        select(alert.c.message).where(
+            alert.c.sequence <= noted, func.instr(alert.c.message, message.subject_handle) > 0
+        )
+    )
+    if any(_is_same_report(Alert.FromString(each), message) for each in raw):
+        connection.execute(repeated_alert.insert().values(sequence=message.sequence))
+
+
+def _is_same_report(before: Alert, again: Alert) -> bool:
+    same = all(getattr(before, name) == getattr(again, name) for name in _SAME_REPORT)
+    first = before.report_time if before.HasField("report_time") else before.leaf.create_time
+    return same and abs(first.ToDatetime(UTC) - again.report_time.ToDatetime(UTC)) <= _APART
 
 
 def runs_of(connection: Connection, first: int, last: int) -> dict[int, Run]:

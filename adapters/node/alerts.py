@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
-from adapters.node.alert_runs import QUIET, Run, forget_run, join_run, repeats_after, runs_of
+from adapters.node.alert_runs import QUIET, Run, forget_run, hush_known, join_run, repeats_after, runs_of
 from adapters.node.reviews import keep_review
 from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert, review_epoch
 from adapters.node.succession import logs_of
@@ -74,7 +74,9 @@ class Alerts:
             )
             if message.HasField("review"):
                 keep_review(connection, message)
-            join_run(connection, message, noted=_noted(connection), quiet=self._quiet)
+            noted = _noted(connection)
+            join_run(connection, message, noted=noted, quiet=self._quiet)
+            hush_known(connection, message, noted=noted)
         return Arrival.STORED
 
     def _begins_log(self, sequence: int, expected: int) -> bool:

@@ -3,7 +3,7 @@
     an epoch ended    the tokens youths were registered with, the bytes of requests that hold tokens of it, answered or
                       not, authorities that name a youth by digests of them, and such digests in reviews; then the file
                       is rewritten, so that no page and no write-ahead log holds one
-    answered          a request's bytes, a day after it was made
+    answered          a request's bytes, a day after it was made; a report's after 60 (`own_reports`)
 
 Of a request its identifier and the digest of what was asked stay: the same identifier is never taken for another
 question, and one whose bytes are gone is answered with EXPIRED_REFETCH. Receipts stay, as long as the county keeps its
@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, not_, select
 from sqlalchemy.exc import OperationalError
 
 from adapters.node.errors import NotReady
 from adapters.node.node import Node
 from adapters.node.own_authorities import forget_authorities
+from adapters.node.own_reports import forget_reports, is_kept
 from adapters.node.rpcs import CallFailed
 from adapters.node.store import (
     alert,
@@ -104,6 +105,7 @@ class Eraser:
             gone = connection.execute(registration.delete().where(registration.c.epoch.not_in(live))).rowcount
             gone += _forget_requests(connection, live)
             gone += forget_authorities(connection, live, milliseconds(self.node.now()))
+            gone += forget_reports(connection, milliseconds(self.node.now()))
             gone += _forget_digests(connection, live, newest_review)
             if gone:
                 owe_rewriting(connection)
@@ -124,7 +126,7 @@ def _forget_requests(connection: Connection, live: Collection[str]) -> int:
 
 def _forget_answered(connection: Connection, made_before: int) -> int:
     answered = select(receipt.c.request_id).where(receipt.c.request_id == request.c.request_id).exists()
-    old = and_(request.c.create_ms < made_before, request.c.payload != b"", answered)
+    old = and_(request.c.create_ms < made_before, request.c.payload != b"", answered, not_(is_kept()))
     return connection.execute(request.update().where(old).values(payload=b"")).rowcount
 
 

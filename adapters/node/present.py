@@ -1,9 +1,9 @@
 """After entries of the exchange's log were declared lost: what this agency had on record is presented again.
 
-Decides what is presented (authorities that stand, revocations, flags and the ends of flags, each as it was signed), and
-that no person is asked for what one did before. What cannot be presented waits for a person, and is said (`homeward
-adapter status`): a flag whose statement has ended, an authority that another party may have revoked, whatever the
-exchange refuses for good, and what was not presented within 30 days.
+Decides what is presented (authorities that stand, revocations, flags and the ends of flags, reports about the episodes
+of others, each as it was signed), and that no person is asked for what one did before. What cannot be presented waits
+for a person, and is said (`homeward adapter status`): a flag whose statement has ended, an authority that another party
+may have revoked, whatever the exchange refuses for good, and what was not presented within 30 days.
 
 One event that the exchange cannot answer keeps no other from being presented: the next is tried, and in the next round
 it comes after the others. Only where several in a row bring no answer the exchange itself is away, and is left alone
@@ -25,11 +25,14 @@ from adapters.node.flags import UNHEARD, OwnFlag, OwnFlags, refuse_flag
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import DOUBTED, REFUSED, STANDS, OwnAuthorities, OwnAuthority, give_up
+from adapters.node.own_reports import REFUSED as REPORT_REFUSED
+from adapters.node.own_reports import STANDS as REPORT_STANDS
+from adapters.node.own_reports import OwnReports, give_up_reports
 from adapters.node.receipts import Expected, check_receipt, request_digest
 from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
 from adapters.node.succession import logs_of
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import AuthorityId, FlagId
+from gateway.protocol.names import AuthorityId, FlagId, RequestId
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.succession import PRESENTING_WINDOW
 from homeward.gateway.v1.restoration_pb2 import PresentedEvent, PresentedFlag, PresentEventRequest
@@ -38,12 +41,14 @@ CALL_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 2.0
 LONGEST_PAUSE_SECONDS: Final = 600.0
 """Between attempts at what the exchange does not take yet: a youth is listed again first, an issuer comes before a
-party that revoked."""
+party that revoked, a flag before what others report of it."""
 SHOWN: Final = 20
 """At most so many identifiers are shown of what waits for a person."""
 AWAY: Final = 3
 """So many events in a row without an answer, and the exchange counts as away."""
-_FOR_GOOD: Final = frozenset({"AUTHORITY_INVALID", "STATEMENT_INVALID", "ID_REUSED"})
+_FOR_GOOD: Final = frozenset(
+    {"AUTHORITY_INVALID", "STATEMENT_INVALID", "ID_REUSED", "ASSERTION_REPLAYED", "EPOCH_UNKNOWN", "TOKENS_INCOMPLETE"}
+)
 """Reasons that presenting again does not change."""
 _MENDS: Final = frozenset(
     {
@@ -52,10 +57,14 @@ _MENDS: Final = frozenset(
         "(log): nothing_lost",
         "learn_time: past",
         "revoke_time: past",
+        "(index): current",
+        "user_assertion: past",
     }
 )
 """Of an INVALID_REQUEST what time mends: a youth is listed, a directory arrives, a clock goes on."""
 _KINDS: Final = frozenset({"authority.presented", "authority.revoked", "flag.presented"})
+_REPORT_KINDS: Final = frozenset({"report.presented", "located.presented", "flag.raised", "flag.located"})
+"""The last two where a person repeated the very request meanwhile."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -71,6 +80,9 @@ class Left:
     refused_flag_ids: Sequence[FlagId]
     refused_revocation_count: int
     refused_revocation_ids: Sequence[AuthorityId]
+    due_report_count: int
+    refused_report_count: int
+    refused_report_ids: Sequence[RequestId]
 
 
 @dataclass(slots=True)
@@ -104,6 +116,7 @@ class Presenter:
     node: Node
     authorities: OwnAuthorities
     flags: OwnFlags
+    reports: OwnReports
     heard: Callable[[], None]
     """Called when the exchange has heard of flags again: the list may count as current now."""
     _late: set[bytes] = field(default_factory=set)
@@ -139,12 +152,14 @@ class Presenter:
         unheard = await asyncio.to_thread(self.flags.unheard)
         flags = [flag for flag in unheard if flag.unheard == UNHEARD and flag.expires > now]
         due = await asyncio.to_thread(self.authorities.due)
+        reports = await asyncio.to_thread(self.reports.due)
         tried = _Round(frozenset(self._late))
         try:
             for is_late in (False, True):
                 # Flags first: while one is not heard of, every other county's miss is undetermined.
                 await self._flags(tried, [flag for flag in flags if (flag.flag_id in tried.late) is is_late])
                 await self._authorities(tried, [each for each in due if (each in tried.late) is is_late])
+                await self._reports(tried, [each for each in reports if (each in tried.late) is is_late])
         except CallFailed as failed:
             _LOG.warning("the exchange does not answer what is presented again", extra={"why": str(failed)})
         self._late.clear()
@@ -158,12 +173,13 @@ class Presenter:
 
     def left(self) -> Left | None:
         """What is left to do; None where nothing is."""
-        now, due = self.node.now(), self.authorities.due()
+        now, due, due_reports = self.node.now(), self.authorities.due(), self.reports.due()
         count, doubted = self.authorities.doubted(SHOWN)
         unheard = [flag for flag in self.flags.unheard() if flag.is_open]
         refused = [flag.flag_id for flag in unheard if flag.waits_for_person(now)]
         unrevoked_count, unrevoked = self.authorities.unrevoked(SHOWN)
-        if not (due or count or unheard or unrevoked_count):
+        unreported_count, unreported = self.reports.refused(SHOWN)
+        if not (due or count or unheard or unrevoked_count or due_reports or unreported_count):
             return None
         return Left(
             due_authority_count=len(due),
@@ -174,6 +190,9 @@ class Presenter:
             refused_flag_ids=refused[:SHOWN],
             refused_revocation_count=unrevoked_count,
             refused_revocation_ids=unrevoked,
+            due_report_count=len(due_reports),
+            refused_report_count=unreported_count,
+            refused_report_ids=unreported,
         )
 
     def _give_up(self, now: datetime) -> None:
@@ -184,6 +203,7 @@ class Presenter:
             return
         with self.node.store.write() as connection:
             give_up(connection)
+            give_up_reports(connection)
             for flag in self.flags.unheard():
                 refuse_flag(connection, flag.flag_id, flag.version)
 
@@ -212,6 +232,17 @@ class Presenter:
             except CallFailed as failed:
                 _LOG.warning("an authority is not presented again yet", extra={"why": str(failed)})
                 tried.fails(authority_id, failed)
+                continue
+            tried.ends(is_settled=is_settled)
+
+    async def _reports(self, tried: _Round, due: Sequence[RequestId]) -> None:
+        """Each was presented. Raises as `_flags`."""
+        for request_id in due:
+            try:
+                is_settled = await self._report(request_id)
+            except CallFailed as failed:
+                _LOG.warning("a report is not presented again yet", extra={"why": str(failed)})
+                tried.fails(request_id, failed)
                 continue
             tried.ends(is_settled=is_settled)
 
@@ -244,8 +275,29 @@ class Presenter:
                 break
         return True
 
-    async def _send(self, event: PresentedEvent) -> CallFailed | None:
-        """None when the exchange has the event on record; else its refusal. Raises `NotReady`, `CallFailed`."""
+    async def _report(self, request_id: RequestId) -> bool:
+        """Whether it is no longer to be presented."""
+        report = await asyncio.to_thread(self.reports.find, request_id)
+        if report is None:
+            # Its youth was sealed, or was another one: it is forgotten.
+            return True
+        refused, is_gone = None, not report.payload
+        if not is_gone:
+            said = Expected(_REPORT_KINDS, request_digest(report.payload))
+            refused = await self._send(PresentedEvent(report=report.event()), said)
+        if refused is not None and not is_final(refused):
+            return False
+        if is_gone or refused is not None:
+            _LOG.warning("a report must be made anew", extra={"reason": refused.reason if refused else "EPOCH_ENDED"})
+        state = REPORT_STANDS if refused is None and not is_gone else REPORT_REFUSED
+        await asyncio.to_thread(self.reports.settle, request_id, state)
+        return True
+
+    async def _send(self, event: PresentedEvent, said: Expected | None = None) -> CallFailed | None:
+        """None when the exchange has the event on record; else its refusal. Raises `NotReady`, `CallFailed`.
+
+        `said` is what its entry says where that is not about this very message.
+        """
         directory = self.node.directory()
         event.log_origin = directory.message.log_origin
         envelope = wrap(event, self.node.keyring.envelope)
@@ -259,7 +311,7 @@ class Presenter:
             raise
         if answer.HasField("receipt"):
             try:
-                check_receipt(answer.receipt, directory, Expected(_KINDS, request_digest(envelope.payload), None))
+                check_receipt(answer.receipt, directory, said or Expected(_KINDS, request_digest(envelope.payload)))
             except EvidenceInvalid:
                 _LOG.error("the receipt of what was presented again does not hold")
                 raise CallFailed(CallFault.BROKEN) from None

@@ -19,6 +19,7 @@ from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
+from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.send import Deadline
@@ -46,10 +47,11 @@ from homeward.gateway.v1.missing_pb2 import (
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
 # A flag that is known already, or that another agency owns, makes the report a supporting one; a late one is marked.
-_RAISED: Final = frozenset({"flag.raised", "flag.updated"})
+# What is repeated after a declared loss may have been presented again meanwhile (`present`).
+_RAISED: Final = frozenset({"flag.raised", "flag.updated", "report.presented"})
 _UPDATED: Final = frozenset({"flag.updated"})
-_LOCATED: Final = frozenset({"flag.located"})
-_RESOLVED: Final = frozenset({"flag.resolved", "flag.located"})
+_LOCATED: Final = frozenset({"flag.located", "located.presented"})
+_RESOLVED: Final = frozenset({"flag.resolved", *_LOCATED})
 # What the policy refuses leaves a decision instead.
 _REFUSED: Final = frozenset({"access.decision"})
 
@@ -113,6 +115,7 @@ class Reporter:
     issuer: FlagIssuer
     listing: Listing
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
+    own: OwnReports
 
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
@@ -143,6 +146,8 @@ class Reporter:
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
             )
             await self._settle(flag, response.flag_id)
+            if outcome is Outcome.RECORDED and not response.flag_id:
+                await self._keep(entry)
             return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
 
     async def update_flag(self, entry: Entry, flag_id: FlagId, change: Change, deadline: Deadline) -> Recorded:
@@ -193,6 +198,8 @@ class Reporter:
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _LOCATED), outcome=outcome
             )
+            if outcome is Outcome.RECORDED:
+                await self._keep(entry, flag_id)
             return Recorded(outcome, kept, flag_id=flag_id)
 
     async def resolve_flag(
@@ -221,6 +228,8 @@ class Reporter:
             )
             if flag is not None:
                 await self._settle_change(outcome, flag)
+            elif outcome is Outcome.RECORDED:
+                await self._keep(entry, flag_id)
             state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
             return Recorded(outcome, kept, flag_id=flag_id, flag_state=state)
 
@@ -261,6 +270,13 @@ class Reporter:
         else:
             # Refused, or a supporting report of another owner's flag: this agency states none.
             await asyncio.to_thread(self.flags.drop, flag.flag_id)
+
+    async def _keep(self, entry: Entry, flag_id: FlagId | None = None) -> None:
+        """The report can be presented again, under an assertion like the one that went with it and is used up."""
+        sender = self.recorder.sender
+        await asyncio.to_thread(
+            self.own.keep, entry.request_id, lambda payload: sender.assertion(payload, entry.act), flag_id=flag_id
+        )
 
     async def _own(self, flag_id: FlagId) -> OwnFlag:
         flag = await asyncio.to_thread(self.flags.by_id, flag_id)

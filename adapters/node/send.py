@@ -82,7 +82,7 @@ class Sender:
         longest = FIRST_PAUSE
         while True:
             try:
-                request = rpc.request(payload=payload, user_assertion=self._assertion(payload, act))
+                request = rpc.request(payload=payload, user_assertion=self.assertion(payload, act))
                 return await self.gateway.call(rpc, request, seconds=deadline.left())
             except CallFailed as failed:
                 if failed.fault is not CallFault.UNAVAILABLE or failed.reason in _NOT_AGAIN:
@@ -93,7 +93,8 @@ class Sender:
             await self.pause(pause)
             longest = min(2 * longest, LONGEST_PAUSE)
 
-    def _assertion(self, payload: bytes, act: Act) -> str:
+    def assertion(self, payload: bytes, act: Act) -> str:
+        """The county's word that this user says exactly these bytes, now."""
         issued = self.now()
         claims = Claims(
             issuer=self.agency,

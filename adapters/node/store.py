@@ -34,9 +34,7 @@ from sqlalchemy.exc import OperationalError
 FILE_NAME: Final = "adapter.db"
 _OWES_REWRITING: Final = "owes-rewriting"
 _LOG: Final = logging.getLogger(__name__)
-metadata: Final = MetaData()
-
-# Times are milliseconds since 1970, UTC.
+metadata: Final = MetaData()  # Times in its tables are milliseconds since 1970, UTC.
 
 setting = Table(
     "setting",
@@ -198,6 +196,15 @@ request_epoch = Table(
     Column("epoch", String(32), primary_key=True),
 )
 
+own_report = Table(
+    "own_report",
+    metadata,
+    # A request on record that reports about an episode, with whose bytes it goes; whether it is due (`own_reports`).
+    Column("request_id", LargeBinary, primary_key=True),
+    Column("assertion", String, nullable=False),
+    Column("state", Integer, nullable=False),
+)
+
 receipt = Table(
     "receipt",
     metadata,
@@ -237,7 +244,6 @@ local_event = Table(
     Column("worker", String(64), nullable=False),
     Column("create_ms", BigInteger, nullable=False),
 )
-
 
 sealed_subject = Table(
     "sealed_subject",
@@ -378,9 +384,8 @@ def _rewritten(connection: Connection) -> bool:
 
 def get_setting(connection: Connection, name: str) -> bytes | None:
     """The value under a name, or None."""
-    value: bytes | None = connection.scalar(
-        setting.select().with_only_columns(setting.c.value).where(setting.c.name == name)
-    )
+    query = setting.select().with_only_columns(setting.c.value).where(setting.c.name == name)
+    value: bytes | None = connection.scalar(query)
     return value
 
 

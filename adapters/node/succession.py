@@ -19,6 +19,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, select
 
 from adapters.node.own_authorities import begin_again
+from adapters.node.own_reports import make_reports_due
 from adapters.node.store import (
     awaited_entry,
     drop_setting,
@@ -119,6 +120,7 @@ def begin_log(connection: Connection, successions: Iterable[SignedSuccession], *
     connection.execute(work.update().where(work.c.decision_index >= kept).values(decision_index=None))
     # So may those be that raised a flag, or recorded an authority: they are presented again as they were signed.
     begin_again(connection)
+    make_reports_due(connection)
     connection.execute(own_flag.update().values(unheard=1))
     # The lost entries may be those that listed a youth: the same tokens are sent again.
     connection.execute(registration.update().values(register_ms=None))

@@ -192,9 +192,8 @@ class Exchange:
     def _emergency_period(self, caller: Caller) -> int:
         return milliseconds(caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days))
 
-    def _sources(self) -> list[AgencyId]:
-        members = self._at.directory().members()
-        return [member.agency for member in members if member.has_sources and not member.suspended]
+    def _sources(self) -> tuple[AgencyId, ...]:
+        return self._at.directory().sources()
 
     def _is_listed_in(self, epoch: str) -> bool:
         named = self._at.directory().epochs.get(epoch)

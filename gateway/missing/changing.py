@@ -13,7 +13,7 @@ from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
-from gateway.exchange.moments import past_moment
+from gateway.exchange.moments import LEEWAY, past_moment
 from gateway.missing.episode import DueDuty, Event, after, open_duties
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
@@ -61,6 +61,19 @@ class Changing:
         past_moment(report.locate_time, caller.call.received_at, field="locate_time")
         return await on_what_stands(
             lambda: self._locate(caller, deed, report.flag_id, Event.LOCATED, county=report.located_county)
+        )
+
+    async def located_again(self, caller: Caller, report: LocatedReport | FlagResolution) -> Recorded:
+        """What another agency reported of a flag before a declared loss is on record again, and the owner is told.
+
+        Raises `Invalid`, `Conflict`, `Unavailable`.
+        """
+        deed = deed_of(caller, report.request_id)
+        event, county = Event.RESOLVE_ATTEMPTED, ""
+        if isinstance(report, LocatedReport):
+            event, county = Event.LOCATED, report.located_county
+        return await on_what_stands(
+            lambda: self._locate(caller, deed, report.flag_id, event, county=county, is_again=True)
         )
 
     async def resolve_flag(self, caller: Caller, resolution: FlagResolution) -> Recorded:
@@ -112,26 +125,33 @@ class Changing:
         entered = await on.enter(caller, deed, leaf, guard=stands, rows=on.flags.put(ended, about.key))
         return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=ended.state)
 
-    async def _locate(self, caller: Caller, deed: Deed, flag_id: bytes, event: Event, *, county: str) -> Recorded:
+    async def _locate(
+        self, caller: Caller, deed: Deed, flag_id: bytes, event: Event, *, county: str, is_again: bool = False
+    ) -> Recorded:
         on, flag = self._on, await self._known(flag_id)
         attempt = event is Event.RESOLVE_ATTEMPTED
+        kind, reason = Kind.FLAG_LOCATED, Reason.NOT_FLAG_OWNER if attempt else Reason.RECORDED
+        if is_again:
+            _check_of_episode(flag, caller.claims.issued)
+            kind, reason = Kind.LOCATED_PRESENTED, Reason.PRESENTED_AGAIN
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
-        leaf = report_leaf(
-            Kind.FLAG_LOCATED,
+        leaf = report_leaf(kind, caller, deed, reason=reason, about=about, county=county)
+        alert = alert_to(
             caller,
-            deed,
-            reason=Reason.NOT_FLAG_OWNER if attempt else Reason.RECORDED,
-            about=about,
+            flag.owner,
+            flag.handle,
+            kind=ALERT_KIND_RESOLVE_ATTEMPTED if attempt else ALERT_KIND_LOCATED,
+            flag_id=flag.flag_id,
             county=county,
+            is_again=is_again,
         )
-        kind = ALERT_KIND_RESOLVE_ATTEMPTED if attempt else ALERT_KIND_LOCATED
         entered = await on.enter(
             caller,
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
             rows=on.flags.put(replace(flag, state=_after(flag.state, event)), about.key),
-            alert=alert_to(caller, flag.owner, flag.handle, kind=kind, flag_id=flag.flag_id, county=county),
+            alert=alert,
         )
         # That an episode ended meanwhile is the owner's to tell.
         return Recorded(Outcome.RECORDED, entered)
@@ -163,6 +183,12 @@ def _after(state: FlagState, event: Event) -> FlagState:
     if following is None:
         raise AssertionError("a report of another agency is possible in every state")
     return following
+
+
+def _check_of_episode(flag: Flag, reported: datetime) -> None:
+    """Whoever names a flag learned it from an answer, so after its owner learned of the absence. Raises `Invalid`."""
+    if reported + LEEWAY < moment_of(flag.learn_ms):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("report: of_episode",))
 
 
 def _done(update: FlagUpdate, at: datetime) -> frozenset[int]:

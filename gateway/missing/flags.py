@@ -1,4 +1,4 @@
-"""The four reports about missing youths, together: what the service of the edge is given."""
+"""The reports about missing youths, together: what the service of the edge is given, and what a loss took of them."""
 
 from gateway.exchange.call import Caller
 from gateway.missing.changing import Changing
@@ -25,6 +25,14 @@ class FlagReports:
     async def report_located(self, caller: Caller, report: LocatedReport) -> Recorded:
         """A flagged youth was located (`changing`)."""
         return await self._changing.report_located(caller, report)
+
+    async def support_again(self, caller: Caller, report: FlagReport) -> Recorded:
+        """A report of before a declared loss that a youth is missing is presented again (`raising`)."""
+        return await self._raising.support_again(caller, report)
+
+    async def located_again(self, caller: Caller, report: LocatedReport | FlagResolution) -> Recorded:
+        """... that a flagged youth was located, or an episode of another owner ended (`changing`)."""
+        return await self._changing.located_again(caller, report)
 
     async def resolve_flag(self, caller: Caller, resolution: FlagResolution) -> Recorded:
         """An episode ended (`changing`)."""

@@ -62,12 +62,26 @@ class _Case:
     """Of the youth at the reporting agency, if that agency may own episodes and says it owns this youth."""
     candidates: Sequence[Candidate]
     search: Search
+    is_again: bool
+    """Whether it was made before a declared loss, and is presented again."""
 
     @property
     def reason(self) -> Reason:
         """What the leaf says."""
+        if self.is_again:
+            return Reason.PRESENTED_AGAIN
         late = is_late(self.learned, self.caller.call.received_at)
         return Reason.RECORDED_LATE if late else Reason.RECORDED
+
+    @property
+    def theirs(self) -> Sequence[Candidate]:
+        """Youths of other agencies."""
+        return [each for each in self.candidates if each.owner != self.caller.agency]
+
+    @property
+    def flagged(self) -> Sequence[Candidate]:
+        """Those of them with an open flag."""
+        return [each for each in self.theirs if each.flag is not None]
 
     def certain(self, candidates: Iterable[Candidate]) -> Candidate | None:
         """The one youth that these are for certain, or None."""
@@ -94,18 +108,28 @@ class Raising:
             return await self._on.deny(caller, deed, reason)
         return await on_what_stands(lambda: self._record(caller, deed, report))
 
+    async def support_again(self, caller: Caller, report: FlagReport) -> Recorded:
+        """A report of before a declared loss is on record again; it raises no flag, and whoever owns the youth is told.
+
+        Raises `Invalid`, `Conflict`, `Unavailable`.
+        """
+        return await on_what_stands(lambda: self._support_again(caller, deed_of(caller, report.request_id), report))
+
+    async def _support_again(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
+        case = await self._case(caller, deed, report, is_again=True)
+        return await self._support(case, case.certain(case.flagged) or case.certain(case.candidates))
+
     async def _record(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
-        case = await self._case(caller, deed, report)
-        theirs = [each for each in case.candidates if each.owner != caller.agency]
-        flagged = case.certain(each for each in theirs if each.flag is not None)
+        case = await self._case(caller, deed, report, is_again=False)
+        flagged = case.certain(case.flagged)
         if flagged is not None:  # 3
             return await self._support(case, flagged)
         if case.own_handle is None:  # 5
             return await self._support(case, case.certain(case.candidates))
         own = await self._on.flags.open_of(caller.agency, case.own_handle)
-        return await self._raise(case, case.own_handle, theirs) if own is None else await self._repost(case, own)  # 4
+        return await self._raise(case, case.own_handle) if own is None else await self._repost(case, own)  # 4
 
-    async def _case(self, caller: Caller, deed: Deed, report: FlagReport) -> _Case:
+    async def _case(self, caller: Caller, deed: Deed, report: FlagReport, *, is_again: bool) -> _Case:
         at = self._on.at
         learned = past_moment(report.learn_time, caller.call.received_at, field="learn_time")
         check_core(report.tokens)
@@ -121,7 +145,8 @@ class Raising:
             asking=caller.agency,
             verdicts=await at.reviews.verdicts(caller.agency, report.tokens),
         )
-        return _Case(caller, deed, report, learned, await self._own_handle(caller, report), candidates, search)
+        own_handle = None if is_again else await self._own_handle(caller, report)
+        return _Case(caller, deed, report, learned, own_handle, candidates, search, is_again)
 
     async def _own_handle(self, caller: Caller, report: FlagReport) -> SubjectHandle | None:
         if caller.member.kind not in OWNER_KINDS or not report.subject_handle:
@@ -141,12 +166,18 @@ class Raising:
             flag_id = flag.flag_id if flag is not None else b""
             about = await on.about(candidate.owner, candidate.handle, flag_id)
             alert = alert_to(
-                caller, candidate.owner, candidate.handle, kind=ALERT_KIND_SUPPORTING_REPORT, flag_id=flag_id
+                caller,
+                candidate.owner,
+                candidate.handle,
+                kind=ALERT_KIND_SUPPORTING_REPORT,
+                flag_id=flag_id,
+                is_again=case.is_again,
             )
+        kind = Kind.REPORT_PRESENTED if case.is_again else Kind.FLAG_RAISED
         entered = await on.enter(
             caller,
             case.deed,
-            report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about),
+            report_leaf(kind, caller, case.deed, reason=case.reason, about=about),
             guard=on.flags.stands(FlagId(flag.flag_id), flag.state, flag.version) if flag is not None else None,
             alert=alert,
         )
@@ -156,7 +187,7 @@ class Raising:
         """The owner reports an absence that is flagged: the flag stands as it is, or as it is stated anew."""
         statement = _stated(case, self._on.at.directory())
         if statement.flag_id != own.flag_id or statement.version <= own.version:
-            return await self._own_leaf(case, own, new=False, theirs=())
+            return await self._own_leaf(case, own, new=False)
         on, caller = self._on, case.caller
         flag = restated(own, statement, to=OPEN_FLAG_STATES)
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
@@ -170,7 +201,7 @@ class Raising:
         late = case.reason is Reason.RECORDED_LATE
         return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
 
-    async def _raise(self, case: _Case, handle: SubjectHandle, theirs: Sequence[Candidate]) -> Recorded:
+    async def _raise(self, case: _Case, handle: SubjectHandle) -> Recorded:
         caller = case.caller
         received = caller.call.received_at
         statement = _stated(case, self._on.at.directory())
@@ -180,19 +211,21 @@ class Raising:
         flag = stated(
             statement, statement.state, owner=caller.agency, handle=handle, learned=case.learned, reported=received
         )
-        return await self._own_leaf(case, flag, new=True, theirs=theirs)
+        return await self._own_leaf(case, flag, new=True)
 
-    async def _own_leaf(self, case: _Case, flag: Flag, *, new: bool, theirs: Sequence[Candidate]) -> Recorded:
+    async def _own_leaf(self, case: _Case, flag: Flag, *, new: bool) -> Recorded:
         on, caller = self._on, case.caller
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
-        youths = [(flag.owner, flag.handle), *((each.owner, each.handle) for each in theirs if case.certain([each]))]
+        guard = on.flags.stands(flag.flag_id, flag.state, flag.version)
+        if new:
+            theirs = [(each.owner, each.handle) for each in case.theirs if case.certain([each])]
+            none_stands = on.flags.none_stands(flag.flag_id, [(flag.owner, flag.handle), *theirs])
+            guard = both(on.flags.stays_listed(flag.owner, flag.handle), none_stands)
         entered = await on.enter(
             caller,
             case.deed,
             report_leaf(Kind.FLAG_RAISED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
-            guard=both(on.flags.stays_listed(flag.owner, flag.handle), on.flags.none_stands(flag.flag_id, youths))
-            if new
-            else on.flags.stands(flag.flag_id, flag.state, flag.version),
+            guard=guard,
             rows=on.flags.put(flag, about.key) if new else (),
         )
         late = case.reason is Reason.RECORDED_LATE

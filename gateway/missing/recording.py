@@ -89,9 +89,19 @@ def as_recorded(entered: Entered) -> Recorded:
 
 
 def alert_to(
-    caller: Caller, owner: AgencyId, handle: SubjectHandle, *, kind: int, flag_id: bytes = b"", county: str = ""
+    caller: Caller,
+    owner: AgencyId,
+    handle: SubjectHandle,
+    *,
+    kind: int,
+    flag_id: bytes = b"",
+    county: str = "",
+    is_again: bool = False,
 ) -> NewAlert | None:
-    """What the owner hears of another agency's report; None where the owner itself reported."""
+    """What the owner hears of another agency's report; None where the owner itself reported.
+
+    `is_again` for one that is presented again: the owner may have heard of it when it was made.
+    """
     if owner == caller.agency:
         return None
     return NewAlert(
@@ -104,4 +114,5 @@ def alert_to(
         purpose=caller.claims.purpose,
         flag_id=flag_id,
         located_county=county,
+        report_ms=milliseconds(caller.claims.issued) if is_again else None,
     )

@@ -21,6 +21,8 @@ lost entries alerted of may be on an adapter's disk, and a number that was given
 PRESENTING_WINDOW: Final = timedelta(days=30)
 """How long after a loss what it took is presented again: a county may be off the network for weeks, and a machine's
 word is not to stand for a person's for ever."""
+REPORT_LIFE: Final = 2 * PRESENTING_WINDOW
+"""How long a report can be presented again: it may be as old as that when the loss is declared, and wait as long."""
 
 Log = tuple[str, bytes]
 """A log by its origin and raw key."""

@@ -1,11 +1,11 @@
-"""What adapters present again after a declared loss: authorities, their revocations, flags.
+"""What adapters present again after a declared loss: authorities, their revocations, flags; reports are next door.
 
 The lost entries may have recorded or revoked any of them, so the exchange believes none from before
 (`store.authorities`, `tokens.index`). Nobody need do again what a person did: the county signed it then, and its
 adapter kept it. In this order:
 
 1. entries were declared lost, not more than 30 days ago, and the event is for the log in force
-2. the county's own signature is on the very authority or statement, which has not ended
+2. the county's own signature is on the very authority or statement, which has not ended; of a report, `reported`
 3. what stands since the loss stays as it is; so does what was revoked, for good
 4. one leaf, and the row in its transaction; a refusal is a leaf, too, unless waiting mends it
 
@@ -38,10 +38,12 @@ from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, AuthorityId, Flag
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.succession import PRESENTING_WINDOW
+from gateway.recovery.reported import NOT_LISTED_YET, PresentedReports
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.restoration_pb2 import PresentedEvent, PresentedFlag, PresentedRevocation
 
 _UNLISTED: Final = ("subject_handle: unknown",)
+_AWAITED: Final = frozenset({ErrorReason.AUTHORITY_NOT_FOUND, ErrorReason.FLAG_NOT_FOUND})
 
 
 class Losses(Protocol):
@@ -67,6 +69,7 @@ class Presentations:
     book: AuthorityBook
     flags: Flags
     losses: Losses
+    reports: PresentedReports
 
     async def take(self, by: Presented, event: PresentedEvent) -> Entered | None:
         """The event is on record; its entry, or None where nothing had to change. `event` is verified.
@@ -84,21 +87,25 @@ class Presentations:
 
     async def _taken(self, by: Presented, event: PresentedEvent) -> Entered | None:
         now = self.at.now()
-        await self._check_lost(event.log_origin, now)
+        lost = await self._lost(event.log_origin, now)
         match event.WhichOneof("event"):
             case "authority":
                 return await on_what_stands(lambda: self._authority(by, event.authority, now))
             case "revocation":
                 return await on_what_stands(lambda: self._revocation(by, event.revocation, now))
+            case "report":
+                return await self.reports.take(by.agency, event.report, lost=lost, now=now)
             case _:
                 return await on_what_stands(lambda: self._flag(by, event.flag, now))
 
-    async def _check_lost(self, origin: str, now: datetime) -> None:
+    async def _lost(self, origin: str, now: datetime) -> datetime:
+        """When the last loss was declared, of this log and not long ago. Raises `Invalid`."""
         if origin != self.at.directory().message.log_origin:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("log_origin: in_force",))
         lost_ms = await self.losses.last_ms()
         if lost_ms is None or now - moment_of(lost_ms) > PRESENTING_WINDOW:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("(log): nothing_lost",))
+        return moment_of(lost_ms)
 
     async def _authority(self, by: Presented, envelope: SignedEnvelope, now: datetime) -> Entered | None:
         try:
@@ -222,6 +229,6 @@ _PRESENTED: Final[dict[str, Value]] = {"decision": ALLOW, "outcome": Outcome.REC
 
 
 def _mends_itself(refusal: Error) -> bool:
-    """Whether the adapter presents the same again until it is taken: the youth is not listed yet, or the authority that
-    a party revoked is not presented yet."""
-    return refusal.reason is ErrorReason.AUTHORITY_NOT_FOUND or refusal.fields == _UNLISTED
+    """Whether the adapter presents the same again until it is taken: youths are not listed yet, or the authority that
+    a party revoked, or the flag that somebody reported about, is not presented yet."""
+    return refusal.reason in _AWAITED or refusal.fields in (_UNLISTED, NOT_LISTED_YET)

@@ -48,7 +48,7 @@ _KINDS: Final = tuple(
     for kind in (
         Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.ENROLL_REDEEMED, Kind.AUTHORITY_RECORDED,
         Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_PRESENTED, Kind.FLAG_PRESENTED,
-        Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.FLAG_RESOLVED,
+        Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED, Kind.FLAG_RESOLVED,
         Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, *sorted(EPOCH_KINDS),
         Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
     )
@@ -233,7 +233,7 @@ def _apply_flag(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]
         return
     flag_id, state = said["flag"], _text(said.get("state", b""))
     known = derived.flags.get(flag_id)
-    if entry.kind == Kind.FLAG_LOCATED and known is not None:
+    if entry.kind in (Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED) and known is not None:
         is_attempt = said["reason"] == Reason.NOT_FLAG_OWNER.encode()
         event = Event.RESOLVE_ATTEMPTED if is_attempt else Event.LOCATED
         state = str(after(FlagState(known.state), event))

@@ -120,7 +120,7 @@ class Rotation:
 
     def incomplete(self, tx: Tx, epoch: str) -> tuple[str, ...]:
         """Counties in scope that have not listed everybody in this epoch, are silent, or look for somebody unlisted."""
-        sources = [each.agency for each in self._view().members() if each.has_sources and not each.suspended]
+        sources = self._view().sources()
         stale = stale_counties(sources, read_listings(tx), call=Call.FLAG_CHECK, epoch=epoch, now=self.now())
         return tuple(sorted({*stale, *map(county_of, owners_unseen(tx, epoch))}))
 

@@ -55,6 +55,7 @@ from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper, SignedDirectory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.missing_pb2 import LocatedReport
 from tests.unit.node import world
 
 OPERATORS = ((1, "exchange"), (2, "auditor"), (3, "university"))
@@ -306,6 +307,8 @@ class GatewayCaller:
 def _name_of(event: restoration_pb2.PresentedEvent) -> bytes:
     if event.HasField("flag"):
         return FlagStatement.FromString(event.flag.statement.payload).flag_id
+    if event.HasField("report"):
+        return LocatedReport.FromString(event.report.located_report).request_id
     if event.HasField("revocation"):
         return event.revocation.authority_id
     return Authority.FromString(event.authority.payload).authority_id

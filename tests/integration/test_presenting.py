@@ -14,6 +14,7 @@ from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
+from adapters.node.own_reports import OwnReports
 from adapters.node.present import AWAY, Presenter
 from adapters.node.receipts import Requests
 from adapters.node.rpcs import PRESENT_EVENT, REVOKE_AUTHORITY, CallFailed, CallFault
@@ -45,7 +46,8 @@ class Parts:
         self.gateway = Gateway()
         self.node: Node = make_node(place, self.gateway)
         self.own, self.flags, self.heard = OwnAuthorities(self.node.store), OwnFlags(self.node.store), 0
-        self.presenter = Presenter(self.node, self.own, self.flags, heard=self._hear)
+        self.reports = OwnReports(self.node.store)
+        self.presenter = Presenter(self.node, self.own, self.flags, self.reports, heard=self._hear)
 
     def _hear(self) -> None:
         self.heard += 1

@@ -27,6 +27,7 @@ from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.succession import PRESENTING_WINDOW
 from gateway.recovery.presented import Presentations
+from gateway.recovery.reported import PresentedReports
 from gateway.rpc.machine import MachineCalls
 from gateway.rpc.restoration import RestorationServicer
 from gateway.store.authority_book import SqlAuthorityBook
@@ -69,8 +70,9 @@ def signed(world: World, message: authority_pb2.Authority) -> SignedEnvelope:
 async def present(world: World, agency: AgencyId, *, origin: str = ORIGIN, **event: Message) -> PresentEventResponse:
     """The agency's adapter presents one event."""
     book, flags = SqlAuthorityBook(world.lookups, world.authority_keys), SqlFlags(world.lookups, world.youth_keys)
-    machine = MachineCalls(world.directory, world.clock)
-    servicer = RestorationServicer(Presentations(world.setting, book, flags, SqlLosses(world.lookups)), machine)
+    machine, reports = MachineCalls(world.directory, world.clock), PresentedReports(*world.reporting)
+    presentations = Presentations(world.setting, book, flags, SqlLosses(world.lookups), reports)
+    servicer = RestorationServicer(presentations, machine)
     message = PresentedEvent(log_origin=origin, **event)  # type: ignore[arg-type]
     request = PresentEventRequest(envelope=wrap(message, world.membership.members[agency].envelope))
     return await world.as_peer(agency, lambda: servicer.PresentEvent(request, None))

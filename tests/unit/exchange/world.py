@@ -389,7 +389,8 @@ class World:
         entries = LogEntries(self.log, self.reader, self.class_keys)
         deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups, self.youth_keys)
         self.exchange = exchange
-        self.missing = MissingServicer(FlagReports(Recording(self.setting, flags, deeds)), exchange, now=now)
+        self.reporting = self.setting, deeds, FlagReports(Recording(self.setting, flags, deeds))
+        self.missing = MissingServicer(self.reporting[-1], exchange, now=now)
         self.records = AuthorityRecords(
             self.setting, SqlAuthorityBook(self.lookups, self.authority_keys), deeds, listed=flags
         )

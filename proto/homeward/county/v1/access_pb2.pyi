@@ -133,7 +133,7 @@ class FlagDue(_message.Message):
     def __init__(self, flag_id: _Optional[bytes] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PresentingState(_message.Message):
-    __slots__ = ("due_authority_count", "due_flag_count", "doubted_authority_count", "doubted_authority_ids", "refused_flag_count", "refused_flag_ids", "refused_revocation_count", "refused_revocation_ids")
+    __slots__ = ("due_authority_count", "due_flag_count", "doubted_authority_count", "doubted_authority_ids", "refused_flag_count", "refused_flag_ids", "refused_revocation_count", "refused_revocation_ids", "due_report_count", "refused_report_count", "refused_report_ids")
     DUE_AUTHORITY_COUNT_FIELD_NUMBER: _ClassVar[int]
     DUE_FLAG_COUNT_FIELD_NUMBER: _ClassVar[int]
     DOUBTED_AUTHORITY_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +142,9 @@ class PresentingState(_message.Message):
     REFUSED_FLAG_IDS_FIELD_NUMBER: _ClassVar[int]
     REFUSED_REVOCATION_COUNT_FIELD_NUMBER: _ClassVar[int]
     REFUSED_REVOCATION_IDS_FIELD_NUMBER: _ClassVar[int]
+    DUE_REPORT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_REPORT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_REPORT_IDS_FIELD_NUMBER: _ClassVar[int]
     due_authority_count: int
     due_flag_count: int
     doubted_authority_count: int
@@ -150,7 +153,10 @@ class PresentingState(_message.Message):
     refused_flag_ids: _containers.RepeatedScalarFieldContainer[bytes]
     refused_revocation_count: int
     refused_revocation_ids: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, due_authority_count: _Optional[int] = ..., due_flag_count: _Optional[int] = ..., doubted_authority_count: _Optional[int] = ..., doubted_authority_ids: _Optional[_Iterable[bytes]] = ..., refused_flag_count: _Optional[int] = ..., refused_flag_ids: _Optional[_Iterable[bytes]] = ..., refused_revocation_count: _Optional[int] = ..., refused_revocation_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    due_report_count: int
+    refused_report_count: int
+    refused_report_ids: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, due_authority_count: _Optional[int] = ..., due_flag_count: _Optional[int] = ..., doubted_authority_count: _Optional[int] = ..., doubted_authority_ids: _Optional[_Iterable[bytes]] = ..., refused_flag_count: _Optional[int] = ..., refused_flag_ids: _Optional[_Iterable[bytes]] = ..., refused_revocation_count: _Optional[int] = ..., refused_revocation_ids: _Optional[_Iterable[bytes]] = ..., due_report_count: _Optional[int] = ..., refused_report_count: _Optional[int] = ..., refused_report_ids: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class EpochListing(_message.Message):
     __slots__ = ("epoch", "listed_count", "due_count")

@@ -201,7 +201,7 @@ class WatchAlertsRequest(_message.Message):
     def __init__(self, cursor: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
 
 class WatchAlertsResponse(_message.Message):
-    __slots__ = ("sequence", "kind", "local_id", "flag_id", "acting_agency", "acting_duty_line", "located_county", "purpose", "act_time", "leaf_index", "act_count", "first_act_time", "last_act_time")
+    __slots__ = ("sequence", "kind", "local_id", "flag_id", "acting_agency", "acting_duty_line", "located_county", "purpose", "act_time", "leaf_index", "act_count", "first_act_time", "last_act_time", "report_time")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +215,7 @@ class WatchAlertsResponse(_message.Message):
     ACT_COUNT_FIELD_NUMBER: _ClassVar[int]
     FIRST_ACT_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_ACT_TIME_FIELD_NUMBER: _ClassVar[int]
+    REPORT_TIME_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: AlertKind
     local_id: str
@@ -228,7 +229,8 @@ class WatchAlertsResponse(_message.Message):
     act_count: int
     first_act_time: _timestamp_pb2.Timestamp
     last_act_time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., local_id: _Optional[str] = ..., flag_id: _Optional[str] = ..., acting_agency: _Optional[str] = ..., acting_duty_line: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leaf_index: _Optional[int] = ..., act_count: _Optional[int] = ..., first_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    report_time: _timestamp_pb2.Timestamp
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., local_id: _Optional[str] = ..., flag_id: _Optional[str] = ..., acting_agency: _Optional[str] = ..., acting_duty_line: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leaf_index: _Optional[int] = ..., act_count: _Optional[int] = ..., first_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AcknowledgeAlertsRequest(_message.Message):
     __slots__ = ("sequence",)

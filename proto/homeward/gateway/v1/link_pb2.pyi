@@ -164,7 +164,7 @@ class WorkResult(_message.Message):
     def __init__(self, work_id: _Optional[bytes] = ..., status: _Optional[_Union[WorkStatus, str]] = ..., sealed_record: _Optional[_Union[_exchange_pb2.SealedRecord, _Mapping]] = ...) -> None: ...
 
 class Alert(_message.Message):
-    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice", "review")
+    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice", "review", "report_time")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +176,7 @@ class Alert(_message.Message):
     ACTING_DUTY_LINE_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     REVIEW_FIELD_NUMBER: _ClassVar[int]
+    REPORT_TIME_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: AlertKind
     subject_handle: bytes
@@ -187,7 +188,8 @@ class Alert(_message.Message):
     acting_duty_line: str
     notice: _sealing_pb2.SealedNotice
     review: _review_pb2.ReviewTask
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ..., review: _Optional[_Union[_review_pb2.ReviewTask, _Mapping]] = ...) -> None: ...
+    report_time: _timestamp_pb2.Timestamp
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ..., review: _Optional[_Union[_review_pb2.ReviewTask, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AlertAcknowledgement(_message.Message):
     __slots__ = ("sequence",)

@@ -18,16 +18,18 @@ class PresentEventRequest(_message.Message):
     def __init__(self, envelope: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class PresentedEvent(_message.Message):
-    __slots__ = ("log_origin", "authority", "revocation", "flag")
+    __slots__ = ("log_origin", "authority", "revocation", "flag", "report")
     LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
     REVOCATION_FIELD_NUMBER: _ClassVar[int]
     FLAG_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     log_origin: str
     authority: _envelope_pb2.SignedEnvelope
     revocation: PresentedRevocation
     flag: PresentedFlag
-    def __init__(self, log_origin: _Optional[str] = ..., authority: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., revocation: _Optional[_Union[PresentedRevocation, _Mapping]] = ..., flag: _Optional[_Union[PresentedFlag, _Mapping]] = ...) -> None: ...
+    report: PresentedReport
+    def __init__(self, log_origin: _Optional[str] = ..., authority: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., revocation: _Optional[_Union[PresentedRevocation, _Mapping]] = ..., flag: _Optional[_Union[PresentedFlag, _Mapping]] = ..., report: _Optional[_Union[PresentedReport, _Mapping]] = ...) -> None: ...
 
 class PresentedRevocation(_message.Message):
     __slots__ = ("authority_id", "revoke_time")
@@ -46,6 +48,18 @@ class PresentedFlag(_message.Message):
     statement: _envelope_pb2.SignedEnvelope
     learn_time: _timestamp_pb2.Timestamp
     def __init__(self, subject_handle: _Optional[bytes] = ..., statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class PresentedReport(_message.Message):
+    __slots__ = ("flag_report", "located_report", "flag_resolution", "user_assertion")
+    FLAG_REPORT_FIELD_NUMBER: _ClassVar[int]
+    LOCATED_REPORT_FIELD_NUMBER: _ClassVar[int]
+    FLAG_RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    USER_ASSERTION_FIELD_NUMBER: _ClassVar[int]
+    flag_report: bytes
+    located_report: bytes
+    flag_resolution: bytes
+    user_assertion: str
+    def __init__(self, flag_report: _Optional[bytes] = ..., located_report: _Optional[bytes] = ..., flag_resolution: _Optional[bytes] = ..., user_assertion: _Optional[str] = ...) -> None: ...
 
 class PresentEventResponse(_message.Message):
     __slots__ = ("receipt",)

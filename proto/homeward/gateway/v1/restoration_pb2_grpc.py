@@ -54,13 +54,15 @@ class RestorationServiceServicer:
         """Puts one event on record again. What stands already, or was revoked since,
         stays as it is, so that an event may be presented as often as one likes. A
         refusal is an entry, but not where the same may be taken later: INVALID_REQUEST
-        for a youth that is not listed yet, AUTHORITY_NOT_FOUND.
+        for a youth that is not listed yet, or where not every county has listed its
+        youths again, AUTHORITY_NOT_FOUND, FLAG_NOT_FOUND.
 
         Who may call: the adapter of the issuer of an authority, of a party that
-        revoked one, of the owner of a flag; within 30 days of the declared loss.
+        revoked one, of the owner of a flag, of the agency that made a report; within
+        30 days of the declared loss.
         Reasons: UNAUTHENTICATED, ENVELOPE_INVALID, INVALID_REQUEST (also where no
         entry was lost, or not lately), AUTHORITY_INVALID, AUTHORITY_NOT_FOUND,
-        STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
+        STATEMENT_INVALID, FLAG_NOT_FOUND, EPOCH_UNKNOWN, ID_REUSED, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
