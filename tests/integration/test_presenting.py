@@ -39,6 +39,16 @@ HANDLE = SubjectHandle(b"h" * 16)
 MONTH = timedelta(days=30)
 
 
+def lose(node: Node, at: datetime = NOW) -> None:
+    """The exchange's log goes on under another name, without a single entry."""
+    message = LogSuccession(
+        trust_domain="exchange.example", closed_origin="log", closed_key=bytes(31) + b"1", closed_checkpoint="note",
+        kept_count=0, closed_size=5, log_origin="log-2", log_key=bytes(32), create_time=timestamp(at),
+    )  # fmt: skip
+    with node.store.write() as connection:
+        begin_log(connection, [SignedSuccession(succession=message.SerializeToString())], kept=0)
+
+
 class Parts:
     """One adapter and its gateway."""
 
@@ -78,12 +88,7 @@ class Parts:
         return flag
 
     def lose(self, at: datetime = NOW) -> None:
-        message = LogSuccession(
-            trust_domain="exchange.example", closed_origin="log", closed_key=bytes(31) + b"1", closed_checkpoint="note",
-            kept_count=0, closed_size=5, log_origin="log-2", log_key=bytes(32), create_time=timestamp(at),
-        )  # fmt: skip
-        with self.node.store.write() as connection:
-            begin_log(connection, [SignedSuccession(succession=message.SerializeToString())], kept=0)
+        lose(self.node, at)
 
     def named(self) -> list[bytes]:
         """Authorities that were presented as standing, in order."""

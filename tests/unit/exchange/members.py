@@ -47,6 +47,7 @@ ROLES: Final = {
     AgencyKind.FED: Role("CWA.case_worker"),
 }
 """The role of an agency's worker, unless a test says otherwise."""
+KEY_LIFE: Final = timedelta(days=90)
 PRIVACY_OFFICER: Final = Role("COUNTY.privacy_officer")
 
 
@@ -68,6 +69,8 @@ class Member:
     authority: SigningKey = field(default_factory=SigningKey.generate)
     record: SigningKey = field(default_factory=SigningKey.generate)
     seal: SealKey = field(default_factory=SealKey.generate)
+    assertion_ends: datetime = START + KEY_LIFE
+    """When its assertion key ends."""
 
     @property
     def identity(self) -> ChannelIdentity:
@@ -153,18 +156,26 @@ class Membership:
         return directory_pb2.Member(
             agency=agency,
             kind=to_wire(KINDS[agency]),  # type: ignore[arg-type]
-            keys=[self._stated(agency[:5], agency, use, public) for use, public in keys.items()],
+            keys=[
+                self._stated(agency[:5], agency, use, public, ends=self._ends(member, use))
+                for use, public in keys.items()
+            ],
             has_sources=agency in SOURCES,
         )
 
-    def _stated(self, fips: str, agency: str, use: int, public: bytes) -> SignedEnvelope:
+    def _ends(self, member: Member, use: int) -> datetime:
+        return member.assertion_ends if use == directory_pb2.KEY_USE_ASSERTION else START + KEY_LIFE
+
+    def _stated(
+        self, fips: str, agency: str, use: int, public: bytes, *, ends: datetime = START + KEY_LIFE
+    ) -> SignedEnvelope:
         statement = directory_pb2.KeyStatement(
             use=use,  # type: ignore[arg-type]
             agency=agency,
             county=fips,
             public_key=public,
             effective_time=stamp(START - timedelta(days=1)),
-            expire_time=stamp(START + timedelta(days=60)),
+            expire_time=stamp(ends),
         )
         return certify(statement, self.roots[fips])
 

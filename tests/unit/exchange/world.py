@@ -329,6 +329,12 @@ class World:
         members[agency] = replace(members[agency], authority=SigningKey.generate())
         self._view = self.membership.directory(self.policy, self.signer.public)
 
+    def end_assertion_key(self, agency: AgencyId) -> None:
+        """What the agency's users say from now on counts no longer."""
+        members = self.membership.members
+        members[agency] = replace(members[agency], assertion_ends=self.clock())
+        self._view = self.membership.directory(self.policy, self.signer.public)
+
     def check_projections(self) -> None:
         """Whatever a test did, the tables are what the log says. Raises EvidenceError."""
         keys_file = self._database.with_name("keys.db")

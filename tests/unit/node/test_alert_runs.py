@@ -13,7 +13,12 @@ from adapters.node.alerts import Alerts, Told
 from adapters.node.store import open_store
 from gateway.protocol.names import Purpose
 from gateway.protocol.wire_names import to_wire
-from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, ALERT_KIND_LOCATED, Alert
+from homeward.gateway.v1.link_pb2 import (
+    ALERT_KIND_CHECKED,
+    ALERT_KIND_LOCATED,
+    ALERT_KIND_SUPPORTING_REPORT,
+    Alert,
+)
 
 NOW = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 QUIET = timedelta(minutes=15)
@@ -45,6 +50,7 @@ class Screen:
         agency: str = AGENCIES[0],
         kind: int = ALERT_KIND_CHECKED,
         purpose: Purpose = PURPOSES[0],
+        reported: datetime | None = None,
     ) -> int:
         """Its sequence."""
         self.sequence += 1
@@ -52,6 +58,8 @@ class Screen:
         message.kind, message.purpose = kind, to_wire(purpose)  # type: ignore[assignment]
         message.leaf.create_time.FromDatetime(self.now)
         message.leaf.index = self.sequence + 1000
+        if reported is not None:
+            message.report_time.FromDatetime(reported)
         self.alerts.accept(message, self.now)
         return self.sequence
 
@@ -189,3 +197,37 @@ def test_no_first_sighting_is_ever_swallowed(steps: list[tuple[object, ...]]) ->
         assert screen.alerts.open_count() == len(waiting)
         counted = [each.run.count if each.run is not None else 1 for each in screen.told()[-len(waiting) :]]
         assert not waiting or sorted(counted) == sorted(waiting.values())
+
+
+def test_a_report_that_comes_again_after_a_loss_is_told_unless_a_person_took_note_of_it(screen: Screen) -> None:
+    screen.arrives(kind=ALERT_KIND_LOCATED)
+    reported = screen.now - timedelta(seconds=1)
+    screen.now += timedelta(hours=2)
+    again = screen.arrives(kind=ALERT_KIND_LOCATED, reported=reported)
+    assert [each.message.sequence for each in screen.told()] == [1, again], "nobody is known to have read the first"
+    screen.alerts.note(again)
+    known = screen.arrives(kind=ALERT_KIND_LOCATED, reported=reported)
+    assert screen.told(again) == []
+    assert screen.alerts.open_count() == 0
+    assert screen.alerts.cursor() == known, "it is stored, and acknowledged toward the exchange"
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        {"agency": AGENCIES[1]},
+        {"purpose": PURPOSES[1]},
+        {"kind": ALERT_KIND_SUPPORTING_REPORT},
+        {"reported": NOW - timedelta(minutes=4)},
+        {"reported": NOW + timedelta(minutes=4)},
+        {"reported": None},
+    ],
+    ids=["agency", "purpose", "kind", "earlier", "later", "new"],
+)
+def test_another_report_than_the_one_a_person_took_note_of_is_told(screen: Screen, another: dict[str, object]) -> None:
+    screen.alerts.note(screen.arrives(kind=ALERT_KIND_LOCATED))
+    screen.now += timedelta(hours=2)
+    said: dict[str, object] = {"kind": ALERT_KIND_LOCATED, "reported": NOW} | another
+    new = screen.arrives(**said)  # type: ignore[arg-type]
+    assert [each.message.sequence for each in screen.told(1)] == [new]
+    assert screen.alerts.open_count() == 1
