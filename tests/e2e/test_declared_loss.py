@@ -1,7 +1,7 @@
-"""An exchange loses the entries that recorded a consent and raised a flag. Nobody types anything again.
+"""An exchange loses the entries that recorded a consent, raised a flag and reported of it. Nobody types anything again.
 
 Real processes. The adapters follow to the log that goes on and present again what their counties had signed: the youth
-is found, the consent that stands permits, the one that was withdrawn does not.
+is found, and was located, the consent that stands permits, the one that was withdrawn does not.
 """
 
 import json
@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,19 @@ from deploy.demo.county import Calls, inquiry
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.stage import Stage
 from deploy.demo.story_consent import ask_with_consent, recorded, revoked
-from deploy.demo.story_missing import raise_flag
+from deploy.demo.story_missing import located, raise_flag
 from deploy.demo.tamper import copy_database
 from deploy.demo.words import name
 from deploy.demo.youths import Person, heard
-from homeward.county.v1.missing_pb2 import CheckFlagRequest, CheckFlagResponse
+from homeward.county.v1.missing_pb2 import (
+    ALERT_KIND_LOCATED,
+    ALERT_KIND_SUPPORTING_REPORT,
+    AcknowledgeAlertsRequest,
+    CheckFlagRequest,
+    CheckFlagResponse,
+    RaiseFlagRequest,
+    WatchAlertsRequest,
+)
 from homeward.gateway.v1 import codes_pb2 as codes
 
 PATIENCE_SECONDS = 60.0
@@ -81,6 +89,30 @@ def checked(stage: Stage, person: Person) -> CheckFlagResponse:
     return answer
 
 
+def report_missing(stage: Stage, person: Person) -> None:
+    """C reports the same absence, of which A is told."""
+    county = stage.county("C")
+    report = RaiseFlagRequest(inquiry=inquiry(person, codes.PURPOSE_MFC_LOCATE))
+    report.learn_time.FromDatetime(datetime.now(UTC))
+    answer = stage.at("C").missing.RaiseFlag(report, metadata=county.metadata("CWA.case_worker"), timeout=10)
+    assert (name(answer, "outcome"), answer.flag_id) == ("RECORDED", "")
+    assert stage.alerts is not None
+    _, alert = stage.alerts.next()
+    assert alert.kind == ALERT_KIND_SUPPORTING_REPORT
+
+
+def told_again(stage: Stage) -> dict[int, list[bool]]:
+    """Of what A's duty officer is told, by kind and in order: whether it is told as a report of before the loss."""
+    county, said = stage.county("A"), dict[int, list[bool]]()
+    with county.channel() as channel:
+        watched = Calls(channel).missing.WatchAlerts(
+            WatchAlertsRequest(), metadata=county.metadata("CWA.duty_officer"), timeout=10
+        )
+        for alert in watched:
+            said.setdefault(alert.kind, []).append(alert.HasField("report_time"))
+    return said
+
+
 def until(holds: Callable[[], bool], seen: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -106,12 +138,16 @@ def test_what_the_lost_entries_said_is_presented_again_and_what_was_withdrawn_st
     stage.newcomer.result()
     copy_database(stage.sandbox.layout.gateway / "gateway.db", backup)
     raise_flag(stage)
+    missing = heard(caseload.youth(caseload.cast.runaway).person)
+    located(stage)
+    officer = stage.county("A").metadata("CWA.duty_officer")
+    stage.at("A").missing.AcknowledgeAlerts(AcknowledgeAlertsRequest(sequence=1), metadata=officer, timeout=10)
+    report_missing(stage, missing)
     recorded(stage)
     withdrawn = stage.authority_id
     revoked(stage)
     recorded(stage)
     standing = stage.authority_id
-    missing = heard(caseload.youth(caseload.cast.runaway).person)
     nobody = Person("Nobody", "Looksfor", date(2010, 5, 4))
     lose(stage, backup)
 
@@ -122,9 +158,17 @@ def test_what_the_lost_entries_said_is_presented_again_and_what_was_withdrawn_st
         seen.append(codes.Outcome.Name(answer.outcome))
         # Before every county listed everybody and stated its flags again, nobody is told that nobody looks.
         if answer.outcome == codes.OUTCOME_NO_ACTIVE_FLAG_FOUND:
-            assert checked(stage, missing).flag_state == codes.FLAG_STATE_ACTIVE
+            assert checked(stage, missing).flag_state in (codes.FLAG_STATE_ACTIVE, codes.FLAG_STATE_LOCATED_PENDING)
             return True
         return False
+
+    def located_again() -> bool:
+        return checked(stage, missing).flag_state == codes.FLAG_STATE_LOCATED_PENDING
+
+    def supported_again() -> bool:
+        # Nobody took note of it, so that it is told again; of the other report somebody did.
+        said = told_again(stage)
+        return said.get(ALERT_KIND_SUPPORTING_REPORT) == [False, True] and said.get(ALERT_KIND_LOCATED) == [False]
 
     def consented() -> bool:
         outcome = name(ask_with_consent(stage, authority_id=standing), "outcome")
@@ -136,14 +180,18 @@ def test_what_the_lost_entries_said_is_presented_again_and_what_was_withdrawn_st
     outcomes = {each for each in seen if each.startswith("OUTCOME_")}
     assert outcomes <= {"OUTCOME_UNDETERMINED", "OUTCOME_NO_ACTIVE_FLAG_FOUND"}
     until(consented, seen)
+    until(located_again, seen)
+    until(supported_again, seen)
     assert name(ask_with_consent(stage, authority_id=withdrawn), "outcome") == "CONSENT_NEEDED"
 
     gateway = str(stage.sandbox.layout.gateway)
     stage.sandbox.end("gateway")
     kinds = kinds_since_the_loss(stage.sandbox.layout.gateway / "gateway.db")
     # One consent stands, the other is on record as withdrawn or not at all; nobody raised or recorded anything.
-    assert {"authority.presented", "flag.presented"} <= set(kinds)
-    assert not {"authority.recorded", "flag.raised"} & set(kinds)
+    presented = ("flag.presented", "located.presented", "report.presented")
+    assert "authority.presented" in kinds
+    assert [kinds.count(each) for each in presented] == [1, 1, 1]
+    assert not {"authority.recorded", "flag.raised", "flag.located"} & set(kinds)
     assert stage.commands.ask("audit", "fsck", gateway).exit == 0
     replayed = stage.commands.ask("gateway", "replay", gateway)
     assert replayed.exit == 0, replayed.out + replayed.err
