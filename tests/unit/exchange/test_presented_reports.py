@@ -28,7 +28,7 @@ from homeward.gateway.v1.link_pb2 import (
     ALERT_KIND_SUPPORTING_REPORT,
 )
 from homeward.gateway.v1.restoration_pb2 import PresentedFlag, PresentedReport
-from tests.unit.exchange.members import LA, POLICE, SF, STATE, Act, Youth, staff, stamp
+from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, staff, stamp
 from tests.unit.exchange.test_presented import is_final_for, lose, not_yet, present, refused
 from tests.unit.exchange.world import World
 
@@ -249,10 +249,10 @@ async def test_a_supporting_report_reaches_the_owner_and_raises_no_flag(world: W
     assert state(world) == "ACTIVE"
 
 
-async def test_an_owners_kind_of_agency_raises_no_flag_by_presenting_a_report(world: World) -> None:
-    handle = await world.register(SF, BEN)
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_an_owners_kind_of_agency_raises_no_flag_by_presenting_a_report(world: World, is_listed: bool) -> None:
     report = absence(world, BEN)
-    report.subject_handle = handle
+    report.subject_handle = await world.register(SF, BEN) if is_listed else os.urandom(16)
     report.flag_statement.CopyFrom(world.statement(SF))
     event = signed(world, report, agency=SF)
     await lose(world)
@@ -308,7 +308,8 @@ def forged(world: World, episode: Episode, fault: str) -> tuple[AgencyId, Presen
     """A report that must not count, and who presents it."""
     report = signed(world, located(world, episode.flag_id))
     if fault == "another agency's":
-        return STATE, report
+        # Of one kind, so that the role is one that its own staff may have.
+        return KERN, signed(world, located(world, episode.flag_id), agency=SF)
     if fault == "other bytes":
         report.located_report = located(world, episode.flag_id).SerializeToString()
     elif fault == "signature":
