@@ -12,10 +12,10 @@ until the next round.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
@@ -66,6 +66,8 @@ _KINDS: Final = frozenset({"authority.presented", "authority.revoked", "flag.pre
 _REPORT_KINDS: Final = frozenset({"report.presented", "located.presented", "flag.raised", "flag.located"})
 """The last two where a person repeated the very request meanwhile."""
 _LOG: Final = logging.getLogger(__name__)
+N = TypeVar("N", bound=bytes)
+"""Identifier of what is presented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,8 @@ class Presenter:
             for is_late in (False, True):
                 # Flags first: while one is not heard of, every other county's miss is undetermined.
                 await self._flags(tried, [flag for flag in flags if (flag.flag_id in tried.late) is is_late])
-                await self._authorities(tried, [each for each in due if (each in tried.late) is is_late])
-                await self._reports(tried, [each for each in reports if (each in tried.late) is is_late])
+                await self._each(tried, [each for each in due if (each in tried.late) is is_late], self._authority)
+                await self._each(tried, [each for each in reports if (each in tried.late) is is_late], self._report)
         except CallFailed as failed:
             _LOG.warning("the exchange does not answer what is presented again", extra={"why": str(failed)})
         self._late.clear()
@@ -224,25 +226,14 @@ class Presenter:
             if is_heard:
                 self.heard()
 
-    async def _authorities(self, tried: _Round, due: Sequence[AuthorityId]) -> None:
+    async def _each(self, tried: _Round, names: Sequence[N], present: Callable[[N], Awaitable[bool]]) -> None:
         """Each was presented. Raises as `_flags`."""
-        for authority_id in due:
+        for name in names:
             try:
-                is_settled = await self._authority(authority_id)
+                is_settled = await present(name)
             except CallFailed as failed:
-                _LOG.warning("an authority is not presented again yet", extra={"why": str(failed)})
-                tried.fails(authority_id, failed)
-                continue
-            tried.ends(is_settled=is_settled)
-
-    async def _reports(self, tried: _Round, due: Sequence[RequestId]) -> None:
-        """Each was presented. Raises as `_flags`."""
-        for request_id in due:
-            try:
-                is_settled = await self._report(request_id)
-            except CallFailed as failed:
-                _LOG.warning("a report is not presented again yet", extra={"why": str(failed)})
-                tried.fails(request_id, failed)
+                _LOG.warning("an authority or a report is not presented again yet", extra={"why": str(failed)})
+                tried.fails(name, failed)
                 continue
             tried.ends(is_settled=is_settled)
 
@@ -281,16 +272,16 @@ class Presenter:
         if report is None:
             # Its youth was sealed, or was another one: it is forgotten.
             return True
-        refused, is_gone = None, not report.payload
-        if not is_gone:
+        why = "EPOCH_ENDED"
+        if report.payload:
             said = Expected(_REPORT_KINDS, request_digest(report.payload))
             refused = await self._send(PresentedEvent(report=report.event()), said)
-        if refused is not None and not is_final(refused):
-            return False
-        if is_gone or refused is not None:
-            _LOG.warning("a report must be made anew", extra={"reason": refused.reason if refused else "EPOCH_ENDED"})
-        state = REPORT_STANDS if refused is None and not is_gone else REPORT_REFUSED
-        await asyncio.to_thread(self.reports.settle, request_id, state)
+            if refused is not None and not is_final(refused):
+                return False
+            why = "" if refused is None else refused.reason
+        if why:
+            _LOG.warning("a report must be made anew", extra={"reason": why})
+        await asyncio.to_thread(self.reports.settle, request_id, REPORT_REFUSED if why else REPORT_STANDS)
         return True
 
     async def _send(self, event: PresentedEvent, said: Expected | None = None) -> CallFailed | None:

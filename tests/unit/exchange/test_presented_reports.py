@@ -132,6 +132,18 @@ async def test_an_attempt_to_end_the_episode_of_another_owner_ends_it_no_more_th
     assert [alert.kind for alert in await world.alerts(LA)] == [ALERT_KIND_RESOLVE_ATTEMPTED]
 
 
+async def test_an_owner_that_reported_its_own_youth_located_is_told_nothing_and_its_flag_is_pending(
+    world: World,
+) -> None:
+    episode = await missing(world)
+    report = signed(world, located(world, episode.flag_id), agency=LA)
+    await lose(world)
+    await stated(world, episode)
+    await present(world, LA, report=report)
+    assert state(world) == "LOCATED_PENDING"
+    assert not await world.alerts(LA)
+
+
 async def test_a_report_waits_for_the_owner_to_present_its_flag(world: World) -> None:
     episode = await missing(world)
     report = signed(world, located(world, episode.flag_id))
