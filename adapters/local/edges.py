@@ -98,7 +98,6 @@ def assemble(
         commitment_key=node.keyring.commitment,
         own=authorities,
     )
-
     orders = SealingOrders(recorder, subjects, sealed, node.keyring.commitment, relist)
 
     def version() -> str:

@@ -173,6 +173,11 @@ class OwnFlags:
                 .values(recorded=1, unheard=HEARD)
             )
 
+    def refused(self, flag_id: FlagId, version: int) -> None:
+        """The gateway does not take this version again."""
+        with self._store.write() as connection:
+            refuse_flag(connection, flag_id, version)
+
     def drop(self, flag_id: FlagId) -> None:
         """A flag the gateway refused to record is gone; one it recorded, in whatever version, or may have, stays."""
         never = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD, own_flag.c.version == 1)

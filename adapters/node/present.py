@@ -245,12 +245,8 @@ class Presenter:
             await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
         elif is_final(refused):
             _LOG.warning("a flag must be stated anew", extra={"reason": refused.reason})
-            await asyncio.to_thread(self._refuse, flag)
+            await asyncio.to_thread(self.flags.refused, flag.flag_id, flag.version)
         return refused
-
-    def _refuse(self, flag: OwnFlag) -> None:
-        with self.node.store.write() as connection:
-            refuse_flag(connection, flag.flag_id, flag.version)
 
     async def _authority(self, authority_id: AuthorityId) -> bool:
         """Whether it is no longer to be presented."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, Call, county_of
 
 STALE_AFTER: Final = timedelta(minutes=15)
@@ -36,12 +37,17 @@ class Listing:
     """In which everybody of the scope is listed."""
 
 
+def sources_of(directory: DirectoryView) -> tuple[AgencyId, ...]:
+    """Members that hold sources and are not suspended: whose lists a miss rests on."""
+    return tuple(each.agency for each in directory.members() if each.has_sources and not each.suspended)
+
+
 def stale_counties(
     sources: Iterable[AgencyId], listings: Iterable[Listing], *, call: Call, epoch: str, now: datetime
 ) -> tuple[str, ...]:
     """Five-digit FIPS of counties whose list cannot support a miss for this call in this epoch, ascending.
 
-    `sources` are the members that hold sources and are not suspended.
+    `sources` are those of `sources_of`.
     """
     good = {
         listing.owner

@@ -28,7 +28,7 @@ from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result,
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.cohort import Cohorts
-from gateway.exchange.coverage import Coverage
+from gateway.exchange.coverage import Coverage, sources_of
 from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.index_size import IndexSize
@@ -193,7 +193,7 @@ class Exchange:
         return milliseconds(caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days))
 
     def _sources(self) -> tuple[AgencyId, ...]:
-        return self._at.directory().sources()
+        return sources_of(self._at.directory())
 
     def _is_listed_in(self, epoch: str) -> bool:
         named = self._at.directory().epochs.get(epoch)

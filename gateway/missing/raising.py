@@ -113,11 +113,12 @@ class Raising:
 
         Raises `Invalid`, `Conflict`, `Unavailable`.
         """
-        return await on_what_stands(lambda: self._support_again(caller, deed_of(caller, report.request_id), report))
 
-    async def _support_again(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
-        case = await self._case(caller, deed, report, is_again=True)
-        return await self._support(case, case.certain(case.flagged) or case.certain(case.candidates))
+        async def support() -> Recorded:
+            case = await self._case(caller, deed_of(caller, report.request_id), report, is_again=True)
+            return await self._support(case, case.certain(case.flagged) or case.certain(case.candidates))
+
+        return await on_what_stands(support)
 
     async def _record(self, caller: Caller, deed: Deed, report: FlagReport) -> Recorded:
         case = await self._case(caller, deed, report, is_again=False)

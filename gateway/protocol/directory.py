@@ -207,10 +207,6 @@ class DirectoryView:
         """All members, in directory order."""
         return tuple(self._members.values())
 
-    def sources(self) -> tuple[AgencyId, ...]:
-        """Members that hold sources and are not suspended, in directory order."""
-        return tuple(each.agency for each in self._members.values() if each.has_sources and not each.suspended)
-
     def county(self, fips: str) -> CountyView:
         """The county. Raises `KeyUnknown` when it is not listed."""
         county = self._counties.get(fips)

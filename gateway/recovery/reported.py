@@ -22,7 +22,7 @@ from typing import Final
 
 from gateway.errors import Error, ErrorReason, Invalid
 from gateway.exchange.call import Call, Caller
-from gateway.exchange.coverage import stale_counties
+from gateway.exchange.coverage import sources_of, stale_counties
 from gateway.exchange.deed import Deeds, standing
 from gateway.exchange.setting import Setting
 from gateway.missing.flags import FlagReports
@@ -90,7 +90,7 @@ class PresentedReports:
 
     async def _all_listed(self, now: datetime) -> bool:
         directory, listings = self.at.directory(), await self.at.index.listings()
-        sources, epoch = directory.sources(), directory.epoch
+        sources, epoch = sources_of(directory), directory.epoch
         return not stale_counties(sources, listings, call=Family.FLAG_CHECK, epoch=epoch, now=now)
 
     def _caller(self, agency: AgencyId, payload: bytes, assertion: str, now: datetime) -> Caller:

@@ -20,7 +20,7 @@ from audit.entry import Draft
 from audit.log import Append
 from audit.transaction import Tx
 from gateway.errors import Error, ErrorReason, Invalid
-from gateway.exchange.coverage import stale_counties
+from gateway.exchange.coverage import sources_of, stale_counties
 from gateway.exchange.journal import Kind, draft
 from gateway.members.composition import Exchange, live_epochs
 from gateway.members.ledger import Ledger
@@ -120,7 +120,7 @@ class Rotation:
 
     def incomplete(self, tx: Tx, epoch: str) -> tuple[str, ...]:
         """Counties in scope that have not listed everybody in this epoch, are silent, or look for somebody unlisted."""
-        sources = self._view().sources()
+        sources = sources_of(self._view())
         stale = stale_counties(sources, read_listings(tx), call=Call.FLAG_CHECK, epoch=epoch, now=self.now())
         return tuple(sorted({*stale, *map(county_of, owners_unseen(tx, epoch))}))
 
