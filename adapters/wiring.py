@@ -36,6 +36,7 @@ from adapters.node.own_reports import OwnReports
 from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.present import Presenter
 from adapters.node.quorum import quorum
+from adapters.node.receipts import Requests
 from adapters.node.register import Registrar
 from adapters.node.renew import Renewer
 from adapters.node.respond import Responder
@@ -217,7 +218,7 @@ def build(
         link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),
         notices=notices,
         eraser=Eraser(node),
-        presenter=Presenter(node, authorities, flags, OwnReports(store), heard=registrar.poke),
+        presenter=Presenter(node, authorities, flags, OwnReports(store), Requests(store), heard=registrar.poke),
         renewer=_renewer(state, node, channels),
         edges=assemble(
             node,

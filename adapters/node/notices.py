@@ -20,6 +20,7 @@ from sqlalchemy import Connection, insert, select
 from adapters.node.alerts import Alerts, blank_alert, rewrite_alert
 from adapters.node.errors import NodeError
 from adapters.node.node import Node
+from adapters.node.receipts import origin_of
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
 from adapters.node.store import (
     acted_notice,
@@ -150,7 +151,7 @@ def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]
     named, logs = frozenset(indexes), logs_of(connection)
     found = [row for row in connection.execute(select(receipt)) if row.leaf_index in named]
     # A lost entry had the position of another one in the log in force.
-    receipts = [row for row in found if logs.stands(_origin_of(row.proof), row.leaf_index)]
+    receipts = [row for row in found if logs.stands(origin_of(row.proof), row.leaf_index)]
     requests = {row.request_id for row in receipts}
     for request_id in requests:
         connection.execute(
@@ -172,10 +173,6 @@ def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]
         connection.execute(work.update().where(work.c.decision_index == index).values(receipt=None))
     alerts = _blank_alerts(connection, named, logs)
     return NOTICE_FINDING_DONE if receipts or works or alerts else NOTICE_FINDING_NOTHING_KEPT
-
-
-def _origin_of(proof: str) -> str:
-    return parse_receipt(proof).checkpoint.partition("\n")[0]
 
 
 def _blank_alerts(connection: Connection, named: frozenset[int], logs: Logs) -> int:

@@ -27,8 +27,8 @@ from adapters.node.node import Node
 from adapters.node.own_authorities import DOUBTED, REFUSED, STANDS, OwnAuthorities, OwnAuthority, give_up
 from adapters.node.own_reports import REFUSED as REPORT_REFUSED
 from adapters.node.own_reports import STANDS as REPORT_STANDS
-from adapters.node.own_reports import OwnReports, give_up_reports
-from adapters.node.receipts import Expected, check_receipt, request_digest
+from adapters.node.own_reports import OwnReport, OwnReports, give_up_reports
+from adapters.node.receipts import Expected, Requests, check_receipt, request_digest
 from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
 from adapters.node.succession import logs_of
 from gateway.protocol.envelope import wrap
@@ -119,6 +119,7 @@ class Presenter:
     authorities: OwnAuthorities
     flags: OwnFlags
     reports: OwnReports
+    requests: Requests
     heard: Callable[[], None]
     """Called when the exchange has heard of flags again: the list may count as current now."""
     _late: set[bytes] = field(default_factory=set)
@@ -270,8 +271,7 @@ class Presenter:
             return True
         why = "EPOCH_ENDED"
         if report.payload:
-            said = Expected(_REPORT_KINDS, request_digest(report.payload))
-            refused = await self._send(PresentedEvent(report=report.event()), said)
+            refused = await self._send(PresentedEvent(report=report.event()), of=report)
             if refused is not None and not is_final(refused):
                 return False
             why = "" if refused is None else refused.reason
@@ -280,10 +280,10 @@ class Presenter:
         await asyncio.to_thread(self.reports.settle, request_id, REPORT_REFUSED if why else REPORT_STANDS)
         return True
 
-    async def _send(self, event: PresentedEvent, said: Expected | None = None) -> CallFailed | None:
+    async def _send(self, event: PresentedEvent, *, of: OwnReport | None = None) -> CallFailed | None:
         """None when the exchange has the event on record; else its refusal. Raises `NotReady`, `CallFailed`.
 
-        `said` is what its entry says where that is not about this very message.
+        The receipt of a report is kept with its request: a notice finds by it what must go (`notices`).
         """
         directory = self.node.directory()
         event.log_origin = directory.message.log_origin
@@ -298,7 +298,12 @@ class Presenter:
             raise
         if answer.HasField("receipt"):
             try:
-                check_receipt(answer.receipt, directory, said or Expected(_KINDS, request_digest(envelope.payload)))
+                said = Expected(_KINDS, request_digest(envelope.payload))
+                if of is not None:
+                    said = Expected(_REPORT_KINDS, request_digest(of.payload))
+                kept = check_receipt(answer.receipt, directory, said)
+                if of is not None:
+                    await asyncio.to_thread(self.requests.keep, of.request_id, [kept], now=self.node.now())
             except EvidenceInvalid:
                 _LOG.error("the receipt of what was presented again does not hold")
                 raise CallFailed(CallFault.BROKEN) from None

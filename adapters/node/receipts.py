@@ -23,7 +23,7 @@ from adapters.node.succession import NEWEST_CHECKPOINT
 from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
 from audit.errors import EvidenceError
-from audit.receipt import Receipt
+from audit.receipt import Receipt, parse_receipt
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Purpose, RequestId, Role
 from gateway.protocol.policy.facts import LATEST_MS, milliseconds
@@ -172,12 +172,11 @@ class Requests:
             self.check_history(kept.checkpoint)
         with self._store.write() as connection:
             for kept in receipts:
-                known = connection.scalar(
-                    select(receipt.c.leaf_index).where(
-                        receipt.c.request_id == request_id, receipt.c.leaf_index == kept.index
-                    )
-                )
-                if known is None:
+                same = (receipt.c.request_id == request_id, receipt.c.leaf_index == kept.index)
+                known = connection.scalar(select(receipt.c.proof).where(*same))
+                if known is None or origin_of(known) != kept.checkpoint.origin:
+                    # A lost entry of this very request may have had the position in a closed log.
+                    connection.execute(receipt.delete().where(*same))
                     connection.execute(
                         receipt.insert().values(
                             request_id=request_id,
@@ -210,6 +209,11 @@ class Requests:
                     kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=milliseconds(now)
                 )
             )
+
+
+def origin_of(proof: str) -> str:
+    """Origin of the log that a kept receipt is of."""
+    return parse_receipt(proof).checkpoint.partition("\n")[0]
 
 
 def request_digest(payload: bytes) -> bytes:

@@ -100,7 +100,7 @@ def _copy(notice_id: bytes, agency: AgencyId, indexes: list[int], directory: Dir
 
 
 def _telling(entry: StoredEntry, keys: ClassKeys) -> list[int]:
-    if entry.kind == Kind.FLAG_LOCATED:
+    if entry.kind in (Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED):
         return [entry.index]
     if entry.kind not in (Kind.DECISION, Kind.OUTCOME):
         return []

@@ -154,7 +154,7 @@ def _to_requester(entry: StoredEntry, fields: Sequence[Opening], ended: Mapping[
         shown, counterpart = shown & VEILED, ""
     elif _is_veiled_refusal(said):
         shown, counterpart = shown & _VEILED_REFUSAL, ""
-    elif entry.kind == Kind.FLAG_RAISED and "state" not in said:
+    elif entry.kind in (Kind.FLAG_RAISED, Kind.REPORT_PRESENTED) and "state" not in said:
         # A report of somebody else's youth: whether it found one is not the reporter's to learn.
         counterpart = ""
     return _opened(entry, Stand.ASKED, [each for each in fields if each.name in shown], counterpart=counterpart)

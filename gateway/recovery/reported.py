@@ -4,7 +4,7 @@ A report leaves two things that a loss takes: an open flag that is LOCATED_PENDI
 may not have been under way yet. In this order:
 
 1. the county's user assertion is over the very bytes and held when it was made, not more than 60 days ago
-2. what an entry that is left carried out, or a retry or a presentation since, stays as it is
+2. what an entry that is left carried out, or a retry or a presentation since, stays as it is; that entry answers
 3. the role may report
 4. missing: the tokens are of the current epoch, and every county lists its youths again, or had a day for it
 5. located: its flag is on record again, and it is not older than the episode; where every county has stated its flags
@@ -57,14 +57,15 @@ class PresentedReports:
     reports: FlagReports
 
     async def take(self, agency: AgencyId, event: PresentedReport, *, lost: datetime, now: datetime) -> Entered | None:
-        """The report is on record; its entry, or None where nothing had to change.
+        """The report is on record; its entry, whichever it is by now, or None where nothing is left to report.
 
         Raises `Invalid`, `Conflict`, `Unavailable`.
         """
         report, payload = _opened(event)
         caller = self._caller(agency, payload, event.user_assertion, now)  # 1
-        if await self.deeds.done(caller, deed_of(caller, report.request_id)) is not None:  # 2
-            return None
+        done = await self.deeds.done(caller, deed_of(caller, report.request_id))  # 2
+        if done is not None:
+            return done
         if standing(self.at.policy, caller) is not None:  # 3
             raise _refused("user_assertion: role")
         if isinstance(report, FlagReport):

@@ -57,7 +57,9 @@ class Parts:
         self.node: Node = make_node(place, self.gateway)
         self.own, self.flags, self.heard = OwnAuthorities(self.node.store), OwnFlags(self.node.store), 0
         self.reports = OwnReports(self.node.store)
-        self.presenter = Presenter(self.node, self.own, self.flags, self.reports, heard=self._hear)
+        self.presenter = Presenter(
+            self.node, self.own, self.flags, self.reports, Requests(self.node.store), heard=self._hear
+        )
 
     def _hear(self) -> None:
         self.heard += 1

@@ -234,7 +234,9 @@ async def test_no_token_of_an_ended_epoch_stays_for_a_report_and_one_that_was_du
     await Eraser(node).erase()
     assert token not in on_disk(tmp_path)
     reports = OwnReports(node.store)
-    presenter = Presenter(node, OwnAuthorities(node.store), OwnFlags(node.store), reports, heard=lambda: None)
+    presenter = Presenter(
+        node, OwnAuthorities(node.store), OwnFlags(node.store), reports, Requests(node.store), heard=lambda: None
+    )
     assert not await presenter.present()
     assert gateway.presented == []
     left = presenter.left()

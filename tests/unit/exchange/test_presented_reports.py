@@ -19,6 +19,7 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import PRESENTING_WINDOW, REPORT_LIFE
 from gateway.recovery.reported import LISTING_PERIOD
 from gateway.store import tables
+from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.gateway.v1 import missing_pb2 as pb
 from homeward.gateway.v1.codes_pb2 import FLAG_STATE_ACTIVE, FLAG_STATE_LOCATED_PENDING, OUTCOME_RECORDED
 from homeward.gateway.v1.link_pb2 import (
@@ -28,7 +29,8 @@ from homeward.gateway.v1.link_pb2 import (
     ALERT_KIND_SUPPORTING_REPORT,
 )
 from homeward.gateway.v1.restoration_pb2 import PresentedFlag, PresentedReport
-from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, staff, stamp
+from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, officer, staff, stamp
+from tests.unit.exchange.seal_desk import notices, restrict
 from tests.unit.exchange.test_presented import is_final_for, lose, not_yet, present, refused
 from tests.unit.exchange.world import World
 
@@ -89,6 +91,13 @@ def signed(world: World, report: Message, *, agency: AgencyId = POLICE, act: Act
     return PresentedReport(**{field: said.payload}, user_assertion=said.user_assertion)  # type: ignore[attr-defined]
 
 
+async def index_of(world: World, report: PresentedReport) -> int:
+    """Of the entry that records it, once it was presented."""
+    answer = await present(world, POLICE, report=report)
+    assert answer.HasField("receipt")
+    return answer.receipt.index
+
+
 def state(world: World) -> object:
     (row,) = world.rows(tables.flag)
     return row["state"]
@@ -116,7 +125,7 @@ async def test_a_located_report_makes_the_flag_pending_again_and_the_owner_is_to
     assert (alert.kind, alert.acting_agency, alert.located_county) == (ALERT_KIND_LOCATED, POLICE, "06077")
     assert abs(alert.report_time.ToDatetime(reported.tzinfo) - reported) < timedelta(seconds=1)
     assert alert.leaf.index == before
-    assert not (await present(world, POLICE, report=report)).HasField("receipt"), "presented often, on record once"
+    assert await index_of(world, report) == before, "presented often, on record once"
     assert world.size() == before + 1
     assert len(await world.alerts(LA)) == 1
     world.check_projections()
@@ -211,8 +220,8 @@ async def test_what_is_left_in_the_log_or_was_repeated_since_is_not_on_record_tw
     await lose(world)
     await report(repeated)
     before = world.size()
-    for each in kept:
-        assert not (await present(world, POLICE, report=each)).HasField("receipt")
+    kinds = [(await world.leaves(index))[0].kind for index in [await index_of(world, each) for each in kept]]
+    assert kinds == [Kind.FLAG_LOCATED, Kind.FLAG_LOCATED], "its adapter gets the receipt of the entry that stands"
     assert world.size() == before
     assert len(await world.alerts(LA)) == 2
 
@@ -223,10 +232,10 @@ async def test_a_request_repeated_after_it_was_presented_finds_that_entry(world:
     report = signed(world, message)
     await lose(world)
     await stated(world, episode)
-    presented = await present(world, POLICE, report=report)
+    presented = await index_of(world, report)
     request = world.signed(pb.ReportLocatedRequest, message, staff(POLICE))
     answer = await world.as_peer(POLICE, lambda: world.missing.ReportLocated(request, None))
-    assert (answer.outcome, answer.receipt.index) == (OUTCOME_RECORDED, presented.receipt.index)
+    assert (answer.outcome, answer.receipt.index) == (OUTCOME_RECORDED, presented)
     assert len(await world.alerts(LA)) == 1
 
 
@@ -240,7 +249,7 @@ async def test_an_identifier_that_stands_for_another_report_since_is_refused(wor
     await lose(world)
     await stated(world, episode)
     await present(world, POLICE, report=report)
-    assert not (await present(world, POLICE, report=other)).HasField("receipt"), "the same bytes"
+    assert await index_of(world, other) == await index_of(world, report), "the same bytes"
     assert await refused(world, POLICE, report=third) is ErrorReason.ID_REUSED
 
 
@@ -418,3 +427,31 @@ async def test_finders_learn_what_they_learned_before_the_loss_and_the_replay_pa
     for leaf in await world.leaves():
         if not leaf.kind.startswith("access."):
             replay.follow(Step(leaf.entry.index, 0, leaf.kind, POLICE, LA, dict(leaf.op)))
+
+
+async def test_a_reporter_reads_the_same_of_a_presented_report_that_found_a_youth_and_one_that_did_not(
+    world: World,
+) -> None:
+    await world.register(LA, ANA)
+    reports = [signed(world, absence(world, youth), agency=KERN) for youth in (ANA, BEN)]
+    await lose(world)
+    world.clock.advance(seconds=1)
+    await world.all_current()
+    for report in reports:
+        await present(world, KERN, report=report)
+    wanted = EntryFilter(kinds=[Kind.REPORT_PRESENTED])
+    page = await world.read_log(officer(KERN), wanted=wanted)
+    assert len({str([(each.slot, each.name) for each in entry.openings]) for entry in page.entries}) == 1
+    assert len(page.entries) == 2
+    wanted.counterpart_agency = LA
+    assert not (await world.read_log(officer(KERN), wanted=wanted)).entries, "who owns the youth is not theirs to learn"
+
+
+async def test_whoever_presented_a_located_report_hears_of_a_seal_by_its_entry(world: World) -> None:
+    episode = await missing(world)
+    report = signed(world, located(world, episode.flag_id))
+    await lose(world)
+    await stated(world, episode)
+    index = await index_of(world, report)
+    done = await restrict(world, episode.handle, act=officer(LA))
+    assert await notices(world, POLICE) == [(done.seal_id, [index])]
