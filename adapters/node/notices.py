@@ -149,10 +149,12 @@ class NoticeKeeper:
 
 def _act_on(connection: Connection, notice: SealedNotice, indexes: Iterable[int]) -> NoticeFinding:
     named, logs = frozenset(indexes), logs_of(connection)
-    found = [row for row in connection.execute(select(receipt)) if row.leaf_index in named]
+    rows = connection.execute(select(receipt)).all()
+    found = [row for row in rows if row.leaf_index in named]
     # A lost entry had the position of another one in the log in force.
-    receipts = [row for row in found if logs.stands(origin_of(row.proof), row.leaf_index)]
-    requests = {row.request_id for row in receipts}
+    requests = {row.request_id for row in found if logs.stands(origin_of(row.proof), row.leaf_index)}
+    # Of what was presented again, or repeated, after a declared loss, the receipt of the lost entry, too.
+    receipts = [row for row in rows if row.request_id in requests]
     for request_id in requests:
         connection.execute(
             insert(recalled_request).values(request_id=request_id, notice_id=notice.notice_id, kind=notice.kind)

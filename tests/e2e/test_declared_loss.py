@@ -6,9 +6,11 @@ is found, and was located, the consent that stands permits, the one that was wit
 
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import grpc
 import pytest
 
+from adapters.node.receipts import origin_of
 from audit.reader import Reader, Selection
 from audit.store_sqlite import SqliteStore
 from deploy.demo.commands import Commands
@@ -28,6 +31,7 @@ from deploy.demo.story_missing import located, raise_flag
 from deploy.demo.tamper import copy_database
 from deploy.demo.words import name
 from deploy.demo.youths import Person, heard
+from homeward.county.v1.access_pb2 import GetStatusRequest
 from homeward.county.v1.missing_pb2 import (
     ALERT_KIND_LOCATED,
     ALERT_KIND_SUPPORTING_REPORT,
@@ -113,6 +117,22 @@ def told_again(stage: Stage) -> dict[int, list[bool]]:
     return said
 
 
+def nothing_left(stage: Stage, letter: str) -> bool:
+    """Whether the adapter has presented everything, and every receipt held."""
+    return not stage.at(letter).status.GetStatus(GetStatusRequest(), timeout=10).HasField("presenting")
+
+
+def origins_of_reports(stage: Stage, letter: str) -> list[int]:
+    """For each report that the agency's adapter keeps: of how many logs it has a receipt."""
+    (database,) = stage.sandbox.layout.agency(letter).rglob("adapter.db")
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT request_id, proof FROM receipt JOIN own_report USING (request_id)").fetchall()
+    origins: dict[bytes, set[str]] = {}
+    for request_id, proof in rows:
+        origins.setdefault(request_id, set()).add(origin_of(proof))
+    return [len(found) for found in origins.values()]
+
+
 def until(holds: Callable[[], bool], seen: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -183,6 +203,9 @@ def test_what_the_lost_entries_said_is_presented_again_and_what_was_withdrawn_st
     until(located_again, seen)
     until(supported_again, seen)
     assert name(ask_with_consent(stage, authority_id=withdrawn), "outcome") == "CONSENT_NEEDED"
+
+    until(lambda: nothing_left(stage, "C"), seen)
+    assert origins_of_reports(stage, "C") == [2, 2], "a receipt of the log of before, and one of the log in force"
 
     gateway = str(stage.sandbox.layout.gateway)
     stage.sandbox.end("gateway")

@@ -15,14 +15,17 @@ from sqlalchemy import insert, select
 from adapters.node.alerts import Alerts
 from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
+from adapters.node.receipts import Kept, Requests, origin_of
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
 from adapters.node.store import (
     acted_notice,
+    drop_setting,
     recalled_request,
     receipt,
     request,
     work,
 )
+from adapters.node.succession import NEWEST_CHECKPOINT
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass
 from audit.log import Log
@@ -31,6 +34,7 @@ from audit.sequencer import Append
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.names import RequestId
 from gateway.protocol.notices import seal_notice
 from gateway.protocol.sealing import SealKey
 from homeward.audit.v1.log_pb2 import Receipt as ReceiptMessage
@@ -74,9 +78,9 @@ def node(tmp_path: Path, gateway: Gateway) -> Node:
     return make_node(tmp_path / "adapter", gateway)
 
 
-async def receipts(directory: Path, count: int) -> tuple[LogSigner, list[Receipt]]:
+async def receipts(directory: Path, count: int, *, origin: str = "log.example/1") -> tuple[LogSigner, list[Receipt]]:
     """Receipts of entries of a real log, with everything open that a requester's receipt opens."""
-    signer = LogSigner("log.example/1", Ed25519PrivateKey.generate())
+    signer = LogSigner(origin, Ed25519PrivateKey.generate())
     store = SqliteStore(directory / "log.db")
     create_log(store, signer=signer, high_water=directory / "high-water")
     keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
@@ -155,6 +159,27 @@ async def test_openings_and_tokens_of_what_was_named_go_and_the_proofs_stay(
         assert [(row.request_id, row.kind) for row in connection.execute(select(recalled_request))] == [
             (b"1" * 16, kind)
         ]
+
+
+async def test_the_entry_in_force_is_found_by_its_receipt_where_a_lost_one_had_its_position(
+    node: Node, taken: Taken, tmp_path: Path
+) -> None:
+    """A report may be presented again at the very position that its lost entry had (`present`)."""
+    requests, request_id = Requests(node.store), RequestId(b"1" * 16)
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        signer, (made, *more) = await receipts(tmp_path / str(number), 3 - number, origin=f"log.example/{number}")
+        with node.store.write() as connection:
+            # As `succession.begin_log` does between the two.
+            drop_setting(connection, NEWEST_CHECKPOINT)
+        for each in (made, *more):
+            requests.keep(request_id, [Kept(each, each.verify(signer.public), {})], now=world.NOW)
+    kept = {index: origin_of(each.text()) for index, each in proofs(node).items()}
+    assert kept == {made.index: "log.example/2", made.index + 1: "log.example/1"}
+    assert all(each.openings for each in proofs(node).values())
+    deliver(node, pb.NOTICE_KIND_SEALED, [made.index])
+    await keeper(node).act_on_all()
+    assert [each.openings for each in proofs(node).values()] == [(), ()], "the lost entry's receipt as well"
 
 
 async def test_a_source_forgets_the_receipt_and_the_alert_of_what_it_answered(
