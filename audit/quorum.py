@@ -54,8 +54,10 @@ class Standing(StrEnum):
     SILENT = "SILENT"
     JUNK = "JUNK"
     """It answered, but not with a cosignature of its own that holds, or with an error of its own."""
+    NEWER = "NEWER"
+    """Somebody else showed it a newer checkpoint of this log: it is asked again with one of the next."""
     AHEAD = "AHEAD"
-    """It has cosigned more than this log has: the store is older than what was witnessed."""
+    """It has seen more than this log has: the store is older than what was witnessed."""
     REFUSED = "REFUSED"
     """It says that this log is not the continuation of what it cosigned, or does not know this log."""
 
@@ -77,8 +79,16 @@ class Gathered:
 class Quorum:
     """Remembers each witness's last size between checkpoints. One event loop uses it."""
 
-    def __init__(self, consistency: Consistency, *, wait: float = WAIT_SECONDS, grace: float = GRACE_SECONDS) -> None:
-        """`consistency` gives the proof from an older size to a newer."""
+    def __init__(
+        self,
+        consistency: Consistency,
+        *,
+        size: Callable[[], int] = lambda: 0,
+        wait: float = WAIT_SECONDS,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        """`consistency` gives the proof from an older size to a newer, `size` how many entries the log has by now."""
+        self._size = size
         self._consistency = consistency
         self._wait = wait
         self._grace = grace
@@ -121,7 +131,7 @@ class Quorum:
         for old in (min(self._sizes.get(name, 0), checkpoint.size), None):
             known = self._sizes.get(name, 0) if old is None else old
             if known > checkpoint.size:
-                return Standing.AHEAD, ()
+                return (Standing.AHEAD if known > self._size() else Standing.NEWER), ()
             try:
                 proof = await self._consistency(known, checkpoint.size)
                 status, body = await peer.add_checkpoint(Submission(known, proof, note.whole()).encode())

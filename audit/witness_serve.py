@@ -16,6 +16,8 @@ from audit.submission import MAX_BYTES, SIZE_TYPE, Status
 from audit.witness import Witness
 from audit.witness_http import PATH
 
+_DIGITS: Final = 9
+"""Of a length; more is refused before it is read as a number, which takes Python long or fails."""
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
@@ -50,7 +52,7 @@ class _WitnessHandler(QuietHandler):
     def do_POST(self) -> None:
         """Answers a submission."""
         length = self.headers.get("Content-Length", "")
-        if self.path != f"/{PATH}" or not length.isdecimal() or int(length) > MAX_BYTES:
+        if self.path != f"/{PATH}" or not length.isdecimal() or len(length) > _DIGITS or int(length) > MAX_BYTES:
             # The body was not read: the connection cannot be used again.
             self.close_connection = True
             self._send(HTTPStatus.NOT_FOUND if self.path != f"/{PATH}" else HTTPStatus.BAD_REQUEST, b"", _TEXT)

@@ -4,7 +4,8 @@ Everything here is awaited, because waiting is I/O. Implementations: `store/` fo
 database keeps, `rpc/link` for sources, fakes in tests that behave.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -50,6 +51,9 @@ class Journal(Protocol):
         Raises `Unavailable` when the log cannot be written, and then nothing may be answered; and whatever
         error of the tree the append's own guard raised.
         """
+
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        """Within, nobody writes an entry but the caller's own task: for what must come about however much is asked."""
 
 
 class SubjectIndex(Protocol):
@@ -106,6 +110,12 @@ class YouthKeys(Protocol):
 
         Raises `Moved` for a youth that was sealed since it was looked up.
         """
+
+    def ask(self, owner: AgencyId, handle: SubjectHandle) -> Awaitable[YouthKey]:
+        """What `next` gives; it waits for nothing once `at_hand` let pass."""
+
+    async def at_hand(self) -> None:
+        """Whoever asked so far has its key. Awaited by questions about nobody, too, so that all wait alike."""
 
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
         """The key of a youth that rows name; None when it was sealed. Raises where it is missing otherwise."""

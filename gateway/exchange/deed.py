@@ -7,6 +7,7 @@ again in the transaction of its entry; if it has changed, the decision is made a
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol, TypeVar
@@ -109,11 +110,17 @@ async def enter_once(
     return entered
 
 
-async def on_what_stands(decide: Callable[[], Awaitable[Result]]) -> Result:
-    """What `decide` returns, made anew as long as what it read moves. Raises `Unavailable` when it never rests."""
-    for _ in range(_TRIES):
+async def on_what_stands(
+    decide: Callable[[], Awaitable[Result]], *, quiet: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+) -> Result:
+    """What `decide` returns, made anew as long as what it read moves, the last time within `quiet`.
+
+    Raises `Unavailable` when it never rests.
+    """
+    for left in reversed(range(_TRIES)):
         try:
-            return await decide()
+            async with nullcontext() if left else quiet():
+                return await decide()
         except Moved:
             continue
     raise Unavailable(ErrorReason.OVERLOADED)

@@ -127,7 +127,9 @@ class Sealing:
             await _carry_out(self.escrow, self.seals, is_final=False)
             if order.operation == pb.SEAL_OPERATION_LIFT:
                 return await self._lift(caller, deed, order, settled)
-            done = settled if settled is not None else await on_what_stands(lambda: self._close(caller, deed, order))
+            done = settled
+            if done is None:
+                done = await on_what_stands(lambda: self._close(caller, deed, order), quiet=self.at.journal.quiet)
             # Again after a crash: each does what is left of it.
             await self.closing.done(done.closed)
             await asyncio.to_thread(self.escrow.withdraw, done.notice_id)
@@ -141,7 +143,9 @@ class Sealing:
         """Exactly those who were told are sent a notice, once."""
         deed = Deed(RequestId(order.request_id), caller.claims.request_digest)
         settled = await self._settled(caller, deed)
-        return settled if settled is not None else await on_what_stands(lambda: self._recall(caller, deed, order))
+        if settled is not None:
+            return settled
+        return await on_what_stands(lambda: self._recall(caller, deed, order), quiet=self.at.journal.quiet)
 
     async def list_sent(self, caller: Caller, wanted: pb.NoticeFilter) -> Ordered:
         """The notices the caller's agency caused; that they were listed is on record first."""
@@ -236,7 +240,8 @@ class Sealing:
                 lambda: self._enter_seal(
                     caller, deed, order, SealState.LIFTED, order.seal_id, indexes={},
                     guard=self.seals.stands(order.seal_id, SealState.RESTRICTED), rows=(), closed=closed,
-                )
+                ),
+                quiet=self.at.journal.quiet,
             )  # fmt: skip
         await self.closing.done(settled.closed)
         await asyncio.to_thread(self.escrow.restore, order.seal_id, escrowed)

@@ -44,7 +44,7 @@ from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.matching.key_scheme import present_keys
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Basis
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, AuthorityId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
@@ -119,7 +119,7 @@ class Exchange:
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         under = caller.claims.authority_id if kept is not None and found.candidate is None else None
-        key = await self._youth_key(found) if under is None else await at.youth_keys.next(*own_youth(under))
+        key = await self._key(found, under)
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
         asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, linked, under)
         decision = between_pages(decision) if query.page > 1 else decision
@@ -199,15 +199,23 @@ class Exchange:
         named = self._at.directory().epochs.get(epoch)
         return named is not None and named.is_listed_in
 
-    async def _youth_key(self, found: Found) -> YouthKey:
-        if found.candidate is None:
-            # A key nobody keeps: an entry about nobody takes as long to make as one about a youth.
-            return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
-        try:
-            return await self._at.youth_keys.next(found.candidate.owner, found.candidate.handle)
-        except Moved:
-            # Sealed since it was looked up; the entry is refused in its own transaction and opens for nobody.
-            return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
+    async def _key(self, found: Found, under: AuthorityId | None) -> YouthKey:
+        keys, candidate = self._at.youth_keys, found.candidate
+        own = own_youth(under) if under is not None else (candidate.owner, candidate.handle) if candidate else None
+        asked = keys.ask(*own) if own is not None else None
+        # All of a cohort have asked before any goes on, and all wait for the one that has to: else a question about
+        # somebody could be overtaken by one about nobody that came after it.
+        await self.cohorts.abreast()
+        await keys.at_hand()
+        if asked is not None:
+            try:
+                return await asked
+            except Moved:
+                if under is not None:
+                    raise
+                # Sealed since it was looked up: the entry is refused in its own transaction and opens for nobody.
+        # A key nobody keeps: an entry about nobody takes as long to make as one about a youth.
+        return YouthKey(self._at.random_bytes(KEY_BYTES), 0)
 
     async def _decide(self, asked: Asked, decision: Decision) -> tuple[Entered, Decision]:
         at, refused = self._at, list[Decision]()
@@ -314,7 +322,7 @@ class Exchange:
     async def _release(
         self, asked: Asked, decision: Decision, decided: Entered, sealed: SealedRecord | None
     ) -> tuple[Entered, Decision]:
-        at, youth = self._at, await self._youth_key(asked.found)
+        at, youth = self._at, await self._key(asked.found, None)
         refused: list[Decision] = []
 
         def refusal(reason: Reason) -> Draft:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, ParamSpec, TypeVar
 
 from audit.errors import EvidenceError, LogBehind
+from audit.fork import read_checkpoint
 from audit.log import Log, LogState
 from audit.policy import Policy
 from audit.publish import Prepared, Publisher
@@ -48,7 +49,7 @@ class Rounds:
         self._witnessed = witnessed
         self._interval = interval_seconds
         self._log = log
-        self._quorum = Quorum(self._consistency)
+        self._quorum = Quorum(self._consistency, size=self._size)
         self.standings: dict[str, Standing] = {}
 
     async def begin(self) -> None:
@@ -137,6 +138,10 @@ class Rounds:
         if ahead and is_missed and self._log is not None:
             text = f"entries are missing: {ahead} witnesses know more than {size}"
             self._log.recover(LogBehind(text, size=size, known_size=size + 1))
+
+    def _size(self) -> int:
+        # Of this moment: a witness that somebody showed a newer checkpoint since the round began knows no more of it.
+        return 0 if self._log is None else read_checkpoint(self._log.checkpoint).size
 
     async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         return await _in_thread(self._publisher.consistency, old_size, size)

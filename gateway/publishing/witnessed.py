@@ -10,6 +10,7 @@ another one. All are the same for every question, so that none tells a known you
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -98,6 +99,10 @@ class WitnessedJournal:
 
     journal: Journal
     witnessed: Witnessed
+
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        """As the other's."""
+        return self.journal.quiet()
 
     async def enter(self, append: Append) -> Entered:
         """The entry is durable, and witnessed where that is asked for. Raises `Unavailable` as documented."""

@@ -142,11 +142,17 @@ class FileEscrow:
                 connection.execute("DELETE FROM unscrubbed")
 
     def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
-        """The youth's key is back, with counters that no entry has used. Once or again."""
+        """The youth's key is back, with counters that no entry has used; unless it came back by this seal before.
+
+        Else the order to lift one seal, given again, would bring back what a later seal took.
+        """
         name = youth_name(escrowed.owner, escrowed.handle)
         with closing(open_to_erase(self.path)) as connection:
             wrapped = self.keys.wrap(name, escrowed.key)
             connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("SELECT 1 FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone() is None:
+                connection.execute("COMMIT")
+                return
             connection.execute(
                 "INSERT OR IGNORE INTO youth_key VALUES (?, ?, ?)", (name, wrapped, escrowed.reserved + _JUMP)
             )

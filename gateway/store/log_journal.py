@@ -1,6 +1,7 @@
 """`ports.Journal` on the audit log."""
 
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Final
 
 from audit.entry import FieldClass
@@ -8,6 +9,7 @@ from audit.errors import LogBusy, LogRecovering, LogUnavailable
 from audit.log import Append, Appended, Log
 from audit.receipt import Receipt
 from gateway.errors import ErrorReason, Unavailable
+from gateway.store.entrance import Entrance
 
 # Of class `youth` a source gets the digest of the argument in its work order; `leaves` names what receipts open.
 _OPENED: Final = frozenset((FieldClass.OP, FieldClass.REQ, FieldClass.YOUTH))
@@ -39,12 +41,18 @@ class LogJournal:
     """The open log."""
 
     log: Log
+    entrance: Entrance = field(default_factory=Entrance, repr=False)
 
     async def enter(self, append: Append) -> LogEntered:
         """The entry is durable. Raises `Unavailable` when it may not be."""
         try:
-            return LogEntered(await self.log.append(append))
+            async with self.entrance.entering():
+                return LogEntered(await self.log.append(append))
         except LogRecovering as exc:
             raise Unavailable(ErrorReason.RECOVERING) from exc
         except (LogBusy, LogUnavailable) as exc:
             raise Unavailable(ErrorReason.LOG_UNAVAILABLE) from exc
+
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        """As the port says."""
+        return self.entrance.quiet()

@@ -8,9 +8,11 @@ Every authority has a key among them (`ports.own_youth`), so that the file does 
 them name their youth by tokens, and have their entries under it; what they say rests under it
 (`authority_keys`).
 
-Reserving waits for the disk, and how long a question takes must not tell a youth who is listed
-from one who is not. So it happens beside the call: when a youth is listed, when the process
-starts (`prepare`), and again before a block runs out.
+Reserving waits for the disk, and how long a question takes, or in which order questions are
+answered, must not tell a youth who is listed from one who is not. So it happens beside the call:
+when a youth is listed, when the process starts (`prepare`), and again before a block runs out.
+Where so many ask about one youth at once that it does run out, everybody waits who asks at that
+moment, about whomever (`key_supply`).
 """
 
 import asyncio
@@ -31,6 +33,7 @@ from audit.entry import KEY_BYTES, YouthKey, youth_tag
 from gateway.exchange.deed import Moved
 from gateway.ports import own_youth
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.store.key_supply import KeysMissing, KeySupply
 
 _FIRST_BLOCK: Final = 4
 """What a start reserves for everybody: small, because counters that a crash leaves unused stay unused."""
@@ -61,7 +64,7 @@ _SCHEMA: Final = (
 )
 
 
-class YouthKeysBroken(Exception):
+class YouthKeysBroken(KeysMissing):
     """The file is missing, or a key in it is missing or does not open. Names no youth."""
 
 
@@ -98,6 +101,8 @@ class FileYouthKeys:
         self._random_bytes = random_bytes
         self._blocks: dict[bytes, _Block] = {}
         self._refills: dict[bytes, asyncio.Task[None]] = {}
+        self._supply = KeySupply(name_of=youth_name, take=self._take, reserve=self.reserve, block=_BLOCK)
+        self.ask, self.at_hand = self._supply.ask, self._supply.at_hand
         self.returned = 0
         """How many keys came back since the start, because a seal was lifted."""
 
@@ -127,14 +132,9 @@ class FileYouthKeys:
         Raises `Moved` for a youth that was sealed since it was looked up.
         """
         name = youth_name(owner, handle)
-        block = self._blocks.get(name)
-        if block is None or block.following >= block.end:
-            await self._refill(name)
-            block = self._blocks[name]
-        counter, block.following = block.following, block.following + 1
-        if block.end - block.following <= _LOW and name not in self._refills:
-            self._refills[name] = asyncio.create_task(self._refill_once(name))
-        return YouthKey(block.key, counter)
+        while (key := self._take(name)) is None:
+            await asyncio.to_thread(self.reserve, [name], _BLOCK)
+        return key
 
     async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
         """The key of a youth that rows name; None when it was sealed.
@@ -249,6 +249,7 @@ class FileYouthKeys:
 
         Otherwise every start would leave every youth's counters longer, and a search by marks goes through all of them.
         """
+        self._supply.close()
         for task in self._refills.values():
             task.cancel()
         with self._lock:
@@ -264,15 +265,21 @@ class FileYouthKeys:
                 self._connection.execute("COMMIT")
             self._connection.close()
 
-    async def _refill_once(self, name: bytes) -> None:
-        try:
-            with suppress(Moved):
-                await self._refill(name)
-        finally:
-            del self._refills[name]
+    def _take(self, name: bytes) -> YouthKey | None:
+        block = self._blocks.get(name)
+        if block is None or block.following >= block.end:
+            return None
+        counter, block.following = block.following, block.following + 1
+        if block.end - block.following <= _LOW and name not in self._refills:
+            self._refills[name] = asyncio.create_task(self._refill(name))
+        return YouthKey(block.key, counter)
 
     async def _refill(self, name: bytes) -> None:
-        await asyncio.to_thread(self.reserve, [name], _BLOCK)
+        try:
+            with suppress(Moved):
+                await asyncio.to_thread(self.reserve, [name], _BLOCK)
+        finally:
+            del self._refills[name]
 
     def reserve(self, names: Sequence[bytes], count: int = _FIRST_BLOCK) -> None:
         """A key and a block of counters for each of these names, durable. Blocking: call it in a thread.

@@ -11,6 +11,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
+from adapters.node.link import flag_checks
 from adapters.node.link.channels import PeerChannel
 from adapters.node.link.flag_checks import StreamingGateway
 from adapters.node.rpcs import CHECK_FLAG, GET_DIRECTORY, CallFailed, CallFault
@@ -37,6 +38,7 @@ class Gateway(exchange_pb2_grpc.ExchangeServiceServicer, directory_pb2_grpc.Memb
     finished: int = 0
     """Streams whose caller said its last."""
     certificates: set[bytes] = field(default_factory=set)
+    at_end: Callable[[], Awaitable[object]] = field(default=lambda: asyncio.sleep(0))
 
     async def StreamFlagChecks(self, request_iterator: AsyncIterator[pb.StreamFlagChecksRequest], context: Any) -> None:
         messages = list[list[int]]()
@@ -49,6 +51,7 @@ class Gateway(exchange_pb2_grpc.ExchangeServiceServicer, directory_pb2_grpc.Memb
             except StreamOver:
                 return
         self.finished += 1
+        await self.at_end()
 
     async def GetDirectory(self, request: Any, context: Any) -> directory_pb.GetDirectoryResponse:
         return directory_pb.GetDirectoryResponse(pending_count=3)
@@ -175,7 +178,7 @@ async def test_who_waits_too_long_gives_up_alone(authority: Authority) -> None:
         assert isinstance(gone, CallFailed)
         assert gone.fault is CallFault.TIMED_OUT
         assert (good, await told(asking, "after")) == ("good", "after")
-    assert len(gateway.came) == 1, "the stream goes on"
+    assert len(gateway.came) == 2, "one that hangs is asked nothing more"
 
 
 @pytest.mark.parametrize(
@@ -231,6 +234,40 @@ async def test_a_quiet_stream_is_given_back_and_opened_again_when_needed(authori
         await until(lambda: gateway.finished == 1)
         assert await told(asking, "two") == "two"
     assert len(gateway.came) == 2
+
+
+async def test_a_stream_is_left_long_before_a_connections_age_cuts_it_off(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flag_checks, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(flag_checks, "LEAVE_SECONDS", 0.1)
+    async with running(authority, echo) as (asking, gateway, _):
+        for number in range(8):
+            assert await told(asking, str(number)) == str(number)
+            await asyncio.sleep(0.05)
+        await until(lambda: gateway.finished >= len(gateway.came) - 1)
+    assert 3 <= len(gateway.came) <= 8
+
+
+async def test_a_gateway_that_ends_no_stream_leaves_nothing_running_here(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flag_checks, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(flag_checks, "LEAVE_SECONDS", 0.1)
+    stay = asyncio.Event()
+    async with running(authority, echo) as (asking, gateway, _):
+        gateway.at_end = stay.wait
+        for number in range(10):
+            assert await told(asking, str(number)) == str(number)
+        here = {"FlagChecks._send", "FlagChecks._receive"}
+        await until(lambda: sum(name_of(each) in here for each in asyncio.all_tasks()) <= 2)
+        assert len(gateway.came) == 10
+        stay.set()
+
+
+def name_of(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    return getattr(coroutine, "__qualname__", "")
 
 
 async def test_after_a_renewal_new_questions_go_over_the_new_channel_and_old_ones_end(authority: Authority) -> None:

@@ -23,7 +23,7 @@ from audit.witness_serve import serving_witness
 from gateway.publishing.outside import OutsideWitness
 from tests.integration.log_kit import SIGNER
 from tests.integration.published_kit import answering
-from tests.integration.witness_kit import Told, cosigner, open_witness
+from tests.integration.witness_kit import HonestPeer, Told, cosigner, open_witness
 
 ENTRIES = 70
 TOLD = Told(ENTRIES)
@@ -220,3 +220,27 @@ def test_whoever_runs_it_is_told_once_and_finds_both_statements_in_files(witness
     # After a restart it is told again.
     Alarm(witness, tmp_path, lines.append).look()
     assert lines[-1] == lines[-2]
+
+
+@pytest.mark.parametrize("how", ["proof", "noise"])
+async def test_who_shows_an_open_witness_a_newer_checkpoint_than_the_log_asks_about_stops_nothing(
+    witness: Witness, how: str
+) -> None:
+    """Between the moment at which a round takes its checkpoint and the one at which it asks."""
+    grown = 40
+    quorum = Quorum(TOLD.consistency, size=lambda: grown, wait=5)
+    peer = HonestPeer("a", witness)
+    policy = Policy((), (PolicyWitness("open", cosigner("a").public, ""),), (), "open")
+
+    async def round_of(size: int) -> Gathered:
+        return await quorum.gather(TOLD.checkpoint(size), parse_note(TOLD.note(size)), [peer], policy)
+
+    assert (await round_of(20)).met
+    witness.add_checkpoint(TOLD.submission(20, 40) if how == "proof" else noise(20, 40))
+    found = await round_of(30)
+    assert (found.met, found.against) == (False, frozenset())
+    assert found.standings[peer.name] is Standing.NEWER
+    assert (await round_of(40)).met
+    # What the log itself does not have yet is another matter: its store was put back.
+    grown = 30
+    assert (await round_of(30)).standings[peer.name] is Standing.AHEAD

@@ -1,12 +1,13 @@
 """Flag checks of this adapter over one stream: whatever waits at a moment goes together, and is answered as it comes.
 
-Decides when the stream is opened (with the first question, and anew when the channel was replaced or the last one
-ended), when it is given back (after a minute in which nobody asked), and that a question which the stream's end left
-without an answer counts as not reached: whoever sends asks again, with the same bytes (`send`). To the rest of the node
-it is the gateway it was, every other call goes its own way.
+Decides when the stream is opened (with the first question, and anew when the channel was replaced or the last one ended
+or is some seconds old), when it is given back (then, and after a minute in which nobody asked), and that a question
+which the stream's end left without an answer counts as not reached: whoever sends asks again, with the same bytes
+(`send`). To the rest of the node it is the gateway it was; every other call goes its own way.
 """
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from itertools import count
@@ -21,6 +22,11 @@ from gateway.protocol.parse import MalformedMessage, check
 from homeward.gateway.v1 import exchange_pb2 as pb
 
 QUIET_SECONDS: Final = 60.0
+LONGEST_SECONDS: Final = 15.0
+"""After this a new stream is opened. A gateway ends a connection of a certain age, and cuts off what is still open on
+it after 30 seconds more: a stream that is younger by then has long been answered."""
+LEAVE_SECONDS: Final = 60.0
+"""How long a gateway may take to end a stream of which everything was answered, before it is cut off here."""
 _MOST_TOGETHER: Final = 64
 _MOST_BYTES: Final = MAX_MESSAGE_BYTES // 2
 """The longest question there can be still fits beside it."""
@@ -48,7 +54,7 @@ class StreamingGateway:
 
     def _opened(self) -> "FlagChecks":
         channel = self._gateway.channel
-        if self._stream is None or self._stream.ended or self._stream.channel is not channel:
+        if self._stream is None or self._stream.is_over(channel):
             if self._stream is not None:
                 self._stream.finish()
             self._stream = FlagChecks(channel, quiet_seconds=self._quiet_seconds)
@@ -59,8 +65,9 @@ class FlagChecks:
     """One stream, from its first question until it ended."""
 
     def __init__(self, channel: aio.Channel, *, quiet_seconds: float) -> None:
-        self.channel = channel
-        self.ended = False
+        self._channel = channel
+        self._ended = False
+        self._until = time.monotonic() + LONGEST_SECONDS
         rpc = STREAM_FLAG_CHECKS
         method = channel.stream_stream(
             rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
@@ -75,6 +82,10 @@ class FlagChecks:
         self._finishing = False
         self._parts = (asyncio.create_task(self._send()), asyncio.create_task(self._receive()))
 
+    def is_over(self, channel: aio.Channel) -> bool:
+        """Whether the next question needs another stream; `channel` is the one in use."""
+        return self._ended or self._channel is not channel or time.monotonic() > self._until
+
     async def ask(self, request: pb.CheckFlagRequest, *, seconds: float) -> pb.CheckFlagResponse:
         """The answer to this question. Raises `CallFailed`."""
         number = next(self._numbers)
@@ -86,6 +97,8 @@ class FlagChecks:
             async with asyncio.timeout(seconds):
                 return await answer
         except TimeoutError:
+            # A stream that hangs is asked nothing more.
+            self._until = 0.0
             raise CallFailed(CallFault.TIMED_OUT) from None
         finally:
             del self._asked[number]
@@ -104,8 +117,10 @@ class FlagChecks:
                     await self._call.write(pb.StreamFlagChecksRequest(questions=questions))
                 elif not await self._woken() and self._idle():
                     break
-            self.ended = True
+            self._ended = True
             await self._call.done_writing()
+            await asyncio.sleep(LEAVE_SECONDS)
+            self._call.cancel()
 
     async def _receive(self) -> None:
         failed = CallFailed(CallFault.UNAVAILABLE)
@@ -120,8 +135,8 @@ class FlagChecks:
             self._call.cancel()
             failed = CallFailed(CallFault.BROKEN, "MALFORMED")
         finally:
-            self.ended = True
-            self.finish()
+            self._ended = True
+            self._parts[0].cancel()
             for answer in self._asked.values():
                 if not answer.done():
                     answer.set_exception(failed)

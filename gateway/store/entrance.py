@@ -1,0 +1,50 @@
+"""Who may write to the log now: everybody, or one who must come through.
+
+An order to seal rests on all entries about a youth, and is made anew when another is written meanwhile. Whoever asks
+about that youth without a pause could keep it from ever being carried out. So its last try is made alone (`quiet`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Entrance:
+    """One event loop uses it."""
+
+    def __init__(self) -> None:
+        self._alone: asyncio.Task[object] | None = None
+        self._inside = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def entering(self) -> AsyncIterator[None]:
+        """Within, an entry is being written; not before whoever is alone has done."""
+        if self._alone is not None:
+            async with self._changed:
+                await self._changed.wait_for(self._is_open)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if self._alone is not None:
+                async with self._changed:
+                    self._changed.notify_all()
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Within, only this task writes, and nobody else is about to."""
+        async with self._changed:
+            await self._changed.wait_for(self._is_open)
+            self._alone = asyncio.current_task()
+            await self._changed.wait_for(lambda: not self._inside)
+        try:
+            yield
+        finally:
+            self._alone = None
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _is_open(self) -> bool:
+        return self._alone is None or self._alone is asyncio.current_task()
