@@ -13,8 +13,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from audit.errors import AuditError
+
+DESTROYED: Final = "seal.destroyed"
+_NOT_STANDING: Final = "an order about a seal that does not stand"
 
 
 class Rule(StrEnum):
@@ -104,6 +108,10 @@ class KeysGone:
         """By owner, the last entry about a youth."""
         self._last_authority: int | None = None
         """The last entry that no longer says which authority it is about."""
+        self._standing: dict[str, str] = {}
+        """By identifier of each seal that may be lifted, its owner."""
+        self._ended: set[str] = set()
+        """Seals that were lifted or destroyed."""
         self._since = 0
         self._noted = 0
         """How many entries stand under keys that are gone, since the last declared loss."""
@@ -132,12 +140,29 @@ class KeysGone:
 
     def seal(self, step: Step) -> None:
         """What came before may be about the youth that this owner has sealed. Raises `Contradiction`."""
+        seal = step.fields["notice"]
+        # A seal that stands may be destroyed; a new one is nobody's yet.
+        if seal in self._standing and (step.kind != DESTROYED or self._standing.pop(seal) != step.requester):
+            raise Contradiction(Rule.SEALED, step.index, _NOT_STANDING)
+        if seal in self._ended:
+            raise Contradiction(Rule.SEALED, step.index, _NOT_STANDING)
+        if step.kind == DESTROYED:
+            self._ended.add(seal)
+        else:
+            self._standing[seal] = step.requester
         self._last.pop(step.requester, None)
         self._last_authority = None
-        self.lift(step)
+        self._commit(step)
 
     def lift(self, step: Step) -> None:
         """What was closed by one seal is open again. Raises `Contradiction`."""
+        seal = step.fields["notice"]
+        if self._standing.pop(seal, None) != step.requester:
+            raise Contradiction(Rule.SEALED, step.index, _NOT_STANDING)
+        self._ended.add(seal)
+        self._commit(step)
+
+    def _commit(self, step: Step) -> None:
         if "closed" in step.fields:
             self._commits, self._noted_before = step, self._noted
         elif self._commits is not None:

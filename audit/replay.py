@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final
 
 from audit.errors import AuditError
-from audit.followed import Authorities, Contradiction, Counts, Kept, KeysGone, Rule, Step
+from audit.followed import DESTROYED, Authorities, Contradiction, Counts, Kept, KeysGone, Rule, Step
 from audit.own_entries import SUCCEEDED
 
 _DECISION: Final = "access.decision"
@@ -40,7 +40,7 @@ _RECORDED: Final = "authority.recorded"
 _REVOKED: Final = "authority.revoked"
 _PRESENTED: Final = "authority.presented"
 _MEMBER: Final = "member.revoked"
-_SEALS: Final = ("seal.restricted", "seal.destroyed")
+_SEALS: Final = ("seal.restricted", DESTROYED)
 _LIFTED: Final = "seal.lifted"
 _ALLOW: Final = "ALLOW"
 STATUTE: Final = "STATUTE"

@@ -33,11 +33,11 @@ class ClosedCounts(Protocol):
     def propose(self, change: int, *, since: int, salt: bytes) -> bytes:
         """The digest of the number after this change, durable; it counts once it is kept."""
 
-    def keep(self, digest: bytes) -> None:
-        """The number with this digest counts, and every other one is gone. Once or again."""
+    def keep(self, digest: bytes) -> bool:
+        """The number with this digest counts, and every other one is gone. Once or again; False for none."""
 
     async def settle(self) -> None:
-        """The number counts that the log's last order commits to."""
+        """The number counts that the log's last order commits to. Raises where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ class Rounds:
         self._witnessed = witnessed
         self._interval = interval_seconds
         self._log = log
-        self._quorum = Quorum(self._consistency, size=self._size)
+        # Of the moment: a witness that somebody showed a newer checkpoint since a round began knows no more of the log.
+        size = (lambda: 0) if log is None else (lambda: read_checkpoint(log.checkpoint).size)
+        self._quorum = Quorum(self._consistency, size=size)
         self.standings: dict[str, Standing] = {}
 
     async def begin(self) -> None:
@@ -138,10 +140,6 @@ class Rounds:
         if ahead and is_missed and self._log is not None:
             text = f"entries are missing: {ahead} witnesses know more than {size}"
             self._log.recover(LogBehind(text, size=size, known_size=size + 1))
-
-    def _size(self) -> int:
-        # Of this moment: a witness that somebody showed a newer checkpoint since the round began knows no more of it.
-        return 0 if self._log is None else read_checkpoint(self._log.checkpoint).size
 
     async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
         return await _in_thread(self._publisher.consistency, old_size, size)

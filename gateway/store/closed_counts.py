@@ -25,6 +25,7 @@ from gateway.store.keys_file import open_to_erase
 from gateway.store.lookups import Lookups
 from gateway.store.seals import last_commitment
 from gateway.store.succession import last_loss
+from gateway.store.youth_keys import YouthKeysBroken
 
 _LABEL: Final = b"homeward/closed-count/v1\0"
 _NUMBERS: Final = struct.Struct(">Qq")
@@ -71,8 +72,8 @@ class FileClosedCounts:
             connection.execute("COMMIT")
         return following.digest
 
-    def keep(self, digest: bytes) -> None:
-        """The number with this digest counts, and every other one is gone. Once or again."""
+    def keep(self, digest: bytes) -> bool:
+        """The number with this digest counts, and every other one is gone. Once or again; False for none."""
         with closing(open_to_erase(self.path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             rows = connection.execute("SELECT salt, since, count, is_kept FROM closed_count").fetchall()
@@ -82,10 +83,17 @@ class FileClosedCounts:
                 connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)
                 connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("COMMIT")
+        return bool(salts)
 
     async def settle(self) -> None:
-        """The number counts that the log's last order commits to."""
-        await asyncio.to_thread(self.keep, await self.lookups.read(partial(last_commitment, keys=self.keys)))
+        """The number counts that the log's last order commits to.
+
+        Raises `YouthKeysBroken` where there is none: somebody has changed it, or the file is older than the log, and
+        whatever is counted on would make good what is missing.
+        """
+        commitment = await self.lookups.read(partial(last_commitment, keys=self.keys))
+        if commitment and not await asyncio.to_thread(self.keep, commitment):
+            raise YouthKeysBroken
 
 
 def closed_counts(path: Path) -> list[ClosedCount]:

@@ -10,6 +10,7 @@ start (EvidenceError PROJECTION):
 3. flags with owner and state, from reports about youths whose audit key exists
 4. the last heartbeat of each agency; every listed youth by an agency that registered youths
 5. the epochs of the token key, from the steps of every rotation
+6. seals and how each stands, from the orders about them
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
 recorded before the last seal (a permission less, never one more), or what it says, and a flag from before a seal of its
@@ -31,6 +32,7 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.reader import Selection, select_entries
 from audit.statement import Statement
 from audit.transaction import Tx
+from gateway.exchange.notices import SealState
 from gateway.missing.episode import Event, after
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AuthorityId, FlagState, SubjectHandle
@@ -72,6 +74,14 @@ _LISTINGS: Final = Statement(
 )
 _LAST_LOSS: Final = Statement(select(last_loss()))
 _EPOCHS: Final = Statement(select(tables.epoch.c.name, tables.epoch.c.state, tables.epoch.c.leaf_index))
+_STORED_SEALS: Final = Statement(
+    select(tables.seal.c.seal_id, tables.seal.c.owner, tables.seal.c.state, tables.seal.c.leaf_index)
+)
+_SEALS: Final = {
+    Kind.SEAL_RESTRICTED: SealState.RESTRICTED,
+    Kind.SEAL_DESTROYED: SealState.DESTROYED,
+    Kind.SEAL_LIFTED: SealState.LIFTED,
+}
 _LISTING: Final = Statement(select(tables.subject.c.owner).distinct())
 
 
@@ -128,8 +138,8 @@ class _Derived:
     it revoked one."""
     sealed: dict[str, int] = field(default_factory=dict)
     """The last seal of each agency."""
-    seals: set[bytes] = field(default_factory=set)
-    """Every seal."""
+    seals: dict[bytes, tuple[str, str, int]] = field(default_factory=dict)
+    """Of every seal its owner, how it stands, and by which entry."""
     lifted: dict[str, int] = field(default_factory=dict)
     """Of agencies that had a seal lifted, the last seal before that."""
 
@@ -164,6 +174,7 @@ def check_projections(tx: Tx, opened: Opened) -> None:
     )
     _check_authorities(tx, derived, opened)
     _check_flags(tx, derived, opened)
+    _compare("a seal", {bytes(seal_id): tuple(rest) for seal_id, *rest in tx.all(_STORED_SEALS)}, derived.seals)
     _compare("a listing", {owner: tuple(rest) for owner, *rest in tx.all(_LISTINGS)}, derived.listings)
     _compare("an epoch of the token key", {name: tuple(rest) for name, *rest in tx.all(_EPOCHS)}, derived.epochs)
     if not {owner for (owner,) in tx.all(_LISTING)} <= derived.registered:
@@ -199,11 +210,17 @@ def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
             derived.epochs |= {name: (str(state), entry.index) for name, state in changes.items()}
         case Kind.SEAL_RESTRICTED | Kind.SEAL_DESTROYED:
             derived.sealed[entry.requester] = entry.index
-            derived.seals.add(bytes.fromhex(_text(said["notice"])))
+            _apply_seal(derived, entry, said)
         case Kind.SEAL_LIFTED:
             derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
+            _apply_seal(derived, entry, said)
         case _:
             _apply_flag(derived, entry, said)
+
+
+def _apply_seal(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
+    seal_id = bytes.fromhex(_text(said["notice"]))
+    derived.seals[seal_id] = entry.requester, str(_SEALS[Kind(entry.kind)]), entry.index
 
 
 def _apply_authority(derived: _Derived, entry: StoredEntry, said: Mapping[str, bytes]) -> None:

@@ -11,16 +11,16 @@ import pytest
 
 from audit.entry import StoredEntry
 from audit.followed import Contradiction, Rule
-from audit.sequencer import Append
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.closing import Closing
-from gateway.exchange.journal import Kind, draft
+from gateway.exchange.journal import Kind
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.closed_counts import ClosedCount, closed_counts
 from gateway.store.youth_keys import authority_name, youth_name
 from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
 from tests.unit.exchange import seal_desk
+from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.members import KERN, POLICE, SF, STRTP, Youth
 from tests.unit.exchange.seal_desk import ANA, BEN, answers, everything, order, restrict
 from tests.unit.exchange.test_authorities import record, revoke
@@ -104,8 +104,7 @@ async def test_the_number_that_is_kept_is_the_one_that_the_entry_commits_to(worl
 async def test_no_later_order_leaves_the_number_out(world: World) -> None:
     handles = await seal_desk.lived(world)
     await restrict(world, handles[ANA])
-    leaf = draft(Kind.SEAL_RESTRICTED, requester=SF, op={"notice": "ab" * 16})
-    await world.log.append(Append(leaf))
+    await world.log.append(bare_seal(SF))
     assert check_found(world) == world.size() - 1
 
 

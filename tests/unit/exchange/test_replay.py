@@ -19,6 +19,7 @@ from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
 from gateway.replay import Keys, _decide_with, _steps, read_keys, replay_log
 from gateway.store.projections import SqlProjections
+from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.spine_parts import OWNER, TEAM, Question
 from tests.unit.exchange.spine_world import World
 
@@ -109,7 +110,7 @@ async def test_a_sealed_youths_decisions_count_as_sealed_and_the_rest_still_hold
     before = replayed(world)
     lose_keys(tmp_path)
     for owner in {step.holder or step.requester for step in steps(world)}:
-        await world.log.append(Append(draft(Kind.SEAL_RESTRICTED, requester=AgencyId(owner))))
+        await world.log.append(bare_seal(AgencyId(owner)))
     counts = replayed(world)
     assert counts.sealed > 0
     assert counts.sealed + counts.recomputed == before.recomputed
@@ -132,7 +133,7 @@ async def test_a_key_that_left_without_a_seal_hides_nothing_that_was_released(wo
     await lived(world)
     released = [step for step in steps(world) if step.kind == "access.outcome" and step.fields["decision"] == "ALLOW"]
     # A seal that came first explains nothing, nor does another county's.
-    await world.log.append(Append(draft(Kind.SEAL_RESTRICTED, requester=AgencyId("06999.cwa"))))
+    await world.log.append(bare_seal(AgencyId("06999.cwa")))
     lose_keys(tmp_path)
     with pytest.raises(Contradiction) as found:
         replayed(world)

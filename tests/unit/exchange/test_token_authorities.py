@@ -19,6 +19,7 @@ from gateway.protocol.names import AgencyId, AuthorityId
 from gateway.store import tables
 from gateway.store.youth_keys import authority_name
 from homeward.audit.v1.log_pb2 import EntryFilter
+from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.members import LA, SF, STRTP, officer
 from tests.unit.exchange.row_links import copied, held_together, led_to
 from tests.unit.exchange.seal_desk import ANA, BEN, every_key, everything, opens, restrict
@@ -175,8 +176,7 @@ async def unused(world: World) -> tuple[AuthorityId, int]:
 async def test_a_key_of_an_authority_that_left_without_a_seal_contradicts_the_log(
     world: World, tmp_path: Path, happened: Callable[[World], Awaitable[tuple[AuthorityId, int]]]
 ) -> None:
-    leaf = draft(Kind.SEAL_RESTRICTED, requester=AgencyId("06999.cwa"), op={"notice": "cd" * 16})
-    await world.log.append(Append(leaf))
+    await world.log.append(bare_seal(AgencyId("06999.cwa")))
     authority_id, last = await happened(world)
     with closing(sqlite3.connect(tmp_path / "keys.db")) as connection, connection:
         name = authority_name(authority_id)
@@ -186,8 +186,7 @@ async def test_a_key_of_an_authority_that_left_without_a_seal_contradicts_the_lo
         replayed(world)
     assert (found.value.rule, found.value.index) == (Rule.SEALED, last)
     # Whose youth it was nobody knows: anybody's seal may have taken it.
-    leaf = draft(Kind.SEAL_RESTRICTED, requester=AgencyId("06999.cwa"), op={"notice": "ab" * 16})
-    await world.log.append(Append(leaf))
+    await world.log.append(bare_seal(AgencyId("06999.cwa")))
     replayed(world)
 
 

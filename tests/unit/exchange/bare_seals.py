@@ -1,0 +1,21 @@
+"""Entries of seals alone, as an exchange would write them that seals nobody."""
+
+import os
+from typing import Final
+
+from audit.log import INDEX, Append
+from audit.statement import upsert
+from gateway.exchange.journal import draft
+from gateway.exchange.notices import SealState
+from gateway.protocol.log_kinds import Kind
+from gateway.protocol.names import AgencyId
+from gateway.store import tables
+
+_PUT: Final = upsert(tables.seal, "seal_id")
+
+
+def bare_seal(owner: AgencyId) -> Append:
+    """An order to seal, on record."""
+    seal_id = os.urandom(16)
+    leaf = draft(Kind.SEAL_RESTRICTED, requester=owner, op={"notice": seal_id.hex()})
+    return Append(leaf, rows=((_PUT, (seal_id, owner, str(SealState.RESTRICTED), INDEX)),))
