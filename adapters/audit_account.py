@@ -17,7 +17,6 @@ from audit.export import Table
 from audit.paper import Paper
 from gateway.protocol.log_kinds import Kind, parse_grant
 from gateway.protocol.names import Basis, FieldSet, Purpose
-from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.fieldsets import mask_of
@@ -69,11 +68,6 @@ def disclosures_of(entries: Iterable[AccessEntry], *, agency: str, zone: tzinfo)
     return found
 
 
-def is_sealed(entries: Iterable[AccessEntry]) -> bool:
-    """Whether the log says of this youth that the matter is sealed."""
-    return any(said(entry).get("reason") == Reason.RECORD_SEALED for entry in entries)
-
-
 def table_of(account: Account) -> Table:
     """The lines, for a spreadsheet."""
     notes = (*_head(account), *_sentences(account), *_NOTES)
@@ -115,7 +109,7 @@ def _head(account: Account) -> tuple[str, ...]:
 def _sentences(account: Account) -> tuple[str, ...]:
     count = sum(line.count for line in account.lines)
     if not count:
-        return ("No disclosure is on record for this period.",)
+        return ("No disclosure is listed for this period.",)
     times = "1 disclosure" if count == 1 else f"{count} disclosures"
     to = len({line.recipient for line in account.lines})
     return (f"{times} to {'1 agency' if to == 1 else f'{to} agencies'}.",)

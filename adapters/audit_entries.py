@@ -71,6 +71,8 @@ class Found:
     """Position before which entries were looked for when the first page was read."""
     attestation: log_pb2.CompletenessAttestation | None = field(default=None, repr=False)
     """What the adapter attested last of the agency's entries."""
+    is_sealed: bool = False
+    """Whether the records of the youth that was asked for are sealed now."""
 
 
 def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
@@ -95,7 +97,7 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     reading = receipt_of(last.reading)
     return Found(
         tuple(entries[:limit]), more, last.checkpoint, parse_vkey(last.log_key), tuple(proofs[:limit]), tuple(states),
-        reading, end, last.attestation if last.HasField("attestation") else None,
+        reading, end, last.attestation if last.HasField("attestation") else None, last.is_sealed,
     )  # fmt: skip
 
 

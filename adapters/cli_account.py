@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from adapters.audit_account import Account, disclosures_of, each_of, is_sealed, paper_of, table_of
+from adapters.audit_account import Account, disclosures_of, each_of, paper_of, table_of
 from adapters.audit_entries import Found, Wanted, fetch, said
 from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import agency as agency_syntax
@@ -59,7 +59,7 @@ def account(
     asking = Wanted(read_period(given), role, local_id, youth)
     with evidence_failures(place):
         found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
-    if is_sealed(found.entries):
+    if found.is_sealed:
         raise _sealed(place)
     own = place.agency()
     today = datetime.now(zone).date()
@@ -166,7 +166,7 @@ def _sealed(place: Place) -> CommandFailure:
         "AUDIT-SEALED",
         "no accounting can be produced: the matter is sealed",
         where=str(place.file),
-        why="the log says so of this youth (WIC 389, 781, 786)",
+        why="the county's data, or an order to the exchange, say so of this youth (WIC 389, 781, 786)",
         fix="answer the youth or counsel as the sealing order says; keep a note that the request was made",
         exit_code=ExitCode.DENIED,
     )

@@ -106,7 +106,8 @@ def sample(
         asking = Wanted(wanted, role, with_proofs=True, is_fixed=True)
         found = fetch(place.endpoint(token_file), asking, limit=EVERYTHING)
         drawn = sampled(found, count, seed)
-        end = before or found.end
+        # Beyond the log more comes: the same draw is made again before the entry that was the last.
+        end = min(before or found.end, found.end)
         asked = [
             f"{len(drawn)} of {len(found.proofs)} entries before entry {end}, drawn with the seed {json.dumps(seed)}",
             "rule of the draw: audit/sample.py, homeward/sample/v1",

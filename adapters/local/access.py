@@ -66,6 +66,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             log_key=page.log_key.vkey(),
             consistency_hashes=page.consistency,
             attestation=await asyncio.to_thread(newest_attestation, self._at.accesses.store),
+            is_sealed=page.is_sealed,
         )
 
 

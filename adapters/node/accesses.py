@@ -34,7 +34,7 @@ from adapters.records import LocalSubjectId
 from audit.checkpoint import LogKey
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.names import AgencyKind
+from gateway.protocol.names import AgencyKind, SubjectHandle
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
 from homeward.audit.v1.service_pb2 import EntryParties, EntryQuery, GetConsistencyProofRequest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -86,6 +86,8 @@ class AccessPage:
     log_key: LogKey
     consistency: tuple[bytes, ...] = field(default=(), repr=False)
     """Proof that the state behind this page begins with the one that was named; unverified."""
+    is_sealed: bool = False
+    """Whether the records of the youth that was asked for are sealed now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Accesses:
     recorder: Recorder
     store: Store
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
+    is_sealed_now: Callable[[SubjectHandle], bool]
+    """As of the list of this agency's youths."""
 
     async def page(
         self,
@@ -144,6 +148,7 @@ class Accesses:
                 response.receipt,
                 LogKey(directory.message.log_origin, directory.message.log_key),
                 await self._consistency(consistent_size, receipt.checkpoint.size, deadline),
+                bool(handle) and await asyncio.to_thread(self.is_sealed_now, SubjectHandle(handle)),
             )
 
     async def _consistency(self, old_size: int, new_size: int, deadline: Deadline) -> tuple[bytes, ...]:

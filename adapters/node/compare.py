@@ -91,6 +91,14 @@ class Comparison:
         )
         return Plan(tuple(changes), removed, unfindable, unlistable)
 
+    def is_sealed_now(self, handle: SubjectHandle) -> bool:
+        """Whether the youth's records are sealed, by the county's data or at the exchange. Raises `SourceUnusable`."""
+        local_id = self.subjects.local_id_of(handle)
+        if local_id is None:
+            return False
+        youth = self.source.by_local_id(local_id)
+        return self.is_sealed(local_id) or (youth is not None and youth.restriction is Restriction.SEALED)
+
     def _belongs(self, youth: Youth, flagged: Collection[LocalSubjectId | None]) -> bool:
         if self.policy.drops(youth.restriction) or self.is_sealed(youth.local_id):
             return False

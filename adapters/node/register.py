@@ -61,8 +61,12 @@ class Registrar:
     """Epochs in which a youth somebody looks for cannot be listed, because no source names the youth any more."""
     _listed_under: str = ""
     """Origin of the exchange's log at the last comparison: `complete` holds for that log alone."""
+    is_sealed_now: Callable[[SubjectHandle], bool] = field(init=False, repr=False)
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    def __post_init__(self) -> None:
+        self.is_sealed_now = self.comparison.is_sealed_now
 
     @property
     def node(self) -> Node:

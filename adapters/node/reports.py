@@ -71,6 +71,10 @@ class Listing(Protocol):
     async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
         """The youth's handle, listed at the gateway when this returns. Raises `NotReady(SUBJECT)`."""
 
+    @property
+    def is_sealed_now(self) -> Callable[[SubjectHandle], bool]:
+        """Whether the records of this agency's youth are sealed. Raises `SourceUnusable`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Absence:

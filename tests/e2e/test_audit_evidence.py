@@ -317,7 +317,19 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     text = words_of(less)
     assert recipient not in text
     assert "letter 7" not in text
-    assert "No disclosure is on record" in text
+    assert "No disclosure is listed" in text
+
+
+def test_of_a_youth_whose_records_are_sealed_no_account_is_made(town: Town, tmp_path: Path) -> None:
+    """By the county's data of now, whatever the entries of the period say."""
+    number, pdf = town.sandbox.caseload.cast.sealed, tmp_path / "account.pdf"
+    for period in ((), ("--until", "2020-01-01")):
+        done = town.audit("account", "--case", "-", "--pdf", str(pdf), *period, typed=number)
+        assert (done.returncode, done.stdout) == (ExitCode.DENIED, "")
+        assert done.stderr.startswith("FAIL  AUDIT-SEALED "), done.stderr
+    assert not pdf.exists()
+    with_log = town.audit("query", "--case", "-", typed=number)
+    assert with_log.returncode == 0, "the log itself stays open to its reviewers"
 
 
 def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:

@@ -4,7 +4,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,6 +67,11 @@ class Listing:
     """The agency's own youths; one of them."""
 
     asked: list[str] = field(default_factory=list)
+    sealed: set[bytes] = field(default_factory=set)
+
+    @property
+    def is_sealed_now(self) -> Callable[[SubjectHandle], bool]:
+        return self.sealed.__contains__
 
     async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
         self.asked.append(local_id)

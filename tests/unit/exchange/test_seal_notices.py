@@ -7,6 +7,7 @@ import pytest
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind
+from gateway.protocol.names import Restriction
 from gateway.protocol.notices import open_notice
 from gateway.protocol.sealing import SealBroken
 from gateway.store import tables
@@ -103,3 +104,18 @@ async def test_a_retracted_flag_is_recalled_from_those_who_were_told_of_it(world
     with pytest.raises(Invalid) as refused:
         await recall(world, plain, pb.NOTICE_KIND_FLAG_RETRACTED)
     assert refused.value.reason is ErrorReason.FLAG_NOT_FOUND
+
+
+@pytest.mark.parametrize("restriction", [Restriction.SEALED, Restriction.SENSITIVE])
+async def test_an_agency_that_was_refused_hears_of_no_recall_and_so_of_no_youth(
+    world: World, restriction: Restriction
+) -> None:
+    youth = Youth("Cal Invented")
+    handle = await world.register(SF, youth, restriction=restriction)
+    await world.all_current()
+    await world.raise_flag(SF, youth, handle=handle)
+    checked, records = await world.check_flag(LA, youth), await world.ask_records(LA, youth)
+    assert OUTCOME_ANSWERED not in {checked.answer.outcome, records.outcome}
+    done = await recall(world, handle, pb.NOTICE_KIND_WRONG_YOUTH)
+    assert done.notice_count == 0
+    assert await notices(world, LA) == []

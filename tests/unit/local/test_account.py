@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.audit_account import Account, disclosures_of, is_sealed, paper_of, table_of
+from adapters.audit_account import Account, disclosures_of, paper_of, table_of
 from adapters.county_names import COUNTIES, agency_text
 from audit.accounting import lines
 from homeward.county.v1.access_pb2 import AccessEntry, AccessField
@@ -61,11 +61,6 @@ def test_what_did_not_leave_for_another_agency_is_none(said: dict[str, str]) -> 
 def test_days_are_the_countys() -> None:
     (early,) = disclosures_of([entry(1, ANSWERED, hour=5)], agency=OWN, zone=PACIFIC)
     assert early.at.date() == date(2026, 11, 1)
-
-
-def test_a_sealed_matter_is_known_by_its_refusal() -> None:
-    assert is_sealed([entry(1, ANSWERED), entry(2, {"decision": "DENY", "reason": "RECORD_SEALED"})])
-    assert not is_sealed([entry(1, ANSWERED), entry(2, {"decision": "DENY", "reason": "RECORD_SENSITIVE"})])
 
 
 def test_the_paper_tells_it_in_words_and_never_says_what_it_leaves_out() -> None:
