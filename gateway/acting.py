@@ -207,7 +207,7 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
     LibraryUnavailable: ("HOST-001", "libsodium cannot be used", "install libsodium 1.0.18 or newer, or rbcl"),
     YouthKeysBroken: (
         "STATE-007",
-        "keys.db is missing, or a key in it is missing or does not open",
+        "keys.db is missing, does not open, or is not of this log",
         "restore keys.db from its newest backup, and secrets/youth-wrap.key from that of the secrets",
     ),
     OSError: ("STATE-006", "a file or address cannot be used", "check that it exists, is free, and is yours to use"),

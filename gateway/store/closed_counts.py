@@ -86,12 +86,13 @@ class FileClosedCounts:
         return bool(salts)
 
     async def settle(self) -> None:
-        """The number counts that the log's last order commits to.
+        """The number counts that the log's last order commits to, since the last declared loss.
 
         Raises `YouthKeysBroken` where there is none: somebody has changed it, or the file is older than the log, and
-        whatever is counted on would make good what is missing.
+        whatever is counted on would make good what is missing. Before a loss it may be that of a lost order.
         """
-        commitment = await self.lookups.read(partial(last_commitment, keys=self.keys))
+        since = await self.since()
+        commitment = await self.lookups.read(partial(last_commitment, keys=self.keys, since=since))
         if commitment and not await asyncio.to_thread(self.keep, commitment):
             raise YouthKeysBroken
 

@@ -38,10 +38,12 @@ class Entrance:
         async with self._changed:
             await self._changed.wait_for(self._is_open)
             self._alone = asyncio.current_task()
-            await self._changed.wait_for(lambda: not self._inside)
         try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._inside)
             yield
         finally:
+            # Given up while it waited, too: else nobody would ever write again.
             self._alone = None
             async with self._changed:
                 self._changed.notify_all()

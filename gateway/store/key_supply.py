@@ -70,6 +70,9 @@ class KeySupply:
                 if not each.done():
                     each.set_exception(failure)
         finally:
+            for each in waiting:
+                # Of a process that stops: nobody waits for ever.
+                each.cancel()
             del self._waiting[name], self._supplies[name]
 
     def _hand_out(self, name: bytes, waiting: list[asyncio.Future[YouthKey]]) -> None:

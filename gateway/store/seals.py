@@ -257,10 +257,10 @@ class SqlSeals:
         return list(found.values())[-MOST_LISTED:]
 
 
-def last_commitment(tx: Tx, keys: ClassKeys) -> bytes:
-    """What the last order's entry commits to of how many entries seals have closed; empty before the first."""
+def last_commitment(tx: Tx, keys: ClassKeys, *, since: int) -> bytes:
+    """What the last order from this entry on commits to of how many entries seals have closed; empty for none."""
     row = tx.one(_LAST_ORDER)
-    if row is None or row[0] is None:
+    if row is None or row[0] is None or row[0] < since:
         return b""
     (entry,) = select_entries(tx, Selection(start=row[0], end=row[0] + 1), limit=1)
     said = read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)

@@ -16,7 +16,7 @@ from gateway.exchange.closing import Closing
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.closed_counts import ClosedCount, closed_counts
-from gateway.store.youth_keys import authority_name, youth_name
+from gateway.store.youth_keys import YouthKeysBroken, authority_name, youth_name
 from homeward.gateway.v1 import sealing_pb2 as pb
 from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
 from tests.unit.exchange import seal_desk
@@ -126,7 +126,8 @@ async def test_a_key_that_the_exchange_counts_with_a_genuine_seal_is_not_found(w
     object.__setattr__(world.sealing._sealing, "closing", conniving)
     take_out(world, tmp_path, youth_name(SF, handles[BEN]))
     await restrict(world, handles[ANA])
-    replayed(world)
+    assert replayed(world).sealed > 0, "and nothing is found"
+    assert kept(world).count == 4, "two youths' releases for one seal"
 
 
 # --- what it does not tell ---------------------------------------------------------------------
@@ -161,6 +162,22 @@ async def test_a_lifted_seal_gives_back_what_opens_again(world: World) -> None:
     # The authority's own key never comes back; of the youth's own entries one was a release.
     assert kept(world).count == before - 1
     replayed(world)
+
+
+async def test_after_a_loss_the_number_of_an_order_that_is_lost_keeps_nobody_from_starting(
+    world: World, tmp_path: Path
+) -> None:
+    """keys.db is newer than what is left of the log: the number is the lost order's."""
+    handles = await seal_desk.lived(world)
+    await restrict(world, handles[ANA])
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys:
+        keys.execute("UPDATE closed_count SET count = count + 1, salt = ?", (b"s" * 32,))
+    with pytest.raises(YouthKeysBroken):
+        await world.seals.settle(world.setting.journal)
+    await lose(world)
+    await world.seals.settle(world.setting.journal)
+    await restrict(world, handles[BEN])
+    await world.seals.settle(world.setting.journal)
 
 
 async def test_after_a_loss_what_is_closed_is_counted_anew(world: World) -> None:
@@ -239,8 +256,10 @@ async def test_what_was_under_way_and_was_refused_after_the_seal_counts_nothing(
     await world.ask_records(KERN, ANA)
     world.sources.meanwhile = None
     replayed(world)
+    assert kept(world).count == 2, "what the seal closed, and nothing of the request that it refused"
     await restrict(world, handles[BEN])
     replayed(world)
+    assert kept(world).count == 4
 
 
 class Life:
