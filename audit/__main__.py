@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from audit.asked import Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
 from audit.fork_alarm import Alarm
+from audit.note import NAME
 from audit.remedy import shown_slip
 from audit.serve import Server, serving
 from audit.verdict import (
@@ -39,9 +40,10 @@ from audit.witness_serve import serving_witness
 def main(words: Sequence[str]) -> int:
     """Runs one command; the process's exit status."""
     arguments = _parser().parse_args(words)
-    if arguments.command == "serve":
-        return _run(serving(arguments.directory, *_address(arguments.listen)), f"serving {arguments.directory}")
     try:
+        if arguments.command == "serve":
+            server = _listening(arguments, lambda host, port: serving(arguments.directory, host, port))
+            return _run(server, f"serving {arguments.directory}")
         if arguments.command == "witness":
             return _witness(arguments)
         if arguments.command == "contradict":
@@ -53,7 +55,8 @@ def main(words: Sequence[str]) -> int:
             return 0
         return _told(arguments, fault)
     except Unasked as slip:
-        _say(shown_slip(str(slip), command="python -m audit verify", as_json=arguments.json))
+        command, as_json = f"python -m audit {arguments.command}", getattr(arguments, "json", False)
+        _say(shown_slip(str(slip), command=command, as_json=as_json))
         return EXIT_USAGE
     return 0
 
@@ -137,7 +140,10 @@ def _say(line: str) -> None:
 
 
 def _witness(arguments: argparse.Namespace) -> int:
-    keys = {key.origin: key for key in map(read_log_key, arguments.log_key)}
+    keys = {key.origin: key for key in map(asked_key, arguments.log_key)}
+    if not NAME.fullmatch(arguments.name):
+        # Before a key is made under it.
+        raise Unasked(f"--name {arguments.name!r} cannot be one: it has no spaces and no plus sign")
     cosigner = own_cosigner(arguments.directory, arguments.name)
     witness = Witness(
         arguments.directory / "witness.db",
@@ -147,7 +153,10 @@ def _witness(arguments: argparse.Namespace) -> int:
         from_log_alone=False,
     )
     alarm = Alarm(witness, arguments.directory, _say)
-    server = serving_witness(witness, lambda: tuple(keys), *_address(arguments.listen), answered=alarm.look)
+    server = _listening(
+        arguments,
+        lambda host, port: serving_witness(witness, lambda: tuple(keys), host, port, answered=alarm.look),
+    )
     alarm.look()
     return _run(server, f"witness {cosigner.public.vkey()}")
 
@@ -162,11 +171,14 @@ def _run(server: Server, what: str) -> int:
     return 0
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
+def _listening(arguments: argparse.Namespace, listen: Callable[[str, int], Server]) -> Server:
+    host, _, port = arguments.listen.rpartition(":")
     if not host or not port.isdecimal():
-        raise SystemExit("write --listen as host:port")
-    return host.strip("[]"), int(port)
+        raise Unasked(f"--listen {arguments.listen} is not host:port")
+    try:
+        return listen(host.strip("[]"), int(port))
+    except (OSError, OverflowError) as exc:
+        raise Unasked(f"--listen {arguments.listen} cannot be used: {getattr(exc, 'strerror', None) or exc}") from None
 
 
 if __name__ == "__main__":
