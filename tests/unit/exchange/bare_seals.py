@@ -14,8 +14,11 @@ from gateway.store import tables
 _PUT: Final = upsert(tables.seal, "seal_id")
 
 
-def bare_seal(owner: AgencyId) -> Append:
-    """An order to seal, on record."""
+def bare_seal(owner: AgencyId, *, is_destruction: bool = False) -> Append:
+    """An order to seal, or to destroy, on record."""
     seal_id = os.urandom(16)
-    leaf = draft(Kind.SEAL_RESTRICTED, requester=owner, op={"notice": seal_id.hex()})
-    return Append(leaf, rows=((_PUT, (seal_id, owner, str(SealState.RESTRICTED), INDEX)),))
+    kind, state = Kind.SEAL_RESTRICTED, SealState.RESTRICTED
+    if is_destruction:
+        kind, state = Kind.SEAL_DESTROYED, SealState.DESTROYED
+    leaf = draft(kind, requester=owner, op={"outcome": "RECORDED", "notice": seal_id.hex(), "notices": 0})
+    return Append(leaf, rows=((_PUT, (seal_id, owner, str(state), INDEX)),))

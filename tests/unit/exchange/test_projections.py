@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
-from audit.sequencer import Append
-from gateway.exchange.journal import Kind, draft
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
+from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.key_files import destroy_keys
 from tests.unit.exchange.members import LA, POLICE, Youth
 from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
@@ -118,8 +117,7 @@ async def test_a_youth_whose_key_was_destroyed_leaves_no_flag_and_no_fault(world
     with pytest.raises(EvidenceError) as found:
         world.check_projections()
     assert found.value.reason is EvidenceReason.PROJECTION
-    said = {"outcome": "RECORDED", "notice": "ab" * 16, "notices": 0}
-    await world.log.append(Append(draft(Kind.SEAL_DESTROYED, requester=LA, op=said)))
+    await world.log.append(bare_seal(LA, is_destruction=True))
     world.check_projections()
     # Nor where an older copy of the database has all of it, or the entry of the seal took it away.
     for statement in ("UPDATE authority SET sealed = x''", "DELETE FROM authority_party", "DELETE FROM flag"):
