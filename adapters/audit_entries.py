@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Final
 
 from adapters.local.client import Endpoint
+from audit.body import PARTIES, Parties, parse_parties
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint, parse_vkey
-from audit.continuity import Continuity, Numbered, numbered
+from audit.continuity import Continuity, Numbered, Whole, numbered
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
 from audit.export import Cell, Table
@@ -26,7 +27,7 @@ _METHOD: Final = "/homeward.county.v1.AccessLogService/ListAccesses"
 _LARGEST_PAGE: Final = 500
 COLUMNS: Final = (
     "index", "time", "kind", "decision", "outcome", "reason", "purpose", "basis", "field_sets", "requester",
-    "holder", "worker", "role", "youth", "number", "sentence",
+    "holder", "worker", "role", "youth", "number", "requester_number", "holder_number", "sentence",
 )  # fmt: skip
 
 
@@ -73,6 +74,8 @@ class Found:
     """What the adapter attested last of the agency's entries."""
     is_sealed: bool = False
     """Whether the records of the youth that was asked for are sealed now."""
+    is_oversight: bool = False
+    """Whether entries of every agency were looked for."""
 
 
 def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
@@ -98,6 +101,7 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     return Found(
         tuple(entries[:limit]), more, last.checkpoint, parse_vkey(last.log_key), tuple(proofs[:limit]), tuple(states),
         reading, end, last.attestation if last.HasField("attestation") else None, last.is_sealed,
+        last.is_oversight,
     )  # fmt: skip
 
 
@@ -106,14 +110,36 @@ def check_complete(found: Found) -> int:
 
     For everything that concerns the agency, with proofs. Raises `EvidenceError` naming the place of the first gap.
     """
-    if found.more or found.reading is None:
-        raise EvidenceError(EvidenceReason.SEQUENCE, "not every entry was read")
-    found.reading.verify(found.log_key)
+    reading = _whole_reading(found)
     following = Continuity()
     for proof in found.proofs:
         following.follow(_number_of(proof))
-    following.close(_number_of(found.reading))
+    following.close(_number_of(reading))
     return following.count
+
+
+def check_whole(found: Found) -> Whole:
+    """Every entry of the log before the reading itself was shown, and no number of any agency is left out.
+
+    For everything there is, with proofs, as one who oversees every agency. Raises like `check_complete`.
+    """
+    reading, whole = _whole_reading(found), Whole()
+    for proof in found.proofs:
+        whole.follow(proof)
+    whole.reach(reading.index)
+    return whole
+
+
+def whole_text(whole: Whole) -> list[str]:
+    """What was found of the whole log, in lines."""
+    lines = [
+        f"ok   {whole.count} entries, from the first to that of this reading: none is withheld",
+        *(f"ok   {agency} has entries 1 to {number} without a gap" for agency, number in whole.numbers.items()),
+    ]
+    if whole.closed:
+        # Also true of the numbers above: each may be one short for every such entry.
+        lines.append(f"note {whole.closed} of them, your own or of an earlier release, do not prove who took part")
+    return lines
 
 
 def table_of(found: Found, *, title: str) -> Table:
@@ -193,6 +219,13 @@ def _proved(message: log_pb2.Receipt, key: LogKey) -> Receipt:
     return receipt
 
 
+def _whole_reading(found: Found) -> Receipt:
+    if found.more or found.reading is None:
+        raise EvidenceError(EvidenceReason.SEQUENCE, "not every entry was read")
+    found.reading.verify(found.log_key)
+    return found.reading
+
+
 def _number_of(receipt: Receipt) -> Numbered:
     number = numbered(receipt)
     if number is None:
@@ -204,7 +237,7 @@ def _row(entry: access_pb2.AccessEntry) -> tuple[Cell, ...]:
     fields = said(entry)
     granted, basis = parse_grant(fields.get("fields", ""))
     pseudonym, _, role = fields.get("worker", "").partition(" ")
-    number = fields.get("seq", "")
+    number, parties = fields.get("seq", ""), _parties(fields)
     return (
         entry.index,
         entry.create_time.ToJsonString(),
@@ -217,5 +250,13 @@ def _row(entry: access_pb2.AccessEntry) -> tuple[Cell, ...]:
         role,
         entry.local_id,
         int(number, 16) if number else None,
+        parties.requester_number or None,
+        parties.holder_number or None,
         entry.sentence,
     )
+
+
+def _parties(fields: Mapping[str, str]) -> Parties:
+    """As the entry proves them; nobody where it does not."""
+    proved = fields.get(PARTIES)
+    return parse_parties(proved.encode()) if proved is not None else Parties("", 0, "", 0)

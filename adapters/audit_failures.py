@@ -27,16 +27,7 @@ def evidence_failures(place: Place) -> Iterator[None]:
     except CallRefused as refused:
         if _OWN_AGENCY not in refused.fields:
             raise
-        raise CommandFailure(
-            "AUDIT-AGENCY",
-            "another agency's entries are not open to you",
-            where=f"--agency, asked of the adapter at {refused.where}",
-            why="a county's reviewers see every entry in which their own agency asks or holds, and no other; "
-            "of every agency only the state's reviewers and auditors see what was decided",
-            fix="leave --agency out; --counterpart AGENCY gives what is between that agency and yours; "
-            "for anything else ask that agency's privacy officer or the state's reviewer",
-            exit_code=ExitCode.DENIED,
-        ) from refused
+        raise other_agencies("--agency", place) from refused
     except EvidenceError as fault:
         at = f"entry {fault.index}" if fault.index is not None else "the adapter's answer"
         raise CommandFailure(
@@ -47,6 +38,20 @@ def evidence_failures(place: Place) -> Iterator[None]:
             fix="use nothing of it; keep the output and tell the exchange's operator and your privacy officer",
             exit_code=ExitCode.EVIDENCE,
         ) from fault
+
+
+def other_agencies(option: str, place: Place) -> CommandFailure:
+    """What ends the command of a county's reviewer who asks for another agency's entries."""
+    return CommandFailure(
+        "AUDIT-AGENCY",
+        "another agency's entries are not open to you",
+        where=f"{option}, asked of the adapter at {place.file.parent}",
+        why="a county's reviewers see every entry in which their own agency asks or holds, and no other; "
+        "of every agency only the state's reviewers and auditors see what was decided",
+        fix=f"leave {option} out; --counterpart AGENCY gives what is between that agency and yours; "
+        "for anything else ask that agency's privacy officer or the state's reviewer",
+        exit_code=ExitCode.DENIED,
+    )
 
 
 @contextmanager

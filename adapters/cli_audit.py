@@ -13,8 +13,8 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from adapters.attested_words import attested_text
-from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
-from adapters.audit_failures import evidence_failures, fresh_file
+from adapters.audit_entries import Found, Wanted, check_complete, check_whole, fetch, table_of, whole_text
+from adapters.audit_failures import evidence_failures, fresh_file, other_agencies
 from adapters.cli_account import account, reconcile_
 from adapters.cli_evidence import EVERYTHING, bundle, sample
 from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
@@ -82,29 +82,43 @@ def query(
 
 
 @audit.command()
+@click.option(
+    "--all-agencies", is_flag=True, help="Every entry of the log, whoever took part; for the state's reviewers."
+)
 @ROLE
 @place_options
 @TOKEN_FILE
 @AS_JSON
-def complete(place: Place, token_file: Path, as_json: bool, role: str) -> None:
+def complete(place: Place, token_file: Path, as_json: bool, role: str, all_agencies: bool) -> None:
     """Read every entry that concerns your agency and see that none is withheld. Exit status 6 where one is.
 
     Each entry carries your agency's next number; the newest is the one of this reading itself, written before it was
-    answered. Your adapter's proofs are checked again here.
+    answered. Your adapter's proofs are checked again here. With --all-agencies the log itself is counted, from its
+    first entry to that of this reading, and the numbers of every agency with it.
     """
     with evidence_failures(place):
-        own = log_pb2.EntryFilter(agency=place.agency())
+        own = log_pb2.EntryFilter() if all_agencies else log_pb2.EntryFilter(agency=place.agency())
         found = fetch(place.endpoint(token_file), Wanted(own, role, with_proofs=True), limit=EVERYTHING)
-        count = check_complete(found)
+        if all_agencies and not found.is_oversight:
+            raise other_agencies("--all-agencies", place)
+        whole = check_whole(found) if all_agencies else None
+        count = whole.count if whole is not None else check_complete(found)
     if as_json:
-        click.echo(json.dumps({"ok": True, "count": count, "checkpoint": found.checkpoint}))
+        numbers = {"agencies": dict(whole.numbers), "closed": whole.closed} if whole is not None else {}
+        click.echo(json.dumps({"ok": True, "count": count, "checkpoint": found.checkpoint, **numbers}))
         return
-    click.echo(f"ok   {count} entries concern your agency, numbered 1 to {count} without a gap")
-    click.echo(f"ok   number {count} is the entry of this reading: nothing newer is held back")
+    click.echo("\n".join(_own_text(count) if whole is None else whole_text(whole)))
 
 
 for _command in (bundle, sample, account, reconcile_, contradict, serve):
     audit.add_command(_command)
+
+
+def _own_text(count: int) -> list[str]:
+    return [
+        f"ok   {count} entries concern your agency, numbered 1 to {count} without a gap",
+        f"ok   number {count} is the entry of this reading: nothing newer is held back",
+    ]
 
 
 def _print(found: Found) -> None:

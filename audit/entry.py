@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -19,15 +18,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit import leaf as fmt
+from audit.body import PARTIES, SLOT, Body, is_name
 from audit.errors import DraftError, EvidenceError, EvidenceReason
 
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
 # Every box key is used for exactly one box, so the nonce of AES-GCM need not vary (README.md, "Boxes").
 _BOX_NONCE: Final = bytes(12)
-_BODY_LABEL: Final = fmt.DOMAIN + b"/body\0"
-# Two sequence numbers, then the lengths of tag, three names and four boxes: no byte can pass from one to the next.
-_BODY_HEAD: Final = struct.Struct(">2Q8I").pack
 _DECOYS_FROM: Final = fmt.NONCE_BYTES
 
 
@@ -100,7 +97,9 @@ class Draft:
         if len(names) != len(self.fields):
             raise DraftError("a class has two fields of one name")
         if not names.isdisjoint(RESERVED):
-            raise DraftError("seq and prev are the log's own fields")
+            raise DraftError("seq, prev and parties are the log's own fields")
+        if not (is_name(self.requester or "") and is_name(self.holder or "")):
+            raise DraftError("the name of an agency has a blank, or is too long")
         if (self.youth is None) and any(item.cls is FieldClass.YOUTH for item in self.fields):
             raise DraftError("fields about a youth need that youth's key")
         taken = len(self.fields) + 2 * len({self.requester, self.holder} - {None})
@@ -116,7 +115,10 @@ class Draft:
         return ""
 
 
-RESERVED: Final = frozenset((cls, name) for cls in (FieldClass.REQ, FieldClass.HOLD) for name in ("seq", "prev"))
+RESERVED: Final = frozenset(
+    [(cls, name) for cls in (FieldClass.REQ, FieldClass.HOLD) for name in ("seq", "prev")]
+    + [(cls, PARTIES) for cls in FieldClass]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def build_entry(
     digests.append(randomness[_DECOYS_FROM:])
     tag = youth_tag(draft.youth) if draft.youth else b""
     kind, requester, holder = draft.kind, draft.requester or "", draft.holder or ""
-    digests.append(_body_digest(nonce, tag, (kind, requester, holder), (place.requester_seq, place.holder_seq), boxes))
+    digests.append(Body(nonce, tag, kind, requester, holder, (place.requester_seq, place.holder_seq), boxes).digest())
     entry = StoredEntry(
         place.index, place.time_ms, nonce, b"".join(digests), boxes, tag,
         kind, requester, holder, place.requester_seq, place.holder_seq,
@@ -237,16 +239,6 @@ def youth_tag(youth: YouthKey) -> bytes:
     return hmac.digest(youth.key, b"idx\0" + youth.counter.to_bytes(8, "big"), "sha256")[:TAG_BYTES]
 
 
-def _body_digest(
-    nonce: bytes, tag: bytes, names: tuple[str, str, str], sequences: tuple[int, int], boxes: tuple[bytes, ...]
-) -> bytes:
-    # Not salted: the random nonce and the ciphertexts make it as unguessable as a decoy.
-    kind, requester, holder = names
-    parts = (tag, kind.encode(), requester.encode(), holder.encode(), *boxes)
-    head = _BODY_HEAD(*sequences, *map(len, parts))
-    return hashlib.sha256(b"".join((_BODY_LABEL, nonce, head, *parts))).digest()
-
-
 _LIMIT: Final = 1 << 63
 _TYPES: Final = (int, *(bytes,) * (3 + len(FieldClass)), *(str,) * 3, int, int)
 
@@ -276,8 +268,8 @@ def check_stored(index: int, values: tuple[Any, ...]) -> None:
         raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=index)
     if len(digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(nonce) != fmt.NONCE_BYTES:
         raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=index)
-    body = _body_digest(nonce, tag, (kind, requester, holder), (asked, held), (op, req, hold, youth))
-    if body != digests[fmt.FIELD_SLOTS * fmt.DIGEST_BYTES :]:
+    body = Body(nonce, tag, kind, requester, holder, (asked, held), (op, req, hold, youth))
+    if not body.is_bound_by(digests[SLOT * fmt.DIGEST_BYTES :]):
         raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=index)
 
 
@@ -296,6 +288,19 @@ def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]
     except InvalidTag:
         raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key", index=entry.index) from None
     return [Opening(slot, name, value, fmt.field_salt(stream, slot)) for slot, name, value in _parse_box(plain)]
+
+
+def open_parties(entry: StoredEntry) -> list[Opening]:
+    """Returns who took part, laid open without any key; nothing for an entry of an earlier release, which cannot be.
+
+    The opening is unverified: `check_openings` ties it to the leaf.
+    """
+    body = Body(
+        entry.nonce, entry.tag, entry.kind, entry.requester, entry.holder,
+        (entry.requester_seq, entry.holder_seq), entry.boxes,
+    )  # fmt: skip
+    is_earlier = body.is_earlier(entry.digests[SLOT * fmt.DIGEST_BYTES :])
+    return [] if is_earlier else [Opening(SLOT, PARTIES, body.value(), body.salt())]
 
 
 def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[str, bytes]:
@@ -336,7 +341,7 @@ def check_openings(leaf: bytes, digests: bytes, openings: Sequence[Opening]) -> 
     before = -1
     for opening in openings:
         slot = opening.slot
-        if not before < slot < fmt.FIELD_SLOTS or len(opening.salt) != fmt.SALT_BYTES:
+        if not before < slot < fmt.SLOTS or len(opening.salt) != fmt.SALT_BYTES:
             raise EvidenceError(EvidenceReason.OPENING, "openings are out of order or malformed")
         before = slot
         try:
@@ -345,3 +350,6 @@ def check_openings(leaf: bytes, digests: bytes, openings: Sequence[Opening]) -> 
             raise EvidenceError(EvidenceReason.OPENING, f"slot {slot} has an impossible name") from exc
         if digest != digests[slot * fmt.DIGEST_BYTES : (slot + 1) * fmt.DIGEST_BYTES]:
             raise EvidenceError(EvidenceReason.OPENING, f"the opening of slot {slot} is not what the leaf committed to")
+        if (slot == SLOT) != (opening.name == PARTIES):
+            # A log that lies could write a field of this name like any other, beside the true one.
+            raise EvidenceError(EvidenceReason.OPENING, f"slot {slot} does not say who took part")

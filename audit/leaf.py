@@ -21,7 +21,7 @@ DIGEST_BYTES = 32
 NONCE_BYTES = 16
 SALT_BYTES = 32
 SLOTS = 16
-# The last slot binds what is stored beside the leaf; see entry.body_digest.
+# The last slot binds what is stored beside the leaf; see body.py.
 FIELD_SLOTS = SLOTS - 1
 MAX_NAME_BYTES = 32
 MAX_VALUE_BYTES = 1024

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.methods import METHODS
+from adapters.local.methods import REVIEWERS
 from adapters.local.wire import Reading, person, receipt, stamp
 from adapters.node.access_words import field_text
 from adapters.node.accesses import ANYBODY, About, Access, Accesses
@@ -17,7 +17,6 @@ from gateway.protocol.names import Purpose
 from homeward.county.v1 import access_pb2, access_pb2_grpc
 
 DEFAULT_PAGE_SIZE: Final = 50
-_REVIEWERS: Final = METHODS["/homeward.county.v1.AccessLogService/ListAccesses"].roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             request_id="",
             role=request.role,
             purpose=Purpose.OVERSIGHT_AUDIT,
-            among=_REVIEWERS,
+            among=REVIEWERS,
         )
         page = await self._at.accesses.page(
             entry,
@@ -67,6 +66,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             consistency_hashes=page.consistency,
             attestation=await asyncio.to_thread(newest_attestation, self._at.accesses.store),
             is_sealed=page.is_sealed,
+            is_oversight=page.oversees,
         )
 
 

@@ -18,13 +18,16 @@ from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement
 _KINDS_WITH_OWN_YOUTHS: Final = (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.TRIBE)
 OFFICERS: Final = frozenset({Role("COUNTY.privacy_officer")})
 """Who carries a court's orders to the exchange."""
-_REVIEWERS: Final = frozenset({Role("COUNTY.privacy_officer"), Role("AUDITOR.internal")})
+REVIEWERS: Final = frozenset(
+    {Role("COUNTY.privacy_officer"), Role("AUDITOR.internal"), Role("STATE.cdss_oversight"), Role("OMBUDS.reviewer")}
+)
+"""Who may review how the exchange is used: the roles of OVERSIGHT_AUDIT in the policy."""
 
 ANYBODY: Final = frozenset(ROLES)
 """The policy decides; a role that only reports is refused by it, on record."""
 DUTY: Final = frozenset(role for kind in _KINDS_WITH_OWN_YOUTHS for role in ROLES_BY_KIND[kind])
 """Casework and duty roles of agencies that own youths."""
-KEEPERS: Final = frozenset(ROLES) - REPORT_IN_ROLES - _REVIEWERS - ROLES_BY_KIND[AgencyKind.OMBUDS]
+KEEPERS: Final = frozenset(ROLES) - REPORT_IN_ROLES - REVIEWERS
 """Roles that work with consents, orders and emergencies."""
 
 
@@ -58,7 +61,7 @@ METHODS: Final[dict[str, Method]] = {
     **_rows("AuthorityService", KEEPERS, "RecordAuthority", "RevokeAuthority", "ListAuthorities"),
     **_rows("ReviewService", KEEPERS, "ListReviews", "GiveVerdict"),
     **_rows("SealingService", OFFICERS, "Seal", "Recall", "ListNotices"),
-    **_rows("AccessLogService", _REVIEWERS, "ListAccesses"),
+    **_rows("AccessLogService", REVIEWERS, "ListAccesses"),
     **_rows("StatusService", None, "GetStatus"),
 }
 """Full method name, exactly as it must be spelled in a request, to its row."""

@@ -6,7 +6,7 @@ worse than none. Handles become the county's own numbers here, inside the county
 
 One word is the exchange's own: which agency holds what this one asked for. No field opens that to whoever asked, and
 the exchange selects by it, too; whoever doubts it compares with that agency (`homeward audit reconcile`). It is shown
-unless it contradicts what is open.
+unless it contradicts what is open. To an overseer every entry proves both agencies itself, and their numbers.
 
 Does not decide which entries the agency may see; the gateway does, and writes the query down as an access of its own.
 """
@@ -31,7 +31,9 @@ from adapters.node.settle import agreeing_keys
 from adapters.node.store import Store, registration, subject
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
+from audit.body import PARTIES, parse_parties
 from audit.checkpoint import LogKey
+from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.names import AgencyKind, SubjectHandle
@@ -88,6 +90,8 @@ class AccessPage:
     """Proof that the state behind this page begins with the one that was named; unverified."""
     is_sealed: bool = False
     """Whether the records of the youth that was asked for are sealed now."""
+    oversees: bool = False
+    """Whether entries of every agency were looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ class Accesses:
                 LogKey(directory.message.log_origin, directory.message.log_key),
                 await self._consistency(consistent_size, receipt.checkpoint.size, deadline),
                 bool(handle) and await asyncio.to_thread(self.is_sealed_now, SubjectHandle(handle)),
+                self._oversees(),
             )
 
     async def _consistency(self, old_size: int, new_size: int, deadline: Deadline) -> tuple[bytes, ...]:
@@ -210,16 +215,12 @@ class Accesses:
         if not told:
             # An exchange of an earlier release does not say.
             return [UNTOLD for _ in entries]
-        found = [Parties(each.requester_agency, each.holder_agency) for each in told]
-        if len(found) != len(entries):
+        if len(told) != len(entries):
             raise EvidenceInvalid("entries_parties")
+        found = [_who(kept, each) for kept, each in zip(entries, told, strict=True)]
         agency, oversees = self.recorder.sender.agency, self._oversees()
-        for kept, parties in zip(entries, found, strict=True):
-            opened = kept.opened.get("requester")
-            if opened is not None and opened != parties.requester.encode():
-                raise EvidenceInvalid("entries_parties")
-            if not oversees and agency not in (parties.requester, parties.holder):
-                raise EvidenceInvalid("entries_parties")
+        if not oversees and any(agency not in (each.requester, each.holder) for each in found):
+            raise EvidenceInvalid("entries_parties")
         return found
 
     def _access(self, kept: Kept, proof: Receipt, parties: Parties) -> Access:
@@ -233,6 +234,23 @@ class Accesses:
         with self.store.read() as connection:
             local_id: str | None = connection.scalar(select(subject.c.local_id).where(subject.c.handle == handle))
         return local_id or ""
+
+
+def _who(kept: Kept, told: EntryParties) -> Parties:
+    """Who took part, as the exchange says and the entry does not deny. Raises `EvidenceInvalid` where it does."""
+    said = Parties(told.requester_agency, told.holder_agency)
+    opened, proof = kept.opened.get("requester"), kept.opened.get(PARTIES)
+    if opened is not None and opened != said.requester.encode():
+        raise EvidenceInvalid("entries_parties")
+    if proof is None:
+        return said
+    try:
+        proved = parse_parties(proof)
+    except EvidenceError as exc:
+        raise EvidenceInvalid("entries_parties") from exc
+    if (proved.requester, proved.holder) != (said.requester, said.holder):
+        raise EvidenceInvalid("entries_parties")
+    return said
 
 
 def _in_order(entries: Iterable[Receipt], directory: DirectoryView, after_index: int) -> list[Kept]:

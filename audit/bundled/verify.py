@@ -265,8 +265,8 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
     before = -1
     for opening in row["openings"]:
         slot, name = opening["slot"], opening["name"].encode("ascii")
-        value, salt = decoded(opening["value"]), decoded(opening["salt"], DIGEST)
-        if type(slot) is not int or not before < slot < FIELDS or not 1 <= len(name) <= 32:
+        value, salt, last = decoded(opening["value"]), decoded(opening["salt"], DIGEST), name == b"parties"
+        if (type(slot), slot == FIELDS) != (int, last) or not before < slot < SLOTS or not 0 < len(name) < 33:
             raise Broken("the open fields are out of order")
         before = slot
         digest = hashlib.sha256(LABEL + b"/field\0" + salt + bytes([len(name)]) + name + value).digest()
@@ -274,7 +274,7 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
             raise Broken(f"the field {opening['name']} is not what was written into the log")
         if fields.setdefault(opening["name"], value) != value:
             raise Broken(f"the field {opening['name']} says two things")
-    return leaf, fields, FIELDS - len(row["openings"])
+    return leaf, fields, FIELDS - sum(each["slot"] < FIELDS for each in row["openings"])
 
 
 def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> tuple[int, int, list[dict[str, Any]]]:

@@ -12,7 +12,9 @@ lost again, days later and by the hundred, if the log opened to it why.
   nothing, because another agency's workers are not its own, and not that digest, by which a guess of
   their role could be confirmed
 - both: everything
-- overseer: `op`
+- overseer: `op`, and who took part with which number (`audit/body.py`), so that nobody need be believed whose entry it
+  is, nor that none of an agency's is left out. To the two sides it stays closed: it names the holder, and counts what
+  the other side does.
 
 Which entries are veiled is decided by their own reason, and for the decision of a record call by the
 entry that closed the call (`ends`): a permit that was withdrawn before anything left must look like
@@ -24,7 +26,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class, read_values
+from audit.entry import ClassKeys, FieldClass, Opening, StoredEntry, open_class, open_parties, read_values
 from gateway.exchange.authority_leaves import NAMELESS
 from gateway.exchange.journal import ALLOW, DENY, Kind
 from gateway.protocol.log_kinds import parse_grant
@@ -97,7 +99,7 @@ def open_entry(
     """
     op = open_class(entry, FieldClass.OP, keys.op)
     if stand is Stand.OVERSEES:
-        return _opened(entry, stand, op, counterpart="")
+        return _opened(entry, stand, [*op, *open_parties(entry)], counterpart="")
     if stand is Stand.ASKED:
         return _to_requester(entry, op + open_class(entry, FieldClass.REQ, keys.req), ended)
     fields = op + open_class(entry, FieldClass.HOLD, keys.hold)

@@ -35,11 +35,13 @@ class Town:
     sandbox: Sandbox
     scratch: Path
 
-    def audit(self, *words: str, typed: str = "", letter: str = "A") -> subprocess.CompletedProcess[str]:
-        """One command of the county's privacy officer."""
+    def audit(
+        self, *words: str, typed: str = "", letter: str = "A", role: str = OFFICER
+    ) -> subprocess.CompletedProcess[str]:
+        """One command of the county's privacy officer, or of whoever holds the role."""
         county: County = self.sandbox.county(letter)
         token = self.scratch / f"{letter}.token"
-        token.write_text(county.token(OFFICER))
+        token.write_text(county.token(role))
         place = ("--dir", str(county.directory), "--token-file", str(token))
         return subprocess.run(
             [sys.executable, "-m", "homeward", "audit", words[0], *place, *words[1:]],

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit.checkpoint import LogSigner, parse_vkey
-from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry
+from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry, open_parties
 from audit.errors import EvidenceError
 from audit.merkle import leaf_hash
 from audit.receipt import Receipt, parse_receipt
@@ -40,6 +40,7 @@ def test_the_fields_of_the_example_become_the_stated_leaf() -> None:
     ]
     assert (entry.boxes[FieldClass.OP], entry.boxes[FieldClass.REQ]) == (_bytes("op box"), _bytes("req box"))
     assert entry.digests[-32:] == _bytes("body digest")
+    assert [(each.value, each.salt) for each in open_parties(entry)] == [(b" 0  0", _bytes("body salt"))]
     assert entry.leaf == _bytes("leaf")
     assert leaf_hash(entry.leaf) == _bytes("leaf hash")
 

@@ -33,7 +33,7 @@ class ListAccessesRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[_log_pb2.EntryFilter, _Mapping]] = ..., role: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., local_id: _Optional[str] = ..., youth: _Optional[_Union[_county_pb2.YouthIdentity, _Mapping]] = ..., with_proofs: _Optional[bool] = ..., consistent_size: _Optional[int] = ...) -> None: ...
 
 class ListAccessesResponse(_message.Message):
-    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt", "reading", "log_key", "consistency_hashes", "attestation", "is_sealed")
+    __slots__ = ("entries", "next_page_token", "checkpoint", "receipt", "reading", "log_key", "consistency_hashes", "attestation", "is_sealed", "is_oversight")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class ListAccessesResponse(_message.Message):
     CONSISTENCY_HASHES_FIELD_NUMBER: _ClassVar[int]
     ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     IS_SEALED_FIELD_NUMBER: _ClassVar[int]
+    IS_OVERSIGHT_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedCompositeFieldContainer[AccessEntry]
     next_page_token: str
     checkpoint: str
@@ -52,7 +53,8 @@ class ListAccessesResponse(_message.Message):
     consistency_hashes: _containers.RepeatedScalarFieldContainer[bytes]
     attestation: _log_pb2.CompletenessAttestation
     is_sealed: bool
-    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., is_sealed: _Optional[bool] = ...) -> None: ...
+    is_oversight: bool
+    def __init__(self, entries: _Optional[_Iterable[_Union[AccessEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., checkpoint: _Optional[str] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., reading: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., log_key: _Optional[str] = ..., consistency_hashes: _Optional[_Iterable[bytes]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., is_sealed: _Optional[bool] = ..., is_oversight: _Optional[bool] = ...) -> None: ...
 
 class AccessEntry(_message.Message):
     __slots__ = ("index", "create_time", "fields", "local_id", "sentence", "proof", "requester_agency", "holder_agency")

@@ -51,7 +51,8 @@ class AccessLogServiceServicer:
         requester or as holder, each verified against the log's checkpoint by the
         adapter. The query itself becomes an entry.
 
-        Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
+        Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
+        STATE.cdss_oversight or OMBUDS.reviewer.
         Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
         GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """

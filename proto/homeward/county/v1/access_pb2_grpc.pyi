@@ -38,7 +38,8 @@ class AccessLogServiceStub:
     requester or as holder, each verified against the log's checkpoint by the
     adapter. The query itself becomes an entry.
 
-    Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
+    Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
+    STATE.cdss_oversight or OMBUDS.reviewer.
     Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
     GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
@@ -53,7 +54,8 @@ class AccessLogServiceAsyncStub(AccessLogServiceStub):
     requester or as holder, each verified against the log's checkpoint by the
     adapter. The query itself becomes an entry.
 
-    Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
+    Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
+    STATE.cdss_oversight or OMBUDS.reviewer.
     Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
     GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
@@ -71,7 +73,8 @@ class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
         requester or as holder, each verified against the log's checkpoint by the
         adapter. The query itself becomes an entry.
 
-        Who may call: staff with role COUNTY.privacy_officer or AUDITOR.internal.
+        Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
+        STATE.cdss_oversight or OMBUDS.reviewer.
         Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
         GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
