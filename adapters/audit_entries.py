@@ -17,6 +17,7 @@ from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
 from audit.export import Cell, Table
 from audit.merkle import check_consistency
+from audit.proved_rows import RECEIPT
 from audit.receipt import Receipt
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.policy.facts import LATEST_MS, moment_of
@@ -143,8 +144,12 @@ def whole_text(whole: Whole) -> list[str]:
 
 
 def table_of(found: Found, *, title: str) -> Table:
-    """The entries as rows for people."""
-    return Table(title, COLUMNS, tuple(_row(entry) for entry in found.entries))
+    """The entries as rows for people; where proofs were asked for, each with its receipt in a last column."""
+    rows = [_row(entry) for entry in found.entries]
+    if not found.states:
+        return Table(title, COLUMNS, tuple(rows))
+    proved = zip(rows, found.proofs, strict=True)
+    return Table(title, (*COLUMNS, RECEIPT), tuple((*row, proof.text()) for row, proof in proved))
 
 
 def said(entry: access_pb2.AccessEntry) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from adapters.cli_evidence import EVERYTHING, bundle, sample
 from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.cli_evidence import contradict, serve
-from audit.export import WRITERS
+from audit.export import PROVABLE, WRITERS
 from homeward.audit.v1 import log_pb2
 from homeward.command import SharedCommands
 
@@ -43,6 +43,11 @@ def audit() -> None:
     "--format", "form", type=click.Choice(list(WRITERS)), help="Write a table instead of sentences; needs --out."
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for --format.")
+@click.option(
+    "--proofs",
+    is_flag=True,
+    help="Each row carries its receipt: homeward verify checks the file. For jsonl and sqlite.",
+)
 @ROLE
 @place_options
 @TOKEN_FILE
@@ -55,14 +60,17 @@ def query(
     after: int | None,
     form: str | None,
     out: Path | None,
+    proofs: bool,
     role: str,
     **given: Any,
 ) -> None:
     """Show entries that concern your agency, each verified by the adapter. The query itself is logged."""
     if (form is None) != (out is None):
         raise click.UsageError("--format and --out come together")
+    if proofs and form not in PROVABLE:
+        raise click.UsageError(f"--proofs goes with --format {' or '.join(sorted(PROVABLE))}, which keep every byte")
     local_id, youth = read_youth(given)
-    wanted = Wanted(read_filter(given), role, local_id, youth)
+    wanted = Wanted(read_filter(given), role, local_id, youth, with_proofs=proofs)
     if after is not None:
         wanted.filter.start_index = after + 1
     with evidence_failures(place):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from audit.asked import Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
+from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
 from audit.fork_alarm import Alarm
 from audit.note import NAME
@@ -30,7 +30,6 @@ from audit.verdict import (
     shown_fault,
     shown_no_statement,
     verdict_on_published,
-    verdict_on_receipt,
     write_proof,
 )
 from audit.witness import Witness, own_cosigner
@@ -64,8 +63,11 @@ def main(words: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m audit", description="Check Homeward's evidence.")
     commands = parser.add_subparsers(dest="command", required=True)
-    verify = commands.add_parser("verify", help="recompute a published log, or check a receipt")
-    verify.add_argument("place", help="directory or URL of a published log, or a receipt (.tlog-proof)")
+    verify = commands.add_parser("verify", help="recompute a published log, or check a receipt, table or proof")
+    verify.add_argument(
+        "place",
+        help="directory or URL of a published log; or a receipt, a table with proofs, or a proof of two histories",
+    )
     verify.add_argument("--log-key", type=Path, required=True, help="file with the log's public key (name+id+base64)")
     verify.add_argument("--policy", type=Path, help="tlog-policy file: which witnesses count, and how many")
     verify.add_argument("--checkpoint", type=Path, action="append", default=[], help="a checkpoint kept elsewhere")
@@ -99,14 +101,14 @@ def _verify(arguments: argparse.Namespace) -> str:
     if kind is Kind.BUNDLE:
         raise Unasked(f"{place} is an evidence bundle: unpack it and run its verify.py, or open its verify.html")
     if kind is Kind.DATABASE:
-        raise Unasked(f"{place} is neither a published log nor a receipt; homeward verify reads a log's database")
+        raise Unasked(f"{place} is nothing that stands alone; homeward verify reads a log's database")
     given = {"--policy": arguments.policy, "--checkpoint": arguments.checkpoint, "--max-age": arguments.max_age}
     check_options(kind, given)
     for path in arguments.checkpoint:
         check_kept(path)
     key = asked_key(arguments.log_key)
-    if kind is Kind.RECEIPT:
-        return verdict_on_receipt(Path(place), key=key).shown(as_json=arguments.json)
+    if kind in ON_FILES:
+        return ON_FILES[kind](Path(place), key=key).shown(as_json=arguments.json)
     policy = asked_policy(arguments.policy) if arguments.policy else None
     not_before = int(time.time()) - arguments.max_age if arguments.max_age else 0
     verdict = verdict_on_published(

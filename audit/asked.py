@@ -16,7 +16,18 @@ from typing import Final, TypeVar
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError
 from audit.policy import Policy
-from audit.verdict import is_published, is_receipt, read_log_key, read_policy
+from audit.proved_rows import is_table
+from audit.verdict import (
+    Verdict,
+    is_proof,
+    is_published,
+    is_receipt,
+    read_log_key,
+    read_policy,
+    verdict_on_proof,
+    verdict_on_receipt,
+    verdict_on_table,
+)
 
 Read = TypeVar("Read")
 _BUNDLE_BEGINS: Final = b"PK\x03\x04"
@@ -28,6 +39,8 @@ class Kind(StrEnum):
     PUBLISHED = "a published log"
     RECEIPT = "a receipt"
     BUNDLE = "an evidence bundle"
+    TABLE = "a table with proofs"
+    PROOF = "a proof of two histories"
     DATABASE = "a log's database"
 
 
@@ -35,11 +48,25 @@ _REFUSED: Final[Mapping[tuple[Kind, str], str]] = {
     (Kind.RECEIPT, "--policy"): "a receipt carries no cosignatures; verify the published log with it",
     (Kind.RECEIPT, "--checkpoint"): "homeward audit contradict compares a receipt and a checkpoint",
     (Kind.RECEIPT, "--max-age"): "verify the published log with it",
+    (Kind.TABLE, "--policy"): "its checkpoints carry no cosignatures; verify the published log with it",
+    (Kind.TABLE, "--checkpoint"): "verify the published log with it; a table has no proof that leads to it",
+    (Kind.TABLE, "--max-age"): "verify the published log with it",
+    (Kind.PROOF, "--policy"): "two signatures of the log are the proof, and no witness can undo it",
+    (Kind.PROOF, "--checkpoint"): "two signatures of the log are the proof",
+    (Kind.PROOF, "--max-age"): "a proof does not age",
     (Kind.BUNDLE, "--checkpoint"): "verify the published log with it; a bundle has no proof that leads to it",
     (Kind.BUNDLE, "--max-age"): "a bundle is kept, and old by nature; verify the published log with it",
     (Kind.DATABASE, "--policy"): "verify the published log with it; a database is not asked for cosignatures",
     (Kind.DATABASE, "--max-age"): "verify the published log with it; a database is not asked for cosignatures",
 }
+
+
+ON_FILES: Final[Mapping[Kind, Callable[..., Verdict]]] = {
+    Kind.RECEIPT: verdict_on_receipt,
+    Kind.TABLE: verdict_on_table,
+    Kind.PROOF: verdict_on_proof,
+}
+"""What is verified of a file of each kind that stands alone: by its path, and `key`, the log's."""
 
 
 class Unasked(Exception):
@@ -52,7 +79,11 @@ def kind_of(place: str) -> Kind:
         return Kind.PUBLISHED
     if is_receipt(Path(place)):
         return Kind.RECEIPT
-    return Kind.BUNDLE if _is_bundle(Path(place)) else Kind.DATABASE
+    if _is_bundle(Path(place)):
+        return Kind.BUNDLE
+    if is_proof(Path(place)):
+        return Kind.PROOF
+    return Kind.TABLE if is_table(Path(place)) else Kind.DATABASE
 
 
 def check_options(kind: Kind, given: Mapping[str, object]) -> None:

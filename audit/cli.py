@@ -1,4 +1,4 @@
-"""`homeward verify`: recompute a stored or published log, check a receipt or an evidence bundle, say whether it holds.
+"""`homeward verify`: recompute a stored or published log, check other evidence, say whether it holds.
 
 Decides what is meant by the words of the command line, and the exit code: 0 everything verified, 6 evidence did not
 verify (said is what, where, why and what to do), 2 usage. What is verified is in verify.py and published.py, for a
@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from audit.asked import Kind, Unasked, asked_key, asked_policy, check_options, kind_of
+from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_options, kind_of
 from audit.bundled.verify import judge
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
@@ -35,7 +35,6 @@ from audit.verdict import (
     shown_fault,
     shown_time,
     verdict_on_published,
-    verdict_on_receipt,
 )
 from audit.verdict import Progress as Hears
 from audit.verify import Verified, verify_log
@@ -64,9 +63,10 @@ def verify(
     max_age: int | None,
     as_json: bool,
 ) -> None:
-    """Recompute every entry, the tree and its signatures of the log in PLACE, or check the receipt or bundle in PLACE.
+    """Recompute every entry, the tree and its signatures of the log in PLACE, or check the evidence in PLACE.
 
-    PLACE is the directory or URL of a published log, the database of a stored one, a receipt or an evidence bundle.
+    PLACE is the directory or URL of a published log, the database of a stored one, a receipt, an evidence bundle, a
+    table of homeward audit query --proofs, or a proof of two histories that homeward audit contradict wrote.
     Exits with 0 if all of it holds, with 6 at the first thing that does not, and with 2 where an option is not for what
     is in PLACE, or its file cannot be used: nothing was verified then. Without --checkpoint a log cut off together with
     its own record of its size looks whole; without --policy nobody else's word is asked. Only of a database or a bundle
@@ -123,8 +123,8 @@ def _verdict(asked: _Asked, *, quiet: bool) -> Verdict:
         raise click.MissingParameter(
             "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
         )
-    if asked.kind is Kind.RECEIPT:
-        return verdict_on_receipt(Path(place), key=key)
+    if asked.kind in ON_FILES:
+        return ON_FILES[asked.kind](Path(place), key=key)
     with _progress(quiet) as progress:
         return verdict_on_published(
             place, key=key, policy=policy, checkpoints=asked.checkpoints, not_before=asked.not_before, progress=progress

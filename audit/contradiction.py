@@ -104,6 +104,29 @@ def find_contradiction(first: str, second: str, key: LogKey) -> Contradiction:
     return found
 
 
+def read_proof(text: str, key: LogKey) -> Contradiction:
+    """Returns what an untrusted document of `Contradiction.document` proves, after comparing its statements again.
+
+    Raises EvidenceError: ORIGIN where it is about another log or key, UNPROVEN where it says what does not follow.
+    """
+    try:
+        said = json.loads(text)
+        texts = [each["text"] for each in said["statements"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise EvidenceError(EvidenceReason.FORMAT, "not a proof of two histories") from exc
+    if len(texts) != 2 or not all(isinstance(each, str) for each in texts):
+        raise EvidenceError(EvidenceReason.FORMAT, "a proof of two histories has two statements")
+    if (said.get("origin"), said.get("log_key")) != (key.origin, key.vkey()):
+        raise EvidenceError(EvidenceReason.ORIGIN, "the proof is about another log, or names another key")
+    first, second = (read_statement(each, key) for each in texts)
+    found = contradiction(first, second, key)
+    if found is None:
+        raise EvidenceError(EvidenceReason.UNPROVEN, "its two statements do not contradict each other")
+    if json.loads(found.document()) != said:
+        raise EvidenceError(EvidenceReason.UNPROVEN, f"{found.sentence()}, and the proof says otherwise")
+    return found
+
+
 def _ranges(receipt: Receipt, checkpoint: Checkpoint) -> dict[Range, bytes]:
     """The hash over every range on the way from the leaf to the root (RFC 6962 section 2.1.1), siblings included."""
     start, end = receipt.index, receipt.index + 1

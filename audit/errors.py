@@ -39,6 +39,7 @@ class EvidenceReason(StrEnum):
     WITNESS = "WITNESS"
     STALE = "STALE"
     CONSISTENT = "CONSISTENT"
+    UNPROVEN = "UNPROVEN"
     PROJECTION = "PROJECTION"
     STOPPED = "STOPPED"
 

@@ -112,6 +112,9 @@ WRITERS: Final[Mapping[str, Callable[[Table, Path], None]]] = MappingProxyType(
     {"csv": write_csv, "xlsx": write_xlsx, "jsonl": write_jsonl, "sqlite": write_sqlite}
 )
 
+PROVABLE: Final = frozenset({"jsonl", "sqlite"})
+"""Forms that keep every value as it is, so that a proof beside it still holds."""
+
 
 def _harmless(cell: Cell) -> Cell:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell

@@ -41,6 +41,7 @@ NAMES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.WITNESS: "too few witnesses cosigned",
     EvidenceReason.STALE: "the cosignatures are too old",
     EvidenceReason.CONSISTENT: "the two do not contradict each other",
+    EvidenceReason.UNPROVEN: "a proof does not prove what it says",
     EvidenceReason.PROJECTION: "a table is not what the entries say",
     EvidenceReason.STOPPED: "the log has stopped, and nobody has explained why",
 }
@@ -65,6 +66,7 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.WITNESS: _WITNESSES,
     EvidenceReason.STALE: _WITNESSES,
     EvidenceReason.CONSISTENT: "nothing; compare statements of later or larger trees",
+    EvidenceReason.UNPROVEN: "rely on nothing in it; its two statements by themselves: homeward audit contradict",
     EvidenceReason.PROJECTION: _OPERATOR,
     EvidenceReason.STOPPED: _OPERATOR,
 }

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from audit.checkpoint import LogKey, parse_vkey
-from audit.contradiction import Contradiction, find_contradiction, read_statement
+from audit.contradiction import Contradiction, find_contradiction, read_proof, read_statement
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import read_high_water
 from audit.note import MAX_KEY_CHARACTERS
 from audit.policy import MAX_BYTES, Policy, parse_policy
+from audit.proved_rows import NO_EVIDENCE, check_rows
 from audit.published import verify_published
 from audit.receipt import HEADER, MAX_TEXT_CHARACTERS, parse_receipt
 from audit.remedy import FIXES, NO_STATEMENT, Told
@@ -30,6 +31,8 @@ EXIT_UNREADABLE: Final = 1
 """Of `contradict`, whose 6 is a proof: a file that is no statement of this log must not be taken for one."""
 _END_OF_TIME: Final = 253_402_300_800_000
 _RECEIPT_HEADER: Final = HEADER.encode()
+_PROOF_BEGINS: Final = 2048
+_PROOF_BYTES: Final = 16 * MAX_TEXT_CHARACTERS
 Progress = Callable[[int, int], None]
 
 
@@ -95,6 +98,16 @@ def is_receipt(path: Path) -> bool:
         return False
 
 
+def is_proof(path: Path) -> bool:
+    """True if the file is a proof of two histories, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(_PROOF_BEGINS)
+    except OSError:
+        return False
+    return begins.startswith(b"{") and b'"proof_of"' in begins
+
+
 def verdict_on_published(
     place: str,
     *,
@@ -141,6 +154,38 @@ def verdict_on_receipt(path: Path, *, key: LogKey) -> Verdict:
         "note a receipt carries no cosignatures; verify the published log with --policy for what witnesses saw",
     ]
     return Verdict(tuple(lines), {"origin": head.origin, "index": receipt.index, "size": head.size, "open": names})
+
+
+def verdict_on_proof(path: Path, *, key: LogKey) -> Verdict:
+    """Returns what a proof of two histories proves. Raises EvidenceError where it proves nothing."""
+    found = read_proof(_read(path, _PROOF_BYTES).decode("utf-8", "replace"), key)
+    kinds = [each.kind for each in (found.first, found.second)]
+    lines = [
+        f"ok   PROOF {found.sentence()}",
+        f"ok   a {kinds[0]} and a {kinds[1]}, each signed by this log, say so; nobody else's word is needed",
+    ]
+    start, end = found.range
+    return Verdict(tuple(lines), {"origin": key.origin, "proof": True, "first_entry": start, "last_entry": end - 1})
+
+
+def verdict_on_table(path: Path, *, key: LogKey) -> Verdict:
+    """Returns what holds of a table whose rows carry proofs. Raises EvidenceError."""
+    found = check_rows(path, key)
+    head = found.newest
+    if head is None:
+        raise AssertionError("a table without a row is refused")
+    lines = [
+        f"ok   {found.count} entries are in the log {head.origin}",
+        f"ok   they are proved under {len(found.roots)} checkpoint(s) it signed, the newest of {head.size} entries",
+        "ok   every column that is evidence says what was written",
+        f"note {' and '.join(NO_EVIDENCE)} are for reading; that no row was left out is not what a table shows",
+    ]
+    if found.unproved:
+        lines.append(f"note in {found.unproved} rows no field proves both sides: there a side is the exchange's word")
+    return Verdict(tuple(lines), {
+        "origin": head.origin, "entries": found.count, "checkpoints": len(found.roots), "size": head.size,
+        "unproved_sides": found.unproved,
+    })  # fmt: skip
 
 
 def proof_of_two_histories(first: Path, second: Path, *, key: LogKey) -> Contradiction:

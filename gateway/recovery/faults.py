@@ -55,6 +55,7 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.WITNESS: _WITNESSES,
     EvidenceReason.STALE: _WITNESSES,
     EvidenceReason.CONSISTENT: "nothing: these two do not contradict each other",
+    EvidenceReason.UNPROVEN: "rely on nothing in that proof; compare its two statements: homeward audit contradict",
     EvidenceReason.PROJECTION: (
         "keep a copy of {dir}: somebody wrote to its database past the log; stop the process and take the tables from "
         "the mirror: homeward audit recover {dir} --mirror MIRROR"

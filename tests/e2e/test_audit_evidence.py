@@ -180,6 +180,31 @@ def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+def offline(file: Path, town: Town) -> subprocess.CompletedProcess[str]:
+    """What somebody finds who has this file and the log's key alone."""
+    key = next(town.sandbox.layout.gateway.glob("published/log.vkey"))
+    words = [sys.executable, "-m", "audit", "verify", str(file), "--log-key", str(key)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_table_with_proofs_is_verified_offline_and_a_changed_one_is_not(town: Town, tmp_path: Path) -> None:
+    for form in ("jsonl", "sqlite"):
+        out = tmp_path / f"proved.{form}"
+        done = town.audit("query", "--format", form, "--proofs", "--out", str(out), "--kind", "access.decision")
+        assert done.returncode == 0, done.stdout + done.stderr
+        whole = offline(out, town)
+        assert whole.returncode == 0, whole.stdout + whole.stderr
+        assert "every column that is evidence says what was written" in whole.stdout
+    lines = (tmp_path / "proved.jsonl").read_text()
+    changed = tmp_path / "changed.jsonl"
+    changed.write_text(lines.replace('"decision": "ALLOW"', '"decision": "DENY"', 1))
+    assert changed.read_text() != lines
+    found = offline(changed, town)
+    assert (found.returncode, "the column decision is not what was written" in found.stdout) == (6, True)
+    refused = town.audit("query", "--format", "csv", "--proofs", "--out", str(tmp_path / "no.csv"))
+    assert (refused.returncode, "--proofs goes with --format jsonl or sqlite" in refused.stderr) == (2, True)
+
+
 def test_every_adapter_vouches_that_nothing_is_withheld_from_its_county(town: Town) -> None:
     gateway = str(town.sandbox.layout.gateway)
     ends = time.monotonic() + 20

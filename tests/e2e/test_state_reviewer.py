@@ -24,7 +24,7 @@ from deploy.demo.sandbox import Sandbox
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.county.v1.access_pb2 import ListAccessesResponse
 from homeward.failure import ExitCode
-from tests.e2e.test_audit_evidence import Town, live, strangers_verdict
+from tests.e2e.test_audit_evidence import Town, live, offline, strangers_verdict
 
 REVIEWER = "STATE.cdss_oversight"
 LINES = ("+15550109901", "+15550109902")
@@ -160,3 +160,13 @@ def test_a_bundle_of_the_states_proves_both_sides_to_a_stranger(town: Town, tmp_
     status, said = strangers_verdict(out, tmp_path)
     assert (status, said.splitlines()[-1]) == (0, "VERIFIED"), said
     assert f"parties={COUNTY_C.agency_id} " in said
+
+
+def test_a_table_of_the_states_proves_both_sides_of_each_entry(town: Town, tmp_path: Path) -> None:
+    out = tmp_path / "proved.jsonl"
+    asked = ("--kind", "access.decision", "--format", "jsonl", "--proofs", "--out", str(out))
+    assert town.audit("query", *asked, letter="S", role=REVIEWER).returncode == 0
+    whole = offline(out, town)
+    assert (whole.returncode, "the exchange's word" in whole.stdout) == (0, False), whole.stdout + whole.stderr
+    out.write_text(out.read_text().replace(f'"holder": "{COUNTY_A.agency_id}"', f'"holder": "{COUNTY_B.agency_id}"', 1))
+    assert offline(out, town).returncode == 6

@@ -107,6 +107,24 @@ async def test_who_asked_whom_is_told_unless_it_contradicts_what_is_open(tmp_pat
     assert {name: each.fault for name, each in refused.items()} == dict.fromkeys(wrong, "entries_parties")
 
 
+async def test_who_took_part_is_what_the_entry_proves_or_nothing_is_shown(tmp_path: Path) -> None:
+    proved = receipt_of({"kind": b"access.decision"}, index=5, time=NOW, to_overseer=True)
+    true = audit.EntryParties(requester_agency=ASKER, holder_agency=SOURCE)
+    forged = receipt_of({"kind": b"access.decision"}, index=5, time=NOW, to_overseer=True)
+    forged.openings[-1].value = f"{ASKER} 1 06077.pd 1".encode()
+    request = access_pb2.ListAccessesRequest()
+    async with county(tmp_path) as at:
+        entries_of(at, [proved], parties=[true])
+        page = await at.call("AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse, "privacy")
+        entries_of(at, [proved], parties=[audit.EntryParties(requester_agency=ASKER, holder_agency="06077.pd")])
+        told = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+        entries_of(at, [forged], parties=[true])
+        opened = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+    assert {field.name: field.value for field in page.entries[0].fields}["parties"] == f"{ASKER} 1 {SOURCE} 1"
+    assert (told.code, told.fault) == (grpc.StatusCode.DATA_LOSS, "entries_parties")
+    assert (opened.code, opened.fault) == (grpc.StatusCode.DATA_LOSS, "receipt")
+
+
 def list_as_ana(connection: Connection, local_id: str, handle: bytes) -> None:
     """A youth of the county is registered with the tokens of an invented Ana."""
     tokens = tokens_of(*(f"{key}:Ana" for key in CORE_KEYS))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import merkle
 from audit.bundle import Evidence, Proved, Signed, make_bundle
 from audit.checkpoint import LogSigner, decode_base64, encode_base64
-from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry, open_class
+from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry, open_class, open_parties
 from audit.receipt import Receipt
 
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
@@ -22,6 +22,8 @@ AGENCY = "06001.cwa"
 WITNESSES = tuple(Ed25519PrivateKey.from_private_bytes(bytes([65 + number]) * 32) for number in range(3))
 EARLIER, NEWEST = 7, 13
 """Sizes of the two states under which entries are proved."""
+PROVES_PARTIES = 4
+"""Of this entry it is open, too, who took part, as to the state's reviewers."""
 
 
 def log_entries() -> list[StoredEntry]:
@@ -70,6 +72,7 @@ def receipt(index: int, size: int) -> Receipt:
     entry = ENTRIES[index]
     path = merkle.assemble(merkle.inclusion_plan(index, size), grown(size)[0])
     openings = [*open_class(entry, FieldClass.OP, KEYS.op), *open_class(entry, FieldClass.REQ, KEYS.req)]
+    openings += open_parties(entry) if index == PROVES_PARTIES else []
     openings.sort(key=lambda each: each.slot)
     return Receipt(index, entry.leaf, entry.digests, tuple(openings), path, note(size))
 
@@ -239,6 +242,14 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
     ),
     "a field moved to another place": (
         changed(edited("entries.jsonl", 1, lambda row: _openings(row)[1].update(slot=0))),
+        "entry 2: the open fields are out of order",
+    ),
+    "who took part": (
+        changed(edited("entries.jsonl", 2, lambda row: _openings(row)[-1].update(value=encode_base64(b"a 9  0")))),
+        "entry 4: the field parties is not what was written",
+    ),
+    "a field under the name of who took part": (
+        changed(edited("entries.jsonl", 1, lambda row: _openings(row)[1].update(name="parties"))),
         "entry 2: the open fields are out of order",
     ),
     "a digest": (

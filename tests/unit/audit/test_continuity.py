@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.continuity import Continuity, Numbered, numbered
-from audit.entry import ClassKeys, Draft, Field, FieldClass, Opening, Place, build_entry, open_class
+from audit.continuity import Continuity, Numbered, Whole, numbered
+from audit.entry import ClassKeys, Draft, Field, FieldClass, Opening, Place, build_entry, open_class, open_parties
 from audit.errors import EvidenceError, EvidenceReason
 from audit.merkle import leaf_hash
 from audit.receipt import Receipt
@@ -75,3 +75,66 @@ def test_a_number_that_is_not_open_is_none_and_a_malformed_one_is_refused() -> N
     short = (Opening(0, "seq", b"\x01", bytes(32)),)
     with pytest.raises(EvidenceError):
         numbered(Receipt(receipt.index, receipt.leaf, receipt.digests, short, (), ""))
+
+
+FIRST, SECOND = "06001.cwa", "06019.cwa"
+
+
+def whole_log() -> list[Receipt]:
+    """What a state's reviewer is shown of seven entries: both sides of each, but not of its own question, the fifth."""
+    sides = ((FIRST, ""), (FIRST, SECOND), ("", ""), (SECOND, FIRST), (FIRST, SECOND), (FIRST, SECOND), (SECOND, ""))
+    numbers: dict[str, int] = {}
+    made: list[Receipt] = []
+    for index, (asked, held) in enumerate(sides):
+        numbers |= {each: numbers.get(each, 0) + 1 for each in (asked, held) if each}
+        place = Place(index, 1_790_000_000_000, numbers.get(asked, 0), numbers.get(held, 0))
+        made.append(shown(asked, held, place, is_open=index != 4))
+    return made
+
+
+def shown(asked: str, held: str, place: Place, *, is_open: bool = True) -> Receipt:
+    draft = Draft((Field(FieldClass.OP, "kind", b"access.decision"),), requester=asked, holder=held)
+    built = build_entry(draft, place, keys=KEYS, random_bytes=os.urandom).entry
+    return Receipt(built.index, built.leaf, built.digests, tuple(open_parties(built)) if is_open else (), (), "")
+
+
+def counted(receipts: list[Receipt], end: int = 7) -> Whole:
+    whole = Whole()
+    for each in receipts:
+        whole.follow(each)
+    whole.reach(end)
+    return whole
+
+
+def test_a_whole_log_has_every_entry_and_every_number_of_every_agency() -> None:
+    whole = counted(whole_log())
+    assert (whole.count, whole.closed) == (7, 1)
+    assert whole.numbers == {FIRST: 5, SECOND: 5}
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_an_entry_that_is_withheld_from_the_whole_is_noticed_wherever_it_stood(index: int) -> None:
+    receipts = whole_log()
+    with pytest.raises(EvidenceError, match=f"entry {index} does not come before") as found:
+        counted(receipts[:index] + receipts[index + 1 :])
+    assert found.value.reason is EvidenceReason.SEQUENCE
+
+
+def numbered_as(index: int, first: int, second: int) -> list[Receipt]:
+    """The log, one entry of which was written with these numbers, whatever its agencies had come to."""
+    receipts = whole_log()
+    receipts[index] = shown(FIRST, SECOND, Place(index, 1_790_000_000_000, first, second))
+    return receipts
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (3, 1), (2, 2), (2, 0)])
+def test_a_number_that_is_left_out_or_given_twice_is_noticed(first: int, second: int) -> None:
+    counted(numbered_as(1, 2, 1))
+    with pytest.raises(EvidenceError, match="after number"):
+        counted(numbered_as(1, first, second))
+
+
+def test_an_entry_that_shows_nobody_may_have_taken_one_number_of_an_agency_and_no_more() -> None:
+    counted(numbered_as(5, 4, 4))
+    with pytest.raises(EvidenceError, match=r"after number 3 of 06001\.cwa comes 6"):
+        counted(numbered_as(5, 6, 4))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -129,6 +130,78 @@ def test_the_command_writes_the_proof_and_exits_with_6(tmp_path: Path) -> None:
     (tmp_path / "b").write_text(HONEST.checkpoint(20))
     fine = CliRunner().invoke(contradict, words)
     assert (fine.exit_code, fine.output[:5]) == (0, "ok   ")
+
+
+def read_again(text: str, directory: Path, capsys: pytest.CaptureFixture[str], key: str = "") -> tuple[int, str]:
+    """What a stranger finds of a proof, with nothing but this room and the log's key."""
+    (directory / "proof.json").write_text(text)
+    (directory / "log.vkey").write_text(key or SIGNER.public.vkey())
+    status = main(["verify", str(directory / "proof.json"), "--log-key", str(directory / "log.vkey")])
+    return status, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_proof_is_read_again_by_a_stranger(pair: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, (start, end) = PAIRS[pair]
+    document = find_contradiction(first, second, SIGNER.public).document()
+    what = f"entry {start}" if end == start + 1 else f"the entries {start} to {end - 1}"
+    for text in (document, json.dumps(json.loads(document), sort_keys=True)):
+        status, said = read_again(text, tmp_path, capsys)
+        assert (status, f"ok   PROOF {SIGNER.public.origin} signed two contents for {what}\n" in said) == (0, True), (
+            said
+        )
+
+
+def _proof() -> dict[str, Any]:
+    first, second, _ = PAIRS["two receipts of one entry"]
+    return dict(json.loads(find_contradiction(first, second, SIGNER.public).document()))
+
+
+def _statement(at: int, **change: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda proof: proof["statements"][at].update(change)
+
+
+TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "another entry": (lambda proof: proof.update(first_entry=8), "AUDIT-UNPROVEN"),
+    "more entries": (lambda proof: proof.update(last_entry=11), "AUDIT-UNPROVEN"),
+    "more is said": (lambda proof: proof.update(note="guilty"), "AUDIT-UNPROVEN"),
+    "another hash": (_statement(0, says="AAAA"), "AUDIT-UNPROVEN"),
+    "another kind": (_statement(0, kind="checkpoint"), "AUDIT-UNPROVEN"),
+    "one history twice": (_statement(1, text=PAIRS["two receipts of one entry"][0]), "AUDIT-UNPROVEN"),
+    "a statement that agrees": (_statement(1, text=HONEST.receipt(9, 20)), "AUDIT-UNPROVEN"),
+    "a statement nobody signed": (
+        _statement(1, text=PAIRS["two receipts of one entry"][1].replace("index 9", "index 8")),
+        "AUDIT-INCLUSION",
+    ),
+    "a root nobody signed": (
+        lambda proof: proof["statements"][1].update(text=proof["statements"][1]["text"].replace("\n20\n", "\n21\n")),
+        "AUDIT-SIGNATURE",
+    ),
+    "one statement": (lambda proof: proof["statements"].pop(), "AUDIT-FORMAT"),
+    "no text": (_statement(1, text=7), "AUDIT-FORMAT"),  # type: ignore[arg-type]  # what a forger may write
+    "no statements": (lambda proof: proof.update(statements={}), "AUDIT-FORMAT"),
+    "another origin": (lambda proof: proof.update(origin="log.example/other"), "AUDIT-ORIGIN"),
+    "another key": (lambda proof: proof.update(log_key="log.example/homeward+00000000+AAAA"), "AUDIT-ORIGIN"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_a_proof_that_says_what_does_not_follow_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit, code = TAMPERED[name]
+    proof = _proof()
+    edit(proof)
+    status, said = read_again(json.dumps(proof), tmp_path, capsys)
+    assert (status, said.startswith(f"FAIL  {code} ")) == (6, True), said
+
+
+def test_a_proof_is_against_the_log_whose_key_is_given_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = LogSigner(SIGNER.public.origin, Ed25519PrivateKey.from_private_bytes(b"x" * 32))
+    status, said = read_again(json.dumps(_proof()), tmp_path, capsys, stranger.public.vkey())
+    assert (status, "AUDIT-ORIGIN" in said) == (6, True)
 
 
 def test_a_file_that_is_no_statement_of_this_log_does_not_end_as_a_proof_does(tmp_path: Path) -> None:

@@ -17,7 +17,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.keyring import Keyring, generate_keyring, key_statements
 from adapters.node.order import Here
 from audit.checkpoint import LogSigner
-from audit.entry import ClassKeys, Draft, Field, FieldClass, Opening, Place, StoredEntry, build_entry, open_class
+from audit.entry import (
+    ClassKeys,
+    Draft,
+    Field,
+    FieldClass,
+    Opening,
+    Place,
+    StoredEntry,
+    build_entry,
+    open_class,
+    open_parties,
+)
 from audit.merkle import leaf_hash, node_hash
 from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.authority import Use, check
@@ -325,8 +336,11 @@ class Order:
         return message
 
 
-def receipt_of(said: dict[str, bytes], *, index: int, time: datetime) -> log_pb2.Receipt:
-    """A receipt of an entry that says this, the last one of a log whose other leaves nobody ever saw."""
+def receipt_of(said: dict[str, bytes], *, index: int, time: datetime, to_overseer: bool = False) -> log_pb2.Receipt:
+    """A receipt of an entry that says this, the last one of a log whose other leaves nobody ever saw.
+
+    It opens what the agency that asked may see, and to an overseer who took part.
+    """
     request_fields = ("worker", "request", "input")
     fields = [
         Field(FieldClass.REQ if name in request_fields else FieldClass.OP, name, value) for name, value in said.items()
@@ -345,7 +359,7 @@ def receipt_of(said: dict[str, bytes], *, index: int, time: datetime) -> log_pb2
         digests=entry.digests,
         openings=[
             log_pb2.Opening(slot=each.slot, name=each.name, value=each.value, salt=each.salt)
-            for each in _openings(entry)
+            for each in (*_openings(entry), *(open_parties(entry) if to_overseer else ()))
         ],
         inclusion_hashes=siblings,
         checkpoint=keys().log.sign(index + 1, root),
