@@ -1,7 +1,7 @@
 """`homeward adapter` and `homeward join`: check, run and look at one adapter; make it a member.
 
 Decides presentation only. `authority` is in `cli_calls` and `audit` in `cli_audit`; their names stand here
-for the entry points. `adapter seal` is in `cli_seals`.
+for the entry points. `adapter seal` is in `cli_seals`, `adapter receipts` in `cli_receipts`.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
 from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file
+from adapters.cli_receipts import receipts
 from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
 from adapters.config import FILE_NAME, AdapterConfig
@@ -45,6 +46,7 @@ def adapter() -> None:
 
 adapter.add_command(reviews)
 adapter.add_command(verdict)
+adapter.add_command(receipts)
 
 
 @adapter.command()
