@@ -18,6 +18,8 @@ from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import agency as agency_syntax
 from adapters.cli_filters import period_options, read_period, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options, read_file
+from adapters.errors import ErrorReason
+from adapters.local.client import CallRefused
 from audit.accounting import Disclosure, Hold, HoldsMalformed, idle, left_out, lines, parse_holds
 from audit.export import write_workbook
 from audit.paper import write_pdf
@@ -57,8 +59,13 @@ def account(
         raise click.UsageError("--case or --youth says whose accounting it is")
     rules, zone = _holds(holds), read_file(place.file).tzinfo
     asking = Wanted(read_period(given), role, local_id, youth)
-    with evidence_failures(place):
-        found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
+    try:
+        with evidence_failures(place):
+            found = fetch(place.endpoint(token_file), asking, limit=_EVERYTHING)
+    except CallRefused as refused:
+        if refused.reason != ErrorReason.YOUTH_SEALED:
+            raise
+        raise _sealed(place) from refused
     if found.is_sealed:
         raise _sealed(place)
     own = place.agency()

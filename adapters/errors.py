@@ -5,6 +5,7 @@
     +-- Denied             the user does not hold the role
     +-- Invalid            the request is not well-formed, or lacks what a search needs
     +-- NotFound           a flag, an authority or a youth of the own caseload that does not exist
+    |   +-- Sealed         a youth whose records a court sealed; told to reviewers and privacy officers alone
     +-- Conflict           the same request identifier with other content
     +-- Exhausted          a budget of the exchange is spent, or look-ups of this agency are held
     +-- Unavailable        no answer can be given now; never a negative
@@ -26,6 +27,7 @@ class ErrorReason(StrEnum):
     INVALID_REQUEST = "INVALID_REQUEST"
     IDENTITY_INCOMPLETE = "IDENTITY_INCOMPLETE"
     YOUTH_NOT_IN_CASELOAD = "YOUTH_NOT_IN_CASELOAD"
+    YOUTH_SEALED = "YOUTH_SEALED"
     FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
     AUTHORITY_NOT_FOUND = "AUTHORITY_NOT_FOUND"
     REVIEW_NOT_FOUND = "REVIEW_NOT_FOUND"
@@ -69,6 +71,13 @@ class Invalid(Error):
 
 class NotFound(Error):
     """What the request names does not exist for this agency."""
+
+
+class Sealed(NotFound):
+    """A court sealed the youth's records. To everybody else such a youth is one that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorReason.YOUTH_SEALED)
 
 
 class Conflict(Error):

@@ -40,6 +40,7 @@ FIXES: Final[dict[str, str]] = {
     "EVIDENCE_INVALID": "do not use the answer; tell the exchange's operator and your privacy officer",
     "IDENTITY_INCOMPLETE": "give the youth's names and birth date",
     "YOUTH_NOT_IN_CASELOAD": "check the number; homeward adapter check shows whether the source's row is refused",
+    "YOUTH_SEALED": "answer as the court's order says; homeward adapter seal list names the seals",
     "FLAG_NOT_FOUND": "check the identifier; only its owner changes or ends a flag",
     "AUTHORITY_NOT_FOUND": "check the identifier with homeward authority list",
     "REVIEW_NOT_FOUND": "check the identifier with homeward adapter reviews",
@@ -56,9 +57,10 @@ class CallRefused(CommandFailure):
     """A call was answered with a refusal. `fields` are the paths it named, with the rule that each one broke."""
 
     def __init__(
-        self, code: str, what: str, *, where: str, why: str, fix: str, exit_code: ExitCode, fields: tuple[str, ...]
+        self, reason: str, what: str, *, where: str, why: str, fix: str, exit_code: ExitCode, fields: tuple[str, ...]
     ) -> None:
-        super().__init__(code, what, where=where, why=why, fix=fix, exit_code=exit_code)
+        super().__init__(f"CALL-{reason}", what, where=where, why=why, fix=fix, exit_code=exit_code)
+        self.reason = reason
         self.fields = fields
 
 
@@ -118,7 +120,7 @@ def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
         )
     why = " ".join(part for part in (reason, fault, ", ".join(fields)) if part)
     return CallRefused(
-        f"CALL-{reason}",
+        reason,
         # Constant text of the adapter's own table (`local/status`).
         error.details() or "the call failed",
         where=address,

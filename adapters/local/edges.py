@@ -107,7 +107,7 @@ def assemble(
         missing=MissingEdge(reading, requester, reporter, alerts, node.store, version),
         placement=PlacementEdge(reading, requester, version),
         authority=AuthorityEdge(reading, registrar, version),
-        access=AccessEdge(reading, Accesses(recorder, node.store, tokens, listing.is_sealed_now), version),
+        access=AccessEdge(reading, Accesses(recorder, node.store, tokens, listing.is_sealed_now, sealed), version),
         sealing=SealingEdge(reading, orders, version),
         review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store),
     )

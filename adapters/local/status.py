@@ -20,6 +20,7 @@ CODES: Final[dict[type[errors.Error], tuple[grpc.StatusCode, str]]] = {
     errors.Denied: (grpc.StatusCode.PERMISSION_DENIED, "the user does not hold a role that may do this"),
     errors.Invalid: (grpc.StatusCode.INVALID_ARGUMENT, "the request is not valid"),
     errors.NotFound: (grpc.StatusCode.NOT_FOUND, "what the request names does not exist for this agency"),
+    errors.Sealed: (grpc.StatusCode.NOT_FOUND, "the youth's records are sealed"),
     errors.Conflict: (grpc.StatusCode.ABORTED, "the request identifier is already in use"),
     errors.Exhausted: (grpc.StatusCode.RESOURCE_EXHAUSTED, "a limit of the exchange is reached"),
     errors.Unavailable: (grpc.StatusCode.UNAVAILABLE, "no answer can be given now; this is not a negative answer"),

@@ -20,12 +20,13 @@ from typing import Final
 from google.protobuf.message import Message
 from sqlalchemy import select
 
-from adapters.errors import Denied, ErrorReason, EvidenceInvalid, Invalid, NotFound
+from adapters.errors import Denied, ErrorReason, EvidenceInvalid, Invalid, NotFound, Sealed
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.access_words import UNTOLD, Parties, sentence
 from adapters.node.receipts import Kept, open_receipt
 from adapters.node.recording import Entry, Recorder
+from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.send import Deadline
 from adapters.node.settle import agreeing_keys
 from adapters.node.store import Store, registration, subject
@@ -103,6 +104,8 @@ class Accesses:
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     is_sealed_now: Callable[[SubjectHandle], bool]
     """As of the list of this agency's youths."""
+    sealed: SealedSubjects
+    """Those whom an order to the exchange took off that list."""
 
     async def page(
         self,
@@ -117,8 +120,7 @@ class Accesses:
     ) -> AccessPage:
         """One page of entries that concern this agency; that it was read is on record. `after_index` -1: all.
 
-        Raises `Denied` where the exchange does not let this role read, `NotFound` for a youth whom this agency never
-        listed, and any other `adapters.errors.Error`.
+        Raises an `adapters.errors.Error`; `NotFound` for a youth whom this agency never listed, or a court sealed.
         """
         with county_errors():
             own = self._own(wanted)
@@ -177,7 +179,7 @@ class Accesses:
         with self.store.read() as connection:
             handle: bytes | None = connection.scalar(select(subject.c.handle).where(subject.c.local_id == local_id))
         if handle is None:
-            raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD)
+            raise Sealed if self.sealed.is_sealed(local_id) else NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD)
         return handle
 
     def _handle_by(self, tokens: TokenSet) -> bytes:

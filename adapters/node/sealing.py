@@ -11,6 +11,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
+from adapters.errors import Sealed
 from adapters.node import rpcs
 from adapters.node.errors import Missing, NotReady
 from adapters.node.receipts import Kept
@@ -155,6 +156,8 @@ class SealingOrders:
     async def _handle(self, local_id: LocalSubjectId) -> SubjectHandle:
         handle = await asyncio.to_thread(self.subjects.known_handle, local_id)
         if handle is None:
+            if self.sealed.is_sealed(local_id):
+                raise Sealed
             raise NotReady(Missing.SUBJECT)
         return handle
 

@@ -14,6 +14,7 @@ import pytest
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import placement_pb2
+from homeward.failure import ExitCode
 from homeward.gateway.v1 import codes_pb2 as codes
 
 OFFICER = "COUNTY.privacy_officer"
@@ -93,6 +94,18 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
     assert ORDER not in printed
     assert town.sandbox.caseload.cast.moved not in printed
     assert town.history() == "OUTCOME_NO_DISCLOSABLE_RECORD"
+    # The county's own officer is told that it is sealed, and a caseworker of the county no more than anybody.
+    for told in (("audit", "query", "--case", number), restrict, ("adapter", "seal", "recall", "--case", number)):
+        more = ("--kind", "wrong-youth") if "recall" in told else ()
+        status, _, printed = town.run(*told, *more)
+        assert (status, "CALL-YOUTH_SEALED" in printed) == (ExitCode.FAILED, True), printed
+    status, _, printed = town.run("audit", "account", "--case", number)
+    assert (status, "AUDIT-SEALED" in printed) == (ExitCode.DENIED, True), printed
+    unknown = town.file("unknown", "no-such-number")
+    assert "CALL-YOUTH_NOT_IN_CASELOAD" in town.run("audit", "query", "--case", unknown)[2]
+    refused = [town.run("audit", "query", "--case", each, role="CWA.case_worker")[2] for each in (number, unknown)]
+    assert refused[0] == refused[1]
+    assert "CALL-ROLE_NOT_HELD" in refused[0]
     until(lambda: not town.run("adapter", "seal", "list", "--open")[1]["notices"])
     _, listed, _ = town.run("adapter", "seal", "list")
     assert {copy["finding"] for copy in listed["notices"][0]["copies"]} == {"NOTICE_FINDING_DONE"}

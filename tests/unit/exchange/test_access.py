@@ -140,7 +140,8 @@ async def test_the_states_reviewer_sees_what_was_decided_of_everybody_and_about_
     assert all(closed.isdisjoint(entry) for entry in entries)
     assert [entry["parties"].decode() for entry in entries] == [f"{SF} 1  0", f"{SF} 2 {SF} 0", f"{POLICE} 1 {SF} 3"]
     # It names the holder, and counts what the other side does: to either side it stays closed.
-    for agency in (SF, POLICE):
+    await world.check_flag(LA, ANA)
+    for agency in (SF, LA):
         assert not any("parties" in entry for entry in await read(world, officer(agency)))
     of_police = await read(world, officer(STATE), agency=POLICE)
     assert [entry["kind"] for entry in of_police] == [b"access.decision"]

@@ -124,7 +124,7 @@ def test_a_population_does_not_grow_while_it_is_read() -> None:
 
 def test_rows_name_the_pair_of_agencies_in_columns_to_filter_by() -> None:
     pair = access_pb2.AccessEntry(index=4, requester_agency="06029.cwa", holder_agency="06075.cwa")
-    found = replace(fetched(TwoPages()), entries=(pair,))
+    found = replace(fetched(TwoPages()), entries=(pair,), proofs=(), states=())
     table = table_of(found, title="T")
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert (row["requester"], row["holder"]) == ("06029.cwa", "06075.cwa")
@@ -134,3 +134,20 @@ def test_rows_hold_what_is_open_and_nothing_is_guessed() -> None:
     table = table_of(fetched(TwoPages()), title="T")
     assert [row[0] for row in table.rows] == [0, 2, 4, 6, 8, 10]
     assert all(len(row) == len(table.columns) for row in table.rows)
+    assert "receipt" not in table_of(replace(fetched(TwoPages()), proofs=(), states=()), title="T").columns
+
+
+def test_a_row_of_an_entry_that_proves_who_took_part_shows_both_numbers() -> None:
+    fields = [access_pb2.AccessField(name="parties", value="06029.cwa 4 06075.cwa 9")]
+    proved = access_pb2.AccessEntry(index=4, requester_agency="06029.cwa", holder_agency="06075.cwa", fields=fields)
+    told = access_pb2.AccessEntry(index=5, requester_agency="06029.cwa")
+    table = table_of(replace(fetched(TwoPages()), entries=(proved, told), proofs=(), states=()), title="T")
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(row["requester_number"], row["holder_number"]) for row in rows] == [(4, 9), (None, None)]
+
+
+def test_a_row_carries_its_own_receipt_where_proofs_were_asked_for() -> None:
+    found = fetched(TwoPages())
+    table = table_of(found, title="T")
+    assert table.columns[-1] == "receipt"
+    assert [row[-1] for row in table.rows] == [proof.text() for proof in found.proofs]

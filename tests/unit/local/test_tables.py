@@ -26,9 +26,10 @@ from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.source import SourceUnusable
 from adapters.node.translate import county_errors, of_call
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.names import REPORT_IN_ROLES, FieldSet, RequestId, Role
+from gateway.protocol.names import REPORT_IN_ROLES, FieldSet, Purpose, RequestId, Role
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage
+from gateway.protocol.policy.bundle import load_california
 from homeward.county.v1.county_pb2 import YouthIdentity
 from homeward.gateway.v1.codes_pb2 import EXIT_GROUP_PERMANENCY, MOVE_REASON_GROUP_DISRUPTION, SETTING_CODE_STRTP
 from homeward.gateway.v1.records_pb2 import OutOfHomeEpisode, Placement, RecordAnswer
@@ -259,3 +260,9 @@ def test_every_reason_can_be_told(reason: Reason) -> None:
 @given(st.text("abcdefghij", min_size=1, max_size=8), st.binary(max_size=64))
 def test_a_field_is_always_printable_text(name: str, value: bytes) -> None:
     assert field_text(name, value).isprintable()
+
+
+def test_whoever_the_policy_lets_review_may_ask_the_adapter_and_nobody_else() -> None:
+    rules = [rule for rule in load_california().rules if rule.purpose is Purpose.OVERSIGHT_AUDIT]
+    assert methods.METHODS["/homeward.county.v1.AccessLogService/ListAccesses"].roles == methods.REVIEWERS
+    assert {role for rule in rules for role in rule.roles} == methods.REVIEWERS

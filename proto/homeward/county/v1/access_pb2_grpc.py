@@ -54,7 +54,7 @@ class AccessLogServiceServicer:
         Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
         STATE.cdss_oversight or OMBUDS.reviewer.
         Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
-        GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class AccessLogServiceStub:
     Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
     STATE.cdss_oversight or OMBUDS.reviewer.
     Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
-    GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
 
 @_typing.type_check_only
@@ -57,7 +57,7 @@ class AccessLogServiceAsyncStub(AccessLogServiceStub):
     Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
     STATE.cdss_oversight or OMBUDS.reviewer.
     Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
-    GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+    YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
 
 class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +76,7 @@ class AccessLogServiceServicer(metaclass=_abc_1.ABCMeta):
         Who may call: staff with role COUNTY.privacy_officer, AUDITOR.internal,
         STATE.cdss_oversight or OMBUDS.reviewer.
         Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST, NOT_READY,
-        GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
+        YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
 
 def add_AccessLogServiceServicer_to_server(servicer: AccessLogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

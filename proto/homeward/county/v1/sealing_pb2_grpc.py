@@ -60,8 +60,8 @@ class SealingServiceServicer:
         """Carries out a court's sealing order, a destruction, or the lifting of a seal.
 
         Who may call: the county's privacy officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD,
-        INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, NOT_READY, GATEWAY_UNAVAILABLE,
-        EVIDENCE_INVALID.
+        INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED,
+        NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,8 @@ class SealingServiceStub:
     """Carries out a court's sealing order, a destruction, or the lifting of a seal.
 
     Who may call: the county's privacy officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD,
-    INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, NOT_READY, GATEWAY_UNAVAILABLE,
-    EVIDENCE_INVALID.
+    INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED,
+    NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
     Recall: _grpc.UnaryUnaryMultiCallable[_sealing_pb2.RecallRequest, _sealing_pb2.RecallResponse]
     """Recalls what others were told of a youth.
@@ -60,8 +60,8 @@ class SealingServiceAsyncStub(SealingServiceStub):
     """Carries out a court's sealing order, a destruction, or the lifting of a seal.
 
     Who may call: the county's privacy officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD,
-    INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, NOT_READY, GATEWAY_UNAVAILABLE,
-    EVIDENCE_INVALID.
+    INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED,
+    NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
     """
     Recall: _aio.UnaryUnaryMultiCallable[_sealing_pb2.RecallRequest, _sealing_pb2.RecallResponse]  # type: ignore[assignment]
     """Recalls what others were told of a youth.
@@ -86,8 +86,8 @@ class SealingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Carries out a court's sealing order, a destruction, or the lifting of a seal.
 
         Who may call: the county's privacy officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD,
-        INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, NOT_READY, GATEWAY_UNAVAILABLE,
-        EVIDENCE_INVALID.
+        INVALID_REQUEST, ID_REUSED, EXPIRED_REFETCH, YOUTH_NOT_IN_CASELOAD, YOUTH_SEALED,
+        NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID.
         """
 
     @_abc_1.abstractmethod
