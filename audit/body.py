@@ -8,9 +8,9 @@ here: it names the holder, and the number of either side.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from audit import leaf as fmt
@@ -20,6 +20,7 @@ PARTIES: Final = "parties"
 """Name of the field; a draft can have none of this name."""
 SLOT: Final = fmt.SLOTS - 1
 _LABEL: Final = fmt.DOMAIN + b"/body\0"
+_FIELD: Final = fmt.FIELD_LABEL
 _NAMED: Final = fmt.name_bytes(PARTIES)
 # The lengths of tag, kind and four boxes: no byte can pass from one to the next.
 _HEAD: Final = struct.Struct(">6I").pack
@@ -28,46 +29,35 @@ _EARLIER_HEAD: Final = struct.Struct(">2Q8I").pack
 _LARGEST: Final = 1 << 63
 _LONGEST_NAME: Final = 256
 
+Names = tuple[str, str, str]
+"""Kind, requester and holder; empty for none."""
+Numbers = tuple[int, int]
+"""Which of its own entries this is for requester and holder; 0 for none."""
 Boxes = tuple[bytes, bytes, bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What stands beside a leaf, as it is stored."""
+def parties_salt(nonce: bytes, tag: bytes, kind: str, boxes: Boxes) -> bytes:
+    """Returns the digest of all that is kept but the parties, 32 bytes: unguessable, because the nonce is random."""
+    parts = (tag, kind.encode(), *boxes)
+    return sha256(b"".join((_LABEL, nonce, _HEAD(*map(len, parts)), *parts))).digest()
 
-    nonce: bytes
-    tag: bytes
-    kind: str
-    requester: str
-    holder: str
-    numbers: tuple[int, int]
-    """Of requester and holder; 0 for none."""
-    boxes: Boxes
 
-    def salt(self) -> bytes:
-        """Returns the digest of everything but the parties, 32 bytes: unguessable, because the nonce is random."""
-        parts = (self.tag, self.kind.encode(), *self.boxes)
-        return hashlib.sha256(b"".join((_LABEL, self.nonce, _HEAD(*map(len, parts)), *parts))).digest()
+def parties_value(names: Names, numbers: Numbers) -> bytes:
+    """Returns what the field says: requester, its number, holder, its number, with a blank between each two."""
+    # No agency's name has a blank (`is_name`), so that nothing else is written like this.
+    return f"{names[1]} {numbers[0]} {names[2]} {numbers[1]}".encode()
 
-    def value(self) -> bytes:
-        """Returns what the field `parties` says: requester, its number, holder, its number, a blank between them."""
-        # No agency's name has a blank (`is_name`), so that nothing else is written like this.
-        asked, held = self.numbers
-        return f"{self.requester} {asked} {self.holder} {held}".encode()
 
-    def digest(self) -> bytes:
-        """Returns the digest of slot 15."""
-        return hashlib.sha256(b"".join((fmt.FIELD_LABEL, self.salt(), _NAMED, self.value()))).digest()
+def body_digest(nonce: bytes, tag: bytes, names: Names, numbers: Numbers, boxes: Boxes) -> bytes:
+    """Returns the digest of slot 15."""
+    salt = parties_salt(nonce, tag, names[0], boxes)
+    return sha256(b"".join((_FIELD, salt, _NAMED, parties_value(names, numbers)))).digest()
 
-    def is_bound_by(self, digest: bytes) -> bool:
-        """Whether slot 15 commits to this, in the form of today or of earlier releases."""
-        return digest == self.digest() or self.is_earlier(digest)
 
-    def is_earlier(self, digest: bytes) -> bool:
-        """Whether slot 15 commits to this as entries of earlier releases do: there it is no field, and never opens."""
-        parts = (self.tag, self.kind.encode(), self.requester.encode(), self.holder.encode(), *self.boxes)
-        head = _EARLIER_HEAD(*self.numbers, *map(len, parts))
-        return hashlib.sha256(b"".join((_LABEL, self.nonce, head, *parts))).digest() == digest
+def earlier_digest(nonce: bytes, tag: bytes, names: Names, numbers: Numbers, boxes: Boxes) -> bytes:
+    """Returns what stands in slot 15 of an entry of an earlier release: no field, and it never opens."""
+    parts = (tag, *(name.encode() for name in names), *boxes)
+    return sha256(b"".join((_LABEL, nonce, _EARLIER_HEAD(*numbers, *map(len, parts)), *parts))).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit import leaf as fmt
-from audit.body import PARTIES, SLOT, Body, is_name
+from audit.body import PARTIES, SLOT, body_digest, earlier_digest, is_name, parties_salt, parties_value
 from audit.errors import DraftError, EvidenceError, EvidenceReason
 
 KEY_BYTES: Final = 32
@@ -203,7 +203,7 @@ def build_entry(
     digests.append(randomness[_DECOYS_FROM:])
     tag = youth_tag(draft.youth) if draft.youth else b""
     kind, requester, holder = draft.kind, draft.requester or "", draft.holder or ""
-    digests.append(Body(nonce, tag, kind, requester, holder, (place.requester_seq, place.holder_seq), boxes).digest())
+    digests.append(body_digest(nonce, tag, (kind, requester, holder), (place.requester_seq, place.holder_seq), boxes))
     entry = StoredEntry(
         place.index, place.time_ms, nonce, b"".join(digests), boxes, tag,
         kind, requester, holder, place.requester_seq, place.holder_seq,
@@ -268,8 +268,9 @@ def check_stored(index: int, values: tuple[Any, ...]) -> None:
         raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=index)
     if len(digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(nonce) != fmt.NONCE_BYTES:
         raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=index)
-    body = Body(nonce, tag, kind, requester, holder, (asked, held), (op, req, hold, youth))
-    if not body.is_bound_by(digests[SLOT * fmt.DIGEST_BYTES :]):
+    kept = (nonce, tag, (kind, requester, holder), (asked, held), (op, req, hold, youth))
+    bound = digests[SLOT * fmt.DIGEST_BYTES :]
+    if body_digest(*kept) != bound and earlier_digest(*kept) != bound:
         raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=index)
 
 
@@ -295,12 +296,11 @@ def open_parties(entry: StoredEntry) -> list[Opening]:
 
     The opening is unverified: `check_openings` ties it to the leaf.
     """
-    body = Body(
-        entry.nonce, entry.tag, entry.kind, entry.requester, entry.holder,
-        (entry.requester_seq, entry.holder_seq), entry.boxes,
-    )  # fmt: skip
-    is_earlier = body.is_earlier(entry.digests[SLOT * fmt.DIGEST_BYTES :])
-    return [] if is_earlier else [Opening(SLOT, PARTIES, body.value(), body.salt())]
+    names, numbers = (entry.kind, entry.requester, entry.holder), (entry.requester_seq, entry.holder_seq)
+    if earlier_digest(entry.nonce, entry.tag, names, numbers, entry.boxes) == entry.digests[SLOT * fmt.DIGEST_BYTES :]:
+        return []
+    salt = parties_salt(entry.nonce, entry.tag, entry.kind, entry.boxes)
+    return [Opening(SLOT, PARTIES, parties_value(names, numbers), salt)]
 
 
 def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[str, bytes]:

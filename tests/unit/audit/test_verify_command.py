@@ -1,5 +1,6 @@
 """What `homeward verify` does with each option for each kind of evidence: it asks what it was given, or says no."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,10 @@ from click.testing import CliRunner, Result
 
 from audit.__main__ import main
 from audit.cli import verify
+from audit.contradiction import find_contradiction
 from tests.unit.audit.evidence_kit import NEWEST, OWN_POLICY_MUTANTS, SIGNER, bundle, receipt, witness_policy
+from tests.unit.audit.test_contradiction import PAIRS
+from tests.unit.audit.test_proved_rows import row
 
 
 def asked(place: Path, *words: object) -> Result:
@@ -33,8 +37,18 @@ def evidence_of(kind: str, directory: Path) -> Path:
     """A place of each kind; whether anything there holds is not what these tests ask."""
     if kind == "published":
         return directory
-    content = {"bundle": bundle(), "receipt": receipt(2, NEWEST).text(), "database": b"SQLite format 3\0"}[kind]
+    first, second, _ = PAIRS["two receipts of one entry"]
+    content = {
+        "bundle": bundle(),
+        "receipt": receipt(2, NEWEST).text(),
+        "table": json.dumps(row(2)) + "\n",
+        "proof": find_contradiction(first, second, SIGNER.public).document(),
+        "database": b"SQLite format 3\0",
+    }[kind]
     return written(directory / kind, content)
+
+
+STANDS_ALONE = ("receipt", "table", "proof")
 
 
 def options(directory: Path, *names: str) -> list[str]:
@@ -53,6 +67,11 @@ REFUSED = [
     ("receipt", ("--policy",), "--policy is not for a receipt: a receipt carries no cosignatures; verify the pub"),
     ("receipt", ("--checkpoint",), "--checkpoint is not for a receipt"),
     ("receipt", ("--max-age",), "--max-age is not for a receipt"),
+    *(
+        (kind, (*more, option), f"{option} is not for {name}: ")
+        for kind, name in (("table", "a table with proofs"), ("proof", "a proof of two histories"))
+        for option, *more in (("--policy",), ("--checkpoint",), ("--max-age",))
+    ),
     ("database", ("--policy",), "--policy is not for a log's database"),
     ("database", ("--max-age",), "--max-age is not for a log's database"),
     ("published", ("--max-age",), "--policy, which says whose they are, is not given"),
@@ -67,10 +86,10 @@ def test_an_option_that_would_be_passed_over_is_refused(
     found = asked(place, *options(tmp_path, "--log-key", *names))
     assert (found.exit_code, said in " ".join(found.output.split())) == (2, True)
     # The control: the same without it is verified, and found to hold or not.
-    assert asked(place, *options(tmp_path, "--log-key")).exit_code == (0 if kind in ("bundle", "receipt") else 6)
+    assert asked(place, *options(tmp_path, "--log-key")).exit_code == (0 if kind in ("bundle", *STANDS_ALONE) else 6)
 
 
-@pytest.mark.parametrize(("kind", "names", "said"), [row for row in REFUSED if row[0] in ("receipt", "published")])
+@pytest.mark.parametrize(("kind", "names", "said"), [row for row in REFUSED if row[0] in (*STANDS_ALONE, "published")])
 def test_python_m_audit_refuses_the_same(
     kind: str, names: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
