@@ -15,7 +15,7 @@ from audit import merkle
 from audit.__main__ import main
 from audit.checkpoint import LogSigner
 from audit.cli_evidence import contradict
-from audit.contradiction import contradiction, find_contradiction, read_statement
+from audit.contradiction import contradiction, find_contradiction, read_proof, read_statement
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.receipt import Receipt
@@ -233,3 +233,19 @@ def test_every_way_of_not_verifying_is_said_in_four_parts(reason: EvidenceReason
     said = json.loads(shown(fault, where="there", as_json=True))
     assert (said["ok"], said["reason"], said["index"]) == (False, reason, None)
     assert set(said["error"]) == {"code", "what", "where", "why", "fix"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["statements", "text", "a"]), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.text(st.characters(codec=None)))
+def test_whatever_is_given_for_a_proof_is_refused_and_nothing_else(value: Any, text: str) -> None:
+    forged = _proof()
+    forged["statements"][1]["text"] = text
+    for each in (text, json.dumps(value), json.dumps({"statements": value}), json.dumps(forged)):
+        with pytest.raises(EvidenceError):
+            read_proof(each, SIGNER.public)

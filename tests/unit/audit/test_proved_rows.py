@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
@@ -9,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from audit.__main__ import main
+from audit.errors import EvidenceError
 from audit.export import Cell, Table, write_jsonl, write_sqlite
 from audit.merkle import leaf_hash, node_hash
+from audit.proved_rows import NO_EVIDENCE, check_rows
 from audit.receipt import Receipt, parse_receipt
 from tests.unit.audit.evidence_kit import AGENCY, EARLIER, NEWEST, PROVES_PARTIES, SIGNER, receipt
 
@@ -150,3 +155,18 @@ def test_an_option_that_a_table_cannot_answer_is_refused(tmp_path: Path, capsys:
     key.write_text(SIGNER.public.vkey() + "\n")
     assert main(["verify", str(path), "--log-key", str(key), "--max-age", "5", "--policy", str(key)]) == 2
     assert "not for a table with proofs" in capsys.readouterr().out
+
+
+CELLS = st.none() | st.booleans() | st.integers() | st.text(st.characters(codec=None)) | st.just([1])
+
+
+@given(st.sampled_from([name for name in row(2) if name not in NO_EVIDENCE]), CELLS, st.binary(max_size=40))
+def test_whatever_stands_in_a_cell_or_line_is_refused_and_nothing_else(column: str, value: Any, raw: bytes) -> None:
+    true = row(PROVES_PARTIES)
+    assume(true[column] != value)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "rows"
+        for content in (json.dumps(true | {column: value}).encode(), b"{" + raw):
+            path.write_bytes(content)
+            with pytest.raises(EvidenceError):
+                check_rows(path, SIGNER.public)
