@@ -142,10 +142,12 @@ def _lines(path: Path) -> Iterator[Row]:
         while line := file.readline(_LONGEST_LINE + 1):
             try:
                 row = json.loads(line, object_pairs_hook=_once)
+                if not isinstance(row, dict):
+                    raise ValueError
+                # JSON can write half a character, which no receipt holds.
+                str(row.get(RECEIPT)).encode()
             except (ValueError, RecursionError) as exc:
-                raise EvidenceError(EvidenceReason.FORMAT, "a line is not JSON, or was cut short") from exc
-            if not isinstance(row, dict):
-                raise EvidenceError(EvidenceReason.FORMAT, "a line is not a row of a table")
+                raise EvidenceError(EvidenceReason.FORMAT, "a line is no row of a table, or was cut short") from exc
             yield row
 
 

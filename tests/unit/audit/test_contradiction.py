@@ -177,6 +177,14 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda proof: proof["statements"][1].update(text=proof["statements"][1]["text"].replace("\n20\n", "\n21\n")),
         "AUDIT-SIGNATURE",
     ),
+    "half a character": (
+        lambda proof: proof["statements"][1].update(text="old 1\n\ud800\n\n" + HONEST.checkpoint(20)),
+        "AUDIT-FORMAT",
+    ),
+    "half a character in a note": (
+        _statement(1, text=HONEST.checkpoint(20).replace("\n", "\ud800\n", 1)),
+        "AUDIT-FORMAT",
+    ),
     "one statement": (lambda proof: proof["statements"].pop(), "AUDIT-FORMAT"),
     "no text": (_statement(1, text=7), "AUDIT-FORMAT"),  # type: ignore[arg-type]  # what a forger may write
     "no statements": (lambda proof: proof.update(statements={}), "AUDIT-FORMAT"),

@@ -135,7 +135,9 @@ def test_what_is_no_table_is_not_taken_for_one(tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "rows.jsonl"
     line = json.dumps(row(2))
     twice = line[:-1] + ', "decision": "ALLOW"}'
-    for text in ("{", "{}\n", line[:-9] + "\n", twice + "\n", line + "\n[]\n"):
+    half = line.replace("log.example/homeward\\n", "log.example/homeward\\ud800\\n", 1)
+    assert half != line
+    for text in ("{", "{}\n", half + "\n", line[:-9] + "\n", twice + "\n", line + "\n[]\n"):
         path.write_text(text)
         status, said = verified(path, capsys)
         assert (status, "AUDIT-FORMAT" in said) == (6, True), said
