@@ -26,6 +26,9 @@ from homeward.county.v1 import access_pb2, county_pb2
 
 _METHOD: Final = "/homeward.county.v1.AccessLogService/ListAccesses"
 _LARGEST_PAGE: Final = 500
+EVERYTHING: Final = 10_000_000
+"""More entries than one agency has."""
+_NO_LIMIT: Final = 1 << 62
 COLUMNS: Final = (
     "index", "time", "kind", "decision", "outcome", "reason", "purpose", "basis", "field_sets", "requester",
     "holder", "worker", "role", "youth", "number", "requester_number", "holder_number", "sentence",
@@ -75,8 +78,6 @@ class Found:
     """What the adapter attested last of the agency's entries."""
     is_sealed: bool = False
     """Whether the records of the youth that was asked for are sealed now."""
-    is_oversight: bool = False
-    """Whether entries of every agency were looked for."""
 
 
 def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
@@ -102,7 +103,6 @@ def fetch(endpoint: Endpoint, wanted: Wanted, *, limit: int) -> Found:
     return Found(
         tuple(entries[:limit]), more, last.checkpoint, parse_vkey(last.log_key), tuple(proofs[:limit]), tuple(states),
         reading, end, last.attestation if last.HasField("attestation") else None, last.is_sealed,
-        last.is_oversight,
     )  # fmt: skip
 
 
@@ -111,24 +111,34 @@ def check_complete(found: Found) -> int:
 
     For everything that concerns the agency, with proofs. Raises `EvidenceError` naming the place of the first gap.
     """
-    reading = _whole_reading(found)
+    if found.more or found.reading is None:
+        raise EvidenceError(EvidenceReason.SEQUENCE, "not every entry was read")
+    found.reading.verify(found.log_key)
     following = Continuity()
     for proof in found.proofs:
         following.follow(_number_of(proof))
-    following.close(_number_of(reading))
+    following.close(_number_of(found.reading))
     return following.count
 
 
-def check_whole(found: Found) -> Whole:
-    """Every entry of the log before the reading itself was shown, and no number of any agency is left out.
+def read_whole(endpoint: Endpoint, role: str) -> tuple[Whole, str] | None:
+    """Every entry of the log was read, and none before the reading's own is missing, nor a number of any agency.
 
-    For everything there is, with proofs, as one who oversees every agency. Raises like `check_complete`.
+    Also the newest checkpoint, a signed note. None where the adapter looked for its own agency's entries alone. One
+    page is held at a time, because a log is longer than any agency's part. Raises `CommandFailure`, and `EvidenceError`
+    naming the place of the first gap.
     """
-    reading, whole = _whole_reading(found), Whole()
-    for proof in found.proofs:
-        whole.follow(proof)
-    whole.reach(reading.index)
-    return whole
+    whole, state, last = Whole(), None, None
+    for page in _pages(endpoint, Wanted(log_pb2.EntryFilter(), role, with_proofs=True), limit=_NO_LIMIT):
+        if not page.is_oversight:
+            return None
+        last, state = page, _state(page, state)
+        for entry in page.entries:
+            whole.follow(_proved(entry.proof, parse_vkey(page.log_key)))
+    if last is None or state is None:
+        raise AssertionError("a query has at least one page")
+    whole.reach(last.reading.index)
+    return whole, state.note
 
 
 def whole_text(whole: Whole) -> list[str]:
@@ -222,13 +232,6 @@ def _proved(message: log_pb2.Receipt, key: LogKey) -> Receipt:
     receipt = receipt_of(message)
     receipt.verify(key)
     return receipt
-
-
-def _whole_reading(found: Found) -> Receipt:
-    if found.more or found.reading is None:
-        raise EvidenceError(EvidenceReason.SEQUENCE, "not every entry was read")
-    found.reading.verify(found.log_key)
-    return found.reading
 
 
 def _number_of(receipt: Receipt) -> Numbered:

@@ -13,13 +13,14 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from adapters.attested_words import attested_text
-from adapters.audit_entries import Found, Wanted, check_complete, check_whole, fetch, table_of, whole_text
+from adapters.audit_entries import EVERYTHING, Found, Wanted, check_complete, fetch, read_whole, table_of, whole_text
 from adapters.audit_failures import evidence_failures, fresh_file, other_agencies
 from adapters.cli_account import account, reconcile_
-from adapters.cli_evidence import EVERYTHING, bundle, sample
+from adapters.cli_evidence import bundle, sample
 from adapters.cli_filters import filter_options, read_filter, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.cli_evidence import contradict, serve
+from audit.continuity import Whole
 from audit.export import PROVABLE, WRITERS
 from homeward.audit.v1 import log_pb2
 from homeward.command import SharedCommands
@@ -105,21 +106,30 @@ def complete(place: Place, token_file: Path, as_json: bool, role: str, all_agenc
     first entry to that of this reading, and the numbers of every agency with it.
     """
     with evidence_failures(place):
-        own = log_pb2.EntryFilter() if all_agencies else log_pb2.EntryFilter(agency=place.agency())
-        found = fetch(place.endpoint(token_file), Wanted(own, role, with_proofs=True), limit=EVERYTHING)
-        if all_agencies and not found.is_oversight:
-            raise other_agencies("--all-agencies", place)
-        whole = check_whole(found) if all_agencies else None
-        count = whole.count if whole is not None else check_complete(found)
-    if as_json:
-        numbers = {"agencies": dict(whole.numbers), "closed": whole.closed} if whole is not None else {}
-        click.echo(json.dumps({"ok": True, "count": count, "checkpoint": found.checkpoint, **numbers}))
-        return
-    click.echo("\n".join(_own_text(count) if whole is None else whole_text(whole)))
+        if all_agencies:
+            found = read_whole(place.endpoint(token_file), role)
+            if found is None:
+                raise other_agencies("--all-agencies", place)
+            lines, document = whole_text(found[0]), _whole_data(*found)
+        else:
+            own = log_pb2.EntryFilter(agency=place.agency())
+            entries = fetch(place.endpoint(token_file), Wanted(own, role, with_proofs=True), limit=EVERYTHING)
+            count = check_complete(entries)
+            lines, document = _own_text(count), {"count": count, "checkpoint": entries.checkpoint}
+    click.echo(json.dumps({"ok": True, **document}) if as_json else "\n".join(lines))
 
 
 for _command in (bundle, sample, account, reconcile_, contradict, serve):
     audit.add_command(_command)
+
+
+def _whole_data(whole: Whole, checkpoint: str) -> dict[str, object]:
+    return {
+        "count": whole.count,
+        "checkpoint": checkpoint,
+        "agencies": dict(whole.numbers),
+        "closed": whole.closed,
+    }
 
 
 def _own_text(count: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from adapters.attested_words import attested_text
-from adapters.audit_entries import Wanted, fetch
+from adapters.audit_entries import EVERYTHING, Wanted, fetch
 from adapters.audit_evidence import chosen_evidence, sample_evidence, sampled, told, whole_evidence
 from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import filter_options, given_words, read_filter, read_youth, youth_options
@@ -19,8 +19,6 @@ from audit.bundle import Evidence, make_bundle
 from gateway.protocol.log_kinds import Kind
 from homeward.audit.v1.log_pb2 import EntryFilter
 
-EVERYTHING = 10_000_000
-"""More entries than one agency has."""
 _OUT = click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The zip file to write."
 )

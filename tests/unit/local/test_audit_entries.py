@@ -6,16 +6,27 @@ from typing import Any
 
 import pytest
 
-from adapters.audit_entries import Found, Wanted, check_complete, fetch, table_of
+from adapters.audit_entries import Found, Wanted, check_complete, fetch, read_whole, table_of, whole_text
 from adapters.audit_evidence import sampled, whole_evidence
 from audit import merkle
 from audit.bundle import make_bundle
+from audit.continuity import Whole
 from audit.errors import EvidenceError, EvidenceReason
 from audit.receipt import Receipt
 from audit.sample import IMPERSONAL
 from homeward.audit.v1 import log_pb2
 from homeward.county.v1 import access_pb2
-from tests.unit.audit.evidence_kit import EARLIER, NEWEST, SIGNER, cosigned, grown, note, receipt, witness_policy
+from tests.unit.audit.evidence_kit import (
+    AGENCY,
+    EARLIER,
+    NEWEST,
+    SIGNER,
+    cosigned,
+    grown,
+    note,
+    receipt,
+    witness_policy,
+)
 
 
 def message(proof: Receipt) -> log_pb2.Receipt:
@@ -40,6 +51,7 @@ class TwoPages:
     )
     anchored: Sequence[bytes] = ()
     """What proves the first page's state to one who holds an earlier checkpoint."""
+    oversees: bool = False
     asked: list[access_pb2.ListAccessesRequest] = field(default_factory=list)
 
     def call(self, path: str, request: access_pb2.ListAccessesRequest, response: object) -> Any:
@@ -56,6 +68,7 @@ class TwoPages:
             reading=message(receipt(12 if is_last else 6, size)),
             log_key=SIGNER.public.vkey(),
             consistency_hashes=self.consistency if is_last else self.anchored,
+            is_oversight=self.oversees,
         )
 
 
@@ -87,6 +100,45 @@ def test_pages_of_a_growing_log_are_one_answer_without_a_gap() -> None:
 def test_a_page_of_another_history_or_with_a_gap_is_refused(change: dict[str, Any], reason: EvidenceReason) -> None:
     with pytest.raises(EvidenceError) as refused:
         check_complete(fetched(TwoPages(**change)))
+    assert refused.value.reason is reason
+
+
+def whole_of(**changes: Any) -> tuple[Whole, str] | None:
+    pages = TwoPages(**{"first": range(6), "second": range(6, 12), "oversees": True} | changes)
+    return read_whole(pages, "")  # type: ignore[arg-type]  # as `fetched`
+
+
+def test_the_whole_log_is_counted_over_pages_of_a_growing_log() -> None:
+    read = whole_of()
+    assert read is not None
+    whole, checkpoint = read
+    # Of one entry of the kit's log it is open who took part: the third of its agency.
+    assert (whole.count, whole.closed, whole.numbers, checkpoint) == (12, 11, {AGENCY: 3}, note(NEWEST))
+    assert whole_text(whole) == [
+        "ok   12 entries, from the first to that of this reading: none is withheld",
+        f"ok   {AGENCY} has entries 1 to 3 without a gap",
+        "note 11 of them, your own or of an earlier release, do not prove who took part",
+    ]
+    assert whole_of(oversees=False) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"first": range(1, 6)}, EvidenceReason.SEQUENCE),
+        ({"first": (0, 1, 3, 4, 5)}, EvidenceReason.SEQUENCE),
+        ({"first": range(5)}, EvidenceReason.SEQUENCE),
+        ({"second": range(7, 12)}, EvidenceReason.SEQUENCE),
+        ({"second": range(6, 11)}, EvidenceReason.SEQUENCE),
+        ({"second": range(5, 12)}, EvidenceReason.SEQUENCE),
+        ({"consistency": (bytes(32),) * 4}, EvidenceReason.CONSISTENCY),
+    ],
+)
+def test_a_whole_log_with_a_gap_or_of_another_history_is_refused(
+    change: dict[str, Any], reason: EvidenceReason
+) -> None:
+    with pytest.raises(EvidenceError) as refused:
+        whole_of(**change)
     assert refused.value.reason is reason
 
 
