@@ -205,6 +205,39 @@ def test_a_table_with_proofs_is_verified_offline_and_a_changed_one_is_not(town: 
     assert (refused.returncode, "--proofs goes with --format jsonl or sqlite" in refused.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(("letter", "kinds"), [("A", {"order", "request"}), ("B", {"request"})])
+def test_receipts_taken_from_a_running_adapter_hold_against_the_published_log(
+    letter: str, kinds: set[str], town: Town, tmp_path: Path
+) -> None:
+    county = town.sandbox.county(letter)
+    words = [
+        "homeward",
+        "adapter",
+        "receipts",
+        "--dir",
+        str(county.directory),
+        "--out",
+        str(tmp_path / "kept"),
+        "--json",
+    ]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    files = [tmp_path / "kept" / name for name in json.loads(done.stdout)["files"]]
+    assert {file.name.partition("-")[0] for file in files} == kinds
+    for file in files[:3]:
+        assert offline(file, town).returncode == 0
+    published = town.sandbox.layout.gateway / "published"
+    compared = [str(files[0]), str(published / "checkpoint"), "--log-key", str(published / "log.vkey")]
+    found = subprocess.run(
+        [sys.executable, "-m", "audit", "contradict", *compared],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (found.returncode, found.stdout[:5]) == (0, "ok   ")
+
+
 def test_every_adapter_vouches_that_nothing_is_withheld_from_its_county(town: Town) -> None:
     gateway = str(town.sandbox.layout.gateway)
     ends = time.monotonic() + 20
