@@ -149,7 +149,7 @@ def whole_text(whole: Whole) -> list[str]:
     ]
     if whole.closed:
         # Also true of the numbers above: each may be one short for every such entry.
-        lines.append(f"note {whole.closed} of them, your own or of an earlier release, do not prove who took part")
+        lines.append(f"note {whole.closed} of them, your own, do not prove who took part")
     return lines
 
 

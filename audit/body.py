@@ -24,8 +24,6 @@ _FIELD: Final = fmt.FIELD_LABEL
 _NAMED: Final = fmt.name_bytes(PARTIES)
 # The lengths of tag, kind and four boxes: no byte can pass from one to the next.
 _HEAD: Final = struct.Struct(">6I").pack
-# Entries of earlier releases: two numbers, then the lengths of tag, three names and four boxes.
-_EARLIER_HEAD: Final = struct.Struct(">2Q8I").pack
 _LARGEST: Final = 1 << 63
 _LONGEST_NAME: Final = 256
 
@@ -52,12 +50,6 @@ def body_digest(nonce: bytes, tag: bytes, names: Names, numbers: Numbers, boxes:
     """Returns the digest of slot 15."""
     salt = parties_salt(nonce, tag, names[0], boxes)
     return sha256(b"".join((_FIELD, salt, _NAMED, parties_value(names, numbers)))).digest()
-
-
-def earlier_digest(nonce: bytes, tag: bytes, names: Names, numbers: Numbers, boxes: Boxes) -> bytes:
-    """Returns what stands in slot 15 of an entry of an earlier release: no field, and it never opens."""
-    parts = (tag, *(name.encode() for name in names), *boxes)
-    return sha256(b"".join((_LABEL, nonce, _EARLIER_HEAD(*numbers, *map(len, parts)), *parts))).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,7 @@ class Whole:
     """Follows every entry of the log, from the first, in its order. After an error it must not be used again.
 
     Positions have no gap, and neither have the numbers of any agency. Where an entry does not show who took part (the
-    reader's own question, of which it is not told whom it met; an entry of an earlier release), the next number of any
-    agency may be one further on.
+    reader's own question, of which it is not told whom it met), the next number of any agency may be one further on.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit import leaf as fmt
-from audit.body import PARTIES, SLOT, body_digest, earlier_digest, is_name, parties_salt, parties_value
+from audit.body import PARTIES, SLOT, body_digest, is_name, parties_salt, parties_value
 from audit.errors import DraftError, EvidenceError, EvidenceReason
 
 KEY_BYTES: Final = 32
@@ -268,9 +268,8 @@ def check_stored(index: int, values: tuple[Any, ...]) -> None:
         raise EvidenceError(EvidenceReason.LEAF, "the entry holds values of the wrong type or range", index=index)
     if len(digests) != fmt.SLOTS * fmt.DIGEST_BYTES or len(nonce) != fmt.NONCE_BYTES:
         raise EvidenceError(EvidenceReason.LEAF, "digests or nonce have the wrong length", index=index)
-    kept = (nonce, tag, (kind, requester, holder), (asked, held), (op, req, hold, youth))
-    bound = digests[SLOT * fmt.DIGEST_BYTES :]
-    if body_digest(*kept) != bound and earlier_digest(*kept) != bound:
+    body = body_digest(nonce, tag, (kind, requester, holder), (asked, held), (op, req, hold, youth))
+    if body != digests[SLOT * fmt.DIGEST_BYTES :]:
         raise EvidenceError(EvidenceReason.BODY, "what is stored beside the leaf was changed", index=index)
 
 
@@ -291,16 +290,11 @@ def open_class(entry: StoredEntry, cls: FieldClass, key: bytes) -> list[Opening]
     return [Opening(slot, name, value, fmt.field_salt(stream, slot)) for slot, name, value in _parse_box(plain)]
 
 
-def open_parties(entry: StoredEntry) -> list[Opening]:
-    """Returns who took part, laid open without any key; nothing for an entry of an earlier release, which cannot be.
-
-    The opening is unverified: `check_openings` ties it to the leaf.
-    """
+def open_parties(entry: StoredEntry) -> Opening:
+    """Returns who took part, laid open without any key. Unverified: `check_openings` ties it to the leaf."""
     names, numbers = (entry.kind, entry.requester, entry.holder), (entry.requester_seq, entry.holder_seq)
-    if earlier_digest(entry.nonce, entry.tag, names, numbers, entry.boxes) == entry.digests[SLOT * fmt.DIGEST_BYTES :]:
-        return []
     salt = parties_salt(entry.nonce, entry.tag, entry.kind, entry.boxes)
-    return [Opening(SLOT, PARTIES, parties_value(names, numbers), salt)]
+    return Opening(SLOT, PARTIES, parties_value(names, numbers), salt)
 
 
 def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[str, bytes]:

@@ -99,7 +99,7 @@ def open_entry(
     """
     op = open_class(entry, FieldClass.OP, keys.op)
     if stand is Stand.OVERSEES:
-        return _opened(entry, stand, [*op, *open_parties(entry)], counterpart="")
+        return _opened(entry, stand, [*op, open_parties(entry)], counterpart="")
     if stand is Stand.ASKED:
         return _to_requester(entry, op + open_class(entry, FieldClass.REQ, keys.req), ended)
     fields = op + open_class(entry, FieldClass.HOLD, keys.hold)

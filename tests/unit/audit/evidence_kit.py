@@ -72,7 +72,7 @@ def receipt(index: int, size: int) -> Receipt:
     entry = ENTRIES[index]
     path = merkle.assemble(merkle.inclusion_plan(index, size), grown(size)[0])
     openings = [*open_class(entry, FieldClass.OP, KEYS.op), *open_class(entry, FieldClass.REQ, KEYS.req)]
-    openings += open_parties(entry) if index == PROVES_PARTIES else []
+    openings += [open_parties(entry)] if index == PROVES_PARTIES else []
     openings.sort(key=lambda each: each.slot)
     return Receipt(index, entry.leaf, entry.digests, tuple(openings), path, note(size))
 

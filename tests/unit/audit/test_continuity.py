@@ -95,7 +95,7 @@ def whole_log() -> list[Receipt]:
 def shown(asked: str, held: str, place: Place, *, is_open: bool = True) -> Receipt:
     draft = Draft((Field(FieldClass.OP, "kind", b"access.decision"),), requester=asked, holder=held)
     built = build_entry(draft, place, keys=KEYS, random_bytes=os.urandom).entry
-    return Receipt(built.index, built.leaf, built.digests, tuple(open_parties(built)) if is_open else (), (), "")
+    return Receipt(built.index, built.leaf, built.digests, (open_parties(built),) if is_open else (), (), "")
 
 
 def counted(receipts: list[Receipt], end: int = 7) -> Whole:

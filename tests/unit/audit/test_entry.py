@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import random
-import struct
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -94,31 +92,19 @@ def test_format_stays_what_stored_logs_were_written_in() -> None:
     counting_up = lambda count: bytes(at % 256 for at in range(count))  # noqa: E731
     entry = build_entry(draft, PLACE, keys=KEYS, random_bytes=counting_up).entry
     assert entry.leaf.hex() == "01000001a0c4506c00dda761399fc7cfa111c0098448f7a194b1c4d9540dfced433b0b62a80fc86be0"
-    earlier = _of_an_earlier_release(entry).leaf.hex()
-    assert earlier == "01000001a0c4506c00dee63701a63b4687101cb6cfca5198e192b83defa855ddf49a6978b677bf82cd"
     assert (
         hashlib.sha256(b"".join(entry.boxes)).hexdigest()
         == "937d6ee614050e07d761ff3aa61e1e6755930f1e1d3d449de2bc62274fb2d46b"
     )
 
 
-def _of_an_earlier_release(entry: StoredEntry | None = None) -> StoredEntry:
-    """The entry as it was written before slot 15 was a field: README.md, "Body digest"."""
-    entry = entry or _entry()
-    parts = (entry.tag, entry.kind.encode(), entry.requester.encode(), entry.holder.encode(), *entry.boxes)
-    head = struct.pack(">2Q8I", entry.requester_seq, entry.holder_seq, *map(len, parts))
-    body = hashlib.sha256(b"".join((b"homeward/audit/v1/body\0", entry.nonce, head, *parts))).digest()
-    return dataclasses.replace(entry, digests=entry.digests[:-32] + body)
-
-
-@pytest.mark.parametrize("make", [lambda: _entry(), _of_an_earlier_release])
-def test_untouched_entry_is_bound(make: Callable[[], StoredEntry]) -> None:
-    check_entry(make())
+def test_untouched_entry_is_bound() -> None:
+    check_entry(_entry())
 
 
 def test_who_took_part_is_proved_without_any_key_and_nothing_else_is_told() -> None:
     entry = _entry()
-    (opening,) = open_parties(entry)
+    opening = open_parties(entry)
     check_openings(entry.leaf, entry.digests, [opening])
     assert parse_parties(opening.value) == Parties("06037.cwa", PLACE.requester_seq, "06059.cwa", PLACE.holder_seq)
     assert not any(part and part in opening.value + opening.salt for part in (entry.nonce, entry.tag, *entry.boxes))
@@ -136,7 +122,7 @@ def test_who_took_part_is_proved_without_any_key_and_nothing_else_is_told() -> N
 )
 def test_who_took_part_cannot_be_opened_to_something_else(change: dict[str, object]) -> None:
     entry = _entry()
-    (opening,) = open_parties(entry)
+    opening = open_parties(entry)
     with pytest.raises(EvidenceError):
         check_openings(entry.leaf, entry.digests, [dataclasses.replace(opening, **change)])  # type: ignore[arg-type]
 
@@ -145,11 +131,7 @@ def test_who_took_part_cannot_be_opened_to_something_else(change: dict[str, obje
 def test_who_took_part_does_not_open_where_what_is_stored_was_changed(change: dict[str, object]) -> None:
     changed = dataclasses.replace(_entry(), **change)  # type: ignore[arg-type]
     with pytest.raises(EvidenceError):
-        check_openings(changed.leaf, changed.digests, open_parties(changed))
-
-
-def test_an_entry_of_an_earlier_release_opens_nobody() -> None:
-    assert open_parties(_of_an_earlier_release()) == []
+        check_openings(changed.leaf, changed.digests, [open_parties(changed)])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def test_the_fields_of_the_example_become_the_stated_leaf() -> None:
     ]
     assert (entry.boxes[FieldClass.OP], entry.boxes[FieldClass.REQ]) == (_bytes("op box"), _bytes("req box"))
     assert entry.digests[-32:] == _bytes("body digest")
-    assert [(each.value, each.salt) for each in open_parties(entry)] == [(b" 0  0", _bytes("body salt"))]
+    opening = open_parties(entry)
+    assert (opening.value, opening.salt) == (b" 0  0", _bytes("body salt"))
     assert entry.leaf == _bytes("leaf")
     assert leaf_hash(entry.leaf) == _bytes("leaf hash")
 

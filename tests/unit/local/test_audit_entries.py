@@ -117,7 +117,7 @@ def test_the_whole_log_is_counted_over_pages_of_a_growing_log() -> None:
     assert whole_text(whole) == [
         "ok   12 entries, from the first to that of this reading: none is withheld",
         f"ok   {AGENCY} has entries 1 to 3 without a gap",
-        "note 11 of them, your own or of an earlier release, do not prove who took part",
+        "note 11 of them, your own, do not prove who took part",
     ]
     assert whole_of(oversees=False) is None
 

@@ -359,7 +359,7 @@ def receipt_of(said: dict[str, bytes], *, index: int, time: datetime, to_oversee
         digests=entry.digests,
         openings=[
             log_pb2.Opening(slot=each.slot, name=each.name, value=each.value, salt=each.salt)
-            for each in (*_openings(entry), *(open_parties(entry) if to_overseer else ()))
+            for each in (*_openings(entry), *((open_parties(entry),) if to_overseer else ()))
         ],
         inclusion_hashes=siblings,
         checkpoint=keys().log.sign(index + 1, root),
