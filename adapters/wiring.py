@@ -343,6 +343,7 @@ def _link(
         has_sources=has_sources,
         witness_keys=witness.keys,
         witness=witness.answer,
+        cosigned=witness.cosigned_note,
         attester=attester,
     )
 

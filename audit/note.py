@@ -88,6 +88,11 @@ class Note:
         """Returns the note put together again."""
         return self.text + "\n" + "".join(line.text() for line in self.signatures)
 
+    def only_by(self, key: VerifierKey) -> str:
+        """The text of the note with this key's lines alone: others were not looked at."""
+        own = "".join(line.text() for line in self.signatures if line.is_by(key))
+        return f"{self.text}\n{own}"
+
     def with_lines(self, lines: tuple[SignatureLine, ...]) -> Note:
         """Returns the note with these lines behind its own."""
         return Note(self.text, self.signatures + lines)

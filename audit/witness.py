@@ -122,9 +122,7 @@ class Witness:
             raise _Refused(Answer(Status.NOT_SIGNED if unsigned else Status.MALFORMED)) from None
         if submission.old_size > checkpoint.size or checkpoint.size > _MAX_SIZE:
             raise _Refused(Answer(Status.MALFORMED))
-        # Only the log's own line is kept: others were not looked at.
-        own = tuple(line for line in note.signatures if line.is_by(key.verifier))
-        return submission, checkpoint, f"{note.text}\n{own[0].text()}"
+        return submission, checkpoint, note.only_by(key.verifier)
 
     def _checked(self, submission: Submission, checkpoint: Checkpoint, note: str) -> Answer:
         origin = checkpoint.origin

@@ -154,6 +154,7 @@ def _link(running: Running, machine: MachineCalls, alert_keys: AlertKeys) -> Lin
         journal=running.journal,
         directory=running.directory,
         attestations=running.publishing.attestations,
+        shown=running.publishing.shown,
         now=utc_now,
     )
 

@@ -22,6 +22,7 @@ from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
+from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import load_ristretto
@@ -186,6 +187,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
             services.records,
             revoke_member=lambda subject: members.administration.revoke(RevokeMemberRequest(subject=subject)),
         )
+        # What a crash cut short was carried out first: nobody is answered before it is. Everything else waits.
+        running.publishing.shown.ask(AgencyId(each.agency) for each in running.publishing.attestations.status())
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),

@@ -92,6 +92,14 @@ class LogWitness:
         except NotReady:
             return None
 
+    def cosigned_note(self) -> str:
+        """The same as a signed note, which proves to the exchange what its log once signed; empty for none."""
+        try:
+            kept = self._witness.kept(self._directory().message.log_origin)
+        except NotReady:
+            return ""
+        return kept.note if kept is not None else ""
+
     def size(self) -> int:
         """How many entries this witness has vouched for last; 0 for none."""
         cosigned = self.cosigned()

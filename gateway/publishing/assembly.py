@@ -25,6 +25,7 @@ from gateway.publishing.attested import Attestations
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.own_entries import OwnEntriesReader
 from gateway.publishing.rounds import Rounds
+from gateway.publishing.shown import Shown
 from gateway.publishing.witnessed import Witnessed
 from gateway.state import State
 from homeward.gateway.v1.admin_pb2 import PublishedStatus, WitnessStatus
@@ -48,6 +49,7 @@ class Publishing:
     rounds: Rounds
     witnessed: Witnessed
     attestations: Attestations
+    shown: Shown
     required: bool
     """Whether anybody must cosign a checkpoint before it is published."""
 
@@ -89,10 +91,11 @@ def assemble_publishing(
 
     witnessed = Witnessed(waits=wanted.release is Release.WITNESSED, limit=wanted.limit, now=now)
     reader = Reader(store)
+    signer = read_log_signer(state, config.log_origin)
     publisher = Publisher(
         reader,
         state.directory / config.publish.directory,
-        signer=read_log_signer(state, config.log_origin),
+        signer=signer,
         cosigners=_own_cosigners(state, config),
     )
     rounds = Rounds(
@@ -112,8 +115,9 @@ def assemble_publishing(
         now=now,
         limit=wanted.limit,
     )
+    shown = Shown(log, signer.public, stored=lambda: reader.tree().size)
     required = wanted.quorum > 0 if fixed is None else not fixed.is_met_by(())
-    return Publishing(rounds, witnessed, attestations, required)
+    return Publishing(rounds, witnessed, attestations, shown, required)
 
 
 def _own_cosigners(state: State, config: GatewayConfig) -> tuple[Cosigner, ...]:

@@ -125,9 +125,10 @@ class Rounds:
         self.standings = dict(gathered.standings)
 
     def _consider_put_back(self, size: int, gathered: Gathered) -> None:
-        """The log is RECOVERING if most witnesses that were asked know more of it, or too many for the quorum.
+        """The log is RECOVERING if most witnesses that were asked say they know more, or too many for the quorum.
 
-        One alone may lie: it costs its own voice. Where too few others are left, the next entries could not be
+        One alone may lie, even where it is the only one linked: it costs its own voice. An honest adapter proves what
+        it says (`shown`). Where too few others are left, the next entries could not be
         witnessed anyhow, and going on would grow a second history beside theirs.
         """
         ahead = sum(standing is Standing.AHEAD for standing in gathered.standings.values())
@@ -136,7 +137,7 @@ class Rounds:
         ]
         policy = self._policy()
         honest = [each.key for each in policy.witnesses if each.key not in theirs]
-        is_missed = 2 * ahead > len(gathered.standings) or not policy.is_met_by(honest)
+        is_missed = (ahead > 1 and 2 * ahead > len(gathered.standings)) or not policy.is_met_by(honest)
         if ahead and is_missed and self._log is not None:
             text = f"entries are missing: {ahead} witnesses know more than {size}"
             self._log.recover(LogBehind(text, size=size, known_size=size + 1))

@@ -27,6 +27,7 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.witness_names import witness_name
 from gateway.publishing.attested import Attestations, AttestationStanding
+from gateway.publishing.shown import Shown
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.links import Link, Links
 from gateway.rpc.machine import MachineCalls
@@ -57,6 +58,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         journal: Journal,
         directory: Callable[[], DirectoryView],
         attestations: Attestations,
+        shown: Shown,
         now: Callable[[], datetime],
     ) -> None:
         self._links = links
@@ -66,6 +68,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         self._journal = journal
         self._directory = directory
         self._attestations = attestations
+        self._shown = shown
         self._now = now
         self._greeting = Counter[str]()
 
@@ -76,6 +79,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         peer = current_peer()
         async with self._greeting_place(peer), asyncio.timeout(GREETING_SECONDS):
             link = await self._greet(request_iterator, peer)
+        await self._shown.look(link.agency, link.cosigned)
         self._links.open(link)
         reader = asyncio.create_task(self._read(request_iterator, link))
         attesting = asyncio.create_task(self._attest(link, peer))
@@ -116,6 +120,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
                 credit=hello.work_credit,
                 alert_cursor=hello.alert_cursor,
                 witness_keys=self._witness_keys(agency, hello.witness_keys),
+                cosigned=hello.cosigned_checkpoint,
             )
         raise Invalid(ErrorReason.PROTOCOL_ERROR)
 

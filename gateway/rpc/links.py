@@ -34,10 +34,18 @@ class Link:
     """One open link. One event loop uses it."""
 
     def __init__(
-        self, agency: AgencyId, *, credit: int, alert_cursor: int, witness_keys: Sequence[VerifierKey] = ()
+        self,
+        agency: AgencyId,
+        *,
+        credit: int,
+        alert_cursor: int,
+        witness_keys: Sequence[VerifierKey] = (),
+        cosigned: str = "",
     ) -> None:
+        """`cosigned` is the newest checkpoint that the adapter says it cosigned; unverified."""
         self.agency = agency
         self.keys = tuple(witness_keys)
+        self.cosigned = cosigned
         self.alert_cursor = alert_cursor
         self.outgoing: asyncio.Queue[ConnectResponse] = asyncio.Queue(QUEUE_LIMIT)
         self.alerts_waiting = asyncio.Event()

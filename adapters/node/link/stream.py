@@ -89,6 +89,8 @@ class Link:
     """Keys this adapter cosigns checkpoints with, as vkeys; none where it is no witness."""
     witness: Callable[[pb.AddCheckpoint], pb.CheckpointAnswer] | None = field(default=None, repr=False)
     """Answers one checkpoint; blocking, run in a thread."""
+    cosigned: Callable[[], str] = field(default=lambda: "", repr=False)
+    """The newest checkpoint that was cosigned, with the log's own signature; empty where there is none."""
     attester: Attester | None = field(default=None, repr=False)
     """Follows the agency's own entries; None where the adapter is no witness."""
     heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
@@ -198,6 +200,7 @@ def _hello(link: Link) -> pb.Hello:
         work_credit=link.credit,
         session_nonce=link.random_bytes(32),
         witness_keys=link.witness_keys,
+        cosigned_checkpoint=link.cosigned(),
     )
 
 

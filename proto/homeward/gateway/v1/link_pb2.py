@@ -32,7 +32,7 @@ from homeward.gateway.v1 import review_pb2 as homeward_dot_gateway_dot_v1_dot_re
 from homeward.gateway.v1 import sealing_pb2 as homeward_dot_gateway_dot_v1_dot_sealing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehomeward/gateway/v1/link.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\x1a\"homeward/gateway/v1/exchange.proto\x1a homeward/gateway/v1/review.proto\x1a!homeward/gateway/v1/sealing.proto\"\xca\x03\n\x0e\x43onnectRequest\x12\x34\n\x05hello\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x12\x36\n\x0bwork_result\x18\x02 \x01(\x0b\x32\x1f.homeward.gateway.v1.WorkResultH\x00\x12J\n\x15\x61lert_acknowledgement\x18\x03 \x01(\x0b\x32).homeward.gateway.v1.AlertAcknowledgementH\x00\x12)\n\x04ping\x18\x04 \x01(\x0b\x32\x19.homeward.gateway.v1.PingH\x00\x12\x42\n\x11\x63heckpoint_answer\x18\x05 \x01(\x0b\x32%.homeward.gateway.v1.CheckpointAnswerH\x00\x12\x41\n\x11own_entries_query\x18\x06 \x01(\x0b\x32$.homeward.gateway.v1.OwnEntriesQueryH\x00\x12:\n\x0b\x61ttestation\x18\x07 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xcb\x03\n\x0f\x43onnectResponse\x12/\n\x07welcome\x18\x01 \x01(\x0b\x32\x1c.homeward.gateway.v1.WelcomeH\x00\x12\x34\n\nwork_order\x18\x02 \x01(\x0b\x32\x1e.homeward.gateway.v1.WorkOrderH\x00\x12+\n\x05\x61lert\x18\x03 \x01(\x0b\x32\x1a.homeward.gateway.v1.AlertH\x00\x12\x42\n\x11\x64irectory_changed\x18\x04 \x01(\x0b\x32%.homeward.gateway.v1.DirectoryChangedH\x00\x12\x34\n\ngoing_away\x18\x05 \x01(\x0b\x32\x1e.homeward.gateway.v1.GoingAwayH\x00\x12)\n\x04pong\x18\x06 \x01(\x0b\x32\x19.homeward.gateway.v1.PongH\x00\x12<\n\x0e\x61\x64\x64_checkpoint\x18\x07 \x01(\x0b\x32\".homeward.gateway.v1.AddCheckpointH\x00\x12\x36\n\x0bown_entries\x18\x08 \x01(\x0b\x32\x1f.homeward.gateway.v1.OwnEntriesH\x00\x42\t\n\x07message\"\xc8\x01\n\x05Hello\x12\x37\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0c\x61lert_cursor\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\x0bwork_credit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18 (\x00\x12\x1e\n\rsession_nonce\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x0cwitness_keys\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x02\"\x07r\x05\x10\x01\x18\x80\x10\"n\n\x07Welcome\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64irectory_version\x18\x02 \x01(\x03\x12\x17\n\x0fresync_required\x18\x03 \x01(\x08\"\xbd\x02\n\tWorkOrder\x12\x18\n\x07work_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12$\n\x0frequest_payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\x36\n\tauthority\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x31\n\x05grant\x18\x05 \x01(\x0b\x32\x1a.homeward.gateway.v1.GrantB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x10\x64\x65\x63ision_receipt\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.ReceiptB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x0e\x64\x65\x63ision_input\x18\x07 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\"\x99\x03\n\x05Grant\x12\x1f\n\x0esubject_handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12 \n\x0fpairwise_handle\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\x10requester_agency\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\rsource_agency\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12=\n\nfield_sets\x18\x05 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x06\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x10recipient_key_id\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x37\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07\x66lag_id\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"\x9d\x01\n\nWorkResult\x12\x18\n\x07work_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x06status\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.WorkStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\rsealed_record\x18\x03 \x01(\x0b\x32!.homeward.gateway.v1.SealedRecord\"\xa4\x04\n\x05\x41lert\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.homeward.gateway.v1.AlertKind\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x39\n\racting_agency\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12,\n\x0elocated_county\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12-\n\x07purpose\x18\x07 \x01(\x0e\x32\x1c.homeward.gateway.v1.Purpose\x12\x30\n\x04leaf\x18\x08 \x01(\x0b\x32\".homeward.gateway.v1.LeafReference\x12\x38\n\x10\x61\x63ting_duty_line\x18\t \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12\x31\n\x06notice\x18\n \x01(\x0b\x32!.homeward.gateway.v1.SealedNotice\x12/\n\x06review\x18\x0b \x01(\x0b\x32\x1f.homeward.gateway.v1.ReviewTask\x12/\n\x0breport_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x14\x41lertAcknowledgement\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"#\n\x10\x44irectoryChanged\x12\x0f\n\x07version\x18\x01 \x01(\x03\"\x1c\n\tGoingAway\x12\x0f\n\x07seconds\x18\x01 \x01(\x05\"7\n\x04Ping\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1e\n\x04Pong\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x03\"J\n\rAddCheckpoint\x12\x1e\n\rsubmission_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x19\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x08\"h\n\x10\x43heckpointAnswer\x12\x1e\n\rsubmission_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x06status\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xd7\x04(\xc8\x01\x12\x17\n\x04\x62ody\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08\"K\n\x0fOwnEntriesQuery\x12\x1a\n\ttree_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1c\n\x0bstart_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"T\n\nOwnEntries\x12\x38\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.homeward.gateway.v1.OwnEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x0c\n\x04more\x18\x02 \x01(\x08\"h\n\x08OwnEntry\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1b.homeward.audit.v1.LogEntryB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10?\"\x04z\x02h *\x8c\x02\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LERT_KIND_CHECKED\x10\x01\x12\x16\n\x12\x41LERT_KIND_LOCATED\x10\x02\x12 \n\x1c\x41LERT_KIND_RESOLVE_ATTEMPTED\x10\x03\x12 \n\x1c\x41LERT_KIND_SUPPORTING_REPORT\x10\x04\x12\x1f\n\x1b\x41LERT_KIND_RECORDS_RELEASED\x10\x05\x12 \n\x1c\x41LERT_KIND_AUTHORITY_REVOKED\x10\x06\x12\x15\n\x11\x41LERT_KIND_NOTICE\x10\x07\x12\x15\n\x11\x41LERT_KIND_REVIEW\x10\x08*\x89\x01\n\nWorkStatus\x12\x1b\n\x17WORK_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14WORK_STATUS_ANSWERED\x10\x01\x12\x17\n\x13WORK_STATUS_REFUSED\x10\x02\x12\x14\n\x10WORK_STATUS_BUSY\x10\x03\x12\x15\n\x11WORK_STATUS_ERROR\x10\x04\x32n\n\x12\x41\x64\x61pterLinkService\x12X\n\x07\x43onnect\x12#.homeward.gateway.v1.ConnectRequest\x1a$.homeward.gateway.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehomeward/gateway/v1/link.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\x1a\"homeward/gateway/v1/exchange.proto\x1a homeward/gateway/v1/review.proto\x1a!homeward/gateway/v1/sealing.proto\"\xca\x03\n\x0e\x43onnectRequest\x12\x34\n\x05hello\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x12\x36\n\x0bwork_result\x18\x02 \x01(\x0b\x32\x1f.homeward.gateway.v1.WorkResultH\x00\x12J\n\x15\x61lert_acknowledgement\x18\x03 \x01(\x0b\x32).homeward.gateway.v1.AlertAcknowledgementH\x00\x12)\n\x04ping\x18\x04 \x01(\x0b\x32\x19.homeward.gateway.v1.PingH\x00\x12\x42\n\x11\x63heckpoint_answer\x18\x05 \x01(\x0b\x32%.homeward.gateway.v1.CheckpointAnswerH\x00\x12\x41\n\x11own_entries_query\x18\x06 \x01(\x0b\x32$.homeward.gateway.v1.OwnEntriesQueryH\x00\x12:\n\x0b\x61ttestation\x18\x07 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xcb\x03\n\x0f\x43onnectResponse\x12/\n\x07welcome\x18\x01 \x01(\x0b\x32\x1c.homeward.gateway.v1.WelcomeH\x00\x12\x34\n\nwork_order\x18\x02 \x01(\x0b\x32\x1e.homeward.gateway.v1.WorkOrderH\x00\x12+\n\x05\x61lert\x18\x03 \x01(\x0b\x32\x1a.homeward.gateway.v1.AlertH\x00\x12\x42\n\x11\x64irectory_changed\x18\x04 \x01(\x0b\x32%.homeward.gateway.v1.DirectoryChangedH\x00\x12\x34\n\ngoing_away\x18\x05 \x01(\x0b\x32\x1e.homeward.gateway.v1.GoingAwayH\x00\x12)\n\x04pong\x18\x06 \x01(\x0b\x32\x19.homeward.gateway.v1.PongH\x00\x12<\n\x0e\x61\x64\x64_checkpoint\x18\x07 \x01(\x0b\x32\".homeward.gateway.v1.AddCheckpointH\x00\x12\x36\n\x0bown_entries\x18\x08 \x01(\x0b\x32\x1f.homeward.gateway.v1.OwnEntriesH\x00\x42\t\n\x07message\"\xf0\x01\n\x05Hello\x12\x37\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0c\x61lert_cursor\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1e\n\x0bwork_credit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18 (\x00\x12\x1e\n\rsession_nonce\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x0cwitness_keys\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x02\"\x07r\x05\x10\x01\x18\x80\x10\x12&\n\x13\x63osigned_checkpoint\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x01\"n\n\x07Welcome\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x64irectory_version\x18\x02 \x01(\x03\x12\x17\n\x0fresync_required\x18\x03 \x01(\x08\"\xbd\x02\n\tWorkOrder\x12\x18\n\x07work_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12$\n\x0frequest_payload\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\x36\n\tauthority\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x31\n\x05grant\x18\x05 \x01(\x0b\x32\x1a.homeward.gateway.v1.GrantB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x10\x64\x65\x63ision_receipt\x18\x06 \x01(\x0b\x32\x1a.homeward.audit.v1.ReceiptB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x0e\x64\x65\x63ision_input\x18\x07 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\"\x99\x03\n\x05Grant\x12\x1f\n\x0esubject_handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12 \n\x0fpairwise_handle\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\x10requester_agency\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\rsource_agency\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12=\n\nfield_sets\x18\x05 \x03(\x0e\x32\x1d.homeward.gateway.v1.FieldSetB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x06\x12\x1f\n\x0epolicy_version\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x10recipient_key_id\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x37\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07\x66lag_id\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"\x9d\x01\n\nWorkResult\x12\x18\n\x07work_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x06status\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.WorkStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\rsealed_record\x18\x03 \x01(\x0b\x32!.homeward.gateway.v1.SealedRecord\"\xa4\x04\n\x05\x41lert\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.homeward.gateway.v1.AlertKind\x12\x1f\n\x0esubject_handle\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x39\n\racting_agency\x18\x05 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12,\n\x0elocated_county\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\x12-\n\x07purpose\x18\x07 \x01(\x0e\x32\x1c.homeward.gateway.v1.Purpose\x12\x30\n\x04leaf\x18\x08 \x01(\x0b\x32\".homeward.gateway.v1.LeafReference\x12\x38\n\x10\x61\x63ting_duty_line\x18\t \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12\x31\n\x06notice\x18\n \x01(\x0b\x32!.homeward.gateway.v1.SealedNotice\x12/\n\x06review\x18\x0b \x01(\x0b\x32\x1f.homeward.gateway.v1.ReviewTask\x12/\n\x0breport_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x14\x41lertAcknowledgement\x12\x19\n\x08sequence\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"#\n\x10\x44irectoryChanged\x12\x0f\n\x07version\x18\x01 \x01(\x03\"\x1c\n\tGoingAway\x12\x0f\n\x07seconds\x18\x01 \x01(\x05\"7\n\x04Ping\x12/\n\x0b\x63reate_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1e\n\x04Pong\x12\x16\n\x0e\x61lert_sequence\x18\x01 \x01(\x03\"J\n\rAddCheckpoint\x12\x1e\n\rsubmission_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x19\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x08\"h\n\x10\x43heckpointAnswer\x12\x1e\n\rsubmission_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1b\n\x06status\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xd7\x04(\xc8\x01\x12\x17\n\x04\x62ody\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08\"K\n\x0fOwnEntriesQuery\x12\x1a\n\ttree_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1c\n\x0bstart_index\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"T\n\nOwnEntries\x12\x38\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.homeward.gateway.v1.OwnEntryB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x0c\n\x04more\x18\x02 \x01(\x08\"h\n\x08OwnEntry\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1b.homeward.audit.v1.LogEntryB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10?\"\x04z\x02h *\x8c\x02\n\tAlertKind\x12\x1a\n\x16\x41LERT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LERT_KIND_CHECKED\x10\x01\x12\x16\n\x12\x41LERT_KIND_LOCATED\x10\x02\x12 \n\x1c\x41LERT_KIND_RESOLVE_ATTEMPTED\x10\x03\x12 \n\x1c\x41LERT_KIND_SUPPORTING_REPORT\x10\x04\x12\x1f\n\x1b\x41LERT_KIND_RECORDS_RELEASED\x10\x05\x12 \n\x1c\x41LERT_KIND_AUTHORITY_REVOKED\x10\x06\x12\x15\n\x11\x41LERT_KIND_NOTICE\x10\x07\x12\x15\n\x11\x41LERT_KIND_REVIEW\x10\x08*\x89\x01\n\nWorkStatus\x12\x1b\n\x17WORK_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14WORK_STATUS_ANSWERED\x10\x01\x12\x17\n\x13WORK_STATUS_REFUSED\x10\x02\x12\x14\n\x10WORK_STATUS_BUSY\x10\x03\x12\x15\n\x11WORK_STATUS_ERROR\x10\x04\x32n\n\x12\x41\x64\x61pterLinkService\x12X\n\x07\x43onnect\x12#.homeward.gateway.v1.ConnectRequest\x1a$.homeward.gateway.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,6 +51,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO'].fields_by_name['session_nonce']._serialized_options = b'\272H\004z\002h '
   _globals['_HELLO'].fields_by_name['witness_keys']._loaded_options = None
   _globals['_HELLO'].fields_by_name['witness_keys']._serialized_options = b'\272H\016\222\001\013\020\002\"\007r\005\020\001\030\200\020'
+  _globals['_HELLO'].fields_by_name['cosigned_checkpoint']._loaded_options = None
+  _globals['_HELLO'].fields_by_name['cosigned_checkpoint']._serialized_options = b'\272H\006r\004\030\200\200\001'
   _globals['_WORKORDER'].fields_by_name['work_id']._loaded_options = None
   _globals['_WORKORDER'].fields_by_name['work_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_WORKORDER'].fields_by_name['request_payload']._loaded_options = None
@@ -119,46 +121,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OWNENTRY'].fields_by_name['entry']._serialized_options = b'\272H\003\310\001\001'
   _globals['_OWNENTRY'].fields_by_name['inclusion_hashes']._loaded_options = None
   _globals['_OWNENTRY'].fields_by_name['inclusion_hashes']._serialized_options = b'\272H\013\222\001\010\020?\"\004z\002h '
-  _globals['_ALERTKIND']._serialized_start=3660
-  _globals['_ALERTKIND']._serialized_end=3928
-  _globals['_WORKSTATUS']._serialized_start=3931
-  _globals['_WORKSTATUS']._serialized_end=4068
+  _globals['_ALERTKIND']._serialized_start=3700
+  _globals['_ALERTKIND']._serialized_end=3968
+  _globals['_WORKSTATUS']._serialized_start=3971
+  _globals['_WORKSTATUS']._serialized_end=4108
   _globals['_CONNECTREQUEST']._serialized_start=321
   _globals['_CONNECTREQUEST']._serialized_end=779
   _globals['_CONNECTRESPONSE']._serialized_start=782
   _globals['_CONNECTRESPONSE']._serialized_end=1241
   _globals['_HELLO']._serialized_start=1244
-  _globals['_HELLO']._serialized_end=1444
-  _globals['_WELCOME']._serialized_start=1446
-  _globals['_WELCOME']._serialized_end=1556
-  _globals['_WORKORDER']._serialized_start=1559
-  _globals['_WORKORDER']._serialized_end=1876
-  _globals['_GRANT']._serialized_start=1879
-  _globals['_GRANT']._serialized_end=2288
-  _globals['_WORKRESULT']._serialized_start=2291
-  _globals['_WORKRESULT']._serialized_end=2448
-  _globals['_ALERT']._serialized_start=2451
-  _globals['_ALERT']._serialized_end=2999
-  _globals['_ALERTACKNOWLEDGEMENT']._serialized_start=3001
-  _globals['_ALERTACKNOWLEDGEMENT']._serialized_end=3050
-  _globals['_DIRECTORYCHANGED']._serialized_start=3052
-  _globals['_DIRECTORYCHANGED']._serialized_end=3087
-  _globals['_GOINGAWAY']._serialized_start=3089
-  _globals['_GOINGAWAY']._serialized_end=3117
-  _globals['_PING']._serialized_start=3119
-  _globals['_PING']._serialized_end=3174
-  _globals['_PONG']._serialized_start=3176
-  _globals['_PONG']._serialized_end=3206
-  _globals['_ADDCHECKPOINT']._serialized_start=3208
-  _globals['_ADDCHECKPOINT']._serialized_end=3282
-  _globals['_CHECKPOINTANSWER']._serialized_start=3284
-  _globals['_CHECKPOINTANSWER']._serialized_end=3388
-  _globals['_OWNENTRIESQUERY']._serialized_start=3390
-  _globals['_OWNENTRIESQUERY']._serialized_end=3465
-  _globals['_OWNENTRIES']._serialized_start=3467
-  _globals['_OWNENTRIES']._serialized_end=3551
-  _globals['_OWNENTRY']._serialized_start=3553
-  _globals['_OWNENTRY']._serialized_end=3657
-  _globals['_ADAPTERLINKSERVICE']._serialized_start=4070
-  _globals['_ADAPTERLINKSERVICE']._serialized_end=4180
+  _globals['_HELLO']._serialized_end=1484
+  _globals['_WELCOME']._serialized_start=1486
+  _globals['_WELCOME']._serialized_end=1596
+  _globals['_WORKORDER']._serialized_start=1599
+  _globals['_WORKORDER']._serialized_end=1916
+  _globals['_GRANT']._serialized_start=1919
+  _globals['_GRANT']._serialized_end=2328
+  _globals['_WORKRESULT']._serialized_start=2331
+  _globals['_WORKRESULT']._serialized_end=2488
+  _globals['_ALERT']._serialized_start=2491
+  _globals['_ALERT']._serialized_end=3039
+  _globals['_ALERTACKNOWLEDGEMENT']._serialized_start=3041
+  _globals['_ALERTACKNOWLEDGEMENT']._serialized_end=3090
+  _globals['_DIRECTORYCHANGED']._serialized_start=3092
+  _globals['_DIRECTORYCHANGED']._serialized_end=3127
+  _globals['_GOINGAWAY']._serialized_start=3129
+  _globals['_GOINGAWAY']._serialized_end=3157
+  _globals['_PING']._serialized_start=3159
+  _globals['_PING']._serialized_end=3214
+  _globals['_PONG']._serialized_start=3216
+  _globals['_PONG']._serialized_end=3246
+  _globals['_ADDCHECKPOINT']._serialized_start=3248
+  _globals['_ADDCHECKPOINT']._serialized_end=3322
+  _globals['_CHECKPOINTANSWER']._serialized_start=3324
+  _globals['_CHECKPOINTANSWER']._serialized_end=3428
+  _globals['_OWNENTRIESQUERY']._serialized_start=3430
+  _globals['_OWNENTRIESQUERY']._serialized_end=3505
+  _globals['_OWNENTRIES']._serialized_start=3507
+  _globals['_OWNENTRIES']._serialized_end=3591
+  _globals['_OWNENTRY']._serialized_start=3593
+  _globals['_OWNENTRY']._serialized_end=3697
+  _globals['_ADAPTERLINKSERVICE']._serialized_start=4110
+  _globals['_ADAPTERLINKSERVICE']._serialized_end=4220
 # @@protoc_insertion_point(module_scope)

@@ -90,18 +90,20 @@ class ConnectResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., alert: _Optional[_Union[Alert, _Mapping]] = ..., directory_changed: _Optional[_Union[DirectoryChanged, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., add_checkpoint: _Optional[_Union[AddCheckpoint, _Mapping]] = ..., own_entries: _Optional[_Union[OwnEntries, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("create_time", "alert_cursor", "work_credit", "session_nonce", "witness_keys")
+    __slots__ = ("create_time", "alert_cursor", "work_credit", "session_nonce", "witness_keys", "cosigned_checkpoint")
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ALERT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     WORK_CREDIT_FIELD_NUMBER: _ClassVar[int]
     SESSION_NONCE_FIELD_NUMBER: _ClassVar[int]
     WITNESS_KEYS_FIELD_NUMBER: _ClassVar[int]
+    COSIGNED_CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     create_time: _timestamp_pb2.Timestamp
     alert_cursor: int
     work_credit: int
     session_nonce: bytes
     witness_keys: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alert_cursor: _Optional[int] = ..., work_credit: _Optional[int] = ..., session_nonce: _Optional[bytes] = ..., witness_keys: _Optional[_Iterable[str]] = ...) -> None: ...
+    cosigned_checkpoint: str
+    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alert_cursor: _Optional[int] = ..., work_credit: _Optional[int] = ..., session_nonce: _Optional[bytes] = ..., witness_keys: _Optional[_Iterable[str]] = ..., cosigned_checkpoint: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("create_time", "directory_version", "resync_required")

@@ -1,0 +1,117 @@
+"""What one adapter can prove when it links, and what none can: that the log's database was put back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from audit.checkpoint import LogSigner
+from audit.errors import LogRecovering
+from audit.highwater import read_high_water
+from audit.log import Append, Log, LogState
+from audit.reader import Reader
+from gateway.protocol.names import AgencyId
+from gateway.publishing.shown import Shown
+from tests.integration.log_kit import SIGNER, LogHome, append_one, draft, fill, sqlite_home
+from tests.integration.witness_kit import Told, cosigner
+
+COUNT, MORE = 20, 30
+A, B = AgencyId("06037.cwa"), AgencyId("06059.cwa")
+OTHER_KEY = LogSigner(SIGNER.public.origin, Ed25519PrivateKey.from_private_bytes(b"x" * 32))
+CLOSED = LogSigner(f"{SIGNER.public.origin}-0", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
+
+
+@dataclass(frozen=True)
+class At:
+    log: Log
+    shown: Shown
+    home: LogHome
+
+
+@asynccontextmanager
+async def started(tmp_path: Path, *awaited: AgencyId, seconds: float = 30) -> AsyncIterator[At]:
+    """A log of so many entries, which does not know of more, and asks these adapters."""
+    home = sqlite_home(tmp_path)
+    await fill(home, COUNT)
+    log, reader = home.open(may_recover=True), Reader(home.store)
+    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size)
+    shown.ask(awaited, seconds=seconds)
+    try:
+        yield At(log, shown, home)
+    finally:
+        await log.close()
+        reader.close()
+
+
+def note(size: int = MORE, *, signer: LogSigner = SIGNER) -> str:
+    """As an adapter keeps it: with its own cosignature behind the log's signature."""
+    told = Told(MORE, signer=signer)
+    return told.note(size) + cosigner("a").sign(told.checkpoint(size), 1).text()
+
+
+async def test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_start(tmp_path: Path) -> None:
+    async with started(tmp_path) as at:
+        await at.shown.look(A, note())
+        with pytest.raises(LogRecovering):
+            await at.log.append(Append(draft()))
+        assert (at.log.state, at.log.behind and at.log.behind.known_size) == (LogState.RECOVERING, MORE)
+    assert read_high_water(at.home.high_water, SIGNER.public).size == MORE
+    assert at.home.high_water.read_bytes().count("\u2014".encode()) == 1, "the log's own signature alone"
+    again = at.home.open(may_recover=True)
+    assert again.state is LogState.RECOVERING, "whoever restarts it hides nothing"
+    await again.close()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        note(signer=OTHER_KEY),
+        note(signer=CLOSED),
+        note().replace(f"\n{MORE}\n", "\n1000000\n"),
+        note(COUNT),
+        "",
+        "junk",
+        f"{SIGNER.public.origin}\n{10**18}\n\n",
+    ],
+    ids=["another key", "a closed log", "a larger size", "no more than there is", "none", "junk", "unsigned"],
+)
+async def test_what_the_log_did_not_sign_or_already_has_stops_nobody(tmp_path: Path, shown: str) -> None:
+    async with started(tmp_path) as at:
+        for _ in range(3):
+            await at.shown.look(A, shown)
+        assert (await append_one(at.log)).index == COUNT
+        assert at.log.state is LogState.OPEN
+
+
+async def test_nothing_is_written_before_those_who_may_know_more_were_heard(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B) as at:
+        first = asyncio.create_task(append_one(at.log))
+        await at.shown.look(A, "")
+        done, _ = await asyncio.wait({first}, timeout=0.3)
+        assert not done, "B may know more"
+        await at.shown.look(B, note())
+        with pytest.raises(LogRecovering):
+            await first
+    reader = Reader(at.home.store)
+    assert reader.tree().size == COUNT, "no second history has begun"
+    reader.close()
+
+
+async def test_a_start_goes_on_as_soon_as_all_were_heard(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B) as at:
+        first = asyncio.create_task(append_one(at.log))
+        for agency in (A, B):
+            await at.shown.look(agency, note(COUNT))
+        assert (await first).index == COUNT
+
+
+async def test_an_adapter_that_stays_away_holds_a_start_up_no_longer_than_its_bound(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.2) as at:
+        await at.shown.look(A, "")
+        assert (await append_one(at.log)).index == COUNT
