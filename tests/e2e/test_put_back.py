@@ -1,0 +1,118 @@
+"""The gateway's whole directory is put back to yesterday, its own record of the log with it. Real processes.
+
+Nothing on its machine tells. Its adapters do as they link, before it has written an entry; or its record does, where
+that lies on other storage.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.commands import Commands
+from deploy.demo.sandbox import Sandbox
+from tests.e2e.test_epochs import Rotation, raise_flag
+from tests.e2e.test_epochs_restored import asked, found
+
+COUNTIES = ("a", "b", "c")
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Rotation]:
+    """Three counties, none of whose adapters has to witness anything; yesterday's directory; a mirror of today."""
+    with Sandbox.up(tmp_path / "box") as sandbox, Commands() as commands:
+        made = Rotation(sandbox, commands)
+        sandbox.end("gateway")
+        settings = sandbox.layout.gateway / "gateway.yaml"
+        settings.write_text(re.sub("(?m)^witnesses:.*\n", "", settings.read_text()))
+        keep_mirror(made)
+        sandbox.restart("gateway")
+        made.until(lambda: has_attested(made))
+        sandbox.end("gateway")
+        shutil.copytree(sandbox.layout.gateway, yesterday(made))
+        sandbox.restart("gateway")
+        made.until(lambda: asked(made) != "UNAVAILABLE")
+        raise_flag(sandbox)
+        made.until(lambda: found(made))
+        made.until(lambda: witnessed(made) >= log(made)[1])
+        yield made
+
+
+def yesterday(exchange: Rotation) -> Path:
+    return exchange.sandbox.layout.root / "yesterday"
+
+
+def mirror(exchange: Rotation) -> str:
+    return str(exchange.sandbox.layout.root / "mirror")
+
+
+def keep_mirror(exchange: Rotation) -> None:
+    exchange.run("audit", "mirror", str(exchange.sandbox.layout.gateway), mirror(exchange))
+
+
+def put_back(exchange: Rotation) -> None:
+    """Everything in the stopped gateway's directory is as it was yesterday; keys.db has a younger backup."""
+    gateway = exchange.sandbox.layout.gateway
+    keys = {kept.name: kept.read_bytes() for kept in gateway.glob("keys.db*")}
+    shutil.rmtree(gateway)
+    shutil.copytree(yesterday(exchange), gateway)
+    for kept in gateway.glob("keys.db*"):
+        kept.unlink()
+    for name, content in keys.items():
+        (gateway / name).write_bytes(content)
+
+
+def log(exchange: Rotation) -> tuple[str, int]:
+    """What the log does with an entry, and how many it has."""
+    told = exchange.run("gateway", "status", str(exchange.sandbox.layout.gateway))
+    return str(told["log_state"]), int(str(told["log_size"]))
+
+
+def revoked(exchange: Rotation) -> list[str]:
+    told = json.loads(exchange.commands.ask("gateway", "status", str(exchange.sandbox.layout.gateway), "--json").out)
+    return [member["agency"] for member in told["members"] if member["suspended"]]
+
+
+def witnessed(exchange: Rotation) -> int:
+    """What A's adapter has cosigned last."""
+    told = exchange.run("adapter", "status", "--dir", str(exchange.sandbox.layout.agency("A")))
+    return int(str(told["witnessed_size"]))
+
+
+def has_attested(exchange: Rotation) -> bool:
+    return len(list((exchange.sandbox.layout.gateway / "attestations").glob("*.cwa"))) == len(COUNTIES)
+
+
+def heal(exchange: Rotation) -> None:
+    """The stopped gateway is healed from the mirror, and finds the youth again."""
+    told = exchange.run("audit", "recover", str(exchange.sandbox.layout.gateway), "--mirror", mirror(exchange))
+    assert told["ok"] is True
+    exchange.sandbox.restart("gateway")
+    exchange.until(lambda: found(exchange))
+
+
+def test_adapters_show_what_a_directory_that_was_put_back_does_not_know(exchange: Rotation) -> None:
+    sandbox, gateway = exchange.sandbox, str(exchange.sandbox.layout.gateway)
+    sandbox.end("gateway")
+    keep_mirror(exchange)
+    put_back(exchange)
+    sandbox.restart("gateway")
+    assert sandbox.process("gateway").ready["log"] == "open", "nothing in the directory tells"
+    # Waits for the adapters: this would have been its first entry, and the first of a second history.
+    refused = exchange.commands.ask("gateway", "revoke", gateway, "06019.cwa", "--json")
+    assert (refused.exit != 0, "entry" in refused.out) == (True, False), refused.out + refused.err
+    state, size = log(exchange)
+    assert state == "recovering"
+    assert [asked(exchange) for _ in range(3)] == ["UNAVAILABLE"] * 3
+    held = exchange.commands.ask("gateway", "revoke", gateway, "06019.cwa", "--json")
+    assert "REVOCATION_HELD" in held.out + held.err
+    assert log(exchange) == ("recovering", size), "nothing was written"
+    sandbox.end("gateway")
+    sandbox.restart("gateway")
+    assert sandbox.process("gateway").ready["log"] == "recovering", "what an adapter showed is kept"
+    sandbox.end("gateway")
+    heal(exchange)
+    assert (log(exchange)[0], revoked(exchange)) == ("open", ["06019.cwa"])
