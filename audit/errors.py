@@ -57,6 +57,8 @@ class StopReason(StrEnum):
     """Stored rows do not lead to what was signed."""
     CLOCK = "CLOCK"
     """The clock stepped further than its bound."""
+    RECORD = "RECORD"
+    """The high-water record was gone, and was made anew from what is stored."""
 
 
 class AuditError(Exception):

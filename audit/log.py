@@ -136,7 +136,8 @@ class Log:
         self._state = LogState.OPEN if behind is None else LogState.RECOVERING
         self.stopped_for: StopReason | None = None
         self.behind = behind
-        self._may_begin: asyncio.Event | None = None
+        self.may_begin: asyncio.Event | None = None
+        """Where it is given every append waits for it: others are asked first whether they know more of the log."""
         self._closing = False
         self._waiting: deque[_Waiting] = deque()
         self._in_flight: list[_Waiting] = []
@@ -217,8 +218,8 @@ class Log:
         not act on it), or whatever the append's own guard, rows or projection raised (nothing written). If the caller
         is canceled meanwhile, the entry may still be written.
         """
-        if self._may_begin is not None:
-            await self._may_begin.wait()
+        if self.may_begin is not None:
+            await self.may_begin.wait()
         if self._state is LogState.RECOVERING:
             raise LogRecovering("the log's store was put back to an older state")
         if self._state is not LogState.OPEN or self._closing:
@@ -232,10 +233,6 @@ class Log:
         self._waiting.append(waiting)
         self._gathering.added()
         return await waiting.future
-
-    def begin_after(self, event: asyncio.Event) -> None:
-        """Every append waits for the event: others are asked first whether they know more of the log than it does."""
-        self._may_begin = event
 
     async def recover_from(self, note: str, behind: LogBehind) -> None:
         """As `recover`, proved by this note, which the log signed: it is the high-water record of the next start."""

@@ -18,6 +18,7 @@ from gateway.errors import LOG_REFUSES, Error, ErrorReason
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.ristretto import InvalidElement, LibraryUnavailable
 from gateway.protocol.strict_yaml import DocumentErrors
+from gateway.recovery.record import RecordRefused
 from gateway.recovery.target import TargetRefused
 from gateway.rpc.admin import AdminRefused
 from gateway.state import LogInUse, State, StateBroken, StateExists
@@ -199,6 +200,11 @@ _BROKEN: Final[dict[type[Exception], tuple[str, str, str]]] = {
         "take the share that was dealt to this operator; another organization runs the custodian",
     ),
     InvalidElement: ("SHARE-002", "the share is not what its dealer promised", "repeat the ceremony"),
+    RecordRefused: (
+        "RECORD-001",
+        "the log's high-water record cannot be used",
+        "mount its storage, or put the file back; if it is lost: homeward audit recover {dir} --explain 'why'",
+    ),
     TargetRefused: (
         "MIRROR-001",
         "no mirror is kept there",
@@ -222,7 +228,11 @@ def broken(state: State, error: Exception, *, file: Path | None = None) -> Comma
     return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code, file=file)
 
 
-_EXIT_CODES: Final = {EvidenceError: ExitCode.EVIDENCE, OperatorRefused: ExitCode.DENIED}
+_EXIT_CODES: Final = {
+    EvidenceError: ExitCode.EVIDENCE,
+    RecordRefused: ExitCode.EVIDENCE,
+    OperatorRefused: ExitCode.DENIED,
+}
 BROKEN: Final = tuple(_BROKEN)
 """Errors that `broken` has words for."""
 

@@ -12,6 +12,7 @@ from gateway.members.assembly import Members
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import Publishing
 from gateway.recovery.mirroring import Mirroring
+from gateway.recovery.record_lines import RecordPlace
 from gateway.rpc.links import Links
 from gateway.store.figures import read_index_figures
 from gateway.telemetry import holder_figures, index_figures, mirror_figures, published_figures
@@ -19,7 +20,14 @@ from homeward.counting import Figures
 
 
 def ready_line(
-    members: Members, config: GatewayConfig, policy: Policy, *, publishing: Publishing, port: int, enroll_port: int
+    members: Members,
+    config: GatewayConfig,
+    policy: Policy,
+    *,
+    publishing: Publishing,
+    record: RecordPlace,
+    port: int,
+    enroll_port: int,
 ) -> str:
     """The one line of JSON by which whoever started the process knows that it serves."""
     view = members.office.view()
@@ -33,6 +41,7 @@ def ready_line(
         "matching_auto": config.matching.auto,
         "demo": config.demo,
         "log": members.ledger.log.state.value,
+        "high_water": record,
         "witnesses_required": publishing.required,
         "sole_operators": list(view.sole_operators) if view is not None else [],
     }

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from gateway.acting import BROKEN, broken, check_there, failure
 from gateway.backup_cli import backup
 from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
-from gateway.config import GatewayConfig
+from gateway.config import GatewayConfig, load_gateway
 from gateway.epoch_cli import epoch, epoch_lines
 from gateway.members.founding import found_gateway
 from gateway.members_act import act_on_members, ask_status
@@ -34,6 +35,8 @@ from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.strict_yaml import parse_duration
 from gateway.protocol.wire_names import to_wire
 from gateway.recovery.mirror_lines import mirror_lines
+from gateway.recovery.record import place_of_record
+from gateway.recovery.record_lines import RecordPlace, record_lines
 from gateway.replay_cli import replay
 from gateway.rpc.admin import TIMEOUT_SECONDS
 from gateway.running import utc_now
@@ -198,9 +201,11 @@ def status(directory: Path, as_json: bool) -> None:
     held, reply = _ask_holder(state), ask_status(state)
     if as_json:
         fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        click.echo(json.dumps({"ok": True, **fields, "holding": holder_fields(held)}))
+        click.echo(json.dumps({"ok": True, **fields, "high_water": _record(directory), "holding": holder_fields(held)}))
         return
-    click.echo("\n".join([*_status_lines(reply), *holder_lines(held)]))
+    click.echo(
+        "\n".join([*_status_lines(reply), *record_lines(_record(directory), lead="WARNING     "), *holder_lines(held)])
+    )
 
 
 @gateway.command()
@@ -267,6 +272,10 @@ def _bad_options(state: State, error: ValidationError) -> CommandFailure:
         "USAGE-001", "an option breaks its rule", state, why="; ".join(faults), fix="see --help",
         exit_code=ExitCode.USAGE,
     )  # fmt: skip
+
+
+def _record(directory: Path) -> RecordPlace:
+    return place_of_record(replace(_state(directory), record=load_gateway(directory).high_water))
 
 
 def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:

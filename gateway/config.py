@@ -195,6 +195,8 @@ class GatewayConfig(StrictModel):
     publish: Publish = Publish()
     witnesses: Witnesses = Witnesses()
     mirror: Mirror | None = None
+    high_water: Path | None = None
+    """Directory on other storage for the log's high-water record, relative to the process's. Never made."""
     hold: Holding = Holding()
     court_custodian: Path | None = None
     """File with the public key of the court's custodian, relative to the gateway's directory. A sealed youth's audit
@@ -224,6 +226,8 @@ class CustodianConfig(StrictModel):
     budgets: Budgets = Budgets()
     telemetry: TelemetrySettings = TelemetrySettings()
     mirror: Mirror | None = None
+    high_water: Path | None = None
+    """Directory on other storage for the log's high-water record, relative to the process's. Never made."""
     demo: bool = False
     """Demonstration: invented youths only."""
     sandbox: Sandbox = Sandbox()

@@ -50,6 +50,8 @@ class State:
 
     directory: Path
     kind: str
+    record: Path | None = None
+    """Where the settings put the log's high-water record, relative to the directory; None: beside the database."""
 
     @property
     def database(self) -> Path:
@@ -59,7 +61,7 @@ class State:
     @property
     def high_water(self) -> Path:
         """The log's record of its newest checkpoint, apart from the database."""
-        return self.directory / "log.checkpoint"
+        return self.directory / (self.record or "") / "log.checkpoint"
 
     @property
     def youth_keys(self) -> Path:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.held import HeldRevocations
 from gateway.recovery.mirroring import keeping, mirroring_of
+from gateway.recovery.record import told_place
 from gateway.rpc.admin import AdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignClient
 from gateway.rpc.enrollment import EnrollmentServicer
@@ -207,7 +209,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(running.publishing.attestations.run(), stop),
     ]
     ports = {"port": main.port, "enroll_port": enrollment.port}
-    sys.stdout.write(ready_line(members, config, running.policy, publishing=running.publishing, **ports))
+    record = told_place(replace(running.state, record=config.high_water))
+    sys.stdout.write(ready_line(members, config, running.policy, publishing=running.publishing, record=record, **ports))
     sys.stdout.flush()
     async with keeping(running.mirroring):
         await stop.wait()

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,7 @@ from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from gateway.recovery.record import settle_record
 from gateway.state import State, StateBroken
 from gateway.store.authority_keys import FileAuthorityKeys
 from gateway.store.derived import Opened, check_projections
@@ -248,6 +249,8 @@ async def _open_ledger(
     random_bytes: Randomness,
     on_stop: Callable[[LogState], None] | None,
 ) -> Ledger:
+    state = replace(state, record=config.high_water)
+    settle_record(state, signer.public)
     log = Log.open(
         store,
         signer=signer,

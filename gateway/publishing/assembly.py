@@ -92,12 +92,8 @@ def assemble_publishing(
     witnessed = Witnessed(waits=wanted.release is Release.WITNESSED, limit=wanted.limit, now=now)
     reader = Reader(store)
     signer = read_log_signer(state, config.log_origin)
-    publisher = Publisher(
-        reader,
-        state.directory / config.publish.directory,
-        signer=signer,
-        cosigners=_own_cosigners(state, config),
-    )
+    directory = state.directory / config.publish.directory
+    publisher = Publisher(reader, directory, signer=signer, cosigners=_own_cosigners(state, config))
     rounds = Rounds(
         publisher,
         reader,

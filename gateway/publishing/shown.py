@@ -1,9 +1,10 @@
 """Checkpoints that adapters show when they link: whether one proves that the log's database was put back.
 
-Decides what counts as proof, and how long a start waits for one. A note that the log's own key signed, over more entries
-than the log has, is proof by itself, whoever shows it: one honest county is enough, and no number of dishonest ones can
-make it. A note of a closed log (a declared loss) was signed by another key, and proves nothing of this one. One that
-covers no more than there is may be of another history; that is for witnesses to say, who are sent each new checkpoint.
+Decides what counts as proof, and how long a start waits for one. A note that the log's own key signed, over more
+entries than the log has, is proof by itself, whoever shows it: one honest county is enough, and no number of dishonest
+ones can make it. A note of a closed log (a declared loss) was signed by another key, and proves nothing of this one.
+One that covers no more than there is may be of another history; that is for witnesses to say, who are sent each new
+checkpoint.
 
 A put-back log must not grow before somebody could say so: its next entries would be a second history. So after a start
 no entry is written before every adapter that ever attested to this log has linked again, or a few seconds have passed.
@@ -42,7 +43,7 @@ class Shown:
         """From now on no entry is written before these have linked, or so many seconds have passed."""
         self._awaited = set(agencies)
         if self._awaited:
-            self._log.begin_after(self._may_begin)
+            self._log.may_begin = self._may_begin
             asyncio.get_running_loop().call_later(seconds, self._may_begin.set)
 
     async def look(self, agency: AgencyId, note: str) -> None:

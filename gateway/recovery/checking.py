@@ -23,6 +23,8 @@ from audit.stopping import StopMark
 from audit.transaction import Tx
 from audit.verify import Verified, verify_log
 from gateway.members.assembly import check_store
+from gateway.recovery.record import place_of_record, records
+from gateway.recovery.record_lines import RecordPlace
 from gateway.recovery.repair import Place, known
 from gateway.store.escrow import erasing_waits
 
@@ -48,6 +50,8 @@ class Sound:
     published: tuple[int, int] | None
     """Entries and files of the published log, where there is one."""
     mirror: MirrorStanding | None
+    record: RecordPlace
+    """Where the high-water record lies."""
     erasing_waits: bool
     """Whether bytes of what a seal deleted may still stand in the files until the next start."""
 
@@ -56,10 +60,12 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
     """Returns what holds. Raises EvidenceError at the first thing that does not, `StateBroken`."""
     state, key = place.state, place.signer.public
     # A pipe in the place of a file would keep whoever opens it waiting for ever.
-    for path in (state.database, state.high_water, *checkpoints):
+    recorded = records(state) or (state.high_water,)
+    for path in (state.database, *recorded, *checkpoints):
         if not path.is_file():
             raise EvidenceError(EvidenceReason.STORE, f"{path.name} is missing, or no file")
-    StopMark(state.high_water).check()
+    for path in recorded:
+        StopMark(path).check()
     # Read before the log is: a log that serves goes on meanwhile, and its mirror may follow it.
     claimed = _claimed(mirror, key) if mirror is not None else None
     reader = place.reader()
@@ -76,7 +82,9 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
         raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
     finally:
         reader.close()
-    return Sound(verified, tables, published, standing, tables and erasing_waits(state.youth_keys))
+    return Sound(
+        verified, tables, published, standing, place_of_record(state), tables and erasing_waits(state.youth_keys)
+    )
 
 
 def _claimed(mirror: Path, key: LogKey) -> Checkpoint:

@@ -24,6 +24,7 @@ from gateway.protocol.succession import SuccessionInvalid
 from gateway.recovery.checking import check_everything
 from gateway.recovery.declare import declare, open_declared
 from gateway.recovery.faults import does_not_hold
+from gateway.recovery.record import make_anew, settle_record
 from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
@@ -61,7 +62,11 @@ def fsck(directory: Path, mirror: Path | None, checkpoints: tuple[Path, ...], as
         click.echo("\n".join(lines))
         return
     standing = {"mirror": mirror_fields(sound.mirror)} if sound.mirror is not None else {}
-    click.echo(json.dumps({"ok": True, "checked": lines, "erasing_waits": sound.erasing_waits, **standing}))
+    click.echo(
+        json.dumps(
+            {"ok": True, "checked": lines, "erasing_waits": sound.erasing_waits, "high_water": sound.record, **standing}
+        )
+    )
 
 
 @click.command()
@@ -125,6 +130,9 @@ def recover(
 
     def work(place: Place) -> tuple[Healed | None, int, bool]:
         with place.state.writing():
+            if explain:
+                make_anew(place.state, place.signer)
+            settle_record(place.state, place.signer.public)
             stopped = StopMark(place.state.high_water).read() is not None
             healed = heal_from(place, mirror, checkpoints=checkpoints) if mirror is not None else None
             size = asyncio.run(go_on(place, healed=healed, explanation=explain, now=lambda: datetime.now(UTC)))
@@ -151,6 +159,7 @@ def _declare(
             raise click.UsageError("only a gateway's log goes on under another origin")
         with place.state.writing():
             if lost is not None:
+                settle_record(place.state, place.signer.public)
                 return _write_declaration(place, lost, checkpoints)
             return _go_on_declared(place, declared)
 

@@ -42,6 +42,7 @@ from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import open_succession, sign_succession
+from gateway.recovery.record import records
 from gateway.recovery.repair import Clock, Place
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
 from gateway.store import tables
@@ -168,7 +169,7 @@ async def _take_over(
 
 
 def _newest(place: Place, checkpoints: Sequence[Path]) -> tuple[Checkpoint, str]:
-    key, paths = place.signer.public, [place.state.high_water, *checkpoints]
+    key, paths = place.signer.public, [*records(place.state), *checkpoints]
     if place.published is not None and (place.published / "checkpoint").is_file():
         paths.append(place.published / "checkpoint")
     # Of two notes of one size the one with more cosignatures is the longer.
@@ -238,18 +239,20 @@ def _keep_declaration(state: State, declaration: LossDeclaration, message: LogSu
 def _set_aside(place: Place, closed: LogKey, number: int) -> None:
     """What lies beside the database and is of the closed log keeps its content under another name."""
     state = place.state
-    aside = state.directory / f"closed-{number}"
-    aside.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
-    beside = [state.high_water, state.log_key, state.attestations]
+    name = f"closed-{number}"
+    aside, recorded = state.directory / name, state.high_water.parent / name
+    beside = [(state.log_key, aside), (state.attestations, aside)]
     if place.published is not None:
-        beside.append(place.published)
-    for path in beside:
+        beside.append((place.published, aside))
+    # The record stays on its own storage: nothing can be renamed from one to another.
+    for path, aside in (*beside, (state.high_water, recorded)):
+        aside.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
         # What is there already was set aside before a crash; what lies in its place since is the new log's.
         if path.exists() and not (aside / path.name).exists():
             path.rename(aside / path.name)
-    settle_path(aside)
-    settle_path(state.directory)
-    newest_note(aside / state.high_water.name, closed)
+    for directory in (state.directory / name, recorded, state.directory, recorded.parent):
+        settle_path(directory)
+    newest_note(recorded / state.high_water.name, closed)
 
 
 def _settle(state: State, message: LogSuccession, signer: LogSigner) -> None:

@@ -27,6 +27,7 @@ from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from gateway.config import Mirror, load_custodian, load_gateway
 from gateway.members.assembly import check_store, read_log_signer
+from gateway.recovery.record import records
 from gateway.recovery.target import check_target
 from gateway.state import State, StateBroken
 from gateway.store import tables
@@ -68,11 +69,13 @@ def place_of(directory: Path) -> Place:
     if (directory / "custodian.yaml").is_file():
         custodian = load_custodian(directory)
         also = (holder_metadata, custodian_metadata)
-        return Place(State(directory, "custodian"), custodian.log_origin, None, also, custodian.mirror)
+        return Place(
+            State(directory, "custodian", custodian.high_water), custodian.log_origin, None, also, custodian.mirror
+        )
     gateway = load_gateway(directory)
     published = directory / gateway.publish.directory
     also = (tables.metadata, holder_metadata)
-    return Place(State(directory, "gateway"), gateway.log_origin, published, also, gateway.mirror)
+    return Place(State(directory, "gateway", gateway.high_water), gateway.log_origin, published, also, gateway.mirror)
 
 
 def keep_mirror(place: Place, directory: Path) -> Checkpoint:
@@ -103,7 +106,7 @@ def keep_configured(place: Place) -> Checkpoint:
 def known(place: Place, checkpoints: Sequence[Path]) -> list[Checkpoint]:
     """Every checkpoint of the log that can be found. Raises EvidenceError for one that was given and does not hold."""
     key = place.signer.public
-    found = [read_high_water(path, key) for path in (place.state.high_water, *checkpoints)]
+    found = [read_high_water(path, key) for path in (*records(place.state), *checkpoints)]
     if place.published is not None and (place.published / "checkpoint").is_file():
         found.append(read_high_water(place.published / "checkpoint", key))
     return found

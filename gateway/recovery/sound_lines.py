@@ -6,6 +6,7 @@ from typing import Any
 
 from audit.verdict import shown_time
 from gateway.recovery.checking import MirrorStanding, Sound
+from gateway.recovery.record_lines import record_lines
 
 
 def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
@@ -19,6 +20,7 @@ def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
         yield f"ok   {size} entries are published, in {files} files"
     if sound.mirror is not None:
         yield _mirror_line(directory, sound.mirror)
+    yield from record_lines(sound.record, lead="note ")
     if sound.erasing_waits:
         waits = "an erasing waits: bytes of what a seal deleted may still stand in the files"
         yield f"note {waits}; next: start the gateway, or start it again"

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +21,12 @@ from pydantic import ValidationError
 
 from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
 from gateway.cards import GatewayCard, read_card
-from gateway.config import CustodianConfig
+from gateway.config import CustodianConfig, load_custodian
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.succession import SuccessionInvalid, read_succession
 from gateway.recovery.mirror_lines import mirror_fields, mirror_lines
+from gateway.recovery.record import place_of_record
+from gateway.recovery.record_lines import record_lines
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.state import State
 from gateway.tokens.ceremony_cli import deal_shares
@@ -130,12 +133,14 @@ def status(directory: Path, as_json: bool) -> None:
     """Share, directory, budgets, admitted and waiting counties, log size."""
     state = State(directory, KIND)
     held, reply = _ask_holder(state), _status(state)
+    record = place_of_record(replace(state, record=load_custodian(directory).high_water))
     if as_json:
         waiting = {county.fips: county.root_fingerprint.hex() for county in reply.waiting_counties}
         fields = {
             "log_size": reply.log_size,
             "admitted_counties": list(reply.admitted_counties),
             "waiting_counties": waiting,
+            "high_water": record,
         }
         if reply.HasField("mirror"):
             fields["mirror"] = mirror_fields(reply.mirror)
@@ -148,6 +153,8 @@ def status(directory: Path, as_json: bool) -> None:
     click.echo(f"log         {reply.log_size} entries")
     if reply.HasField("mirror"):
         click.echo("\n".join(mirror_lines(reply.mirror)))
+    for line in record_lines(record, lead="WARNING     "):
+        click.echo(line)
     click.echo(f"admitted    {', '.join(reply.admitted_counties) or 'no county'}")
     for county in reply.waiting_counties:
         click.echo(f"waiting     county {county.fips}: call it, and admit the fingerprint that it tells you")

@@ -8,7 +8,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ from gateway.protocol.ristretto import Ristretto, load_ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.recovery.mirroring import Mirroring, keeping, mirroring_of
+from gateway.recovery.record import settle_record, told_place
 from gateway.rpc.admin import CustodianAdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignServicer
 from gateway.rpc.custodian import MAX_DIRECTORY_BYTES, serve_custodian
@@ -93,7 +94,10 @@ async def open_custodian(
     gateway = read_card((state.directory / GATEWAY_CARD).read_bytes(), GatewayCard)
     shares = Shares(state, group)
     key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
-    ledger = _open_ledger(state, config.log_origin, now=now, random_bytes=random_bytes, steady=steady, on_stop=on_stop)
+    recorded = replace(state, record=config.high_water)
+    ledger = _open_ledger(
+        recorded, config.log_origin, now=now, random_bytes=random_bytes, steady=steady, on_stop=on_stop
+    )
     own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
     countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
@@ -131,10 +135,11 @@ def _open_ledger(
     steady: Steady | None,
     on_stop: Callable[[LogState], None] | None,
 ) -> Ledger:
-    store = SqliteStore(state.database)
+    store, signer = SqliteStore(state.database), read_log_signer(state, origin)
+    settle_record(state, signer.public)
     log = Log.open(
         store,
-        signer=read_log_signer(state, origin),
+        signer=signer,
         keys=state.read_class_keys(),
         high_water=state.high_water,
         now=now,
@@ -232,6 +237,7 @@ async def _listen(
         "operator": config.operator,
         "port": server.port,
         "demo": config.demo,
+        "high_water": told_place(replace(state, record=config.high_water)),
         "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     announce(json.dumps(ready))

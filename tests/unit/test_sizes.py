@@ -29,7 +29,7 @@ EXCEPTIONS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "adapters/node/register.py:Registrar": (11, "list and heartbeat: both change what is complete in which epoch"),
         "adapters/node/subjects.py:Subjects": (13, "one table, a query a method; proposed handles could be apart"),
         "audit/log.py:Log": (
-            15,
+            16,
             "one state machine: waiting, written, stopped; each step is a method for a test to fail",
         ),
         "audit/publish.py:Publisher": (14, "derived, written, signed, shown: one edge of one tree under all of them"),
