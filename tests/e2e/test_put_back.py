@@ -116,3 +116,36 @@ def test_adapters_show_what_a_directory_that_was_put_back_does_not_know(exchange
     sandbox.end("gateway")
     heal(exchange)
     assert (log(exchange)[0], revoked(exchange)) == ("open", ["06019.cwa"])
+
+
+def test_a_record_on_other_storage_tells_before_any_adapter_links(exchange: Rotation) -> None:
+    sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
+    elsewhere = sandbox.layout.root / "elsewhere"
+    sandbox.end("gateway")
+    elsewhere.mkdir()
+    for directory in (gateway, yesterday(exchange)):
+        with (directory / "gateway.yaml").open("a") as settings:
+            settings.write(f'high_water: "{elsewhere}"\n')
+    sandbox.restart("gateway")
+    assert list(gateway.glob("log.checkpoint*")) == [], "it was taken over"
+    exchange.until(lambda: found(exchange))
+    sandbox.end("gateway")
+    keep_mirror(exchange)
+    # With its record of then: yesterday the setting was not there.
+    put_back(exchange)
+    assert (gateway / "log.checkpoint").exists()
+    sandbox.restart("gateway")
+    assert sandbox.process("gateway").ready["log"] == "recovering"
+    assert [asked(exchange) for _ in range(3)] == ["UNAVAILABLE"] * 3
+    held = exchange.commands.ask("gateway", "revoke", str(gateway), "06019.cwa", "--json")
+    assert "REVOCATION_HELD" in held.out + held.err
+    sandbox.end("gateway")
+    aside = elsewhere.rename(elsewhere.with_name("unmounted"))
+    refused = exchange.commands.ask("gateway", "serve", str(gateway))
+    assert (refused.exit, "RECORD-001" in refused.err, str(elsewhere) in refused.err) == (6, True, True), refused.err
+    assert not elsewhere.exists(), "it is never made"
+    aside.rename(elsewhere)
+    heal(exchange)
+    assert (log(exchange)[0], revoked(exchange)) == ("open", ["06019.cwa"])
+    told = exchange.commands.ask("audit", "fsck", str(gateway))
+    assert (told.exit, "[SAME_FILE_SYSTEM]" in told.out) == (0, True), told.out + told.err
