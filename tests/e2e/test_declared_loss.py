@@ -64,9 +64,13 @@ def said(stage: Stage, *words: str) -> dict[str, Any]:
 
 
 def lose(stage: Stage, backup: Path) -> None:
-    """The database of before is all that is left, and two operators say so."""
+    """The database of before is all that is left, and two operators say so. The record was just put elsewhere."""
     sandbox, layout, loss = stage.sandbox, stage.sandbox.layout, stage.scratch / "loss.pb"
+    elsewhere = stage.scratch / "elsewhere"
     sandbox.end("gateway")
+    elsewhere.mkdir()
+    with (layout.gateway / "gateway.yaml").open("a") as settings:
+        settings.write(f'high_water: "{elsewhere}"\n')
     for left in layout.gateway.glob("gateway.db*"):
         left.unlink()
     shutil.copy(backup, layout.gateway / "gateway.db")
@@ -75,6 +79,9 @@ def lose(stage: Stage, backup: Path) -> None:
     said(stage, "custodian", "sign-loss", str(layout.custodian), str(loss))
     sandbox.restart("custodian")
     said(stage, "audit", "recover", str(layout.gateway), "--declared", str(loss))
+    # The closed log's record was set aside on its own storage, from which a file cannot be renamed to another.
+    left = sorted(str(path.relative_to(elsewhere)) for path in elsewhere.rglob("*") if path.is_file())
+    assert left == ["closed-1/log.checkpoint", "log.checkpoint"]
     sandbox.restart("gateway")
 
 

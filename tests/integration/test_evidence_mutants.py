@@ -24,6 +24,8 @@ FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
 ERASURE = "tests/unit/exchange/test_seal_erasure.py"
 SEQUENCERS = "tests/integration/test_log_sequencers.py"
+SHOWN = "tests/integration/test_shown.py"
+RECORD = "tests/unit/members/test_record.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
@@ -269,6 +271,66 @@ MUTANTS = {
         '("secure_delete", 1), ',
         "",
         f"{FAULTS}::test_durability_settings_are_on_and_read_back",
+    ),
+    "7 what an adapter shows counts only where most say so": Mutant(
+        "gateway/publishing/shown.py",
+        "if size > stored and self._log.state is LogState.OPEN:",
+        "if False:",
+        f"{SHOWN}::test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_start",
+    ),
+    "7 a note is believed by its size": Mutant(
+        "gateway/publishing/shown.py",
+        "size = parse_checkpoint(note, self._key).size",
+        "size = read_checkpoint(note).size",
+        f"{SHOWN}::test_what_the_log_did_not_sign_or_already_has_stops_nobody",
+    ),
+    "7 a start waits for nobody": Mutant(
+        "gateway/publishing/shown.py",
+        "self._log.may_begin = self._may_begin",
+        "pass",
+        f"{SHOWN}::test_nothing_is_written_before_those_who_may_know_more_were_heard",
+    ),
+    "7 what was shown is forgotten at the next start": Mutant(
+        "log.py",
+        "run_in_executor(self._thread, self._high_water.write, note)",
+        "run_in_executor(self._thread, len, note)",
+        f"{SHOWN}::test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_start",
+    ),
+    "7 a claim of the only linked witness is believed": Mutant(
+        "gateway/publishing/rounds.py",
+        "(ahead > 1 and 2 * ahead > len(gathered.standings))",
+        "(2 * ahead > len(gathered.standings))",
+        "tests/integration/test_rounds.py::test_12_the_only_witness_that_is_linked_stops_nobody_by_a_claim",
+    ),
+    "7 taking a record over lowers it": Mutant(
+        "gateway/recovery/record.py",
+        "if not state.high_water.exists() or read_high_water(state.high_water, key).size < checkpoint.size:",
+        "if True:",
+        f"{RECORD}::test_of_two_records_the_larger_counts",
+    ),
+    "7 a record is made where its storage should be": Mutant(
+        "gateway/recovery/record.py",
+        "    if not directory.is_dir():\n",
+        "    directory.mkdir(exist_ok=True)\n    if not directory.is_dir():\n",
+        f"{RECORD}::test_a_log_whose_record_is_not_there_is_not_opened_and_gets_none",
+    ),
+    "7 a record that was taken over stays to be put back": Mutant(
+        "gateway/recovery/record.py",
+        "        left.unlink()\n",
+        "",
+        f"{RECORD}::test_a_record_is_taken_over_once_with_its_stop_mark",
+    ),
+    "7 moving its record opens a stopped log": Mutant(
+        "gateway/recovery/record.py",
+        "    if reason is not None:\n",
+        "    if False:\n",
+        f"{RECORD}::test_a_record_is_taken_over_once_with_its_stop_mark",
+    ),
+    "7 a record is made anew without a mark": Mutant(
+        "gateway/recovery/record.py",
+        "        StopMark(state.high_water).make(StopReason.RECORD)\n",
+        "",
+        f"{RECORD}::test_an_explanation_cut_short_leaves_the_log_shut",
     ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",

@@ -259,6 +259,18 @@ async def test_12_one_witness_that_claims_to_know_more_stops_nobody(home: LogHom
     await log.close()
 
 
+async def test_12_the_only_witness_that_is_linked_stops_nobody_by_a_claim(home: LogHome) -> None:
+    log = home.open()
+    liar = HostilePeer("c", lambda _: (409, b"100000\n"))
+    async with _running(home, [liar], NOBODY, log=log) as setting:
+        await setting.until(COUNT)
+        assert list(setting.rounds.standings.values()) == [Standing.AHEAD]
+        await log.append(Append(draft()))
+        await setting.until(COUNT + 1)
+    assert log.state is LogState.OPEN
+    await log.close()
+
+
 async def test_6_rows_that_do_not_hold_together_stop_the_log_and_say_so(home: LogHome) -> None:
     log = home.open()
     with sqlite3.connect(home.directory / "log.db") as connection:
