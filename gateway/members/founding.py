@@ -34,6 +34,10 @@ _WITNESSES: Final = (
     "# for want of witnesses; more settings: audit/README.md.",
     "# witnesses: { quorum: 2 }",
 )
+RECORD: Final = (
+    "# A directory on other storage for the log's record of what it signed, so that a restored backup is noticed:",
+    "# high_water: /mnt/elsewhere/record",
+)
 ENROLLMENT_LIFE: Final = timedelta(days=825)
 _RANDOM_SECRETS: Final[dict[str, int]] = {
     # Of the log's classes op, req and hold.
@@ -99,7 +103,7 @@ def settings_text(config: GatewayConfig) -> str:
     """gateway.yaml with the settings that differ from one gateway to the next. JSON strings are YAML strings."""
     names = ("trust_domain", "name", "listen", "address", "enroll_listen", "enroll_address", "log_origin", "demo")
     lines = [f"{name}: {json.dumps(getattr(config, name))}" for name in names]
-    return "\n".join([_CHECKED, *lines, *_WITNESSES, ""])
+    return "\n".join([_CHECKED, *lines, *_WITNESSES, *RECORD, ""])
 
 
 def make_authorities(state: State, owner: str, *, now: datetime, random_bytes: Callable[[int], bytes]) -> bytes:

@@ -14,7 +14,7 @@ from audit.store_sqlite import SqliteStore
 from gateway.cards import PUBLIC_FILE, CustodianCard, GatewayCard, card_bytes
 from gateway.config import CUSTODIAN_FILE, CustodianConfig
 from gateway.members.assembly import read_log_signer
-from gateway.members.founding import make_authorities
+from gateway.members.founding import RECORD, make_authorities
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, write_new
@@ -83,4 +83,6 @@ def settings_text(config: CustodianConfig) -> str:
     """custodian.yaml with the settings that differ from one custodian to the next. JSON strings are YAML strings."""
     names = ("trust_domain", "operator", "listen", "address", "log_origin", "demo")
     lines = [f"{name}: {json.dumps(getattr(config, name))}" for name in names]
-    return "\n".join(["# Settings of this custodian; `homeward custodian serve` checks them all at start.", *lines, ""])
+    return "\n".join(
+        ["# Settings of this custodian; `homeward custodian serve` checks them all at start.", *lines, *RECORD, ""]
+    )

@@ -115,11 +115,13 @@ async def test_a_log_whose_record_is_not_there_is_not_opened_and_gets_none(
     elsewhere = set_elsewhere(gateway)
     settle(gateway)
     damage(gateway, elsewhere)
+    left = sorted(elsewhere.parent.iterdir())
     found = failed(status, gateway)
     assert (found.code, found.exit_code) == ("RECORD-001", ExitCode.EVIDENCE)
     assert str(place) in found.why
     with pytest.raises(RecordRefused):
         settle(gateway)
+    assert sorted(elsewhere.parent.iterdir()) == left, "storage that is not mounted is not made"
     assert not place_of(gateway).state.high_water.is_file()
     assert not (gateway / RECORD).exists()
 
