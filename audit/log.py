@@ -235,8 +235,14 @@ class Log:
         return await waiting.future
 
     async def recover_from(self, note: str, behind: LogBehind) -> None:
-        """As `recover`, proved by this note, which the log signed: it is the high-water record of the next start."""
+        """As `recover`, proved by this note, which the log signed: it is the high-water record of the next start.
+
+        Once put back, the largest note that is shown counts: what heals the log must have all of it.
+        """
+        if self.behind is not None and behind.known_size < self.behind.known_size:
+            return
         self.recover(behind)
+        self.behind = behind
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._high_water.write, note)
         except self._stopping_errors as exc:

@@ -13,7 +13,6 @@ no entry is written before every adapter that ever attested to this log has link
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Final
 
 from audit.checkpoint import LogKey, parse_checkpoint
@@ -48,13 +47,16 @@ class Shown:
 
     async def look(self, agency: AgencyId, note: str) -> None:
         """The log is RECOVERING if this untrusted note proves that it was put back."""
-        with suppress(EvidenceError):
-            await self._compare(agency, note)
+        try:
+            await self._compare(note)
+        except EvidenceError as fault:
+            # After a declared loss an honest adapter may still show a checkpoint of the log that was closed.
+            _LOG.warning("a checkpoint that is none of this log's", extra={"agency": agency, "reason": fault.reason})
         self._awaited.discard(agency)
         if not self._awaited or self._log.state is not LogState.OPEN:
             self._may_begin.set()
 
-    async def _compare(self, agency: AgencyId, note: str) -> None:
+    async def _compare(self, note: str) -> None:
         """Raises EvidenceError for a note that is none of this log's."""
         # Most adapters show one that the log covers: whether it is genuine then matters to nobody.
         if not note or read_checkpoint(note).size <= read_checkpoint(self._log.checkpoint).size:
@@ -62,8 +64,7 @@ class Shown:
         size = parse_checkpoint(note, self._key).size
         stored = await asyncio.to_thread(self._stored)
         # A batch is durable, and may be published, a moment before the log's own note covers it.
-        if size > stored and self._log.state is LogState.OPEN:
-            _LOG.critical("an adapter shows more of this log than there is", extra={"agency": agency})
+        if size > stored:
             text = f"entries are missing: a checkpoint that an adapter cosigned covers {size}, the store has {stored}"
             own = parse_note(note).only_by(self._key.verifier)
             await self._log.recover_from(own, LogBehind(text, size=stored, known_size=size))

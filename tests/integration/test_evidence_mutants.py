@@ -274,9 +274,15 @@ MUTANTS = {
     ),
     "7 what an adapter shows counts only where most say so": Mutant(
         "gateway/publishing/shown.py",
-        "if size > stored and self._log.state is LogState.OPEN:",
+        "if size > stored:",
         "if False:",
         f"{SHOWN}::test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_start",
+    ),
+    "7 the first adapter that knows more is the last that is heard": Mutant(
+        "gateway/publishing/shown.py",
+        "if size > stored:",
+        "if size > stored and self._log.state is LogState.OPEN:",
+        f"{SHOWN}::test_of_what_adapters_show_the_most_must_come_back",
     ),
     "7 a note is believed by its size": Mutant(
         "gateway/publishing/shown.py",

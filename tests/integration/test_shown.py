@@ -68,6 +68,15 @@ async def test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_s
     await again.close()
 
 
+async def test_of_what_adapters_show_the_most_must_come_back(tmp_path: Path) -> None:
+    async with started(tmp_path) as at:
+        for size in (MORE - 5, MORE, MORE - 3):
+            await at.shown.look(A, note(size))
+        assert at.log.behind is not None
+        assert at.log.behind.known_size == MORE
+    assert read_high_water(at.home.high_water, SIGNER.public).size == MORE
+
+
 @pytest.mark.parametrize(
     "shown",
     [
