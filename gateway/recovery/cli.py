@@ -27,6 +27,7 @@ from gateway.recovery.faults import does_not_hold
 from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
+from gateway.store.mended import Mending
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
@@ -162,8 +163,9 @@ def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...]) 
     declaration, message = declare(place, checkpoints=checkpoints, now=datetime.now(UTC))
     path.write_bytes(declaration.SerializeToString())
     kept, size = message.kept_count, message.closed_size
+    lost = f"lost {size - kept} entries: {kept} of {size} are left"
     return [
-        f"lost {size - kept} entries: {kept} of {size} are left",
+        lost if kept < size else f"lost rows of tables, and no entry: all {size} are left",
         f"next a custodian's operator signs: homeward custodian sign-loss DIR {path}",
         f"then homeward audit recover DIR --declared {path}",
     ]
@@ -179,9 +181,17 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
         f"ok   the log goes on as {went_on.origin} with {went_on.kept} of {went_on.closed_size} entries",
         *(f"revoked {agency}, as the newest directory says" for agency in went_on.denied),
         *(f"listed  {agency}, which lost entries had enrolled" for agency in went_on.restored),
+        *_mended_lines(went_on.mended),
         "next start the gateway: adapters list everybody again and present authorities and flags as they were signed;",
         "     until a county has, no miss is a negative. What waits for its staff, its `homeward adapter status` says",
     ]
+
+
+def _mended_lines(mended: Mending | None) -> list[str]:
+    if mended is None:
+        return []
+    lost = f"{mended.authorities} authorities and {mended.flags} flags are lost until they are presented again"
+    return [f"mended  {len(mended.rows)} rows of tables as entries say; {lost}"]
 
 
 def _evidence(directory: Path, work: Callable[[Place], Result]) -> Result:

@@ -24,9 +24,11 @@ from audit.own_entries import recovered, stop_explained
 from audit.reader import Reader
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
+from audit.transaction import Tx
 from audit.verify import verify_log
 from gateway.config import Mirror, load_custodian, load_gateway
-from gateway.members.assembly import check_store, read_log_signer
+from gateway.members.assembly import read_log_signer
+from gateway.members.whole import check_tables, while_it_serves
 from gateway.recovery.target import check_target
 from gateway.state import State, StateBroken
 from gateway.store import tables
@@ -56,6 +58,11 @@ class Place:
         """Reads the log, whoever writes it."""
         return Reader(SqliteStore(self.state.database))
 
+    def check_tables(self, tx: Tx) -> None:
+        """The tables are what the entries of this snapshot say. Of a custodian's no entry says what they must be."""
+        if self.state.kind == "gateway":
+            check_tables(tx, self.state)
+
     def mirror_key(self) -> MirrorKey:
         """The key that seals this log's mirrors; made when it is first needed."""
         if not self.state.secret(_MIRROR_KEY).exists():
@@ -76,17 +83,22 @@ def place_of(directory: Path) -> Place:
 
 
 def keep_mirror(place: Place, directory: Path) -> Checkpoint:
-    """The mirror holds the log as it is now. Raises EvidenceError, OSError."""
+    """The mirror holds the log as it is now. Raises EvidenceError, and then heals what it healed before; OSError."""
     reader = place.reader()
-    try:
+
+    def write() -> Checkpoint:
         return write_mirror(
             reader,
             directory,
             signer=place.signer,
             key=place.mirror_key(),
             also=place.tables,
+            check_tables=place.check_tables,
             random_bytes=os.urandom,
         )
+
+    try:
+        return while_it_serves(write)
     except reader.database_errors as exc:
         raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
     finally:
@@ -157,10 +169,8 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
 def _check_whole(place: Place) -> None:
     reader = place.reader()
     try:
-        if place.state.kind == "gateway":
-            check_store(place.state, reader, place.signer.public)
-        else:
-            verify_log(reader, key=place.signer.public)
+        verify_log(reader, key=place.signer.public)
+        reader.read(place.check_tables)
     finally:
         reader.close()
 

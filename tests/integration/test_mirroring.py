@@ -67,7 +67,7 @@ class Home:
     def holds(self) -> int:
         """How many entries can be healed from what lies in the directory."""
         place = place_of(self.gateway)
-        return check_mirror(self.kept, place.signer.public, place.mirror_key(), known=()).size
+        return check_mirror(self.kept, place.signer.public, place.mirror_key(), known=()).checkpoint.size
 
     async def shown(self, mirroring: Mirroring, wanted: Callable[[MirrorStatus], bool]) -> MirrorStatus:
         """The status beside the log as it is now, as soon as it is what is wanted."""
