@@ -78,8 +78,8 @@ def heal(
         if tree.log_key != signer.public.vkey():
             raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
         if tree.size > head.size:
-            text = f"the mirror ends at {head.size} entries, the store has {tree.size}: nothing to heal from it"
-            raise EvidenceError(EvidenceReason.SIZE, text)
+            text = f"the mirror ends at {head.size} entries, the store has {tree.size}: it has no tables of that size"
+            raise EvidenceError(EvidenceReason.ROLLBACK, text)
         _grow(store, tx, tree, mirror, key, head, note=signer.sign(head.size, head.root))
         with named(mirror):
             restore_mirrored_tables(tx, mirror, key, head.size, also=also)

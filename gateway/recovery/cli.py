@@ -24,7 +24,7 @@ from gateway.protocol.succession import SuccessionInvalid
 from gateway.recovery.checking import check_everything
 from gateway.recovery.declare import declare, open_declared
 from gateway.recovery.faults import does_not_hold
-from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
+from gateway.recovery.repair import Place, go_on, heal_as_far_as, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
 from gateway.store.mended import Mending
@@ -95,10 +95,10 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_DIRECTORY
-@click.option("--mirror", type=_FOLDER, help="Heal a database that was put back to an older state from this mirror.")
+@click.option("--mirror", type=_FOLDER, help="Heal a database that was put back, or is gone, from this mirror.")
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
 @_CHECKPOINTS
-@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has the entries: write their declared loss here.")
+@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has it all: write here what is declared lost.")
 @click.option("--declared", type=_FILE, help="Go on as this file declares, which a custodian's operator signed, too.")
 @_JSON
 def recover(
@@ -113,13 +113,14 @@ def recover(
     """Let the log in DIR go on: heal it from a mirror, or explain why it had stopped, or both.
 
     The gateway must not be serving. A mirror that lacks anything known to have been signed is refused: nothing is
-    signed anew over a history that is shorter. What no mirror has is declared lost, by two operators: --declare-loss
-    here, `homeward custodian sign-loss` there, then --declared here. The log goes on under another origin.
+    signed anew over a history that is shorter. What no mirror has, entries or rows of tables, is declared lost, by two
+    operators: --declare-loss here, `homeward custodian sign-loss` there, then --declared here. With --mirror, what that
+    holds is taken first. The log goes on under another origin.
     """
     if (lost, declared) != (None, None):
-        if (mirror, explain) != (None, "") or None not in (lost, declared):
-            raise click.UsageError("--declare-loss and --declared stand alone")
-        _declare(directory, lost, declared, checkpoints, as_json=as_json)
+        if explain or None not in (lost, declared) or (mirror, declared).count(None) == 0:
+            raise click.UsageError("--declare-loss takes --mirror, and --declared stands alone")
+        _declare(directory, lost, declared, checkpoints, mirror=mirror, as_json=as_json)
         return
     if mirror is None and not explain:
         raise click.UsageError("say --mirror, --explain, or both; without any mirror --declare-loss, then --declared")
@@ -145,12 +146,20 @@ def recover(
 
 
 def _declare(
-    directory: Path, lost: Path | None, declared: Path | None, checkpoints: tuple[Path, ...], *, as_json: bool
+    directory: Path,
+    lost: Path | None,
+    declared: Path | None,
+    checkpoints: tuple[Path, ...],
+    *,
+    mirror: Path | None,
+    as_json: bool,
 ) -> None:
     def work(place: Place) -> list[str]:
         if place.state.kind != "gateway":
             raise click.UsageError("only a gateway's log goes on under another origin")
         with place.state.writing():
+            if mirror is not None:
+                heal_as_far_as(place, mirror, checkpoints=checkpoints)
             if lost is not None:
                 return _write_declaration(place, lost, checkpoints)
             return _go_on_declared(place, declared)

@@ -14,9 +14,10 @@ from audit.remedy import NAMES, code_of
 from homeward.failure import CommandFailure, ExitCode
 
 _DAMAGED: Final = (
-    "keep a copy of {dir} and tell the counties and the state's auditor; put the newest sound backup in its place, and "
-    "heal it: homeward audit recover {dir} --mirror MIRROR"
+    "keep a copy of {dir} and tell the counties and the state's auditor; put the newest sound backup of its database "
+    "in its place, or where there is none take it away, and heal it: homeward audit recover {dir} --mirror MIRROR"
 )
+_LOST: Final = "homeward audit recover {dir} --declare-loss FILE"
 _NOT_OURS: Final = "give the files of this log: mirror, checkpoint, declaration; if they are its own, keep copies"
 _WITNESSES: Final = "homeward gateway status {dir} shows each witness"
 
@@ -31,7 +32,10 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.GAP: _DAMAGED,
     EvidenceReason.NODE: _DAMAGED,
     EvidenceReason.ROOT: _DAMAGED,
-    EvidenceReason.SIZE: "take a mirror that is newer than the database; a log without an entry needs none",
+    EvidenceReason.SIZE: (
+        "where nothing is lost start the process; where the log went on declare what is lost anew; a log without an "
+        "entry needs no mirror"
+    ),
     EvidenceReason.SIGNATURE: _NOT_OURS,
     EvidenceReason.ORIGIN: _NOT_OURS,
     EvidenceReason.INCLUSION: _DAMAGED,
@@ -46,19 +50,20 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.SEQUENCE: _DAMAGED,
     EvidenceReason.ROLLBACK: (
         "stop the process and heal it from a mirror that has all that was signed for: homeward audit recover {dir} "
-        "--mirror MIRROR; if none has: homeward audit recover {dir} --declare-loss FILE"
+        "--mirror MIRROR; if none has, declare the rest lost: " + _LOST + ", with --mirror for the newest there is"
     ),
     EvidenceReason.STORE: (
-        "check path, permissions and disk; what is gone comes back from your backup, and what that lacks from the "
-        "mirror: homeward audit recover {dir} --mirror MIRROR"
+        "check path, permissions and disk; what is gone comes back from your backup, and what that lacks, or a whole "
+        "database that is gone, from the mirror: homeward audit recover {dir} --mirror MIRROR"
     ),
     EvidenceReason.WITNESS: _WITNESSES,
     EvidenceReason.STALE: _WITNESSES,
     EvidenceReason.CONSISTENT: "nothing: these two do not contradict each other",
     EvidenceReason.UNPROVEN: "rely on nothing in that proof; compare its two statements: homeward audit contradict",
     EvidenceReason.PROJECTION: (
-        "keep a copy of {dir}: somebody wrote to its database past the log; stop the process and take the tables from "
-        "the mirror: homeward audit recover {dir} --mirror MIRROR"
+        "keep a copy of {dir}: somebody wrote to its database past the log; where a key or its count is what is gone "
+        "put the newest keys.db back; else stop the process and take the tables from a mirror that has every entry: "
+        "homeward audit recover {dir} --mirror MIRROR; if none has, declare rows lost, and no entry: " + _LOST
     ),
     EvidenceReason.STOPPED: "mend what stopped it, then: homeward audit recover {dir} --explain 'why it had stopped'",
 }

@@ -19,9 +19,12 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, Log
-from audit.mirror import KEY_BYTES, MirrorKey, write_mirror
+from audit.mirror import KEY_BYTES, MirrorKey, named, write_mirror
 from audit.own_entries import recovered, stop_explained
+from audit.published import published_head
 from audit.reader import Reader
+from audit.source import DirectorySource
+from audit.startup import create_empty
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from audit.transaction import Tx
@@ -122,15 +125,36 @@ def known(place: Place, checkpoints: Sequence[Path]) -> list[Checkpoint]:
 
 
 def heal_from(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> Healed:
-    """The database is what the mirror says, which has all that is known to have been signed. Raises EvidenceError."""
-    return heal(
-        SqliteStore(place.state.database),
-        mirror,
-        signer=place.signer,
-        key=place.mirror_key(),
-        known=known(place, checkpoints),
-        also=place.tables,
-    )
+    """The database is what the mirror says, which has all that is known to have been signed; one that is gone is made.
+
+    Raises EvidenceError, and then nothing has changed.
+    """
+    return _heal(place, mirror, known(place, checkpoints))
+
+
+def heal_as_far_as(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> None:
+    """The database is what the mirror says, if that reaches as far as it does; what lies above is to be declared lost.
+
+    Raises EvidenceError, and then nothing has changed.
+    """
+    with named(mirror):
+        reached = published_head(DirectorySource(mirror), key=place.signer.public).size
+    if not place.state.database.exists() or _size(place) <= reached:
+        _heal(place, mirror, [each for each in known(place, checkpoints) if each.size <= reached])
+
+
+def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint]) -> Healed:
+    store, key = SqliteStore(place.state.database), place.mirror_key()
+    was_there = place.state.database.exists()
+    if not was_there:
+        create_empty(store, signer=place.signer, also=place.tables)
+    try:
+        return heal(store, mirror, signer=place.signer, key=key, known=known_of, also=place.tables)
+    except EvidenceError:
+        if not was_there:
+            for ending in ("", "-wal", "-shm"):
+                place.state.database.with_name(place.state.database.name + ending).unlink(missing_ok=True)
+        raise
 
 
 async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:

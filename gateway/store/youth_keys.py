@@ -257,15 +257,14 @@ class FileYouthKeys:
             # Nobody takes a counter of these any more: the next process may.
             self._blocks.clear()
             if unused:
-                self._give_back(unused)
+                # Where another process is in the way they stay reserved: gaps are allowed.
+                with suppress(sqlite3.OperationalError):
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._connection.executemany(
+                        "UPDATE youth_key SET reserved = ? WHERE name = ? AND reserved = ?", unused
+                    )
+                    self._connection.execute("COMMIT")
             self._connection.close()
-
-    def _give_back(self, unused: Sequence[tuple[int, bytes, int]]) -> None:
-        # Where another process is in the way they stay reserved: gaps are allowed.
-        with suppress(sqlite3.OperationalError):
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("UPDATE youth_key SET reserved = ? WHERE name = ? AND reserved = ?", unused)
-            self._connection.execute("COMMIT")
 
     def _take(self, name: bytes) -> YouthKey | None:
         block = self._blocks.get(name)
