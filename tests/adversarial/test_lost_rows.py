@@ -109,7 +109,9 @@ async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(e
     await in_force(edited)
     assert await presented(owner, authority=wrap(stood, owner.ring.authority)) == ""
     assert await presented(owner, authority=wrap(taken_back, owner.ring.authority)) == "ID_REUSED"
-    assert [await is_ended(edited, each.authority_id) for each in (stood, taken_back)] == [False, True]
+    assert not await is_ended(edited, stood.authority_id)
+    ended = {row[0]: row[3] is not None for row in edited.rows("authority")["authority"]}
+    assert ended == {stood.authority_id: False, taken_back.authority_id: True}
     await end(edited)
     for words in (
         ("audit", "fsck", gateway),
