@@ -8,7 +8,8 @@ Decides what a mirror holds and in which order it is written, so that a mirror c
 
 A set of tables is replaced only by one that holds together with the entries of the same snapshot, as whoever keeps the
 tables says (`check_tables`): whoever edits a table between two rounds must not have the mirror forget what it was.
-That is asked where the tables or the log's size changed; a set that would say the same is left as it is.
+That is asked where the tables or the log's size changed, every time: a set that was not compared must not replace one
+that was, and a round that takes longer is followed by a longer rest. A set that would say the same is left as it is.
 
 What is sealed is AES-256-GCM under the mirror's own key, with its name and the log's origin bound in: whoever keeps the
 directory reads sizes and times of entries, no more. The key is backed up apart. Fields stay in their own boxes inside;

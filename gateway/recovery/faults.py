@@ -11,6 +11,7 @@ from typing import Final
 
 from audit.errors import Copy, CopyBroken, EvidenceError, EvidenceReason
 from audit.remedy import NAMES, code_of
+from gateway.config import CUSTODIAN_FILE
 from homeward.failure import CommandFailure, ExitCode
 
 _DAMAGED: Final = (
@@ -69,6 +70,14 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
 }
 
 
+_OF_CUSTODIANS: Final[Mapping[EvidenceReason, str]] = {
+    EvidenceReason.ROLLBACK: (
+        "stop the process and heal it from a mirror that has all that was signed for: homeward audit recover {dir} "
+        "--mirror MIRROR; of a custodian's log no loss is declared: without such a mirror keep {dir} as it is, and "
+        "tell the gateway's operator and the state's auditor"
+    ),
+}
+"""Where a custodian's operator does something else: its log does not go on under another origin."""
 _OF_COPIES: Final[Mapping[Copy, str]] = {
     Copy.MIRROR: (
         "check that its storage is mounted; if it is damaged keep a copy of {copy}. Where the log holds without it "
@@ -89,6 +98,8 @@ _DAMAGE: Final = frozenset(
 def does_not_hold(fault: EvidenceError, directory: Path) -> CommandFailure:
     """Returns the words for what does not hold in this directory, or in what it was compared with."""
     place, fix = directory, FIXES[fault.reason]
+    if (directory / CUSTODIAN_FILE).is_file():
+        fix = _OF_CUSTODIANS.get(fault.reason, fix)
     if isinstance(fault, CopyBroken):
         place = fault.directory
         fix = _OF_COPIES[fault.copy] if fault.reason in _DAMAGE else fix

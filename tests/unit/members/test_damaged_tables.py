@@ -139,3 +139,14 @@ async def test_of_a_mirror_that_lacks_entries_no_database_is_made_until_they_are
     declared = said(recover, state.directory, "--declare-loss", loss, "--mirror", kept)
     assert declared.stdout.startswith(f"lost 1 entries: {size} of {size + 1} are left\n"), declared.output
     assert loss.is_file()
+
+
+async def test_a_custodians_operator_is_sent_to_no_command_that_a_gateway_alone_has(place: Path) -> None:
+    state, kept = state_of(place, "custodian"), place / "kept"
+    grow(state)
+    assert said(mirror, state.directory, kept).exit_code == 0
+    grow(state)
+    take_away(state)
+    refused = failed(recover, state.directory, "--mirror", kept)
+    assert (refused.code, "--declare-loss" in refused.fix) == ("AUDIT-ROLLBACK", False)
+    assert not state.database.exists()
