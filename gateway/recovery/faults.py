@@ -64,7 +64,9 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
     EvidenceReason.PROJECTION: (
         "keep a copy of {dir}: somebody wrote to its database past the log; where a key or its count is what is gone "
         "put the newest keys.db back; else stop the process and take the tables from a mirror that has every entry: "
-        "homeward audit recover {dir} --mirror MIRROR; if none has, declare rows lost, and no entry: " + _LOST
+        "homeward audit recover {dir} --mirror MIRROR; if none has, declare rows lost, and no entry: "
+        + _LOST
+        + ", with --mirror where the database is gone"
     ),
     EvidenceReason.STOPPED: "mend what stopped it, then: homeward audit recover {dir} --explain 'why it had stopped'",
 }

@@ -129,27 +129,36 @@ def heal_from(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> Hea
 
     Raises EvidenceError, and then nothing has changed.
     """
-    return _heal(place, mirror, known(place, checkpoints))
+    return _heal(place, mirror, known(place, checkpoints), check_tables=place.check_tables)
 
 
 def heal_as_far_as(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> None:
-    """The database is what the mirror says, if that reaches as far as it does; what lies above is to be declared lost.
+    """The database is what the mirror says, if that has more entries; what lies above is to be declared lost.
 
-    Raises EvidenceError, and then nothing has changed.
+    Raises EvidenceError, and then nothing has changed. Tables that do not hold together are mended with the loss.
     """
     with named(mirror):
         reached = published_head(DirectorySource(mirror), key=place.signer.public).size
-    if not place.state.database.exists() or _size(place) <= reached:
-        _heal(place, mirror, [each for each in known(place, checkpoints) if each.size <= reached])
+    if not place.state.database.exists() or _size(place) < reached:
+        begins_with = [each for each in known(place, checkpoints) if each.size <= reached]
+        _heal(place, mirror, begins_with, check_tables=lambda _: None)
 
 
-def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint]) -> Healed:
+def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint], *, check_tables: Callable[[Tx], None]) -> Healed:
     store, key = SqliteStore(place.state.database), place.mirror_key()
     was_there = place.state.database.exists()
     if not was_there:
         create_empty(store, signer=place.signer, also=place.tables)
     try:
-        return heal(store, mirror, signer=place.signer, key=key, known=known_of, also=place.tables)
+        return heal(
+            store,
+            mirror,
+            signer=place.signer,
+            key=key,
+            known=known_of,
+            also=place.tables,
+            check_tables=check_tables,
+        )
     except EvidenceError:
         if not was_there:
             for ending in ("", "-wal", "-shm"):

@@ -20,7 +20,7 @@ from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, AgencyKind
 from tests.adversarial.house import beat, register
 from tests.adversarial.stage import record_authority, revoke_authority
-from tests.adversarial.test_declared_loss import consent_of, directory_of, is_ended, presented
+from tests.adversarial.test_declared_loss import consent_of, followed, is_ended, keeper, presented
 from tests.adversarial.test_survival import answered, command, end
 from tests.adversarial.town import Town
 
@@ -69,6 +69,8 @@ def contents(directory: Path) -> dict[Path, bytes]:
 async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(edited: Town, tmp_path: Path) -> None:
     gateway, mirror, loss = str(edited.gateway), str(tmp_path / "mirror"), str(tmp_path / "loss.pb")
     owner = edited.residents[OWNER]
+    adapter, _ = keeper(edited.residents[ASKER], tmp_path / "adapter.db", None)
+    await adapter.refresh()
     stood, taken_back = consent_of(OWNER), consent_of(OWNER)
     await record_authority(owner, stood)
     await record_authority(owner, taken_back)
@@ -95,7 +97,7 @@ async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(e
     first, second = (way.replace("MIRROR", mirror).replace("FILE", loss) for way in named)
     assert await refused(*shlex.split(first)[1:]) == named, "it lacks what was written since"
     await carried_out(*shlex.split(second)[1:])
-    await signed_by_the_custodian(edited, loss)
+    assert "no entries, but rows of the tables" in await signed_by_the_custodian(edited, loss)
     done = await carried_out("audit", "recover", gateway, "--declared", loss)
     assert f"with {size} of {size} entries" in done
     assert re.search(r"^mended .*1 authorities and 0 flags are lost", done, re.MULTILINE), done
@@ -106,7 +108,7 @@ async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(e
 
     await asyncio.to_thread(edited.start, "gateway")
     await answered(edited)
-    await in_force(edited)
+    await followed(adapter)
     assert await presented(owner, authority=wrap(stood, owner.ring.authority)) == ""
     assert await presented(owner, authority=wrap(taken_back, owner.ring.authority)) == "ID_REUSED"
     assert not await is_ended(edited, stood.authority_id)
@@ -121,6 +123,38 @@ async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(e
         await carried_out(*words)
 
 
+async def test_a_database_that_is_gone_goes_on_with_what_a_mirror_has_of_it(edited: Town, tmp_path: Path) -> None:
+    gateway, mirror, loss = str(edited.gateway), str(tmp_path / "mirror"), str(tmp_path / "loss.pb")
+    owner, consent = edited.residents[OWNER], consent_of(OWNER)
+    await record_authority(owner, consent)
+    adapter, _ = keeper(edited.residents[ASKER], tmp_path / "adapter.db", None)
+    await adapter.refresh()
+    await carried_out("audit", "mirror", gateway, mirror)
+    await revoke_authority(owner, consent.authority_id)
+    await edited.revoke(GONE)
+    await edited.suspended(GONE)
+    await end(edited)
+    size = edited.size()
+    for left in edited.gateway.glob("gateway.db*"):
+        left.unlink()
+    (way,) = await refused("audit", "fsck", gateway)
+    assert await refused(*shlex.split(way.replace("MIRROR", mirror))[1:]) == [
+        f"homeward audit recover {gateway} --mirror MIRROR",
+        f"homeward audit recover {gateway} --declare-loss FILE",
+    ]
+    await carried_out("audit", "recover", gateway, "--declare-loss", loss, "--mirror", mirror)
+    kept = edited.size()
+    assert "entries of" in await signed_by_the_custodian(edited, loss)
+    assert f"with {kept} of {size} entries" in await carried_out("audit", "recover", gateway, "--declared", loss)
+    await asyncio.to_thread(edited.start, "gateway")
+    await answered(edited)
+    await followed(adapter)
+    assert await is_ended(edited, consent.authority_id), "its revocation may be what is lost"
+    assert [name for name, _ in edited.rows("denied")["denied"]] == [GONE]
+    await end(edited)
+    await carried_out("audit", "fsck", gateway)
+
+
 async def test_nothing_is_declared_lost_of_a_log_that_holds(edited: Town, tmp_path: Path) -> None:
     await end(edited)
     loss = tmp_path / "loss.pb"
@@ -129,19 +163,10 @@ async def test_nothing_is_declared_lost_of_a_log_that_holds(edited: Town, tmp_pa
     await asyncio.to_thread(edited.start, "gateway")
 
 
-async def signed_by_the_custodian(town: Town, loss: str) -> None:
+async def signed_by_the_custodian(town: Town, loss: str) -> str:
     custodian = town.processes["custodian"]
     custodian.terminate()
     assert await asyncio.to_thread(custodian.wait, 20) == 0
     said = await carried_out("custodian", "sign-loss", str(town.custodian), loss)
-    assert "no entries, but rows of the tables" in said
     await asyncio.to_thread(town.start, "custodian")
-
-
-async def in_force(town: Town) -> None:
-    """The directory names the log that goes on, which what is presented must name."""
-    for _ in range(100):
-        if (await directory_of(town.residents[OWNER])).log_origin.endswith("-2"):
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError("the directory names the closed log")
+    return said

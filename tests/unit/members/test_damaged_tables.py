@@ -4,6 +4,7 @@ On a founded gateway and its custodian that do not serve, by the commands an ope
 """
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from audit.errors import StopReason
+from audit.mirror import write_mirror
 from audit.stopping import StopMark
 from gateway.recovery.cli import fsck, mirror, recover
 from gateway.recovery.mirror_round import bring_up_to_date
+from gateway.recovery.repair import place_of
 from gateway.state import State
 from homeward.failure import ExitCode
 from tests.unit.members.test_repair import failed, place, said
@@ -110,6 +113,24 @@ async def test_a_check_of_a_mirror_says_which_tables_it_would_heal_with(place: P
     checked = said(fsck, state.directory, "--mirror", kept)
     assert "it heals with its tables of that size, set 1" in checked.stdout
     assert json.loads(said(fsck, state.directory, "--mirror", kept, "--json").stdout)["mirror"]["tables"] == 1
+
+
+async def test_a_mirror_of_edited_tables_replaces_none(place: Path) -> None:
+    """As one that an earlier version made: its tables are no better than what may be left in the database."""
+    state, kept = state_of(place, "gateway"), place / "kept"
+    grow(state)
+    run(state, DAMAGE["gateway"][0])
+    at = place_of(state.directory)
+    with closing(at.reader()) as reader:
+        write_mirror(
+            reader, kept, signer=at.signer, key=at.mirror_key(), also=at.tables, check_tables=lambda _: None,
+            random_bytes=os.urandom,
+        )  # fmt: skip
+    run(state, "DELETE FROM denied")
+    run(state, "INSERT INTO denied VALUES ('06075.cwa', 0)")
+    found = failed(recover, state.directory, "--mirror", kept)
+    assert (found.code, found.where.endswith(str(kept))) == ("AUDIT-PROJECTION", True)
+    assert rows(state, "SELECT name FROM denied") == [("06075.cwa",)]
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
