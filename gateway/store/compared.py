@@ -123,7 +123,8 @@ class StoredAuthorities:
 
 def read_authorities(tx: Tx, derived: Derived, opened: Opened) -> StoredAuthorities:
     """Which rows are what the log says. Raises EvidenceError(PROJECTION) where a key is gone without a seal."""
-    unexplained = [index for index in derived.closed if index > derived.last_taking(tx)]
+    last_taking = derived.last_taking(tx)
+    unexplained = [index for index in derived.closed if index > last_taking]
     if unexplained:
         # A key that is gone left with a seal, or else somebody has taken it out.
         raise differs("the key of an authority", min(unexplained))
@@ -187,8 +188,8 @@ class _Told:
             return False
         signature = known.signature if self._may_be_silent(known) else (self.envelope or SignedEnvelope()).signature
         row = DerivedAuthority(self.issuer, signature, revoke_ms, self.leaf_index)
-        again = self.derived.again.get(self.authority_id)
-        return row == known or (again is not None and row == again._replace(revoke_ms=known.revoke_ms))
+        again = self.derived.again.get(self.authority_id, ())
+        return row == known or row in [each._replace(revoke_ms=known.revoke_ms) for each in again]
 
     def _revoke_ms(self) -> int | None:
         if self.revocation is None:

@@ -108,9 +108,9 @@ class Derived:
 
     denied: dict[str, int] = field(default_factory=dict)
     authorities: dict[bytes, DerivedAuthority] = field(default_factory=dict)
-    again: dict[bytes, DerivedAuthority] = field(default_factory=dict)
-    """Of authorities from before a declared loss of rows: as a county recorded them again. It puts one on record whose
-    row was lost, and changes nothing of one whose row was left."""
+    again: dict[bytes, list[DerivedAuthority]] = field(default_factory=dict)
+    """Of authorities from before a declared loss of rows: as a county recorded them again, first after each such loss.
+    It puts one on record whose row was lost, and changes nothing of one whose row was left."""
     flags: dict[bytes, DerivedFlag] = field(default_factory=dict)
     flagged: dict[bytes, int] = field(default_factory=dict)
     """The last entry about each flag."""
@@ -136,8 +136,11 @@ class Derived:
 
     def last_taking(self, tx: Tx) -> int:
         """The last entry that can have taken a key away: a seal, or a declared loss, which may have lost one."""
-        (lost,) = tx.one(_LAST_LOSS) or (None,)
-        return max(*self.sealed.values(), -1, -1 if lost is None else int(lost))
+        return max((*self.sealed.values(), _last_loss(tx)))
+
+    def is_mended(self, tx: Tx) -> bool:
+        """Whether rows were mended since the last declared loss."""
+        return self.mended.index > _last_loss(tx)
 
     def may_lack_flag(self, flag_id: bytes) -> bool:
         """Whether a seal that was lifted again can have taken this flag away."""
@@ -168,6 +171,11 @@ def derive(tx: Tx, opened: Opened) -> Derived:
     for entry in _entries(tx):
         _apply(derived, entry, opened)
     return derived
+
+
+def _last_loss(tx: Tx) -> int:
+    (lost,) = tx.one(_LAST_LOSS) or (None,)
+    return -1 if lost is None else int(lost)
 
 
 def _entries(tx: Tx) -> Iterator[StoredEntry]:
@@ -226,8 +234,9 @@ def _apply_authority(derived: Derived, entry: StoredEntry, said: Mapping[str, by
         if known is None:
             derived.authorities[authority_id] = DerivedAuthority(entry.requester, said["signed"], None, entry.index)
         elif known.leaf_index < derived.mended.index:
-            recorded = DerivedAuthority(entry.requester, said["signed"], None, entry.index)
-            derived.again.setdefault(authority_id, recorded)
+            again = derived.again.setdefault(authority_id, [])
+            if not again or again[-1].leaf_index < derived.mended.index:
+                again.append(DerivedAuthority(entry.requester, said["signed"], None, entry.index))
     elif entry.kind == Kind.AUTHORITY_PRESENTED:
         # After a declared loss, it is on record from here on; a revocation has the last word.
         if known is None or known.revoke_ms is None:

@@ -116,7 +116,11 @@ def plan_mending(tx: Tx, opened: Opened, moment: Moment) -> Mending | None:
     lost -= stubs.keys()
     wrong_flags = flags.wrong & derived.flags.keys()
     lost_flags = flags.missing | {each for each in wrong_flags if not derived.may_lack_flag(each)}
-    if not rows and not derived.unaccounted_authorities(lost) and not derived.unaccounted_flags(lost_flags):
+    # A command that was cut short has counted already what is missing.
+    is_counted = derived.is_mended(tx) and not (
+        derived.unaccounted_authorities(lost) or derived.unaccounted_flags(lost_flags)
+    )
+    if not rows and (is_counted or not (lost or lost_flags)):
         return None
     return Mending(tuple(rows), len(lost), len(lost_flags))
 

@@ -1,22 +1,27 @@
 """After a declared loss tables are what the log says again, whichever was edited; what was revoked stays revoked."""
 
+import asyncio
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit.errors import EvidenceError, EvidenceReason
-from gateway.errors import ErrorReason
+from gateway.errors import Error, ErrorReason
 from gateway.exchange.journal import Kind
 from gateway.members.whole import opened_with
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
 from gateway.store.mended import Mending, plan_mending
 from homeward.gateway.v1 import authority_pb2
-from tests.unit.exchange.members import LA
-from tests.unit.exchange.test_authorities import consent, record, revoke
-from tests.unit.exchange.test_presented import is_live, lose, present, refused, signed
+from tests.unit.exchange.members import LA, STRTP
+from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
+from tests.unit.exchange.test_presented import is_live, lose, present, refused, revocation, signed
 from tests.unit.exchange.test_projections import EDITS
 from tests.unit.exchange.test_projections import world as filled
 from tests.unit.exchange.world import World
@@ -85,6 +90,18 @@ async def test_a_row_that_is_taken_out_after_the_mending_is_found(filled: World,
     at_odds(filled)
 
 
+async def test_a_command_that_was_cut_short_counts_again_what_it_finds_then(filled: World, tmp_path: Path) -> None:
+    """Between its two runs somebody edits once more: both losses are in the count that a start goes by."""
+    edit(tmp_path, "DELETE FROM authority WHERE revocation IS NULL")
+    await mend(filled, tmp_path)
+    edit(tmp_path, "UPDATE flag SET state = 'RESOLVED'")
+    mending = plan(filled, tmp_path)
+    assert mending is not None
+    assert (mending.authorities, mending.flags) == (1, 1)
+    await filled.log.append(mending.append())
+    filled.check_projections()
+
+
 async def test_a_revoked_authority_stays_revoked_and_one_that_stood_is_presented_again(
     filled: World, tmp_path: Path
 ) -> None:
@@ -141,3 +158,50 @@ async def _two(world: World) -> tuple[authority_pb2.Authority, authority_pb2.Aut
     await revoke(world, made[1].authority_id)
     assert await is_live(world, AuthorityId(made[0].authority_id))
     return made
+
+
+Act = Literal["record", "revoke", "lose", "lose rows", "present", "present revocation"]
+ACTS: tuple[Act, ...] = ("record", "revoke", "lose", "lose rows", "present", "present revocation")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(ACTS), min_size=2, max_size=9))
+def test_in_no_order_does_a_lost_row_bring_back_what_was_revoked(acts: list[Act]) -> None:
+    asyncio.run(_play(acts))
+
+
+async def _play(acts: list[Act]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        world = World(directory)
+        await world.register(LA, ANA)
+        message, was_revoked = consent(world), False
+        for act in acts:
+            try:
+                if act == "record":
+                    await record(world, message)
+                elif act == "revoke":
+                    await revoke(world, message.authority_id)
+                    was_revoked = True
+                elif act == "present":
+                    await present(world, LA, authority=signed(world, message))
+                elif act == "present revocation":
+                    answer = await present(world, STRTP, revocation=revocation(world, message.authority_id))
+                    was_revoked = was_revoked or answer.HasField("receipt")
+                else:
+                    await lose(world)
+                    if act == "lose rows":
+                        await _lose_rows(world, directory)
+            except Error:
+                continue
+            world.check_projections()
+            assert not (was_revoked and await is_live(world, message.authority_id)), acts
+        await world.close()
+
+
+async def _lose_rows(world: World, directory: Path) -> None:
+    for statement in ("DELETE FROM authority", "DELETE FROM authority_party"):
+        edit(directory, statement)
+    mending = plan(world, directory)
+    if mending is not None:
+        await world.log.append(mending.append())
