@@ -3,14 +3,15 @@
 Decides what is believed. The mirror's published form must lead to its checkpoint, which the log signed; its sealed
 entries must lead to the same root; whatever is known to have been signed (the high-water record, what is published,
 what a witness holds) must be part of it; and what the store still has must be its beginning. Then, in one transaction,
-the missing entries, the nodes, the agencies' numbers and the tables that change with them are there. A store with
-entries of its own after the point it was put back to is refused: that is another history, and not ours to merge.
+the missing entries, the nodes, the agencies' numbers and the tables that change with them are there. Those must hold
+together with the entries: a mirror's that were made from edited ones do not replace what may be less damaged. A store
+with entries of its own after the point it was put back to is refused: that is another history, and not ours to merge.
 What does not hold of the mirror is said of the mirror; of the store only what a mirror that holds shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,10 +64,12 @@ def heal(
     key: MirrorKey,
     known: Sequence[Checkpoint],
     also: Sequence[MetaData],
+    check_tables: Callable[[Tx], None],
 ) -> Healed:
     """The store holds what the mirror does. `known` are checkpoints that must be part of it, verified already.
 
-    Raises EvidenceError, and then nothing has changed. The caller must be the only one who writes.
+    `check_tables` raises EvidenceError where tables are not what entries say. Raises EvidenceError, and then nothing
+    has changed. The caller must be the only one who writes.
     """
     with named(mirror):
         head = verify_published(DirectorySource(mirror), key=signer.public, outside=known).checkpoint
@@ -78,11 +81,12 @@ def heal(
         if tree.log_key != signer.public.vkey():
             raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
         if tree.size > head.size:
-            text = f"the mirror ends at {head.size} entries, the store has {tree.size}: nothing to heal from it"
-            raise EvidenceError(EvidenceReason.SIZE, text)
+            text = f"the mirror ends at {head.size} entries, the store has {tree.size}: it has no tables of that size"
+            raise EvidenceError(EvidenceReason.ROLLBACK, text)
         _grow(store, tx, tree, mirror, key, head, note=signer.sign(head.size, head.root))
         with named(mirror):
             restore_mirrored_tables(tx, mirror, key, head.size, also=also)
+            check_tables(tx)
         tx.command("COMMIT")
         store.settle(connection)
     except store.database_errors as exc:

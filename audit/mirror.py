@@ -6,6 +6,11 @@ Decides what a mirror holds and in which order it is written, so that a mirror c
 2. `sealed/tables/<size>/<set>/<n>`, the projections as they were when the log had that size (`mirror_tables`);
 3. tiles, bundles and `checkpoint`, as for any published log: a mirror can be verified and served like one.
 
+A set of tables is replaced only by one that holds together with the entries of the same snapshot, as whoever keeps the
+tables says (`check_tables`): whoever edits a table between two rounds must not have the mirror forget what it was.
+That is asked where the tables or the log's size changed, every time: a set that was not compared must not replace one
+that was, and a round that takes longer is followed by a longer rest. A set that would say the same is left as it is.
+
 What is sealed is AES-256-GCM under the mirror's own key, with its name and the log's origin bound in: whoever keeps the
 directory reads sizes and times of entries, no more. The key is backed up apart. Fields stay in their own boxes inside;
 the keys of youths are never mirrored, or destroying one would destroy nothing.
@@ -57,6 +62,15 @@ _PARTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Mirrored:
+    """Up to where a mirror can heal, and by which set of tables."""
+
+    checkpoint: Checkpoint
+    tables: int
+    """Number of the newest whole set of its size, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorKey:
     """Seals and opens what a mirror holds of one log."""
 
@@ -87,11 +101,13 @@ def write_mirror(
     signer: LogSigner,
     key: MirrorKey,
     also: Sequence[MetaData],
+    check_tables: Callable[[Tx], None],
     random_bytes: Callable[[int], bytes],
 ) -> Checkpoint:
     """The mirror holds the log as it is now, with the tables of `also`; returns its checkpoint.
 
-    Raises EvidenceError where rows do not hold together or the mirror is of another history, OSError.
+    `check_tables` raises EvidenceError where those are not what the entries of this snapshot say. Raises EvidenceError
+    where rows do not hold together or the mirror is of another history; what it healed before it heals then; OSError.
     """
     publisher, sealed = Publisher(reader, directory, signer=signer), PublishedFiles(directory / _SEALED)
     try:
@@ -100,8 +116,14 @@ def write_mirror(
         claimed = publisher.published
         with reader.snapshot() as tx:
             size = tree_state(tx).size
+            newest = max(_sets(sealed.root, size), default=-1)
+            is_same = newest >= 0 and holds(size, newest, dumped_pages(tx, also), _opening(directory, key))
+            kept = newest if is_same else newest + 1
+            if not is_same:
+                check_tables(tx)
             _write_bodies(tx, sealed, key, (claimed.size if claimed else 0, size), random_bytes)
-            kept = _write_tables(tx, sealed, key, size, also=also, random_bytes=random_bytes)
+            if not is_same:
+                _write_tables(tx, sealed, key, (size, kept), also=also, random_bytes=random_bytes)
         sealed.settle()
         prepared = publisher.prepare(limit=size)
         if prepared is not None:
@@ -125,8 +147,8 @@ def named(directory: Path, copy: Copy = Copy.MIRROR) -> Iterator[None]:
         raise CopyBroken(fault, copy, directory) from fault
 
 
-def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> Checkpoint:
-    """Returns up to where the mirror can heal. Raises EvidenceError if anything of it does not hold.
+def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Sequence[Checkpoint]) -> Mirrored:
+    """Returns up to where the mirror can heal, and by which tables. Raises EvidenceError if anything does not hold.
 
     Every checkpoint of `known` that it reaches is part of it. That it ends before others is no fault of what it holds:
     whether it lags or was put back, only who has the log can tell.
@@ -141,8 +163,7 @@ def check_mirror(directory: Path, log_key: LogKey, key: MirrorKey, *, known: Seq
         merkle.extend(entry.index, stack, merkle.leaf_hash(entry.leaf))
     if merkle.fold(stack) != head.root:
         raise EvidenceError(EvidenceReason.ROOT, "the mirror's sealed entries do not lead to its checkpoint")
-    newest_whole(head.size, _sets(directory / _SEALED, head.size), _opening(directory, key))
-    return head
+    return Mirrored(head, newest_whole(head.size, _sets(directory / _SEALED, head.size), _opening(directory, key)))
 
 
 def mirrored_entries(directory: Path, key: MirrorKey, size: int) -> Iterator[StoredEntry]:
@@ -177,19 +198,14 @@ def _write_tables(
     tx: Tx,
     sealed: PublishedFiles,
     key: MirrorKey,
-    size: int,
+    numbered: tuple[int, int],
     *,
     also: Sequence[MetaData],
     random_bytes: Callable[[int], bytes],
-) -> int:
-    """A whole set of the tables is there, and this is its number; a new one unless the newest says just the same."""
-    newest = max(_sets(sealed.root, size), default=-1)
-    if newest >= 0 and holds(size, newest, dumped_pages(tx, also), _opening(sealed.root.parent, key)):
-        return newest
+) -> None:
     for page, content in enumerate(dumped_pages(tx, also)):
-        name = page_name(size, newest + 1, page)
+        name = page_name(*numbered, page)
         sealed.write(name, key.seal(name, content, random_bytes))
-    return newest + 1
 
 
 def _sets(sealed: Path, size: int) -> list[int]:

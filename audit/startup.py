@@ -39,6 +39,14 @@ def create_log(store: Store, *, signer: LogSigner, high_water: Path, also: Seque
     # First, so that a record left over from another log does not leave half a log behind.
     if high_water.exists():
         raise EvidenceError(EvidenceReason.STORE, "there is already a high-water record of a log")
+    HighWater(high_water).create(create_empty(store, signer=signer, also=also))
+
+
+def create_empty(store: Store, *, signer: LogSigner, also: Sequence[MetaData] = ()) -> str:
+    """A database without an entry exists; returns the note over it. Of a log that has a record it is one put back.
+
+    Raises EvidenceError(STORE) if there was one.
+    """
     store.create(METADATA, *also)
     note = signer.sign(0, merkle.EMPTY_ROOT)
     connection = store.connect()
@@ -47,7 +55,7 @@ def create_log(store: Store, *, signer: LogSigner, high_water: Path, also: Seque
     tx.run(_INSERT_TREE, (1, signer.public.vkey(), 0, merkle.EMPTY_ROOT, b"", 0, note))
     tx.command("COMMIT")
     connection.close()
-    HighWater(high_water).create(note)
+    return note
 
 
 def check_start(tx: Tx, *, key: LogKey, high_water: Path, known: Sequence[Checkpoint] = ()) -> TreeState:

@@ -5,7 +5,8 @@ would show two histories. So the loss is declared in public. The entries that ar
 positions, as the beginning of a log of another name and key; the first entry behind them names the old origin, the size
 and root that were signed last, the digest of the whole note with its cosignatures, and how many entries are left of it.
 From both logs' checkpoints anybody can compute that nothing else was changed; whoever holds a receipt for one of the
-lost entries holds the only evidence of it.
+lost entries holds the only evidence of it. Where the tables beside the entries are what is lost, all entries are left;
+only a log that says in public that something was lost is given again what they cannot say.
 
 Done again after a crash, it goes on where it was. The caller must be the only one who writes, and has verified what is
 left (`verify_log`) and read the declaration (`gateway.protocol.succession`).
@@ -40,18 +41,18 @@ _RENAME: Final = Statement(
 )  # fmt: skip
 
 
-def check_lost(tx: Tx, closed: LogKey, head: Checkpoint) -> int:
-    """How many entries are left of the log of this key, which signed `head`.
+def entries_left(tx: Tx, closed: LogKey, head: Checkpoint) -> int:
+    """How many entries are left of the log of this key, which signed `head`: all of them where only tables are lost.
 
-    Raises EvidenceError where nothing is lost, or what is left is another history.
+    Raises EvidenceError where what is left is another history, or more than was signed.
     """
     tree = tree_state(tx)
     if tree.log_key != closed.vkey():
         raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
-    if head.size <= tree.size:
-        if root_at(tx, head.size) != head.root:
-            raise EvidenceError(EvidenceReason.CONSISTENCY, "what is left is another history than was signed")
-        raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
+    if head.size <= tree.size and root_at(tx, head.size) != head.root:
+        raise EvidenceError(EvidenceReason.CONSISTENCY, "what is left is another history than was signed")
+    if head.size < tree.size:
+        raise EvidenceError(EvidenceReason.SIZE, "the log went on above the checkpoint that is to close it")
     return tree.size
 
 
@@ -70,7 +71,7 @@ async def open_successor(
     """The log in `store` goes on under `signer`, and says so; returns the index of that entry.
 
     `high_water` is the new log's record: that of the closed one lies elsewhere. Raises EvidenceError where `kept` is
-    not what is left, where nothing is lost, or where the new origin or key is the old one.
+    not what is left, or where the new origin or key is the old one.
     """
     head = parse_checkpoint(closed_note, closed_key)
     if signer.public.origin == closed_key.origin or signer.public.raw == closed_key.raw:
@@ -95,7 +96,7 @@ def _renamed(
         tx = Tx(connection.cursor(), store.dialect)
         store.begin(tx)
         if tree_state(tx).log_key != signer.public.vkey():
-            left = check_lost(tx, closed, head)
+            left = entries_left(tx, closed, head)
             if left != kept:
                 raise EvidenceError(EvidenceReason.SIZE, f"{left} entries are left, not the {kept} that were declared")
             note = signer.sign(left, tree_state(tx).root)

@@ -72,8 +72,9 @@ _EVENTS: Final[Mapping[str, str]] = {
     "log.explained": "somebody explained why the log had stopped",
     "log.recovered": "the log was healed from a mirror",
     "attestation.alarm": "what an agency vouches for of its own entries is not what the log holds",
-    "log.succeeded": "the log goes on under another name, because entries of it are lost",
-    "loss.signed": "a holder's operator signed that entries of the exchange's log are lost",
+    "log.succeeded": "the log goes on under another name, because a loss was declared",
+    "tables.mended": "after a declared loss the exchange's tables were made what its entries say",
+    "loss.signed": "a holder's operator signed that the exchange's log, or tables beside it, lost something",
 }
 
 _REQUEST: Final = "a request was decided"

@@ -6,11 +6,9 @@ operator's commands use it as it is while nothing serves. Whoever opens it must 
 
 import asyncio
 import hashlib
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -19,14 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.message import DecodeError
 
 from audit.checkpoint import Checkpoint, LogKey, LogSigner
-from audit.entry import ClassKeys
 from audit.errors import EvidenceError
 from audit.highwater import read_high_water
 from audit.log import Log, LogState
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.timekeeping import Steady
-from audit.verify import verify_log
 from gateway.config import GatewayConfig, split_address
 from gateway.members.administration import Administration, Doors
 from gateway.members.ca import Authority, Issuer
@@ -38,7 +34,7 @@ from gateway.members.membership import Membership
 from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
-from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
+from gateway.members.whole import check_store
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
@@ -46,12 +42,8 @@ from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.recovery.record import settle_record
 from gateway.state import State, StateBroken
-from gateway.store.authority_keys import FileAuthorityKeys
-from gateway.store.derived import Opened, check_projections
 from gateway.store.erase_sqlite import SqliteErasing
-from gateway.store.escrow import leaving_youths
 from gateway.store.resting import EpochsAtRest
-from gateway.store.youth_keys import FileYouthKeys, authority_name, youth_name
 from gateway.tokens.ended_epochs import EndedEpochs
 from gateway.tokens.epoch_keys import EpochKeys
 from gateway.tokens.evaluate import Evaluator
@@ -271,43 +263,6 @@ async def _open_ledger(
         await ledger.close()
         raise
     return ledger
-
-
-def check_store(state: State, reader: Reader, key: LogKey) -> None:
-    """Every entry verifies, and the projections are what the entries say. Raises EvidenceError, `StateBroken`."""
-    verify_log(reader, key=key)
-    wrapping_key = state.read_secret("youth-wrap.key", length=32)
-    youth_keys = FileYouthKeys(state.youth_keys, wrapping_key=wrapping_key, random_bytes=os.urandom)
-    authority_keys = FileAuthorityKeys(state.youth_keys, youth_keys)
-    try:
-        opened = opened_with(state.youth_keys, state.read_class_keys(), youth_keys, authority_keys)
-        reader.read(lambda tx: check_projections(tx, opened))
-    finally:
-        authority_keys.close()
-        youth_keys.close()
-
-
-_AHEAD: Final = 8
-
-
-def opened_with(
-    keys_file: Path, keys: ClassKeys, youth_keys: FileYouthKeys, authority_keys: FileAuthorityKeys
-) -> Opened:
-    """What log and rows are opened with, by this file of keys as it is now."""
-    leaving = leaving_youths(keys_file)
-
-    def is_sealed(owner: AgencyId, handle: SubjectHandle, seals: Collection[bytes]) -> bool:
-        name = youth_name(owner, handle)
-        return youth_keys.is_sealed(name) or any(left == name and seal_id in seals for seal_id, left in leaving.items())
-
-    marks = youth_keys.every_mark()
-    # An entry that carries one shows that the file of keys is older than the log, or that a count in it was lowered.
-    ahead = frozenset(youth_keys.every_mark(ahead=_AHEAD).keys() - marks.keys())
-
-    def has_left(authority_id: AuthorityId) -> bool:
-        return youth_keys.is_sealed(authority_name(authority_id))
-
-    return Opened(keys, marks, ahead, is_sealed, has_left, authority_keys.open, authority_keys.open_moment)
 
 
 def read_known(state: State, config: GatewayConfig, key: LogKey) -> list[Checkpoint]:

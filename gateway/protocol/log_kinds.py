@@ -60,6 +60,8 @@ class Kind(StrEnum):
     LOG_EXPLAINED = "log.explained"
     LOG_RECOVERED = "log.recovered"
     LOG_SUCCEEDED = "log.succeeded"
+    TABLES_MENDED = "tables.mended"
+    """After a declared loss rows were written anew from entries; of how many others nobody knows what they said."""
     LOSS_SIGNED = "loss.signed"
     """A holder's operator signed that entries of the gateway's log are lost."""
     ATTESTATION_ALARM = "attestation.alarm"

@@ -75,7 +75,8 @@ def read_succession(succession: bytes) -> LogSuccession:
         message = parse(LogSuccession, succession)
     except MalformedMessage as exc:
         raise SuccessionInvalid("malformed") from exc
-    if message.kept_count >= message.closed_size:
+    # Of a log whose tables alone were lost every entry is left.
+    if message.kept_count > message.closed_size:
         raise SuccessionInvalid("malformed")
     if message.log_origin == message.closed_origin or message.log_key == message.closed_key:
         # A closed log's name and key never sign again.

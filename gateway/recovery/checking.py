@@ -22,7 +22,7 @@ from audit.source import DirectorySource
 from audit.stopping import StopMark
 from audit.transaction import Tx
 from audit.verify import Verified, verify_log
-from gateway.members.assembly import check_store
+from gateway.members.whole import while_it_serves
 from gateway.recovery.record import place_of_record, records
 from gateway.recovery.record_lines import RecordPlace
 from gateway.recovery.repair import Place, known
@@ -35,6 +35,8 @@ class MirrorStanding:
 
     directory: Path
     size: int
+    tables: int
+    """The set of tables that it would heal with."""
     behind: int
     since_ms: int
     """Milliseconds since 1970; 0 where it lacks nothing."""
@@ -72,8 +74,7 @@ def check_everything(place: Place, *, checkpoints: Sequence[Path], mirror: Path 
     try:
         verified = verify_log(reader, key=key, outside=[_given(each) for each in known(place, checkpoints)])
         tables = state.kind == "gateway"
-        if tables:
-            check_store(state, reader, key)
+        while_it_serves(lambda: reader.read(place.check_tables))
         published = _published(place)
         standing = None
         if mirror is not None and claimed is not None:
@@ -106,13 +107,14 @@ def _standing(place: Place, reader: Reader, verified: Verified, *, mirror: Path,
         raise EvidenceError(EvidenceReason.ROLLBACK, text, index=verified.size)
     of_this_log = (claimed, *verified.checkpoints)
     with named(mirror):
-        head = check_mirror(mirror, place.signer.public, place.mirror_key(), known=of_this_log)
+        mirrored = check_mirror(mirror, place.signer.public, place.mirror_key(), known=of_this_log)
+    head = mirrored.checkpoint
     size = min(head.size, verified.size)
     root, since_ms = reader.read(lambda tx: (root_at(tx, head.size), _lacks_since(tx, size, verified.size)))
     if root != head.root:
         text = f"the mirror holds another history of the log's first {head.size} entries"
         raise EvidenceError(EvidenceReason.CONSISTENCY, text)
-    return MirrorStanding(mirror, head.size, verified.size - size, since_ms)
+    return MirrorStanding(mirror, head.size, mirrored.tables, verified.size - size, since_ms)
 
 
 def _lacks_since(tx: Tx, size: int, end: int) -> int:

@@ -25,9 +25,10 @@ from gateway.recovery.checking import check_everything
 from gateway.recovery.declare import declare, open_declared
 from gateway.recovery.faults import does_not_hold
 from gateway.recovery.record import make_anew, settle_record
-from gateway.recovery.repair import Place, go_on, heal_from, keep_configured, keep_mirror, place_of
+from gateway.recovery.repair import Place, go_on, heal_as_far_as, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
 from gateway.state import State
+from gateway.store.mended import Mending
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
 
@@ -99,10 +100,10 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_DIRECTORY
-@click.option("--mirror", type=_FOLDER, help="Heal a database that was put back to an older state from this mirror.")
+@click.option("--mirror", type=_FOLDER, help="Heal a database that was put back, or is gone, from this mirror.")
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
 @_CHECKPOINTS
-@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has the entries: write their declared loss here.")
+@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has it all: write here what is declared lost.")
 @click.option("--declared", type=_FILE, help="Go on as this file declares, which a custodian's operator signed, too.")
 @_JSON
 def recover(
@@ -117,13 +118,14 @@ def recover(
     """Let the log in DIR go on: heal it from a mirror, or explain why it had stopped, or both.
 
     The gateway must not be serving. A mirror that lacks anything known to have been signed is refused: nothing is
-    signed anew over a history that is shorter. What no mirror has is declared lost, by two operators: --declare-loss
-    here, `homeward custodian sign-loss` there, then --declared here. The log goes on under another origin.
+    signed anew over a history that is shorter. What no mirror has, entries or rows of tables, is declared lost, by two
+    operators: --declare-loss here, `homeward custodian sign-loss` there, then --declared here. With --mirror, what that
+    holds is taken first. The log goes on under another origin.
     """
     if (lost, declared) != (None, None):
-        if (mirror, explain) != (None, "") or None not in (lost, declared):
-            raise click.UsageError("--declare-loss and --declared stand alone")
-        _declare(directory, lost, declared, checkpoints, as_json=as_json)
+        if explain or None not in (lost, declared) or (mirror, declared).count(None) == 0:
+            raise click.UsageError("--declare-loss takes --mirror, and --declared stands alone")
+        _declare(directory, lost, declared, checkpoints, mirror=mirror, as_json=as_json)
         return
     if mirror is None and not explain:
         raise click.UsageError("say --mirror, --explain, or both; without any mirror --declare-loss, then --declared")
@@ -152,7 +154,13 @@ def recover(
 
 
 def _declare(
-    directory: Path, lost: Path | None, declared: Path | None, checkpoints: tuple[Path, ...], *, as_json: bool
+    directory: Path,
+    lost: Path | None,
+    declared: Path | None,
+    checkpoints: tuple[Path, ...],
+    *,
+    mirror: Path | None,
+    as_json: bool,
 ) -> None:
     def work(place: Place) -> list[str]:
         if place.state.kind != "gateway":
@@ -160,6 +168,8 @@ def _declare(
         with place.state.writing():
             if lost is not None:
                 settle_record(place.state, place.signer.public)
+                if mirror is not None:
+                    heal_as_far_as(place, mirror, checkpoints=checkpoints)
                 return _write_declaration(place, lost, checkpoints)
             return _go_on_declared(place, declared)
 
@@ -171,8 +181,9 @@ def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...]) 
     declaration, message = declare(place, checkpoints=checkpoints, now=datetime.now(UTC))
     path.write_bytes(declaration.SerializeToString())
     kept, size = message.kept_count, message.closed_size
+    lost = f"lost {size - kept} entries: {kept} of {size} are left"
     return [
-        f"lost {size - kept} entries: {kept} of {size} are left",
+        lost if kept < size else f"lost rows of tables, and no entry: all {size} are left",
         f"next a custodian's operator signs: homeward custodian sign-loss DIR {path}",
         f"then homeward audit recover DIR --declared {path}",
     ]
@@ -188,9 +199,17 @@ def _go_on_declared(place: Place, path: Path | None) -> list[str]:
         f"ok   the log goes on as {went_on.origin} with {went_on.kept} of {went_on.closed_size} entries",
         *(f"revoked {agency}, as the newest directory says" for agency in went_on.denied),
         *(f"listed  {agency}, which lost entries had enrolled" for agency in went_on.restored),
+        *_mended_lines(went_on.mended),
         "next start the gateway: adapters list everybody again and present authorities and flags as they were signed;",
         "     until a county has, no miss is a negative. What waits for its staff, its `homeward adapter status` says",
     ]
+
+
+def _mended_lines(mended: Mending | None) -> list[str]:
+    if mended is None:
+        return []
+    lost = f"{mended.authorities} authorities and {mended.flags} flags are lost until they are presented again"
+    return [f"mended  {len(mended.rows)} rows of tables as entries say; {lost}"]
 
 
 def _evidence(directory: Path, work: Callable[[Place], Result]) -> Result:

@@ -1,4 +1,4 @@
-"""Declaring entries of a gateway's log lost, and going on under another origin.
+"""Declaring entries of a gateway's log lost, or tables beside them, and going on under another origin.
 
     declare (gateway's operator)  ->  sign_loss (a custodian's operator)  ->  open_declared (gateway's operator)
 
@@ -6,7 +6,8 @@ Decides what is declared (everything above what is left, up to the newest checkp
 signed before the log goes on, and what the lost entries said that is taken from elsewhere: members, their keys and
 revocations stand in the newest directory that a custodian signed. An adapter whose certificate was renewed in a lost
 entry is locked at its next renewal, and joins again; authorities recorded before the loss have to be recorded again
-(`store.authorities`). A step that was cut short is repeated by the same command.
+(`store.authorities`). Where the tables of what is left are not what its entries say, they are made so, and what entries
+cannot say is presented again (`store.mended`). A step that was cut short is repeated by the same command.
 """
 
 import hashlib
@@ -21,23 +22,24 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
 
-from audit.checkpoint import Checkpoint, LogKey, LogSigner
+from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import newest_note
 from audit.log import INDEX, Append, Log
 from audit.reader import Reader
 from audit.statement import Statement, upsert
 from audit.store_sqlite import SqliteStore
-from audit.successor import check_lost, open_successor
+from audit.successor import entries_left, open_successor
 from audit.transaction import Tx
+from audit.verify import verify_log
 from gateway.cards import PUBLIC_FILE
 from gateway.config import GATEWAY_FILE, load_gateway
 from gateway.exchange.journal import Kind, draft
 from gateway.members import roster
-from gateway.members.assembly import check_store
 from gateway.members.composition import other_holders
 from gateway.members.deny import read_denied
 from gateway.members.revoke import revocation
+from gateway.members.whole import check_tables, with_keys
 from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
@@ -46,6 +48,8 @@ from gateway.recovery.record import records
 from gateway.recovery.repair import Clock, Place
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
 from gateway.store import tables
+from gateway.store.derived import derive
+from gateway.store.mended import Mending, plan_mending
 from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, LossDeclaration, SignedDirectory
 
 KEY_BYTES: Final = 32
@@ -67,19 +71,23 @@ class WentOn:
     """Members that the newest directory says were revoked."""
     restored: tuple[str, ...]
     """Members that the lost entries had enrolled."""
+    mended: Mending | None
+    """What was done about tables that were not what the entries say."""
 
 
 def declare(place: Place, *, checkpoints: Sequence[Path], now: datetime) -> tuple[LossDeclaration, LogSuccession]:
     """What is lost, signed by the gateway alone; to be handed to a custodian's operator.
 
-    Raises EvidenceError where nothing is lost or what is left does not verify, `StateBroken`.
+    Raises EvidenceError where nothing is lost, or entries that are left do not verify, `StateBroken`.
     """
     state, key = place.state, place.signer.public
     head, note = _newest(place, checkpoints)
     reader = Reader(SqliteStore(state.database))
     try:
-        kept = reader.read(lambda tx: check_lost(tx, key, head))
-        check_store(state, reader, key)
+        kept = reader.read(lambda tx: entries_left(tx, key, head))
+        verify_log(reader, key=key)
+        if _holds_together(state, reader) and kept == head.size:
+            raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
     finally:
         reader.close()
     message = LogSuccession(
@@ -123,15 +131,15 @@ async def open_declared(place: Place, declaration: LossDeclaration, *, now: Cloc
         now=now,
         random_bytes=os.urandom,
     )
-    denied, restored = await _take_over(place, store, signer, newest, now=now)
+    denied, restored, mended = await _take_over(place, store, signer, newest, now=now)
     _settle(state, message, signer)
-    return WentOn(message.kept_count, message.closed_size, message.log_origin, denied, restored)
+    return WentOn(message.kept_count, message.closed_size, message.log_origin, denied, restored, mended)
 
 
 async def _take_over(
     place: Place, store: SqliteStore, signer: LogSigner, newest: SignedDirectory, *, now: Clock
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the newest directory knows of members, revocations first; names who was denied and who is new."""
+) -> tuple[tuple[str, ...], tuple[str, ...], Mending | None]:
+    """What the newest directory knows of members; names who was denied and who is new. Then tables hold together."""
     state, directory = place.state, Directory.FromString(newest.directory)
     log = Log.open(
         store,
@@ -162,18 +170,44 @@ async def _take_over(
             await log.append(Append(entry, rows=((_PUT_DIRECTORY, row),), apply=restore))
         for agency in suspended:
             await log.append(revocation(AgencyId(agency), agency))
+        mending = reader.read(lambda tx: _mending(tx, state))
+        if mending is not None:
+            await log.append(mending.append())
     finally:
         reader.close()
         await log.close()
-    return tuple(suspended), tuple(restored)
+    return tuple(suspended), tuple(restored), mending
+
+
+def _holds_together(state: State, reader: Reader) -> bool:
+    """Whether the tables are what the entries say. Raises EvidenceError where no loss mends that they are not."""
+    try:
+        reader.read(lambda tx: check_tables(tx, state))
+    except EvidenceError as fault:
+        if fault.reason is not EvidenceReason.PROJECTION:
+            raise
+        reader.read(lambda tx: with_keys(tx, state, lambda opened, _: derive(tx, opened)))
+        return False
+    return True
+
+
+def _mending(tx: Tx, state: State) -> Mending | None:
+    return with_keys(tx, state, lambda opened, keys: plan_mending(tx, opened, keys.seal_moment))
 
 
 def _newest(place: Place, checkpoints: Sequence[Path]) -> tuple[Checkpoint, str]:
     key, paths = place.signer.public, [*records(place.state), *checkpoints]
     if place.published is not None and (place.published / "checkpoint").is_file():
         paths.append(place.published / "checkpoint")
+    reader = place.reader()
+    try:
+        # After a crash the record may be behind the database.
+        own = reader.tree().note
+    finally:
+        reader.close()
+    found = [(parse_checkpoint(own, key), own), *(newest_note(path, key) for path in paths)]
     # Of two notes of one size the one with more cosignatures is the longer.
-    return max((newest_note(path, key) for path in paths), key=lambda each: (each[0].size, len(each[1])))
+    return max(found, key=lambda each: (each[0].size, len(each[1])))
 
 
 def _next_signer(state: State, origin: str) -> LogSigner:

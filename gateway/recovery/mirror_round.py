@@ -19,6 +19,7 @@ from gateway.protocol.strict_yaml import DocumentErrors
 from gateway.recovery.repair import keep_configured, place_of
 from gateway.recovery.target import MirrorFault, TargetRefused
 from gateway.state import StateBroken
+from gateway.store.youth_keys import YouthKeysBroken
 
 _NICE: Final = 10
 # A quota and a limit of the process leave no room either.
@@ -33,7 +34,7 @@ def bring_up_to_date(directory: Path) -> dict[str, int | str]:
         return {"fault": refused.fault}
     except InUse:
         return {"fault": MirrorFault.BUSY}
-    except EvidenceError:
+    except (EvidenceError, YouthKeysBroken):
         return {"fault": MirrorFault.EVIDENCE}
     except (DocumentErrors, StateBroken):
         return {"fault": MirrorFault.SETTINGS}

@@ -19,14 +19,19 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, Log
-from audit.mirror import KEY_BYTES, MirrorKey, write_mirror
+from audit.mirror import KEY_BYTES, MirrorKey, named, write_mirror
 from audit.own_entries import recovered, stop_explained
+from audit.published import published_head
 from audit.reader import Reader
+from audit.source import DirectorySource
+from audit.startup import create_empty
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
+from audit.transaction import Tx
 from audit.verify import verify_log
 from gateway.config import Mirror, load_custodian, load_gateway
-from gateway.members.assembly import check_store, read_log_signer
+from gateway.members.assembly import read_log_signer
+from gateway.members.whole import check_tables, while_it_serves
 from gateway.recovery.record import records
 from gateway.recovery.target import check_target
 from gateway.state import State, StateBroken
@@ -57,6 +62,11 @@ class Place:
         """Reads the log, whoever writes it."""
         return Reader(SqliteStore(self.state.database))
 
+    def check_tables(self, tx: Tx) -> None:
+        """The tables are what the entries of this snapshot say. Of a custodian's no entry says what they must be."""
+        if self.state.kind == "gateway":
+            check_tables(tx, self.state)
+
     def mirror_key(self) -> MirrorKey:
         """The key that seals this log's mirrors; made when it is first needed."""
         if not self.state.secret(_MIRROR_KEY).exists():
@@ -79,17 +89,22 @@ def place_of(directory: Path) -> Place:
 
 
 def keep_mirror(place: Place, directory: Path) -> Checkpoint:
-    """The mirror holds the log as it is now. Raises EvidenceError, OSError."""
+    """The mirror holds the log as it is now. Raises EvidenceError, and then heals what it healed before; OSError."""
     reader = place.reader()
-    try:
+
+    def write() -> Checkpoint:
         return write_mirror(
             reader,
             directory,
             signer=place.signer,
             key=place.mirror_key(),
             also=place.tables,
+            check_tables=place.check_tables,
             random_bytes=os.urandom,
         )
+
+    try:
+        return while_it_serves(write)
     except reader.database_errors as exc:
         raise EvidenceError(EvidenceReason.STORE, "the log's database cannot be read") from exc
     finally:
@@ -113,15 +128,45 @@ def known(place: Place, checkpoints: Sequence[Path]) -> list[Checkpoint]:
 
 
 def heal_from(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> Healed:
-    """The database is what the mirror says, which has all that is known to have been signed. Raises EvidenceError."""
-    return heal(
-        SqliteStore(place.state.database),
-        mirror,
-        signer=place.signer,
-        key=place.mirror_key(),
-        known=known(place, checkpoints),
-        also=place.tables,
-    )
+    """The database is what the mirror says, which has all that is known to have been signed; one that is gone is made.
+
+    Raises EvidenceError, and then nothing has changed.
+    """
+    return _heal(place, mirror, known(place, checkpoints), check_tables=place.check_tables)
+
+
+def heal_as_far_as(place: Place, mirror: Path, *, checkpoints: Sequence[Path]) -> None:
+    """The database is what the mirror says, if that has more entries; what lies above is to be declared lost.
+
+    Raises EvidenceError, and then nothing has changed. Tables that do not hold together are mended with the loss.
+    """
+    with named(mirror):
+        reached = published_head(DirectorySource(mirror), key=place.signer.public).size
+    if not place.state.database.exists() or _size(place) < reached:
+        begins_with = [each for each in known(place, checkpoints) if each.size <= reached]
+        _heal(place, mirror, begins_with, check_tables=lambda _: None)
+
+
+def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint], *, check_tables: Callable[[Tx], None]) -> Healed:
+    store, key = SqliteStore(place.state.database), place.mirror_key()
+    was_there = place.state.database.exists()
+    if not was_there:
+        create_empty(store, signer=place.signer, also=place.tables)
+    try:
+        return heal(
+            store,
+            mirror,
+            signer=place.signer,
+            key=key,
+            known=known_of,
+            also=place.tables,
+            check_tables=check_tables,
+        )
+    except EvidenceError:
+        if not was_there:
+            for ending in ("", "-wal", "-shm"):
+                place.state.database.with_name(place.state.database.name + ending).unlink(missing_ok=True)
+        raise
 
 
 async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:
@@ -160,10 +205,8 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
 def _check_whole(place: Place) -> None:
     reader = place.reader()
     try:
-        if place.state.kind == "gateway":
-            check_store(place.state, reader, place.signer.public)
-        else:
-            verify_log(reader, key=place.signer.public)
+        verify_log(reader, key=place.signer.public)
+        reader.read(place.check_tables)
     finally:
         reader.close()
 

@@ -27,13 +27,19 @@ def sound_lines(directory: Path, sound: Sound) -> Iterator[str]:
 
 
 def _mirror_line(directory: Path, standing: MirrorStanding) -> str:
+    tables = f"it heals with its tables of that size, set {standing.tables}"
     if not standing.behind:
-        return f"ok   the mirror holds {standing.size} entries and all that was ever signed"
+        return f"ok   the mirror holds {standing.size} entries and all that was ever signed; {tables}"
     lacks = f"{standing.behind} behind: it lacks what was written since {shown_time(standing.since_ms)}"
     command = f"homeward audit mirror {directory} {standing.directory}"
-    return f"note the mirror holds {standing.size} entries, {lacks}; next: {command}"
+    return f"note the mirror holds {standing.size} entries, {lacks}; {tables}; next: {command}"
 
 
 def mirror_fields(standing: MirrorStanding) -> dict[str, Any]:
     """The same of a mirror, for `--json`."""
-    return {"size": standing.size, "behind": standing.behind, "lacks_since": shown_time(standing.since_ms)}
+    return {
+        "size": standing.size,
+        "tables": standing.tables,
+        "behind": standing.behind,
+        "lacks_since": shown_time(standing.since_ms),
+    }

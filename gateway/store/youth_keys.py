@@ -256,13 +256,14 @@ class FileYouthKeys:
             unused = [(block.following, name, block.end) for name, block in self._blocks.items()]
             # Nobody takes a counter of these any more: the next process may.
             self._blocks.clear()
-            # Where another process is in the way they stay reserved: gaps are allowed.
-            with suppress(sqlite3.OperationalError):
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany(
-                    "UPDATE youth_key SET reserved = ? WHERE name = ? AND reserved = ?", unused
-                )
-                self._connection.execute("COMMIT")
+            if unused:
+                # Where another process is in the way they stay reserved: gaps are allowed.
+                with suppress(sqlite3.OperationalError):
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._connection.executemany(
+                        "UPDATE youth_key SET reserved = ? WHERE name = ? AND reserved = ?", unused
+                    )
+                    self._connection.execute("COMMIT")
             self._connection.close()
 
     def _take(self, name: bytes) -> YouthKey | None:

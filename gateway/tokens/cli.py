@@ -165,9 +165,9 @@ def status(directory: Path, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @JSON
 def sign_loss(directory: Path, file: Path, as_json: bool) -> None:
-    """Sign in FILE that entries of the gateway's log are lost, so that it may go on under another origin.
+    """Sign in FILE that entries of the gateway's log, or tables beside them, are lost, so that it may go on.
 
-    Stop the custodian first. Ask the gateway's operator how the entries were lost, and compare what is printed with
+    Stop the custodian first. Ask the gateway's operator how they were lost, and compare what is printed with
     the checkpoints that counties keep: a loss that is convenient is a reason to ask further.
     """
     state = State(directory, KIND)
@@ -185,7 +185,9 @@ def sign_loss(directory: Path, file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ok": True, **lost}))
         return
-    click.echo(f"Signed that {message.closed_size - message.kept_count} entries of {message.closed_origin} are lost:")
+    count = message.closed_size - message.kept_count
+    what = f"{count} entries" if count else "no entries, but rows of the tables beside them,"
+    click.echo(f"Signed that {what} of {message.closed_origin} are lost:")
     click.echo(f"  {message.kept_count} of {message.closed_size} are left. Give {file} back to the gateway's operator.")
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,7 +68,7 @@ class Home:
     def holds(self) -> int:
         """How many entries can be healed from what lies in the directory."""
         place = place_of(self.gateway)
-        return check_mirror(self.kept, place.signer.public, place.mirror_key(), known=()).size
+        return check_mirror(self.kept, place.signer.public, place.mirror_key(), known=()).checkpoint.size
 
     async def shown(self, mirroring: Mirroring, wanted: Callable[[MirrorStatus], bool]) -> MirrorStatus:
         """The status beside the log as it is now, as soon as it is what is wanted."""
@@ -147,8 +148,11 @@ async def test_storage_that_is_full_leaves_the_mirror_before_and_is_made_up_for(
     await home.grow()
     # So many blocks of 512 bytes, and no byte more, goes into any one file: less than a table's dump.
     full = home.mirroring("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
-    async with keeping(full):
-        await home.shown(full, lambda status: status.fault == "FULL")
+    with closing(sqlite3.connect(home.gateway / "keys.db")) as keys:
+        # A gateway that serves has it open, and what SQLite keeps beside it is there.
+        keys.execute("SELECT count(*) FROM youth_key").fetchone()
+        async with keeping(full):
+            await home.shown(full, lambda status: status.fault == "FULL")
     assert home.holds() == first.mirrored_size
     async with keeping(mirroring):
         await home.shown(mirroring, whole)

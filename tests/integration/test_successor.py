@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -84,15 +85,30 @@ async def test_a_declaration_that_was_cut_short_is_carried_out_once(lost: tuple[
     reader.close()
 
 
-async def test_no_loss_is_declared_where_nothing_is_lost(lost: tuple[LogHome, str]) -> None:
+async def test_a_log_whose_tables_alone_are_lost_goes_on_with_every_entry(lost: tuple[LogHome, str]) -> None:
     home, _ = lost
-    reader = Reader(home.store)
-    note = reader.tree().note
-    reader.close()
+    before = _roots(home)
+    assert await _succeed(home, _own_note(home)) == 20
+    assert (_said(home, 20)["size"], _said(home, 20)["kept"]) == (b"20", b"20")
+    assert _roots(home) == before
+
+
+async def test_a_log_that_went_on_after_the_declaration_is_not_closed_by_it(lost: tuple[LogHome, str]) -> None:
+    home, _ = lost
+    note = _own_note(home)
+    home.high_water.write_bytes(note.encode().ljust(8192, b"\0"))
+    await asyncio.to_thread(fill, home, 1)
     with pytest.raises(EvidenceError) as refused:
         await _succeed(home, note)
     assert refused.value.reason is EvidenceReason.SIZE
     assert not (home.directory / "new-high-water").exists()
+
+
+def _own_note(home: LogHome) -> str:
+    reader = Reader(home.store)
+    note = reader.tree().note
+    reader.close()
+    return note
 
 
 async def test_what_is_left_must_be_what_was_declared(lost: tuple[LogHome, str]) -> None:

@@ -32,8 +32,8 @@ from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.sealing import Court
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
-from gateway.members.assembly import opened_with
 from gateway.members.ledger import Ledger
+from gateway.members.whole import opened_with
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
 from gateway.protocol.assertion import Claims, sign_assertion
@@ -71,8 +71,8 @@ from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.authority_keys import FileAuthorityKeys
+from gateway.store.compared import check_projections
 from gateway.store.deeds import SqlDeeds
-from gateway.store.derived import check_projections
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
