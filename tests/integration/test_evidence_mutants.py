@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "tests/integration/test_published.py"
 QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
+WITNESS_PROCESSES = "tests/integration/test_witness_processes.py"
 SUSPICION = "tests/integration/test_suspicion.py"
 FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
@@ -163,6 +164,12 @@ MUTANTS = {
         '        connection.execute("COMMIT")\n',
         '        connection.execute("ROLLBACK")\n',
         f"{WITNESS}::test_a_continuation_is_cosigned_and_kept",
+    ),
+    "10 a witness stores what it checked without having had the file to itself": Mutant(
+        "witness_state.py",
+        '        connection.execute("BEGIN IMMEDIATE")\n        try:\n            yield\n',
+        '        try:\n            yield\n            connection.execute("BEGIN IMMEDIATE")\n',
+        f"{WITNESS_PROCESSES}::test_of_two_histories_shown_to_two_processes_at_once_one_is_cosigned",
     ),
     "10 a fork is forgotten": Mutant(
         "witness.py",
