@@ -27,6 +27,8 @@ ERASURE = "tests/unit/exchange/test_seal_erasure.py"
 SEQUENCERS = "tests/integration/test_log_sequencers.py"
 SHOWN = "tests/integration/test_shown.py"
 RECORD = "tests/unit/members/test_record.py"
+ATTESTATION = "tests/integration/test_attestation.py"
+NOTICES = "tests/unit/exchange/test_seal_notices.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
@@ -224,6 +226,60 @@ MUTANTS = {
         "if entry.before != last.hashed or entry.index <= last.index:",
         "if False:",
         "tests/unit/audit/test_continuity.py::test_whatever_is_withheld_or_exchanged_is_noticed",
+    ),
+    "14 a tail that is withheld is vouched for": Mutant(
+        "gateway/publishing/attested.py",
+        "        return head == (message.number, message.leaf_hash)\n",
+        "        return True\n",
+        f"{ATTESTATION}::test_a_withheld_tail_is_found_by_a_receipt_and_by_whoever_holds_the_log",
+    ),
+    "14 an entry of which there is a receipt need not be shown": Mutant(
+        "adapters/node/attest.py",
+        "        if missing is not None:\n",
+        "        if False:\n",
+        f"{ATTESTATION}::test_a_withheld_tail_is_found_by_a_receipt_and_by_whoever_holds_the_log",
+    ),
+    "14 an entry may be told of another agency than asked": Mutant(
+        "adapters/node/accesses.py",
+        "            if opened is not None and opened != parties.requester.encode():\n",
+        "            if False:\n",
+        "tests/integration/test_local_views.py",
+    ),
+    "14 a source discloses though no log took the decision": Mutant(
+        "adapters/node/order.py",
+        "        receipt.verify(LogKey(here.directory.message.log_origin, here.directory.message.log_key))\n",
+        "",
+        "tests/unit/node/test_order.py::test_one_thing_wrong_is_refused_for_that_reason",
+    ),
+    "14 a head may be as old as it likes": Mutant(
+        "gateway/publishing/attested.py",
+        "AttestationStanding.STALE if now - kept.created > self._limit else AttestationStanding.COMPLETE",
+        "AttestationStanding.COMPLETE",
+        f"{ATTESTATION}::test_silence_is_an_alarm_after_the_limit",
+    ),
+    "15 whoever was refused is told of a recall": Mutant(
+        "gateway/exchange/notices.py",
+        '    if said.get("decision") != ALLOW.encode():\n        return []\n',
+        "",
+        f"{NOTICES}::test_an_agency_that_was_refused_hears_of_no_recall_and_so_of_no_youth",
+    ),
+    "15 whoever was permitted is told of a recall though nothing was released": Mutant(
+        "gateway/exchange/notices.py",
+        "    return [entry.index] if is_flag_check(said) else []\n",
+        "    return [entry.index]\n",
+        f"{NOTICES}::test_an_agency_that_was_permitted_and_got_nothing_hears_of_no_recall",
+    ),
+    "15 a recall names the release and not the decision": Mutant(
+        "gateway/exchange/notices.py",
+        '        return [int(said["decided"]), entry.index]\n',
+        "        return [entry.index]\n",
+        f"{NOTICES}::test_exactly_those_who_were_told_get_a_notice_with_their_own_entries",
+    ),
+    "15 whoever was told where a youth is hears of no recall": Mutant(
+        "gateway/exchange/notices.py",
+        "    if entry.kind in (Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED):\n        return [entry.index]\n",
+        "",
+        f"{NOTICES}::test_an_agency_that_reported_a_youth_located_hears_of_a_recall",
     ),
     "15 a seal leaves the key where it was": Mutant(
         "gateway/store/escrow.py",
