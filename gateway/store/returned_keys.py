@@ -6,7 +6,7 @@ In this order, so that a crash loses neither the key nor the order:
 2.            the entry that lifts the seal is durable in the log
 3. restore    the key is in its old place, with counters further on; the custodian's copy is gone
 
-`settle` finishes step 3 after a crash, or forgets a key whose entry was never written: the custodian still has its copy.
+`settle` finishes step 3 after a crash, or forgets a key whose entry was never written: its copy is still there.
 """
 
 from collections.abc import Collection
