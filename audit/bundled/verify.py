@@ -4,11 +4,11 @@
     python3 verify.py                                 in the unpacked bundle
     python3 verify.py bundle.zip [--log-key FILE] [--policy FILE] [--show]
 
-Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken, 2 it
-could not be tried. In this order, stopping at the first thing that does not hold:
+Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken or not
+witnessed as asked, 2 it could not be tried. In this order, stopping at the first thing that does not hold except 2b:
 
 1. every file is the one that SHA256SUMS lists, and there is no other
-2. each checkpoint is signed by the log; those cosignatures count whose keys --policy names, else witness-policy.txt
+2. each checkpoint is signed by the log; b those cosignatures count whose keys --policy names, else witness-policy.txt
 3. each checkpoint's tree begins with the tree of the one before it
 4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
 5. where the bundle says that it is complete: the agency's own numbers have no gap
@@ -190,7 +190,7 @@ def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str
 
 
 def ask_witnesses(policy: str, given: bool, notes: list[str], states: list[tuple[int, bytes]]) -> list[str]:
-    """The newest checkpoint that enough witnesses cosigned, and a note where whoever made the bundle chose them."""
+    """The newest checkpoint that enough witnesses cosigned, or FAIL; and whether the bundle's maker chose them."""
     if not policy:
         unread = sum(len(split_note(note)[1]) - 1 for note in notes)
         also = f"; {unread} cosignature(s) in the bundle were not checked" if unread else ""
@@ -202,7 +202,7 @@ def ask_witnesses(policy: str, given: bool, notes: list[str], states: list[tuple
         if is_met(quorum, present, groups):
             seen = f"{len(present)} of {len(witnesses)} witnesses, as the {'given ' * given}policy asks"
             return [f"ok    the log's first {state[0]} entries are cosigned by {seen}", *([] if given else [came])]
-    raise Broken("no checkpoint has the cosignatures that the policy asks for")
+    return ["FAIL  no checkpoint has the cosignatures that the policy asks for"]
 
 
 def hashed(*parts: bytes) -> bytes:
@@ -340,8 +340,7 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
     states = [open_checkpoint(state["note"], key) for state in kept]
     said.append(f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries")
     own = text_of(files, "witness-policy.txt") if "witness-policy.txt" in files else ""
-    asked = own if policy is None else policy
-    said += ask_witnesses(asked, policy is not None, [state["note"] for state in kept], states)
+    said += ask_witnesses(own if policy is None else policy, policy is not None, [at["note"] for at in kept], states)
     for older, newer, state in zip(states, states[1:], kept[1:]):  # noqa: B905 - Python 3.9
         check_consistency(older, newer, [decoded(each, DIGEST) for each in state["consistency"]])
     if len(states) > 1:
@@ -357,13 +356,12 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
 
 def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
     """What is so by design, and what this check alone cannot know."""
-    ours = f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage"
-    said = [f"note  {ours}"] if closed else []
-    if not complete:
-        said.append("note  a selection: that nothing else concerns the agency is not what this bundle shows")
-    if not pinned:
-        said.append("note  the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)")
-    return said
+    design = {
+        f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage": closed,
+        "a selection: that nothing else concerns the agency is not what this bundle shows": not complete,
+        "the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)": not pinned,
+    }
+    return [f"note  {text}" for text, holds in design.items() if holds]
 
 
 def main() -> int:
@@ -386,7 +384,9 @@ def judge(path: Path, pinned: "str | None", policy: "str | None", show: bool = F
     except (Broken, ValueError):
         return 2, ["CANNOT TELL  the key or the policy that was given cannot be read"]
     try:
-        return 0, [*verify(read_bundle(path), pinned, policy, show), "VERIFIED"]
+        said = verify(read_bundle(path), pinned, policy, show)
+        whole = not any(line.startswith("FAIL") for line in said)
+        return (0, [*said, "VERIFIED"]) if whole else (6, [*said, "NOT WITNESSED as the policy asks; all else holds"])
     except Unusable as fault:
         return 2, [f"CANNOT TELL  {fault}"]
     except Broken as fault:

@@ -18,7 +18,10 @@ from tests.unit.audit.evidence_kit import (
     MUTANTS,
     OWN_POLICY_MUTANTS,
     SIGNER,
+    TOO_FEW,
     bundle,
+    changed,
+    edited,
     evidence,
     files_of,
     packed,
@@ -87,6 +90,8 @@ def test_a_policy_from_elsewhere_is_asked_and_not_the_one_in_the_bundle(name: st
     status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
     assert status == 6
     assert expected in said
+    assert said.splitlines()[-1] == "NOT WITNESSED as the policy asks; all else holds"
+    assert "BROKEN" not in said
     alone = verify(data, tmp_path)  # the control: by the bundle's own word nothing is wrong, and that is said
     assert alone[0] == 0
     assert "note  the witness policy came with" in alone[1] or "note  no witness was asked" in alone[1]
@@ -99,6 +104,13 @@ def test_what_the_reader_gave_and_cannot_be_read_is_not_laid_at_the_bundles_door
     (tmp_path / "given").write_text(text)
     status, said = verify(bundle(), tmp_path, option, str(tmp_path / "given"))
     assert (status, said.startswith("CANNOT TELL")) == (2, True)
+
+
+def test_what_is_broken_is_not_called_only_unwitnessed(tmp_path: Path) -> None:
+    (tmp_path / "policy").write_text(witness_policy(2))
+    data = changed(edited("entries.jsonl", 2, lambda row: row.update(leaf=row["leaf"][::-1])))
+    status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
+    assert (status, said.splitlines()[-1].split(":")[0], "NOT WITNESSED" in said) == (6, "BROKEN", False)
 
 
 def test_a_key_from_elsewhere_is_compared(tmp_path: Path) -> None:
@@ -124,7 +136,7 @@ def test_whatever_is_changed_is_found_and_named(name: str, tmp_path: Path) -> No
     status, said = verify(data, tmp_path)
     assert status == 6
     assert expected in said
-    assert said.splitlines()[-1].startswith("BROKEN")
+    assert said.splitlines()[-1].startswith("NOT WITNESSED" if expected == TOO_FEW else "BROKEN")
 
 
 def test_the_control_a_bundle_that_is_packed_again_unchanged_holds(tmp_path: Path) -> None:
