@@ -142,7 +142,9 @@ def test_the_command_shows_a_fork_and_its_absence(tmp_path: Path, witness: LogWi
     (fork,) = json.loads(shown.output)["forks"]
     assert (shown.return_value, fork["proof"]) == (6, True)
     assert (tmp_path / "fork" / "fork-1-kept.txt").read_text().startswith(TOLD.note(20))
-    assert "NOTE" not in CliRunner().invoke(adapter, words[:-1], standalone_mode=False).output
+    again = CliRunner().invoke(adapter, words)
+    assert (again.exit_code, "is not written over" in again.output) == (2, True)
+    assert "NOTE" not in CliRunner().invoke(adapter, words[:3], standalone_mode=False).output
 
 
 def test_the_command_says_where_a_fork_is_no_proof_yet_and_what_completes_it(

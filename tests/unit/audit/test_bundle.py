@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from audit.bundle import make_bundle
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
+from audit.sample import Sample, draw
 from tests.unit.audit.evidence_kit import (
     MUTANTS,
     OWN_POLICY_MUTANTS,
@@ -164,6 +166,20 @@ def test_an_unpacked_bundle_checks_itself(tmp_path: Path) -> None:
         [sys.executable, "-I", "verify.py"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "VERIFIED")
+
+
+def test_a_sample_carries_what_it_was_drawn_from(tmp_path: Path) -> None:
+    whole, population = evidence(), tuple(each.receipt.index for each in evidence().entries)
+    drawn = draw(population, 3, seed="s", origin=SIGNER.public.origin)
+    chosen = tuple(each for each in whole.entries if each.receipt.index in drawn)
+    made = dataclasses.replace(whole, entries=chosen, complete=False, sample=Sample("s", population, 9))
+    data = make_bundle(made)
+    said = json.loads(files_of(data)["sample.json"])
+    assert said == {"rule": "homeward/sample/v1", "seed": "s", "before": 9, "population": list(population)}
+    assert verify(data, tmp_path)[0] == 0
+    steered = dataclasses.replace(made, sample=Sample("t", population[:3], 9))
+    with pytest.raises(EvidenceError):
+        make_bundle(steered)
 
 
 def test_nobody_is_handed_a_bundle_that_does_not_hold() -> None:

@@ -91,6 +91,16 @@ async def test_fsck_says_what_does_not_hold_and_what_to_do(place: Path, damage: 
     assert found.where.endswith(str(place / "gw"))
 
 
+async def test_fsck_tells_a_database_that_is_none_from_one_that_is_missing(place: Path) -> None:
+    database = place / "gw" / "gateway.db"
+    database.write_text("notes of a meeting\n")
+    assert failed(fsck, place / "gw").why == (
+        "gateway.db is there, and is no database: another kind of file, or its beginning was overwritten"
+    )
+    database.unlink()
+    assert failed(fsck, place / "gw").why == "gateway.db is missing, or no file"
+
+
 async def test_an_erasing_that_waits_is_said_of_a_gateway_that_does_not_serve(place: Path) -> None:
     gateway = place / "gw"
 
@@ -104,6 +114,7 @@ async def test_an_erasing_that_waits_is_said_of_a_gateway_that_does_not_serve(pl
     for left, done in (
         ("INSERT INTO unscrubbed VALUES (1)", "DELETE FROM unscrubbed"),
         ("INSERT INTO escrow VALUES (zeroblob(16), zeroblob(40), x'')", "DELETE FROM escrow"),
+        ("INSERT INTO returning_key VALUES (zeroblob(16), zeroblob(32), x'', 0)", "DELETE FROM returning_key"),
     ):
         _edit(gateway / "keys.db", left)
         assert shown() == (True,) * 4
