@@ -148,7 +148,20 @@ def test_the_control_a_bundle_that_is_packed_again_unchanged_holds(tmp_path: Pat
 def test_a_flipped_bit_in_the_archive_is_found(tmp_path: Path) -> None:
     raw = bundle()
     at = raw.index(b'"leaf":"') + 20
-    assert verify(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], tmp_path)[0] == 6
+    status, said = verify(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], tmp_path)
+    assert status == 6
+    assert "FAIL  the file entries.jsonl was changed after the bundle was made: entry 0: " in said
+
+
+def test_what_a_changed_file_breaks_is_said_beside_its_name(tmp_path: Path) -> None:
+    proof = changed(edited("proofs.jsonl", 2, lambda row: row.update(hashes=row["hashes"][::-1])), sums=False)
+    assert "the file proofs.jsonl was changed after the bundle was made: entry 4: " in verify(proof, tmp_path)[1]
+    report = changed(lambda files: files.update({"report.txt": b"another"}), sums=False)
+    status, said = verify(report, tmp_path)
+    assert (status, said.splitlines()[-1].split(":")[0]) == (6, "BROKEN")
+    assert "report.txt was changed after the bundle was made: what was changed is not what proves an entry" in said
+    other = changed(lambda files: files.update({"manifest.json": b'{"format": "of another time"}'}), sums=False)
+    assert verify(other, tmp_path)[0] == 6
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip", packed({"a": b"b"}, sums=False)])
