@@ -11,14 +11,15 @@ start (EvidenceError PROJECTION):
 4. the last heartbeat of each agency; every listed youth by an agency that registered youths
 5. the epochs of the token key, from the steps of every rotation
 6. seals and how each stands, from the orders about them
+7. how many rows there must be of what entries only count (`counted`)
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
 recorded before the last seal (a permission less, never one more), or what it says, and a flag from before a seal of its
 owner that was lifted again. What is there must be what the log says all the same.
 
-Not found by this: a listed youth or a spent request that is taken out whole, because their entries hold counts and
-digests; the adapters list again at each start, and a receipt contradicts whoever answers twice. Statements of flags and
-authorities carry their own signatures and are verified at every use.
+Not found by this: a listed youth that is taken out whole beside others, or a question that was spent, because their
+entries hold counts and digests; the adapters list again at each start, and a receipt contradicts whoever answers twice.
+Statements of flags and authorities carry their own signatures and are verified at every use.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -38,6 +39,7 @@ from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AuthorityId, FlagState, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.store import tables
+from gateway.store.counted import COUNTED, Counted
 from gateway.store.epochs import EPOCH_KINDS, states_after
 from gateway.store.row_seal import RowUnreadable
 from gateway.store.succession import last_loss
@@ -52,7 +54,7 @@ _KINDS: Final = tuple(
         Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_PRESENTED, Kind.FLAG_PRESENTED,
         Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED, Kind.FLAG_RESOLVED,
         Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, *sorted(EPOCH_KINDS),
-        Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED,
+        Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED, *sorted(COUNTED),
     )
 )  # fmt: skip
 _PAGE: Final = 1000
@@ -140,6 +142,7 @@ class _Derived:
     """The last seal of each agency."""
     seals: dict[bytes, tuple[str, str, int]] = field(default_factory=dict)
     """Of every seal its owner, how it stands, and by which entry."""
+    counted: Counted = field(default_factory=Counted)
     lifted: dict[str, int] = field(default_factory=dict)
     """Of agencies that had a seal lifted, the last seal before that."""
 
@@ -179,6 +182,7 @@ def check_projections(tx: Tx, opened: Opened) -> None:
     _compare("an epoch of the token key", {name: tuple(rest) for name, *rest in tx.all(_EPOCHS)}, derived.epochs)
     if not {owner for (owner,) in tx.all(_LISTING)} <= derived.registered:
         raise _differs("a listed youth", None)
+    derived.counted.check(tx, is_rotated=bool(derived.epochs))
 
 
 def _entries(tx: Tx) -> Iterator[StoredEntry]:
@@ -190,7 +194,10 @@ def _entries(tx: Tx) -> Iterator[StoredEntry]:
 
 def _apply(derived: _Derived, entry: StoredEntry, opened: Opened) -> None:
     said = _said(entry, opened)
+    derived.counted.apply(entry, said)
     match entry.kind:
+        case kind if kind in COUNTED:
+            return
         case Kind.MEMBER_REVOKED:
             derived.denied[_text(said["subject"])] = entry.index
         case Kind.IDENTITY_LOCKED:
