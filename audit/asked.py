@@ -120,7 +120,7 @@ def check_database(path: Path) -> None:
     except OSError as exc:
         raise EvidenceError(EvidenceReason.STORE, f"{path} cannot be read") from exc
     if begins != _DATABASE_BEGINS:
-        text = "the file begins like no receipt, evidence bundle or database: another kind of file, or one cut short"
+        text = "the file begins like nothing that is verified here: another kind of file, or one cut short"
         raise EvidenceError(EvidenceReason.STORE, text)
 
 

@@ -257,7 +257,7 @@ def test_a_file_of_another_kind_or_one_cut_short_is_not_called_missing(evidence:
     evidence.database.write_bytes(content)
     result = _run(evidence)
     _check_refused(result, "STORE")
-    assert "begins like no receipt, evidence bundle or database" in result.output
+    assert "begins like nothing that is verified here" in result.output
     assert "another kind of file, or one cut short" in result.output
 
 
