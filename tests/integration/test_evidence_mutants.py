@@ -241,8 +241,8 @@ MUTANTS = {
     ),
     "14 an entry may be told of another agency than asked": Mutant(
         "adapters/node/accesses.py",
-        "            if opened is not None and opened != parties.requester.encode():\n",
-        "            if False:\n",
+        "    if opened is not None and opened != said.requester.encode():\n",
+        "    if False:\n",
         "tests/integration/test_local_views.py",
     ),
     "14 a source discloses though no log took the decision": Mutant(
