@@ -12,7 +12,7 @@ from adapters.audit_entries import Found, opened_of
 from adapters.node.access_words import sentence
 from audit.bundle import Evidence, Proved, Signed
 from audit.receipt import Receipt
-from audit.sample import IMPERSONAL, draw
+from audit.sample import IMPERSONAL, Sample, draw
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import CALIFORNIA, load_california
 
@@ -43,10 +43,11 @@ def told(receipt: Receipt) -> str:
 
 
 def sample_evidence(
-    found: Found, drawn: Sequence[Receipt], asked: Sequence[str], *, witness_policy: str = ""
+    found: Found, drawn: Sequence[Receipt], asked: Sequence[str], *, seed: str, before: int, witness_policy: str = ""
 ) -> Evidence:
-    """A bundle of the drawn entries."""
-    return _evidence(found, drawn, asked, witness_policy)
+    """A bundle of the drawn entries, and of which entries they were drawn from."""
+    sample = Sample(seed, tuple(proof.index for proof in found.proofs), before)
+    return replace(_evidence(found, drawn, asked, witness_policy), sample=sample)
 
 
 def rules() -> Mapping[str, str]:

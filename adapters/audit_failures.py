@@ -4,7 +4,7 @@ Decides the four parts that are said, and that nothing half-written is left unde
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,8 @@ from audit.errors import EvidenceError
 from audit.export import FormatUnavailable
 from homeward.failure import CommandFailure, ExitCode
 
+_MEMBERS: Final = {"filter.agency: member": "--agency", "filter.counterpart_agency: member": "--counterpart"}
+"""What the adapter says of an agency that never was a member, and the option that names it."""
 _OWN_AGENCY: Final = "filter.agency: own"
 """What the adapter and the exchange say where a reviewer of one agency asks for another's entries."""
 
@@ -25,6 +27,9 @@ def evidence_failures(place: Place) -> Iterator[None]:
     try:
         yield
     except CallRefused as refused:
+        strangers = [_MEMBERS[each] for each in refused.fields if each in _MEMBERS]
+        if strangers:
+            raise _no_member(strangers, refused) from refused
         if _OWN_AGENCY not in refused.fields:
             raise
         raise other_agencies("--agency", place) from refused
@@ -51,6 +56,17 @@ def other_agencies(option: str, place: Place) -> CommandFailure:
         fix=f"leave {option} out; --counterpart AGENCY gives what is between that agency and yours; "
         "for anything else ask that agency's privacy officer or the state's reviewer",
         exit_code=ExitCode.DENIED,
+    )
+
+
+def _no_member(options: Sequence[str], refused: CallRefused) -> CommandFailure:
+    return CommandFailure(
+        "AUDIT-MEMBER",
+        "no agency of this exchange has this name",
+        where=f"{', '.join(options)}, asked of the adapter at {refused.where}",
+        why="the signed directory lists every agency that is or was a member, and not this one",
+        fix="write it as homeward audit query shows it, for example 06029.cwa: county, point, short name",
+        exit_code=ExitCode.USAGE,
     )
 
 

@@ -33,6 +33,7 @@ from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
 from adapters.telling import Telling
 from audit.fork import Fork
+from audit.new_path import new_path
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 
@@ -110,7 +111,10 @@ def status(place: Place, as_json: bool) -> int:
 @adapter.command()
 @file_options
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write both statements into this directory."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=new_path,
+    help="Write both statements into this new directory.",
 )
 @AS_JSON
 def fork(county_file: Path, out: Path | None, as_json: bool) -> int:

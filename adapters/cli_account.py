@@ -22,6 +22,7 @@ from adapters.errors import ErrorReason
 from adapters.local.client import CallRefused
 from audit.accounting import Disclosure, Hold, HoldsMalformed, idle, left_out, lines, parse_holds
 from audit.export import write_workbook
+from audit.new_path import new_path
 from audit.paper import write_pdf
 from audit.reconcile import Confirmation, Day, Release, reconcile
 from gateway.protocol.log_kinds import Kind
@@ -36,8 +37,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @youth_options
 @period_options
-@click.option("--pdf", type=_FILE, help="Write the paper for the youth, tagged for screen readers.")
-@click.option("--xlsx", type=_FILE, help="Write it as a workbook: the lines, and each disclosure.")
+@click.option("--pdf", type=_FILE, callback=new_path, help="Write the paper for the youth, tagged for screen readers.")
+@click.option("--xlsx", type=_FILE, callback=new_path, help="Write it as a workbook: the lines, and each disclosure.")
 @click.option("--holds", type=click.File("r", encoding="utf-8"), help="TOML file of what must be left out for now.")
 @ROLE
 @place_options

@@ -22,6 +22,7 @@ from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.cli_evidence import contradict, serve
 from audit.continuity import Whole
 from audit.export import PROVABLE, WRITERS
+from audit.new_path import new_path
 from homeward.audit.v1 import log_pb2
 from homeward.command import SharedCommands
 
@@ -43,7 +44,9 @@ def audit() -> None:
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), help="Write a table instead of sentences; needs --out."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for --format.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), callback=new_path, help="File for --format; a new one."
+)
 @click.option(
     "--proofs",
     is_flag=True,

@@ -16,11 +16,16 @@ from adapters.audit_failures import evidence_failures, fresh_file
 from adapters.cli_filters import filter_options, given_words, read_filter, read_youth, youth_options
 from adapters.cli_options import AS_JSON, ROLE, TOKEN_FILE, Place, place_options
 from audit.bundle import Evidence, make_bundle
+from audit.new_path import new_path
 from gateway.protocol.log_kinds import Kind
 from homeward.audit.v1.log_pb2 import EntryFilter
 
 _OUT = click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The zip file to write."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    callback=new_path,
+    help="The zip file to write; a new one.",
 )
 _WITNESSES = click.option(
     "--witness-policy",
@@ -79,7 +84,12 @@ def bundle(
 @click.option("--count", type=click.IntRange(1, 10_000), default=25, show_default=True, help="How many to draw.")
 @click.option("--seed", required=True, help="Public words that nobody could choose: a lottery draw, a later root.")
 @click.option("--before", type=click.IntRange(1), help="Draw from entries before this one, as an earlier draw did.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the sample as a bundle, too.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=new_path,
+    help="Write the sample as a bundle, too; a new file.",
+)
 @_WITNESSES
 @ROLE
 @place_options
@@ -97,6 +107,8 @@ def sample(
     **given: Any,
 ) -> None:
     """Draw decisions at random, without identity, so that anybody with the seed draws the same."""
+    if not seed.strip():
+        raise click.UsageError("--seed is empty: with a seed that everybody knows beforehand the draw could be steered")
     wanted = read_filter(given)
     wanted.kinds[:] = list(wanted.kinds) or [Kind.DECISION]
     wanted.tree_size = before or 0
@@ -112,7 +124,7 @@ def sample(
             *given_words(given),
         ]
         witnesses = given["witness_policy"].read() if given["witness_policy"] else ""
-        made = sample_evidence(found, drawn, asked, witness_policy=witnesses)
+        made = sample_evidence(found, drawn, asked, seed=seed, before=end, witness_policy=witnesses)
         data = make_bundle(made) if out is not None else b""
     if out is not None:
         _write(made, data, out, as_json)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_kept, check_options, kind_of
+from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_kept, check_new, check_options, kind_of
 from audit.errors import EvidenceError, EvidenceReason
 from audit.fork_alarm import Alarm
 from audit.note import NAME
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     contradict.add_argument("first", type=Path)
     contradict.add_argument("second", type=Path)
     contradict.add_argument("--log-key", type=Path, required=True, help="file with the log's public key")
-    contradict.add_argument("--out", type=Path, help="write the proof into this file, as JSON")
+    contradict.add_argument("--out", type=Path, help="write the proof into this new file, as JSON")
     contradict.add_argument("--json", action="store_true", help="print the proof as JSON")
     witness = commands.add_parser("witness", help="run a witness over HTTP (C2SP tlog-witness)")
     witness.add_argument("directory", type=Path, help="its state and key; made when there is none")
@@ -118,6 +118,8 @@ def _verify(arguments: argparse.Namespace) -> str:
 
 
 def _contradict(arguments: argparse.Namespace) -> int:
+    if arguments.out:
+        check_new(arguments.out)
     found = proof_of_two_histories(arguments.first, arguments.second, key=read_log_key(arguments.log_key))
     if arguments.out:
         write_proof(found, arguments.out)

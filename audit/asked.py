@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from audit.checkpoint import LogKey
-from audit.errors import EvidenceError
+from audit.errors import EvidenceError, EvidenceReason
 from audit.policy import Policy
 from audit.proved_rows import is_table
 from audit.verdict import (
@@ -31,6 +31,7 @@ from audit.verdict import (
 
 Read = TypeVar("Read")
 _BUNDLE_BEGINS: Final = b"PK\x03\x04"
+_DATABASE_BEGINS: Final = b"SQLite format 3\0"
 
 
 class Kind(StrEnum):
@@ -109,6 +110,24 @@ def check_kept(path: Path) -> None:
     """The reader's checkpoint is there; whether the log signed it is for the verification. Raises Unasked."""
     if not path.is_file():
         raise Unasked(f"--checkpoint {path} cannot be used: there is no such file")
+
+
+def check_database(path: Path) -> None:
+    """The file begins as a database does. Raises EvidenceError(STORE), which says it is of no kind at all."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_DATABASE_BEGINS))
+    except OSError as exc:
+        raise EvidenceError(EvidenceReason.STORE, f"{path} cannot be read") from exc
+    if begins != _DATABASE_BEGINS:
+        text = "the file begins like nothing that is verified here: another kind of file, or one cut short"
+        raise EvidenceError(EvidenceReason.STORE, text)
+
+
+def check_new(path: Path) -> None:
+    """Nothing has this name yet, or an empty directory. Raises Unasked: what is there may be somebody's evidence."""
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise Unasked(f"{path} is there already and is not written over; give another name, or move it away")
 
 
 def _own(option: str, path: Path, read: Callable[[Path], Read]) -> Read:

@@ -22,6 +22,7 @@ from audit.errors import EvidenceError, EvidenceReason
 from audit.merkle import check_consistency
 from audit.note import encode_base64
 from audit.receipt import Receipt
+from audit.sample import RULE, Sample, draw
 
 FORMAT: Final = "homeward/evidence-bundle/v1"
 _CARRIED: Final = ("README.txt", "verify.html", "verify.py")
@@ -64,6 +65,8 @@ class Evidence:
     """File names and texts of the rules."""
     witness_policy: str = ""
     """C2SP tlog-policy; empty where no cosignature is asked for."""
+    sample: Sample | None = field(default=None, repr=False)
+    """What the entries are a sample of; None where they are none."""
 
 
 def make_bundle(evidence: Evidence) -> bytes:
@@ -85,6 +88,8 @@ def make_bundle(evidence: Evidence) -> bytes:
         **{f"policy/{name}": text for name, text in evidence.policy.items()},
         **{name: (resources.files("audit.bundled") / name).read_text("utf-8") for name in _CARRIED},
     }
+    if evidence.sample is not None:
+        files["sample.json"] = _json(_drawn(evidence, evidence.sample)) + "\n"
     if evidence.witness_policy:
         files["witness-policy.txt"] = evidence.witness_policy
     return _zip({name: text.encode("utf-8") for name, text in files.items()})
@@ -134,6 +139,13 @@ def _manifest(evidence: Evidence, states: Sequence[Checkpoint]) -> dict[str, obj
         "entries": len(evidence.entries),
         "newest_size": states[-1].size,
     }
+
+
+def _drawn(evidence: Evidence, sample: Sample) -> dict[str, object]:
+    indexes = [each.receipt.index for each in evidence.entries]
+    if indexes != draw(sample.population, len(indexes), seed=sample.seed, origin=evidence.log_key.origin):
+        raise EvidenceError(EvidenceReason.FORMAT, "the entries are not those that the seed draws of the population")
+    return {"rule": RULE, "seed": sample.seed, "before": sample.before, "population": list(sample.population)}
 
 
 def _entry(each: Proved) -> dict[str, object]:

@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_options, kind_of
+from audit.asked import ON_FILES, Kind, Unasked, asked_key, asked_policy, check_database, check_options, kind_of
 from audit.bundled.verify import judge
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
@@ -132,6 +132,7 @@ def _verdict(asked: _Asked, *, quiet: bool) -> Verdict:
 
 
 def _on_database(database: Path, key: LogKey | None, checkpoints: tuple[Path, ...], *, quiet: bool) -> Verdict:
+    check_database(database)
     outside = [lambda trusted, path=path: read_high_water(path, trusted) for path in checkpoints]
     reader = Reader(SqliteStore(database))
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from audit.errors import EvidenceError, EvidenceReason
+from audit.new_path import new_path
 from audit.verdict import (
     EXIT_UNREADABLE,
     EXIT_UNVERIFIED,
@@ -28,7 +29,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("first", type=_FILE)
 @click.argument("second", type=_FILE)
 @click.option("--log-key", type=_FILE, required=True, help="File with the log's public key (name+id+base64).")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the proof into this file, as JSON.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=new_path,
+    help="Write the proof into this new file, as JSON.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def contradict(first: Path, second: Path, log_key: Path, out: Path | None, as_json: bool) -> None:
     """Look for proof that the log signed two histories, in two receipts or checkpoints.

@@ -130,8 +130,9 @@ def _parse_line(line: str) -> SignatureLine:
 
 def parse_verifier_key(text: str) -> VerifierKey:
     """Returns the key behind a text of the form name+id+base64. Raises EvidenceError for anything else."""
-    parts = text.strip().split("+", 2)
-    if len(text) > MAX_KEY_CHARACTERS or len(parts) != 3 or not NAME.fullmatch(parts[0]):
+    # Nothing is made of what is too long, not even a copy without its blanks.
+    parts = text.strip().split("+", 2) if len(text) <= MAX_KEY_CHARACTERS else []
+    if len(parts) != 3 or not NAME.fullmatch(parts[0]):
         raise EvidenceError(EvidenceReason.FORMAT, "a verifier key reads name+id+base64")
     raw = decode_base64(parts[2])
     try:

@@ -24,6 +24,7 @@ from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.cosignature import Cosigned, check_cosignatures
 from audit.errors import EvidenceError, EvidenceReason
 from audit.leaf import LEAF_BYTES, leaf_time
+from audit.merkle import HASH_BYTES
 from audit.note import MAX_NOTE_CHARACTERS, parse_note
 from audit.policy import Policy
 from audit.source import Source
@@ -140,8 +141,11 @@ class _Walk:
 
     def compare(self, tile: Tile, data: bytes) -> None:
         """The published tile is the derived one."""
-        if tile.level != ENTRIES and self._file(tile, TILE_BYTES)[: len(data)] != data:
-            raise EvidenceError(EvidenceReason.NODE, f"{tile.path} is not what the published entries give")
+        if tile.level == ENTRIES:
+            return
+        shown = self._file(tile, TILE_BYTES)[: len(data)]
+        if shown != data:
+            raise _differing(tile, shown, data)
 
     def _entries(self, tile: Tile) -> list[bytes]:
         data = self._file(tile, _BUNDLE_BYTES)
@@ -163,6 +167,20 @@ class _Walk:
         if data is None or len(data) != limit:
             raise EvidenceError(EvidenceReason.STORE, f"{tile.path} is missing")
         return data
+
+
+def _differing(tile: Tile, shown: bytes, derived: bytes) -> EvidenceError:
+    """Names the file, and the first entry where the hashes of entries differ: that entry or its hash was changed."""
+    text = f"{tile.path} is not what the published entries give"
+    if tile.level:
+        return EvidenceError(EvidenceReason.NODE, text)
+    places = range(0, len(derived), HASH_BYTES)
+    changed = [at // HASH_BYTES for at in places if shown[at : at + HASH_BYTES] != derived[at : at + HASH_BYTES]]
+    more = f", and so were {len(changed) - 1} more" if len(changed) > 1 else ""
+    index = tile.index * WIDTH + changed[0]
+    beside = Tile(ENTRIES, tile.index, tile.width)
+    text += f": entry {index} was changed in {beside.path}, or its hash here{more}"
+    return EvidenceError(EvidenceReason.NODE, text, index=index)
 
 
 def _time(leaf: bytes, index: int) -> int:

@@ -11,15 +11,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-_LABEL: Final = b"homeward/sample/v1"
+RULE: Final = "homeward/sample/v1"
+_LABEL: Final = RULE.encode()
 
 IMPERSONAL: Final = frozenset(
     {"kind", "decision", "outcome", "reason", "purpose", "policy", "fields", "basis", "requester", "state", "decided"}
 )
 """Fields that name neither a youth nor a worker, nor anything by which one of them could be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a draw was made from: with it, whoever has the seed makes the draw again."""
+
+    seed: str
+    population: Sequence[int]
+    """Indexes of the entries that were drawn from, ascending."""
+    before: int
+    """All of them lie before this one."""
 
 
 def draw(population: Iterable[int], count: int, *, seed: str, origin: str) -> list[int]:

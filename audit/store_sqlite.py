@@ -114,7 +114,7 @@ class SqliteStore:
             )
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as exc:
-            raise EvidenceError(EvidenceReason.STORE, "the log's database is missing or cannot be read") from exc
+            raise EvidenceError(EvidenceReason.STORE, _why_unread(self.path, exc)) from exc
         return connection
 
     def _open(self) -> sqlite3.Connection:
@@ -125,6 +125,14 @@ class SqliteStore:
             if actual != value:
                 raise EvidenceError(EvidenceReason.STORE, f"the database does not accept {name} = {value}")
         return connection
+
+
+def _why_unread(path: Path, fault: sqlite3.Error) -> str:
+    if not path.exists():
+        return "the log's database is missing"
+    if getattr(fault, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        return f"{path.name} is there, and is no database: another kind of file, or its beginning was overwritten"
+    return "the log's database cannot be read"
 
 
 def _identity(path: Path) -> _Identity:

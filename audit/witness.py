@@ -10,7 +10,9 @@ of a stranger's: the log must first show that it is (`suspicion`), and nothing i
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -181,13 +183,27 @@ def own_cosigner(directory: Path, name: str) -> Cosigner:
     """Returns the Ed25519 cosigner whose key lies in the directory; makes directory and key when there are none."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / "witness.key"
-    if not path.exists():
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
-            file.flush()
-            os.fsync(descriptor)
+    make_key(path)
     raw = path.read_bytes()
     if len(raw) != _KEY_BYTES:
         raise EvidenceError(EvidenceReason.STORE, "witness.key does not hold 32 bytes")
     return Cosigner(name, Ed25519PrivateKey.from_private_bytes(raw))
+
+
+def make_key(path: Path) -> None:
+    """The file holds a key of 32 random bytes, whole and durable (mode 0600); one that is there stays as it is.
+
+    Of two processes that make it at once both find the same key: linking puts a whole file there or none.
+    """
+    if path.exists():
+        return
+    descriptor, made = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        os.unlink(made)

@@ -1,12 +1,13 @@
 """What a witness keeps, in one SQLite file: synchronous=FULL, read back; checking and storing are one transaction.
 
-Decides the tables. A witness whose file is restored from a backup has lost what it promised and must get a new key; it
-cannot notice that by itself.
+Decides the tables, and that processes may share the file: whoever checks has it alone until it has stored. A witness
+whose file is restored from a backup has lost what it promised and must get a new key; it cannot notice that by itself.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from audit.fork import Fork, read_checkpoint
 from audit.suspicion import Suspicion
 
 _SETTINGS: Final = (("journal_mode", "wal"), ("synchronous", 2))
+_BUSY_SECONDS: Final = 5
+_RETRY_SECONDS: Final = 0.01
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS cosigned (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, time INTEGER NOT NULL
@@ -49,9 +52,9 @@ class WitnessState:
         """Made (mode 0600) if there is none. Raises EvidenceError(STORE) where SQLite does not promise durability."""
         if not path.exists():
             path.touch(mode=0o600)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
         for name, value in _SETTINGS:
-            self._connection.execute(f"PRAGMA {name} = {value}")
+            _set(self._connection, name, value)
             if self._connection.execute(f"PRAGMA {name}").fetchone()[0] != value:
                 self._connection.close()
                 raise EvidenceError(EvidenceReason.STORE, f"the witness's database does not accept {name} = {value}")
@@ -112,6 +115,19 @@ class WitnessState:
     def close(self) -> None:
         """The file is closed."""
         self._connection.close()
+
+
+def _set(connection: sqlite3.Connection, name: str, value: str | int) -> None:
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(f"PRAGMA {name} = {value}")
+            return
+        except sqlite3.OperationalError:
+            # Unlike everything else, the change to a write-ahead log does not wait for another who makes the file, too.
+            if time.monotonic() > until:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _rows(connection: sqlite3.Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from audit.asked import Unasked, check_new
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from gateway.acting import check_there, failure
@@ -88,6 +89,11 @@ def _judged(state: State) -> list[Judged]:
 
 
 def _write(out: Path, files: dict[str, str]) -> None:
+    for name in files:
+        try:
+            check_new(out / name)
+        except Unasked as slip:
+            raise click.BadParameter(str(slip), param_hint="--out") from None
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

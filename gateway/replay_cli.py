@@ -61,10 +61,10 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
         wrapping_key=state.read_secret("youth-wrap.key", length=32),
         random_bytes=os.urandom,
     )
-    reader = Reader(SqliteStore(state.database))
+    console, reader = Console(stderr=True), Reader(SqliteStore(state.database))
     try:
         verified = verify_log(reader, key=parse_vkey(state.log_key.read_text("utf-8")))
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
             task = bar.add_task("entries", total=verified.size)
 
             def follow() -> Counts:

@@ -19,6 +19,8 @@ from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.link_recall import LinkRecall
 from gateway.exchange.notices import SealState
+from gateway.exchange.officer_orders import Orders
+from gateway.exchange.recall import Recall
 from gateway.exchange.seal_ports import Marked
 from gateway.exchange.sealing import Court, Sealing
 from gateway.exchange.setting import Setting
@@ -32,6 +34,7 @@ from gateway.store.closed_counts import FileClosedCounts
 from gateway.store.erase_sqlite import SqliteErasing
 from gateway.store.escrow import FileEscrow
 from gateway.store.lookups import Lookups
+from gateway.store.returned_keys import FileReturnedKeys
 from gateway.store.seals import SqlSeals, named_youths, takes_away
 from gateway.store.youth_keys import FileYouthKeys
 
@@ -56,13 +59,15 @@ class Seals:
     youth_keys: FileYouthKeys = field(repr=False)
     authority_keys: FileAuthorityKeys = field(repr=False)
     escrow: FileEscrow = field(repr=False)
+    returned: FileReturnedKeys = field(repr=False)
     counts: FileClosedCounts = field(repr=False)
     court: Court = field(repr=False)
 
-    def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> Sealing:
+    def orders(self, at: Setting, *, marked: Marked, deeds: Deeds, keys: ClassKeys) -> tuple[Sealing, Recall]:
         """What carries out orders."""
         closing = Closing(self.counts, keys, at.random_bytes)
-        return Sealing(at, self._kept(), self.escrow, marked, deeds, keys, self.court, closing)
+        orders = Orders(at, self._kept(), marked, deeds)
+        return Sealing(orders, self.escrow, self.returned, keys, self.court, closing), Recall(orders, keys)
 
     def link_recall(self, at: Setting, *, marked: Marked, keys: ClassKeys) -> LinkRecall:
         """What takes back what was told on the account of links."""
@@ -73,11 +78,11 @@ class Seals:
         seals = self._kept()
         await self.counts.settle()
         states = await seals.states()
-        sealed = frozenset(each for each, state in states.items() if state is SealState.RESTRICTED)
-        destroyed = frozenset(each for each, state in states.items() if state is SealState.DESTROYED)
-        await asyncio.to_thread(partial(self.escrow.settle, sealed=sealed, destroyed=destroyed))
+        await asyncio.to_thread(self.escrow.settle, states)
+        lifted = frozenset(each for each, state in states.items() if state is SealState.LIFTED)
+        await asyncio.to_thread(self.returned.settle, lifted)
         named = await self.lookups.read(named_youths)
-        back = await asyncio.to_thread(self.escrow.sealed_among, named, (sealed | destroyed).__contains__)
+        back = await asyncio.to_thread(self.escrow.sealed_among, named, (states.keys() - lifted).__contains__)
         if back:
             leaf = draft(Kind.SEAL_ENFORCED, op={"count": len(back)})
             await journal.enter(Append(leaf, rows=await _forgotten(seals, back)))
@@ -107,7 +112,7 @@ def open_seals(
     """Sealing on these files."""
     escrow = FileEscrow(keys_file, youth_keys, SqliteErasing(database))
     counts = FileClosedCounts(keys_file, lookups, keys)
-    return Seals(lookups, youth_keys, authority_keys, escrow, counts, court)
+    return Seals(lookups, youth_keys, authority_keys, escrow, FileReturnedKeys(escrow), counts, court)
 
 
 async def _forgotten(seals: SqlSeals, youths: list[tuple[AgencyId, SubjectHandle]]) -> Rows:

@@ -96,7 +96,7 @@ def services_of(running: Running) -> Services:
         adding(add_MissingServiceServicer_to_server, MissingServicer(missing, exchange, now=utc_now)),
         adding(add_AuthorityServiceServicer_to_server, authority),
         adding(add_AuditServiceServicer_to_server, audit),
-        adding(add_SealingServiceServicer_to_server, SealingServicer(sealing, exchange, machine, now=utc_now)),
+        adding(add_SealingServiceServicer_to_server, SealingServicer(*sealing, exchange, machine, now=utc_now)),
         adding(add_IndexServiceServicer_to_server, IndexServicer(_registrations(running), machine)),
         adding(add_ReviewServiceServicer_to_server, reviews),
         adding(add_RestorationServiceServicer_to_server, RestorationServicer(presented, machine)),

@@ -21,6 +21,7 @@ from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
+from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
 from gateway.protocol.names import AgencyId
@@ -207,6 +208,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(running.publishing.rounds.run(), stop),
         *([] if running.recovering() else [_background(members.ended.run(), stop)]),
         _background(running.publishing.attestations.run(), stop),
+        _background(services.admission.refusals.run(), stop),
     ]
     ports = {"port": main.port, "enroll_port": enrollment.port}
     record = told_place(replace(running.state, record=config.high_water))
@@ -219,6 +221,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     for task in tasks:
         task.cancel()
     await asyncio.gather(main.stop(GRACE_SECONDS), enrollment.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
+    with contextlib.suppress(Unavailable):
+        await services.admission.refusals.close()
     for task in tasks:
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -147,6 +147,8 @@ def _event(values: Mapping[str, str], holder: str) -> str:
     told = _EVENTS.get(kind, "an entry was written")
     if kind == Kind.DECISION and "purpose" not in values:
         told = _REQUEST
+    if kind == Kind.REFUSED and "more" in values:
+        return f"{values['more']} more messages were refused in one minute, before any decision"
     if kind == Kind.AUTHORITY_REVOKED:
         named = f"authority {values['authority']}" if "authority" in values else "an authority"
         return f"{named} of {holder} was revoked" if holder else f"{named} was revoked"

@@ -37,7 +37,7 @@ from audit.checkpoint import LogKey
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.names import AgencyKind, SubjectHandle
+from gateway.protocol.names import AgencyId, AgencyKind, SubjectHandle
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
 from homeward.audit.v1.service_pb2 import EntryParties, EntryQuery, GetConsistencyProofRequest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -197,9 +197,18 @@ class Accesses:
         return handle
 
     def _own(self, wanted: EntryFilter) -> EntryFilter:
-        """The filter, of this agency's entries unless it oversees. Raises `Invalid` where it names another agency."""
+        """The filter, of this agency's entries unless it oversees.
+
+        Raises `Invalid` where it names another agency, or one that never was a member: that there are no entries of
+        such a one would look like an answer about a member whose name was mistyped.
+        """
         own, agency = EntryFilter(), self.recorder.sender.agency
         own.CopyFrom(wanted)
+        directory = self.recorder.sender.directory()
+        named = {"agency": wanted.agency, "counterpart_agency": wanted.counterpart_agency}
+        strangers = [name for name, each in named.items() if each and directory.member(AgencyId(each)) is None]
+        if strangers:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(f"filter.{name}: member" for name in strangers))
         if not self._oversees():
             if wanted.agency not in ("", agency):
                 # Answering for the own agency instead would look like an answer about the other one.

@@ -7,6 +7,9 @@ assertion over them stays, both for 60 days, and no longer than
     a notice      that takes the request's bytes, because the youth was sealed or was another one (`notices`)
     a seal        of this agency's own youth, whom the report was about (`sealed_subjects`)
 
+Not until the episode ends: of that its owner alone hears. Whoever was told that an episode ended which it only reported
+would learn that the exchange knew the youth, so nothing is told, and what was reported stays for its time.
+
 Nobody can take a report back: an episode that it was wrong about its owner ends, and then it is about nothing.
 """
 

@@ -48,6 +48,13 @@ _BY_FAULT: Final[dict[CallFault, tuple[type[Error], ErrorReason]]] = {
 }
 """What a call without an answer becomes, where the reason does not decide."""
 
+_FIELDS: Final[dict[str, str]] = {
+    "released_key: opens": "release: opens",
+    "seal_id: yours": "seal_id: yours",
+    "subject_handle: yours": "local_id: yours",
+}
+"""What a field that the gateway found at fault is called in a county's request; of any other its word is dropped."""
+
 _IDENTITY_FIELDS: Final[dict[str, str]] = {
     "given_name": "youth.given_name",
     "surname": "youth.surname",
@@ -89,4 +96,5 @@ def of_call(failed: CallFailed) -> Error:
     """The county's error for a call that brought no answer."""
     known = _BY_REASON.get(failed.reason)
     kind, reason = known or _BY_FAULT[failed.fault]
-    return kind(reason, fault=failed.reason if known else failed.fault)
+    fields = tuple(_FIELDS[each] for each in failed.fields if each in _FIELDS)
+    return kind(reason, fault=failed.reason if known else failed.fault, fields=fields)

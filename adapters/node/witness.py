@@ -9,7 +9,6 @@ Who has to restore removes it together with `keys/witness.key`, and tells the au
 """
 
 import logging
-import secrets
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.keyring import read_secret, write_secret
+from adapters.keyring import read_secret
 from adapters.membership import Membership, replace_file
 from adapters.node.errors import Missing, NotReady
 from adapters.node.identifiers import Clock
@@ -26,7 +25,8 @@ from audit.checkpoint import Checkpoint, LogKey
 from audit.cosignature import Cosigner
 from audit.errors import EvidenceError
 from audit.fork import Fork
-from audit.witness import Witness
+from audit.submission import Status
+from audit.witness import Witness, make_key
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.witness_names import witness_name
 from homeward.gateway.v1.link_pb2 import AddCheckpoint, CheckpointAnswer
@@ -70,8 +70,10 @@ class LogWitness:
     def answer(self, request: AddCheckpoint) -> CheckpointAnswer:
         """The answer to one untrusted checkpoint; what was cosigned is on disk."""
         found = self._witness.add_checkpoint(request.body)
+        if found.status is Status.INCONSISTENT and self._fork is None:
+            # Shown to this process or to another on the same file; either way it is in the file now.
+            self._fork = next(iter(self._witness.forks()), None)
         if found.fork is not None:
-            self._fork = found.fork
             _LOG.critical("the exchange's log showed two histories; nothing is asked or answered any more")
         return CheckpointAnswer(submission_id=request.submission_id, status=found.status, body=found.body)
 
@@ -134,6 +136,5 @@ def read_forks(state: Path) -> tuple[Fork, ...]:
 
 
 def _own_key(path: Path) -> bytes:
-    if not path.exists():
-        write_secret(path, secrets.token_bytes(_KEY_BYTES))
+    make_key(path)
     return read_secret(path, length=_KEY_BYTES)

@@ -4,11 +4,11 @@
     python3 verify.py                                 in the unpacked bundle
     python3 verify.py bundle.zip [--log-key FILE] [--policy FILE] [--show]
 
-Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken, 2 it
-could not be tried. In this order, stopping at the first thing that does not hold:
+Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken or not
+witnessed as asked, 2 it could not be tried. In this order, stopping at the first thing that does not hold except 2b:
 
-1. every file is the one that SHA256SUMS lists, and there is no other
-2. each checkpoint is signed by the log; those cosignatures count whose keys --policy names, else witness-policy.txt
+1. every file is one that SHA256SUMS lists, and there is no other; of a changed one it is said what that breaks
+2. each checkpoint is signed by the log; b those cosignatures count whose keys --policy names, else witness-policy.txt
 3. each checkpoint's tree begins with the tree of the one before it
 4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
 5. where the bundle says that it is complete: the agency's own numbers have no gap
@@ -32,8 +32,7 @@ except ImportError:
     print("This needs the package cryptography:  pip install cryptography\nOr open verify.html in a browser.")
     raise SystemExit(2) from None
 
-FORMAT, LABEL = "homeward/evidence-bundle/v1", b"homeward/audit/v1"
-SLOTS, DIGEST, FIELDS, LARGEST = 16, 32, 15, 1 << 30
+FORMAT, LABEL, SLOTS, DIGEST, FIELDS, LARGEST = "homeward/evidence-bundle/v1", b"homeward/audit/v1", 16, 32, 15, 1 << 30
 TEXTS = ("manifest.json", "log.vkey", "entries.jsonl", "proofs.jsonl", "checkpoints.json")
 
 
@@ -58,17 +57,19 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         items = archive.infolist()
         if len({item.filename for item in items}) != len(items) or sum(item.file_size for item in items) > LARGEST:
             raise Broken("the archive names a file twice, or is larger than a bundle can be")
+        for item in items:
+            del item.CRC  # It would end here what SHA256SUMS finds, too, and can tell the place of.
         try:
             return {item.filename: archive.read(item) for item in items}
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
             raise Broken("the archive was damaged after the bundle was made") from None
 
 
-def check_sums(files: dict[str, bytes]) -> int:
-    """Every listed file is there and unchanged, and no other is."""
+def check_sums(files: dict[str, bytes]) -> str:
+    """Which file was changed, in words; empty for none. Every one is listed, and every listed one is there."""
     if "SHA256SUMS" not in files:
         raise Unusable("there is no SHA256SUMS: this is not an evidence bundle")
-    listed = {}
+    listed, changed = dict[str, str](), ""
     for line in text_of(files, "SHA256SUMS").splitlines():
         digest, gap, name = line.partition("  ")
         if not gap or name in listed:
@@ -80,8 +81,8 @@ def check_sums(files: dict[str, bytes]) -> int:
         if name not in listed:
             raise Broken(f"the file {name} does not belong to the bundle")
         if hashlib.sha256(files[name]).hexdigest() != listed[name]:
-            raise Broken(f"the file {name} was changed after the bundle was made")
-    return len(listed)
+            changed = changed or f"the file {name} was changed after the bundle was made"
+    return changed
 
 
 def text_of(files: dict[str, bytes], name: str) -> str:
@@ -164,9 +165,8 @@ def cosigned_by(note: str, witnesses: dict[str, Key]) -> set[str]:
 
 def read_policy(text: str) -> tuple[dict[str, Key], dict[str, tuple[int, list[str]]], str]:
     """Witnesses, groups and quorum of a C2SP tlog-policy."""
-    witnesses: dict[str, Key] = {}
     groups: dict[str, tuple[int, list[str]]] = {}
-    quorum = ""
+    witnesses, quorum = dict[str, Key](), ""
     for line in text.splitlines():
         kind, *words = line.split() or ["#"]
         if kind == "witness" and len(words) >= 2:
@@ -190,7 +190,7 @@ def is_met(quorum: str, present: set[str], groups: dict[str, tuple[int, list[str
 
 
 def ask_witnesses(policy: str, given: bool, notes: list[str], states: list[tuple[int, bytes]]) -> list[str]:
-    """The newest checkpoint that enough witnesses cosigned, and a note where whoever made the bundle chose them."""
+    """The newest checkpoint that enough witnesses cosigned, or FAIL; and whether the bundle's maker chose them."""
     if not policy:
         unread = sum(len(split_note(note)[1]) - 1 for note in notes)
         also = f"; {unread} cosignature(s) in the bundle were not checked" if unread else ""
@@ -202,7 +202,7 @@ def ask_witnesses(policy: str, given: bool, notes: list[str], states: list[tuple
         if is_met(quorum, present, groups):
             seen = f"{len(present)} of {len(witnesses)} witnesses, as the {'given ' * given}policy asks"
             return [f"ok    the log's first {state[0]} entries are cosigned by {seen}", *([] if given else [came])]
-    raise Broken("no checkpoint has the cosignatures that the policy asks for")
+    return ["FAIL  no checkpoint has the cosignatures that the policy asks for"]
 
 
 def hashed(*parts: bytes) -> bytes:
@@ -261,8 +261,7 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
     leaf, digests = decoded(row["leaf"], 41), decoded(row["digests"], SLOTS * DIGEST)
     if leaf[0] != 1 or leaf[9:] != hashlib.sha256(LABEL + b"/entry\0" + bytes([SLOTS]) + digests).digest():
         raise Broken("the digests are not those the leaf commits to")
-    fields: dict[str, bytes] = {}
-    before = -1
+    fields, before = dict[str, bytes](), -1
     for opening in row["openings"]:
         slot, name = opening["slot"], opening["name"].encode("ascii")
         value, salt, last = decoded(opening["value"]), decoded(opening["salt"], DIGEST), name == b"parties"
@@ -283,8 +282,7 @@ def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> t
     entries, proofs = ([*map(json.loads, lines)] for lines in read)
     if [row["index"] for row in entries] != [row["index"] for row in proofs]:
         raise Broken("entries.jsonl and proofs.jsonl do not speak of the same entries")
-    opened = []
-    closed, before = 0, -1
+    opened, closed, before = list[dict[str, Any]](), 0, -1
     for row, proof in zip(entries, proofs):  # noqa: B905 - Python 3.9; the lengths were compared
         index = row["index"]
         try:
@@ -329,7 +327,6 @@ def shown(entry: dict[str, Any]) -> str:
 
 def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", show: bool) -> list[str]:
     """The lines of a report on a bundle of which everything holds."""
-    said = [f"ok    {check_sums(files)} files are as the bundle was made"]
     manifest = json.loads(text_of(files, "manifest.json"))
     if manifest["format"] != FORMAT:
         raise Unusable("the bundle is of another format")
@@ -338,14 +335,13 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
         raise Broken("the bundle is signed by another log's key than the one that was given")
     kept = json.loads(text_of(files, "checkpoints.json"))
     states = [open_checkpoint(state["note"], key) for state in kept]
-    said.append(f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries")
+    signed = f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries"
+    said = [f"ok    {len(files) - 1} files are as the bundle was made", signed]
     own = text_of(files, "witness-policy.txt") if "witness-policy.txt" in files else ""
-    asked = own if policy is None else policy
-    said += ask_witnesses(asked, policy is not None, [state["note"] for state in kept], states)
+    said += ask_witnesses(own if policy is None else policy, policy is not None, [at["note"] for at in kept], states)
     for older, newer, state in zip(states, states[1:], kept[1:]):  # noqa: B905 - Python 3.9
         check_consistency(older, newer, [decoded(each, DIGEST) for each in state["consistency"]])
-    if len(states) > 1:
-        said.append("ok    each checkpoint's tree begins with the one before: nothing earlier was changed")
+    said += ["ok    each checkpoint's tree begins with the one before: nothing earlier was changed"] * (len(states) > 1)
     count, closed, opened = check_entries(files, states)
     said = [*map(shown, opened), *said] if show else said
     said.append(f"ok    {count} entries are in the log, and every open field is what was written")
@@ -357,13 +353,12 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
 
 def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
     """What is so by design, and what this check alone cannot know."""
-    ours = f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage"
-    said = [f"note  {ours}"] if closed else []
-    if not complete:
-        said.append("note  a selection: that nothing else concerns the agency is not what this bundle shows")
-    if not pinned:
-        said.append("note  the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)")
-    return said
+    design = {
+        f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage": closed,
+        "a selection: that nothing else concerns the agency is not what this bundle shows": not complete,
+        "the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)": not pinned,
+    }
+    return [f"note  {text}" for text, holds in design.items() if holds]
 
 
 def main() -> int:
@@ -385,15 +380,20 @@ def judge(path: Path, pinned: "str | None", policy: "str | None", show: bool = F
         _ = pinned is None or Key(pinned), policy is None or read_policy(policy)
     except (Broken, ValueError):
         return 2, ["CANNOT TELL  the key or the policy that was given cannot be read"]
+    changed, why = "", "what was changed is not what proves an entry"
     try:
-        return 0, [*verify(read_bundle(path), pinned, policy, show), "VERIFIED"]
-    except Unusable as fault:
-        return 2, [f"CANNOT TELL  {fault}"]
-    except Broken as fault:
+        changed = check_sums(files := read_bundle(path))
+        said = verify(files, pinned, policy, show)
+        unseen = any(line.startswith("FAIL") for line in said)
+        if not changed:
+            return 6 * unseen, [*said, "NOT WITNESSED as the policy asks; all else holds" if unseen else "VERIFIED"]
+    except (Broken, Unusable) as fault:
+        if isinstance(fault, Unusable) and not changed:
+            return 2, [f"CANNOT TELL  {fault}"]
         why = str(fault)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
         why = "a file of the bundle is malformed"
-    return 6, [f"FAIL  {why}", "BROKEN: do not rely on this bundle"]
+    return 6, [f"FAIL  {changed}: {why}" if changed else f"FAIL  {why}", "BROKEN: do not rely on this bundle"]
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def steps(output: Path) -> tuple[Step, ...]:
 def _handed_out(bundle: Path, log: Path) -> Callable[[Stage], Seen]:
     def hand_out(stage: Stage) -> Seen:
         bundle.parent.mkdir(parents=True, exist_ok=True)
+        # Of an earlier run of the demo: no command writes over evidence.
+        bundle.unlink(missing_ok=True)
         county = stage.county("A")
         token = stage.scratch / "handing-out.token"
         token.write_text(county.token(_OFFICER), encoding="utf-8")

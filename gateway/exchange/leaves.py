@@ -19,7 +19,7 @@ from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.locate import Candidate
 from gateway.protocol.decide import Decision
 from gateway.protocol.log_kinds import grant_text
-from gateway.protocol.names import OPAQUE_LENGTH
+from gateway.protocol.names import OPAQUE_LENGTH, AgencyId
 
 REQUESTER_OPENS: Final = frozenset(
     {"kind", "decision", "outcome", "purpose", "policy", "worker", "request", "sealed", "decided"}
@@ -99,6 +99,11 @@ def refused_leaf(call: Call, reason: ErrorReason) -> Draft:
         op={"decision": DENY, "reason": reason},
         req={"request": sha256(call.payload).digest()},
     )
+
+
+def more_refused_leaf(agency: AgencyId, reason: ErrorReason, more: int) -> Draft:
+    """The leaf of messages that were refused like those before it in the same minute, and only counted."""
+    return draft(Kind.REFUSED, requester=agency, op={"decision": DENY, "reason": reason, "more": more})
 
 
 def _about(

@@ -7,7 +7,7 @@ one is told of the youth rests on it, whatever the score would have said, and th
     recalled    with the entry by which the link ends: a notice to exactly those told on its account, and the account
                 is empty; whoever was told of the youth otherwise hears nothing
 
-The notice is that of a recall for a wrong youth (`sealing`): its adapter deletes, signs that it did, and the listing
+The notice is that of a recall for a wrong youth (`recall`): its adapter deletes, signs that it did, and the listing
 agency's officer sees who has not answered. It is never opened again by a link that is confirmed anew.
 """
 

@@ -56,7 +56,7 @@ class Seals(Protocol):
 
 
 class Escrow(Protocol):
-    """The youths' keys on their way out and back. Blocking; run in a thread."""
+    """The youths' keys on their way out. Blocking; run in a thread."""
 
     def deposit(
         self,
@@ -79,8 +79,21 @@ class Escrow(Protocol):
     def erase(self, seal_id: bytes) -> None:
         """The custodian's copy is gone. Once or again."""
 
-    def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
+
+class ReturnedKeys(Protocol):
+    """Keys that a court released. Blocking; run in a thread."""
+
+    def receive(self, seal_id: bytes, escrowed: Escrowed) -> None:
+        """The key that the court released of this seal is about to come back."""
+
+    def waiting(self) -> Sequence[bytes]:
+        """Of which seals a key is about to come back, whether on record as lifted or not."""
+
+    def restore(self, seal_id: bytes) -> None:
         """The youth's key is back. Once or again."""
+
+    def give_up(self, seal_id: bytes) -> None:
+        """The key that was about to come back is gone again; the custodian's copy stays. Once or again."""
 
 
 class Marked(Protocol):

@@ -35,6 +35,7 @@ from gateway.exchange.index_size import IndexSize
 from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
+from gateway.exchange.refusals import Refusals
 from gateway.exchange.reliance import is_linked
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
@@ -72,6 +73,7 @@ class Exchange:
     def __init__(self, setting: Setting) -> None:
         self.cohorts = Cohorts()
         """Whoever asks many questions at once, or one of many who do, asks them within `member`."""
+        self.refusals = Refusals(setting.journal, setting.now)
         self._at = setting
         self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)
         self._size = IndexSize(lambda: setting.index.records())
@@ -85,8 +87,8 @@ class Exchange:
             raise
 
     async def refuse(self, call: Call, refusal: Error) -> None:
-        """A known caller's message that is refused before any decision is on record."""
-        await self._at.journal.enter(Append(leaves.refused_leaf(call, refusal.reason)))
+        """A known caller's message that is refused before any decision is on record, or counted (`refusals`)."""
+        await self.refusals.record(call, refusal.reason)
 
     async def run(self, caller: Caller, query: Query) -> Result:
         """Answer one question, or refuse it; either way leave a durable trace first.

@@ -140,6 +140,11 @@ def suspend(tx: Tx, index: int, agency: AgencyId) -> None:
     tx.run(_SUSPEND, (index, agency))
 
 
+def lacks(tx: Tx, directory: Directory) -> bool:
+    """Whether the signed directory lists a member that the tables do not have."""
+    return not {member.agency for member in directory.members} <= {row.agency for row in all_members(tx)}
+
+
 def restore(tx: Tx, index: int, directory: Directory) -> list[AgencyId]:
     """Counties, members and keys that the signed directory lists and the tables lack are there; who is new.
 

@@ -159,7 +159,7 @@ async def _take_over(
     try:
         known = reader.read(read_denied)
         suspended = [member.agency for member in directory.members if member.suspended and member.agency not in known]
-        if reader.read(lambda tx: tx.all(_VERSION))[0][0] < directory.version:
+        if reader.read(lambda tx: tx.all(_VERSION)[0][0] < directory.version or roster.lacks(tx, directory)):
             digest = hashlib.sha256(newest.directory).digest()
             # Not complete: what is published next is composed anew, and numbered above it.
             row = (directory.version, newest.SerializeToString(), 0, INDEX)

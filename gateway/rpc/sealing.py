@@ -1,4 +1,4 @@
-"""SealingService: thin skin on `exchange/sealing`."""
+"""SealingService: thin skin on `exchange/sealing` and `exchange/recall`."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.notices import Sent
+from gateway.exchange.officer_orders import Ordered
+from gateway.exchange.recall import Recall
 from gateway.exchange.receipts import receipt_message
-from gateway.exchange.sealing import Ordered, Sealing
+from gateway.exchange.sealing import Sealing
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
@@ -26,9 +28,16 @@ class SealingServicer(SealingServiceServicer):
     """Parses, orders, builds."""
 
     def __init__(
-        self, sealing: Sealing, admission: Admission, machine: MachineCalls, *, now: Callable[[], datetime]
+        self,
+        sealing: Sealing,
+        recall: Recall,
+        admission: Admission,
+        machine: MachineCalls,
+        *,
+        now: Callable[[], datetime],
     ) -> None:
         self._sealing = sealing
+        self._recall = recall
         self._admission = admission
         self._machine = machine
         self._now = now
@@ -64,7 +73,7 @@ class SealingServicer(SealingServiceServicer):
         """Whoever was told is sent a notice."""
         call = call_of(request, current_peer(), self._now())
         caller, order = await admitted(request, call, self._admission, pb.RecallOrder)
-        done = await on_record(call, self._admission, lambda: self._sealing.recall(caller, order))
+        done = await on_record(call, self._admission, lambda: self._recall.send(caller, order))
         return pb.RecallResponse(
             outcome=to_wire(done.outcome),  # type: ignore[arg-type]
             notice_id=done.notice_id,
@@ -76,7 +85,7 @@ class SealingServicer(SealingServiceServicer):
         """The notices that the peer's agency caused."""
         call = call_of(request, current_peer(), self._now())
         caller, wanted = await admitted(request, call, self._admission, pb.NoticeFilter)
-        done = await on_record(call, self._admission, lambda: self._sealing.list_sent(caller, wanted))
+        done = await on_record(call, self._admission, lambda: self._recall.list_sent(caller, wanted))
         return pb.ListNoticesResponse(
             outcome=to_wire(done.outcome),  # type: ignore[arg-type]
             notices=[_sent(each) for each in done.sent],
@@ -89,7 +98,7 @@ class SealingServicer(SealingServiceServicer):
         """An agency did what a notice asked for."""
         check_request(request)
         agency, answer = self._machine.open(request.envelope, pb.NoticeAcknowledgement, current_peer())
-        entered = await self._sealing.acknowledge(agency, answer, sha256(request.envelope.payload).digest())
+        entered = await self._recall.acknowledge(agency, answer, sha256(request.envelope.payload).digest())
         return pb.AcknowledgeNoticeResponse(receipt=receipt_message(entered.receipt(_OPENS)))
 
 

@@ -5,10 +5,10 @@ youth's flag closed. So at every start each row is compared with what entries sa
 that differs, is missing or is one too many stops the start (EvidenceError PROJECTION). What is there must be what the
 log says even where a seal or a declared loss may have taken rows away.
 
-Not found by this: a listed youth or a spent request that is taken out whole, because their entries hold counts and
-digests; the adapters list again at each start, and a receipt contradicts whoever answers twice. After a declared loss
-of rows, one more that is taken out in the place of one that came back. Statements of flags and authorities carry their
-own signatures and are verified at every use.
+Not found by this: a listed youth that is taken out whole beside others or a question that was spent, because their
+entries hold counts and digests (`counted`); the adapters list again at each start, and a receipt contradicts whoever
+answers twice. After a declared loss of rows, one more that is taken out in the place of one that came back. Statements
+of flags and authorities carry their own signatures and are verified at every use.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -86,6 +86,7 @@ def check_projections(tx: Tx, opened: Opened) -> None:
     _check_flags(compare_flags(tx, derived, opened), derived)
     for _ in listed_by_nobody(tx, derived):
         raise differs("a listed youth", None)
+    derived.counted.check(tx, is_rotated=bool(derived.epochs))
 
 
 def compare_whole(tx: Tx, derived: Derived) -> Iterator[Compared]:

@@ -8,7 +8,8 @@ A projection is a cache of the log in the same database. Each of these follows f
 4. the last heartbeat of each agency, and which agencies registered youths
 5. the epochs of the token key, from the steps of every rotation
 6. seals and how each stands, from the orders about them
-7. how many rows a declared loss took, from its entry (`mended`)
+7. how many rows a declared loss took, from its entry (`mended`), and how many there must be of what entries only count
+   (`counted`)
 
 A seal takes rows away and its entry names nobody (AUDIT §2.7), so what it may have taken may be missing: an authority
 recorded before the last seal (a permission less, never one more), or what it says, and a flag from before a seal of its
@@ -31,6 +32,7 @@ from gateway.missing.episode import Event, after
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AuthorityId, FlagState, SubjectHandle
 from gateway.protocol.outcomes import Reason
+from gateway.store.counted import COUNTED, Counted
 from gateway.store.epochs import EPOCH_KINDS, states_after
 from gateway.store.succession import last_loss
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -42,7 +44,7 @@ _KINDS: Final = tuple(
         Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_PRESENTED, Kind.FLAG_PRESENTED,
         Kind.FLAG_RAISED, Kind.FLAG_UPDATED, Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED, Kind.FLAG_RESOLVED,
         Kind.INDEX_REGISTERED, Kind.INDEX_HEARTBEAT, *sorted(EPOCH_KINDS),
-        Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED, Kind.TABLES_MENDED,
+        Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED, Kind.SEAL_LIFTED, Kind.TABLES_MENDED, *sorted(COUNTED),
     )
 )  # fmt: skip
 _PAGE: Final = 1000
@@ -125,6 +127,7 @@ class Derived:
     """The last seal of each agency."""
     seals: dict[bytes, tuple[str, str, int]] = field(default_factory=dict)
     """Of every seal its owner, how it stands, and by which entry."""
+    counted: Counted = field(default_factory=Counted)
     lifted: dict[str, int] = field(default_factory=dict)
     """Of agencies that had a seal lifted, the last seal before that."""
     mended: Mended = NONE_MENDED
@@ -187,7 +190,10 @@ def _entries(tx: Tx) -> Iterator[StoredEntry]:
 
 def _apply(derived: Derived, entry: StoredEntry, opened: Opened) -> None:
     said = _said(entry, opened)
+    derived.counted.apply(entry, said)
     match entry.kind:
+        case kind if kind in COUNTED:
+            return
         case Kind.MEMBER_REVOKED:
             derived.denied[_text(said["subject"])] = entry.index
         case Kind.IDENTITY_LOCKED:

@@ -7,7 +7,8 @@ In this order, so that a crash loses neither the key nor the order:
 2.            the entry of the seal is durable in the log
 3. withdraw   key and name are gone, in every page and in the write-ahead log
 
-`settle` finishes step 3 after a crash, or forgets a deposit whose entry was never written. Then the main database's
+`settle` finishes step 3 after a crash, or forgets a deposit whose entry was never written. How a key comes back is in
+`returned_keys`. Then the main database's
 file is rewritten, because deleting leaves copies in it (`erase_sqlite`); a large one at the next start. What stays of a
 sealed youth is a keyed digest of its handle, which is random: it recognizes the handle if an older copy of the database
 or of an adapter brings it back, and tells nothing otherwise.
@@ -15,12 +16,13 @@ or of an adapter brings it back, and tells nothing otherwise.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.exchange.notices import SealState
 from gateway.protocol.escrow import Escrowed, seal_to_custodian
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store.erase import NotErased
@@ -42,8 +44,6 @@ class SealedErasing(Protocol):
         """
 
 
-_JUMP: Final = 64
-"""Counters left out when a key comes back: what was reserved when it left may have been used since."""
 _WAITING: Final = "SELECT name, seal_id FROM escrow WHERE name IS NOT NULL"
 _LOG: Final = logging.getLogger(__name__)
 
@@ -141,37 +141,17 @@ class FileEscrow:
             if not of_others:
                 connection.execute("DELETE FROM unscrubbed")
 
-    def restore(self, seal_id: bytes, escrowed: Escrowed) -> None:
-        """The youth's key is back, with counters that no entry has used; unless it came back by this seal before.
-
-        Else the order to lift one seal, given again, would bring back what a later seal took.
-        """
-        name = youth_name(escrowed.owner, escrowed.handle)
-        with closing(open_to_erase(self.path)) as connection:
-            wrapped = self.keys.wrap(name, escrowed.key)
-            connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("SELECT 1 FROM escrow WHERE seal_id = ?", (seal_id,)).fetchone() is None:
-                connection.execute("COMMIT")
-                return
-            connection.execute(
-                "INSERT OR IGNORE INTO youth_key VALUES (?, ?, ?)", (name, wrapped, escrowed.reserved + _JUMP)
-            )
-            connection.execute("DELETE FROM sealed_name WHERE digest = ?", (self.keys.sealed_digest(name),))
-            connection.execute("DELETE FROM escrow WHERE seal_id = ?", (seal_id,))
-            connection.execute("COMMIT")
-        self.keys.returned += 1
-        self.scrub(at_start=False)
-
-    def settle(self, *, sealed: Collection[bytes], destroyed: Collection[bytes]) -> None:
-        """What a crash left half done is done, or forgotten; `sealed` and `destroyed` are what the log says."""
+    def settle(self, states: Mapping[bytes, SealState]) -> None:
+        """What a crash left half done is done, or forgotten; `states` is how the seals stand in the log."""
         with closing(open_to_erase(self.path)) as connection:
             rows = connection.execute("SELECT seal_id, name FROM escrow").fetchall()
         for seal_id, name in rows:
-            if seal_id in sealed or seal_id in destroyed:
+            state = states.get(seal_id)
+            if state in (SealState.RESTRICTED, SealState.DESTROYED):
                 self.withdraw(seal_id)
             elif name is not None:
                 self.erase(seal_id)
-            if seal_id in destroyed:
+            if state is SealState.DESTROYED:
                 self.erase(seal_id)
 
     def sealed_among(
@@ -224,8 +204,10 @@ def read_copy(path: Path, seal_id: bytes) -> bytes | None:
 def erasing_waits(path: Path) -> bool:
     """Whether, by this file of keys, what seals deleted may still stand in some byte of it or the main database's."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        # A key whose order was cut short leaves, or stays, at the next start: until then nobody here knows which.
-        return connection.execute(_WAITING).fetchone() is not None or _is_marked(connection)
+        # A key whose order was cut short leaves or stays, or comes back or not, at the next start: until then nobody
+        # here knows which.
+        waiting = (_WAITING, "SELECT 1 FROM returning_key")
+        return any(connection.execute(each).fetchone() for each in waiting) or _is_marked(connection)
 
 
 def leaving_youths(path: Path) -> dict[bytes, bytes]:

@@ -52,6 +52,11 @@ _SCHEMA: Final = (
     # The court custodian's copies (escrow.py): `name` until the key has left, `copy` empty where none is kept.
     "CREATE TABLE IF NOT EXISTS escrow (seal_id BLOB PRIMARY KEY, name BLOB, copy BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS sealed_name (digest BLOB PRIMARY KEY) WITHOUT ROWID",
+    # Rows of youths whose seal is being lifted, until the entry of that is on record (escrow.py).
+    (
+        "CREATE TABLE IF NOT EXISTS returning_key (seal_id BLOB PRIMARY KEY, name BLOB NOT NULL, wrapped BLOB NOT NULL,"
+        " reserved INTEGER NOT NULL) WITHOUT ROWID"
+    ),
     # Names of authorities whose keys leave with a seal.
     "CREATE TABLE IF NOT EXISTS leaving_authority (seal_id BLOB, name BLOB, PRIMARY KEY (seal_id, name)) WITHOUT ROWID",
     # How many entries seals have closed (closed_counts.py).

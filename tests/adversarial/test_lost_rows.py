@@ -123,6 +123,30 @@ async def test_rows_that_no_mirror_has_are_declared_lost_and_every_entry_stays(e
         await carried_out(*words)
 
 
+async def test_members_and_lists_that_were_emptied_come_back_from_the_directory_and_the_counties(
+    edited: Town, tmp_path: Path
+) -> None:
+    gateway, loss, owner = str(edited.gateway), str(tmp_path / "loss.pb"), edited.residents[OWNER]
+    await end(edited)
+    size = edited.size()
+    edit(edited, "DELETE FROM member", "DELETE FROM spent", "DELETE FROM index_token")
+    *_, way = await refused("audit", "fsck", gateway)
+    await carried_out(*shlex.split(way.replace("FILE", loss))[1:])
+    await signed_by_the_custodian(edited, loss)
+    await carried_out("audit", "recover", gateway, "--declared", loss)
+    assert [leaf.kind for leaf in edited.leaves(size)][:2] == ["log.succeeded", "directory.signed"]
+    await carried_out("audit", "fsck", gateway)
+    assert {row[0] for row in edited.rows("member")["member"]} == {OWNER, ASKER, GONE}
+
+    await asyncio.to_thread(edited.start, "gateway")
+    await answered(edited)
+    await register(owner, secrets.token_bytes(16), "somebody")
+    await beat(owner)
+    await end(edited)
+    await carried_out("audit", "fsck", gateway)
+    await carried_out("gateway", "replay", gateway)
+
+
 async def test_a_database_that_is_gone_goes_on_with_what_a_mirror_has_of_it(edited: Town, tmp_path: Path) -> None:
     gateway, mirror, loss = str(edited.gateway), str(tmp_path / "mirror"), str(tmp_path / "loss.pb")
     owner, consent = edited.residents[OWNER], consent_of(OWNER)

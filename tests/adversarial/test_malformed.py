@@ -16,6 +16,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.errors import ErrorReason
+from gateway.exchange.refusals import MOST
 from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, Purpose, Role
@@ -43,6 +44,8 @@ from tests.unit.token_sets import withdraw_keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ATTACKER = AgencyId("06061.cwa")
+CLUMSY, FLOODING = AgencyId("06029.cwa"), AgencyId("06001.shelter")
+"""Who sends one malformed message, and who nothing else: of one member only so many are entries of their own."""
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
 TEXTS = {text for _, text in CODES.values()}
 REASONS = frozenset(ErrorReason)
@@ -296,7 +299,7 @@ async def test_the_scan_sees_a_decoder_that_talks(town: Town) -> None:
 
 
 async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other_trace(town: Town) -> None:
-    resident = town.residents[ATTACKER]
+    resident = town.residents[CLUMSY]
     before, tables = town.size(), town.rows("flag", "authority", "subject", "spent", "alert")
     query = flag_query(tokens_of("nobody"))
     query.request_id = b"short"
@@ -305,8 +308,19 @@ async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other
     assert found.fields
     assert all("short" not in each for each in found.fields)
     (leaf,) = town.news(before)
-    assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", ATTACKER)
+    assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", CLUMSY)
     assert town.rows("flag", "authority", "subject", "spent", "alert") == tables
+
+
+async def test_a_member_that_sends_malformed_messages_as_fast_as_it_can_does_not_fill_the_log(town: Town) -> None:
+    resident, before = town.residents[FLOODING], town.size()
+    target = next(each for each in TARGETS if each.path.endswith("/CheckFlag"))
+    sent = 4 * MOST
+    found = await send(resident, target.path, [carried(resident, target, b"?") for _ in range(sent)])
+    assert found == {"INVALID_REQUEST": sent}
+    refused = [leaf for leaf in town.news(before) if leaf.requester == FLOODING]
+    # A minute may have ended meanwhile.
+    assert MOST <= len(refused) <= 2 * MOST
 
 
 @pytest.mark.parametrize(

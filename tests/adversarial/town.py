@@ -246,8 +246,11 @@ class Town:
         ]
 
     def news(self, start: int) -> list[Leaf]:
-        """What calls left in the log since; directories sign themselves in whenever an agency joined."""
-        return [leaf for leaf in self.leaves(start) if leaf.kind != "directory.signed"]
+        """What calls left in the log since.
+
+        Directories sign themselves in whenever an agency joined, and refusals are counted when their minute is over.
+        """
+        return [leaf for leaf in self.leaves(start) if leaf.kind != "directory.signed" and "more" not in leaf.op]
 
     def size(self) -> int:
         """Number of entries."""

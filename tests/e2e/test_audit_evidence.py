@@ -16,6 +16,7 @@ import pypdf
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from audit.sample import draw
 from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
@@ -304,6 +305,31 @@ def test_a_sample_is_drawn_again_by_its_seed_and_holds_nobodys_identity(town: To
     status, said = strangers_verdict(out, tmp_path)
     assert status == 0, said
     assert not any(word in said for word in ("worker=", "handle=", "request=", "seq="))
+    # What it was drawn from goes with it, so that a stranger makes the draw again; and it is not written over.
+    unpacked = tmp_path / "unpacked"
+    drawn = [json.loads(line)["index"] for line in (unpacked / "entries.jsonl").read_text().splitlines()]
+    made = json.loads((unpacked / "sample.json").read_text())
+    origin = json.loads((unpacked / "manifest.json").read_text())["origin"]
+    assert (made["seed"], draw(made["population"], 2, seed="x", origin=origin)) == ("x", drawn)
+    assert len(made["population"]) > 2
+    again_there = town.audit("sample", "--count", "2", "--seed", "x", "--out", str(out))
+    assert (again_there.returncode, "is there already" in again_there.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("seed", ["", "  "])
+def test_a_sample_needs_a_seed_that_says_something(seed: str, town: Town) -> None:
+    done = town.audit("sample", "--seed", seed)
+    assert (done.returncode, "--seed is empty" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [("query",), ("reconcile",)])
+def test_an_agency_that_never_was_a_member_is_no_answer_that_nothing_was_released(
+    town: Town, command: tuple[str, ...]
+) -> None:
+    done = town.audit(*command, "--counterpart", "06099.nobody", "--json")
+    assert done.returncode == ExitCode.USAGE, done.stdout + done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert (error["code"], error["where"].startswith("--counterpart")) == ("AUDIT-MEMBER", True)
 
 
 def replay(directory: Path) -> tuple[int, str]:
@@ -312,6 +338,13 @@ def replay(directory: Path) -> tuple[int, str]:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout
+
+
+def test_a_replay_that_nobody_watches_says_nothing_but_what_it_found(town: Town) -> None:
+    words = [sys.executable, "-m", "homeward", "gateway", "replay", str(town.sandbox.layout.gateway)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok", "note"}
 
 
 def test_the_whole_log_is_decided_again_to_the_same_end(town: Town) -> None:

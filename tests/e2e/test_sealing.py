@@ -115,6 +115,8 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
     key = ("--key", str(gateway.parent / "court.key"), "--to", str(gateway / "release.pub"))
     assert town.plain("court", "release", str(copy), "0" * 32, str(released), *key).returncode != 0
     assert town.plain("court", "release", str(copy), seal_id, str(released), *key).returncode == 0
+    status, _, printed = town.run("adapter", "seal", "lift", seal_id, "--order", order, "--release", str(copy))
+    assert (status != 0, "release: opens" in printed) == (True, True), printed
     lift = ("adapter", "seal", "lift", seal_id, "--order", order, "--release", str(released))
     assert town.run(*lift)[1]["outcome"] == "RECORDED"
     until(lambda: town.history() == "OUTCOME_ANSWERED")

@@ -70,8 +70,19 @@ def test_it_shows_a_table_and_writes_a_plot_and_a_proposal_that_nothing_uses(
     assert content(state) == before
     load_weights.cache_clear()
     assert load_weights() != proposed
-    status, text, _ = run(capsys, str(state.directory), "--out", str(tmp_path / "out"), "--json")
+    status, text, _ = run(capsys, str(state.directory), "--out", str(tmp_path / "again"), "--json")
     assert (status, json.loads(text)["pairs"]) == (0, 400)
+
+
+def test_a_proposal_that_is_there_is_not_written_over(
+    state: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decided(state, 400, open_ones=50)
+    (tmp_path / "calibration.svg").write_text("somebody's")
+    status, _, text = run(capsys, str(state.directory), "--out", str(tmp_path))
+    assert (status, "is there already" in text) == (2, True)
+    assert [path.name for path in tmp_path.glob("weights-*")] == []
+    assert (tmp_path / "calibration.svg").read_text() == "somebody's"
 
 
 def test_too_few_verdicts_are_no_ground_to_learn_from(

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "tests/integration/test_published.py"
 QUORUM = "tests/integration/test_quorum.py"
 WITNESS = "tests/integration/test_witness.py"
+WITNESS_PROCESSES = "tests/integration/test_witness_processes.py"
 SUSPICION = "tests/integration/test_suspicion.py"
 FAULTS = "tests/integration/test_log_faults.py"
 SEALS = "tests/unit/exchange/test_seal_forensics.py"
@@ -26,6 +27,8 @@ ERASURE = "tests/unit/exchange/test_seal_erasure.py"
 SEQUENCERS = "tests/integration/test_log_sequencers.py"
 SHOWN = "tests/integration/test_shown.py"
 RECORD = "tests/unit/members/test_record.py"
+ATTESTATION = "tests/integration/test_attestation.py"
+NOTICES = "tests/unit/exchange/test_seal_notices.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
@@ -79,8 +82,8 @@ MUTANTS = {
     ),
     "5 tiles are not compared": Mutant(
         "published.py",
-        "if tile.level != ENTRIES and self._file(tile, TILE_BYTES)[: len(data)] != data:",
-        "if False:",
+        "        if shown != data:\n",
+        "        if False:\n",
         f"{PUBLISHED}::test_5_a_flipped_bit_anywhere_is_found",
     ),
     "6 the leaf is taken from the row": Mutant(
@@ -164,6 +167,12 @@ MUTANTS = {
         '        connection.execute("ROLLBACK")\n',
         f"{WITNESS}::test_a_continuation_is_cosigned_and_kept",
     ),
+    "10 a witness stores what it checked without having had the file to itself": Mutant(
+        "witness_state.py",
+        '        connection.execute("BEGIN IMMEDIATE")\n        try:\n            yield\n',
+        '        try:\n            yield\n            connection.execute("BEGIN IMMEDIATE")\n',
+        f"{WITNESS_PROCESSES}::test_of_two_histories_shown_to_two_processes_at_once_one_is_cosigned",
+    ),
     "10 a fork is forgotten": Mutant(
         "witness.py",
         "    state.put_fork(origin, fork)\n",
@@ -217,6 +226,60 @@ MUTANTS = {
         "if entry.before != last.hashed or entry.index <= last.index:",
         "if False:",
         "tests/unit/audit/test_continuity.py::test_whatever_is_withheld_or_exchanged_is_noticed",
+    ),
+    "14 a tail that is withheld is vouched for": Mutant(
+        "gateway/publishing/attested.py",
+        "        return head == (message.number, message.leaf_hash)\n",
+        "        return True\n",
+        f"{ATTESTATION}::test_a_withheld_tail_is_found_by_a_receipt_and_by_whoever_holds_the_log",
+    ),
+    "14 an entry of which there is a receipt need not be shown": Mutant(
+        "adapters/node/attest.py",
+        "        if missing is not None:\n",
+        "        if False:\n",
+        f"{ATTESTATION}::test_a_withheld_tail_is_found_by_a_receipt_and_by_whoever_holds_the_log",
+    ),
+    "14 an entry may be told of another agency than asked": Mutant(
+        "adapters/node/accesses.py",
+        "    if opened is not None and opened != said.requester.encode():\n",
+        "    if False:\n",
+        "tests/integration/test_local_views.py",
+    ),
+    "14 a source discloses though no log took the decision": Mutant(
+        "adapters/node/order.py",
+        "        receipt.verify(LogKey(here.directory.message.log_origin, here.directory.message.log_key))\n",
+        "",
+        "tests/unit/node/test_order.py::test_one_thing_wrong_is_refused_for_that_reason",
+    ),
+    "14 a head may be as old as it likes": Mutant(
+        "gateway/publishing/attested.py",
+        "AttestationStanding.STALE if now - kept.created > self._limit else AttestationStanding.COMPLETE",
+        "AttestationStanding.COMPLETE",
+        f"{ATTESTATION}::test_silence_is_an_alarm_after_the_limit",
+    ),
+    "15 whoever was refused is told of a recall": Mutant(
+        "gateway/exchange/notices.py",
+        '    if said.get("decision") != ALLOW.encode():\n        return []\n',
+        "",
+        f"{NOTICES}::test_an_agency_that_was_refused_hears_of_no_recall_and_so_of_no_youth",
+    ),
+    "15 whoever was permitted is told of a recall though nothing was released": Mutant(
+        "gateway/exchange/notices.py",
+        "    return [entry.index] if is_flag_check(said) else []\n",
+        "    return [entry.index]\n",
+        f"{NOTICES}::test_an_agency_that_was_permitted_and_got_nothing_hears_of_no_recall",
+    ),
+    "15 a recall names the release and not the decision": Mutant(
+        "gateway/exchange/notices.py",
+        '        return [int(said["decided"]), entry.index]\n',
+        "        return [entry.index]\n",
+        f"{NOTICES}::test_exactly_those_who_were_told_get_a_notice_with_their_own_entries",
+    ),
+    "15 whoever was told where a youth is hears of no recall": Mutant(
+        "gateway/exchange/notices.py",
+        "    if entry.kind in (Kind.FLAG_LOCATED, Kind.LOCATED_PRESENTED):\n        return [entry.index]\n",
+        "",
+        f"{NOTICES}::test_an_agency_that_reported_a_youth_located_hears_of_a_recall",
     ),
     "15 a seal leaves the key where it was": Mutant(
         "gateway/store/escrow.py",

@@ -252,6 +252,15 @@ def test_flipped_bytes_anywhere_in_the_file_never_pass_silently_and_never_crash(
         _check_refused(result)
 
 
+@pytest.mark.parametrize("content", [b"", b"notes of a meeting\n", b"c2sp.org/tlog-pro"])
+def test_a_file_of_another_kind_or_one_cut_short_is_not_called_missing(evidence: Evidence, content: bytes) -> None:
+    evidence.database.write_bytes(content)
+    result = _run(evidence)
+    _check_refused(result, "STORE")
+    assert "begins like nothing that is verified here" in result.output
+    assert "another kind of file, or one cut short" in result.output
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + bytes(200)])
 def test_file_that_is_no_log_is_refused_in_one_line(evidence: Evidence, content: bytes) -> None:
     evidence.database.write_bytes(content)

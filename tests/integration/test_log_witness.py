@@ -99,6 +99,21 @@ async def test_a_fork_ends_asking_and_answering_for_good_and_says_so(
     again.close()
 
 
+def test_what_one_process_saw_stops_the_other_on_the_same_state_too(
+    witness: LogWitness, side: Side, tmp_path: Path
+) -> None:
+    other = _witness(side, tmp_path)
+    assert other.keys == witness.keys
+    witness.answer(_request(TOLD, 0, 20))
+    assert other.answer(_request(TOLD, 20, 20)).status == 200
+    assert witness.answer(_request(FORKED, 20, 33)).status == 422
+    assert other.answer(_request(TOLD, 20, 33)).status == 422
+    assert other.fork == witness.fork
+    with pytest.raises(NotReady):
+        other.check()
+    other.close()
+
+
 def test_a_person_gets_both_statements_and_they_prove_it(witness: LogWitness, tmp_path: Path) -> None:
     witness.answer(_request(TOLD, 0, 20))
     assert read_forks(tmp_path) == ()
@@ -127,7 +142,9 @@ def test_the_command_shows_a_fork_and_its_absence(tmp_path: Path, witness: LogWi
     (fork,) = json.loads(shown.output)["forks"]
     assert (shown.return_value, fork["proof"]) == (6, True)
     assert (tmp_path / "fork" / "fork-1-kept.txt").read_text().startswith(TOLD.note(20))
-    assert "NOTE" not in CliRunner().invoke(adapter, words[:-1], standalone_mode=False).output
+    again = CliRunner().invoke(adapter, words)
+    assert (again.exit_code, "is not written over" in again.output) == (2, True)
+    assert "NOTE" not in CliRunner().invoke(adapter, words[:3], standalone_mode=False).output
 
 
 def test_the_command_says_where_a_fork_is_no_proof_yet_and_what_completes_it(

@@ -140,6 +140,41 @@ def test_5_a_flipped_bit_anywhere_is_found(published: Path) -> None:
     _verify(published)
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "entry"),
+    [
+        # Below the leaf's time, which says by itself that it goes back.
+        ("tile/entries/001", 43 * 7 + 20, 256 + 7),
+        ("tile/entries/002.p/88", 43 * 87 + 42, 512 + 87),
+        ("tile/0/000", 32 * 255 + 31, 255),
+        ("tile/0/002.p/88", 0, 512),
+        ("tile/1/000.p/2", 0, None),
+    ],
+)
+def test_5_the_entry_that_was_changed_is_named(published: Path, name: str, place: int, entry: int | None) -> None:
+    changed = bytearray((published / name).read_bytes())
+    changed[place] ^= 1
+    (published / name).write_bytes(changed)
+    with pytest.raises(EvidenceError) as caught:
+        _verify(published)
+    assert (caught.value.reason, caught.value.index) == (EvidenceReason.NODE, entry)
+    if entry is not None:
+        assert f"entry {entry} was changed in tile/entries/" in str(caught.value)
+        assert name in str(caught.value)
+        assert "more" not in str(caught.value)
+
+
+def test_5_that_more_than_one_entry_was_changed_is_said(published: Path) -> None:
+    path = published / "tile/entries/000"
+    changed = bytearray(path.read_bytes())
+    for entry in (3, 30, 200):
+        changed[43 * entry + 20] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(EvidenceError) as caught:
+        _verify(published)
+    assert (caught.value.index, "and so were 2 more" in str(caught.value)) == (3, True)
+
+
 def test_5_a_partial_tile_of_a_smaller_tree_is_checked_with_the_checkpoint_of_that_tree(
     home: LogHome, published: Path
 ) -> None:

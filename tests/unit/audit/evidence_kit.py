@@ -225,6 +225,7 @@ def _forked(kept: list[dict[str, object]]) -> None:
     kept[0]["note"] = SIGNER.sign(EARLIER, bytes(32))
 
 
+TOO_FEW = "no checkpoint has the cosignatures that the policy asks for"
 MUTANTS: Mapping[str, tuple[bytes, str]] = {
     "a file was changed": (
         changed(edited("entries.jsonl", 0, lambda row: row.update(sentence="x")), sums=False),
@@ -295,7 +296,7 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
     "too few cosignatures": (
         changed(lambda files: files.update({"witness-policy.txt": witness_policy(3).encode()}),
                 data=bundle(cosignatures=2, threshold=2)),
-        "no checkpoint has the cosignatures that the policy asks for",
+        TOO_FEW,
     ),
     "text that is no JSON": (
         changed(lambda files: files.update({"entries.jsonl": b"{"})),
@@ -308,12 +309,11 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
 }  # fmt: skip
 """What somebody could change in a bundle, its sums made anew where that is possible, and what both verifiers say."""
 
-_TOO_FEW = "no checkpoint has the cosignatures that the policy asks for"
 OWN_POLICY_MUTANTS: Mapping[str, tuple[bytes, str]] = {
-    "witnesses of the forger's making": (changed(_other_witnesses, data=bundle(threshold=2)), _TOO_FEW),
+    "witnesses of the forger's making": (changed(_other_witnesses, data=bundle(threshold=2)), TOO_FEW),
     "the policy taken away with the cosignatures": (
         changed(_without_witnesses, data=bundle(cosignatures=2, threshold=2)),
-        _TOO_FEW,
+        TOO_FEW,
     ),
 }
 """What looks whole by what the bundle says of its witnesses: found with `witness_policy(2)` from elsewhere."""

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -14,11 +15,15 @@ import pytest
 from audit.bundle import make_bundle
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
+from audit.sample import Sample, draw
 from tests.unit.audit.evidence_kit import (
     MUTANTS,
     OWN_POLICY_MUTANTS,
     SIGNER,
+    TOO_FEW,
     bundle,
+    changed,
+    edited,
     evidence,
     files_of,
     packed,
@@ -87,6 +92,8 @@ def test_a_policy_from_elsewhere_is_asked_and_not_the_one_in_the_bundle(name: st
     status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
     assert status == 6
     assert expected in said
+    assert said.splitlines()[-1] == "NOT WITNESSED as the policy asks; all else holds"
+    assert "BROKEN" not in said
     alone = verify(data, tmp_path)  # the control: by the bundle's own word nothing is wrong, and that is said
     assert alone[0] == 0
     assert "note  the witness policy came with" in alone[1] or "note  no witness was asked" in alone[1]
@@ -99,6 +106,13 @@ def test_what_the_reader_gave_and_cannot_be_read_is_not_laid_at_the_bundles_door
     (tmp_path / "given").write_text(text)
     status, said = verify(bundle(), tmp_path, option, str(tmp_path / "given"))
     assert (status, said.startswith("CANNOT TELL")) == (2, True)
+
+
+def test_what_is_broken_is_not_called_only_unwitnessed(tmp_path: Path) -> None:
+    (tmp_path / "policy").write_text(witness_policy(2))
+    data = changed(edited("entries.jsonl", 2, lambda row: row.update(leaf=row["leaf"][::-1])))
+    status, said = verify(data, tmp_path, "--policy", str(tmp_path / "policy"))
+    assert (status, said.splitlines()[-1].split(":")[0], "NOT WITNESSED" in said) == (6, "BROKEN", False)
 
 
 def test_a_key_from_elsewhere_is_compared(tmp_path: Path) -> None:
@@ -124,7 +138,7 @@ def test_whatever_is_changed_is_found_and_named(name: str, tmp_path: Path) -> No
     status, said = verify(data, tmp_path)
     assert status == 6
     assert expected in said
-    assert said.splitlines()[-1].startswith("BROKEN")
+    assert said.splitlines()[-1].startswith("NOT WITNESSED" if expected == TOO_FEW else "BROKEN")
 
 
 def test_the_control_a_bundle_that_is_packed_again_unchanged_holds(tmp_path: Path) -> None:
@@ -134,7 +148,20 @@ def test_the_control_a_bundle_that_is_packed_again_unchanged_holds(tmp_path: Pat
 def test_a_flipped_bit_in_the_archive_is_found(tmp_path: Path) -> None:
     raw = bundle()
     at = raw.index(b'"leaf":"') + 20
-    assert verify(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], tmp_path)[0] == 6
+    status, said = verify(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :], tmp_path)
+    assert status == 6
+    assert "FAIL  the file entries.jsonl was changed after the bundle was made: entry 0: " in said
+
+
+def test_what_a_changed_file_breaks_is_said_beside_its_name(tmp_path: Path) -> None:
+    proof = changed(edited("proofs.jsonl", 2, lambda row: row.update(hashes=row["hashes"][::-1])), sums=False)
+    assert "the file proofs.jsonl was changed after the bundle was made: entry 4: " in verify(proof, tmp_path)[1]
+    report = changed(lambda files: files.update({"report.txt": b"another"}), sums=False)
+    status, said = verify(report, tmp_path)
+    assert (status, said.splitlines()[-1].split(":")[0]) == (6, "BROKEN")
+    assert "report.txt was changed after the bundle was made: what was changed is not what proves an entry" in said
+    other = changed(lambda files: files.update({"manifest.json": b'{"format": "of another time"}'}), sums=False)
+    assert verify(other, tmp_path)[0] == 6
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip", packed({"a": b"b"}, sums=False)])
@@ -152,6 +179,20 @@ def test_an_unpacked_bundle_checks_itself(tmp_path: Path) -> None:
         [sys.executable, "-I", "verify.py"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "VERIFIED")
+
+
+def test_a_sample_carries_what_it_was_drawn_from(tmp_path: Path) -> None:
+    whole, population = evidence(), tuple(each.receipt.index for each in evidence().entries)
+    drawn = draw(population, 3, seed="s", origin=SIGNER.public.origin)
+    chosen = tuple(each for each in whole.entries if each.receipt.index in drawn)
+    made = dataclasses.replace(whole, entries=chosen, complete=False, sample=Sample("s", population, 9))
+    data = make_bundle(made)
+    said = json.loads(files_of(data)["sample.json"])
+    assert said == {"rule": "homeward/sample/v1", "seed": "s", "before": 9, "population": list(population)}
+    assert verify(data, tmp_path)[0] == 0
+    steered = dataclasses.replace(made, sample=Sample("t", population[:3], 9))
+    with pytest.raises(EvidenceError):
+        make_bundle(steered)
 
 
 def test_nobody_is_handed_a_bundle_that_does_not_hold() -> None:

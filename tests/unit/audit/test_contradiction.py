@@ -127,6 +127,11 @@ def test_the_command_writes_the_proof_and_exits_with_6(tmp_path: Path) -> None:
     result = CliRunner().invoke(contradict, [*words, "--out", str(tmp_path / "proof.json")])
     assert (result.exit_code, result.output) == (6, "PROOF log.example/homeward signed two contents for entry 9\n")
     assert json.loads((tmp_path / "proof.json").read_text())["first_entry"] == 9
+    kept = (tmp_path / "proof.json").read_bytes()
+    again = CliRunner().invoke(contradict, [*words, "--out", str(tmp_path / "proof.json")])
+    assert (again.exit_code, "is not written over" in again.output) == (2, True)
+    assert main(["contradict", *words, "--out", str(tmp_path / "proof.json")]) == 2
+    assert (tmp_path / "proof.json").read_bytes() == kept
     (tmp_path / "b").write_text(HONEST.checkpoint(20))
     fine = CliRunner().invoke(contradict, words)
     assert (fine.exit_code, fine.output[:5]) == (0, "ok   ")

@@ -24,7 +24,7 @@ YOUTHS: Final = (
     "subject", "index_token", "flag", "duty", "review", "review_token", "relied_link", "authority", "authority_party",
 )  # fmt: skip
 """Tables of the database whose rows are about youths."""
-KEYS: Final = ("youth_key", "sealed_name", "leaving_authority")
+KEYS: Final = ("youth_key", "sealed_name", "leaving_authority", "returning_key")
 """Tables of the file of keys that are about youths; in which order seals were ordered the database says itself."""
 _INDEX_LEAF: Final = 10
 _SHARED: Final = ("sqlite_sequence", "sqlite_stat1")

@@ -53,10 +53,10 @@ async def restrict(world: World, handle: bytes, **said: object) -> pb.SealRespon
     return await order(world, operation=pb.SEAL_OPERATION_RESTRICT, subject_handle=handle, **said)
 
 
-async def recall(world: World, handle: bytes, kind: pb.NoticeKind) -> pb.RecallResponse:
-    message = pb.RecallOrder(request_id=os.urandom(16), kind=kind, subject_handle=handle)
-    request = world.signed(pb.RecallRequest, message, officer(SF))
-    return await world.as_peer(SF, lambda: world.sealing.Recall(request, None))
+async def recall(world: World, handle: bytes, kind: pb.NoticeKind, *, act: Act | None = None) -> pb.RecallResponse:
+    message, act = pb.RecallOrder(request_id=os.urandom(16), kind=kind, subject_handle=handle), act or officer(SF)
+    request = world.signed(pb.RecallRequest, message, act)
+    return await world.as_peer(act.agency, lambda: world.sealing.Recall(request, None))
 
 
 async def listed(world: World, act: Act, *, open_only: bool = False) -> pb.ListNoticesResponse:

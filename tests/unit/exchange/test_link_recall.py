@@ -9,16 +9,14 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from audit.sequencer import Append
-from gateway.exchange.closing import Closing
 from gateway.exchange.deed import Deeds
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.notices import Sent
-from gateway.exchange.seal_ports import Escrow
-from gateway.exchange.sealing import Court, Sealing
+from gateway.exchange.officer_orders import Orders
+from gateway.exchange.recall import Recall
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Role, SubjectHandle
 from gateway.protocol.notices import open_notice
 from gateway.protocol.outcomes import Outcome
-from gateway.protocol.sealing import SealKey
 from gateway.protocol.wire_names import from_wire
 from gateway.store.alerts import Alerts
 from gateway.store.entries import LogEntries
@@ -115,7 +113,7 @@ async def test_the_list_says_who_has_not_answered_until_it_has(world: World) -> 
     (notice,) = await sent(world)
     assert notice.is_open
     answer = sealing_pb2.NoticeAcknowledgement(notice_id=notice.notice_id, finding=sealing_pb2.NOTICE_FINDING_DONE)
-    entered = await _sealing(world).acknowledge(ASKER, answer, b"d" * 32)
+    entered = await _recall(world).acknowledge(ASKER, answer, b"d" * 32)
     (answered,) = await sent(world)
     assert not answered.is_open
     assert answered.copies[0].finding == sealing_pb2.NOTICE_FINDING_DONE
@@ -221,10 +219,6 @@ def _relied(world: World) -> int:
     return int(count or 0)
 
 
-def _sealing(world: World) -> Sealing:
+def _recall(world: World) -> Recall:
     entries = LogEntries(world.log, world.reader, world.keys)
-    court = Court(None, SealKey.generate())
-    return Sealing(
-        world.setting, seals(world), cast(Escrow, None), entries, cast(Deeds, None), world.keys, court,
-        cast(Closing, None),
-    )  # fmt: skip
+    return Recall(Orders(world.setting, seals(world), entries, cast(Deeds, None)), world.keys)

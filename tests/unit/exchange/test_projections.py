@@ -1,5 +1,6 @@
 """Tables are a cache of the log: at every start an edited one is found, whichever it is."""
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -10,9 +11,12 @@ import pytest
 from audit.errors import EvidenceError, EvidenceReason
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
+from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
+from homeward.gateway.v1.sealing_pb2 import NOTICE_KIND_WRONG_YOUTH
 from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.key_files import destroy_keys
-from tests.unit.exchange.members import LA, POLICE, Youth
+from tests.unit.exchange.members import LA, POLICE, Youth, handle_of, officer
+from tests.unit.exchange.seal_desk import recall
 from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
 from tests.unit.exchange.world import World
 
@@ -44,6 +48,9 @@ EDITS = {
     "a list counts as complete": "UPDATE listing SET scope = 'FLAGGED_ONLY'",
     "a list's heartbeat is taken out": "DELETE FROM listing",
     "a youth is listed by another agency": "UPDATE subject SET owner = '06077.probation'",
+    "the list of youths is emptied": "DELETE FROM subject",
+    "the index is emptied": "DELETE FROM index_token",
+    "what was spent is emptied": "DELETE FROM spent",
     "a name is denied by nobody": "INSERT INTO denied VALUES ('06077.probation', 0)",
 }
 
@@ -81,6 +88,49 @@ async def test_an_edited_table_is_found(world: World, tmp_path: Path, edit: str)
     with pytest.raises(EvidenceError) as found:
         world.check_projections()
     assert found.value.reason is EvidenceReason.PROJECTION
+
+
+def _run(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path / "gateway.db")) as connection, connection:
+        assert connection.execute(statement).rowcount > 0
+
+
+async def _check_missing(world: World, what: str) -> None:
+    with pytest.raises(EvidenceError) as found:
+        world.check_projections()
+    assert (found.value.reason, what in str(found.value)) == (EvidenceReason.PROJECTION, True)
+
+
+async def test_fewer_youths_than_one_registration_listed_are_found(world: World, tmp_path: Path) -> None:
+    three = [
+        Subject(handle=os.urandom(16), tokens=world.tokens(Youth(f"{name} Invented")), restriction=RESTRICTION_NONE)
+        for name in ("Cal", "Dee", "Eve")
+    ]
+    await world.list_subjects(LA, subjects=three)
+    await world.list_subjects(LA, removed=[three[0].handle])
+    world.check_projections()
+    # Four are listed now, in three registrations; of so many as one of them listed the log is sure.
+    for _ in range(2):
+        _run(tmp_path, "DELETE FROM index_token WHERE ref = (SELECT min(ref) FROM subject)")
+        _run(tmp_path, "DELETE FROM subject WHERE ref = (SELECT min(ref) FROM subject)")
+        world.check_projections()
+    _run(tmp_path, "DELETE FROM subject WHERE ref = (SELECT min(ref) FROM subject)")
+    await _check_missing(world, "a listed youth")
+
+
+async def test_an_alert_that_is_missing_among_others_is_found(world: World, tmp_path: Path) -> None:
+    await world.raise_flag(POLICE, ANA)
+    world.check_projections()
+    _run(tmp_path, "DELETE FROM alert WHERE sequence = 1")
+    await _check_missing(world, "an alert")
+
+
+async def test_a_notice_without_its_alert_is_found(world: World, tmp_path: Path) -> None:
+    await world.check_flag(POLICE, ANA)
+    await recall(world, handle_of(LA, ANA), NOTICE_KIND_WRONG_YOUTH, act=officer(LA))
+    world.check_projections()
+    _run(tmp_path, "DELETE FROM alert WHERE notice_id != x''")
+    await _check_missing(world, "an alert")
 
 
 @pytest.mark.parametrize("by_ms", [-60_000, -1, 1])

@@ -29,6 +29,7 @@ from audit.source import DirectorySource
 from audit.verify import verify_log
 from gateway.errors import Invalid
 from gateway.exchange.journal import Kind
+from gateway.exchange.notices import SealState
 from gateway.ports import Rows
 from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
@@ -230,7 +231,7 @@ async def test_a_crash_after_the_entry_is_made_good_at_the_next_start(world: Wor
     escrow = world.seals.escrow
     escrow.deposit(SF, handles[ANA], b"1" * 16, custodian_key=world.custodian.public_bytes)
     escrow.deposit(SF, handles[BEN], b"2" * 16, custodian_key=world.custodian.public_bytes)
-    escrow.settle(sealed={b"1" * 16}, destroyed=frozenset())
+    escrow.settle({b"1" * 16: SealState.RESTRICTED})
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     assert escrow.copy_of(b"1" * 16)
     # No entry says that the other was sealed: its key stays, and the copy is forgotten.

@@ -1,13 +1,14 @@
 """Whoever was told of a youth hears of a seal or a recall: exactly they, of its own entries, until it has answered."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.exchange.journal import Kind
-from gateway.protocol.names import Restriction
+from gateway.exchange.journal import ALLOW, Kind
+from gateway.protocol.names import AgencyId, Purpose, Restriction
 from gateway.protocol.notices import open_notice
 from gateway.protocol.sealing import SealBroken
 from gateway.store import tables
@@ -16,7 +17,9 @@ from homeward.gateway.v1.codes_pb2 import (
     OUTCOME_ANSWERED,
     Outcome,
 )
-from tests.unit.exchange.members import KERN, LA, POLICE, SF, Youth, officer
+from homeward.gateway.v1.link_pb2 import WORK_STATUS_REFUSED, WorkOrder, WorkResult
+from homeward.gateway.v1.missing_pb2 import LocatedReport, ReportLocatedRequest
+from tests.unit.exchange.members import KERN, LA, POLICE, SF, Youth, officer, staff, stamp
 from tests.unit.exchange.seal_desk import ANA, acknowledge, entries_of, listed, lived, notices, recall, restrict
 from tests.unit.exchange.world import World
 
@@ -116,3 +119,33 @@ async def test_an_agency_that_was_refused_hears_of_no_recall_and_so_of_no_youth(
     done = await recall(world, handle, pb.NOTICE_KIND_WRONG_YOUTH)
     assert done.notice_count == 0
     assert await notices(world, LA) == []
+
+
+async def test_an_agency_that_was_permitted_and_got_nothing_hears_of_no_recall(world: World) -> None:
+    youth = Youth("Dee Invented")
+    handle = await world.register(SF, youth, placed_in=KERN[:5])
+    await world.all_current()
+
+    def refuses(_: AgencyId, order: WorkOrder) -> WorkResult:
+        return WorkResult(work_id=order.work_id, status=WORK_STATUS_REFUSED)
+
+    world.sources.answer = refuses
+    assert (await world.ask_records(KERN, youth)).outcome != OUTCOME_ANSWERED
+    permits = [leaf for leaf in await world.leaves() if leaf.kind == Kind.DECISION and leaf.entry.requester == KERN]
+    assert [leaf.op["decision"] for leaf in permits] == [ALLOW]
+    assert (await recall(world, handle, pb.NOTICE_KIND_WRONG_YOUTH)).notice_count == 0
+    assert await notices(world, KERN) == []
+
+
+async def test_an_agency_that_reported_a_youth_located_hears_of_a_recall(world: World) -> None:
+    handles = await lived(world)
+    (flag_id,) = (row["flag_id"] for row in world.rows(tables.flag) if row["handle"] == handles[ANA])
+    report = LocatedReport(
+        request_id=os.urandom(16), flag_id=flag_id, located_county=POLICE[:5], locate_time=stamp(world.clock())
+    )
+    request = world.signed(ReportLocatedRequest, report, staff(POLICE, Purpose.MFC_HANDOFF))
+    await world.as_peer(POLICE, lambda: world.missing.ReportLocated(request, None))
+    (located,) = [leaf.entry.index for leaf in await world.leaves() if leaf.kind == Kind.FLAG_LOCATED]
+    await recall(world, handles[ANA], pb.NOTICE_KIND_WRONG_YOUTH)
+    ((_, indexes),) = await notices(world, POLICE)
+    assert located in indexes

@@ -110,7 +110,7 @@ async def test_a_deposit_that_no_entry_followed_leaves_the_authority_its_key(wor
     escrow = world.seals.escrow
     custodian = world.custodian.public_bytes
     escrow.deposit(SF, had.handle, b"1" * 16, custodian_key=custodian, authorities=[had.authority_id])
-    escrow.settle(sealed=frozenset(), destroyed=frozenset())
+    escrow.settle({})
     assert naming(world, had.authority_id) == had.entries
 
 
@@ -245,7 +245,7 @@ async def test_others_are_answered_while_an_order_looks_through_every_authority(
     had = await lived(world)
     await world.raise_flag(SF, ANA, handle=had.handle)
     slow = SlowToOpen(tmp_path / "keys.db", world.youth_keys)
-    object.__setattr__(world.sealing._sealing, "seals", SqlSeals(world.lookups, world.youth_keys, slow))
+    object.__setattr__(world.sealing._sealing.orders, "seals", SqlSeals(world.lookups, world.youth_keys, slow))
     order = asyncio.create_task(sealed(world, had))
     assert await asyncio.to_thread(slow.begun.wait, 5)
     assert (await world.check_flag(POLICE, ANA)).answer.outcome == OUTCOME_ANSWERED
@@ -277,7 +277,7 @@ async def test_an_authority_that_comes_on_record_during_the_order_leaves_with_th
     had, late = await lived(world), by_tokens(world, ANA)
     seals = RecordedMeanwhile(world.lookups, world.youth_keys, world.authority_keys)
     seals.happens.append(lambda: record(world, late))
-    object.__setattr__(world.sealing._sealing, "seals", seals)
+    object.__setattr__(world.sealing._sealing.orders, "seals", seals)
     await sealed(world, had)
     assert naming(world, AuthorityId(late.authority_id)) == []
     assert world.youth_keys.is_sealed(authority_name(AuthorityId(late.authority_id)))

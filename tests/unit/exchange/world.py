@@ -428,7 +428,7 @@ class World:
             keys=self.class_keys,
         )
         orders = self.seals.orders(self.setting, marked=entries, deeds=deeds, keys=self.class_keys)
-        self.sealing = SealingServicer(orders, exchange, machine, now=now)
+        self.sealing = SealingServicer(*orders, exchange, machine, now=now)
         self.exchange_servicer = ExchangeServicer(
             exchange,
             journal=journal,

@@ -116,6 +116,8 @@ def test_every_failed_call_has_an_error_of_the_county(fault: CallFault) -> None:
 
 
 def test_what_a_peer_calls_its_reason_is_passed_on_from_a_closed_list_only() -> None:
+    fields = ("released_key: opens", "payload.name: Zanzibarina Quetzalovich")
+    assert of_call(CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=fields)).fields == ("release: opens",)
     made = of_call(CallFailed(CallFault.REFUSED, "Zanzibarina Quetzalovich"))
     assert "Zanzibarina" not in f"{made!r}{made.fault}{made.fields}"
     assert of_call(CallFailed(CallFault.REFUSED, "ID_REUSED")).fault == "ID_REUSED"

@@ -23,7 +23,7 @@ from gateway.recovery.repair import place_of
 from gateway.state import State
 from homeward.command import run
 from homeward.failure import CommandFailure, ExitCode
-from tests.unit.members.world import make_world
+from tests.unit.members.world import County, make_world
 
 
 @pytest.fixture
@@ -91,6 +91,28 @@ async def test_fsck_says_what_does_not_hold_and_what_to_do(place: Path, damage: 
     assert found.where.endswith(str(place / "gw"))
 
 
+async def test_fsck_tells_a_database_that_is_none_from_one_that_is_missing(place: Path) -> None:
+    database = place / "gw" / "gateway.db"
+    database.write_text("notes of a meeting\n")
+    assert failed(fsck, place / "gw").why == (
+        "gateway.db is there, and is no database: another kind of file, or its beginning was overwritten"
+    )
+    database.unlink()
+    assert failed(fsck, place / "gw").why == "gateway.db is missing, or no file"
+
+
+async def test_a_member_that_joined_and_is_taken_out_is_missed(tmp_path: Path) -> None:
+    world = await make_world(tmp_path)
+    await world.trust()
+    await world.enroll(County(clock=world.clock))
+    await world.gateway.ledger.close()
+    await world.custodian.ledger.close()
+    assert said(fsck, tmp_path / "gw").exit_code == 0
+    _edit(tmp_path / "gw" / "gateway.db", "DELETE FROM member")
+    found = failed(fsck, tmp_path / "gw")
+    assert (found.code, found.why.split(" is missing")[0]) == ("AUDIT-PROJECTION", "a member")
+
+
 async def test_an_erasing_that_waits_is_said_of_a_gateway_that_does_not_serve(place: Path) -> None:
     gateway = place / "gw"
 
@@ -104,6 +126,7 @@ async def test_an_erasing_that_waits_is_said_of_a_gateway_that_does_not_serve(pl
     for left, done in (
         ("INSERT INTO unscrubbed VALUES (1)", "DELETE FROM unscrubbed"),
         ("INSERT INTO escrow VALUES (zeroblob(16), zeroblob(40), x'')", "DELETE FROM escrow"),
+        ("INSERT INTO returning_key VALUES (zeroblob(16), zeroblob(32), x'', 0)", "DELETE FROM returning_key"),
     ):
         _edit(gateway / "keys.db", left)
         assert shown() == (True,) * 4

@@ -1,0 +1,89 @@
+"""What the log keeps of messages of known callers that are refused before any decision.
+
+Decides that one member cannot make the log grow as fast as it can send: each refusal is an entry of its own, up to
+`MOST` a minute of one member and reason; those above are counted, and one entry says how many there were. By reason, so
+that nobody hides a refusal that matters behind many that do not. What a refusal tells its caller is the same above the
+limit as below; nothing is disclosed with either, so nothing waits for the entry of the count.
+
+The entry of a minute is written when the minute is over. A process that is killed before loses that count, and the
+`MOST` entries before it stay.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from audit.sequencer import Append
+from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange import leaves
+from gateway.exchange.call import Call
+from gateway.ports import Journal
+from gateway.protocol.names import AgencyId
+
+MOST: Final = 60
+"""A minute, of one member, for one reason: more than any mistake of a person makes, less than fills a disk."""
+_MINUTE: Final = 60
+_LOOK_SECONDS: Final = 5.0
+
+Likeness = tuple[AgencyId, ErrorReason]
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Records refusals. One event loop uses it."""
+
+    journal: Journal
+    now: Callable[[], datetime]
+    _minute: int = 0
+    _seen: Counter[Likeness] = field(default_factory=Counter)
+    _owed: Counter[Likeness] = field(default_factory=Counter)
+    """What was counted in minutes that are over, and is not yet on record."""
+
+    async def record(self, call: Call, reason: ErrorReason) -> None:
+        """The refusal is on record, or counted. Raises `Unavailable` when the log cannot be written."""
+        await self.settle()
+        like = (call.agency, reason)
+        self._seen[like] += 1
+        if self._seen[like] <= MOST:
+            await self.journal.enter(Append(leaves.refused_leaf(call, reason)))
+
+    async def settle(self) -> None:
+        """Whatever was counted in minutes that are over is on record. Raises as `record`."""
+        minute = int(self.now().timestamp()) // _MINUTE
+        if minute != self._minute:
+            self._minute = minute
+            self._owe()
+        await self._pay()
+
+    async def close(self) -> None:
+        """Whatever was counted is on record, though the minute is not over. Raises as `record`."""
+        self._owe()
+        await self._pay()
+
+    async def run(self) -> None:
+        """Settles every minute, until cancelled; also of a member that has fallen silent."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self.settle()
+            except Unavailable:
+                # Still owed; that the log cannot be written is said where it is.
+                continue
+
+    def _owe(self) -> None:
+        self._owed.update({like: seen - MOST for like, seen in self._seen.items() if seen > MOST})
+        self._seen.clear()
+
+    async def _pay(self) -> None:
+        for like in list(self._owed):
+            more = self._owed.pop(like, 0)
+            if not more:
+                continue
+            try:
+                await self.journal.enter(Append(leaves.more_refused_leaf(*like, more)))
+            except Unavailable:
+                self._owed[like] += more
+                raise

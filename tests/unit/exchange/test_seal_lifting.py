@@ -1,0 +1,166 @@
+"""A process that ends while a seal is lifted: a start, or the next order, does what the log says, and no more."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import Conflict, ErrorReason, Unavailable
+from gateway.protocol.escrow import release
+from gateway.store.escrow import erasing_waits
+from gateway.store.returned_keys import FileReturnedKeys
+from gateway.store.youth_keys import youth_name
+from homeward.gateway.v1 import sealing_pb2 as pb
+from tests.unit.exchange.members import SF
+from tests.unit.exchange.seal_desk import ANA, BEN, entries_of, everything, lived, order, restrict
+from tests.unit.exchange.test_closed_counts import killed_after_the_entry
+from tests.unit.exchange.test_seal_forensics import Killed
+from tests.unit.exchange.token_authority_desk import lift, replayed
+from tests.unit.exchange.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.close()
+
+
+@dataclass(frozen=True)
+class EndsBeforeTheKeyReturns:
+    """Keys whose process is killed between the entry that lifts a seal and the key's return."""
+
+    keys: FileReturnedKeys
+
+    def restore(self, seal_id: bytes) -> None:
+        raise Killed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.keys, name)
+
+
+@dataclass(frozen=True)
+class EndsBeforeTheEntry:
+    """Keys whose process cannot write, or must not, once the court's key is durable."""
+
+    keys: FileReturnedKeys
+    error: Exception
+
+    def receive(self, *args: Any) -> None:
+        self.keys.receive(*args)
+        raise self.error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.keys, name)
+
+
+def with_keys(world: World, returned: object) -> None:
+    object.__setattr__(world.sealing._sealing, "returned", returned)
+
+
+def before_the_key_returns(world: World) -> None:
+    with_keys(world, EndsBeforeTheKeyReturns(world.seals.returned))
+
+
+def alive_again(world: World) -> None:
+    """What a new process has: nothing of the one that ended."""
+    world._assemble()
+
+
+def released_to(world: World, seal_id: bytes) -> bytes:
+    copy = world.seals.escrow.copy_of(seal_id) or b""
+    return release(copy, world.custodian, to=world.release_key.public_bytes, seal_id=seal_id)
+
+
+@pytest.mark.parametrize("end", [before_the_key_returns, killed_after_the_entry])
+async def test_a_start_after_the_entry_brings_back_the_key_though_nobody_orders_it_again(
+    world: World, tmp_path: Path, end: Callable[[World], None]
+) -> None:
+    handles = await lived(world)
+    before = await entries_of(world, ANA)
+    done = await restrict(world, handles[ANA])
+    end(world)
+    with pytest.raises(Killed):
+        await lift(world, done)
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    assert erasing_waits(tmp_path / "keys.db")
+    # A start checks the tables before it carries out what is left of an order.
+    world.check_projections()
+    alive_again(world)
+    await world.seals.settle(world.setting.journal)
+    assert await entries_of(world, ANA) == before
+    assert not erasing_waits(tmp_path / "keys.db")
+    assert (world.seals.returned.waiting(), world.seals.escrow.copy_of(done.seal_id)) == ([], None)
+    replayed(world)
+    # Its counters are none that an entry had, and the next seal and its lifting count on.
+    assert await world.register(SF, ANA) == handles[ANA]
+    await lift(world, await restrict(world, handles[ANA]))
+    replayed(world)
+
+
+async def test_the_next_order_of_anybody_brings_it_back_too(world: World) -> None:
+    handles = await lived(world)
+    done = await restrict(world, handles[ANA])
+    before_the_key_returns(world)
+    with pytest.raises(Killed):
+        await lift(world, done)
+    with_keys(world, world.seals.returned)
+    await restrict(world, handles[BEN])
+    assert world.youth_keys.row_of(SF, handles[ANA]) is not None
+    replayed(world)
+
+
+@pytest.mark.parametrize("later", ["start", "order"])
+async def test_a_key_whose_lifting_was_never_written_is_forgotten_and_its_seal_stands(
+    world: World, tmp_path: Path, later: str
+) -> None:
+    handles = await lived(world)
+    done = await restrict(world, handles[ANA])
+    with_keys(world, EndsBeforeTheEntry(world.seals.returned, Unavailable(ErrorReason.LOG_UNAVAILABLE)))
+    with pytest.raises(Unavailable):
+        await lift(world, done)
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
+        (wrapped,) = keys.execute("SELECT wrapped FROM returning_key").fetchone()
+    assert wrapped in everything(tmp_path)
+    alive_again(world)
+    if later == "start":
+        await world.seals.settle(world.setting.journal)
+    else:
+        await restrict(world, handles[BEN])
+    left = everything(tmp_path)
+    assert not any(secret in left for secret in (wrapped, youth_name(SF, handles[ANA])))
+    assert world.youth_keys.row_of(SF, handles[ANA]) is None
+    replayed(world)
+    # The custodian's copy stays: the same order again lifts the seal.
+    await lift(world, done)
+    assert world.youth_keys.row_of(SF, handles[ANA]) is not None
+    replayed(world)
+
+
+async def test_a_lifting_that_was_refused_leaves_no_key_behind(world: World, tmp_path: Path) -> None:
+    handles = await lived(world)
+    done = await restrict(world, handles[ANA])
+    released = released_to(world, done.seal_id)
+
+    async def spent(*_: object, **__: object) -> None:
+        raise Conflict(ErrorReason.ASSERTION_REPLAYED)
+
+    orders = world.sealing._sealing.orders
+    object.__setattr__(world.sealing._sealing, "orders", _Refusing(orders, spent))
+    with pytest.raises(Conflict):
+        await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)
+    assert world.seals.returned.waiting() == []
+    assert not erasing_waits(tmp_path / "keys.db")
+
+
+@dataclass(frozen=True)
+class _Refusing:
+    orders: Any
+    enter: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.orders, name)
