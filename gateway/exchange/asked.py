@@ -104,8 +104,6 @@ class Asked:
     """The exact argument of the decision; what the DECISION leaf commits to, and what replay decides on again."""
     authority: Authority | None = field(default=None, repr=False)
     """The named authority, opened."""
-    linked: bool = False
-    """Whether both agencies said that the youth found is the one asked about: what is told then rests on that."""
     under: AuthorityId | None = None
     """The authority on record under whose own key the DECISION is, because it is named and no youth was found."""
 
@@ -179,7 +177,7 @@ class Asked:
     def linked_pair(self) -> Pair | None:
         """The pair on whose link this is told; None where it rests on none."""
         found = self.candidate
-        if found is None or not self.linked:
+        if found is None or not self.found.linked:
             return None
         return Pair(self.caller.agency, self.query.tokens, found.owner, found.handle)
 

@@ -8,6 +8,11 @@ Decides what counts as found, by the score of each candidate (`protocol/matching
     AMBIGUOUS      several, and none that leads by the margin
     NONE           nobody, or only youths of whom somebody said that they are others
 
+Without a link nobody is certain whose number differs where both sides have one: two youths of one name and day are told
+apart by nothing else. What people said holds for the pair they were asked about (`Judged`). In a flag check a *different*
+drops nobody who agrees on the whole core group: what makes keys cannot tell such twins apart, and the one who was not
+asked about may be the one before the worker. Then it is at least POSSIBLE, and the owner hears of it.
+
 Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
 flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one, nor may
 somebody of the very spelling hide a flag that agrees in sound and birth date alone. Records
@@ -23,8 +28,9 @@ from typing import Final
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.matching.classify import Likeness, Scored, likeness, scored
+from gateway.protocol.matching.evidence import Agreement, Trait, agreement
 from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
-from gateway.protocol.matching.score import compare_keys
+from gateway.protocol.matching.score import Comparison, compare_keys
 from gateway.protocol.matching.weights import Weights, load_weights
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
@@ -71,6 +77,8 @@ class Found:
     """Those it can mean that have an open flag: whose owners hear of the question."""
     unsettled: tuple[Candidate, ...] = field(default=(), repr=False)
     """Those it can mean of whom no person was asked yet, likeliest first, where a person's word would tell more."""
+    linked: bool = False
+    """Whether both agencies said that the one candidate is the youth asked about."""
 
 
 class Verdict(StrEnum):
@@ -82,6 +90,32 @@ class Verdict(StrEnum):
     """Both agencies: one youth."""
     DIFFERENT = "DIFFERENT"
     """One of the agencies: two youths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was said of a pair, and how the two agreed when people were asked.
+
+    A pair is known again by all of that and not by any one token: the naming key holds the first part of a given name
+    alone, so that twins may share its tokens.
+    """
+
+    verdict: Verdict
+    comparison: Comparison = field(repr=False)
+
+    def holds(self, now: Comparison) -> bool:
+        """Whether what was said counts for a pair that compares like this: a link while nothing speaks against it that
+        did not then, anything else while nothing new speaks for it."""
+        if self.verdict is Verdict.SAME:
+            agreed = self.comparison.agreeing & CORE_KEYS
+            return agreed <= now.agreeing and now.differing <= self.comparison.differing
+        return now.agreeing <= self.comparison.agreeing
+
+
+Verdicts = Mapping[tuple[AgencyId, SubjectHandle], Sequence[Judged]]
+"""By candidate, of one agency and the youth it asks about."""
+_WEIGHT: Final = (Verdict.OPEN, Verdict.SAME, Verdict.DIFFERENT)
+"""Two questions at once may have opened two reviews; the one that says more, or no, counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +132,7 @@ class Search:
     purpose: str = ""
     asking: AgencyId | None = None
     """The caller's agency; its own youths count for it whatever their restriction."""
-    verdicts: Mapping[tuple[AgencyId, SubjectHandle], Verdict] = field(default_factory=dict, repr=False)
-    """By candidate, of this caller's agency and the youth it asks about."""
+    verdicts: Verdicts = field(default_factory=dict, repr=False)
     weights: Weights = field(default_factory=load_weights, repr=False)
 
 
@@ -129,13 +162,13 @@ def locate(candidates: Iterable[Candidate], search: Search) -> Found:
     leaders = _leaders([each for each in contenders if each.linked] or contenders, search.weights.margin)
     best = leaders[0]
     certain = _certainty(best, auto=search.auto) if len(leaders) == 1 else None
-    if certain is Located.ONE or (certain is not None and for_flag):
-        return Found(certain, best.candidate, _state([best]), _meant([best]))
     if certain is not None:
-        return Found(certain, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
+        unsettled = () if certain is Located.ONE or for_flag else _unsettled([best])
+        meant = [best, *(each for each in contenders if for_flag and each is not best and each.is_whole)]
+        return Found(certain, best.candidate, _state([best]), _meant(meant), unsettled, best.linked)
     if len(contenders) > 1:
-        return Found(Located.AMBIGUOUS, None, _state(flagged), _meant(flagged), _unsettled(contenders, search))
-    return Found(Located.POSSIBLE, best.candidate, _state([best]), _meant([best]), _unsettled([best], search))
+        return Found(Located.AMBIGUOUS, None, _state(flagged), _meant(flagged), _unsettled(contenders))
+    return Found(Located.POSSIBLE, best.candidate, _state([best]), _meant([best]), _unsettled([best]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +176,44 @@ class _Rated:
     candidate: Candidate
     scored: Scored
     likeness: Likeness
-    linked: bool
+    verdict: Verdict | None
+
+    @property
+    def linked(self) -> bool:
+        return self.verdict is Verdict.SAME
+
+    @property
+    def is_whole(self) -> bool:
+        return self.candidate.agreeing_keys >= CORE_KEYS
 
 
 def _rated(candidate: Candidate, search: Search) -> _Rated | None:
-    verdict = search.verdicts.get((candidate.owner, candidate.handle))
-    if verdict is Verdict.DIFFERENT:
-        return None
+    """The candidate with its score; None where the question cannot mean it."""
     asked, listed = search.keys, candidate.carried_keys
+    verdict = _verdict(candidate, search)
     compared = scored(
-        compare_keys(candidate.agreeing_keys, asked=asked, listed=listed),
+        # A question without the day of birth is compared as if it carried those keys and they differed: what is left
+        # out must not make a guess cheaper than the whole core group does (TOKENS §4.1).
+        compare_keys(candidate.agreeing_keys, asked=asked | CORE_KEYS, listed=listed),
         search.weights,
         records=search.records,
         purpose=search.purpose,
         asked=asked,
         listed=listed,
     )
-    alike, linked = likeness(compared, search.weights), verdict is Verdict.SAME
-    return None if alike is Likeness.NONE and not linked else _Rated(candidate, compared, alike, linked)
+    rated = _Rated(candidate, compared, likeness(compared, search.weights), verdict)
+    if rated.is_whole and search.family is Call.FLAG_CHECK and _is_flagged(candidate):
+        return rated
+    if verdict is Verdict.DIFFERENT or (rated.likeness is Likeness.NONE and not rated.linked):
+        return None
+    return rated
+
+
+def _verdict(candidate: Candidate, search: Search) -> Verdict | None:
+    """What was said of this pair, as it compares now; None where nobody was asked."""
+    judged = search.verdicts.get((candidate.owner, candidate.handle), ())
+    now = compare_keys(candidate.agreeing_keys, asked=search.keys, listed=candidate.carried_keys)
+    return max((each.verdict for each in judged if each.holds(now)), key=_WEIGHT.index, default=None)
 
 
 def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
@@ -171,14 +224,18 @@ def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
 
 def _certainty(rated: _Rated, *, auto: bool) -> Located | None:
     """How certain a candidate without a rival is; None: a person decides."""
-    if rated.linked or (auto and rated.likeness is Likeness.MATCH):
+    if rated.linked:
         return Located.ONE
-    return Located.ONE_FOR_FLAG if rated.candidate.agreeing_keys >= CORE_KEYS else None
+    other_number = agreement(Trait.NUMBER, rated.scored.comparison) is Agreement.DIFFERS
+    if other_number or rated.verdict is Verdict.DIFFERENT:
+        return None
+    if auto and rated.likeness is Likeness.MATCH:
+        return Located.ONE
+    return Located.ONE_FOR_FLAG if rated.is_whole else None
 
 
-def _unsettled(rated: Iterable[_Rated], search: Search) -> tuple[Candidate, ...]:
-    candidates = (each.candidate for each in sorted(rated, key=_by_score))
-    return tuple(each for each in candidates if (each.owner, each.handle) not in search.verdicts)
+def _unsettled(rated: Iterable[_Rated]) -> tuple[Candidate, ...]:
+    return tuple(each.candidate for each in sorted(rated, key=_by_score) if each.verdict is None)
 
 
 def _by_score(rated: _Rated) -> float:

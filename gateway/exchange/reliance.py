@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit.entry import Draft, YouthKey
-from gateway.exchange.locate import Found, Search, Verdict
 from gateway.exchange.reviews import Review
 from gateway.ports import Guard, Rows
 from gateway.protocol.names import AgencyId, SubjectHandle
@@ -55,9 +54,3 @@ class Reliance(Protocol):
 
     def settled(self, review_id: bytes) -> Rows:
         """The link's account is empty."""
-
-
-def is_linked(found: Found, search: Search) -> bool:
-    """Whether both agencies said that the one youth found is the one asked about."""
-    one = found.candidate
-    return one is not None and search.verdicts.get((one.owner, one.handle)) is Verdict.SAME

@@ -8,13 +8,13 @@ A review is opened only where a certain match would have been answered, so that 
 told of one that is alike; and never of a sealed youth. Between the two agencies' words the exchange decides nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
 from audit.entry import YouthKey
-from gateway.exchange.locate import Candidate, Verdict
+from gateway.exchange.locate import Candidate, Verdict, Verdicts
 from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.evidence import evidence
@@ -136,8 +136,8 @@ def review_alerts(
 class Reviews(Protocol):
     """Possible matches on record."""
 
-    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
-        """What was said of the youth that this agency names by one of these tokens, by candidate."""
+    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Verdicts:
+        """What was said of youths that this agency named by one of these tokens."""
 
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""

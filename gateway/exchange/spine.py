@@ -36,7 +36,6 @@ from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.refusals import Refusals
-from gateway.exchange.reliance import is_linked
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
@@ -105,7 +104,7 @@ class Exchange:
         worth = authority_facts(authority, caller, query, revoked=kept is not None and kept.revoked)
         request = request_facts(caller, query, worth, emergency_uses=await self._emergencies(caller, worth))
         first = decision = decide_request(at.policy, request)  # 5
-        found, youth, linked = NOTHING, None, False
+        found, youth = NOTHING, None
         stale: tuple[str, ...] = ()
         if first.permit:
             await self.cohorts.abreast()
@@ -117,13 +116,12 @@ class Exchange:
             search = await self._search(caller, query)
             await self.cohorts.abreast()
             found = locate(candidates, search)  # 7
-            linked = is_linked(found, search)
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
         under = caller.claims.authority_id if kept is not None and found.candidate is None else None
         key = await self._key(found, under)
         committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, linked, under)
+        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, under)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:

@@ -1,11 +1,11 @@
 """Possible matches in the database: `exchange.reviews.Reviews`.
 
-Decides by what an agency's next question about the same youth is known again: a shared token of the naming key, as it
-rests in the index. Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew. Which
+Decides by what reviews an agency's next question about the same youth is looked up: a shared token of the naming key, as
+it rests in the index; whether one is of the same pair is decided there (`exchange/locate`). Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew. Which
 question opened a review, and when who said what of it, rests under the key of the youth that may be meant (`row_seal`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, Final
@@ -16,7 +16,7 @@ from audit.entry import Draft, YouthKey
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
-from gateway.exchange.locate import Verdict
+from gateway.exchange.locate import Judged, Verdict, Verdicts
 from gateway.exchange.reviews import Review, Said, verdict_of
 from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.match_keys import DECISIVE_KEY, naming_tokens
@@ -50,7 +50,6 @@ _PUT: Final = upsert(review, "review_id")
 _PUT_TOKEN: Final = Statement(insert(review_token))
 _SAID_AT: Final = Struct(">QQ")
 """When the asking and the listing agency said what they say; the question's identifier follows."""
-_WEIGHT: Final = {Verdict.OPEN: 0, Verdict.SAME: 1, Verdict.DIFFERENT: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +60,14 @@ class SqlReviews:
     at_rest: AtRest
     youth_keys: YouthKeys = field(repr=False)
 
-    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Mapping[tuple[AgencyId, SubjectHandle], Verdict]:
-        """What was said of the youth that this agency names by one of these tokens, by candidate."""
-        found: dict[tuple[AgencyId, SubjectHandle], Verdict] = {}
-        rows = await self.lookups.all(_NAMED, (asking, *self._named(tokens)))
-        for owner, handle, _, _, _, asking_said, owner_said in rows:
-            candidate = AgencyId(owner), SubjectHandle(bytes(handle))
-            # Two questions at once may have opened two reviews; the one that says more, or no, counts.
-            known = found.get(candidate, Verdict.OPEN)
-            found[candidate] = max(known, verdict_of(Said(asking_said), Said(owner_said)), key=_WEIGHT.__getitem__)
+    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Verdicts:
+        """What was said of youths that this agency named by one of these tokens."""
+        found: dict[tuple[AgencyId, SubjectHandle], list[Judged]] = {}
+        for owner, handle, *compared, asking_said, owner_said in await self.lookups.all(
+            _NAMED, (asking, *self._named(tokens))
+        ):
+            judged = Judged(verdict_of(Said(asking_said), Said(owner_said)), _comparison(*compared))
+            found.setdefault((AgencyId(owner), SubjectHandle(bytes(handle))), []).append(judged)
         return found
 
     async def get(self, review_id: bytes) -> Review | None:

@@ -1,14 +1,14 @@
-"""From the scores of all candidates to one of three outcomes: match, possible, none. Pure.
+"""From the score of one candidate to one of three outcomes: match, possible, none. Pure.
 
-    match      the best candidate reaches `auto`, holds a key of the guard, comes from exact birth dates on both sides,
-               and no other candidate is within the margin
-    possible   somebody reaches `possible`: a person decides
+    match      it reaches `auto`, holds a key of the guard, and comes from exact birth dates on both sides
+    possible   it reaches `possible`: a person decides
     none       otherwise
 
-Decides nothing about what an outcome discloses, nor which candidates count for which question (`exchange/locate`).
+Decides nothing about what an outcome discloses, which candidates count for which question, nor how far the runner-up
+must lie behind (`exchange/locate`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from gateway.protocol.matching.weights import Weights
 
 
 class Likeness(StrEnum):
-    """How alike a question and one candidate, or the best of several, are."""
+    """How alike a question and one candidate are."""
 
     MATCH = "MATCH"
     POSSIBLE = "POSSIBLE"
@@ -34,14 +34,6 @@ class Scored:
     """Bits of posterior log-odds, prior included."""
     exact: bool = True
     """Neither side's birth date is marked as estimated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """The outcome, and which candidates it is about, by position: one for a match, the best first for possible."""
-
-    likeness: Likeness
-    positions: tuple[int, ...] = ()
 
 
 def scored(
@@ -65,16 +57,3 @@ def likeness(candidate: Scored, weights: Weights) -> Likeness:
         return Likeness.NONE
     guarded = candidate.exact and not weights.guard.isdisjoint(candidate.comparison.agreeing)
     return Likeness.MATCH if guarded and candidate.score >= weights.auto else Likeness.POSSIBLE
-
-
-def classify(candidates: Sequence[Scored], weights: Weights) -> Classified:
-    """What all candidates of one question amount to. Two matches within the margin are two possible ones."""
-    ranked = sorted(range(len(candidates)), key=lambda position: -candidates[position].score)
-    likely = tuple(place for place in ranked if likeness(candidates[place], weights) is not Likeness.NONE)
-    if not likely:
-        return Classified(Likeness.NONE)
-    best, *others = (candidates[place] for place in likely)
-    clear = all(best.score - other.score >= weights.margin for other in others)
-    if clear and likeness(best, weights) is Likeness.MATCH:
-        return Classified(Likeness.MATCH, likely[:1])
-    return Classified(Likeness.POSSIBLE, likely)

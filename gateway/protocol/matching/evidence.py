@@ -97,7 +97,17 @@ _VERBS: Final[Mapping[Agreement, tuple[str, str]]] = {
 
 def evidence(comparison: Comparison) -> dict[Trait, Agreement]:
     """How each kind of evidence stands."""
-    return {trait: _agreement(trait, comparison) for trait in Trait}
+    return {trait: agreement(trait, comparison) for trait in Trait}
+
+
+def agreement(trait: Trait, comparison: Comparison) -> Agreement:
+    """How one kind of evidence stands."""
+    if not ALIKE[trait].isdisjoint(comparison.agreeing):
+        return Agreement.AGREES
+    if not NEAR[trait].isdisjoint(comparison.agreeing):
+        return Agreement.CLOSE
+    told = (ALIKE[trait] | NEAR[trait]) & comparison.differing
+    return Agreement.DIFFERS if told else Agreement.UNKNOWN
 
 
 def sentence(found: Mapping[Trait, Agreement]) -> str:
@@ -108,15 +118,6 @@ def sentence(found: Mapping[Trait, Agreement]) -> str:
         if traits:
             parts.append(f"{_listed(traits)} {one if len(traits) == 1 else several}")
     return "; ".join(parts)
-
-
-def _agreement(trait: Trait, comparison: Comparison) -> Agreement:
-    if not ALIKE[trait].isdisjoint(comparison.agreeing):
-        return Agreement.AGREES
-    if not NEAR[trait].isdisjoint(comparison.agreeing):
-        return Agreement.CLOSE
-    told = (ALIKE[trait] | NEAR[trait]) & comparison.differing
-    return Agreement.DIFFERS if told else Agreement.UNKNOWN
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -196,6 +196,29 @@ async def test_a_non_minor_dependent_who_took_another_name_and_has_no_number_is_
     assert await records(careful, before) is Outcome.ANSWERED
 
 
+@pytest.mark.parametrize("verdict_of", [ASKER, OWNER])
+@pytest.mark.parametrize(("asked", "missing"), [("José Luis", "José Luis"), ("Guadalupe", "Guadalupe")])
+async def test_a_no_about_one_youth_never_turns_the_flag_of_one_written_alike_into_nobody(
+    careful: World, asked: str, missing: str, verdict_of: AgencyId
+) -> None:
+    lists(careful, "missing", BARE | {"given_name": missing}, flag=FlagState.ACTIVE)
+    assert await records(careful, BARE | {"given_name": asked}) is Outcome.NO_DISCLOSABLE_RECORD
+    await say(careful, verdict_of, pb.VERDICT_DIFFERENT)
+    before = len(await alerts(careful, OWNER, ALERT_KIND_CHECKED))
+    answer = (await flagged(careful, BARE | {"given_name": missing})).answer
+    assert from_wire(Outcome, answer.outcome) is Outcome.UNDETERMINED
+    assert not answer.HasField("flag_statement")
+    assert len(await alerts(careful, OWNER, ALERT_KIND_CHECKED)) == before + 1
+
+
+async def test_of_two_of_one_name_and_day_a_number_that_differs_leaves_the_choice_to_a_person(world: World) -> None:
+    lists(world, "twin", BARE | {"soc_sec_id": "4321"}, flag=FlagState.ACTIVE)
+    other = BARE | {"soc_sec_id": "6780"}
+    assert await records(world, other) is Outcome.NO_DISCLOSABLE_RECORD
+    assert from_wire(Outcome, (await flagged(world, other)).answer.outcome) is Outcome.UNDETERMINED
+    assert world.sources.orders == []
+
+
 async def test_an_estimated_birth_date_is_never_told_without_a_person(world: World) -> None:
     first = BARE | {"date_of_birth": "20100101"}
     lists(world, "estimated", first, estimated=True)

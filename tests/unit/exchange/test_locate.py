@@ -1,21 +1,24 @@
 """What the candidates of a question amount to: nobody hides a flag, and nothing restricted shows."""
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.exchange.locate import NOTHING, Candidate, FlagRow, Search, Verdict, check_core, locate
+from gateway.exchange.locate import NOTHING, Candidate, FlagRow, Judged, Search, Verdict, Verdicts, check_core, locate
 from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
+from gateway.protocol.matching.score import Comparison, compare_keys
+from gateway.protocol.matching.weights import load_weights
 from gateway.protocol.names import AgencyId, Call, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import Located
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from tests.unit.token_sets import SHAPE, token_set, tokens_by_key, withdraw_keys
 
 A, B, C = AgencyId("06037.cwa"), AgencyId("06019.cwa"), AgencyId("06029.cwa")
+NUMBERS = frozenset({"ssn4_dob", "ssn4_surname", "ssn4_given"})
 
 
 def youth(
@@ -36,11 +39,17 @@ def search(
     auto: bool = True,
     asking: AgencyId | None = C,
     keys: frozenset[str] = CORE_KEYS,
-    verdicts: Mapping[tuple[AgencyId, SubjectHandle], Verdict] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> Search:
     return Search(
         family=family, keys=keys, records=60, auto=auto, purpose="MFC_LOCATE", asking=asking, verdicts=verdicts or {}
     )
+
+
+def said(verdict: Verdict, of: Candidate, *, comparison: Comparison | None = None) -> Verdicts:
+    """What was said of the candidate when it compared as it does now, or like this."""
+    now = compare_keys(of.agreeing_keys, asked=CORE_KEYS, listed=of.carried_keys)
+    return {(of.owner, of.handle): [Judged(verdict, comparison or now)]}
 
 
 @pytest.mark.parametrize("decoy", [Restriction.NONE, Restriction.SENSITIVE, Restriction.SEALED])
@@ -126,25 +135,126 @@ def test_nothing_deeper_than_a_flags_status_rests_on_a_score_alone_while_auto_is
 
 def test_a_link_that_both_confirmed_is_good_for_records_and_beats_a_better_score() -> None:
     weak, strong = youth(A, keys=frozenset({SOUND_KEY})), youth(B)
-    verdicts = {(weak.owner, weak.handle): Verdict.SAME}
-    found = locate([weak, strong], search(family=Call.RECORD, auto=False, verdicts=verdicts))
-    assert (found.located, found.candidate) == (Located.ONE, weak)
+    found = locate([weak, strong], search(family=Call.RECORD, auto=False, verdicts=said(Verdict.SAME, weak)))
+    assert (found.located, found.candidate, found.linked) == (Located.ONE, weak, True)
 
 
-def test_a_youth_that_somebody_said_is_another_is_nobody() -> None:
-    other = youth(A, flagged=True)
-    verdicts = {(other.owner, other.handle): Verdict.DIFFERENT}
+def test_a_youth_that_somebody_said_is_another_is_nobody_unless_the_whole_core_group_agrees() -> None:
+    other = youth(A, flagged=True, keys=frozenset({SOUND_KEY}))
     for family in Call:
-        assert locate([other], search(family=family, verdicts=verdicts)) == NOTHING
+        assert locate([other], search(family=family, verdicts=said(Verdict.DIFFERENT, other))) == NOTHING
+    twin = youth(A, flagged=True)
+    doubted = said(Verdict.DIFFERENT, twin)
+    assert locate([twin], search(family=Call.RECORD, verdicts=doubted)) == NOTHING
+    found = locate([twin], search(family=Call.FLAG_CHECK, verdicts=doubted))
+    # Somebody is looked for who is written just like this one: a person decides each time, and the owner hears of it.
+    assert (found.located, found.candidate, found.flagged, found.unsettled) == (Located.POSSIBLE, twin, (twin,), ())
+
+
+def test_a_twin_that_is_another_neither_hides_nor_is_hidden_by_the_one_that_is_linked() -> None:
+    linked, other = youth(A, flagged=True), youth(B, flagged=True)
+    verdicts = {**said(Verdict.SAME, linked), **said(Verdict.DIFFERENT, other)}
+    found = locate([linked, other], search(family=Call.FLAG_CHECK, auto=False, verdicts=verdicts))
+    assert (found.located, found.candidate, set(found.flagged)) == (Located.ONE, linked, {linked, other})
+
+
+def test_what_was_said_counts_for_the_pair_that_people_were_asked_about_and_no_other() -> None:
+    sound, edit = frozenset({SOUND_KEY}), frozenset({"given_edit1_dob"})
+    listed = youth(A, keys=sound | edit)
+    less = Comparison(sound, CORE_KEYS - sound)
+    # A no, where less agreed than does now.
+    asked = search(family=Call.FLAG_CHECK, verdicts=said(Verdict.DIFFERENT, listed, comparison=less))
+    assert locate([listed], asked).unsettled == (listed,)
+    # A link, where more agreed than does now, or less differed.
+    whole = Comparison(CORE_KEYS, frozenset())
+    asked = search(family=Call.RECORD, auto=False, verdicts=said(Verdict.SAME, listed, comparison=whole))
+    assert not locate([listed], asked).linked
+    numbered = youth(A, carried=CORE_KEYS | NUMBERS)
+    asked = search(
+        family=Call.RECORD,
+        auto=False,
+        keys=CORE_KEYS | NUMBERS,
+        verdicts=said(Verdict.SAME, numbered, comparison=whole),
+    )
+    assert not locate([numbered], asked).linked
+    # A link, where more agrees since: the owner corrected a name.
+    asked = search(family=Call.RECORD, auto=False, verdicts=said(Verdict.SAME, listed, comparison=less))
+    assert locate([listed], asked).linked
+
+
+KEYS = st.frozensets(st.sampled_from(sorted(CORE_KEYS)))
+
+
+@given(
+    others=st.lists(st.tuples(KEYS, st.booleans(), st.sampled_from(list(Restriction))), max_size=4),
+    verdicts=st.lists(
+        st.lists(st.tuples(st.sampled_from(list(Verdict)), KEYS), max_size=2), min_size=5, max_size=5
+    ),
+    auto=st.booleans(),
+    numbered=st.booleans(),
+)
+def test_whatever_was_said_a_flag_of_a_youth_that_agrees_in_full_is_never_answered_by_the_negative(
+    others: list[tuple[frozenset[str], bool, Restriction]],
+    verdicts: list[list[tuple[Verdict, frozenset[str]]]],
+    auto: bool,
+    numbered: bool,
+) -> None:
+    keys = CORE_KEYS | NUMBERS if numbered else CORE_KEYS
+    looked_for = youth(A, flagged=True, carried=keys)
+    listed = [looked_for, *(youth(B, flagged=f, restriction=how, keys=agreeing) for agreeing, f, how in others)]
+    judged = {
+        (each.owner, each.handle): [Judged(verdict, Comparison(agreed, keys - agreed)) for verdict, agreed in words]
+        for each, words in zip(listed, verdicts, strict=False)
+    }
+    found = locate(listed, search(family=Call.FLAG_CHECK, auto=auto, keys=keys, verdicts=judged))
+    assert found.located is not Located.NONE
+    assert found.flag_state is FlagState.ACTIVE
+    assert looked_for in found.flagged
+
+
+@pytest.mark.parametrize(("behind", "located"), [(2.5, Located.AMBIGUOUS), (3.0, Located.ONE)])
+@pytest.mark.parametrize("family", list(Call))
+def test_a_runner_up_within_three_bits_leaves_the_choice_to_a_person(
+    family: Call, behind: float, located: Located
+) -> None:
+    shipped = load_weights()
+    assert shipped.margin == 3.0
+    weights = replace(
+        shipped, agree={**shipped.agree, "name_year": behind}, disagree={**shipped.disagree, "name_year": 0.0}
+    )
+    best, second = youth(A, flagged=True), youth(B, flagged=True, keys=CORE_KEYS - {"name_year"})
+    found = locate([second, best], replace(search(family=family), weights=weights))
+    assert found.located is located
+    assert found.candidate is (best if located is Located.ONE else None)
+
+
+@pytest.mark.parametrize("family", list(Call))
+@pytest.mark.parametrize("auto", [False, True])
+def test_nobody_whose_number_differs_is_certain_without_a_link(family: Call, auto: bool) -> None:
+    """Twins of one name and day: nothing but their numbers tells them apart."""
+    twin = youth(A, flagged=True, carried=CORE_KEYS | NUMBERS)
+    asked = search(family=family, auto=auto, keys=CORE_KEYS | NUMBERS)
+    assert locate([twin], asked).located is Located.POSSIBLE
+    # A number that agrees in one way agrees, whatever the name beside it.
+    agrees = youth(A, flagged=True, keys=CORE_KEYS | {"ssn4_dob"}, carried=CORE_KEYS | NUMBERS)
+    assert locate([agrees], asked).located is (Located.ONE if auto else Located.ONE_FOR_FLAG)
+    linked = compare_keys(twin.agreeing_keys, asked=asked.keys, listed=twin.carried_keys)
+    confirmed = replace(asked, verdicts=said(Verdict.SAME, twin, comparison=linked))
+    assert locate([twin], confirmed).located is Located.ONE
+
+
+def test_leaving_out_the_day_of_birth_makes_no_guess_cheaper() -> None:
+    listed = youth(A, flagged=True, keys=frozenset({"surname_edit1_dob"}), carried=CORE_KEYS)
+    assert locate([listed], search(family=Call.FLAG_CHECK)) == NOTHING
+    assert locate([listed], search(family=Call.FLAG_CHECK, keys=SHAPE.core_of_estimated)) == NOTHING
 
 
 def test_a_key_that_one_side_lacks_does_not_count_and_one_that_differs_does() -> None:
     """With its number unlike, a youth of one name is no match; without a number on one side, it may be."""
-    numbers = frozenset({"ssn4_dob", "ssn4_surname", "ssn4_given"})
     keys = frozenset({SOUND_KEY, "nick_skeleton_dob_swap", "given_edit1_dob"})
-    asked = search(family=Call.RECORD, keys=CORE_KEYS | numbers)
+    asked = search(family=Call.RECORD, keys=CORE_KEYS | NUMBERS)
     assert locate([youth(A, keys=keys)], asked).located is Located.ONE
-    assert locate([youth(A, keys=keys, carried=CORE_KEYS | numbers)], asked).located is Located.POSSIBLE
+    assert locate([youth(A, keys=keys, carried=CORE_KEYS | NUMBERS)], asked).located is Located.POSSIBLE
 
 
 @given(
