@@ -51,6 +51,8 @@ CertificateLife = Annotated[Duration, AfterValidator(_certificate_life)]
 class Budgets(StrictModel):
     """How many records a holder of the token key evaluates for an agency, and when it raises an alarm.
 
+    At the gateway also how many questions it answers: as many as look-ups, because a question costs its asker one.
+
     Daily limits are what makes a roster attack slow: half a million names take almost seven years at 200 a day
     (SECURITY §2). A holder counts by itself: where `t` of `n` make a token, an agency that picks its holders gets `n/t`
     times these figures. Days are UTC.
@@ -93,6 +95,9 @@ class Matching(StrictModel):
     auto: bool = False
     """Whether a unique full agreement releases records. Off until calibrated on adjudicated pairs (TOKENS §7);
     a raised flag's status is told either way."""
+    possible_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 20
+    """Questions of an agency on one day that may be only *possible* before an alarm; none is refused for it. In
+    ordinary work about 6 of 100 are; whoever guesses names and dates finds such and hardly anything else."""
 
 
 class Sandbox(StrictModel):

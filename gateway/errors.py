@@ -63,6 +63,8 @@ class ErrorReason(StrEnum):
     ID_REUSED = "ID_REUSED"
     EXPIRED_REFETCH = "EXPIRED_REFETCH"
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    QUESTIONS_EXHAUSTED = "QUESTIONS_EXHAUSTED"
+    """The agency, or the worker, asked as many questions as it may on one day."""
     LOOKUPS_HELD = "LOOKUPS_HELD"
     LOOKUPS_NOT_HELD = "LOOKUPS_NOT_HELD"
     PROTOCOL_ERROR = "PROTOCOL_ERROR"

@@ -14,9 +14,9 @@ import grpc
 
 from gateway.exchange.access import AccessLog
 from gateway.exchange.authorities import AuthorityRecords
-from gateway.exchange.holds import Holds, Suspicion, Unheld
 from gateway.exchange.setting import Setting
 from gateway.exchange.spine import Exchange
+from gateway.exchange.tally import Limits, Suspicion
 from gateway.exchange.verdicts import Verdicts
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recording
@@ -44,12 +44,12 @@ from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
-from gateway.store.holds import SqlHolds
 from gateway.store.index import SqlIndex
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
 from gateway.store.succession import SqlLosses
+from gateway.store.tally import SqlTally
 from gateway.tokens.index import Registrations
 from homeward.audit.v1.service_pb2_grpc import add_AuditServiceServicer_to_server
 from homeward.gateway.v1.authority_pb2_grpc import add_AuthorityServiceServicer_to_server
@@ -172,19 +172,21 @@ def _setting(running: Running, alert_keys: AlertKeys) -> Setting:
         sources=running.links,
         reviews=SqlReviews(running.lookups, at_rest, running.youth_keys),
         reliance=SqlReliance(running.lookups, at_rest, running.youth_keys),
+        tally=_tally(running),
         pairwise=running.pairwise(),
         random_bytes=os.urandom,
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
-        holds=_holds(running),
         slot_seconds=running.config.negative_slot_ms / 1000,
     )
 
 
-def _holds(running: Running) -> Holds:
-    hold = running.config.hold
-    return SqlHolds(running.journal, Suspicion(hold.lookups, hold.misses_percent)) if hold.enabled else Unheld()
+def _tally(running: Running) -> SqlTally:
+    hold, day = running.config.hold, running.config.budgets
+    suspicion = Suspicion(hold.lookups, hold.misses_percent) if hold.enabled else None
+    limits = Limits(day.lookups_a_day, day.lookups_a_worker_a_day, running.config.matching.possible_a_day)
+    return SqlTally(running.journal, limits, suspicion)
 
 
 def adding(add: Callable[[Any, grpc.aio.Server], None], servicer: object) -> Add:

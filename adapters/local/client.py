@@ -45,6 +45,7 @@ FIXES: Final[dict[str, str]] = {
     "AUTHORITY_NOT_FOUND": "check the identifier with homeward authority list",
     "REVIEW_NOT_FOUND": "check the identifier with homeward adapter reviews",
     "SOURCE_UNAVAILABLE": "homeward adapter check names the county's source that cannot be read, and why",
+    "QUESTIONS_EXHAUSTED": "try again tomorrow (UTC), and call until then; the exchange's operator sets the figure",
     "LOOKUPS_HELD": "call the exchange's operator, who looks at it and releases them",
     "BUDGET_EXHAUSTED": "try again tomorrow, and call until then; each key holder's operator sets its figure",
     "ID_REUSED": "ask again under a new request_id",

@@ -58,7 +58,7 @@ _EVENTS: Final[Mapping[str, str]] = {
     "county.admitted": "a county was admitted",
     "pepper.offered": "the pepper of counties was handed on",
     "caseload.declared": "the size of a caseload was declared",
-    "budget.alarm": "a budget of evaluations is almost or wholly used up",
+    "budget.alarm": "a budget of evaluations or questions is almost or wholly used up",
     "lookups.held": "look-ups were held, because almost all of them found nobody",
     "lookups.released": "held look-ups were released by the operator",
     "epoch.opened": "a new epoch of the token key was opened",

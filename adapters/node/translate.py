@@ -22,6 +22,7 @@ _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
     "AUTHORITY_INVALID": (Invalid, ErrorReason.INVALID_REQUEST),
     "ID_REUSED": (Conflict, ErrorReason.ID_REUSED),
     "EXPIRED_REFETCH": (Conflict, ErrorReason.EXPIRED_REFETCH),
+    "QUESTIONS_EXHAUSTED": (Exhausted, ErrorReason.QUESTIONS_EXHAUSTED),
     "LOOKUPS_HELD": (Exhausted, ErrorReason.LOOKUPS_HELD),
     "FLAG_NOT_FOUND": (NotFound, ErrorReason.FLAG_NOT_FOUND),
     # To anybody but its owner a flag is known by its answer alone.

@@ -8,10 +8,10 @@ Decides what counts as found, by the score of each candidate (`protocol/matching
     AMBIGUOUS      several, and none that leads by the margin
     NONE           nobody, or only youths of whom somebody said that they are others
 
-Without a link nobody is certain whose number differs where both sides have one: two youths of one name and day are told
-apart by nothing else. What people said holds for the pair they were asked about (`Judged`). In a flag check a *different*
-drops nobody who agrees on the whole core group: what makes keys cannot tell such twins apart, and the one who was not
-asked about may be the one before the worker. Then it is at least POSSIBLE, and the owner hears of it.
+Without a link nobody is certain whose number differs where both sides have one: two youths of one name and day
+are told apart by nothing else. What people said holds for the pair they were asked about (`Judged`). In a flag
+check a *different* drops nobody who agrees on the whole core group: no key tells such twins apart, and the one who
+was not asked about may be the one before the worker. Then it is at least POSSIBLE, and the owner hears of it.
 
 Unique among whom depends on the question. Whether somebody looks for a youth is asked of open
 flags: a namesake on anybody's list, entered by mistake or on purpose, must not hide one, nor may
@@ -21,7 +21,7 @@ another agency must not show by making the caller's own youth ambiguous.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -79,6 +79,8 @@ class Found:
     """Those it can mean of whom no person was asked yet, likeliest first, where a person's word would tell more."""
     linked: bool = False
     """Whether both agencies said that the one candidate is the youth asked about."""
+    likely: tuple[Candidate, ...] = field(default=(), repr=False)
+    """Everybody it can mean, whatever may be told of them."""
 
 
 class Verdict(StrEnum):
@@ -154,6 +156,10 @@ def check_core(tokens: TokenSet) -> None:
 def locate(candidates: Iterable[Candidate], search: Search) -> Found:
     """What the candidates amount to for this question."""
     likely = [each for each in (_rated(candidate, search) for candidate in candidates) if each is not None]
+    return replace(_found(likely, search), likely=tuple(each.candidate for each in likely))
+
+
+def _found(likely: Sequence["_Rated"], search: Search) -> Found:
     flagged = [each for each in likely if _is_flagged(each.candidate)]
     for_flag = search.family is Call.FLAG_CHECK
     contenders = (flagged if for_flag else _releasable(likely, search.asking)) or likely

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.exchange.holds import UNHELD, Holds
 from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Reviews
+from gateway.exchange.tally import Tally
 from gateway.ports import Authorities, Journal, Projections, Sources, SubjectIndex, YouthKeys
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, SubjectHandle
@@ -27,6 +27,7 @@ class Setting:
     sources: Sources
     reviews: Reviews
     reliance: Reliance
+    tally: Tally
     pairwise: Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
     """(requester, owner, handle) to a handle of 16 bytes valid between these two only."""
     random_bytes: Callable[[int], bytes]
@@ -36,6 +37,5 @@ class Setting:
     auto: bool
     """Whether a match by tokens alone is good for records (TOKENS §7: off until calibrated)."""
     source_seconds: float = 5.0
-    holds: Holds = UNHELD
     slot_seconds: float = 0.4
     """Uniform negatives of record calls leave on multiples of this after receipt."""

@@ -38,6 +38,7 @@ from gateway.exchange.receipts import receipt_message
 from gateway.exchange.refusals import Refusals
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
+from gateway.exchange.tally import FoundToday, asker_of
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
@@ -48,7 +49,7 @@ from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, AuthorityId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
-from gateway.protocol.policy.facts import Located, milliseconds
+from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
 
@@ -76,6 +77,7 @@ class Exchange:
         self._at = setting
         self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)
         self._size = IndexSize(lambda: setting.index.records())
+        self._found_today = FoundToday()
 
     async def admit(self, call: Call) -> Caller:
         """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
@@ -93,7 +95,8 @@ class Exchange:
         """Answer one question, or refuse it; either way leave a durable trace first.
 
         Raises `Conflict` for a request or assertion used before, `Invalid` for a question that cannot be asked,
-        `Exhausted` while the agency's look-ups are held, `Unavailable` when the log cannot be written.
+        `Exhausted` while the agency's look-ups are held or the day's questions are asked, `Unavailable` when the log
+        cannot be written.
         """
         self._check(caller, query)
         return await on_what_stands(lambda: self._answer(caller, query))
@@ -226,8 +229,10 @@ class Exchange:
             return asked.decision_leaf(refused[0], policy=at.policy.version)
 
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
-        agency = asked.caller.agency
-        guard = both(at.holds.guard(agency), at.projections.unspent(asked.caller, asked.query))
+        # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
+        counts = asked.facts is not None and asked.query.page == 1
+        asker = asker_of(asked.caller.agency, asked.caller.claims.subject, asked.caller.call.received_at)
+        guard = both(at.tally.guard(asker, counts=counts), at.projections.unspent(asked.caller, asked.query))
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
@@ -250,11 +255,10 @@ class Exchange:
             rows += reviewed
         alerts = (*asked.flag_alerts(decision), *told)
         rows += await alert_rows(at.projections, at.youth_keys, alerts)
-        # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
-        counts = asked.facts is not None and asked.query.page == 1
-        count = at.holds.count(agency, missed=asked.found.located is Located.NONE) if counts else None
+        heard = self._found_today.heard(asker, asked.query.request_id, asked.found) if counts else None
+        count = at.tally.count(asker, heard) if heard is not None else None
         entered = await at.journal.enter(Append(leaf, guard, rows, count))
-        await at.holds.settle(agency)
+        await at.tally.settle(asker.agency)
         if entered.guarded:
             return entered, refused[0]
         announce(at.sources, alerts)

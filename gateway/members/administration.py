@@ -29,7 +29,7 @@ from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.wire_names import from_wire, to_wire
 from gateway.store import tables
-from gateway.store.holds import held_agencies, release_lookups
+from gateway.store.tally import held_agencies, release_lookups
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 from homeward.gateway.v1.enrollment_pb2 import Invitation

@@ -122,6 +122,7 @@ REFUSAL_REASONS: Final = frozenset(
         "ID_REUSED",
         "EXPIRED_REFETCH",
         "BUDGET_EXHAUSTED",
+        "QUESTIONS_EXHAUSTED",
         "LOOKUPS_HELD",
         "LOOKUPS_NOT_HELD",
         "PROTOCOL_ERROR",

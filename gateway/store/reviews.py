@@ -1,8 +1,9 @@
 """Possible matches in the database: `exchange.reviews.Reviews`.
 
-Decides by what reviews an agency's next question about the same youth is looked up: a shared token of the naming key, as
-it rests in the index; whether one is of the same pair is decided there (`exchange/locate`). Tokens end with their epoch, and reviews with them: after a rotation the two are asked anew. Which
-question opened a review, and when who said what of it, rests under the key of the youth that may be meant (`row_seal`).
+Decides by what an agency's next question finds the reviews that may be of the same youth: a shared token of the
+naming key, as it rests in the index; whether one is of the same pair, the question decides (`exchange/locate`). Tokens
+end with their epoch, and reviews with them: after a rotation the two are asked anew. Which question opened a review,
+and when who said what of it, rests under the key of the youth that may be meant (`row_seal`).
 """
 
 from collections.abc import Iterator, Sequence

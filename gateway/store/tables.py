@@ -134,13 +134,19 @@ epoch = Table(
     Column("leaf_index", BigInteger, nullable=False),
 )
 
-# --- look-ups (exchange/holds) --------------------------------------------------------------
+# --- questions (exchange/tally) -------------------------------------------------------------
 
-lookup_window = Table(
-    "lookup_window",
+tally = Table(
+    "tally",
     metadata,
-    Column("agency", String(40), primary_key=True),
-    # One bit for each of the last look-ups, the newest lowest; set where nobody was found.
+    # The agency, or the agency and the pseudonym of one of its workers.
+    Column("account", String(300), primary_key=True),
+    Column("agency", String(40), nullable=False, index=True),
+    # Of the last question, since 1970, UTC; how many were asked on that day, and how many were only possible.
+    Column("day", Integer, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("possible", Integer, nullable=False),
+    # One bit for each of the agency's last look-ups, the newest lowest; set where it was a miss. Of a worker: none.
     Column("misses", LargeBinary, nullable=False),
     Column("length", Integer, nullable=False),
     # Leaf of the hold; 0 while look-ups are not held.

@@ -10,6 +10,7 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.exchange.tally import Limits
 from gateway.protocol.directory import certify
 from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.matching.key_scheme import split_tokens
@@ -37,6 +38,8 @@ TRUST_DOMAIN: Final = "exchange.example"
 EPOCH: Final = "e1"
 ORIGIN: Final = "exchange.example/log"
 SLOT: Final = 0.4
+UNBOUNDED: Final = Limits(10**6, 10**6, 10**6)
+"""As many questions as a test asks."""
 OWNER, FAR_OWNER = AgencyId("06037.cwa"), AgencyId("06075.cwa")
 """Both hold sources; FAR_OWNER's county has no agreement with ASKER's."""
 ASKER, TEAM, SHELTER = AgencyId("06029.cwa"), AgencyId("06019.valley-ffa"), AgencyId("06001.harbor-shelter")
@@ -154,6 +157,8 @@ class Question:
     """Tells two requests apart that ask the same."""
     tokens: TokenSet | None = field(default=None, repr=False)
     """Instead of the invented name's."""
+    worker: str = "worker-1"
+    """Pseudonym of whoever asks."""
     assertion: str = ""
     """Identifier of the assertion; made from the request's where empty."""
 

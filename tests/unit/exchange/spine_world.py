@@ -62,6 +62,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
+from gateway.store.tally import SqlTally
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from homeward.gateway.v1 import authority_pb2, directory_pb2, exchange_pb2
@@ -79,6 +80,7 @@ from tests.unit.exchange.spine_parts import (
     TEAM,
     TEAM_REFERENCE,
     TRUST_DOMAIN,
+    UNBOUNDED,
     Answered,
     Clock,
     Party,
@@ -140,6 +142,7 @@ class World:
             sources=self.sources,
             reviews=SqlReviews(lookups, at_rest, self.youth_keys),
             reliance=SqlReliance(lookups, at_rest, self.youth_keys),
+            tally=SqlTally(self.journal, UNBOUNDED, None),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=self.clock,
@@ -385,7 +388,7 @@ class World:
         party, now = self.parties[question.by], self.clock()
         claims = Claims(
             issuer=party.agency,
-            subject="worker-1",
+            subject=question.worker,
             actor=party.identity.uri,
             role=question.role,
             purpose=question.purpose,

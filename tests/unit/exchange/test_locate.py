@@ -187,9 +187,7 @@ KEYS = st.frozensets(st.sampled_from(sorted(CORE_KEYS)))
 
 @given(
     others=st.lists(st.tuples(KEYS, st.booleans(), st.sampled_from(list(Restriction))), max_size=4),
-    verdicts=st.lists(
-        st.lists(st.tuples(st.sampled_from(list(Verdict)), KEYS), max_size=2), min_size=5, max_size=5
-    ),
+    verdicts=st.lists(st.lists(st.tuples(st.sampled_from(list(Verdict)), KEYS), max_size=2), min_size=5, max_size=5),
     auto=st.booleans(),
     numbered=st.booleans(),
 )

@@ -81,6 +81,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
+from gateway.store.tally import SqlTally
 from gateway.store.youth_keys import FileYouthKeys
 from gateway.telemetry import outcome_counts
 from gateway.tokens.index import Registrations
@@ -101,6 +102,7 @@ from tests.unit.exchange.members import (
     staff,
     stamp,
 )
+from tests.unit.exchange.spine_parts import UNBOUNDED
 from tests.unit.exchange.surroundings import Clock, Leaf, SilentSources, at_rest, pairwise, read_leaf
 from tests.unit.token_sets import token_set
 
@@ -385,6 +387,7 @@ class World:
             sources=self.sources,
             reviews=SqlReviews(self.lookups, at_rest, self.youth_keys),
             reliance=SqlReliance(self.lookups, at_rest, self.youth_keys),
+            tally=SqlTally(journal, UNBOUNDED, None),
             pairwise=pairwise,
             random_bytes=os.urandom,
             now=now,

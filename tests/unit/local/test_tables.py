@@ -130,6 +130,7 @@ STOPS: dict[str, tuple[Exception, type[errors.Error], ErrorReason]] = {
     "not its owner": (CallFailed(CallFault.REFUSED, "NOT_FLAG_OWNER"), NotFound, ErrorReason.FLAG_NOT_FOUND),
     "no authority": (CallFailed(CallFault.REFUSED, "AUTHORITY_NOT_FOUND"), NotFound, ErrorReason.AUTHORITY_NOT_FOUND),
     "budget": (CallFailed(CallFault.EXHAUSTED), Exhausted, ErrorReason.BUDGET_EXHAUSTED),
+    "day spent": (CallFailed(CallFault.EXHAUSTED, "QUESTIONS_EXHAUSTED"), Exhausted, ErrorReason.QUESTIONS_EXHAUSTED),
     "held": (CallFailed(CallFault.EXHAUSTED, "LOOKUPS_HELD"), Exhausted, ErrorReason.LOOKUPS_HELD),
     "no directory": (NotReady(Missing.DIRECTORY), Unavailable, ErrorReason.NOT_READY),
     "not in the caseload": (NotReady(Missing.SUBJECT), NotFound, ErrorReason.YOUTH_NOT_IN_CASELOAD),

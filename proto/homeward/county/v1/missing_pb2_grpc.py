@@ -86,7 +86,7 @@ class MissingServiceServicer:
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
         ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-        BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
+        BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

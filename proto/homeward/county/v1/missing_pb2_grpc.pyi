@@ -38,7 +38,7 @@ class MissingServiceStub:
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
     ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-    BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
+    BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
     """
     GetFlagDetails: _grpc.UnaryUnaryMultiCallable[_missing_pb2.GetFlagDetailsRequest, _missing_pb2.GetFlagDetailsResponse]
     """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
@@ -90,7 +90,7 @@ class MissingServiceAsyncStub(MissingServiceStub):
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
     ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-    BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
+    BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
     """
     GetFlagDetails: _aio.UnaryUnaryMultiCallable[_missing_pb2.GetFlagDetailsRequest, _missing_pb2.GetFlagDetailsResponse]  # type: ignore[assignment]
     """Returns what helps to locate a flagged youth (FS2 or FS3), sealed by the
@@ -145,7 +145,7 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
         ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-        BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
+        BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. None of them is a negative.
         """
 
     @_abc_1.abstractmethod

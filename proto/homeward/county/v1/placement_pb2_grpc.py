@@ -61,7 +61,7 @@ class PlacementServiceServicer:
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
         ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-        BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+        BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
         does not answer is an outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -38,7 +38,7 @@ class PlacementServiceStub:
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
     ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-    BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+    BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
     does not answer is an outcome.
     """
     StreamPlacementHistory: _grpc.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]
@@ -63,7 +63,7 @@ class PlacementServiceAsyncStub(PlacementServiceStub):
 
     Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
     ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-    BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+    BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
     does not answer is an outcome.
     """
     StreamPlacementHistory: _aio.UnaryStreamMultiCallable[_placement_pb2.StreamPlacementHistoryRequest, _placement_pb2.StreamPlacementHistoryResponse]  # type: ignore[assignment]
@@ -91,7 +91,7 @@ class PlacementServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: staff with a role the purpose allows. Reasons: UNAUTHENTICATED,
         ROLE_NOT_HELD, INVALID_REQUEST, IDENTITY_INCOMPLETE, ID_REUSED, EXPIRED_REFETCH,
-        BUDGET_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
+        BUDGET_EXHAUSTED, QUESTIONS_EXHAUSTED, LOOKUPS_HELD, NOT_READY, GATEWAY_UNAVAILABLE, EVIDENCE_INVALID. A source that
         does not answer is an outcome.
         """
 

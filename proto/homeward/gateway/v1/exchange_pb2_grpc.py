@@ -74,7 +74,8 @@ class ExchangeServiceServicer:
         Who may call: an adapter with a user assertion whose role may claim the
         purpose. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, ID_REUSED,
         LOOKUPS_HELD (almost all of the agency's last look-ups found nobody; its
-        operator calls the exchange's), LOG_UNAVAILABLE, UNWITNESSED (too long has
+        operator calls the exchange's), QUESTIONS_EXHAUSTED (the agency or the
+        worker has asked all of a day's questions), LOG_UNAVAILABLE, UNWITNESSED (too long has
         no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
         (the log's database was put back to an older state; nothing is disclosed
         until it is healed). A refusal

@@ -1,4 +1,4 @@
-"""Look-ups of an agency are held when almost all of them found nobody, and in ordinary work never."""
+"""Questions are counted: a day's are limited, and look-ups that find almost nobody are held, in ordinary work never."""
 
 import asyncio
 import random
@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from gateway.config import Holding
 from gateway.errors import Error, ErrorReason, Exhausted
-from gateway.exchange.holds import Suspicion, Window
+from gateway.exchange.tally import Limits, Suspicion, Window
 from gateway.members.ledger import Ledger
-from gateway.protocol.names import EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
-from gateway.store.holds import SqlHolds, held_agencies, release_lookups
-from tests.unit.exchange.spine_parts import ASKER, FINDER, TEAM, Question
+from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
+from gateway.store.tally import SqlTally, held_agencies, release_lookups
+from tests.unit.exchange.spine_parts import ASKER, FINDER, OWNER, TEAM, UNBOUNDED, Question
 from tests.unit.exchange.spine_world import World
 
 SHIPPED = Suspicion(Holding().lookups, Holding().misses_percent)
@@ -91,7 +91,7 @@ FEW = Suspicion(20, 95)
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
-    made.use(replace(made.setting, holds=SqlHolds(made.journal, FEW)))
+    made.use(replace(made.setting, tally=SqlTally(made.journal, UNBOUNDED, FEW)))
     yield made
     await made.close()
 
@@ -130,9 +130,9 @@ async def test_misses_are_held_on_record_and_refused_until_the_operator_releases
 async def test_what_is_held_stays_held_when_another_process_counts(world: World) -> None:
     await ask(world, FEW.lookups - 1)
     # A new process has the database and nothing else.
-    world.use(replace(world.setting, holds=SqlHolds(world.journal, FEW)))
+    world.use(replace(world.setting, tally=SqlTally(world.journal, UNBOUNDED, FEW)))
     await ask(world, 1, first=500)
-    world.use(replace(world.setting, holds=SqlHolds(world.journal, FEW)))
+    world.use(replace(world.setting, tally=SqlTally(world.journal, UNBOUNDED, FEW)))
     with pytest.raises(Exhausted):
         await ask(world, 1, first=600)
 
@@ -162,12 +162,32 @@ async def test_another_agencys_misses_hold_nobody_else(world: World) -> None:
 async def test_finding_a_youth_counts_as_a_hit_whatever_the_caller_is_told(world: World) -> None:
     # A miss is what nobody shares a token with: not what policy, a seal or a missing flag keeps from the caller.
     world.register("flagged", flag=FlagState.ACTIVE)
-    world.register("unflagged")
     world.register("sealed", restriction=Restriction.SEALED)
-    for number in range(FEW.lookups):
-        youth = ("flagged", "unflagged", "sealed")[number % 3]
-        await world.flag(replace(FINDER, youth=youth, number=number))
+    await ask(world, FEW.lookups - 2)
+    for number, youth in enumerate(("flagged", "sealed")):
+        await world.flag(replace(FINDER, youth=youth, number=500 + number))
     await ask(world, FEW.lookups - 2, first=800)
+    assert "lookups.held" not in kinds(world)
+    await ask(world, 1, first=900)
+    assert kinds(world).count("lookups.held") == 1
+
+
+@pytest.mark.parametrize("owner", [OWNER, ASKER])
+async def test_a_youth_somebody_knows_does_not_pass_misses_off_as_work(world: World, owner: AgencyId) -> None:
+    # Of another agency it is a hit once a day; of the agency's own list never.
+    world.register("known", flag=FlagState.ACTIVE, owner=owner)
+    for number in range(FEW.lookups):
+        await world.flag(replace(FINDER, youth="known", number=number))
+    assert kinds(world).count("lookups.held") == 1
+
+
+async def test_a_youth_is_found_anew_on_another_day(world: World) -> None:
+    world.register("known", flag=FlagState.ACTIVE)
+    for number in range(2 * FEW.lookups):
+        if number % 10 == 0:
+            world.clock.advance(86_400)
+            world.beat()
+        await world.flag(replace(FINDER, youth="known", number=number))
     assert "lookups.held" not in kinds(world)
 
 
@@ -188,3 +208,77 @@ async def test_an_exchange_whose_counties_list_flagged_youths_alone_holds_nobody
     await ask(made, FEW.lookups + 1)
     assert "lookups.held" not in kinds(made)
     await made.close()
+
+
+# --- a day's questions
+
+
+def limited(world: World, limits: Limits) -> None:
+    """From now on a process counts that has the database and nothing else."""
+    world.use(replace(world.setting, tally=SqlTally(world.journal, limits, None)))
+
+
+def alarms(world: World) -> list[tuple[str, str, str]]:
+    entries = [entry for entry in world.entries() if entry.fields["kind"] == "budget.alarm"]
+    return [(entry.requester, str(entry.fields["account"]), str(entry.fields["limit"])) for entry in entries]
+
+
+async def spent(world: World, question: Question) -> tuple[str, ...]:
+    with pytest.raises(Exhausted) as caught:
+        await world.flag(question)
+    assert caught.value.reason is ErrorReason.QUESTIONS_EXHAUSTED
+    assert (kinds(world)[-1], world.entries()[-1].fields["reason"]) == ("access.refused", "QUESTIONS_EXHAUSTED")
+    return caught.value.fields
+
+
+async def test_an_agency_asks_so_many_questions_a_day_whatever_is_restarted_meanwhile(world: World) -> None:
+    limits = Limits(agency=6, worker=6, possible=100)
+    for first in range(0, 6, 2):
+        limited(world, limits)
+        await ask(world, 2, first=first)
+    assert alarms(world) == [(ASKER, "QUESTIONS", "6"), (ASKER, "WORKER_QUESTIONS", "6")]
+    limited(world, limits)
+    assert await spent(world, replace(FINDER, number=7)) == ("budget: QUESTIONS",)
+    assert await spent(world, replace(FINDER, number=8)) == ("budget: QUESTIONS",)
+    # The alarm is of the moment at which the figure was reached, once.
+    assert len(alarms(world)) == 2
+    world.clock.advance(86_400)
+    world.beat()
+    await ask(world, 1, first=20)
+
+
+async def test_one_worker_has_a_part_of_it_and_a_colleague_the_rest(world: World) -> None:
+    limited(world, Limits(agency=5, worker=3, possible=100))
+    await ask(world, 3)
+    assert await spent(world, replace(FINDER, number=10)) == ("budget: WORKER_QUESTIONS",)
+    await world.flag(replace(FINDER, number=11, worker="worker-2"))
+    await world.flag(replace(FINDER, number=12, worker="worker-2"))
+    assert await spent(world, replace(FINDER, number=13, worker="worker-3")) == ("budget: QUESTIONS",)
+    assert alarms(world) == [(ASKER, "WORKER_QUESTIONS", "3"), (ASKER, "QUESTIONS", "5")]
+
+
+async def test_questions_at_once_do_not_pass_the_figure(world: World) -> None:
+    limited(world, Limits(agency=5, worker=5, possible=100))
+    questions = [world.flag(replace(FINDER, number=number)) for number in range(12)]
+    outcomes = await asyncio.gather(*questions, return_exceptions=True)
+    assert sum(isinstance(outcome, Exhausted) for outcome in outcomes) == 7
+    assert kinds(world).count("access.decision") == 5
+    assert len(alarms(world)) == 2
+
+
+async def test_what_policy_refuses_by_the_request_alone_costs_no_question(world: World) -> None:
+    limited(world, Limits(agency=2, worker=2, possible=100))
+    for number in range(4):
+        await world.flag(replace(FINDER, evidence=(), number=number))
+    await ask(world, 2, first=10)
+    assert await spent(world, replace(FINDER, number=20)) == ("budget: QUESTIONS",)
+
+
+async def test_so_many_possible_answers_are_an_alarm_that_the_agency_does_not_read(world: World) -> None:
+    world.register("known", keys=("given_edit1_dob", "given_nick_dob"))
+    limited(world, Limits(agency=100, worker=100, possible=3))
+    await ask(world, 5)
+    await ask(world, 2, first=50, youth="known")
+    assert alarms(world) == []
+    await ask(world, 2, first=60, youth="known")
+    assert alarms(world) == [("", "POSSIBLE", "3")]
