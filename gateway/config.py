@@ -59,7 +59,7 @@ class Budgets(StrictModel):
     """
 
     lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
-    """Of one agency."""
+    """Of one agency; registrations beyond its caseload among them, of youths who come into care later."""
     lookups_a_worker_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 100
     """Of one member of its staff, known by the pseudonym of the day."""
     undeclared_caseload: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
@@ -67,11 +67,9 @@ class Budgets(StrictModel):
     registered once in an epoch, and is not given again each day: a registration is a guess too."""
     caseload_margin_percent: Annotated[int, Field(ge=0, le=1000)] = 25
     """What may be registered beyond the caseload, for youths whose names or dates are corrected."""
-    registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
-    """Of one agency, once its caseload and the margin are used up: youths who come into care later."""
     elements_a_record: Annotated[int, Field(ge=1, le=256)] = 86
     """Elements one record has in the match-key scheme in use. A batch has exactly that many for each of its records:
-    more would hide records in one, fewer would be a cheaper guess."""
+    more or fewer would be another price."""
     alarm_percent: Annotated[int, Field(ge=1, le=99)] = 80
     """How much of a budget is used when the alarm is written; a second one is written when nothing is left."""
 

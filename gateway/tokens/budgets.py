@@ -3,12 +3,14 @@
     LOOKUPS         records an agency looks up in a day
     WORKER          ... of those, one member of its staff
     CASELOAD        records an agency registers in an epoch: its declared caseload and a margin, once
-    REGISTRATIONS   records it registers in a day once that is used up
 
-A look-up is charged to the first two, a registration to the third while it has room and else to the fourth. Nothing is
-split: a batch fits whole, or it is refused. Costs are counted in whole records and in elements; a batch has exactly
-the elements of its records (`Budgets.elements_a_record`), so that neither several identities in one record, nor
-repeats, nor a part of the keys make a guess cheaper (TOKENS §4.1).
+A look-up is charged to the first two, a registration to the third while it has room and else to the first: what a token
+is made for is the caller's word, so beyond a caseload a registration is a look-up. Nothing is split: a batch fits whole,
+or it is refused. Costs are counted in whole records and in elements; a batch has exactly the elements of its records
+(`Budgets.elements_a_record`).
+
+A holder cannot see whether the elements of a record are of one identity: they are blinded. So these figures bound how
+many tokens are made and not how many guesses; guesses are bounded where tokens are asked about (`exchange/tally`).
 """
 
 from dataclasses import dataclass
@@ -29,7 +31,6 @@ class Account(StrEnum):
     LOOKUPS = "LOOKUPS"
     WORKER = "WORKER"
     CASELOAD = "CASELOAD"
-    REGISTRATIONS = "REGISTRATIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,10 @@ def names_worker(batch: BlindedBatch) -> bool:
 def lines(batch: BlindedBatch, payer: Payer, budgets: Budgets) -> tuple[tuple[Line, ...], ...]:
     """Ways to pay for the batch, in the order in which they are tried; each is a set of accounts charged together."""
     agency, day = payer.agency, payer.day
+    of_day = Line(Account.LOOKUPS, agency, b"", "", day, budgets.lookups_a_day)
     if batch.use == EVALUATION_USE_LOOKUP:
-        return (
-            (
-                Line(Account.LOOKUPS, agency, b"", "", day, budgets.lookups_a_day),
-                Line(Account.WORKER, agency, batch.worker, "", day, budgets.lookups_a_worker_a_day),
-            ),
-        )
-    once = Line(Account.CASELOAD, agency, b"", batch.epoch, 0, allowance(budgets, payer.declared))
-    return (once,), (Line(Account.REGISTRATIONS, agency, b"", "", day, budgets.registrations_a_day),)
+        return ((of_day, Line(Account.WORKER, agency, batch.worker, "", day, budgets.lookups_a_worker_a_day)),)
+    return (Line(Account.CASELOAD, agency, b"", batch.epoch, 0, allowance(budgets, payer.declared)),), (of_day,)
 
 
 def alarm_at(spent: int, limit: int, budgets: Budgets) -> int:

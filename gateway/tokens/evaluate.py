@@ -4,7 +4,7 @@ In this order; the budget is charged before anything is computed, so that a refu
 
 1. the envelope is signed by a key of this agency in a directory this holder signed
 2. a share of that epoch and generation is here; the batch is no larger than one proof covers, has exactly the elements
-   of its records, and names the worker of a look-up
+   of its records, and names the worker of a look-up; whoever registers has sources, and so something to register
 3. one leaf: agency, records, elements, use; never an element. A batch beyond a budget is a refusal leaf instead
    (`spending`), and an alarm is a leaf of its own
 4. the elements, off the event loop; one bad element refuses the whole batch
@@ -85,6 +85,7 @@ class Evaluator:
             # What is left of a caseload's allowance in the epoch before must not buy guesses there.
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         self._check_form(batch)
+        self._check_use(agency, batch)
         charge = Charge(batch, agency, day_of(now), self._budgets)
         entry = draft(Kind.TOKEN_EVALUATED, requester=agency, op=charge.facts())
         charged = await self._ledger.append(Append(entry, guard=charge.guard, apply=charge.apply))
@@ -109,6 +110,13 @@ class Evaluator:
         view = self._directory()
         named = view.epochs.get(epoch) if view is not None else None
         return named is not None and named.is_listed_in
+
+    def _check_use(self, agency: AgencyId, batch: BlindedBatch) -> None:
+        view = self._directory()
+        member = view.member(agency) if view is not None else None
+        if batch.use == EVALUATION_USE_REGISTRATION and (member is None or not member.has_sources):
+            # It lists nobody: a caseload's allowance would be as many guesses at once.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("use: sources",))
 
     def _check_form(self, batch: BlindedBatch) -> None:
         if len(batch.elements) > oprf.MAX_BATCH:

@@ -173,7 +173,7 @@ def read_use(tx: Tx, *, epoch: str, day: int, budgets: Budgets) -> list[Use]:
 def _limit(account: Account, budgets: Budgets, declared: int | None) -> int:
     if account is Account.CASELOAD:
         return allowance(budgets, declared)
-    return budgets.lookups_a_day if account is Account.LOOKUPS else budgets.registrations_a_day
+    return budgets.lookups_a_day
 
 
 def _read(tx: Tx, line: Line) -> tuple[int, int, int]:

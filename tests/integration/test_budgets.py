@@ -28,7 +28,6 @@ BUDGETS = Budgets(
     lookups_a_worker_a_day=3,
     undeclared_caseload=4,
     caseload_margin_percent=25,
-    registrations_a_day=2,
 )
 WORKERS = (b"a" * 16, b"b" * 16, b"c" * 16)
 
@@ -97,7 +96,7 @@ async def test_a_batch_that_does_not_fit_whole_is_not_charged_in_part(world: Wor
 
 async def test_look_ups_and_registrations_do_not_use_up_each_other(world: World, county: County) -> None:
     evaluator = world.gateway.evaluator
-    for _ in range(7):
+    for _ in range(5):
         await register(evaluator, county)
     await look_up(evaluator, county, records=3)
     assert await refused_for(look_up(evaluator, county)) == ("budget: WORKER",)
@@ -126,12 +125,14 @@ async def test_a_caseload_is_registered_once_and_not_again_each_day(world: World
     evaluator = world.gateway.evaluator
     await register(evaluator, county, records=3)
     await register(evaluator, county, records=2)
-    # 4 and a margin of a quarter are used up: what is left are the few youths of a day.
-    await register(evaluator, county, records=2)
-    assert await refused_for(register(evaluator, county)) == ("budget: REGISTRATIONS",)
+    # 4 and a margin of a quarter are used up: the few youths who come later are looked up like anybody.
+    await register(evaluator, county, records=3)
+    await look_up(evaluator, county, records=2)
+    assert await refused_for(register(evaluator, county)) == ("budget: LOOKUPS",)
+    assert await refused_for(look_up(evaluator, county)) == ("budget: LOOKUPS",)
     world.clock.advance(timedelta(days=1))
-    await register(evaluator, county, records=2)
-    assert await refused_for(register(evaluator, county)) == ("budget: REGISTRATIONS",)
+    await register(evaluator, county, records=5)
+    assert await refused_for(register(evaluator, county)) == ("budget: LOOKUPS",)
 
 
 async def test_a_declared_figure_makes_room_for_that_many_and_is_on_record(world: World, county: County) -> None:
@@ -143,7 +144,7 @@ async def test_a_declared_figure_makes_room_for_that_many_and_is_on_record(world
         await register(world.gateway.evaluator, county)
     uses = {use.account: use for use in (await holding.status()).accounts}
     assert (uses["CASELOAD"].record_count, uses["CASELOAD"].limit) == (10, 10)
-    assert "REGISTRATIONS" not in uses
+    assert "LOOKUPS" not in uses
 
 
 # --- every way to pay less
@@ -180,6 +181,19 @@ async def test_a_registration_does_not_pass_as_some_workers_look_up(world: World
     with pytest.raises(Error) as caught:
         await world.gateway.evaluator.evaluate(AGENCY, envelope)
     assert caught.value.fields == ("worker: use",)
+
+
+async def test_whoever_has_no_sources_has_nothing_to_register_and_guesses_nothing_by_it(world: World) -> None:
+    bare = County(fips="06001", clock=world.clock, has_sources=False)
+    await world.enroll(bare)
+    await world.admit(bare)
+    assert await world.gateway.office.step()
+    evaluator, agency = world.gateway.evaluator, AgencyId(bare.agency)
+    with pytest.raises(Error) as caught:
+        await evaluator.evaluate(agency, batch(bare, record(), use=EVALUATION_USE_REGISTRATION))
+    assert (caught.value.reason, caught.value.fields) == (ErrorReason.INVALID_REQUEST, ("use: sources",))
+    assert leaves(world, "token.evaluated") == []
+    await evaluator.evaluate(agency, batch(bare, record()))
 
 
 async def test_sending_the_same_batch_again_is_charged_again(world: World, county: County) -> None:

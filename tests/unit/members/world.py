@@ -150,6 +150,7 @@ class County:
     fips: str = "06037"
     office: str = "cwa"
     clock: Clock = field(default_factory=Clock)
+    has_sources: bool = True
     root: SigningKey = field(default_factory=SigningKey.generate, repr=False)
     flag: SigningKey = field(default_factory=SigningKey.generate, repr=False)
     seal: SealKey = field(default_factory=SealKey.generate, repr=False)
@@ -192,7 +193,7 @@ class County:
             instance=instance,
             county_root_key=self.root.public_bytes,
             keys=self.statements(),
-            has_sources=True,
+            has_sources=self.has_sources,
         )
         for name, value in changes.items():
             setattr(request, name, value)

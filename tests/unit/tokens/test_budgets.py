@@ -21,10 +21,10 @@ def test_a_look_up_is_paid_by_the_agency_and_by_its_worker_together() -> None:
     assert (agency.day, agency.epoch) == (7, "")
 
 
-def test_a_registration_is_paid_once_in_an_epoch_and_only_then_by_the_day() -> None:
+def test_a_registration_is_paid_once_in_an_epoch_and_only_then_as_a_look_up() -> None:
     (once,), (daily,) = lines(REGISTRATION, Payer(AGENCY, 7, 1000), BUDGETS)
     assert (once.account, once.epoch, once.day, once.limit) == (Account.CASELOAD, "e1", 0, 1250)
-    assert (daily.account, daily.epoch, daily.day) == (Account.REGISTRATIONS, "", 7)
+    assert daily == lines(LOOKUP, Payer(AGENCY, 7, 1000), BUDGETS)[0][0]
     next_day = lines(REGISTRATION, Payer(AGENCY, 8, 1000), BUDGETS)
     assert next_day[0] == (once,)
     assert next_day[1] != (daily,)
