@@ -30,7 +30,7 @@ CUSTODIAN: Final = "custodian"
 _BOTH_SETTINGS: Final = """
 # Only in a sandbox: every received message is kept for inspection, and a developer may look up as often as needed.
 sandbox: {{ record_messages: {directory} }}
-budgets: {{ lookups_a_day: 1000000, lookups_a_worker_a_day: 1000000, undeclared_caseload: 1000000 }}
+budgets: {{ lookups_a_day: 10000000, lookups_a_worker_a_day: 10000000, undeclared_caseload: 1000000 }}
 """
 _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}

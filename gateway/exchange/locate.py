@@ -79,8 +79,8 @@ class Found:
     """Those it can mean of whom no person was asked yet, likeliest first, where a person's word would tell more."""
     linked: bool = False
     """Whether both agencies said that the one candidate is the youth asked about."""
-    likely: tuple[Candidate, ...] = field(default=(), repr=False)
-    """Everybody it can mean, whatever may be told of them."""
+    likely: tuple[Candidate, ...] = field(default=(), repr=False, compare=False)
+    """Everybody it can mean, whatever may be told of them: to count hits by, and no part of an answer."""
 
 
 class Verdict(StrEnum):

@@ -45,6 +45,8 @@ matching: {{ auto: true }}
 negative_slot_ms: 400
 counties_without_agreement: ["{NO_AGREEMENT}"]
 """
+_LONG_DAY: Final = "budgets: { lookups_a_day: 100000, lookups_a_worker_a_day: 100000 }\n"
+"""More questions than any test asks."""
 
 
 def utc_now() -> datetime:
@@ -110,7 +112,7 @@ class Town:
     # --- operators ------------------------------------------------------------------------
 
     @classmethod
-    def found(cls, root: Path, *, settings: str = "") -> Self:
+    def found(cls, root: Path, *, settings: str = "", budgets: str = _LONG_DAY) -> Self:
         """Gateway and custodian serve and trust each other. `settings` are more lines of gateway.yaml."""
         town = cls(root)
         gateway, enroll, custodian = free_addresses(3)
@@ -120,7 +122,7 @@ class Town:
             "--enroll-listen", enroll, "--share", str(root / "shares" / "share-1.bin")
         )  # fmt: skip
         with (town.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
-            file.write(_SETTINGS + settings)
+            file.write(_SETTINGS + budgets + settings)
         homeward(
             "custodian", "init", str(town.custodian), "--share", str(root / "shares" / "share-2.bin"),
             "--operator", "auditor", "--gateway-card", str(town.gateway / "card.json"), "--listen", custodian,
