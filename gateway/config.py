@@ -53,9 +53,9 @@ class Budgets(StrictModel):
 
     At the gateway also how many questions it answers: as many as look-ups, because a question costs its asker one.
 
-    Daily limits are what makes a roster attack slow: half a million names take almost seven years at 200 a day
-    (SECURITY §2). A holder counts by itself: where `t` of `n` make a token, an agency that picks its holders gets `n/t`
-    times these figures. Days are UTC.
+    Daily limits are what makes a roster attack slow: at 200 questions a day, each with room for three names, half a
+    million names take more than two years (README, Who can learn what). A holder counts by itself: where `t` of `n`
+    make a token, an agency that picks its holders gets `n/t` times these figures. Days are UTC.
     """
 
     lookups_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
@@ -93,9 +93,10 @@ class Matching(StrictModel):
     auto: bool = False
     """Whether a unique full agreement releases records. Off until calibrated on adjudicated pairs (TOKENS §7);
     a raised flag's status is told either way."""
-    possible_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 20
+    possible_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 60
     """Questions of an agency on one day that may be only *possible* before an alarm; none is refused for it. In
-    ordinary work about 6 of 100 are; whoever guesses names and dates finds such and hardly anything else."""
+    ordinary work at most one in four or five is; where 50,000 youths are listed, twelve common given names with a birth
+    date are such a hit more often than not."""
 
 
 class Sandbox(StrictModel):

@@ -3,9 +3,9 @@
     limit   one agency and one of its workers ask so many questions a day, as many as a holder of the token key
             evaluates look-ups: elements are blinded, so that a holder cannot tell what is made of them, and tokens
             once made could be asked about in any number of mixtures
-    hit     a question that found somebody of another agency, whom this one has not found before on that day, by a key
-            of few tokens (`_NARROW`); anything else is a miss. Else a youth somebody knows, in every question, would
-            pass a roster off as work, and so would twelve names in the place of one
+    hit     a question that found somebody of another agency, whom this one has not found before on that day, by two
+            keys or more, one of them of few tokens (`_NARROW`); anything else is a miss. Else a youth somebody knows,
+            in every question, would pass a roster off as work, and so would other names in every key
     hold    almost all of the last look-ups were misses. Somebody who tries names from a roster finds nobody, again and
             again; a worker with a youth before them mostly finds one
     alarm   an agency or a worker has spent its day, or so many of a day's questions were only *possible*
@@ -32,7 +32,7 @@ from gateway.protocol.policy.facts import Located
 _PERCENT: Final = 100
 _FEW: Final = 4
 _NARROW: Final = frozenset(rule.name for rule in load_key_scheme().keys if rule.pad <= _FEW)
-"""Keys that have room for few guesses: the others hold the neighborhoods of a name, or as many names."""
+"""Keys that have room for few guesses: the others hold near spellings of a name, or as many names."""
 _SECONDS_OF_A_DAY: Final = 86_400
 Count = Callable[[Tx, int], None]
 
@@ -98,13 +98,14 @@ class FoundToday:
         if day != asker.day:
             firsts = {}
             self._by_agency[asker.agency] = asker.day, firsts
-        others = ((each.owner, each.handle) for each in found.likely if each.owner != asker.agency and _is_narrow(each))
+        others = ((each.owner, each.handle) for each in found.likely if each.owner != asker.agency and _is_one(each))
         hits = [firsts.setdefault(each, request) == request for each in others]
         return Heard(missed=not any(hits), possible=found.located in (Located.POSSIBLE, Located.AMBIGUOUS))
 
 
-def _is_narrow(candidate: Candidate) -> bool:
-    return not _NARROW.isdisjoint(candidate.agreeing_keys)
+def _is_one(candidate: Candidate) -> bool:
+    """Whether it agrees as one youth written twice does, and not as one of many guesses does, by one key alone."""
+    return len(candidate.agreeing_keys) > 1 and not _NARROW.isdisjoint(candidate.agreeing_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@
     WORKER          ... of those, one member of its staff
     CASELOAD        records an agency registers in an epoch: its declared caseload and a margin, once
 
-A look-up is charged to the first two, a registration to the third while it has room and else to the first: what a token
-is made for is the caller's word, so beyond a caseload a registration is a look-up. Nothing is split: a batch fits whole,
-or it is refused. Costs are counted in whole records and in elements; a batch has exactly the elements of its records
-(`Budgets.elements_a_record`).
+A look-up is charged to the first two, a registration to the third while it has room and else to the first: what a
+token is made for is the caller's word, so beyond a caseload a registration is a look-up. Nothing is split: a batch fits
+whole, or it is refused. Costs are counted in whole records and in elements; a batch has exactly the elements of its
+records (`Budgets.elements_a_record`).
 
 A holder cannot see whether the elements of a record are of one identity: they are blinded. So these figures bound how
 many tokens are made and not how many guesses; guesses are bounded where tokens are asked about (`exchange/tally`).

@@ -2,7 +2,7 @@
 
 Elements are blinded and tokens are hashes: nobody can see whether those of one question are of one youth. So packing
 cannot be refused. What bounds it is the room a key has, the day's questions, and that a question counts as a miss
-unless it found somebody new, of another agency, by a key of few tokens. What packing does gain is pinned here, and
+unless it found somebody new, of another agency, by two keys or more. What packing does gain is pinned here, and
 README says the same (Who can learn what).
 """
 
@@ -20,7 +20,9 @@ from adapters.identity.builders import encode
 from adapters.identity.youth import Identity
 from gateway.errors import ErrorReason, Exhausted
 from gateway.exchange.tally import Limits, Suspicion
-from gateway.protocol.names import AgencyId, FlagState
+from gateway.protocol.matching.score import Comparison
+from gateway.protocol.matching.weights import load_weights
+from gateway.protocol.names import AgencyId, FlagState, Purpose
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from gateway.store.tally import SqlTally
@@ -121,6 +123,29 @@ async def test_twenty_surnames_of_one_day_find_nobody_whether_the_day_is_left_ou
 
 def given_names(*names: str) -> TokenSet:
     return forged({"given_edit1_dob": [token("given_edit1_dob", encode(name, DAY)) for name in names]})
+
+
+def test_a_question_has_room_for_thirty_six_guesses_that_make_somebody_possible_and_no_more() -> None:
+    """The arithmetic of README, on the weights that ship: places of the keys that suffice alone."""
+    weights, prior = load_weights(), load_weights().prior(0, purpose=Purpose.MFC_HANDOFF)
+    alone = {
+        rule.name: rule.pad
+        for rule in SHAPE.keys
+        if rule.core
+        and prior + Comparison(frozenset({rule.name}), SHAPE.core - {rule.name}).bits(weights) >= weights.possible
+    }
+    assert sum(alone.values()) <= 36
+    assert alone["given_edit1_dob"] == 12
+    assert min(rule.pad for rule in SHAPE.keys if rule.core) == 3
+
+
+async def test_a_guess_in_each_key_is_a_miss_whomever_it_finds(world: World) -> None:
+    for number in range(FEW.lookups):
+        key = ("skeleton_anyorder_dob", "nick_skeleton_dob_swap", "initial_surname_dob")[number % 3]
+        found = person(f"Inventa{chr(97 + number)}", "Alderwood", f"201102{number + 1:02}")
+        lists(world, f"guessed {number}", found, flag=FlagState.ACTIVE)
+        assert await outcome(world, forged({key: tokens_by_key(found)[key]})) is Outcome.UNDETERMINED
+    assert held(world)
 
 
 async def test_twelve_given_names_of_one_day_page_the_owner_and_count_as_a_miss(world: World) -> None:
