@@ -52,9 +52,8 @@ from adapters.sources.freshness import FreshnessState
 from adapters.staff import StaffTokens
 from adapters.staff_keys import key_set
 from gateway.protocol.directory import DirectoryView, KeyUnknown
-from gateway.protocol.oprf import Suite
+from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
-from gateway.protocol.ristretto import load_ristretto
 from homeward.county.v1.access_pb2 import EpochListing, FlagDue, GetStatusResponse, PresentingState, SourceState
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
@@ -292,7 +291,7 @@ def _tokenizer(
     keyring: Keyring, store: Store, channels: Channels, *, scheme: Scheme, now: Clock, random_bytes: RandomBytes
 ) -> Tokenizer:
     return Tokenizer(
-        suite=Suite(load_ristretto()),
+        suite=load_suite(),
         scheme=scheme,
         envelope_key=keyring.envelope,
         caller_of=channels.holder,

@@ -25,9 +25,9 @@ from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
 from gateway.protocol.names import AgencyId
+from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
-from gateway.protocol.ristretto import load_ristretto
 from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.held import HeldRevocations
@@ -85,7 +85,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    group = load_ristretto()
+    group = load_suite().group
     keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
     signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
     policy = load_california()

@@ -75,7 +75,7 @@ def _check_operators(holder: KeyHolder, others: list[KeyHolder], threshold: int)
     if not sole_operators((holder, *others), threshold):
         return
     shared = [name for name in _OPERATED if any(getattr(holder, name) == getattr(other, name) for other in others)]
-    raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=tuple(f"{name}: unique" for name in shared))
+    raise Conflict(ErrorReason.HOLDER_CONFLICT, fields=tuple(f"{name}: one_operator" for name in shared))
 
 
 def _check_apart(holder: KeyHolder, other: KeyHolder) -> None:

@@ -15,6 +15,7 @@ Does not decide who may ask, how often, or what x is.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,9 @@ from gateway.protocol.ristretto import (
     UNIFORM_LENGTH,
     InvalidElement,
     InvalidScalar,
+    LibraryUnavailable,
     Ristretto,
+    load_ristretto,
 )
 
 MAX_BATCH = 2048
@@ -83,6 +86,40 @@ class Suite:
     def domain(self, label: bytes) -> bytes:
         """Return the domain separation tag for one use (RFC 9497 §3.1)."""
         return label + b"OPRFV1-" + bytes([self.mode]) + b"-ristretto255-SHA512"
+
+
+@functools.cache
+def load_suite() -> Suite:
+    """Return the suite on a libsodium that passed the self-tests, that of proofs among them. One per process.
+
+    Raises `LibraryUnavailable`.
+    """
+    suite = Suite(load_ristretto())
+    check_proofs(suite)
+    return suite
+
+
+def check_proofs(suite: Suite) -> None:
+    """Raise `LibraryUnavailable` unless the proof of RFC 9497 Appendix A.1.2, vector 1, is made and no other verifies.
+
+    What the group's own self-test leaves open: a sum, a scalar or a hash that only proofs use.
+    """
+    key = KeyPair(
+        bytes.fromhex("e6f73f344b79b379f1a0dd37e07ff62e38d9f71345ce62ae3a9bc60b04ccd909"),
+        bytes.fromhex("c803e2cc6b05fc15064549b5920659ca4a77b2cca6f04f6b357009335476ad4e"),
+    )
+    blinded = [bytes.fromhex("863f330cc1a1259ed5a5998a23acfd37fb4351a793a5b3c090b642ddc439b945")]
+    evaluated = [bytes.fromhex("aa8fa048764d5623868679402ff6108d2521884fa138cd7f9c7669a9a014267e")]
+    nonce = bytes.fromhex("222a5e897cf59db8145db8d16e597e8facb80ae7d4e26d9881aa6f61d645fc0e")
+    proof = bytes.fromhex(
+        "ddef93772692e535d1a53903db24367355cc2cc78de93b3be5a8ffcc6985dd06"
+        "6d4346421d17bf5117a2a1ff0fcb2a759f58a539dfbe857a40bce4cf49ec600d"
+    )
+    made = generate_proof(suite, key, blinded=blinded, evaluated=evaluated, nonce=nonce)
+    if made != proof or not _verifies(suite, key.public, blinded, evaluated, proof):
+        raise LibraryUnavailable("libsodium on this machine fails the RFC 9497 self-test of proofs")
+    if _verifies(suite, key.public, evaluated, blinded, proof):
+        raise LibraryUnavailable("libsodium on this machine takes a wrong proof")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +274,16 @@ def verify_proof(
         raise ProofError from bad
     if not hmac.compare_digest(_challenge(suite, public, mask, composite, base, masked), challenge):
         raise ProofError
+
+
+def _verifies(
+    suite: Suite, public: bytes, blinded: Sequence[bytes], evaluated: Sequence[bytes], proof: bytes
+) -> bool:
+    try:
+        verify_proof(suite, public, blinded=blinded, evaluated=evaluated, proof=proof)
+    except ProofError:
+        return False
+    return True
 
 
 def _weights(suite: Suite, public: bytes, *, blinded: Sequence[bytes], evaluated: Sequence[bytes]) -> list[bytes]:

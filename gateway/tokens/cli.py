@@ -95,6 +95,7 @@ def init(
         click.echo(json.dumps({"ok": True, "card": str(state.card), **card.model_dump()}))
         return
     click.echo(f"Made custodian {operator} of {known.trust_domain} in {directory}.")
+    click.echo("  rule   one operator, by name or root, must not make tokens alone: take no other share of this key")
     click.echo(f"  next   give {state.card} to the gateway's operator, then: homeward custodian serve {directory}")
 
 

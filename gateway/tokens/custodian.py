@@ -28,7 +28,8 @@ from gateway.members.composition import fingerprint
 from gateway.members.ledger import Ledger
 from gateway.members.service_identity import RenewingCredential, server_credential
 from gateway.protocol.names import NameSyntaxError, parse_agency_id
-from gateway.protocol.ristretto import Ristretto, load_ristretto
+from gateway.protocol.oprf import load_suite
+from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
 from gateway.recovery.mirroring import Mirroring, keeping, mirroring_of
@@ -169,7 +170,7 @@ async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announ
     with state.writing():
         custodian = await open_custodian(
             state,
-            group=load_ristretto(),
+            group=load_suite().group,
             now=now,
             random_bytes=random_bytes,
             steady=steady_seconds,

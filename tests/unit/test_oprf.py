@@ -100,6 +100,27 @@ def test_a_library_that_accepts_bad_points_fails_the_self_test() -> None:
         ristretto.check_library(Lax(ristretto.load_library()))
 
 
+def test_the_suite_that_is_loaded_makes_and_checks_the_proofs_of_the_rfc() -> None:
+    oprf.check_proofs(oprf.load_suite())
+
+
+def test_a_group_that_is_wrong_only_where_proofs_are_made_fails_their_self_test() -> None:
+    class Slipping(Ristretto):
+        def hash_to_scalar(self, message: bytes, domain: bytes) -> bytes:
+            return self.scalars.add(super().hash_to_scalar(message, domain), b"\x01" + bytes(31))
+
+    slipping = Slipping(ristretto.load_library())
+    ristretto.check_library(slipping)
+    with pytest.raises(ristretto.LibraryUnavailable):
+        oprf.check_proofs(Suite(slipping))
+
+
+def test_checking_that_takes_any_proof_fails_the_self_test(monkeypatch: pytest.MonkeyPatch, suite: Suite) -> None:
+    monkeypatch.setattr(oprf, "verify_proof", lambda *_, **__: None)
+    with pytest.raises(ristretto.LibraryUnavailable):
+        oprf.check_proofs(suite)
+
+
 @pytest.mark.parametrize("encoding", BAD_ENCODINGS)
 def test_bad_encodings_are_refused_by_every_operation(group: Ristretto, encoding: str) -> None:
     bad, good, scalar = bytes.fromhex(encoding), group.multiply_base(b"\x05" + bytes(31)), b"\x03" + bytes(31)
