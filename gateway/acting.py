@@ -37,7 +37,7 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     ),
     ErrorReason.HOLDER_CONFLICT: (
         "the card does not go with the holders on record, or with the key that the gateway has a share of",
-        "roots and keys must differ, and one operator must not make tokens alone (one_operator); ask for the right card",
+        "roots and keys must differ, and no operator makes tokens alone (one_operator); ask for the right card",
     ),
     ErrorReason.LOOKUPS_NOT_HELD: (
         "the look-ups of this agency are not held",

@@ -276,9 +276,7 @@ def verify_proof(
         raise ProofError
 
 
-def _verifies(
-    suite: Suite, public: bytes, blinded: Sequence[bytes], evaluated: Sequence[bytes], proof: bytes
-) -> bool:
+def _verifies(suite: Suite, public: bytes, blinded: Sequence[bytes], evaluated: Sequence[bytes], proof: bytes) -> bool:
     try:
         verify_proof(suite, public, blinded=blinded, evaluated=evaluated, proof=proof)
     except ProofError:

@@ -11,7 +11,7 @@ In this order; the budget is charged before anything is computed, so that a refu
 
 Gateway and custodian run this same code, each with its own share, log and budget. A holder counts volumes and nothing
 else: it cannot know which look-ups found somebody. What follows from too many that found nobody is decided by the
-gateway, which does (`exchange/holds`).
+gateway, which does (`exchange/tally`).
 """
 
 import asyncio
