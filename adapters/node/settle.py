@@ -1,11 +1,11 @@
 """Step 10, second half: the source decides last, on its own facts. Pure.
 
 Decides whether the youth that the grant names is the one the question is about: by the tokens of the question against
-those this agency registered for that handle, scored as the exchange scores them, or because this agency itself
-confirmed the pair. The size of the whole index is not known here, so it counts as the smallest the weights allow; the
-exchange, which knows it, asks for no less. Then runs the one rule again with what the county itself knows: its own
-restriction, its own flag, where the youth is placed. Then the county's own narrowing. The result is never more than
-the grant.
+those this agency registered for that handle, scored as the exchange scores them and never against a number that both
+have and that differs; or because this agency itself confirmed the pair. The size of the whole index is not known here,
+so it counts as the smallest the weights allow; the exchange, which knows it, asks for no less. Then runs the one rule
+again with what the county itself knows: its own restriction, its own flag, where the youth is placed. Then the
+county's own narrowing. The result is never more than the grant.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.matching.classify import Likeness, likeness, scored
+from gateway.protocol.matching.evidence import Agreement, Trait, agreement
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import carried_tokens, compare, compare_keys
 from gateway.protocol.matching.weights import load_weights
@@ -74,13 +75,16 @@ def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: County
 
 def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
     agreeing = agreeing_keys(asked, registered)
-    if agreeing >= CORE_KEYS:
-        return True
     if not agreeing:
         return False
     weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
+    comparison = compare_keys(agreeing, asked=theirs, listed=ours)
+    if agreement(Trait.NUMBER, comparison) is Agreement.DIFFERS:
+        return False
+    if agreeing >= CORE_KEYS:
+        return True
     compared = scored(
-        compare_keys(agreeing, asked=theirs, listed=ours),
+        comparison,
         weights,
         records=0,
         purpose=purpose,

@@ -70,6 +70,15 @@ def test_what_this_agency_confirmed_needs_no_score_and_nothing_else_does_without
     assert unsettled(Order(), own(tokens=weak)) is Refusal.TOKENS_DIFFER
 
 
+def test_a_number_that_differs_on_both_sides_is_another_youth_whatever_the_gateway_says() -> None:
+    numbered = Order(tokens=tokens_of(*YOUTH_TOKENS, "ssn4_dob:1234"))
+    assert settled(numbered, own())
+    assert settled(numbered, own(tokens=tokens_of(*YOUTH_TOKENS, "ssn4_dob:1234")))
+    other = own(tokens=tokens_of(*YOUTH_TOKENS, "ssn4_dob:4321"))
+    assert unsettled(numbered, other) is Refusal.TOKENS_DIFFER
+    assert settled(numbered, replace(other, confirmed=True))
+
+
 def test_dummies_alone_agree_with_nothing() -> None:
     absent = tokens_of(*YOUTH_TOKENS)
     absent.presence = 0
