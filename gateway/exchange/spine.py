@@ -229,8 +229,9 @@ class Exchange:
             return asked.decision_leaf(refused[0], policy=at.policy.version)
 
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
-        # A further page is no further question, and a refusal of the request alone says nothing of whom it is about.
-        counts = asked.facts is not None and asked.query.page == 1
+        # A refusal of the request alone says nothing of whom it is about. A further page counts: that it is one is the
+        # caller's word, and its tokens may be any.
+        counts = asked.facts is not None
         asker = asker_of(asked.caller.agency, asked.caller.claims.subject, asked.caller.call.received_at)
         guard = both(at.tally.guard(asker, counts=counts), at.projections.unspent(asked.caller, asked.query))
         if decision.permit and asked.query.family is Family.FLAG_CHECK:

@@ -148,6 +148,16 @@ async def test_a_guess_in_each_key_is_a_miss_whomever_it_finds(world: World) -> 
     assert held(world)
 
 
+async def test_near_spellings_alone_are_a_miss_whomever_they_find(world: World) -> None:
+    wide = ("nick_skeleton_dob_swap", "given_edit1_dob", "surname_edit1_dob")
+    for number in range(FEW.lookups):
+        found = person(f"Inventa{chr(97 + number)}", "Alderwood", f"201102{number + 1:02}")
+        lists(world, f"guessed {number}", found, flag=FlagState.ACTIVE)
+        made = tokens_by_key(found)
+        assert await outcome(world, forged({key: made[key] for key in wide})) is Outcome.UNDETERMINED
+    assert held(world)
+
+
 async def test_twelve_given_names_of_one_day_page_the_owner_and_count_as_a_miss(world: World) -> None:
     # Right given name and day, whatever the surname: what finds a changed surname, so it is not turned away.
     assert await outcome(world, given_names(*NAMES)) is Outcome.NO_ACTIVE_FLAG_FOUND

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
+from audit.statement import Statement
 from gateway.config import Holding
 from gateway.errors import Error, ErrorReason, Exhausted
 from gateway.exchange.tally import Limits, Suspicion, Window
 from gateway.members.ledger import Ledger
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
+from gateway.store.tables import tally
 from gateway.store.tally import SqlTally, held_agencies, release_lookups
 from tests.unit.exchange.spine_parts import ASKER, FINDER, OWNER, TEAM, UNBOUNDED, Question
 from tests.unit.exchange.spine_world import World
@@ -181,6 +184,14 @@ async def test_a_youth_somebody_knows_does_not_pass_misses_off_as_work(world: Wo
     assert kinds(world).count("lookups.held") == 1
 
 
+@pytest.mark.parametrize(("owner", "is_held"), [(OWNER, False), (ASKER, True)])
+async def test_ones_own_youths_are_no_hits_however_many_they_are(world: World, owner: AgencyId, is_held: bool) -> None:
+    for number in range(FEW.lookups):
+        world.register(f"known {number}", flag=FlagState.ACTIVE, owner=owner)
+        await world.flag(replace(FINDER, youth=f"known {number}", number=number))
+    assert ("lookups.held" in kinds(world)) is is_held
+
+
 async def test_a_youth_is_found_anew_on_another_day(world: World) -> None:
     world.register("known", flag=FlagState.ACTIVE)
     for number in range(2 * FEW.lookups):
@@ -264,6 +275,44 @@ async def test_questions_at_once_do_not_pass_the_figure(world: World) -> None:
     assert sum(isinstance(outcome, Exhausted) for outcome in outcomes) == 7
     assert kinds(world).count("access.decision") == 5
     assert len(alarms(world)) == 2
+
+
+async def test_a_guess_that_calls_itself_a_further_page_is_a_question_like_any(world: World) -> None:
+    limited(world, Limits(agency=2, worker=2, possible=100))
+    for number in range(2):
+        await world.records(Question(f"guess {number}", number=number, page=2))
+    with pytest.raises(Exhausted):
+        await world.records(Question("guess 3", number=3, page=2))
+
+
+async def test_and_counts_for_the_hold(world: World) -> None:
+    for number in range(FEW.lookups):
+        await world.records(Question(f"guess {number}", number=number, page=2))
+    assert kinds(world).count("lookups.held") == 1
+
+
+async def test_a_release_does_not_give_the_day_back(world: World) -> None:
+    world.use(replace(world.setting, tally=SqlTally(world.journal, Limits(FEW.lookups + 1, 100, 100), FEW)))
+    await ask(world, FEW.lookups)
+    await release_lookups(Ledger(world.log, world.reader), ASKER)
+    await ask(world, 1, first=100)
+    assert await spent(world, replace(FINDER, number=200)) == ("budget: QUESTIONS",)
+
+
+async def test_what_workers_asked_is_forgotten_with_the_day(world: World) -> None:
+    """Pseudonyms change each day: kept, they would be a list of everybody who ever asked."""
+
+    def accounts() -> list[str]:
+        listed = Statement(select(tally.c.account).order_by(tally.c.account))
+        return [account for (account,) in world.reader.all(listed)]
+
+    await ask(world, 1)
+    await world.flag(replace(FINDER, number=1, worker="worker-2"))
+    assert accounts() == [ASKER, f"{ASKER} worker-1", f"{ASKER} worker-2"]
+    world.clock.advance(86_400)
+    world.beat()
+    await world.flag(replace(FINDER, number=2, worker="worker-3"))
+    assert accounts() == [ASKER, f"{ASKER} worker-3"]
 
 
 async def test_what_policy_refuses_by_the_request_alone_costs_no_question(world: World) -> None:
