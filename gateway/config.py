@@ -67,7 +67,7 @@ class Budgets(StrictModel):
     """What may be registered beyond the caseload, for youths whose names or dates are corrected."""
     registrations_a_day: Annotated[int, Field(ge=1, le=10_000_000)] = 200
     """Of one agency, once its caseload and the margin are used up: youths who come into care later."""
-    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 86
+    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 89
     """Elements one record has in the match-key scheme in use. A batch has exactly that many for each of its records:
     more would hide records in one, fewer would be a cheaper guess."""
     alarm_percent: Annotated[int, Field(ge=1, le=99)] = 80

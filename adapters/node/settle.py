@@ -14,8 +14,7 @@ from adapters.node.order import Here, VerifiedOrder
 from adapters.node.refusal import OrderRefused, Refusal
 from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
-from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.matching.classify import Likeness, likeness, scored
+from gateway.protocol.matching.classify import Likeness, agrees_wholly, likeness, scored
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import carried_tokens, compare, compare_keys
 from gateway.protocol.matching.weights import load_weights
@@ -74,8 +73,6 @@ def settle(verified: VerifiedOrder, own: OwnFacts, here: Here, narrowing: County
 
 def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
     agreeing = agreeing_keys(asked, registered)
-    if agreeing >= CORE_KEYS:
-        return True
     if not agreeing:
         return False
     weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
@@ -87,7 +84,7 @@ def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
         asked=theirs,
         listed=ours,
     )
-    return likeness(compared, weights) is Likeness.MATCH
+    return agrees_wholly(compared.comparison, weights) or likeness(compared, weights) is Likeness.MATCH
 
 
 def agreeing_keys(asked: TokenSet, registered: TokenSet) -> frozenset[str]:

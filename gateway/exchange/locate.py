@@ -3,7 +3,8 @@
 Decides what counts as found, by the score of each candidate (`protocol/matching`) and by what people said of the pair:
 
     ONE            a link both agencies confirmed; or, with `auto`, a match by score alone
-    ONE_FOR_FLAG   a unique candidate that agrees on `name_dob` with the complete core group, whatever `auto` says
+    ONE_FOR_FLAG   a unique candidate that agrees on the complete core group and that no further given name or number
+                   tells apart, whatever `auto` says
     POSSIBLE       a weaker one: a person decides, and nothing is disclosed (ARCHITECTURE §6, Who may match)
     AMBIGUOUS      several, and none that leads by the margin
     NONE           nobody, or only youths of whom somebody said that they are others
@@ -21,8 +22,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.matching.classify import Likeness, Scored, likeness, scored
+from gateway.protocol.matching.classify import Likeness, Scored, agrees_wholly, likeness, scored
 from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
 from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.matching.weights import Weights, load_weights
@@ -128,7 +128,7 @@ def locate(candidates: Iterable[Candidate], search: Search) -> Found:
         return NOTHING
     leaders = _leaders([each for each in contenders if each.linked] or contenders, search.weights.margin)
     best = leaders[0]
-    certain = _certainty(best, auto=search.auto) if len(leaders) == 1 else None
+    certain = _certainty(best, search) if len(leaders) == 1 else None
     if certain is Located.ONE or (certain is not None and for_flag):
         return Found(certain, best.candidate, _state([best]), _meant([best]))
     if certain is not None:
@@ -169,11 +169,11 @@ def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
     return [each for each in ranked if ranked[0].scored.score - each.scored.score < margin]
 
 
-def _certainty(rated: _Rated, *, auto: bool) -> Located | None:
+def _certainty(rated: _Rated, search: Search) -> Located | None:
     """How certain a candidate without a rival is; None: a person decides."""
-    if rated.linked or (auto and rated.likeness is Likeness.MATCH):
+    if rated.linked or (search.auto and rated.likeness is Likeness.MATCH):
         return Located.ONE
-    return Located.ONE_FOR_FLAG if rated.candidate.agreeing_keys >= CORE_KEYS else None
+    return Located.ONE_FOR_FLAG if agrees_wholly(rated.scored.comparison, search.weights) else None
 
 
 def _unsettled(rated: Iterable[_Rated], search: Search) -> tuple[Candidate, ...]:

@@ -1,7 +1,8 @@
 """From the scores of all candidates to one of three outcomes: match, possible, none. Pure.
 
-    match      the best candidate reaches `auto`, holds a key of the guard, comes from exact birth dates on both sides,
-               and no other candidate is within the margin
+    match      the best candidate reaches `auto`, holds a key of the guard, is not barred by a further given name or a
+               number that differs, comes from exact birth dates on both sides, and no other candidate is within the
+               margin
     possible   somebody reaches `possible`: a person decides
     none       otherwise
 
@@ -64,7 +65,19 @@ def likeness(candidate: Scored, weights: Weights) -> Likeness:
     if candidate.score < weights.possible:
         return Likeness.NONE
     guarded = candidate.exact and not weights.guard.isdisjoint(candidate.comparison.agreeing)
-    return Likeness.MATCH if guarded and candidate.score >= weights.auto else Likeness.POSSIBLE
+    certain = guarded and candidate.score >= weights.auto and not _is_barred(candidate.comparison, weights)
+    return Likeness.MATCH if certain else Likeness.POSSIBLE
+
+
+def agrees_wholly(comparison: Comparison, weights: Weights) -> bool:
+    """Whether a pair agrees on the whole core group and nothing bars it: one name and one day, as far as is known."""
+    return comparison.agreeing >= load_key_scheme(weights.scheme).core and not _is_barred(comparison, weights)
+
+
+def _is_barred(comparison: Comparison, weights: Weights) -> bool:
+    return any(
+        not group.isdisjoint(comparison.differing) and group.isdisjoint(comparison.agreeing) for group in weights.bars
+    )
 
 
 def classify(candidates: Sequence[Scored], weights: Weights) -> Classified:
