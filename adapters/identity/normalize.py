@@ -32,8 +32,12 @@ def given_names(text: str | None, rules: NameRules) -> tuple[str, ...]:
     placeholders = rules.any_given_placeholder
     if not parts or _begins_as(parts, placeholders) or _first_as_written(text) in rules.given_placeholders_as_written:
         return ()
-    noise = rules.particles | rules.no_further_name
-    return parts[0], *(part for part in parts[1:] if part not in noise and not _is_placeholder(part, placeholders))
+    further = parts[1:]
+    if further and _begins_as(further, placeholders | rules.no_further_name):
+        return parts[:1]
+    return parts[0], *(
+        part for part in further if part not in rules.particles and not _is_placeholder(part, placeholders)
+    )
 
 
 def surname_values(text: str | None, rules: NameRules) -> tuple[str, ...]:

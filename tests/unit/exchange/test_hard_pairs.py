@@ -11,7 +11,7 @@ import pytest
 
 from adapters.identity import match_keys
 from adapters.identity.youth import Identity
-from gateway.exchange.locate import Candidate, FlagRow, Found, Search, locate
+from gateway.exchange.locate import Candidate, FlagRow, Search, locate
 from gateway.protocol.matching.evidence import Agreement, Trait, evidence
 from gateway.protocol.matching.score import compare
 from gateway.protocol.names import AgencyId, Call, FlagState, Restriction, SubjectHandle
@@ -81,25 +81,23 @@ def carried(identity: Identity) -> dict[str, set[bytes]]:
     return values
 
 
+def candidate(ours: Mapping[str, set[bytes]], theirs: Mapping[str, set[bytes]]) -> Candidate:
+    """A youth with an open flag, as a question that carries `ours` meets it."""
+    flag = FlagRow(os.urandom(16), FlagState.ACTIVE, 1, b"")
+    agreeing, handle = compare(ours, theirs).agreeing, SubjectHandle(os.urandom(16))
+    return Candidate(THEIRS, handle, agreeing, frozenset(theirs), Restriction.NONE, "", flag)
+
+
+def search(ours: Mapping[str, set[bytes]], *, auto: bool) -> Search:
+    family = Call.RECORD if auto else Call.FLAG_CHECK
+    return Search(family, frozenset(ours), records=60, auto=auto, purpose="MFC_LOCATE", asking=OURS)
+
+
 def located(asked: Identity, listed: Identity, *, auto: bool) -> Located:
     """What a question for records (with `auto`), or for a flag (without), makes of the one who is listed."""
-    return found(carried(asked), carried(listed), auto=auto).located
-
-
-def found(ours: Mapping[str, set[bytes]], theirs: Mapping[str, set[bytes]], *, auto: bool) -> Found:
-    flag = FlagRow(os.urandom(16), FlagState.ACTIVE, 1, b"")
-    candidate = Candidate(
-        THEIRS,
-        SubjectHandle(os.urandom(16)),
-        compare(ours, theirs).agreeing,
-        frozenset(theirs),
-        Restriction.NONE,
-        "",
-        flag,
-    )
-    family = Call.RECORD if auto else Call.FLAG_CHECK
-    search = Search(family, frozenset(ours), records=60, auto=auto, purpose="MFC_LOCATE", asking=OURS)
-    return locate([candidate] if candidate.agreeing_keys else [], search)
+    ours = carried(asked)
+    met = candidate(ours, carried(listed))
+    return locate([met] if met.agreeing_keys else [], search(ours, auto=auto)).located
 
 
 def both(one: Identity, other: Identity) -> tuple[Located, Located]:
@@ -114,6 +112,17 @@ def test_twins_are_never_one_youth_without_a_person(one: str, other: str, number
         *both(youth(other, numbers[0]), youth(one, numbers[1])),
     }
     assert outcomes <= {Located.POSSIBLE, Located.NONE}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("José Luis", "José Miguel"), ("Maria Fernanda", "Maria Guadalupe"), ("Daniel", "Daniela"), ("Jayden", "Jaden")],
+)
+@pytest.mark.parametrize("auto", [True, False])
+def test_each_of_two_listed_twins_is_told_for_the_exact_spelling(one: str, other: str, auto: bool) -> None:
+    twins = [candidate(carried(youth(one, {})), carried(youth(name, {}))) for name in (other, one)]
+    answer = locate(twins, search(carried(youth(one, {})), auto=auto))
+    assert (answer.located, answer.candidate) == (Located.ONE if auto else Located.ONE_FOR_FLAG, twins[1])
 
 
 @pytest.mark.parametrize(("one", "other", "expected"), ONE_YOUTH)

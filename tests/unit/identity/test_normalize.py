@@ -102,9 +102,10 @@ def test_double_surname_shares_a_value_with_each_of_its_short_forms(shorter: str
     ("written", "parts"),
     [("María José", ("maria", "jose")), ("Ana-Lucía", ("ana", "lucia")), ("D'Andre", ("dandre",)), ("J.", ("j",)),
      ("Boyd", ("boyd",)), ("María del Carmen", ("maria", "carmen")), ("José L.", ("jose", "l")),
-     ("De Andre", ("de", "andre")),
-     ("José NMN", ("jose",)), ("Maria Unknown", ("maria",)), ("Luis III", ("luis",)), ("Nina", ("nina",)),
-     ("Nino", ("nino",)), ("Bebeto", ("bebeto",)), ("Norma", ("norma",)), ("Nolan First", ("nolan", "first"))],
+     ("De Andre", ("de", "andre")), ("José NMN", ("jose",)), ("Ana N/A", ("ana",)),
+     ("Ana (no middle name)", ("ana",)), ("Ana Sofía N.", ("ana", "sofia", "n")), ("Maria Unknown", ("maria",)),
+     ("Luis III", ("luis",)), ("Nina", ("nina",)), ("Nino", ("nino",)),
+     ("Bebeto", ("bebeto",)), ("Norma", ("norma",)), ("Nolan First", ("nolan", "first"))],
 )  # fmt: skip
 def test_a_given_name_is_its_parts_without_particles_and_words_for_none(written: str, parts: tuple[str, ...]) -> None:
     assert given_names(written, NAMES) == parts

@@ -88,13 +88,14 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 def tokens_of(*shared: str, epoch: str = EPOCH) -> TokenSet:
-    """For each name in `shared` (`key:value`) one token that depends on it alone; the rest of each key is random."""
+    """For each name in `shared` (`key:value`) one token that depends on it alone; the rest of each key is random. The
+    core group is carried, and every key that is named."""
 
     def mint(key: str, pad: int) -> list[bytes]:
         real = [hashlib.sha256(each.encode()).digest()[:16] for each in shared if each.startswith(f"{key}:")]
         return [*real, *(secrets.token_bytes(16) for _ in range(pad - len(real)))]
 
-    return token_set(epoch, mint)
+    return token_set(epoch, mint, carried=CORE_KEYS | {each.partition(":")[0] for each in shared})
 
 
 YOUTH_TOKENS = tuple(f"{key}:invented youth" for key in sorted(CORE_KEYS))
