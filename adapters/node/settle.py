@@ -14,7 +14,8 @@ from adapters.node.order import Here, VerifiedOrder
 from adapters.node.refusal import OrderRefused, Refusal
 from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
-from gateway.protocol.matching.classify import Likeness, agrees_wholly, likeness, scored
+from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.classify import Likeness, is_barred, likeness, scored
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import carried_tokens, compare, compare_keys
 from gateway.protocol.matching.weights import load_weights
@@ -76,15 +77,20 @@ def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
     if not agreeing:
         return False
     weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
+    comparison = compare_keys(agreeing, asked=theirs, listed=ours)
+    if is_barred(comparison, weights):
+        return False
+    if agreeing >= CORE_KEYS:
+        return True
     compared = scored(
-        compare_keys(agreeing, asked=theirs, listed=ours),
+        comparison,
         weights,
         records=0,
         purpose=purpose,
         asked=theirs,
         listed=ours,
     )
-    return agrees_wholly(compared.comparison, weights) or likeness(compared, weights) is Likeness.MATCH
+    return likeness(compared, weights) is Likeness.MATCH
 
 
 def agreeing_keys(asked: TokenSet, registered: TokenSet) -> frozenset[str]:

@@ -22,7 +22,8 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.matching.classify import Likeness, Scored, agrees_wholly, likeness, scored
+from gateway.protocol.match_keys import CORE_KEYS
+from gateway.protocol.matching.classify import Likeness, Scored, is_barred, likeness, scored
 from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
 from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.matching.weights import Weights, load_weights
@@ -173,7 +174,9 @@ def _certainty(rated: _Rated, search: Search) -> Located | None:
     """How certain a candidate without a rival is; None: a person decides."""
     if rated.linked or (search.auto and rated.likeness is Likeness.MATCH):
         return Located.ONE
-    return Located.ONE_FOR_FLAG if agrees_wholly(rated.scored.comparison, search.weights) else None
+    if is_barred(rated.scored.comparison, search.weights):
+        return None
+    return Located.ONE_FOR_FLAG if rated.candidate.agreeing_keys >= CORE_KEYS else None
 
 
 def _unsettled(rated: Iterable[_Rated], search: Search) -> tuple[Candidate, ...]:

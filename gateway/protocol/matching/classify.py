@@ -65,16 +65,12 @@ def likeness(candidate: Scored, weights: Weights) -> Likeness:
     if candidate.score < weights.possible:
         return Likeness.NONE
     guarded = candidate.exact and not weights.guard.isdisjoint(candidate.comparison.agreeing)
-    certain = guarded and candidate.score >= weights.auto and not _is_barred(candidate.comparison, weights)
+    certain = guarded and candidate.score >= weights.auto and not is_barred(candidate.comparison, weights)
     return Likeness.MATCH if certain else Likeness.POSSIBLE
 
 
-def agrees_wholly(comparison: Comparison, weights: Weights) -> bool:
-    """Whether a pair agrees on the whole core group and nothing bars it: one name and one day, as far as is known."""
-    return comparison.agreeing >= load_key_scheme(weights.scheme).core and not _is_barred(comparison, weights)
-
-
-def _is_barred(comparison: Comparison, weights: Weights) -> bool:
+def is_barred(comparison: Comparison, weights: Weights) -> bool:
+    """Whether something that both records carry tells the two apart, whatever else agrees: at best possible."""
     return any(
         not group.isdisjoint(comparison.differing) and group.isdisjoint(comparison.agreeing) for group in weights.bars
     )
