@@ -7,6 +7,8 @@ LINKAGE := .venv-linkage
 
 # Locks name no index: every machine resolves them through the one it is configured for.
 UV      ?= uv
+# Of `make bench`; 50,000 take an hour each to list and to rotate.
+YOUTHS  ?= 1000
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
            --custom-compile-command "make lock"
 
@@ -41,13 +43,13 @@ protos: $(STAMP)
 layers: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py tests/unit/test_packaging.py
 
-bench: $(STAMP)       ## measure exchange, log, queries, index, tokens, registration; bench-out/; 40 minutes, 4 GB of disk
+bench: $(STAMP)       ## measure exchange, log, queries, index, tokens, registration of YOUTHS=1000; bench-out/; 40 minutes, 4 GB of disk
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.log
 	@$(BIN)/python -m tests.bench.query --out bench-out/query.json
 	@$(BIN)/python -m tests.bench.index
 	@$(BIN)/python -m tests.bench.oprf --out bench-out/oprf.json
-	@$(BIN)/python -m tests.bench.registration --youths 1000
+	@$(BIN)/python -m tests.bench.registration --youths $(YOUTHS)
 
 bench-linkage: $(LINKAGE)/.ready ## match keys beside hash, CLK and Splink on FEBRL and invented youths; ten minutes
 	@PYTHONPATH=.:proto $(LINKAGE)/bin/python -m tests.bench.linkage

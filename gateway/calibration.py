@@ -57,6 +57,7 @@ def weights_file(weights: Weights, *, pairs: int) -> str:
         f"possible = {weights.possible}",
         f"margin = {weights.margin}",
         f"guard = {json.dumps(sorted(weights.guard))}",
+        f"bars = {json.dumps([sorted(group) for group in weights.bars])}",
     ]
     tables = {"overlap": weights.overlap, "agree": weights.agree, "disagree": weights.disagree}
     for name, values in tables.items():

@@ -67,7 +67,7 @@ class Budgets(StrictModel):
     registered once in an epoch, and is not given again each day: a registration is a guess too."""
     caseload_margin_percent: Annotated[int, Field(ge=0, le=1000)] = 25
     """What may be registered beyond the caseload, for youths whose names or dates are corrected."""
-    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 86
+    elements_a_record: Annotated[int, Field(ge=1, le=256)] = 89
     """Elements one record has in the match-key scheme in use. A batch has exactly that many for each of its records:
     more or fewer would be another price."""
     alarm_percent: Annotated[int, Field(ge=1, le=99)] = 80

@@ -7,10 +7,9 @@ it needs is not known. A new key is a row in `gateway/protocol/matching/keys-*.t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping
 
-from adapters.identity.skeleton import skeleton
+from adapters.identity.names import interleaved
 from adapters.identity.youth import Youth
 
 Builder = Callable[[Youth], Iterator[bytes]]
@@ -35,11 +34,6 @@ def one_deletion(word: str, *, letters: int) -> Iterator[str]:
         yield from (word[:place] + word[place + 1 :] for place in range(min(len(word), letters)))
 
 
-def _interleaved(lists: Sequence[Sequence[str]]) -> Iterator[str]:
-    for row in zip_longest(*lists):
-        yield from (value for value in row if value is not None)
-
-
 def _name_dob(youth: Youth) -> Iterator[bytes]:
     if youth.birth_date is not None:
         for given, surname in youth.pairs:
@@ -55,24 +49,28 @@ def _skeleton_anyorder_dob(youth: Youth) -> Iterator[bytes]:
 def _nick_skeleton_dob_swap(youth: Youth) -> Iterator[bytes]:
     day = swapped(youth.birth_date)
     if day is not None:
-        for given, surname in youth.pairs:
-            sound = skeleton(surname)
-            for nick in youth.nicks[given]:
-                yield encode(nick, sound, day)
+        for sounds in youth.nick_sounds:
+            yield encode(*sounds, day)
 
 
 def _surname_edit1_dob(youth: Youth) -> Iterator[bytes]:
     if youth.birth_date is not None:
         # Whole forms first, so that equal surnames always share one; then every part in turn, letter by letter.
         deleted = [tuple(one_deletion(surname, letters=len(surname))) for surname in _parts(youth)]
-        for value in (*youth.surnames, *_interleaved(deleted)):
+        for value in (*youth.surnames, *interleaved(deleted)):
             yield encode(value, youth.birth_date)
+
+
+def _given_dob(youth: Youth) -> Iterator[bytes]:
+    if youth.birth_date is not None:
+        for given in youth.givens:
+            yield encode(given, youth.birth_date)
 
 
 def _given_edit1_dob(youth: Youth) -> Iterator[bytes]:
     if youth.birth_date is not None:
         deleted = [tuple(one_deletion(given, letters=_GIVEN_LETTERS)) for given in youth.givens]
-        for value in (*youth.givens, *_interleaved(deleted)):
+        for value in (*youth.givens, *youth.later, *interleaved(deleted)):
             yield encode(value, youth.birth_date)
 
 
@@ -84,8 +82,8 @@ def _given_nick_dob(youth: Youth) -> Iterator[bytes]:
 
 def _initial_surname_dob(youth: Youth) -> Iterator[bytes]:
     if youth.birth_date is not None:
-        for given, surname in youth.pairs:
-            yield encode(given[0], skeleton(surname), youth.birth_date)
+        for given, surname in youth.sounds:
+            yield encode(given[0], surname, youth.birth_date)
 
 
 def _skeleton_year_month(youth: Youth) -> Iterator[bytes]:
@@ -112,6 +110,21 @@ def _name_year(youth: Youth) -> Iterator[bytes]:
     if year is not None:
         for pair in youth.pairs:
             yield encode(*pair, (youth.birth_date or "") if pair in youth.common else year)
+
+
+def _further_given_dob(youth: Youth) -> Iterator[bytes]:
+    day = swapped(youth.birth_date)
+    if day is not None:
+        for sound in youth.further_sounds:
+            yield encode(sound, day)
+
+
+def _further_initial_dob(youth: Youth) -> Iterator[bytes]:
+    # With the first part: an initial and a birth date alone are borne by too many.
+    day = swapped(youth.birth_date)
+    if day is not None:
+        for sound, initial in youth.initials:
+            yield encode(sound, initial, day)
 
 
 def _ssn4_dob(youth: Youth) -> Iterator[bytes]:
@@ -170,6 +183,7 @@ BUILDERS: Mapping[str, Builder] = {
     "skeleton_anyorder_dob": _skeleton_anyorder_dob,
     "nick_skeleton_dob_swap": _nick_skeleton_dob_swap,
     "surname_edit1_dob": _surname_edit1_dob,
+    "given_dob": _given_dob,
     "given_edit1_dob": _given_edit1_dob,
     "given_nick_dob": _given_nick_dob,
     "initial_surname_dob": _initial_surname_dob,
@@ -177,6 +191,8 @@ BUILDERS: Mapping[str, Builder] = {
     "skeleton_year_day": _skeleton_year_day,
     "skeleton_month_day": _skeleton_month_day,
     "name_year": _name_year,
+    "further_given_dob": _further_given_dob,
+    "further_initial_dob": _further_initial_dob,
     "ssn4_dob": _ssn4_dob,
     "ssn4_surname": _ssn4_surname,
     "ssn4_given": _ssn4_given,

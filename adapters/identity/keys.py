@@ -56,7 +56,7 @@ def missing_fields(identity: Identity, *, aliases: Sequence[Identity] = (), sche
     """Return the names of the fields that the core keys need and this identity does not usably have."""
     youth = youth_of(identity, aliases, scheme)
     usable: Mapping[str, object] = {
-        "given_name": youth.pairs or normalize.given_name(identity.get("given_name"), scheme.names),
+        "given_name": youth.pairs or normalize.given_names(identity.get("given_name"), scheme.names),
         "surname": youth.pairs or normalize.surname_values(identity.get("surname"), scheme.names),
         "date_of_birth": youth.birth_date,
     }

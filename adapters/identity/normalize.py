@@ -1,4 +1,4 @@
-"""One spelling for what counties write in many ways: given name, surname values, birth date, numbers of an address.
+"""One spelling for what counties write in many ways: given names, surname values, birth date, numbers of an address.
 
 Decides what is noise (suffixes, particles of a part) and what means "not known". Text is untrusted and of any length;
 nothing here raises. Does not decide which fields make a key (`builders`), nor how sounds compare (`skeleton`).
@@ -7,6 +7,7 @@ nothing here raises. Does not decide which fields make a key (`builders`), nor h
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,19 +23,27 @@ _LAST_FOUR = 4
 _MONTHS, _DAYS = 12, 31
 
 
-def given_name(text: str | None, rules: NameRules) -> str | None:
-    """Return the first part of a given name, or None if it is missing or a placeholder."""
+def given_names(text: str | None, rules: NameRules) -> tuple[str, ...]:
+    """Return the parts of a given name, the first one first; empty if it is missing or begins like a placeholder.
+
+    A further part may be an initial; particles and placeholders among the further parts are dropped.
+    """
     parts = _without(words(text), rules.suffixes)
     placeholders = rules.any_given_placeholder
-    if not parts or _is_phrase(parts, placeholders) or _is_placeholder(parts[0], placeholders):
-        return None
-    return parts[0]
+    if not parts or _begins_as(parts, placeholders) or _first_as_written(text) in rules.given_placeholders_as_written:
+        return ()
+    further = parts[1:]
+    if further and _begins_as(further, placeholders | rules.no_further_name):
+        return parts[:1]
+    return parts[0], *(
+        part for part in further if part not in rules.particles and not _is_placeholder(part, placeholders)
+    )
 
 
 def surname_values(text: str | None, rules: NameRules) -> tuple[str, ...]:
     """Return the forms by which a surname is found: all joined, first part, last part; distinct, empty if missing."""
     parts = _without(words(text), rules.suffixes)
-    if _is_phrase(parts, rules.placeholders):
+    if _is_phrase(parts, rules.placeholders) or _begins_with_phrase(parts, rules.placeholders):
         return ()
     parts = tuple(part for part in parts if not _is_placeholder(part, rules.placeholders))
     if not parts or _is_phrase(parts, rules.placeholders):
@@ -112,9 +121,26 @@ def _without(parts: tuple[str, ...], noise: Collection[str]) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in noise) or parts
 
 
+def _begins_as(parts: tuple[str, ...], placeholders: Collection[str]) -> bool:
+    """Whether the name is a placeholder, or a longer form of one: "Bebé Niña", "Baby Boy 2", "Hijo de María"."""
+    first = _is_placeholder(parts[0], placeholders)
+    return first or _is_phrase(parts, placeholders) or _begins_with_phrase(parts, placeholders)
+
+
 def _is_phrase(parts: tuple[str, ...], placeholders: Collection[str]) -> bool:
     return " ".join(parts) in placeholders or "".join(parts) in placeholders
 
 
+def _begins_with_phrase(parts: tuple[str, ...], placeholders: Collection[str]) -> bool:
+    """Whether several words at the beginning are a placeholder together: "No First Name given"."""
+    return any(" ".join(parts[:count]) in placeholders for count in range(2, len(parts)))
+
+
 def _is_placeholder(part: str, placeholders: Collection[str]) -> bool:
-    return part in placeholders or part.isdigit()
+    """Whether a word says that there is no name; the number a hospital gives a newborn may hang on it: "Boy2"."""
+    return part.rstrip("0123456789") in placeholders or part.isdigit()
+
+
+def _first_as_written(text: str | None) -> str:
+    """The first word with its accents: Niña is a placeholder, Nina is a name."""
+    return (unicodedata.normalize("NFC", text or "").casefold().split() or [""])[0]

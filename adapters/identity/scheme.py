@@ -26,6 +26,10 @@ class NameRules:
     suffixes: frozenset[str]
     placeholders: frozenset[str]
     given_placeholders: frozenset[str]
+    given_placeholders_as_written: frozenset[str]
+    """Lower case, with accents."""
+    no_further_name: frozenset[str]
+    """Words that stand where a further given name would."""
     any_given_placeholder: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Which whole names a given name may be short for: Spanish and English, and what a county adds for itself.
 
 Decides the order of the whole names, because only the first few become values: the county's own, then the Spanish
-table's, then those of the PyPI package `nicknames`, those with most short forms first (they are the most common names).
+table's in the order of its rows (the most common name first), then those of the PyPI package `nicknames`, those with
+most short forms first (they are the most common names).
 Does not decide how many are kept (`builders`).
 """
 

@@ -2,6 +2,7 @@
 
     first letter kept (h is silent), other vowels dropped
     ch = sh = x      ph = f      b = v      s = z = soft c      c = k = q      j = soft g      a doubled letter once
+    y before a vowel is j at the beginning: Yesenia and Jessenia, Yovani and Giovanny
 
 Decides only which spellings sound alike. Letters outside the Latin alphabet stay as they are.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import re
 
-_DIGRAPHS = re.compile(r"ch|sh|ph|[cg](?=[eiy])")
-_DIGRAPH_SOUNDS = {"ch": "x", "sh": "x", "ph": "f", "c": "s", "g": "j"}
+_DIGRAPHS = re.compile(r"ch|sh|ph|[cg](?=[eiy])|^y(?=[aeiou])")
+_DIGRAPH_SOUNDS = {"ch": "x", "sh": "x", "ph": "f", "c": "s", "g": "j", "y": "j"}
 _SOUNDS = str.maketrans({"c": "k", "q": "k", "z": "s", "v": "b", "h": None})
 _DOUBLED = re.compile(r"(.)\1+")
 _VOWELS = str.maketrans(dict.fromkeys("aeiouy"))

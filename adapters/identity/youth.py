@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from adapters.identity import normalize
 from adapters.identity.errors import InvalidIdentity
+from adapters.identity.names import Name, crossed, further_sounds, heard, interleaved
 from adapters.identity.scheme import Scheme
 from adapters.identity.skeleton import skeleton
 from adapters.identity.words import words
@@ -27,18 +28,8 @@ IDENTITY_FIELDS = (
     "state",
     "soc_sec_id",
 )
-NICK_VALUES = 4
-
 # Fields as the county has them: strings or None, dates as YYYYMMDD. Other entries are ignored.
 Identity = Mapping[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """One name of a youth, normalized: the given name or "", and every form of the surname, the whole one first."""
-
-    given: str = field(repr=False)
-    surnames: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +60,22 @@ class Youth:
     common: frozenset[tuple[str, str]] = field(repr=False)
     """Those of `pairs` that too many youths share."""
     givens: tuple[str, ...] = field(repr=False)
+    later: tuple[str, ...] = field(repr=False)
+    """Further parts of the given names, and all parts in one word."""
     surnames: tuple[str, ...] = field(repr=False)
     """All forms, in the order of `pairs`."""
-    nicks: Mapping[str, tuple[str, ...]] = field(repr=False)
-    """By given name: the skeletons of the name itself and of the names it may be short for, at most `NICK_VALUES`."""
-
     all_nicks: tuple[str, ...] = field(repr=False)
-    """Nickname skeletons of all given names; each name's own first."""
+    """Skeletons of all that the given names may stand for; each name's own first."""
     sounds: tuple[tuple[str, str], ...] = field(repr=False)
-    """Skeletons of `pairs`."""
+    """Skeletons of `pairs`, then of `later` with the surname forms."""
+    nick_sounds: tuple[tuple[str, str], ...] = field(repr=False)
+    """Skeletons of `pairs`, then of all that the given names may stand for with the surname forms."""
     surname_sounds: tuple[str, ...] = field(repr=False)
     """Skeletons of `surnames`."""
+    further_sounds: tuple[str, ...] = field(repr=False)
+    """Skeletons of the further parts of given names that are more than an initial, and of what they are short for."""
+    initials: tuple[tuple[str, str], ...] = field(repr=False)
+    """Skeleton of the first part of a given name, first letter of a further one."""
 
     @property
     def is_nobody(self) -> bool:
@@ -92,14 +88,15 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
     candidates = [identity, *({**identity, **alias} for alias in aliases)]
     _check_lengths(candidates, scheme.names.max_characters)
     names = tuple(name for name in (_name(candidate, scheme) for candidate in candidates) if name is not None)
+    named = [name for name in names if name.given]
     pairs = tuple(dict.fromkeys(_pairs(names)))
-    givens = tuple(dict.fromkeys(name.given for name in names if name.given))
     wholes = [name.surnames[0] for name in names if name.surnames]
     parts = [part for name in names for part in name.surnames[1:]]
     surnames = tuple(dict.fromkeys((*wholes, *parts)))
-    sound = {word: skeleton(word) for word in {*givens, *surnames}}
-    nicks = {given: scheme.short_forms.sounds(given)[:NICK_VALUES] for given in givens}
-    own = [sound[given] for given in givens]
+    own = [(skeleton(given), skeleton(surname)) for given, surname in pairs]
+    ways = [heard(name, scheme.short_forms) for name in named]
+    later = [tuple(map(skeleton, name.later)) for name in named]
+    ends = [tuple(map(skeleton, name.surnames)) for name in named]
     return Youth(
         names=names,
         birth_date=normalize.birth_date(identity.get("date_of_birth"), scheme.dates),
@@ -109,12 +106,15 @@ def youth_of(identity: Identity, aliases: Sequence[Identity], scheme: Scheme, *,
         address=_address(identity, scheme),
         pairs=pairs,
         common=frozenset(pair for pair in pairs if scheme.common.are_both(*pair)),
-        givens=givens,
+        givens=tuple(dict.fromkeys(name.given for name in named)),
+        later=tuple(dict.fromkeys(interleaved(name.later for name in named))),
         surnames=surnames,
-        nicks=nicks,
-        all_nicks=tuple(dict.fromkeys((*own, *(nick for given in givens for nick in nicks[given])))),
-        sounds=tuple(dict.fromkeys((sound[given], sound[surname]) for given, surname in pairs)),
-        surname_sounds=tuple(dict.fromkeys(sound[surname] for surname in surnames)),
+        all_nicks=tuple(dict.fromkeys(interleaved(ways))),
+        sounds=tuple(dict.fromkeys((*own, *crossed(list(zip(later, ends, strict=True)))))),
+        nick_sounds=tuple(dict.fromkeys((*own, *crossed(list(zip(ways, ends, strict=True)))))),
+        surname_sounds=tuple(dict.fromkeys(map(skeleton, surnames))),
+        further_sounds=tuple(dict.fromkeys(interleaved(further_sounds(name, scheme.short_forms) for name in named))),
+        initials=tuple(dict.fromkeys((skeleton(name.given), part[0]) for name in named for part in name.further)),
     )
 
 
@@ -127,11 +127,11 @@ def _check_lengths(candidates: Sequence[Identity], limit: int) -> None:
 def _name(identity: Identity, scheme: Scheme) -> Name | None:
     """The name, or None where there is none, or where a part of it says that nobody knows it."""
     written_given, written_surname = identity.get("given_name"), identity.get("surname")
-    given = normalize.given_name(written_given, scheme.names)
+    given = normalize.given_names(written_given, scheme.names)
     surnames = normalize.surname_values(written_surname, scheme.names)
     if normalize.is_placeholder(written_given, given) or normalize.is_placeholder(written_surname, surnames):
         return None
-    return Name(given or "", surnames) if given or surnames else None
+    return Name(given[0] if given else "", given[1:], surnames) if given or surnames else None
 
 
 def _pairs(names: Sequence[Name]) -> Iterator[tuple[str, str]]:

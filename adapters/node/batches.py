@@ -38,7 +38,7 @@ from homeward.gateway.v1.index_pb2 import (
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION
 
 BATCH: Final = 50
-"""Subjects a registration; with 86 tokens each about 70 KiB of the envelope's 192 KiB."""
+"""Subjects a registration; with 89 tokens each about 73 KiB of the envelope's 192 KiB."""
 REMOVALS: Final = 1000
 CALL_SECONDS: Final = 15.0
 STREAM_SECONDS: Final = 50.0

@@ -15,8 +15,7 @@ from adapters.node.refusal import OrderRefused, Refusal
 from gateway.protocol.authority import covers_subject
 from gateway.protocol.decide import CountyNarrowing, Decision, decide_request, decide_youth, narrow
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.matching.classify import Likeness, likeness, scored
-from gateway.protocol.matching.evidence import Agreement, Trait, agreement
+from gateway.protocol.matching.classify import Likeness, is_barred, likeness, scored
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import carried_tokens, compare, compare_keys
 from gateway.protocol.matching.weights import load_weights
@@ -79,7 +78,7 @@ def _is_same(asked: TokenSet, registered: TokenSet, purpose: str) -> bool:
         return False
     weights, ours, theirs = load_weights(), present_keys(registered), present_keys(asked)
     comparison = compare_keys(agreeing, asked=theirs, listed=ours)
-    if agreement(Trait.NUMBER, comparison) is Agreement.DIFFERS:
+    if is_barred(comparison, weights):
         return False
     if agreeing >= CORE_KEYS:
         return True

@@ -3,7 +3,8 @@
 Decides what counts as found, by the score of each candidate (`protocol/matching`) and by what people said of the pair:
 
     ONE            a link both agencies confirmed; or, with `auto`, a match by score alone
-    ONE_FOR_FLAG   a unique candidate that agrees on `name_dob` with the complete core group, whatever `auto` says
+    ONE_FOR_FLAG   a unique candidate that agrees on the complete core group and that no further given name or number
+                   tells apart, whatever `auto` says
     POSSIBLE       a weaker one: a person decides, and nothing is disclosed (ARCHITECTURE §6, Who may match)
     AMBIGUOUS      several, and none that leads by the margin
     NONE           nobody, or only youths of whom somebody said that they are others
@@ -27,8 +28,7 @@ from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.matching.classify import Likeness, Scored, likeness, scored
-from gateway.protocol.matching.evidence import Agreement, Trait, agreement
+from gateway.protocol.matching.classify import Likeness, Scored, is_barred, likeness, scored
 from gateway.protocol.matching.key_scheme import ShapeError, load_key_scheme
 from gateway.protocol.matching.score import Comparison, compare_keys
 from gateway.protocol.matching.weights import Weights, load_weights
@@ -167,7 +167,7 @@ def _found(likely: Sequence["_Rated"], search: Search) -> Found:
         return NOTHING
     leaders = _leaders([each for each in contenders if each.linked] or contenders, search.weights.margin)
     best = leaders[0]
-    certain = _certainty(best, auto=search.auto) if len(leaders) == 1 else None
+    certain = _certainty(best, search) if len(leaders) == 1 else None
     if certain is not None:
         unsettled = () if certain is Located.ONE or for_flag else _unsettled([best])
         meant = [best, *(each for each in contenders if for_flag and each is not best and each.is_whole)]
@@ -228,14 +228,13 @@ def _leaders(contenders: Sequence[_Rated], margin: float) -> list[_Rated]:
     return [each for each in ranked if ranked[0].scored.score - each.scored.score < margin]
 
 
-def _certainty(rated: _Rated, *, auto: bool) -> Located | None:
+def _certainty(rated: _Rated, search: Search) -> Located | None:
     """How certain a candidate without a rival is; None: a person decides."""
     if rated.linked:
         return Located.ONE
-    other_number = agreement(Trait.NUMBER, rated.scored.comparison) is Agreement.DIFFERS
-    if other_number or rated.verdict is Verdict.DIFFERENT:
+    if is_barred(rated.scored.comparison, search.weights) or rated.verdict is Verdict.DIFFERENT:
         return None
-    if auto and rated.likeness is Likeness.MATCH:
+    if search.auto and rated.likeness is Likeness.MATCH:
         return Located.ONE
     return Located.ONE_FOR_FLAG if rated.is_whole else None
 

@@ -1,7 +1,7 @@
 """Which match keys every question carries, and by which one an authority names a youth. Pure.
 
 Decides nothing about how a key is made: names and birth dates become keys in the county alone (`adapters.identity`).
-Which keys a token set holds is data (`matching/keys-2.toml`).
+Which keys a token set holds is data (`matching/keys-3.toml`).
 """
 
 from typing import Final

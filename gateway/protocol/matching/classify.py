@@ -1,6 +1,7 @@
 """From the score of one candidate to one of three outcomes: match, possible, none. Pure.
 
-    match      it reaches `auto`, holds a key of the guard, and comes from exact birth dates on both sides
+    match      it reaches `auto`, holds a key of the guard, is not barred by a further given name or a number that
+               differs, and comes from exact birth dates on both sides
     possible   it reaches `possible`: a person decides
     none       otherwise
 
@@ -56,4 +57,12 @@ def likeness(candidate: Scored, weights: Weights) -> Likeness:
     if candidate.score < weights.possible:
         return Likeness.NONE
     guarded = candidate.exact and not weights.guard.isdisjoint(candidate.comparison.agreeing)
-    return Likeness.MATCH if guarded and candidate.score >= weights.auto else Likeness.POSSIBLE
+    certain = guarded and candidate.score >= weights.auto and not is_barred(candidate.comparison, weights)
+    return Likeness.MATCH if certain else Likeness.POSSIBLE
+
+
+def is_barred(comparison: Comparison, weights: Weights) -> bool:
+    """Whether something that both records carry tells the two apart, whatever else agrees: at best possible."""
+    return any(
+        not group.isdisjoint(comparison.differing) and group.isdisjoint(comparison.agreeing) for group in weights.bars
+    )

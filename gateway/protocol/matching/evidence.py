@@ -46,13 +46,14 @@ _NUMBER: Final = frozenset({"ssn4_dob", "ssn4_surname", "ssn4_given", "zip_ssn4"
 _ADDRESS: Final = frozenset({"zip_dob", "house_given", "zip_skeleton", "zip_ssn4"})
 
 ALIKE: Final[Mapping[Trait, frozenset[str]]] = {
-    Trait.GIVEN_NAME: _WHOLE_NAME,
+    Trait.GIVEN_NAME: _WHOLE_NAME | {"given_dob"},
     Trait.SURNAME: _WHOLE_NAME,
     Trait.BIRTH_DATE: frozenset(
         {
             "name_dob",
             "skeleton_anyorder_dob",
             "surname_edit1_dob",
+            "given_dob",
             "given_edit1_dob",
             "given_nick_dob",
             "initial_surname_dob",
@@ -64,7 +65,7 @@ ALIKE: Final[Mapping[Trait, frozenset[str]]] = {
 }
 """Keys that agree only where the kind of evidence is written alike."""
 NEAR: Final[Mapping[Trait, frozenset[str]]] = {
-    Trait.GIVEN_NAME: _SOUND | {"given_edit1_dob", "given_nick_dob", "ssn4_given", "house_given"},
+    Trait.GIVEN_NAME: _SOUND | {"given_edit1_dob", "given_nick_dob", "further_given_dob", "ssn4_given", "house_given"},
     Trait.SURNAME: _SOUND | {"surname_edit1_dob", "initial_surname_dob", "ssn4_surname"},
     Trait.BIRTH_DATE: frozenset(
         {
@@ -80,6 +81,11 @@ NEAR: Final[Mapping[Trait, frozenset[str]]] = {
     Trait.ADDRESS: frozenset(),
 }
 """Keys that agree where it is close: sounds alike, a short form, one letter, one part, day and month swapped."""
+
+UNLIKE: Final[Mapping[Trait, frozenset[str]]] = {
+    Trait.GIVEN_NAME: frozenset({"further_given_dob", "further_initial_dob"}),
+}
+"""Keys that, where they differ, leave a kind of evidence close at best: José Luis and José Miguel are not one name."""
 
 _WORDS: Final[Mapping[Trait, str]] = {
     Trait.GIVEN_NAME: "given name",
@@ -97,13 +103,13 @@ _VERBS: Final[Mapping[Agreement, tuple[str, str]]] = {
 
 def evidence(comparison: Comparison) -> dict[Trait, Agreement]:
     """How each kind of evidence stands."""
-    return {trait: agreement(trait, comparison) for trait in Trait}
+    return {trait: _agreement(trait, comparison) for trait in Trait}
 
 
-def agreement(trait: Trait, comparison: Comparison) -> Agreement:
-    """How one kind of evidence stands."""
+def _agreement(trait: Trait, comparison: Comparison) -> Agreement:
     if not ALIKE[trait].isdisjoint(comparison.agreeing):
-        return Agreement.AGREES
+        unlike = UNLIKE.get(trait, frozenset()) & comparison.differing
+        return Agreement.CLOSE if unlike else Agreement.AGREES
     if not NEAR[trait].isdisjoint(comparison.agreeing):
         return Agreement.CLOSE
     told = (ALIKE[trait] | NEAR[trait]) & comparison.differing

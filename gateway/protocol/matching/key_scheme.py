@@ -21,11 +21,11 @@ from typing import Final
 from gateway.protocol.oprf import TOKEN_LENGTH
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
-SCHEME: Final = "2"
+SCHEME: Final = "3"
 """The version every county of an exchange uses."""
-EXTENDED_SCHEME: Final = "2-extended"
+EXTENDED_SCHEME: Final = "3-extended"
 """For an exchange whose counties trust the addresses in their records."""
-_PRESENCES_KEPT: Final = 512
+_PRESENCES_KEPT: Final = 2048
 """More than there are among the sets that `check_core` lets through, under the scheme in use."""
 
 

@@ -33,6 +33,8 @@ class Weights:
     margin: float
     guard: frozenset[str]
     """Keys of which a match needs one."""
+    bars: tuple[frozenset[str], ...]
+    """Groups of keys: who differs on a key of one and agrees on none of it is no match, whatever the score."""
     overlap: Mapping[str, float] = field(repr=False)
     """Expected part of the youths asked about that are listed, by purpose; `default` for the others."""
     agree: Mapping[str, float] = field(repr=False)
@@ -54,13 +56,15 @@ def parse_weights(text: str) -> Weights:
     Raises `WeightsError`; `KeyError`, `TypeError`, `TOMLDecodeError` for another shape.
     """
     document = tomllib.loads(text)
-    weights = Weights(**document | {"guard": frozenset(document["guard"])})
+    bars = tuple(frozenset(group) for group in document["bars"])
+    weights = Weights(**document | {"guard": frozenset(document["guard"]), "bars": bars})
     names = {rule.name for rule in load_key_scheme(weights.scheme).keys}
     for table in (weights.agree, weights.disagree):
         if table.keys() != names:
             raise WeightsError(f"keys missing or unknown: {', '.join(sorted(table.keys() ^ names))}")
-    if not weights.guard <= names:
-        raise WeightsError(f"guard: {', '.join(sorted(weights.guard - names))}")
+    for field_name, keys in (("guard", weights.guard), ("bars", frozenset[str]().union(*weights.bars))):
+        if not keys <= names:
+            raise WeightsError(f"{field_name}: {', '.join(sorted(keys - names))}")
     if any(bits < 0 for bits in weights.agree.values()) or any(bits > 0 for bits in weights.disagree.values()):
         raise WeightsError("agreeing must not speak against a match, nor disagreeing for one")
     if not weights.possible < weights.auto:

@@ -5,7 +5,7 @@ Match keys stand in for their tokens: equal keys are equal tokens, and nothing b
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 import numpy.typing
@@ -32,6 +32,8 @@ class Agreement:
     """Records in the searched list."""
     overlap: float
     """True links of a record that is asked about, on average."""
+    carried: Mapping[str, frozenset[str]]
+    """The keys each record has, by its name; no name is in both lists, or it is one record."""
 
     def only(self, carried: Collection[str]) -> "Agreement":
         """The same pairs when nobody carries any other key; pairs that share none of these are gone."""
@@ -39,8 +41,14 @@ class Agreement:
         agree, differ = self.agree & known, self.differ & known
         kept = agree.any(axis=1)
         pairs = tuple(pair for pair, keep in zip(self.pairs, kept, strict=True) if keep)
-        return Agreement(self.names, pairs, agree[kept], differ[kept], self.true[kept], self.links, self.records,
-                         self.overlap)  # fmt: skip
+        return replace(self, pairs=pairs, agree=agree[kept], differ=differ[kept], true=self.true[kept])
+
+    def among(self, records: Collection[str], links: int) -> "Agreement":
+        """The pairs of these records alone, of which so many are true."""
+        kept = numpy.array([one in records and other in records for one, other in self.pairs])
+        pairs = tuple(pair for pair, keep in zip(self.pairs, kept, strict=True) if keep)
+        return replace(self, pairs=pairs, agree=self.agree[kept], differ=self.differ[kept], true=self.true[kept],
+                       links=links)  # fmt: skip
 
 
 def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:
@@ -56,7 +64,8 @@ def agreement(task: Dataset, keys: Keys, names: Sequence[str]) -> Agreement:
     both = _matrix([carried_left[one] & carried_right[other] for one, other in pairs], len(names))
     true = numpy.array([pair in task.links for pair in pairs], dtype=bool)
     overlap = len(task.links) * (2 if task.is_one_list else 1) / len(left)
-    return Agreement(tuple(names), pairs, agree, both & ~agree, true, len(task.links), len(right), overlap)
+    carried = {key: frozenset(values) for key, values in (left | right).items()}
+    return Agreement(tuple(names), pairs, agree, both & ~agree, true, len(task.links), len(right), overlap, carried)
 
 
 def _values(pairs: list[tuple[str, bytes]]) -> dict[str, set[bytes]]:

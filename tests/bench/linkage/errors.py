@@ -26,6 +26,8 @@ class Rates:
     given_typo: float = 0.03
     nickname: float = 0.07
     middle_name: float = 0.02
+    whole_given: float = 0.5
+    twins_whole_given: float = 0.9
     given_by_ear: float = 0.015
     name_swap: float = 0.006
     surname_typo: float = 0.03
@@ -42,7 +44,7 @@ class Rates:
     accents_dropped: float = 0.60
 
     def doubled(self) -> "Rates":
-        """Twice the mistakes; moving, missing numbers, halves and accents stay: those are habits, not mistakes."""
+        """Twice the mistakes; moving, missing numbers, halves, further names and accents stay: those are habits."""
         mistakes = (
             "given_typo", "nickname", "middle_name", "given_by_ear", "name_swap", "surname_typo", "surname_by_ear",
             "surname_changed", "day_month_swap", "birth_digit", "first_january", "birth_missing",

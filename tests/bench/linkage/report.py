@@ -33,6 +33,13 @@ controls must break the rule.
 """
 
 
+_TWINS = """\
+Pairs of one twin in either list, like José Luis and José Miguel, and how many of them each rule takes for one youth.
+Each copy has the further name nine times of ten; where one has none, nothing tells the two apart but a number that both
+have.
+"""
+
+
 def markdown(
     outcome: Outcome, demands: Sequence[Bar], frequencies: Mapping[str, Frequency], *, youths: int, seconds: float
 ) -> str:
@@ -54,6 +61,9 @@ def markdown(
         *_calibrations(outcome),
         "## Recall by what differs, and what people must look at\n",
         *_recalls(outcome),
+        "## Twins of one first name\n",
+        _TWINS,
+        _twins(outcome),
         f"## Uniqueness at {youths:,} youths\n",
         _RULE,
         _uniqueness(frequencies),
@@ -75,6 +85,7 @@ def as_json(outcome: Outcome, demands: Sequence[Bar], frequencies: Mapping[str, 
         "calibration": outcome.calibration,
         "review": outcome.review,
         "recall": outcome.recall,
+        "twins": outcome.twins,
         "bars": [asdict(bar) | {"met": bar.is_met} for bar in demands],
         "uniqueness": {name: asdict(found) for name, found in frequencies.items()},
     }  # fmt: skip
@@ -121,6 +132,13 @@ def _recalls(outcome: Outcome) -> Iterable[str]:
         yield _table(("error in either copy", "links", "match", "50 %", "match or review"), [
             (fault, int(row["links"]), row["auto"], row["50 %"], row["auto or review"]) for fault, row in faults.items()
         ])  # fmt: skip
+
+
+def _twins(outcome: Outcome) -> str:
+    return _table(("lists", "pairs", "match", "auto", "50 %", "possible"), [
+        (name, *(found[rule] for rule in ("pairs", "match", "auto", "50 %", "possible")))
+        for name, found in outcome.twins.items()
+    ])  # fmt: skip
 
 
 def _uniqueness(frequencies: Mapping[str, Frequency]) -> str:

@@ -3,19 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
 
-from gateway.protocol.matching.weights import load_weights
+from gateway.protocol.matching.weights import Weights, load_weights
 from tests.bench.linkage.agreement import Agreement
 from tests.bench.linkage.anchors import Scored, clk_pairs, exact_pairs
 from tests.bench.linkage.dataset import Dataset
 from tests.bench.linkage.measure import Quality, Scores, Truth, at, calibration, oracle
 from tests.bench.linkage.splink_anchor import splink_pairs
 from tests.bench.linkage.tasks import Task
-from tests.bench.linkage.tokens import agree_under, may_match, scores
+from tests.bench.linkage.tokens import agree_under, askable, may_match, scores
 
 _ANCHORS: Mapping[str, Callable[[Dataset], Scored]] = {
     "CLK + anonlink": clk_pairs,
@@ -44,6 +44,8 @@ class Outcome:
     calibration: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     review: dict[str, dict[str, float]] = field(default_factory=dict)
     recall: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    twins: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many pairs of two twins of one first name each rule takes for one youth."""
 
     def include(self, other: "Outcome") -> None:
         """Add what was measured elsewhere."""
@@ -51,6 +53,7 @@ class Outcome:
         self.calibration |= other.calibration
         self.review |= other.review
         self.recall |= other.recall
+        self.twins |= other.twins
 
     def take_anchors(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add the rows of other methods than tokens, as a report of an earlier run holds them."""
@@ -76,16 +79,17 @@ def measure(task: Task, outcome: Outcome, *, tokens_only: bool = False) -> None:
 
 def _measure_anchors(task: Task, outcome: Outcome) -> None:
     pairs, values = exact_pairs(task.dataset)
-    _add(outcome, task, "exact hash", {"equal": (values, 1.0)}, _truth(task, pairs), seconds=0.0)
+    links = len(task.dataset.links)
+    _add(outcome, task, "exact hash", {"equal": (values, 1.0)}, _truth(task, pairs), seconds=0.0, links=links)
     anchors = task.dataset.with_fields(task.anchor_fields)
     for label, method in _ANCHORS.items():
         started = time.perf_counter()
         pairs, values = method(anchors)
         seconds = time.perf_counter() - started
         true = _truth(task, pairs)
-        best = oracle(values, true, len(task.dataset.links)).threshold
+        best = oracle(values, true, links).threshold
         rules = {"oracle": (values, best)} | ({"50 %": (values, 0.0)} if method is splink_pairs else {})
-        _add(outcome, task, label, rules, true, seconds=seconds)
+        _add(outcome, task, label, rules, true, seconds=seconds, links=links)
 
 
 def _measure_tokens(task: Task, outcome: Outcome, label: str, *, scheme: str, weights_name: str) -> None:
@@ -94,22 +98,49 @@ def _measure_tokens(task: Task, outcome: Outcome, label: str, *, scheme: str, we
     pairs = agree_under(scheme, task.dataset)
     values = scores(pairs, weights)
     seconds = time.perf_counter() - started
-    allowed = numpy.where(may_match(pairs, values, weights), values, -numpy.inf)
+    allowed = _allowed(pairs, values, weights)
+    rules = _rules(values, allowed, weights) | (_other_rules(pairs, values, weights) if task.faults else {})
     best = oracle(values, pairs.true, pairs.links).threshold
-    rules = {
-        "50 %": (values, 0.0),
-        "oracle": (values, best),
-        "auto": (values, weights.auto),
-        "match": (allowed, weights.auto),
-        "possible": (values, weights.possible),
-    }
-    _add(outcome, task, label, rules, pairs.true, seconds=seconds)
+    _add(outcome, task, label, rules | {"oracle": (values, best)}, pairs.true, seconds=seconds, links=pairs.links)
+    few = askable(pairs, task.dataset, scheme)
+    of_few = scores(few, weights)
+    rules = _rules(of_few, _allowed(few, of_few, weights), weights)
+    _add(outcome, task, f"{label}: askable records", rules, few.true, seconds=seconds, links=few.links)
     name = f"{task.dataset.name}, {task.fields}, {label}"
     outcome.calibration[name] = calibration(values, pairs.true)
     review = (values >= weights.possible) & (allowed < weights.auto)
     outcome.review[name] = {"pairs": int(review.sum()), "true": int((review & pairs.true).sum())}
     if task.faults:
+        outcome.twins[name] = _twins_taken(task, pairs, rules=_rules(values, allowed, weights))
         outcome.recall[name] = _recall(task, pairs, values, allowed, auto=weights.auto, possible=weights.possible)
+
+
+def _allowed(pairs: Agreement, values: Scores, weights: Weights) -> Scores:
+    return numpy.where(may_match(pairs, values, weights), values, -numpy.inf)
+
+
+def _rules(values: Scores, allowed: Scores, weights: Weights) -> dict[str, tuple[Scores, float]]:
+    return {
+        "50 %": (values, 0.0),
+        "auto": (values, weights.auto),
+        "match": (allowed, weights.auto),
+        "possible": (values, weights.possible),
+    }
+
+
+def _other_rules(pairs: Agreement, values: Scores, weights: Weights) -> dict[str, tuple[Scores, float]]:
+    """What is matched without a part of the product's rule: what that part costs, and what it keeps apart."""
+    others = {
+        "match, one letter apart passes": replace(weights, guard=weights.guard | {"given_edit1_dob"}),
+        "match, nothing bars": replace(weights, bars=()),
+    }
+    return {rule: (_allowed(pairs, values, other), weights.auto) for rule, other in others.items()}
+
+
+def _twins_taken(task: Task, pairs: Agreement, *, rules: Mapping[str, tuple[Scores, float]]) -> dict[str, int]:
+    twins = numpy.array([pair in task.twins for pair in pairs.pairs], dtype=bool)
+    taken = {rule: int((values[twins] >= least).sum()) for rule, (values, least) in rules.items()}
+    return {"pairs": len(task.twins)} | taken
 
 
 def _recall(
@@ -135,9 +166,16 @@ def _truth(task: Task, pairs: tuple[tuple[str, str], ...]) -> Truth:
 
 
 def _add(
-    outcome: Outcome, task: Task, method: str, rules: Mapping[str, tuple[Scores, float]], true: Truth, *, seconds: float
+    outcome: Outcome,
+    task: Task,
+    method: str,
+    rules: Mapping[str, tuple[Scores, float]],
+    true: Truth,
+    *,
+    seconds: float,
+    links: int,
 ) -> None:
     for rule, (values, threshold) in rules.items():
-        quality = at(values, true, len(task.dataset.links), threshold)
+        quality = at(values, true, links, threshold)
         row = Row(task.dataset.name, task.fields, task.standing, method, rule, quality, round(seconds, 1))
         outcome.rows.append(row)

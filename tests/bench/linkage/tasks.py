@@ -39,12 +39,14 @@ class Task:
     schemes: Mapping[str, tuple[str, str]]
     anchor_fields: tuple[str, ...]
     faults: Mapping[Link, frozenset[str]] = field(default_factory=dict, repr=False)
+    twins: frozenset[Link] = field(default=frozenset(), repr=False)
+    """Pairs of two twins of one first name."""
 
 
 def febrl_tasks() -> Iterator[Task]:
     """FEBRL 1 to 4 with all fields, FEBRL 4 with each set of fields."""
     standings = {1: "fitted on", 2: "validation", 3: "fitted on", 4: "not fitted on"}
-    schemes = {"tokens": (SCHEME, "febrl-2"), "tokens, extended": (EXTENDED_SCHEME, "febrl-2-extended")}
+    schemes = {"tokens": (SCHEME, "febrl-3"), "tokens, extended": (EXTENDED_SCHEME, "febrl-3-extended")}
     for number, standing in standings.items():
         whole = febrl(number)
         for fields in FIELD_NAMES if number == 4 else (ALL_FIELDS,):
@@ -66,4 +68,5 @@ def youth_tasks() -> Iterator[Task]:
                 {"tokens": (SCHEME, SCHEME)},
                 anchors,
                 lists.faults,
+                lists.twins,
             )

@@ -1,11 +1,13 @@
 """The product's own match keys and weights, as a linkage method."""
 
 from collections import defaultdict
+from collections.abc import Collection
 
 import numpy
 
 from adapters.identity import match_keys
 from adapters.identity.scheme import load_scheme
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.matching.weights import REFERENCE_OVERLAP, Weights
 from tests.bench.linkage.agreement import Agreement, Bits, agreement
 from tests.bench.linkage.dataset import Dataset, Record
@@ -42,12 +44,30 @@ def scores(pairs: Agreement, weights: Weights) -> Scores:
 def may_match(pairs: Agreement, values: Scores, weights: Weights) -> Bits:
     """Which pairs the product would match if their score allowed it (`matching.classify`).
 
-    They agree on a key of the guard, both birth dates are exact, and no other candidate is within the margin.
+    They agree on a key of the guard, nothing bars them, both birth dates are exact, and no other candidate is within
+    the margin.
     """
-    guard = pairs.agree[:, [pairs.names.index(name) for name in sorted(weights.guard)]].any(axis=1)
-    core = [pairs.names.index(name) for name in sorted(load_scheme(weights.scheme).core)]
-    exact = (pairs.agree | pairs.differ)[:, core].all(axis=1)
-    return guard & exact & _is_clear(pairs, values, weights.margin)
+    guard = pairs.agree[:, _columns(pairs, weights.guard)].any(axis=1)
+    exact = (pairs.agree | pairs.differ)[:, _columns(pairs, load_scheme(weights.scheme).core)].all(axis=1)
+    allowed = guard & exact & _is_clear(pairs, values, weights.margin)
+    for group in weights.bars:
+        columns = _columns(pairs, group)
+        allowed &= pairs.agree[:, columns].any(axis=1) | ~pairs.differ[:, columns].any(axis=1)
+    return allowed
+
+
+def askable(pairs: Agreement, task: Dataset, version: str) -> Agreement:
+    """The pairs of records that the product lists and asks about at all: those with the core group.
+
+    All of it, or what an estimated birth date allows; everybody else is an `IncompleteIdentity`.
+    """
+    least = load_key_scheme(version).core_of_estimated
+    known = {name for name, carried in pairs.carried.items() if least <= carried}
+    return pairs.among(known, sum(one in known and other in known for one, other in task.links))
+
+
+def _columns(pairs: Agreement, names: Collection[str]) -> list[int]:
+    return [pairs.names.index(name) for name in sorted(names)]
 
 
 def _is_clear(pairs: Agreement, values: Scores, margin: float) -> Bits:

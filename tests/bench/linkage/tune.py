@@ -2,9 +2,9 @@
 
     python -m tests.bench.linkage.tune
 
-    weights-2.toml                                   youths of seeds 1 (rates as assumed) and 101 (doubled)
-    weights-febrl-2.toml                             FEBRL 1 and FEBRL 3, copies looked for among originals
-    weights-febrl-2-extended.toml                    the same and all pairs of both lists, because so many keys want
+    weights-3.toml                                   youths of seeds 1 (rates as assumed) and 101 (doubled)
+    weights-febrl-3.toml                             FEBRL 1 and FEBRL 3, copies looked for among originals
+    weights-febrl-3-extended.toml                    the same and all pairs of both lists, because so many keys want
                                                      more of them; the bias on the copies, which is what is asked
 
 Each sample is fitted with several sets of fields, because the records of one county lack what those of another have.
@@ -39,7 +39,7 @@ def main() -> None:
         lists = make_lists(seed, size=LIST_SIZE, shared=SHARED, rates=rates, name=str(seed))
         samples += _samples(SCHEME, lists.task)
     fitted = fit(samples, penalty=_PENALTY_YOUTHS)
-    _write("weights-2.toml", fitted, SCHEME, "invented youths, seeds 1 and 101 (tests/bench/linkage)", 50_000)
+    _write("weights-3.toml", fitted, SCHEME, "invented youths, seeds 1 and 101 (tests/bench/linkage)", 50_000)
     _write_febrl(SCHEME, fit(list(_samples(SCHEME, febrl_1_and_3())), penalty=_PENALTY_FEBRL))
     copies = list(_samples(EXTENDED_SCHEME, febrl_1_and_3()))
     pairs = [each for number in (1, 3) for each in _samples(EXTENDED_SCHEME, febrl(number))]
@@ -60,7 +60,7 @@ def _samples(scheme: str, task: Dataset) -> Iterator[Agreement]:
 
 
 def _write(name: str, fitted: Fitted, scheme: str, sample: str, smallest_index: int) -> None:
-    text = (_DIRECTORY / "weights-2.toml").read_text(encoding="utf-8")
+    text = (_DIRECTORY / "weights-3.toml").read_text(encoding="utf-8")
     head = text[: text.index("[overlap]")]
     shipped = tomllib.loads(head)
     for field, value in (("bias", fitted.bias), ("smallest_index", smallest_index), ("scheme", f'"{scheme}"')):

@@ -1,17 +1,21 @@
 """Invented youths in care, from a seed: households, siblings, twins, double surnames; and two lists that share some.
 
+Twins of one first name (José Luis and José Miguel) are among them, and known as such: where a county left the further
+name out, nothing tells them apart.
+
 Decides who there is (written from the description in TOKENS §1.4, whose rates are assumptions); what goes wrong when
 somebody writes a youth down is in `errors`. The same seed gives the same lists. Nobody here exists.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
 from tests.bench.linkage.dataset import ALL_FIELDS, Dataset, Link, Record
 from tests.bench.linkage.errors import Rates, Written, with_errors, without_accents
-from tests.bench.linkage.names_pool import given_names, surnames
+from tests.bench.linkage.names_pool import Pool, given_names, surnames
 
 _LAST_DAY = date(2026, 6, 30)
 _DAYS = 21 * 365
@@ -21,6 +25,8 @@ _SPANISH, _DOUBLE, _MIDDLE = 0.5, 0.35, 0.3
 _WITH_SIBLINGS, _TWINS, _HALF_SIBLING = 0.40, 0.04, 0.15
 _NEAR_NAMES = 0.15
 """Of twins: those whose names begin alike, like Eric and Erika."""
+_ONE_FIRST_NAME = 0.15
+"""Of twins of whom the first has a further name: those who have the first name in common and another further one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Youth:
     written: Written
     ssn4: str
     home: Home
+    twins: str = ""
+    """The same for both of two twins of one first name, who are mostly written with the further name too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class Lists:
 
     task: Dataset
     faults: Mapping[Link, frozenset[str]]
+    twins: frozenset[Link]
+    """Records of two twins of one first name, one in either list."""
 
 
 def make_lists(seed: int, *, size: int, shared: int, rates: Rates, name: str) -> Lists:
@@ -62,7 +72,15 @@ def make_lists(seed: int, *, size: int, shared: int, rates: Rates, name: str) ->
     links = frozenset((f"a{place}", f"b{place}") for place in range(shared))
     faults = {(one, other): left[one][1] | right[other][1] for one, other in links}
     records = ({key: record for key, (record, _) in rows.items()} for rows in (left, right))
-    return Lists(Dataset(name, *records, links, ALL_FIELDS), faults)
+    return Lists(Dataset(name, *records, links, ALL_FIELDS), faults, frozenset(_twins(people, ours, theirs)))
+
+
+def _twins(people: Sequence[Youth], ours: Sequence[int], theirs: Sequence[int]) -> Iterator[Link]:
+    known: dict[str, list[int]] = defaultdict(list)
+    for place in ours:
+        known[people[place].twins].append(place)
+    for other in (place for place in theirs if people[place].twins):
+        yield from ((f"a{place}", f"b{other}") for place in known[people[other].twins] if place != other)
 
 
 def make_caseload(seed: int, size: int, rates: Rates) -> dict[str, Record]:
@@ -88,11 +106,15 @@ def _household(source: Random) -> Iterator[Youth]:
     spanish = source.random() < _SPANISH
     family = _family_name(spanish, source)
     home = _home(source)
-    previous: Written | None = None
+    youths: list[Youth] = []
     for _ in range(size):
-        written = _one(previous, family, spanish, source)
-        yield Youth(written, f"{source.randrange(1, 9999):04}", home)
-        previous = written
+        written = _one(youths[-1].written if youths else None, family, spanish, source)
+        youth = Youth(written, f"{source.randrange(1, 9999):04}", home)
+        if youths and youths[-1].written.given == written.given:
+            youths[-1] = replace(youths[-1], twins=f"{home} {len(youths)}")
+            youth = replace(youth, twins=youths[-1].twins)
+        youths.append(youth)
+    yield from youths
 
 
 def _one(previous: Written | None, family: tuple[str, ...], spanish: bool, source: Random) -> Written:
@@ -105,12 +127,21 @@ def _one(previous: Written | None, family: tuple[str, ...], spanish: bool, sourc
         birth = previous.birth
         if source.random() < _NEAR_NAMES:
             given = _near(previous.given, spanish, source) or given
+        if previous.middle and source.random() < _ONE_FIRST_NAME:
+            return _of_one_first_name(previous, pool, source)
     if previous is not None and source.random() < _HALF_SIBLING:
         family = _family_name(spanish, source)
     while previous is not None and given == previous.given:
         given = pool.draw(source)
     middle = pool.draw(source) if source.random() < _MIDDLE else ""
     return Written(given, middle, family, birth, estimated=False, spanish=spanish, faults=frozenset())
+
+
+def _of_one_first_name(previous: Written, pool: Pool, source: Random) -> Written:
+    middle = previous.middle
+    while middle in (previous.middle, previous.given):
+        middle = pool.draw(source)
+    return replace(previous, middle=middle)
 
 
 def _near(given: str, spanish: bool, source: Random) -> str:
@@ -145,7 +176,8 @@ def _row(youth: Youth, rates: Rates, source: Random) -> tuple[Record, frozenset[
     written = with_errors(youth.written, rates, source)
     # Each copy moves with half the chance of differing.
     home = _home(source) if source.random() < 1 - (1 - rates.moved) ** 0.5 else youth.home
-    given = f"{written.given} {written.middle}" if written.middle and source.random() < 0.5 else written.given
+    whole = rates.twins_whole_given if youth.twins else rates.whole_given
+    given = f"{written.given} {written.middle}" if written.middle and source.random() < whole else written.given
     surname = source.choice((" ", "-")).join(written.surnames)
     plain = without_accents if source.random() < rates.accents_dropped else str
     shout = str.upper if source.random() < 0.5 else str.title

@@ -248,11 +248,25 @@ def test_leaving_out_the_day_of_birth_makes_no_guess_cheaper() -> None:
 
 
 def test_a_key_that_one_side_lacks_does_not_count_and_one_that_differs_does() -> None:
-    """With its number unlike, a youth of one name is no match; without a number on one side, it may be."""
-    keys = frozenset({SOUND_KEY, "nick_skeleton_dob_swap", "given_edit1_dob"})
-    asked = search(family=Call.RECORD, keys=CORE_KEYS | NUMBERS)
-    assert locate([youth(A, keys=keys)], asked).located is Located.ONE
-    assert locate([youth(A, keys=keys, carried=CORE_KEYS | NUMBERS)], asked).located is Located.POSSIBLE
+    """With number or further given name unlike, a youth of one name and day is no match; without on one side, it may
+    be. With `auto` off no more is told."""
+    numbers = frozenset({"ssn4_dob", "ssn4_surname", "ssn4_given"})
+    for unlike in (numbers, frozenset({"further_given_dob"}), frozenset({"further_initial_dob"})):
+        for family, auto, told in ((Call.RECORD, True, Located.ONE), (Call.FLAG_CHECK, False, Located.ONE_FOR_FLAG)):
+            asked = search(family=family, auto=auto, keys=CORE_KEYS | unlike)
+            assert locate([youth(A)], asked).located is told
+            assert locate([youth(A, carried=CORE_KEYS | unlike)], asked).located is Located.POSSIBLE
+
+
+def test_one_number_key_that_agrees_clears_the_others_and_a_further_name_clears_its_initial() -> None:
+    """The keys of a number hold a name or a date too, and differ where that is misspelled."""
+    pairs = (("ssn4_given", {"ssn4_dob", "ssn4_surname"}), ("further_given_dob", {"further_initial_dob"}))
+    for agreeing, differing in pairs:
+        both = CORE_KEYS | {agreeing, *differing}
+        found = locate(
+            [youth(A, keys=CORE_KEYS | {agreeing}, carried=both)], search(family=Call.RECORD, auto=True, keys=both)
+        )
+        assert found.located is Located.ONE
 
 
 @given(

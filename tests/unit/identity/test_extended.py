@@ -16,7 +16,7 @@ from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME, SCHEME, load_k
 
 # An invented youth.
 LUPE: dict[str, str | None] = {
-    "given_name": "Guadalupe",
+    "given_name": "Guadalupe Elena",
     "surname": "García-Ruiz",
     "date_of_birth": "20100408",
     "street_number": "12",

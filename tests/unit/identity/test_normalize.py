@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from adapters.identity.normalize import (
     birth_date,
     date_parts,
-    given_name,
+    given_names,
     house_number,
     last_four,
     postcode,
@@ -82,6 +82,11 @@ def test_letters_of_other_scripts_are_kept() -> None:
         ("Smith III", ("smith",)),
         ("Ii", ("ii",)),
         ("Unknown Garcia", ("garcia",)),
+        ("LNU Garcia", ("garcia",)),
+        ("X. Garcia", ("garcia",)),
+        ("Boy", ("boy",)),
+        ("Varón Ruiz", ("varonruiz", "varon", "ruiz")),
+        ("Xu", ("xu",)),
     ],
 )
 def test_surname_is_found_by_its_joined_form_and_its_parts(surname: str, values: tuple[str, ...]) -> None:
@@ -94,25 +99,35 @@ def test_double_surname_shares_a_value_with_each_of_its_short_forms(shorter: str
 
 
 @pytest.mark.parametrize(
-    ("written", "first"),
-    [("María José", "maria"), ("Ana-Lucía", "ana"), ("D'Andre", "dandre"), ("J.", "j"), ("Boyd", "boyd")],
-)
-def test_given_name_is_its_first_part(written: str, first: str) -> None:
-    assert given_name(written, NAMES) == first
+    ("written", "parts"),
+    [("María José", ("maria", "jose")), ("Ana-Lucía", ("ana", "lucia")), ("D'Andre", ("dandre",)), ("J.", ("j",)),
+     ("Boyd", ("boyd",)), ("María del Carmen", ("maria", "carmen")), ("José L.", ("jose", "l")),
+     ("De Andre", ("de", "andre")), ("José NMN", ("jose",)), ("Ana N/A", ("ana",)),
+     ("Ana (no middle name)", ("ana",)), ("Ana Sofía N.", ("ana", "sofia", "n")), ("Maria Unknown", ("maria",)),
+     ("Luis III", ("luis",)), ("Nina", ("nina",)), ("Nino", ("nino",)),
+     ("Bebeto", ("bebeto",)), ("Norma", ("norma",)), ("Nolan First", ("nolan", "first"))],
+)  # fmt: skip
+def test_a_given_name_is_its_parts_without_particles_and_words_for_none(written: str, parts: tuple[str, ...]) -> None:
+    assert given_names(written, NAMES) == parts
 
 
 @pytest.mark.parametrize(
     "placeholder",
     ["Unknown", "UNK", "unk.", "Baby", "Babyboy", "Baby Girl", "baby girl Garcia", "Infant", "TEST", "xxx", "XX", "000",
-     "12345", "N/A", "No Name", "Sin nombre", "Doe", "Twin A", "Male", "Unborn"],
+     "12345", "N/A", "No Name", "Sin nombre", "Doe", "Twin A", "Male", "Unborn", "FNU", "F.N.U.", "LNU", "NFN", "RN",
+     "R.N.", "BB", "X", "No First Name", "No First Name given", "no given name", "Bebé", "BEBE", "Bebé Niña", "Niño",
+     "NIÑA", "nin\u0303a", "Hijo", "Hija de María", "Recién Nacido", "RECIEN NACIDA 2", "Baby Boy 2", "Boy2", "Girl 1",
+     "2 Boy", "Refused", "Pending", "Varón", "Gemela B", "FNU LNU", "FNU/LNU", "BB2 Garcia", "Son of Ana"],
 )  # fmt: skip
 def test_placeholder_is_no_given_name(placeholder: str) -> None:
-    assert given_name(placeholder, NAMES) is None
+    assert given_names(placeholder, NAMES) == ()
 
 
 @pytest.mark.parametrize(
-    "placeholder", ["Unknown", "Doe", "DOE, UNKNOWN", "xxx", "999", "Test", "N/A", "Desconocido", "Doe Jr.", "un known"]
-)
+    "placeholder",
+    ["Unknown", "Doe", "DOE, UNKNOWN", "xxx", "999", "Test", "N/A", "Desconocido", "Doe Jr.", "un known", "LNU", "FNU",
+     "NLN", "No Last Name", "No Last Name given", "Refused", "Pending", "X", "Sin apellidos", "Doe2"],
+)  # fmt: skip
 def test_placeholder_is_no_surname(placeholder: str) -> None:
     assert surname_values(placeholder, NAMES) == ()
 

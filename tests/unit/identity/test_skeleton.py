@@ -28,6 +28,11 @@ from adapters.identity.skeleton import skeleton
         ("thomas", "tomas"),
         ("jon", "john"),
         ("brian", "bryan"),
+        ("yenifer", "jennifer"),
+        ("yesenia", "jessenia"),
+        ("yaquelin", "jackeline"),
+        ("yovani", "giovanny"),
+        ("yuliana", "juliana"),
     ],
 )
 def test_spellings_that_sound_alike_have_one_skeleton(spelled: str, also_spelled: str) -> None:
@@ -36,7 +41,7 @@ def test_spellings_that_sound_alike_have_one_skeleton(spelled: str, also_spelled
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("juan", "ivan"), ("ana", "eva"), ("garcia", "garrido"), ("carlos", "marlos"), ("gato", "jato")],
+    [("juan", "ivan"), ("ana", "eva"), ("garcia", "garrido"), ("carlos", "marlos"), ("gato", "jato"), ("maya", "maja")],
 )
 def test_first_letters_and_consonants_that_differ_stay_apart(one: str, other: str) -> None:
     assert skeleton(one) != skeleton(other)

@@ -64,6 +64,14 @@ def test_a_youth_written_differently_is_settled_by_the_score_of_what_agrees() ->
     assert settled(Order(), own(tokens=tokens_of(*misspelled)))
 
 
+@pytest.mark.parametrize("key", ["further_given_dob", "further_initial_dob", "ssn4_dob"])
+def test_a_twin_of_one_name_is_refused_here_too_and_told_where_one_record_says_nothing(key: str) -> None:
+    order = Order(tokens=tokens_of(*YOUTH_TOKENS, f"{key}:one twin"))
+    assert settled(order, own())
+    assert settled(order, own(tokens=tokens_of(*YOUTH_TOKENS, f"{key}:one twin")))
+    assert unsettled(order, own(tokens=tokens_of(*YOUTH_TOKENS, f"{key}:the other"))) is Refusal.TOKENS_DIFFER
+
+
 def test_what_this_agency_confirmed_needs_no_score_and_nothing_else_does_without() -> None:
     weak = tokens_of(f"{SOUND_KEY}:invented youth")
     assert settled(Order(), own(tokens=weak, confirmed=True))

@@ -88,7 +88,8 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 def tokens_of(*shared: str, epoch: str = EPOCH) -> TokenSet:
-    """For each name in `shared` (`key:value`) one token that depends on it alone; the rest of each key is random."""
+    """For each name in `shared` (`key:value`) one token that depends on it alone; the rest of each key is random. The
+    core group is carried, and every key that is named."""
 
     def mint(key: str, pad: int) -> list[bytes]:
         real = [hashlib.sha256(each.encode()).digest()[:16] for each in shared if each.startswith(f"{key}:")]

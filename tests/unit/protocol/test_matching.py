@@ -160,7 +160,7 @@ def test_every_purpose_has_an_expected_overlap_and_no_flag_check_less_than_the_r
     ],
 )
 def test_weights_that_make_no_sense_are_refused(table: str, field: str, value: str) -> None:
-    lines = resources.files("gateway.protocol.matching").joinpath("weights-2.toml").read_text("utf-8").splitlines()
+    lines = resources.files("gateway.protocol.matching").joinpath("weights-3.toml").read_text("utf-8").splitlines()
     start = lines.index(f"[{table}]") + 1 if table else 0
     there = [place for place, line in enumerate(lines) if place >= start and line.startswith(f"{field} = ")]
     lines[there[0] if there else start : there[0] + 1 if there else start] = [f"{field} = {value}"]
@@ -168,7 +168,7 @@ def test_weights_that_make_no_sense_are_refused(table: str, field: str, value: s
         parse_weights("\n".join(lines))
 
 
-@pytest.mark.parametrize("name", ["febrl-2", "febrl-2-extended"])
+@pytest.mark.parametrize("name", ["febrl-3", "febrl-3-extended"])
 def test_the_weights_of_the_benchmark_are_well_formed_and_not_those_that_ship(name: str) -> None:
     assert load_weights(name).agree != WEIGHTS.agree
     assert load_weights(name).scheme == name.removeprefix("febrl-")
