@@ -32,6 +32,7 @@ class Rule(StrEnum):
     SCOPE = "SCOPE"
     CAUSALITY = "CAUSALITY"
     SEALED = "SEALED"
+    MENDED = "MENDED"
 
 
 class Contradiction(AuditError):

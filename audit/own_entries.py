@@ -16,6 +16,8 @@ CLOCK_STEPPED: Final = "clock.stepped"
 STOP_EXPLAINED: Final = "log.explained"
 RECOVERED: Final = "log.recovered"
 SUCCEEDED: Final = "log.succeeded"
+CARRIED_OUT: Final = frozenset({"directory.signed", "member.revoked", "tables.mended"})
+"""Kinds by which whoever keeps the log carries out what a declared loss brings, directly behind `SUCCEEDED`."""
 
 
 def clock_stepped(back_ms: int) -> Draft:

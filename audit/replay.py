@@ -15,6 +15,7 @@ CAUSALITY   a release closes one earlier permit for the same agency, holder and 
 SEALED      what is released about a youth whose key is gone stands before a seal of the youth's owner, and what is
             recorded or revoked under a key that is gone before anybody's seal; or before a declared loss, with which
             the entry of the seal may have gone; and of all this there is as much as seals say that they have closed
+MENDED      that rows of tables are lost is said where a loss was declared, before anything else is written
 
 A sealed entry's argument can no longer be opened; it counts as sealed, and the rules that need no argument still hold
 for it. Decides these rules; how entries are opened and what the policy is comes from outside (`Step`, `Decide`),
@@ -31,7 +32,7 @@ from typing import Final
 
 from audit.errors import AuditError
 from audit.followed import DESTROYED, Authorities, Contradiction, Counts, Kept, KeysGone, Rule, Step
-from audit.own_entries import SUCCEEDED
+from audit.own_entries import CARRIED_OUT, SUCCEEDED
 
 _DECISION: Final = "access.decision"
 _OUTCOME: Final = "access.outcome"
@@ -42,6 +43,7 @@ _PRESENTED: Final = "authority.presented"
 _MEMBER: Final = "member.revoked"
 _SEALS: Final = ("seal.restricted", DESTROYED)
 _LIFTED: Final = "seal.lifted"
+_MENDED: Final = "tables.mended"
 _ALLOW: Final = "ALLOW"
 STATUTE: Final = "STATUTE"
 GUARDS: Final = frozenset({"AUTHORITY_ENDED_BEFORE_RELEASE", "MEMBER_DENIED_BEFORE_RELEASE"})
@@ -125,6 +127,7 @@ class Replay:
         self.authorities = Authorities(self.counts, self._keys_gone, kept)
         """At the end of the log, `check_ended`."""
         self._suspended: set[str] = set()
+        self._carrying_out = False
         self._by_kind = {
             _DECISION: self._decision,
             _OUTCOME: self._outcome,
@@ -141,6 +144,9 @@ class Replay:
     def follow(self, step: Step) -> None:
         """The entry follows from what stands before it. Raises `Contradiction`."""
         self.counts.entries += 1
+        if step.kind == _MENDED and not self._carrying_out:
+            raise Contradiction(Rule.MENDED, step.index, "rows are said to be lost where no loss was declared")
+        self._carrying_out = step.kind == SUCCEEDED or (self._carrying_out and step.kind in CARRIED_OUT)
         rule = self._by_kind.get(step.kind)
         if rule is not None:
             rule(step)

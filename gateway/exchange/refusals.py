@@ -41,6 +41,7 @@ class Refusals:
     _seen: Counter[Likeness] = field(default_factory=Counter)
     _owed: Counter[Likeness] = field(default_factory=Counter)
     """What was counted in minutes that are over, and is not yet on record."""
+    _paying: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def record(self, call: Call, reason: ErrorReason) -> None:
         """The refusal is on record, or counted. Raises `Unavailable` when the log cannot be written."""
@@ -60,6 +61,7 @@ class Refusals:
 
     async def close(self) -> None:
         """Whatever was counted is on record, though the minute is not over. Raises as `record`."""
+        await asyncio.gather(*self._paying, return_exceptions=True)
         self._owe()
         await self._pay()
 
@@ -79,11 +81,17 @@ class Refusals:
 
     async def _pay(self) -> None:
         for like in list(self._owed):
-            more = self._owed.pop(like, 0)
-            if not more:
-                continue
-            try:
-                await self.journal.enter(Append(leaves.more_refused_leaf(*like, more)))
-            except Unavailable:
-                self._owed[like] += more
-                raise
+            paying = asyncio.create_task(self._pay_one(like, self._owed.pop(like, 0)))
+            self._paying.add(paying)
+            paying.add_done_callback(self._paying.discard)
+            # Whoever gives up meanwhile, and it may be the member these are counted of, does not take the count along.
+            await asyncio.shield(paying)
+
+    async def _pay_one(self, like: Likeness, more: int) -> None:
+        if not more:
+            return
+        try:
+            await self.journal.enter(Append(leaves.more_refused_leaf(*like, more)))
+        except Unavailable:
+            self._owed[like] += more
+            raise

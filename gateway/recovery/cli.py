@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from audit.checkpoint import Checkpoint
 from audit.errors import EvidenceError, EvidenceReason, LogBusy, LogUnavailable
 from audit.heal import Healed
+from audit.new_path import new_path
 from audit.stopping import StopMark
 from gateway.acting import BROKEN, broken, refusal
 from gateway.config import CUSTODIAN_FILE, GATEWAY_FILE
@@ -27,7 +28,7 @@ from gateway.recovery.faults import does_not_hold
 from gateway.recovery.record import make_anew, settle_record
 from gateway.recovery.repair import Place, go_on, heal_as_far_as, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
-from gateway.state import State
+from gateway.state import PRIVATE_FILE, State, write_new
 from gateway.store.mended import Mending
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.directory_pb2 import LossDeclaration
@@ -103,7 +104,13 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
 @click.option("--mirror", type=_FOLDER, help="Heal a database that was put back, or is gone, from this mirror.")
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
 @_CHECKPOINTS
-@click.option("--declare-loss", "lost", type=_FILE, help="No mirror has it all: write here what is declared lost.")
+@click.option(
+    "--declare-loss",
+    "lost",
+    type=_FILE,
+    callback=new_path,
+    help="No mirror has it all: write into this new file what is declared lost.",
+)
 @click.option("--declared", type=_FILE, help="Go on as this file declares, which a custodian's operator signed, too.")
 @_JSON
 def recover(
@@ -179,7 +186,7 @@ def _declare(
 
 def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...]) -> list[str]:
     declaration, message = declare(place, checkpoints=checkpoints, now=datetime.now(UTC))
-    path.write_bytes(declaration.SerializeToString())
+    write_new(path, declaration.SerializeToString(), mode=PRIVATE_FILE)
     kept, size = message.kept_count, message.closed_size
     lost = f"lost {size - kept} entries: {kept} of {size} are left"
     return [

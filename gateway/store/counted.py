@@ -84,7 +84,7 @@ class Counted:
             before, index = self.listed.get(entry.requester, (0, entry.index))
             self.listed[entry.requester] = before - 1, index
         if entry.kind == Kind.NOTICE_SENT or entry.kind in _SEALS:
-            self.notices[entry.index] = int(said["notices"])
+            self.notices[entry.index] = int(said.get("notices", b"0"))
 
     def check(self, tx: Tx, *, is_rotated: bool) -> None:
         """Holds if the tables have what is counted. Raises EvidenceError(PROJECTION)."""

@@ -20,12 +20,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, literal_column, select
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from audit.errors import EvidenceError, EvidenceReason
+from audit.own_entries import CARRIED_OUT, SUCCEEDED
 from audit.reader import Selection, select_entries
 from audit.statement import Statement
+from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.exchange.notices import SealState
 from gateway.missing.episode import Event, after
@@ -50,6 +52,19 @@ _KINDS: Final = tuple(
 _PAGE: Final = 1000
 _CLASS_KEYS: Final = {FieldClass.OP: "op", FieldClass.REQ: "req", FieldClass.HOLD: "hold"}
 _LAST_LOSS: Final = Statement(select(last_loss()))
+_NOT_CARRYING_OUT: Final = Statement(
+    # The newest entry before this one by which no declared loss is carried out; it must be the loss itself.
+    select(ENTRY.c.idx, ENTRY.c.kind)
+    .where(
+        and_(
+            ENTRY.c.idx < bindparam("index_"),
+            ENTRY.c.kind.not_in([literal_column(f"'{kind}'") for kind in sorted(CARRIED_OUT)]),
+        )
+    )
+    .order_by(ENTRY.c.idx.desc())
+    .limit(1),
+    "index_",
+)
 _SEALS: Final = {
     Kind.SEAL_RESTRICTED: SealState.RESTRICTED,
     Kind.SEAL_DESTROYED: SealState.DESTROYED,
@@ -172,8 +187,18 @@ def derive(tx: Tx, opened: Opened) -> Derived:
     that they build on is missing."""
     derived = Derived()
     for entry in _entries(tx):
+        if entry.kind == Kind.TABLES_MENDED:
+            _check_declared(tx, entry.index)
         _apply(derived, entry, opened)
     return derived
+
+
+def _check_declared(tx: Tx, index: int) -> None:
+    """Rows are said to be lost directly behind a declared loss. One operator alone declares none."""
+    before = tx.one(_NOT_CARRYING_OUT, (index,))
+    if before is None or before[1] != SUCCEEDED:
+        text = "rows of tables are said to be lost where no loss was declared"
+        raise EvidenceError(EvidenceReason.PROJECTION, text, index=index)
 
 
 def _last_loss(tx: Tx) -> int:

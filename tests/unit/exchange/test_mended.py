@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.errors import EvidenceError, EvidenceReason
+from audit.followed import Contradiction, Rule
+from audit.sequencer import Append
 from gateway.errors import Error, ErrorReason
-from gateway.exchange.journal import Kind
+from gateway.exchange.journal import Kind, draft
 from gateway.members.whole import opened_with
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
@@ -24,6 +26,7 @@ from tests.unit.exchange.test_authorities import ANA, consent, record, revoke
 from tests.unit.exchange.test_presented import is_live, lose, present, refused, revocation, signed
 from tests.unit.exchange.test_projections import EDITS
 from tests.unit.exchange.test_projections import world as filled
+from tests.unit.exchange.token_authority_desk import replayed
 from tests.unit.exchange.world import World
 
 __all__ = ["filled"]
@@ -86,6 +89,20 @@ async def test_whatever_was_edited_the_tables_are_what_the_log_says_again(
     assert leaf.kind == Kind.TABLES_MENDED
     still = {bytes(row["authority_id"]) for row in filled.rows(tables.authority) if row["revocation"] is not None}
     assert revoked <= still, "of a revoked authority nothing may be left but that it is revoked"
+
+
+@pytest.mark.parametrize("is_behind_a_loss", [False, True])
+async def test_an_operator_alone_excuses_no_missing_row(filled: World, tmp_path: Path, is_behind_a_loss: bool) -> None:
+    """An entry that says rows are lost, where nobody else has signed that any is."""
+    if is_behind_a_loss:
+        await lose(filled)
+        await record(filled, consent(filled))
+    assert edit(tmp_path, "DELETE FROM flag") > 0
+    await filled.log.append(Append(draft(Kind.TABLES_MENDED, op={"authorities": 100, "flags": 100, "rows": 0})))
+    at_odds(filled)
+    with pytest.raises(Contradiction) as found:
+        replayed(filled)
+    assert (found.value.rule, found.value.index) == (Rule.MENDED, filled.size() - 1)
 
 
 async def test_tables_that_hold_are_left_alone_after_a_loss(filled: World, tmp_path: Path) -> None:

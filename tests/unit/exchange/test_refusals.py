@@ -1,5 +1,6 @@
 """One member's refused messages: each an entry up to a limit, above it a count; nobody else's are touched by it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.exchange.journal import Kind
 from gateway.exchange.refusals import MOST, Refusals
 from gateway.ports import Entered
 from gateway.protocol.names import AgencyId
+from gateway.store.log_journal import LogJournal
 from tests.unit.exchange.members import KERN, LA
 from tests.unit.exchange.world import World
 
@@ -60,6 +62,22 @@ async def test_neither_another_reason_nor_another_member_is_counted_with_them(wo
     await refused(world, KERN, MALFORMED, 1)
     assert (await left(world, LA))[-1] == (REPLAYED, "")
     assert await left(world, KERN) == [(MALFORMED, "")]
+
+
+async def test_a_caller_that_gives_up_takes_no_count_along(world: World) -> None:
+    """The member's own next call is the one that writes what it was refused; it could cut that off."""
+    journal = world.exchange.refusals.journal
+    assert isinstance(journal, LogJournal)
+    await refused(world, LA, MALFORMED, MOST + 440)
+    world.clock.advance(seconds=60)
+    async with journal.entrance.quiet():
+        calling = asyncio.create_task(refused(world, LA, MALFORMED, 1))
+        await asyncio.sleep(0)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+    await world.exchange.refusals.close()
+    assert await left(world, LA) == [(MALFORMED, "")] * MOST + [(MALFORMED, "440")]
 
 
 async def test_what_stays_below_the_limit_leaves_no_count(world: World) -> None:

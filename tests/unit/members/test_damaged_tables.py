@@ -162,6 +162,14 @@ async def test_of_a_mirror_that_lacks_entries_no_database_is_made_until_they_are
     assert loss.is_file()
 
 
+async def test_a_declaration_is_written_over_nothing(place: Path) -> None:
+    state, loss = state_of(place, "gateway"), place / "loss.pb"
+    loss.write_bytes(b"an earlier one")
+    refused = said(recover, state.directory, "--declare-loss", loss)
+    assert refused.exit_code == 2
+    assert loss.read_bytes() == b"an earlier one"
+
+
 async def test_a_custodians_operator_is_sent_to_no_command_that_a_gateway_alone_has(place: Path) -> None:
     state, kept = state_of(place, "custodian"), place / "kept"
     grow(state)
