@@ -6,7 +6,7 @@ youth's data: `explain` speaks of a request, and lists what must hold of a youth
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from gateway.protocol.names import (
     DisclosureMode,
     EvidenceKind,
     FieldSet,
+    Obligation,
     Purpose,
     Role,
     YouthPrecondition,
@@ -32,6 +33,7 @@ from gateway.protocol.names import (
 from gateway.protocol.outcomes import OUTCOME_TEXT
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import MAX_BYTES, BundleError, load_california, parse_bundle
+from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
@@ -39,6 +41,7 @@ from homeward.failure import CommandFailure, ExitCode
 
 _ASKING_AGENCY = AgencyId("06000.example")
 """Stands for any agency: no rule looks at which agency asks."""
+_STAFF = {Side.ASKING: "asking county", Side.OWNER: "owner county"}
 _MODES = {DisclosureMode.VIEW_ONLY: "view", DisclosureMode.COPY_PERMITTED: "copy"}
 _CALLS = {Call.FLAG_CHECK: "flag check", Call.RECORD: "record request"}
 _BUNDLE = click.option(
@@ -70,6 +73,10 @@ def show(bundle: Path | None, as_json: bool) -> None:
         if rule.counsel_question:
             click.echo(f"  For counsel: {rule.counsel_question}")
     click.echo(f"\n{rules.emergency.rule_id}\n{_paragraph(english.emergency_sentence(rules.emergency))}")
+    click.echo("\nLeft to county staff; the exchange hands each over as a code and does not see to it")
+    for side in Side:
+        for duty in county_duties(Obligation, side):
+            click.echo(_paragraph(f"{duty} ({_STAFF[side]}): {english.OBLIGATIONS[duty]}"))
 
 
 @policy.command()
@@ -268,6 +275,7 @@ def _policy_document(rules: Policy) -> dict[str, Any]:
     return {
         **_identity(rules),
         "purposes": dict(rules.labels),
+        "county_duties": _duties_document(Obligation),
         "rules": [_rule_document(rule, rules) for rule in rules.rules],
         "emergency": {
             **_common_document(rules.emergency),
@@ -292,7 +300,14 @@ def _common_document(rule: Rule | EmergencyRule) -> dict[str, Any]:
         "retention": rule.retention,
         "notices": list(rule.notices),
         "obligations": list(rule.obligations),
+        "county_duties": _duties_document(rule.obligations),
     }
+
+
+def _duties_document(obligations: Iterable[Obligation]) -> dict[str, list[str]]:
+    """The obligations that staff carry out, by whose staff."""
+    due = tuple(obligations)
+    return {side.lower(): list(county_duties(due, side)) for side in Side}
 
 
 def _rule_document(rule: Rule, rules: Policy) -> dict[str, Any]:
@@ -336,6 +351,7 @@ def _call_document(explained: _Explained) -> Mapping[str, Any]:
         "retention": decision.retention,
         "notices": list(decision.notices),
         "obligations": list(decision.obligations),
+        "county_duties": _duties_document(decision.obligations),
         "why": list(english.explanation(decision)),
     }
 

@@ -17,7 +17,7 @@ from audit.transaction import Tx
 from gateway.exchange.call import Caller
 from gateway.exchange.coverage import Listing
 from gateway.exchange.locate import Candidate
-from gateway.protocol.names import AgencyId, AuthorityId, RequestId, SubjectHandle
+from gateway.protocol.names import AgencyId, AuthorityId, Obligation, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.link_pb2 import Alert, WorkOrder, WorkResult
@@ -151,6 +151,8 @@ class NewAlert:
     """When the agency reported it, where that was presented again after a declared loss."""
     review: ReviewTask | None = field(default=None, repr=False)
     """For a possible match."""
+    duties: tuple[Obligation, ...] = ()
+    """What is left to the staff of the agency that is told."""
 
 
 class SourceUnreachable(Exception):

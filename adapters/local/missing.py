@@ -50,6 +50,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         return missing_pb2.CheckFlagResponse(
             outcome=number(result.outcome),
             notices=[number(notice) for notice in result.notices],
+            duties=[number(duty) for duty in result.duties],
             handling_code=number(result.handling_code),
             duty_line=result.duty_line,
             county=result.county,
@@ -70,6 +71,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         response = missing_pb2.GetFlagDetailsResponse(
             outcome=number(result.outcome),
             notices=[number(notice) for notice in result.notices],
+            duties=[number(duty) for duty in result.duties],
             withheld=withheld(result, DETAILS),
             receipt=receipt(result.decision, question.request_id, self._at.policy_version()),
         )
@@ -208,6 +210,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             leaf_index=alert.leaf.index,
             act_count=run.count if run is not None else 1,
             first_act_time=stamp(moment_of(run.first_ms)) if run is not None else alert.leaf.create_time,
+            duties=alert.duties,
             report_time=alert.report_time if alert.HasField("report_time") else None,
             last_act_time=stamp(moment_of(run.last_ms)) if run is not None else alert.leaf.create_time,
         )

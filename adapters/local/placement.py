@@ -69,6 +69,7 @@ class PlacementServicer(placement_pb2_grpc.PlacementServiceServicer):
         response = placement_pb2.GetJurisdictionContactResponse(
             outcome=number(result.outcome),
             notices=[number(notice) for notice in result.notices],
+            duties=[number(duty) for duty in result.duties],
             withheld=withheld(result, CONTACT),
             stale_counties=result.stale_counties,
             receipt=receipt(result.decision, question.request_id, self._at.policy_version()),
@@ -95,6 +96,7 @@ class PlacementServicer(placement_pb2_grpc.PlacementServiceServicer):
         built = placement_pb2.HistoryPage(
             outcome=number(result.outcome),
             notices=[number(notice) for notice in result.notices],
+            duties=[number(duty) for duty in result.duties],
             source_agency=result.source,
             withheld=withheld(result, question.field_sets),
             stale_counties=result.stale_counties,

@@ -28,11 +28,13 @@ from gateway.protocol.names import (
     HandlingCode,
     NameSyntaxError,
     Notice,
+    Obligation,
     county_of,
     parse_agency_id,
 )
 from gateway.protocol.outcomes import Outcome, notices_of
 from gateway.protocol.parse import MalformedMessage
+from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import mask_of, members
 from gateway.protocol.sealing import SealBroken, SealContext, SealKey, open_record
 from gateway.protocol.signing import SignatureInvalid
@@ -110,6 +112,8 @@ class FlagResult:
     stale_counties: tuple[str, ...] = ()
     receipt: Kept | None = None
     """None where nothing left the county."""
+    duties: tuple[Obligation, ...] = ()
+    """What is left to the county's own staff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class RecordResult:
     stale_counties: tuple[str, ...] = ()
     decision: Kept | None = None
     release: Kept | None = None
+    duties: tuple[Obligation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,7 @@ def check_flag(response: CheckFlagResponse, asked: Asked, directory: DirectoryVi
         flag_id=statement.flag_id,
         flag_state=_flag_state(answer, statement),
         receipt=receipt,
+        duties=_duties(answer.duties),
     )
 
 
@@ -230,6 +236,7 @@ def check_records(
         granted=_granted(response, asked) if outcome is Outcome.ANSWERED else (),
         decision=decision if release is None or outcome is Outcome.ANSWERED else closed(decision),
         release=release,
+        duties=_duties(response.duties) if outcome is Outcome.ANSWERED else (),
     )
     if outcome is not Outcome.ANSWERED or release is None:
         return result, None
@@ -309,6 +316,11 @@ def _check_policy(version: str, directory: DirectoryView) -> None:
 
 def _notices(numbers: Iterable[int], outcome: Outcome) -> tuple[Notice, ...]:
     return tuple(dict.fromkeys((*notices_of(outcome), *(from_wire(Notice, number) for number in numbers))))
+
+
+def _duties(numbers: Iterable[int]) -> tuple[Obligation, ...]:
+    """Duties of the asking county's staff; a gateway cannot make a task of what is none."""
+    return county_duties((from_wire(Obligation, number) for number in numbers), Side.ASKING)
 
 
 def _stale(counties: Iterable[str], outcome: Outcome) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from adapters.errors import EvidenceInvalid
@@ -151,16 +151,7 @@ class Requester:
             await self._confirm(question, result, RECEIPT_FINDING_OVER_DISCLOSED)
             raise EvidenceInvalid("record_over_disclosed") from exc
         await self._confirm(question, result, RECEIPT_FINDING_OPENED)
-        return RecordResult(
-            outcome=result.outcome,
-            notices=result.notices,
-            source=result.source,
-            answer=answer,
-            granted=result.granted,
-            stale_counties=result.stale_counties,
-            decision=result.decision,
-            release=result.release,
-        )
+        return replace(result, answer=answer)
 
     def _decide_here(self, question: Question, directory: DirectoryView) -> Decision:
         member = directory.member(self.sender.agency)

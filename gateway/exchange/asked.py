@@ -29,8 +29,9 @@ from gateway.protocol.decide import (
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import compare_keys
-from gateway.protocol.names import AuthorityId, Call, FieldSet
+from gateway.protocol.names import AuthorityId, Call, FieldSet, Obligation
 from gateway.protocol.outcomes import REASONS, Phase, Reason
+from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.facts import Located, milliseconds
 from gateway.protocol.policy.rules import Policy
 from homeward.gateway.v1.exchange_pb2 import (
@@ -42,6 +43,8 @@ from homeward.gateway.v1.exchange_pb2 import (
 )
 from homeward.gateway.v1.link_pb2 import (
     ALERT_KIND_CHECKED,
+    ALERT_KIND_DECIDE_BY_HAND,
+    ALERT_KIND_EMERGENCY_USED,
     ALERT_KIND_RECORDS_RELEASED,
     WORK_STATUS_ANSWERED,
     WORK_STATUS_BUSY,
@@ -143,15 +146,25 @@ class Asked:
             candidate=self.candidate,
         )
 
-    def flag_alerts(self, decision: Decision) -> tuple[NewAlert, ...]:
-        """What owners hear when another agency learned the status of a flagged youth, or could not be told which.
+    def decision_alerts(self, decision: Decision) -> tuple[NewAlert, ...]:
+        """What owners hear of the decision, because the decision obliges to it and for no other reason.
 
         A match that is not certain is settled by voice: every owner it could mean is told at once who asked.
         """
-        told = decision.permit and FieldSet.FS1_FLAG_STATUS in decision.field_sets
-        if not told and decision.reason is not Reason.POSSIBLE_FLAG_MATCH:
-            return ()
-        alerts = (self._alert(candidate, ALERT_KIND_CHECKED) for candidate in self.found.flagged)
+        owed = frozenset(decision.obligations)
+        alerts: list[NewAlert | None] = []
+        if Obligation.PAGE_BOTH_DUTY_LINES in owed or (
+            self._tells_owner(decision) and decision.permit and FieldSet.FS1_FLAG_STATUS in decision.field_sets
+        ):
+            duties = self._owner_duties(decision) if self.query.family is Call.FLAG_CHECK else ()
+            alerts += (self._alert(each, ALERT_KIND_CHECKED, duties) for each in self.found.flagged)
+        if Obligation.ALERT_PRIVACY_OFFICER in owed:
+            alerts.append(
+                self._alert(self.candidate, ALERT_KIND_EMERGENCY_USED, county_duties(decision.obligations, Side.OWNER))
+            )
+        # Of records alone, whose refusals leave on a slot: an alert more must not make a flag check take longer.
+        if Obligation.OWNER_REVIEW in owed and self.found.located is Located.ONE and self.query.family is Call.RECORD:
+            alerts.append(self._alert(self.candidate, ALERT_KIND_DECIDE_BY_HAND))
         return tuple(alert for alert in alerts if alert is not None)
 
     def to_review(self, policy: Policy, decision: Decision, directory: DirectoryView) -> tuple[Candidate, ...]:
@@ -193,12 +206,24 @@ class Asked:
             comparison=compare_keys(candidate.agreeing_keys, asked=asked, listed=listed),
         )
 
-    def release_alerts(self) -> tuple[NewAlert, ...]:
+    def release_alerts(self, decision: Decision) -> tuple[NewAlert, ...]:
         """What the owner hears when a record of its youth left for another agency."""
-        alert = self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED)
+        if not self._tells_owner(decision):
+            return ()
+        alert = self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED, self._owner_duties(decision))
         return () if alert is None else (alert,)
 
-    def _alert(self, candidate: Candidate | None, kind: int) -> NewAlert | None:
+    def _tells_owner(self, decision: Decision) -> bool:
+        """Whether the owner hears of what was given; a duty of its staff reaches them in no other way."""
+        return Obligation.ALERT_OWNER in decision.obligations or bool(self._owner_duties(decision))
+
+    def _owner_duties(self, decision: Decision) -> tuple[Obligation, ...]:
+        """What the owner's staff is left to do; each is told once, in an emergency with the alert of that."""
+        if Obligation.ALERT_PRIVACY_OFFICER in decision.obligations:
+            return ()
+        return county_duties(decision.obligations, Side.OWNER)
+
+    def _alert(self, candidate: Candidate | None, kind: int, duties: tuple[Obligation, ...] = ()) -> NewAlert | None:
         if candidate is None or candidate.owner == self.caller.agency:
             return None
         return NewAlert(
@@ -210,6 +235,7 @@ class Asked:
             create_ms=milliseconds(self.caller.call.received_at),
             purpose=self.caller.claims.purpose,
             flag_id=candidate.flag.flag_id if candidate.flag is not None else b"",
+            duties=duties,
         )
 
 

@@ -254,7 +254,7 @@ class Exchange:
             # A sealed youth's handle must not come back with a question that was under way.
             guard = both(guard, at.reviews.openable(review))
             rows += reviewed
-        alerts = (*asked.flag_alerts(decision), *told)
+        alerts = (*asked.decision_alerts(decision), *told)
         rows += await alert_rows(at.projections, at.youth_keys, alerts)
         heard = self._found_today.heard(asker, asked.query.request_id, asked.found) if counts else None
         count = at.tally.count(asker, heard) if heard is not None else None
@@ -339,7 +339,7 @@ class Exchange:
         if not decision.permit:
             return await at.journal.enter(Append(leaf)), decision
         guard = self._releasable(asked, decision, refusal)
-        alerts = asked.release_alerts()
+        alerts = asked.release_alerts(decision)
         rows = self._relied(asked, youth)
         with suppress(Moved):
             # Unless the youth was sealed meanwhile: then the entry is refused in its own transaction.

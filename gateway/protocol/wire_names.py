@@ -29,6 +29,7 @@ WIRE_ENUMS: Final[dict[type[StrEnum], EnumTypeWrapper]] = {
     names.HandlingCode: codes_pb2.HandlingCode,
     names.DisclosureMode: codes_pb2.DisclosureMode,
     names.Notice: codes_pb2.Notice,
+    names.Obligation: codes_pb2.Obligation,
     names.Grantor: authority_pb2.Grantor,
     names.Restriction: index_pb2.Restriction,
     Outcome: codes_pb2.Outcome,

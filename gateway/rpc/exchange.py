@@ -15,7 +15,9 @@ from gateway.exchange.receipts import receipt_message
 from gateway.exchange.replies import Replies
 from gateway.exchange.spine import Exchange, Result
 from gateway.ports import Journal, Projections
+from gateway.protocol.decide import Decision
 from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.flag_stream import FlagStream
@@ -27,6 +29,7 @@ from gateway.rpc.wellformed import check_request
 from homeward.counting import OutcomeCounts
 from homeward.gateway.v1 import exchange_pb2 as pb
 from homeward.gateway.v1 import exchange_pb2_grpc
+from homeward.gateway.v1.codes_pb2 import Obligation
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 Pairwise = Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
@@ -138,6 +141,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         answer = pb.FlagAnswer(
             outcome=to_wire(decision.outcome),  # type: ignore[arg-type]
             notices=[to_wire(notice) for notice in decision.notices],  # type: ignore[misc]
+            duties=_duties(decision),
             policy_version=self._policy_version,
             stale_counties=result.stale_counties if not decision.permit else (),
         )
@@ -154,6 +158,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         response = pb.RequestRecordsResponse(
             outcome=to_wire(decision.outcome),  # type: ignore[arg-type]
             notices=[to_wire(notice) for notice in decision.notices],  # type: ignore[misc]
+            duties=_duties(decision),
             stale_counties=result.stale_counties if not decision.permit else (),
             policy_version=self._policy_version,
             decision_receipt=receipt_message(result.decided.receipt(REQUESTER_OPENS)),
@@ -171,3 +176,9 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         if decision.permit and candidate is not None:
             response.pairwise_handle = self._pairwise(caller.agency, candidate.owner, candidate.handle)
         return response
+
+
+def _duties(decision: Decision) -> list["Obligation"]:
+    """What is left to the asking county's staff; nothing of a refusal, which looks the same whatever it rests on."""
+    owed = county_duties(decision.obligations, Side.ASKING) if decision.permit else ()
+    return [to_wire(each) for each in owed]  # type: ignore[misc]

@@ -77,6 +77,7 @@ def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
         notice_id = alert.handle if alert.kind == ALERT_KIND_NOTICE else b""
         return SealedAlert(notice_id, b"", b"", b"", "")
     content = Alert(subject_handle=alert.handle, flag_id=alert.flag_id, located_county=alert.located_county)
+    content.duties.extend(to_wire(each) for each in alert.duties)  # type: ignore[misc]
     if alert.report_ms is not None:
         content.report_time.FromDatetime(moment_of(alert.report_ms))
     mark, digests, epoch = alert_mark(key.key, key.counter), b"", ""

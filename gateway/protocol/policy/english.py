@@ -4,7 +4,7 @@ Decides wording only. Every sentence is built from the rule's data, so that what
 is what the gateway applies.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from gateway.protocol.decide import Decision
@@ -20,6 +20,7 @@ from gateway.protocol.names import (
     YouthPrecondition,
 )
 from gateway.protocol.outcomes import REASONS
+from gateway.protocol.policy.duties import COUNTY_DUTIES, Side
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
 
@@ -110,6 +111,7 @@ OBLIGATIONS: Final[dict[Obligation, str]] = {
         "the minor's counsel is notified within 5 business days unless that endangers the youth"
     ),
 }
+_STAFF: Final[dict[Side, str]] = {Side.ASKING: "the county that asked", Side.OWNER: "the owner county"}
 
 
 def banner(policy: Policy) -> str:
@@ -155,9 +157,20 @@ def explanation(decision: Decision) -> tuple[str, ...]:
     if not decision.permit:
         lines.append(f"To do: {row.fix}")
     lines += [NOTICES[notice] for notice in decision.notices]
-    if decision.obligations:
-        lines.append(_capital(_joined(OBLIGATIONS[each] for each in decision.obligations)) + ".")
+    lines += _obligations(decision.obligations)
     return tuple(lines)
+
+
+def _obligations(obligations: Iterable[Obligation]) -> Iterator[str]:
+    """What the exchange does, then what is left to staff: nobody may take the second for the first."""
+    due: Sequence[Obligation] = tuple(obligations)
+    done = _joined(OBLIGATIONS[each] for each in due if each not in COUNTY_DUTIES)
+    if done:
+        yield _capital(done) + "."
+    for side, whose in _STAFF.items():
+        left = _joined(OBLIGATIONS[each] for each in due if COUNTY_DUTIES.get(each) is side)
+        if left:
+            yield f"Left to the staff of {whose}: {left}."
 
 
 def role_text(role: Role) -> str:
@@ -196,10 +209,7 @@ def _preconditions(rule: Rule) -> str:
 
 
 def _afterwards(rule: Rule | EmergencyRule) -> list[str]:
-    sentences = [f"{MODES[rule.mode]}; {RETENTIONS[rule.retention]}."]
-    if rule.obligations:
-        sentences.append(_capital(_joined(OBLIGATIONS[each] for each in rule.obligations)) + ".")
-    return sentences
+    return [f"{MODES[rule.mode]}; {RETENTIONS[rule.retention]}.", *_obligations(rule.obligations)]
 
 
 def _listed(items: Iterable[str], word: str = "and") -> str:

@@ -26,6 +26,8 @@ class AlertKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALERT_KIND_AUTHORITY_REVOKED: _ClassVar[AlertKind]
     ALERT_KIND_NOTICE: _ClassVar[AlertKind]
     ALERT_KIND_REVIEW: _ClassVar[AlertKind]
+    ALERT_KIND_EMERGENCY_USED: _ClassVar[AlertKind]
+    ALERT_KIND_DECIDE_BY_HAND: _ClassVar[AlertKind]
 ALERT_KIND_UNSPECIFIED: AlertKind
 ALERT_KIND_CHECKED: AlertKind
 ALERT_KIND_LOCATED: AlertKind
@@ -35,6 +37,8 @@ ALERT_KIND_RECORDS_RELEASED: AlertKind
 ALERT_KIND_AUTHORITY_REVOKED: AlertKind
 ALERT_KIND_NOTICE: AlertKind
 ALERT_KIND_REVIEW: AlertKind
+ALERT_KIND_EMERGENCY_USED: AlertKind
+ALERT_KIND_DECIDE_BY_HAND: AlertKind
 
 class CheckFlagRequest(_message.Message):
     __slots__ = ("inquiry",)
@@ -43,7 +47,7 @@ class CheckFlagRequest(_message.Message):
     def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ...) -> None: ...
 
 class CheckFlagResponse(_message.Message):
-    __slots__ = ("outcome", "notices", "handling_code", "duty_line", "county", "flag_id", "flag_state", "stale_counties", "withheld", "receipt")
+    __slots__ = ("outcome", "notices", "handling_code", "duty_line", "county", "flag_id", "flag_state", "stale_counties", "withheld", "receipt", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     HANDLING_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +58,7 @@ class CheckFlagResponse(_message.Message):
     STALE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     handling_code: _codes_pb2.HandlingCode
@@ -64,7 +69,8 @@ class CheckFlagResponse(_message.Message):
     stale_counties: _containers.RepeatedScalarFieldContainer[str]
     withheld: _containers.RepeatedCompositeFieldContainer[_records_pb2.WithheldField]
     receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., duty_line: _Optional[str] = ..., county: _Optional[str] = ..., flag_id: _Optional[str] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., duty_line: _Optional[str] = ..., county: _Optional[str] = ..., flag_id: _Optional[str] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class GetFlagDetailsRequest(_message.Message):
     __slots__ = ("inquiry",)
@@ -73,7 +79,7 @@ class GetFlagDetailsRequest(_message.Message):
     def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ...) -> None: ...
 
 class GetFlagDetailsResponse(_message.Message):
-    __slots__ = ("outcome", "notices", "flag_locate", "flag_casework", "withheld", "data_as_of_time", "receipt")
+    __slots__ = ("outcome", "notices", "flag_locate", "flag_casework", "withheld", "data_as_of_time", "receipt", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     FLAG_LOCATE_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +87,7 @@ class GetFlagDetailsResponse(_message.Message):
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     flag_locate: _records_pb2.FlagLocate
@@ -88,7 +95,8 @@ class GetFlagDetailsResponse(_message.Message):
     withheld: _containers.RepeatedCompositeFieldContainer[_records_pb2.WithheldField]
     data_as_of_time: _timestamp_pb2.Timestamp
     receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., flag_casework: _Optional[_Union[_records_pb2.FlagCasework, _Mapping]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., flag_casework: _Optional[_Union[_records_pb2.FlagCasework, _Mapping]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class RaiseFlagRequest(_message.Message):
     __slots__ = ("inquiry", "local_id", "learn_time", "handling_code", "flag_locate")
@@ -201,7 +209,7 @@ class WatchAlertsRequest(_message.Message):
     def __init__(self, cursor: _Optional[int] = ..., follow: _Optional[bool] = ...) -> None: ...
 
 class WatchAlertsResponse(_message.Message):
-    __slots__ = ("sequence", "kind", "local_id", "flag_id", "acting_agency", "acting_duty_line", "located_county", "purpose", "act_time", "leaf_index", "act_count", "first_act_time", "last_act_time", "report_time")
+    __slots__ = ("sequence", "kind", "local_id", "flag_id", "acting_agency", "acting_duty_line", "located_county", "purpose", "act_time", "leaf_index", "act_count", "first_act_time", "last_act_time", "report_time", "duties")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -216,6 +224,7 @@ class WatchAlertsResponse(_message.Message):
     FIRST_ACT_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_ACT_TIME_FIELD_NUMBER: _ClassVar[int]
     REPORT_TIME_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: AlertKind
     local_id: str
@@ -230,7 +239,8 @@ class WatchAlertsResponse(_message.Message):
     first_act_time: _timestamp_pb2.Timestamp
     last_act_time: _timestamp_pb2.Timestamp
     report_time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., local_id: _Optional[str] = ..., flag_id: _Optional[str] = ..., acting_agency: _Optional[str] = ..., acting_duty_line: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leaf_index: _Optional[int] = ..., act_count: _Optional[int] = ..., first_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., local_id: _Optional[str] = ..., flag_id: _Optional[str] = ..., acting_agency: _Optional[str] = ..., acting_duty_line: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leaf_index: _Optional[int] = ..., act_count: _Optional[int] = ..., first_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_act_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class AcknowledgeAlertsRequest(_message.Message):
     __slots__ = ("sequence",)

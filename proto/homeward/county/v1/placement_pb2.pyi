@@ -32,7 +32,7 @@ class GetPlacementHistoryResponse(_message.Message):
     def __init__(self, page: _Optional[_Union[HistoryPage, _Mapping]] = ...) -> None: ...
 
 class HistoryPage(_message.Message):
-    __slots__ = ("outcome", "notices", "placement_history", "source_agency", "mode", "withheld", "data_as_of_time", "next_page_token", "stale_counties", "receipt", "release_receipt")
+    __slots__ = ("outcome", "notices", "placement_history", "source_agency", "mode", "withheld", "data_as_of_time", "next_page_token", "stale_counties", "receipt", "release_receipt", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     PLACEMENT_HISTORY_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class HistoryPage(_message.Message):
     STALE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     RELEASE_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     placement_history: _records_pb2.PlacementHistory
@@ -55,7 +56,8 @@ class HistoryPage(_message.Message):
     stale_counties: _containers.RepeatedScalarFieldContainer[str]
     receipt: _county_pb2.Receipt
     release_receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., placement_history: _Optional[_Union[_records_pb2.PlacementHistory, _Mapping]] = ..., source_agency: _Optional[str] = ..., mode: _Optional[_Union[_codes_pb2.DisclosureMode, str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_page_token: _Optional[str] = ..., stale_counties: _Optional[_Iterable[str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., release_receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., placement_history: _Optional[_Union[_records_pb2.PlacementHistory, _Mapping]] = ..., source_agency: _Optional[str] = ..., mode: _Optional[_Union[_codes_pb2.DisclosureMode, str]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., next_page_token: _Optional[str] = ..., stale_counties: _Optional[_Iterable[str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., release_receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class StreamPlacementHistoryRequest(_message.Message):
     __slots__ = ("inquiry", "detail", "page_size")
@@ -80,7 +82,7 @@ class GetJurisdictionContactRequest(_message.Message):
     def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ...) -> None: ...
 
 class GetJurisdictionContactResponse(_message.Message):
-    __slots__ = ("outcome", "notices", "jurisdiction_contact", "withheld", "data_as_of_time", "stale_counties", "receipt")
+    __slots__ = ("outcome", "notices", "jurisdiction_contact", "withheld", "data_as_of_time", "stale_counties", "receipt", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     JURISDICTION_CONTACT_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +90,7 @@ class GetJurisdictionContactResponse(_message.Message):
     DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     STALE_COUNTIES_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     jurisdiction_contact: _records_pb2.JurisdictionContact
@@ -95,4 +98,5 @@ class GetJurisdictionContactResponse(_message.Message):
     data_as_of_time: _timestamp_pb2.Timestamp
     stale_counties: _containers.RepeatedScalarFieldContainer[str]
     receipt: _county_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., jurisdiction_contact: _Optional[_Union[_records_pb2.JurisdictionContact, _Mapping]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., jurisdiction_contact: _Optional[_Union[_records_pb2.JurisdictionContact, _Mapping]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...

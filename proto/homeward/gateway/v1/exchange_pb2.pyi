@@ -97,7 +97,7 @@ class NumberedFlagResult(_message.Message):
     def __init__(self, number: _Optional[int] = ..., answered: _Optional[_Union[CheckFlagResponse, _Mapping]] = ..., refused: _Optional[bytes] = ...) -> None: ...
 
 class FlagAnswer(_message.Message):
-    __slots__ = ("outcome", "notices", "flag_statement", "pairwise_handle", "stale_counties", "policy_version", "decide_time", "flag_state")
+    __slots__ = ("outcome", "notices", "flag_statement", "pairwise_handle", "stale_counties", "policy_version", "decide_time", "flag_state", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class FlagAnswer(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     DECIDE_TIME_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     flag_statement: _envelope_pb2.SignedEnvelope
@@ -114,7 +115,8 @@ class FlagAnswer(_message.Message):
     policy_version: str
     decide_time: _timestamp_pb2.Timestamp
     flag_state: _codes_pb2.FlagState
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., pairwise_handle: _Optional[bytes] = ..., stale_counties: _Optional[_Iterable[str]] = ..., policy_version: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., pairwise_handle: _Optional[bytes] = ..., stale_counties: _Optional[_Iterable[str]] = ..., policy_version: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class FlagStatement(_message.Message):
     __slots__ = ("flag_id", "county", "state", "handling_code", "version", "issue_time", "expire_time")
@@ -181,7 +183,7 @@ class RecordsQuery(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., evidence: _Optional[_Iterable[_Union[_envelope_pb2.Evidence, _Mapping]]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ..., page_size: _Optional[int] = ..., page: _Optional[int] = ..., recipient_key_id: _Optional[bytes] = ...) -> None: ...
 
 class RequestRecordsResponse(_message.Message):
-    __slots__ = ("outcome", "notices", "sources", "stale_counties", "pairwise_handle", "policy_version", "decision_receipt", "release_receipt", "field_sets")
+    __slots__ = ("outcome", "notices", "sources", "stale_counties", "pairwise_handle", "policy_version", "decision_receipt", "release_receipt", "field_sets", "duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +193,7 @@ class RequestRecordsResponse(_message.Message):
     DECISION_RECEIPT_FIELD_NUMBER: _ClassVar[int]
     RELEASE_RECEIPT_FIELD_NUMBER: _ClassVar[int]
     FIELD_SETS_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     notices: _containers.RepeatedScalarFieldContainer[_codes_pb2.Notice]
     sources: _containers.RepeatedCompositeFieldContainer[SourceAnswer]
@@ -200,7 +203,8 @@ class RequestRecordsResponse(_message.Message):
     decision_receipt: _log_pb2.Receipt
     release_receipt: _log_pb2.Receipt
     field_sets: _containers.RepeatedScalarFieldContainer[_codes_pb2.FieldSet]
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., sources: _Optional[_Iterable[_Union[SourceAnswer, _Mapping]]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., pairwise_handle: _Optional[bytes] = ..., policy_version: _Optional[str] = ..., decision_receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., release_receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., sources: _Optional[_Iterable[_Union[SourceAnswer, _Mapping]]] = ..., stale_counties: _Optional[_Iterable[str]] = ..., pairwise_handle: _Optional[bytes] = ..., policy_version: _Optional[str] = ..., decision_receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., release_receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., field_sets: _Optional[_Iterable[_Union[_codes_pb2.FieldSet, str]]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class SourceAnswer(_message.Message):
     __slots__ = ("agency", "status", "sealed_record")

@@ -28,6 +28,8 @@ class AlertKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ALERT_KIND_AUTHORITY_REVOKED: _ClassVar[AlertKind]
     ALERT_KIND_NOTICE: _ClassVar[AlertKind]
     ALERT_KIND_REVIEW: _ClassVar[AlertKind]
+    ALERT_KIND_EMERGENCY_USED: _ClassVar[AlertKind]
+    ALERT_KIND_DECIDE_BY_HAND: _ClassVar[AlertKind]
 
 class WorkStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +47,8 @@ ALERT_KIND_RECORDS_RELEASED: AlertKind
 ALERT_KIND_AUTHORITY_REVOKED: AlertKind
 ALERT_KIND_NOTICE: AlertKind
 ALERT_KIND_REVIEW: AlertKind
+ALERT_KIND_EMERGENCY_USED: AlertKind
+ALERT_KIND_DECIDE_BY_HAND: AlertKind
 WORK_STATUS_UNSPECIFIED: WorkStatus
 WORK_STATUS_ANSWERED: WorkStatus
 WORK_STATUS_REFUSED: WorkStatus
@@ -166,7 +170,7 @@ class WorkResult(_message.Message):
     def __init__(self, work_id: _Optional[bytes] = ..., status: _Optional[_Union[WorkStatus, str]] = ..., sealed_record: _Optional[_Union[_exchange_pb2.SealedRecord, _Mapping]] = ...) -> None: ...
 
 class Alert(_message.Message):
-    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice", "review", "report_time")
+    __slots__ = ("sequence", "kind", "subject_handle", "flag_id", "acting_agency", "located_county", "purpose", "leaf", "acting_duty_line", "notice", "review", "report_time", "duties")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +183,7 @@ class Alert(_message.Message):
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     REVIEW_FIELD_NUMBER: _ClassVar[int]
     REPORT_TIME_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     kind: AlertKind
     subject_handle: bytes
@@ -191,7 +196,8 @@ class Alert(_message.Message):
     notice: _sealing_pb2.SealedNotice
     review: _review_pb2.ReviewTask
     report_time: _timestamp_pb2.Timestamp
-    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ..., review: _Optional[_Union[_review_pb2.ReviewTask, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    duties: _containers.RepeatedScalarFieldContainer[_codes_pb2.Obligation]
+    def __init__(self, sequence: _Optional[int] = ..., kind: _Optional[_Union[AlertKind, str]] = ..., subject_handle: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., acting_agency: _Optional[str] = ..., located_county: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ..., leaf: _Optional[_Union[_envelope_pb2.LeafReference, _Mapping]] = ..., acting_duty_line: _Optional[str] = ..., notice: _Optional[_Union[_sealing_pb2.SealedNotice, _Mapping]] = ..., review: _Optional[_Union[_review_pb2.ReviewTask, _Mapping]] = ..., report_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class AlertAcknowledgement(_message.Message):
     __slots__ = ("sequence",)
