@@ -15,8 +15,8 @@ from adapters.county_names import agency_text
 from audit.accounting import Disclosure, Line
 from audit.export import Table
 from audit.paper import Paper
-from gateway.protocol.log_kinds import Kind, parse_grant
-from gateway.protocol.names import Basis, FieldSet, Purpose
+from gateway.protocol.log_kinds import Kind, parse_grant, parse_obligations
+from gateway.protocol.names import Basis, FieldSet, Obligation, Purpose
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.fieldsets import mask_of
@@ -61,6 +61,10 @@ def disclosures_of(entries: Iterable[AccessEntry], *, agency: str, zone: tzinfo)
         recipient, kind = entry.requester_agency or fields.get("requester", ""), fields.get("kind")
         is_answer = kind == Kind.DECISION and frozenset(given) <= _FLAG_STATUS
         if fields.get("decision") != "ALLOW" or not (is_answer or kind == Kind.OUTCOME) or recipient in ("", agency):
+            continue
+        obliged = parse_obligations(fields.get("fields", ""))
+        if obliged and Obligation.ACCOUNT not in obliged:
+            # The policy that decided says so; where an entry says nothing of it, the youth is rather told.
             continue
         at = datetime.fromisoformat(entry.create_time.ToJsonString()).astimezone(zone)
         shown = tuple(each for each in given if each != "FS0") or given

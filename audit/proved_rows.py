@@ -105,7 +105,8 @@ def _check(row: Row, key: LogKey, found: Proved) -> tuple[int, Checkpoint]:
 def _expected(opened: Opened) -> dict[str, object]:
     """What each column says that is evidence; one that no open field decides is left out."""
     said = {name: value.decode("utf-8", "replace") for name, value in opened.items()}
-    granted, _, basis = said.get("fields", "").partition(" ")
+    granted, _, rest = said.get("fields", "").partition(" ")
+    basis = rest.partition(" ")[0]
     pseudonym, _, role = said.get("worker", "").partition(" ")
     number = opened.get("seq")
     expected: dict[str, object] = {name: said.get(name, "") for name in _DIRECT}

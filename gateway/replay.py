@@ -197,5 +197,5 @@ def _recomputed(policy: Policy, given: DecisionInput) -> Recomputed:
 
 def _verdict(decision: Decision) -> Verdict:
     if decision.permit and decision.basis is not None:
-        return Verdict(ALLOW, decision.outcome, grant_text(decision.field_sets, decision.basis))
+        return Verdict(ALLOW, decision.outcome, grant_text(decision.field_sets, decision.basis, decision.obligations))
     return Verdict(DENY, decision.outcome, decision.reason)

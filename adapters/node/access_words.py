@@ -10,11 +10,12 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from gateway.protocol.log_kinds import Kind, parse_grant
+from gateway.protocol.log_kinds import Kind, parse_grant, parse_obligations
 from gateway.protocol.names import Basis
 from gateway.protocol.outcomes import REASONS, Outcome, Reason
 from gateway.protocol.policy.bundle import load_california
-from gateway.protocol.policy.english import AUTHORITIES
+from gateway.protocol.policy.duties import COUNTY_DUTIES
+from gateway.protocol.policy.english import AUTHORITIES, OBLIGATIONS
 
 _BINARY: Final = frozenset({"request", "input", "sealed", "handle", "flag", "tokens", "youth", "prev"})
 """Fields whose bytes are digests or identifiers: shown in hexadecimal."""
@@ -168,7 +169,14 @@ def _result(values: Mapping[str, str]) -> list[str]:
         verdict = told = ""
     field_sets, basis = parse_grant(values.get("fields", ""))
     given = f"given: {', '.join(field_sets)}" + (f" on the basis {basis}" if basis else "") if field_sets else ""
-    return [part for part in (verdict, told, given, _sent(values.get("notices", "")), _why(values)) if part]
+    left = _left(values.get("fields", ""))
+    return [part for part in (verdict, told, given, left, _sent(values.get("notices", "")), _why(values)) if part]
+
+
+def _left(fields: str) -> str:
+    """What the decision left to staff: a reviewer sees what should have been done."""
+    due = [OBLIGATIONS[each] for each in parse_obligations(fields) if each in COUNTY_DUTIES]
+    return f"left to county staff: {', '.join(due)}" if due else ""
 
 
 def _sent(count: str) -> str:

@@ -137,4 +137,4 @@ def _worker(caller: Caller) -> dict[str, Value]:
 def _granted(decision: Decision) -> str:
     if decision.basis is None:
         raise AssertionError("a permit rests on something")
-    return grant_text(decision.field_sets, decision.basis)
+    return grant_text(decision.field_sets, decision.basis, decision.obligations)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from gateway.protocol.names import Basis, FieldSet
+from gateway.protocol.names import Basis, FieldSet, Obligation
 
 
 class Kind(StrEnum):
@@ -138,12 +138,22 @@ REFUSAL_REASONS: Final = frozenset(
 """Reasons of the exchange for refusing a message before any decision; field `reason` of such an entry holds one."""
 
 
-def grant_text(field_sets: Iterable[FieldSet], basis: Basis) -> str:
-    """What a permit granted and on what it rests, as field `fields` holds it: `FS0,FS4,FS5 STATUTE`."""
-    return f"{','.join(field_set.partition('_')[0] for field_set in field_sets)} {basis}"
+def grant_text(field_sets: Iterable[FieldSet], basis: Basis, obligations: Iterable[Obligation]) -> str:
+    """What a permit granted, on what it rests and to what it obliges, as field `fields` holds it.
+
+    `FS0,FS4,FS5 STATUTE ACCOUNT,ALERT_OWNER`; without the third word where it obliges to nothing.
+    """
+    granted = ",".join(field_set.partition("_")[0] for field_set in field_sets)
+    return " ".join(part for part in (granted, basis, ",".join(obligations)) if part)
 
 
 def parse_grant(text: str) -> tuple[tuple[str, ...], str]:
     """The granted field sets in short, and the basis, from the text of field `fields`; both empty for none."""
-    granted, _, basis = text.partition(" ")
-    return tuple(granted.split(",")) if granted else (), basis
+    granted, _, rest = text.partition(" ")
+    return tuple(granted.split(",")) if granted else (), rest.partition(" ")[0]
+
+
+def parse_obligations(text: str) -> tuple[Obligation, ...]:
+    """To what the permit obliged, from the text of field `fields`; what this release does not know is left out."""
+    said = text.partition(" ")[2].partition(" ")[2].split(",")
+    return tuple(Obligation(each) for each in said if each in Obligation.__members__)

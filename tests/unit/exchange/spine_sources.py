@@ -51,6 +51,10 @@ class CountySources:
         self.checked: list[str] = []
         """What the county's own check said of each order: `ok`, or its reason to refuse."""
 
+    def use(self, policy: Policy) -> None:
+        """The counties are on this bundle from here on."""
+        self._policy = policy
+
     async def ask(self, agency: AgencyId, order: WorkOrder, *, seconds: float) -> WorkResult:
         self.orders.append(order)
         if self.meanwhile is not None:

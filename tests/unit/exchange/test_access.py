@@ -265,7 +265,10 @@ async def test_a_permit_the_caller_learned_of_is_open_to_it(world: World) -> Non
     assert (await world.ask_records(LA, ANA)).outcome == OUTCOME_SOURCE_UNAVAILABLE
     assert (await world.check_flag(LA, ANA)).answer.outcome == OUTCOME_ANSWERED
     permits = await read(world, officer(LA), decision=log_pb2.DECISION_ALLOW, kinds=[Kind.DECISION])
-    assert [entry["fields"] for entry in permits] == [b"FS0,FS4,FS5 STATUTE", b"FS0,FS1 STATUTE"]
+    assert [entry["fields"] for entry in permits] == [
+        b"FS0,FS4,FS5 STATUTE ACCOUNT,ALERT_OWNER,OFFER_NOTICE_TO_MINORS_COUNSEL",
+        b"FS0,FS1 STATUTE ACCOUNT,ALERT_OWNER",
+    ]
     assert len(await read(world, officer(LA), counterpart_agency=SF, kinds=[Kind.DECISION])) == 2
 
 

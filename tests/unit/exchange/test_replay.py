@@ -222,6 +222,7 @@ def moved(where: Callable[[list[Step]], int], before: Callable[[list[Step]], int
     return change
 
 
+OBLIGED = "ACCOUNT,ALERT_OWNER,OFFER_NOTICE_TO_MINORS_COUNSEL"
 PERMIT, REFUSAL = at("access.decision", allow=True, place=1), at("access.decision", allow=False)
 RELEASE, END = at("access.outcome", allow=True), at("access.outcome", allow=False)
 CONSENTED = at("access.outcome", allow=True, place=1)
@@ -248,8 +249,9 @@ LIES: Mapping[str, tuple[Change, Rule]] = {
         says(REFUSAL, decision="ALLOW", outcome="ANSWERED", fields="FS0,FS1 STATUTE"),
         Rule.DECIDED,
     ),
-    "more granted than the policy gives": (says(PERMIT, fields="FS0,FS4,FS5,FS6 STATUTE"), Rule.DECIDED),
-    "another basis": (says(PERMIT, fields="FS0,FS4,FS5 COURT_ORDER"), Rule.DECIDED),
+    "more granted than the policy gives": (says(PERMIT, fields=f"FS0,FS4,FS5,FS6 STATUTE {OBLIGED}"), Rule.DECIDED),
+    "another basis": (says(PERMIT, fields=f"FS0,FS4,FS5 COURT_ORDER {OBLIGED}"), Rule.DECIDED),
+    "a duty left out": (says(PERMIT, fields="FS0,FS4,FS5 STATUTE ACCOUNT,ALERT_OWNER"), Rule.DECIDED),
     "another reason": (says(REFUSAL, reason="RECORD_SEALED"), Rule.DECIDED),
     "another outcome": (says(REFUSAL, outcome="UNDETERMINED"), Rule.DECIDED),
     "another end of a refusal": (says(END, reason="RECORD_SEALED"), Rule.DECIDED),

@@ -32,6 +32,14 @@ def test_an_answer_from_the_log_and_a_released_record_are_disclosures() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("obliged", "listed"), [("ACCOUNT,ALERT_OWNER", True), ("ALERT_OWNER", False), ("INTERNAL_USE", False), ("", True)]
+)
+def test_what_the_policy_does_not_oblige_to_account_for_is_not_listed(obliged: str, listed: bool) -> None:
+    said = {**ANSWERED, "fields": f"{ANSWERED['fields']} {obliged}".rstrip()}
+    assert bool(disclosures_of([entry(1, said)], agency=OWN, zone=PACIFIC)) is listed
+
+
 def test_an_answer_that_rests_on_a_named_authority_is_a_disclosure_too() -> None:
     """Such a decision says which authority in the place of who asked; the exchange says who that was."""
     said = {name: value for name, value in ANSWERED.items() if name != "requester"}

@@ -245,12 +245,13 @@ def test_an_entry_is_told_with_what_is_open_and_guesses_at_nothing() -> None:
         "worker": b"abc LEA.patrol",
         "decision": b"ALLOW",
         "outcome": b"ANSWERED",
-        "fields": b"FS0,FS1 STATUTE",
+        "fields": b"FS0,FS1 STATUTE ACCOUNT,REVIEW_5_BUSINESS_DAYS",
     }
     assert sentence(said, AT) == (
         "2026-11-24 11:10:00 UTC: a question was decided, by 06077.pd LEA.patrol (worker abc), "
         'for "A youth is in front of me: who is responsible?"; '
-        "allowed; the requester was told ANSWERED; given: FS0, FS1 on the basis STATUTE."
+        "allowed; the requester was told ANSWERED; given: FS0, FS1 on the basis STATUTE; "
+        "left to county staff: it is reviewed in writing within 5 business days."
     )
 
 
