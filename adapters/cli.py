@@ -26,7 +26,7 @@ from adapters.config import FILE_NAME, AdapterConfig
 from adapters.enrol import Exchange, Joined, Wish
 from adapters.enrol import join as join_exchange
 from adapters.fingerprint import spoken
-from adapters.flag_words import due_lines
+from adapters.flag_words import due_lines, overdue_lines
 from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
@@ -247,7 +247,7 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         )
     if found.HasField("presenting"):
         lines += presenting_lines(found.presenting)
-    lines += due_lines(found.due_flags, datetime.now(UTC))
+    lines += [*due_lines(found.due_flags, datetime.now(UTC)), *overdue_lines(found.overdue_duties)]
     lines += [
         f"{_WORD.get(source.freshness, 'FAIL')}  source {source.name}: {source.record_count} records, "
         f"{source.refused_count} refused, {source.freshness}"

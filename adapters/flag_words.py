@@ -1,14 +1,24 @@
-"""Flags that want their owner's word, in words for people. Pure."""
+"""Flags that want their owner's word, and duties that are overdue, in words for people. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from homeward.county.v1.access_pb2 import FlagDue
+from homeward.county.v1.access_pb2 import FlagDue, OverdueDuty
+from homeward.gateway.v1.missing_pb2 import Duty
 
 
 def due_lines(due: Iterable[FlagDue], now: datetime) -> Sequence[str]:
     """One line for each flag that lapses, or has lapsed."""
     return [_line(each.flag_id.hex(), each.expire_time.ToDatetime(UTC), now) for each in due]
+
+
+def overdue_lines(overdue: Iterable[OverdueDuty]) -> Sequence[str]:
+    """One line for each duty that should have been done."""
+    return [
+        f"FAIL  flag {each.flag_id.hex()}: {Duty.Name(each.duty).removeprefix('DUTY_')} is overdue since "
+        f"{each.due_time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC: do it and say so, or say that it does not apply"
+        for each in overdue
+    ]
 
 
 def _line(name: str, ends: datetime, now: datetime) -> str:

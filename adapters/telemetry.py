@@ -4,15 +4,18 @@ Decides that the gauges say nothing that `homeward adapter status` does not say:
 names no youth. They go to the county's own collector and to nobody else.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 
 from adapters.errors import ErrorReason
 from adapters.local.methods import METHODS
-from homeward.counting import CallCounts, Figures
+from homeward.counting import CallCounts, Figures, Points
 from homeward.county.v1.access_pb2 import GetStatusResponse
+from homeward.gateway.v1.missing_pb2 import DUTY_UNSPECIFIED, Duty
 from homeward.observed import (
     ALERTS_OPEN,
     CERTIFICATE_LIFE,
+    DUTIES_OVERDUE,
     FLAGS_DUE,
     LINK_UP,
     LISTED,
@@ -47,9 +50,20 @@ def figures(status: GetStatusResponse, *, now: datetime) -> Figures:
         LISTED: {(): status.listed_count},
         ALERTS_OPEN: {(): status.open_alert_count},
         FLAGS_DUE: {(): len(status.due_flags)},
+        DUTIES_OVERDUE: _overdue(status),
         SOURCE_AGE: ages,
         SOURCE_RECORDS: {_source(source.name): source.record_count for source in status.sources},
         SOURCE_REFUSED: {_source(source.name): source.refused_count for source in status.sources},
+    }
+
+
+def _overdue(status: GetStatusResponse) -> Points:
+    """By kind of duty, 0 for one of which nothing is overdue: a series that is gone would raise no alarm."""
+    late: Counter[int] = Counter(each.duty for each in status.overdue_duties)
+    return {
+        labels({Attribute.DUTY: name.removeprefix("DUTY_")}): late[number]
+        for name, number in Duty.items()
+        if number != DUTY_UNSPECIFIED
     }
 
 

@@ -20,6 +20,7 @@ from adapters.node.alerts import Alerts
 from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.duties import OwnDuties
 from adapters.node.erase import Eraser
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
@@ -54,7 +55,14 @@ from adapters.staff_keys import key_set
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
-from homeward.county.v1.access_pb2 import EpochListing, FlagDue, GetStatusResponse, PresentingState, SourceState
+from homeward.county.v1.access_pb2 import (
+    EpochListing,
+    FlagDue,
+    GetStatusResponse,
+    OverdueDuty,
+    PresentingState,
+    SourceState,
+)
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
 
@@ -120,6 +128,7 @@ class Adapter:
             attestation=self.link.attester.newest() if self.link.attester is not None else None,
             presenting=self.presenting(),
             due_flags=self.due_flags(),
+            overdue_duties=self.overdue_duties(),
         )
 
     def presenting(self) -> PresentingState | None:
@@ -131,6 +140,14 @@ class Adapter:
         """Open flags that this agency must re-affirm or end."""
         due = self.presenter.flags.due(self.node.now())
         return [FlagDue(flag_id=flag.flag_id, expire_time=timestamp(flag.expires)) for flag in due]
+
+    def overdue_duties(self) -> list[OverdueDuty]:
+        """Reporting duties that this agency should have done."""
+        late = OwnDuties(self.node.store).overdue(self.node.now())
+        return [
+            OverdueDuty(flag_id=each.flag_id, duty=each.duty, due_time=timestamp(each.due))  # type: ignore[arg-type]
+            for each in late
+        ]
 
     def epochs(self) -> list[EpochListing]:
         """How much of the list is registered in each epoch."""

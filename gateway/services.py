@@ -93,7 +93,10 @@ def services_of(running: Running) -> Services:
     reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
     served = [
         adding(add_ExchangeServiceServicer_to_server, _exchange(running, setting, exchange, machine)),
-        adding(add_MissingServiceServicer_to_server, MissingServicer(missing, exchange, now=utc_now)),
+        adding(
+            add_MissingServiceServicer_to_server,
+            MissingServicer(missing, exchange, outcomes=running.outcomes, now=utc_now),
+        ),
         adding(add_AuthorityServiceServicer_to_server, authority),
         adding(add_AuditServiceServicer_to_server, audit),
         adding(add_SealingServiceServicer_to_server, SealingServicer(*sealing, exchange, machine, now=utc_now)),

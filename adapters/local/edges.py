@@ -18,6 +18,7 @@ from adapters.local.wire import Reading
 from adapters.node.accesses import Accesses
 from adapters.node.alerts import Alerts
 from adapters.node.authorities import Registrar
+from adapters.node.duties import OwnDuties
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities
@@ -89,6 +90,7 @@ def assemble(
         listing=listing,
         tokens=tokens,
         own=OwnReports(node.store),
+        duties=OwnDuties(node.store),
     )
     registrar = Registrar(
         recorder=recorder,

@@ -166,6 +166,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         return missing_pb2.ResolveFlagResponse(
             outcome=number(done.outcome),
             flag_state=number(done.flag_state),
+            open_duties=done.open_duties,
             receipt=receipt(done.receipt, entry.request_id, self._at.policy_version()),
         )
 

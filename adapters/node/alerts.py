@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from adapters.node.alert_runs import QUIET, Run, forget_run, hush_known, join_run, repeats_after, runs_of
+from adapters.node.duties import note_found
 from adapters.node.reviews import keep_review
 from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert, review_epoch
 from adapters.node.succession import logs_of
@@ -72,6 +73,7 @@ class Alerts:
                     sequence=message.sequence, message=message.SerializeToString(), store_ms=milliseconds(now)
                 )
             )
+            note_found(connection, message)
             if message.HasField("review"):
                 keep_review(connection, message)
             noted = _noted(connection)

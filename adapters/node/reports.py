@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from adapters.errors import ErrorReason, EvidenceInvalid, Invalid, NotFound
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
+from adapters.node.duties import OwnDuties
 from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.own_reports import OwnReports
@@ -120,6 +121,7 @@ class Reporter:
     listing: Listing
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     own: OwnReports
+    duties: OwnDuties
 
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
@@ -181,6 +183,8 @@ class Reporter:
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
             )
             await self._settle_change(outcome, flag)
+            if outcome is Outcome.RECORDED:
+                await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
             return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
 
     async def report_located(
@@ -232,10 +236,13 @@ class Reporter:
             )
             if flag is not None:
                 await self._settle_change(outcome, flag)
+                if outcome is Outcome.RECORDED and not entered_in_error:
+                    await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())
             elif outcome is Outcome.RECORDED:
                 await self._keep(entry, flag_id)
             state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
-            return Recorded(outcome, kept, flag_id=flag_id, flag_state=state)
+            open_duties = tuple(response.open_duties) if flag is not None else ()
+            return Recorded(outcome, kept, flag_id=flag_id, flag_state=state, open_duties=open_duties)
 
     async def _own_flag(self, absence: Absence) -> OwnFlag | None:
         """The flag this agency states, on disk; the open one where the youth has one. None from a non-owner."""
@@ -321,7 +328,10 @@ def _casework(before: FlagCasework, change: Change) -> FlagCasework:
     casework = FlagCasework()
     casework.CopyFrom(before)
     for done in change.duties:
-        name = TIME_OF_DUTY[done.duty]
+        name = TIME_OF_DUTY.get(done.duty)
+        if name is None:
+            # That a youth was found is told by the end of the episode; FS3 has no field for who was told of it.
+            continue
         if done.HasField("done_time"):
             getattr(casework, name).CopyFrom(done.done_time)
         else:

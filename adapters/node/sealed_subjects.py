@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, func, select
 
 from adapters.node.alerts import blank_alert
+from adapters.node.duties import forget_duties
 from adapters.node.own_reports import forget_reports_about
 from adapters.node.store import (
     Store,
@@ -149,6 +150,7 @@ def _take_apart(connection: Connection, handle: SubjectHandle) -> None:
     """No row ties the handle to the county's number, to tokens, or to what another agency asked about the youth."""
     flags = connection.scalars(select(own_flag.c.flag_id).where(own_flag.c.handle == handle)).all()
     forget_reports_about(connection, [handle, *flags])
+    forget_duties(connection, flags)
     for table in (subject, registration, own_flag, own_authority, review):
         connection.execute(table.delete().where(table.c.handle == handle))
     for row in connection.execute(select(alert).where(func.instr(alert.c.message, handle) > 0)).all():

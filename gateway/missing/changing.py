@@ -14,7 +14,7 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.moments import LEEWAY, past_moment
-from gateway.missing.episode import DueDuty, Event, after, open_duties
+from gateway.missing.episode import FOUND_STATES, Event, after
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
@@ -22,7 +22,8 @@ from gateway.missing.restated import restated
 from gateway.missing.statement import open_statement
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, county_of
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import moment_of
+from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.reporting_duties import DueDuty, open_duties
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_LOCATED, ALERT_KIND_RESOLVE_ATTEMPTED
 from homeward.gateway.v1.missing_pb2 import FlagResolution, FlagUpdate, LocatedReport
@@ -123,7 +124,8 @@ class Changing:
         leaf = report_leaf(Kind.FLAG_RESOLVED, caller, deed, reason=Reason.RECORDED, about=about, state=ended.state)
         stands = on.flags.stands(flag.flag_id, flag.state, flag.version)
         entered = await on.enter(caller, deed, leaf, guard=stands, rows=on.flags.put(ended, about.key))
-        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=ended.state)
+        still_open = await self._open_duties(caller, flag.flag_id) if ended.state in FOUND_STATES else ()
+        return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=ended.state, duties=still_open)
 
     async def _locate(
         self, caller: Caller, deed: Deed, flag_id: bytes, event: Event, *, county: str, is_again: bool = False
@@ -134,6 +136,7 @@ class Changing:
         if is_again:
             _check_of_episode(flag, caller.claims.issued)
             kind, reason = Kind.LOCATED_PRESENTED, Reason.PRESENTED_AGAIN
+        reported = caller.claims.issued if is_again else caller.call.received_at
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
         leaf = report_leaf(kind, caller, deed, reason=reason, about=about, county=county)
         alert = alert_to(
@@ -150,7 +153,7 @@ class Changing:
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(replace(flag, state=_after(flag.state, event)), about.key),
+            rows=on.flags.put(_found(replace(flag, state=_after(flag.state, event)), reported), about.key),
             alert=alert,
         )
         # That an episode ended meanwhile is the owner's to tell.
@@ -170,12 +173,13 @@ class Changing:
             directory=self._on.at.directory(),
             at=caller.call.received_at,
         )
-        return restated(flag, statement, to=to)
+        return _found(restated(flag, statement, to=to), caller.call.received_at)
 
     async def _open_duties(self, caller: Caller, flag_id: FlagId) -> tuple[DueDuty, ...]:
         flag = await self._known(flag_id)
         settled = await self._on.flags.settled(flag_id)
-        return open_duties(moment_of(flag.learn_ms), settled, caller.call.received_at)
+        found = moment_of(flag.found_ms) if flag.found_ms else None
+        return open_duties(moment_of(flag.learn_ms), settled, caller.call.received_at, found=found)
 
 
 def _after(state: FlagState, event: Event) -> FlagState:
@@ -183,6 +187,13 @@ def _after(state: FlagState, event: Event) -> FlagState:
     if following is None:
         raise AssertionError("a report of another agency is possible in every state")
     return following
+
+
+def _found(flag: Flag, at: datetime) -> Flag:
+    """The flag with the clock of the found report running, from the first word that the youth was found."""
+    if flag.found_ms or flag.state not in FOUND_STATES:
+        return flag
+    return replace(flag, found_ms=milliseconds(at))
 
 
 def _check_of_episode(flag: Flag, reported: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The missing-from-care episode: states, who may cause which change, and the duties with their clocks. Pure.
+"""The missing-from-care episode: states, and who may cause which change. Pure.
 
 Decides the life of a flag. Only its owner, the agency with placement and care, ends it
 (DOMAIN §4d): whatever anybody else says makes it at most LOCATED_PENDING, and an owner that
@@ -10,31 +10,17 @@ own finding, and nothing here second-guesses it (AB 2108; DOMAIN §4a row 6).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from gateway.protocol.names import AgencyKind, FlagState
-from homeward.gateway.v1.missing_pb2 import (
-    DUTY_COURT_NOTICE,
-    DUTY_LAW_ENFORCEMENT_REPORT,
-    DUTY_NCMEC_REPORT,
-    DUTY_PARTIES_NOTICE,
-    DUTY_TRIBE_NOTICE,
-)
+from gateway.protocol.reporting_duties import DUTY_PERIOD
 
 OWNER_KINDS: Final = frozenset({AgencyKind.CWA, AgencyKind.PROB})
 """Kinds that can have court-ordered placement and care, and so own an episode (DOMAIN §4a row 2)."""
-DUTY_PERIOD: Final = timedelta(hours=24)
-"""From learning of the absence to each report (42 USC 671(a)(35); WIC 16501.35)."""
-DUTIES: Final = (
-    DUTY_LAW_ENFORCEMENT_REPORT,
-    DUTY_NCMEC_REPORT,
-    DUTY_PARTIES_NOTICE,
-    DUTY_COURT_NOTICE,
-    DUTY_TRIBE_NOTICE,
-)
+FOUND_STATES: Final = frozenset({FlagState.LOCATED_PENDING, FlagState.RESOLVED})
+"""States by which somebody says that the youth was found."""
 
 
 class Event(StrEnum):
@@ -88,16 +74,6 @@ TRANSITIONS: Final[Mapping[tuple[FlagState | None, Event], FlagState]] = {
 """The state machine. What is not listed cannot happen."""
 
 
-@dataclass(frozen=True, slots=True)
-class DueDuty:
-    """A duty that is still open."""
-
-    duty: int
-    """`Duty` of the protocol."""
-    due: datetime
-    overdue: bool
-
-
 def after(state: FlagState | None, event: Event) -> FlagState | None:
     """The state after the event, or None when it cannot happen in this state; None as state: no flag yet."""
     return TRANSITIONS.get((state, event))
@@ -106,9 +82,3 @@ def after(state: FlagState | None, event: Event) -> FlagState | None:
 def is_late(learned: datetime, reported: datetime) -> bool:
     """Whether the report came after its deadline. A late report is marked, never refused (S25)."""
     return reported - learned > DUTY_PERIOD
-
-
-def open_duties(learned: datetime, settled: frozenset[int], now: datetime) -> tuple[DueDuty, ...]:
-    """Duties that are neither done nor inapplicable, with the time each falls due."""
-    due = learned + DUTY_PERIOD
-    return tuple(DueDuty(duty, due, overdue=now > due) for duty in DUTIES if duty not in settled)

@@ -23,6 +23,8 @@ class Flag:
     """Serialized SignedEnvelope of the owner's FlagStatement."""
     learn_ms: int
     report_ms: int
+    found_ms: int = 0
+    """When somebody first said that the youth was found; 0 before."""
 
 
 class Flags(Protocol):

@@ -6,13 +6,13 @@ from audit.entry import Draft
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, Deeds, denied_leaf, enter_once, opened, outcome_of_refusal
 from gateway.exchange.setting import Setting
-from gateway.missing.episode import DueDuty
 from gateway.missing.leaves import About
 from gateway.missing.ports import Flags
 from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.names import AgencyId, FlagState, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.reporting_duties import DueDuty
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from gateway.exchange.replies import Replies
 from gateway.exchange.spine import Exchange, Result
 from gateway.ports import Journal, Projections
 from gateway.protocol.decide import Decision
-from gateway.protocol.names import AgencyId, SubjectHandle
+from gateway.protocol.names import AgencyId, Obligation, SubjectHandle
+from gateway.protocol.outcomes import REASONS, Phase
 from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import to_wire
@@ -27,9 +28,8 @@ from gateway.rpc.machine import MachineCalls
 from gateway.rpc.open_stream import STREAM
 from gateway.rpc.wellformed import check_request
 from homeward.counting import OutcomeCounts
+from homeward.gateway.v1 import codes_pb2, exchange_pb2_grpc
 from homeward.gateway.v1 import exchange_pb2 as pb
-from homeward.gateway.v1 import exchange_pb2_grpc
-from homeward.gateway.v1.codes_pb2 import Obligation
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 Pairwise = Callable[[AgencyId, AgencyId, SubjectHandle], bytes]
@@ -133,7 +133,11 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     async def _run(self, caller: Caller, query: Query) -> Result:
         result = await self._exchange.run(caller, query)
-        self._outcomes.record(caller.claims.purpose, result.decision.outcome)
+        decision = result.decision
+        self._outcomes.record(caller.claims.purpose, decision.outcome)
+        # Of what the request alone shows. The log has the others too; a figure must not tell that a youth is known.
+        if Obligation.MISUSE_SIGNAL in decision.obligations and REASONS[decision.reason].phase is Phase.REQUEST:
+            self._outcomes.misuse.record(caller.agency)
         return result
 
     def _flag_response(self, caller: Caller, result: Result) -> pb.CheckFlagResponse:
@@ -178,7 +182,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         return response
 
 
-def _duties(decision: Decision) -> list["Obligation"]:
+def _duties(decision: Decision) -> list["codes_pb2.Obligation"]:
     """What is left to the asking county's staff; nothing of a refusal, which looks the same whatever it rests on."""
     owed = county_duties(decision.obligations, Side.ASKING) if decision.permit else ()
     return [to_wire(each) for each in owed]  # type: ignore[misc]

@@ -6,15 +6,16 @@ from typing import Any
 
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
-from gateway.missing.episode import DueDuty
 from gateway.missing.flags import FlagReports
 from gateway.missing.recording import Recorded
 from gateway.protocol.names import FlagState
 from gateway.protocol.outcomes import Outcome
+from gateway.protocol.reporting_duties import DueDuty
 from gateway.protocol.wire_names import to_wire
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
 from gateway.rpc.interceptor import current_peer
 from homeward.audit.v1.log_pb2 import Receipt
+from homeward.counting import OutcomeCounts
 from homeward.gateway.v1 import missing_pb2 as pb
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceServicer
 
@@ -22,8 +23,11 @@ from homeward.gateway.v1.missing_pb2_grpc import MissingServiceServicer
 class MissingServicer(MissingServiceServicer):
     """Parses, records, builds."""
 
-    def __init__(self, reports: FlagReports, admission: Admission, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, reports: FlagReports, admission: Admission, *, outcomes: OutcomeCounts, now: Callable[[], datetime]
+    ) -> None:
         self._reports = reports
+        self._outcomes = outcomes
         self._admission = admission
         self._now = now
 
@@ -32,6 +36,8 @@ class MissingServicer(MissingServiceServicer):
         call = call_of(request, current_peer(), self._now())
         caller, report = await admitted(request, call, self._admission, pb.FlagReport)
         recorded = await on_record(call, self._admission, lambda: self._reports.raise_flag(caller, report))
+        if recorded.late:
+            self._outcomes.late.record(caller.agency)
         return pb.RaiseFlagResponse(
             outcome=to_wire(recorded.outcome),  # type: ignore[arg-type]
             flag_id=recorded.flag_id,
@@ -67,6 +73,7 @@ class MissingServicer(MissingServiceServicer):
         recorded = await on_record(call, self._admission, lambda: self._reports.resolve_flag(caller, resolution))
         response = pb.ResolveFlagResponse(
             outcome=to_wire(recorded.outcome),  # type: ignore[arg-type]
+            open_duties=[_due(each) for each in recorded.duties],
             receipt=_receipt(recorded),
         )
         if recorded.outcome is Outcome.RECORDED:

@@ -34,8 +34,9 @@ _OPEN_OF: Final = Statement(
 _SETTLED: Final = Statement(select(duty.c.duty).where(duty.c.flag_id == bindparam("flag_")))
 _PUT: Final = upsert(flag, "flag_id")
 _SETTLE: Final = upsert(duty, "flag_id", "duty")
-_TIMES: Final = Struct(">QQ")
-"""When the owner learned of the absence, and when it was reported; the statement follows."""
+_TIMES: Final = Struct(">QQQ")
+"""When the owner learned of the absence, when it was reported, and when the youth was first said to be found, 0 before;
+the statement follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class SqlFlags:
 
     def put(self, flag: Flag, key: YouthKey) -> Rows:
         """The flag is this; `key` is its youth's."""
-        sealed = seal_flag(flag.statement, key.key, flag_id=flag.flag_id, times=(flag.learn_ms, flag.report_ms))
+        times = (flag.learn_ms, flag.report_ms, flag.found_ms)
+        sealed = seal_flag(flag.statement, key.key, flag_id=flag.flag_id, times=times)
         return ((_PUT, (flag.flag_id, flag.owner, flag.handle, str(flag.state), flag.version, sealed)),)
 
     def settle(self, flag_id: FlagId, duties: Iterable[int]) -> Rows:
@@ -106,22 +108,22 @@ class SqlFlags:
         return None if key is None else _flag(rows[0], key)
 
 
-def seal_flag(statement: bytes, key: bytes, *, flag_id: bytes, times: tuple[int, int]) -> bytes:
+def seal_flag(statement: bytes, key: bytes, *, flag_id: bytes, times: tuple[int, int, int]) -> bytes:
     """What a flag's row keeps under the youth's key: the statement, and when the absence was learned of and reported,
-    in milliseconds."""
+    and the youth first said to be found, in milliseconds."""
     return seal_row(_TIMES.pack(*times) + statement, key, table=flag.name, row=flag_id)
 
 
-def open_flag(sealed: bytes, key: bytes, *, flag_id: bytes) -> tuple[bytes, tuple[int, int]]:
+def open_flag(sealed: bytes, key: bytes, *, flag_id: bytes) -> tuple[bytes, tuple[int, int, int]]:
     """The statement and the times. Raises `RowUnreadable`."""
     content = open_row(sealed, key, table=flag.name, row=flag_id)
-    learn_ms, report_ms = _TIMES.unpack_from(content)
-    return content[_TIMES.size :], (learn_ms, report_ms)
+    learn_ms, report_ms, found_ms = _TIMES.unpack_from(content)
+    return content[_TIMES.size :], (learn_ms, report_ms, found_ms)
 
 
 def _flag(row: Sequence[Any], key: bytes) -> Flag:
     flag_id, owner, handle, state, version, sealed = row
-    statement, (learn_ms, report_ms) = open_flag(sealed, key, flag_id=flag_id)
+    statement, (learn_ms, report_ms, found_ms) = open_flag(sealed, key, flag_id=flag_id)
     return Flag(
         flag_id=FlagId(flag_id),
         owner=AgencyId(owner),
@@ -131,4 +133,5 @@ def _flag(row: Sequence[Any], key: bytes) -> Flag:
         statement=statement,
         learn_ms=learn_ms,
         report_ms=report_ms,
+        found_ms=found_ms,
     )

@@ -17,6 +17,8 @@ from homeward.observed import (
     CALL_SECONDS,
     CALLS,
     CALLS_WITHIN,
+    LATE_REPORTS,
+    MISUSE_SIGNALS,
     OTHER,
     OUTCOMES,
     Attribute,
@@ -119,10 +121,30 @@ class CallCounts:
         return points
 
 
+class AgencyCounts:
+    """How often something was because of an agency: an office that is a member, never a person."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._sums: dict[str, int] = {}
+
+    def record(self, agency: str) -> None:
+        """Counts once. Only members reach what is counted, so that the series are as many as they."""
+        self._sums[agency] = self._sums.get(agency, 0) + 1
+
+    def readings(self) -> Readings:
+        """How the metric is read."""
+        return {self._metric: self._points}
+
+    def _points(self) -> Points:
+        return {labels({Attribute.AGENCY: agency}): number for agency, number in self._sums.copy().items()}
+
+
 class OutcomeCounts:
-    """Decisions by purpose and external outcome."""
+    """Decisions by purpose and external outcome; by agency what its own officers must look into."""
 
     def __init__(self, *, purposes: Iterable[str], outcomes: Iterable[str]) -> None:
+        self.misuse, self.late = AgencyCounts(MISUSE_SIGNALS), AgencyCounts(LATE_REPORTS)
         self._purposes = words(Attribute.PURPOSE, purposes)
         self._outcomes = words(Attribute.OUTCOME, outcomes)
         self._sums: dict[tuple[str, str], int] = {}
@@ -133,8 +155,8 @@ class OutcomeCounts:
         self._sums[key] = self._sums.get(key, 0) + 1
 
     def readings(self) -> Readings:
-        """How the metric is read."""
-        return {OUTCOMES: self._points}
+        """How the metrics are read."""
+        return {OUTCOMES: self._points, **self.misuse.readings(), **self.late.readings()}
 
     def _points(self) -> Points:
         return {

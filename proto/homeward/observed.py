@@ -22,6 +22,8 @@ class Attribute(StrEnum):
     OUTCOME = "homeward.outcome"
     """What the caller is told. The internal reason is not observed: it can say whether a youth is known."""
     PURPOSE = "homeward.purpose"
+    DUTY = "homeward.duty"
+    """Kind of a reporting duty of a missing episode."""
     AGENCY = "homeward.agency"
     """A member of the exchange; an office, never a person."""
     SOURCE = "homeward.source"
@@ -42,6 +44,7 @@ _SHAPES: Final[Mapping[Attribute, re.Pattern[str]]] = {
     Attribute.REASON: re.compile(r"[A-Z][A-Z_]{1,40}"),
     Attribute.OUTCOME: re.compile(r"[A-Z][A-Z_]{1,40}"),
     Attribute.PURPOSE: re.compile(r"[A-Z][A-Z_]{1,40}"),
+    Attribute.DUTY: re.compile(r"[A-Z][A-Z_]{1,40}"),
     Attribute.AGENCY: re.compile(r"[0-9]{5}\.[a-z0-9-]{1,32}"),
     Attribute.SOURCE: re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}"),
     Attribute.CERTIFICATE: re.compile(r"channel|intermediate|root"),
@@ -104,6 +107,12 @@ CALLS_WITHIN: Final = _sum(
 OUTCOMES: Final = _sum(
     "homeward.outcomes", "{answer}", "Decisions, as callers are told them.", Attribute.PURPOSE, Attribute.OUTCOME
 )
+MISUSE_SIGNALS: Final = _sum(
+    "homeward.misuse.signals", "{answer}", "Refusals that count toward a misuse alert.", Attribute.AGENCY
+)
+LATE_REPORTS: Final = _sum(
+    "homeward.reports.late", "{report}", "Reports of a missing youth that came after their deadline.", Attribute.AGENCY
+)
 CERTIFICATE_LIFE: Final = _gauge(
     "homeward.certificate.life", "s", "Time until a certificate of the process's own ends.", Attribute.CERTIFICATE
 )
@@ -123,9 +132,13 @@ SOURCE_REFUSED: Final = _gauge("homeward.source.refused", "{record}", "Records a
 LISTED: Final = _gauge("homeward.listed", "{subject}", "Youths this agency lists.")
 ALERTS_OPEN: Final = _gauge("homeward.alerts.open", "{alert}", "Alerts that nobody has noted.")
 FLAGS_DUE: Final = _gauge("homeward.flags.due", "{flag}", "Open flags that lapse within ten days, or have lapsed.")
+DUTIES_OVERDUE: Final = _gauge(
+    "homeward.duties.overdue", "{duty}", "Reporting duties of this agency that are overdue.", Attribute.DUTY
+)
 
 METRICS: Final[tuple[Metric, ...]] = (
-    CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, CERTIFICATE_LIFE, LOG_SIZE, LOG_WITNESSED,
+    CALLS, CALL_SECONDS, CALLS_WITHIN, OUTCOMES, MISUSE_SIGNALS, LATE_REPORTS, DUTIES_OVERDUE,
+    CERTIFICATE_LIFE, LOG_SIZE, LOG_WITNESSED,
     UNWITNESSED_AGE, MIRROR_BEHIND, MIRROR_FAILING, INDEX_SIZE, LINK_UP, LIST_AGE,
     HEARTBEAT_AGE, READY, SOURCE_AGE, SOURCE_RECORDS, SOURCE_REFUSED, LISTED, ALERTS_OPEN, FLAGS_DUE,
 )  # fmt: skip

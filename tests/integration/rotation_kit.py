@@ -131,7 +131,7 @@ class Town:
         """Somebody looks for the youth."""
         now, agency, flag_id = milliseconds(self.world.clock()), self.counties[county].agency, os.urandom(16)
         key = await self.youth_keys.next(AgencyId(agency), SubjectHandle(handle))
-        sealed = seal_flag(b"s", key.key, flag_id=flag_id, times=(now, now))
+        sealed = seal_flag(b"s", key.key, flag_id=flag_id, times=(now, now, 0))
         row = (flag_id, agency, handle, str(FlagState.ACTIVE), 1, sealed)
         await self.world.gateway.ledger.append(Append(draft(Kind.ALERT_ACKNOWLEDGED, op={}), rows=((_FLAG, row),)))
 

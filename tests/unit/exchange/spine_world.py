@@ -154,7 +154,7 @@ class World:
 
     def use(self, setting: Setting) -> None:
         """Calls are answered with this setting from here on."""
-        self.exchange = Exchange(setting)
+        self.exchange, self.outcomes = Exchange(setting), outcome_counts()
         self.servicer = ExchangeServicer(
             self.exchange,
             journal=setting.journal,
@@ -162,7 +162,7 @@ class World:
             machine=MachineCalls(self.directory, self.clock),
             pairwise=pairwise,
             policy_version=self.policy.version,
-            outcomes=outcome_counts(),
+            outcomes=self.outcomes,
             now=self.clock,
         )
 
@@ -259,7 +259,7 @@ class World:
             expire_time=stamp(START + timedelta(days=30)),
         )
         envelope = wrap(statement, self.parties[owner].flag).SerializeToString()
-        sealed = seal_flag(envelope, self._youth_key(owner, handle), flag_id=flag_id, times=(0, 0))
+        sealed = seal_flag(envelope, self._youth_key(owner, handle), flag_id=flag_id, times=(0, 0, 0))
         row = {"flag_id": flag_id, "owner": owner, "handle": handle, "state": state, "version": 1, "sealed": sealed}
         self._run(insert(tables.flag).values(row))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.protocol.names import AgencyId, FlagState, Obligation, Restriction
+from gateway.protocol.names import AgencyId, FlagState, Obligation, Restriction, Role
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.policy.bundle import load_california, parse_bundle
 from gateway.protocol.policy.rules import Policy
@@ -20,6 +20,7 @@ from homeward.gateway.v1.link_pb2 import (
     ALERT_KIND_RECORDS_RELEASED,
     Alert,
 )
+from homeward.observed import MISUSE_SIGNALS, Attribute
 from tests.unit.exchange.spine_parts import ASKER, FAR_OWNER, FINDER, OWNER, Answered, Question
 from tests.unit.exchange.spine_world import World
 from tests.unit.exchange.test_spine_emergency import emergency_about
@@ -140,3 +141,14 @@ async def test_an_owner_hears_that_a_record_it_limits_was_asked_for_and_the_call
 async def test_a_flag_check_of_a_limited_case_takes_no_longer_for_an_alert(world: World) -> None:
     await world.flag(replace(FINDER, youth="limited"))
     assert await told(world) == []
+
+
+async def test_a_role_that_has_no_such_purpose_counts_toward_a_misuse_alert_of_its_agency(world: World) -> None:
+    await world.records(replace(HISTORY, number=1))
+    refused = await world.records(replace(HISTORY, role=Role("CWA.hotline_screener"), number=2))
+    assert outcome(refused) is Outcome.NOT_PERMITTED
+    assert misuse(world) == {((Attribute.AGENCY, str(ASKER)),): 1}
+
+
+def misuse(world: World) -> dict[object, float]:
+    return dict(world.outcomes.misuse.readings()[MISUSE_SIGNALS]())

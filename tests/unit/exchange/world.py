@@ -399,7 +399,8 @@ class World:
         deeds, flags = SqlDeeds(self.lookups, entries), SqlFlags(self.lookups, self.youth_keys)
         self.exchange = exchange
         self.reporting = self.setting, deeds, FlagReports(Recording(self.setting, flags, deeds))
-        self.missing = MissingServicer(self.reporting[-1], exchange, now=now)
+        self.outcomes = outcome_counts()
+        self.missing = MissingServicer(self.reporting[-1], exchange, outcomes=self.outcomes, now=now)
         self.records = AuthorityRecords(
             self.setting, SqlAuthorityBook(self.lookups, self.authority_keys), deeds, listed=flags
         )
@@ -439,7 +440,7 @@ class World:
             machine=machine,
             pairwise=pairwise,
             policy_version=self.policy.version,
-            outcomes=outcome_counts(),
+            outcomes=self.outcomes,
             now=now,
         )
 

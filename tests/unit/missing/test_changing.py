@@ -1,7 +1,7 @@
 """What happens to a flag: the owner's word counts, anybody else's makes it pending, and versions only grow."""
 
 import os
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -214,6 +214,34 @@ async def test_duties_done_leave_the_list_and_the_rest_fall_due(world: World) ->
         pb.DUTY_COURT_NOTICE,
     }
     assert all(each.overdue for each in answer.open_duties)
+
+
+async def test_the_first_report_that_a_youth_was_found_starts_the_clock_of_the_found_report(world: World) -> None:
+    _, flag_id = await flagged(world)
+    told = world.clock()
+    await locate(world, flag_id)
+    world.clock.advance(hours=25)
+    await locate(world, flag_id)
+    answer = await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=2))
+    (found,) = (each for each in answer.open_duties if each.duty == pb.DUTY_FOUND_REPORT)
+    assert (found.due_time.ToDatetime(UTC), found.overdue) == (told + timedelta(hours=24), True)
+    done = pb.DutyDone(duty=pb.DUTY_FOUND_REPORT, done_time=stamp(world.clock()))
+    answer = await update(world, flag_id, duties=(done,))
+    assert pb.DUTY_FOUND_REPORT not in [each.duty for each in answer.open_duties]
+
+
+async def test_an_owner_that_resolves_is_told_that_the_found_report_is_due(world: World) -> None:
+    _, flag_id = await flagged(world)
+    ended = world.statement(SF, flag_id=flag_id, version=2, state=FlagState.RESOLVED)
+    answer = await resolve(world, flag_id, agency=SF, statement=ended)
+    assert pb.DUTY_FOUND_REPORT in [each.duty for each in answer.open_duties]
+    assert not (await resolve(world, flag_id, agency=STRTP)).open_duties
+
+
+async def test_a_youth_nobody_found_has_no_found_report_due(world: World) -> None:
+    _, flag_id = await flagged(world)
+    answer = await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=2))
+    assert pb.DUTY_FOUND_REPORT not in [each.duty for each in answer.open_duties]
 
 
 async def test_an_update_that_says_nothing_is_refused(world: World) -> None:

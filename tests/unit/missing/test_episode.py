@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.missing.episode import (
-    DUTIES,
     EVENT_OF_STATEMENT,
     OWNER_EVENTS,
     TRANSITIONS,
     Event,
     after,
     is_late,
-    open_duties,
 )
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagState
+from gateway.protocol.reporting_duties import DUTIES, open_duties
+from homeward.gateway.v1.missing_pb2 import DUTY_FOUND_REPORT
 
 LEARNED = datetime(2026, 3, 12, 3, 0, tzinfo=UTC)
 ENDED = frozenset(FlagState) - OPEN_FLAG_STATES
@@ -100,3 +100,10 @@ def test_every_duty_falls_due_24_hours_after_learning(hours: int, overdue: bool)
 def test_a_duty_that_was_done_or_does_not_apply_is_no_longer_open() -> None:
     settled = frozenset(DUTIES[:2])
     assert [each.duty for each in open_duties(LEARNED, settled, LEARNED)] == list(DUTIES[2:])
+
+
+def test_the_found_report_has_a_clock_of_its_own() -> None:
+    found = LEARNED + timedelta(hours=40)
+    (due,) = open_duties(LEARNED, frozenset(DUTIES), found + timedelta(hours=25), found=found)
+    assert (due.duty, due.due, due.overdue) == (DUTY_FOUND_REPORT, found + timedelta(hours=24), True)
+    assert open_duties(LEARNED, frozenset({*DUTIES, DUTY_FOUND_REPORT}), found, found=found) == ()

@@ -17,6 +17,7 @@ from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTE
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
+from homeward.observed import LATE_REPORTS
 from tests.unit.exchange.members import FEDERAL, LA, LA_PROB, POLICE, SF, STRTP, Youth, staff, stamp
 from tests.unit.exchange.world import World
 from tests.unit.token_sets import withdraw_keys
@@ -53,6 +54,7 @@ async def test_a_report_31_hours_after_learning_is_accepted_and_marked_late(worl
     raised = await world.raise_flag(SF, ANA, handle=handle, learned=world.clock() - timedelta(hours=31))
     assert (raised.outcome, raised.late, len(raised.flag_id)) == (OUTCOME_RECORDED, True, 16)
     assert (await world.leaves())[-1].op["reason"] == "RECORDED_LATE"
+    assert {value for labels in world.outcomes.late.readings()[LATE_REPORTS]() for _, value in labels} == {SF}
 
 
 async def test_three_agencies_report_one_absence_and_one_of_them_owns_it(world: World) -> None:

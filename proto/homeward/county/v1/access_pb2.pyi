@@ -4,6 +4,7 @@ from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.county.v1 import county_pb2 as _county_pb2
+from homeward.gateway.v1 import missing_pb2 as _missing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -89,7 +90,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting", "due_flags")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting", "due_flags", "overdue_duties")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +109,7 @@ class GetStatusResponse(_message.Message):
     ATTESTATION_FIELD_NUMBER: _ClassVar[int]
     PRESENTING_FIELD_NUMBER: _ClassVar[int]
     DUE_FLAGS_FIELD_NUMBER: _ClassVar[int]
+    OVERDUE_DUTIES_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -126,7 +128,18 @@ class GetStatusResponse(_message.Message):
     attestation: _log_pb2.CompletenessAttestation
     presenting: PresentingState
     due_flags: _containers.RepeatedCompositeFieldContainer[FlagDue]
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ..., due_flags: _Optional[_Iterable[_Union[FlagDue, _Mapping]]] = ...) -> None: ...
+    overdue_duties: _containers.RepeatedCompositeFieldContainer[OverdueDuty]
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ..., due_flags: _Optional[_Iterable[_Union[FlagDue, _Mapping]]] = ..., overdue_duties: _Optional[_Iterable[_Union[OverdueDuty, _Mapping]]] = ...) -> None: ...
+
+class OverdueDuty(_message.Message):
+    __slots__ = ("flag_id", "duty", "due_time")
+    FLAG_ID_FIELD_NUMBER: _ClassVar[int]
+    DUTY_FIELD_NUMBER: _ClassVar[int]
+    DUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    flag_id: bytes
+    duty: _missing_pb2.Duty
+    due_time: _timestamp_pb2.Timestamp
+    def __init__(self, flag_id: _Optional[bytes] = ..., duty: _Optional[_Union[_missing_pb2.Duty, str]] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class FlagDue(_message.Message):
     __slots__ = ("flag_id", "expire_time")

@@ -191,14 +191,16 @@ class ResolveFlagRequest(_message.Message):
     def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., resolution_group: _Optional[_Union[_codes_pb2.ResolutionGroup, str]] = ..., entered_in_error: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ResolveFlagResponse(_message.Message):
-    __slots__ = ("outcome", "receipt", "flag_state")
+    __slots__ = ("outcome", "receipt", "flag_state", "open_duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     receipt: _county_pb2.Receipt
     flag_state: _codes_pb2.FlagState
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
+    open_duties: _containers.RepeatedCompositeFieldContainer[_missing_pb2.DutyDue]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., open_duties: _Optional[_Iterable[_Union[_missing_pb2.DutyDue, _Mapping]]] = ...) -> None: ...
 
 class WatchAlertsRequest(_message.Message):
     __slots__ = ("cursor", "follow")

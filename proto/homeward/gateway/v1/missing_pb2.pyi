@@ -22,12 +22,14 @@ class Duty(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DUTY_PARTIES_NOTICE: _ClassVar[Duty]
     DUTY_COURT_NOTICE: _ClassVar[Duty]
     DUTY_TRIBE_NOTICE: _ClassVar[Duty]
+    DUTY_FOUND_REPORT: _ClassVar[Duty]
 DUTY_UNSPECIFIED: Duty
 DUTY_LAW_ENFORCEMENT_REPORT: Duty
 DUTY_NCMEC_REPORT: Duty
 DUTY_PARTIES_NOTICE: Duty
 DUTY_COURT_NOTICE: Duty
 DUTY_TRIBE_NOTICE: Duty
+DUTY_FOUND_REPORT: Duty
 
 class RaiseFlagRequest(_message.Message):
     __slots__ = ("payload", "user_assertion")
@@ -158,11 +160,13 @@ class FlagResolution(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class ResolveFlagResponse(_message.Message):
-    __slots__ = ("outcome", "receipt", "flag_state")
+    __slots__ = ("outcome", "receipt", "flag_state", "open_duties")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATE_FIELD_NUMBER: _ClassVar[int]
+    OPEN_DUTIES_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     receipt: _log_pb2.Receipt
     flag_state: _codes_pb2.FlagState
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ...) -> None: ...
+    open_duties: _containers.RepeatedCompositeFieldContainer[DutyDue]
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., flag_state: _Optional[_Union[_codes_pb2.FlagState, str]] = ..., open_duties: _Optional[_Iterable[_Union[DutyDue, _Mapping]]] = ...) -> None: ...
