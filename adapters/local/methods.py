@@ -56,7 +56,8 @@ METHODS: Final[dict[str, Method]] = {
         "ResolveFlag",
     ),
     **_rows("MissingService", DUTY, "AcknowledgeAlerts"),
-    "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY, stays_open=True),
+    # The officer reads the alerts of emergencies; what waits for the duty line, the officer does not take off its list.
+    "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY | OFFICERS, stays_open=True),
     **_rows("PlacementService", ANYBODY, "GetPlacementHistory", "StreamPlacementHistory", "GetJurisdictionContact"),
     **_rows("AuthorityService", KEEPERS, "RecordAuthority", "RevokeAuthority", "ListAuthorities"),
     **_rows("ReviewService", KEEPERS, "ListReviews", "GiveVerdict"),

@@ -14,7 +14,7 @@ from gateway.protocol.match_keys import CORE_KEYS
 from homeward.audit.v1 import service_pb2 as audit
 from homeward.audit.v1.log_pb2 import EntryFilter
 from homeward.county.v1 import access_pb2, county_pb2, missing_pb2
-from homeward.gateway.v1 import link_pb2
+from homeward.gateway.v1 import codes_pb2, link_pb2
 from tests.integration.local_kit import (
     LOCATE,
     OWN_HANDLE,
@@ -203,6 +203,28 @@ async def test_alerts_are_followed_from_a_cursor_and_noted_by_a_person(tmp_path:
     assert [(each.sequence, each.local_id) for each in seen] == [(2, OWN_YOUTH), (3, OWN_YOUTH)]
     assert seen[0].kind == missing_pb2.ALERT_KIND_LOCATED
     assert noted.open_count == 1
+
+
+async def test_a_privacy_officer_reads_of_an_emergency_and_takes_no_alert_off_the_list(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path) as at, at.channel() as channel:
+        used = alert(1)
+        used.kind = link_pb2.ALERT_KIND_EMERGENCY_USED
+        used.duties.append(codes_pb2.OBLIGATION_NOTIFY_MINORS_COUNSEL_5_BUSINESS_DAYS)
+        at.alerts.accept(used, NOW)
+        watch = channel.unary_stream(
+            "/homeward.county.v1.MissingService/WatchAlerts",
+            request_serializer=missing_pb2.WatchAlertsRequest.SerializeToString,
+            response_deserializer=missing_pb2.WatchAlertsResponse.FromString,
+        )
+        metadata = (("authorization", f"Bearer {at.token('privacy')}"),)
+        seen = [each async for each in watch(missing_pb2.WatchAlertsRequest(), metadata=metadata)]
+        note = missing_pb2.AcknowledgeAlertsRequest(sequence=1)
+        refused = await refusal(at, "MissingService/AcknowledgeAlerts", note, "privacy")
+    assert [each.kind for each in seen] == [missing_pb2.ALERT_KIND_EMERGENCY_USED]
+    assert list(seen[0].duties) == [codes_pb2.OBLIGATION_NOTIFY_MINORS_COUNSEL_5_BUSINESS_DAYS]
+    assert refused.reason == "ROLE_NOT_HELD"
 
 
 def alert(sequence: int) -> link_pb2.Alert:

@@ -86,6 +86,7 @@ def test_no_attribute_is_of_a_youth_a_request_or_a_member_of_staff() -> None:
     # A control: the list is read here in full, so that a new name is a change of this test too.
     assert {attribute.value for attribute in Attribute} == {
         "rpc.method", "homeward.reason", "homeward.outcome", "homeward.purpose", "homeward.agency", "homeward.source",
+        "homeward.duty",
         "homeward.certificate", "le", "service.name", "service.version",
     }  # fmt: skip
 

@@ -23,6 +23,7 @@ from homeward.gateway.v1.link_pb2 import (
 from homeward.observed import MISUSE_SIGNALS, Attribute
 from tests.unit.exchange.spine_parts import ASKER, FAR_OWNER, FINDER, OWNER, Answered, Question
 from tests.unit.exchange.spine_world import World
+from tests.unit.exchange.test_spine import TEAM_RECORDS
 from tests.unit.exchange.test_spine_emergency import emergency_about
 
 BUNDLE = Path(parse_bundle.__code__.co_filename).with_name("california-2026-11.toml")
@@ -148,6 +149,13 @@ async def test_a_role_that_has_no_such_purpose_counts_toward_a_misuse_alert_of_i
     refused = await world.records(replace(HISTORY, role=Role("CWA.hotline_screener"), number=2))
     assert outcome(refused) is Outcome.NOT_PERMITTED
     assert misuse(world) == {((Attribute.AGENCY, str(ASKER)),): 1}
+
+
+async def test_what_only_a_known_youth_can_cause_is_in_the_log_and_in_no_figure(world: World) -> None:
+    named = world.record_authority(9, subject=world.register("ada"))
+    await world.records(replace(TEAM_RECORDS, youth="listed", authority=named))
+    assert "AUTHORITY_OTHER_SUBJECT" in [entry.fields.get("reason") for entry in world.entries()]
+    assert misuse(world) == {}
 
 
 def misuse(world: World) -> dict[object, float]:

@@ -11,9 +11,11 @@ from adapters.errors import Conflict, ErrorReason, EvidenceInvalid, Unavailable
 from adapters.node import store as tables
 from adapters.node.request import Page
 from adapters.node.rpcs import CallFailed, CallFault
-from gateway.protocol.names import EvidenceKind, FlagState, HandlingCode, Notice, Purpose
+from gateway.protocol.names import EvidenceKind, FlagState, HandlingCode, Notice, Obligation, Purpose
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.policy.facts import Located, YouthFacts
+from gateway.protocol.wire_names import to_wire
+from homeward.gateway.v1.exchange_pb2 import CheckFlagResponse
 from tests.unit.local.exchange import (
     CANARY,
     FS1,
@@ -38,6 +40,23 @@ async def test_a_flag_is_told_with_the_owners_duty_line_from_the_signed_director
     assert result.handling_code is HandlingCode.CALL_DUTY_LINE
     assert result.receipt is not None
     assert result.receipt.opened["request"] == hashlib.sha256(desk.gateway.calls[0][1]).digest()
+
+
+async def test_a_duty_is_told_that_is_the_asking_countys_and_no_other() -> None:
+    """What a gateway calls a task of this county's staff is none unless the list says so."""
+    told = (Obligation.TELL_YOUTH, Obligation.ALERT_OWNER, Obligation.NOTIFY_MINORS_COUNSEL_5_BUSINESS_DAYS)
+
+    def burden(response: Any) -> None:
+        answer = response.answer if isinstance(response, CheckFlagResponse) else response
+        answer.duties.extend(to_wire(each) for each in told)
+
+    desk = Desk(FakeGateway(after=burden))
+    assert (await desk.requester().ask_flag(question(FS1), desk.deadline())).duties == (Obligation.TELL_YOUTH,)
+    desk = Desk(FakeGateway(after=burden))
+    assert (await desk.requester().ask_records(planning(), Page(), desk.deadline())).duties == (Obligation.TELL_YOUTH,)
+    desk = Desk(FakeGateway(youth=UNKNOWN, after=burden))
+    assert (await desk.requester().ask_flag(question(FS1), desk.deadline())).duties == ()
+    assert (await desk.requester().ask_records(planning(), Page(), desk.deadline())).duties == ()
 
 
 async def test_every_negative_has_one_shape_and_the_callers_own_hotline() -> None:

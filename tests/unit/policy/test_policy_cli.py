@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from gateway.policy_cli import policy
 from gateway.protocol.policy.bundle import CALIFORNIA, load_california
+from gateway.protocol.policy.duties import CARRIED_OUT, COUNTY_DUTIES
 from homeward.failure import CommandFailure
 
 POLICY = load_california()
@@ -33,6 +34,23 @@ def test_show_as_json_carries_the_digest_and_english() -> None:
     assert shown["counsel_confirmed"] is False
     assert len(shown["rules"]) == len(POLICY.rules)
     assert all(rule["english"] for rule in shown["rules"])
+
+
+def test_show_says_what_is_left_to_the_staff_of_which_county() -> None:
+    shown = call("show").output.partition("Left to county staff")[2]
+    for duty, side in COUNTY_DUTIES.items():
+        assert f"{duty} ({side.lower()} county)" in shown
+    assert not any(f"{each} (" in shown for each in CARRIED_OUT)
+    listed = json.loads(call("show", "--json").output)["county_duties"]
+    assert {each for side in listed.values() for each in side} == set(COUNTY_DUTIES)
+
+
+def test_explain_tells_a_countys_duty_from_what_the_exchange_does() -> None:
+    words = ["VOLUNTARY_SHELTER", "--role", "SHELTER.yhpc_intake", "--authority", "CONSENT"]
+    assert (
+        "Left to the staff of the county that asked: the youth is told at the time." in call("explain", *words).output
+    )
+    assert calls(*words)["FLAG_CHECK"]["county_duties"] == {"asking": ["TELL_YOUTH"], "owner": []}
 
 
 def test_explain_says_what_is_granted_and_under_which_condition() -> None:

@@ -144,7 +144,8 @@ class MissingServiceServicer:
         agency does again with one flag is told once until a person took note of it
         or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
-        Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+        Who may call: staff with a casework or duty role, and the county's privacy
+        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +154,7 @@ class MissingServiceServicer:
     def AcknowledgeAlerts(self, request, context):
         """Records that a person took note of alerts up to a sequence.
 
-        Who may call and reasons: as WatchAlerts.
+        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

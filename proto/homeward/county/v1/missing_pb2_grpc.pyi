@@ -72,12 +72,13 @@ class MissingServiceStub:
     agency does again with one flag is told once until a person took note of it
     or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
-    Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+    Who may call: staff with a casework or duty role, and the county's privacy
+    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]
     """Records that a person took note of alerts up to a sequence.
 
-    Who may call and reasons: as WatchAlerts.
+    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
     """
 
 @_typing.type_check_only
@@ -124,12 +125,13 @@ class MissingServiceAsyncStub(MissingServiceStub):
     agency does again with one flag is told once until a person took note of it
     or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
-    Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+    Who may call: staff with a casework or duty role, and the county's privacy
+    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Records that a person took note of alerts up to a sequence.
 
-    Who may call and reasons: as WatchAlerts.
+    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
     """
 
 class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -215,7 +217,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         agency does again with one flag is told once until a person took note of it
         or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
-        Who may call: staff with a casework or duty role. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+        Who may call: staff with a casework or duty role, and the county's privacy
+        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
         """
 
     @_abc_1.abstractmethod
@@ -226,7 +229,7 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.AcknowledgeAlertsResponse, _abc.Awaitable[_missing_pb2.AcknowledgeAlertsResponse]]:
         """Records that a person took note of alerts up to a sequence.
 
-        Who may call and reasons: as WatchAlerts.
+        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
         """
 
 def add_MissingServiceServicer_to_server(servicer: MissingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
