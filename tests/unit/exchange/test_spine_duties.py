@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from gateway.protocol.names import AgencyId, FlagState, Obligation, Restriction, Role
 from gateway.protocol.outcomes import Outcome
-from gateway.protocol.policy.bundle import load_california, parse_bundle
+from gateway.protocol.policy.bundle import CALIFORNIA, load_california, parse_bundle
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.wire_names import from_wire
 from gateway.store.alerts import Alerts
@@ -26,13 +27,13 @@ from tests.unit.exchange.spine_world import World
 from tests.unit.exchange.test_spine import TEAM_RECORDS
 from tests.unit.exchange.test_spine_emergency import emergency_about
 
-BUNDLE = Path(parse_bundle.__code__.co_filename).with_name("california-2026-11.toml")
 HISTORY = Question("listed")
 
 
 def edited(rule: str, obligations: str) -> Policy:
     """The policy with the obligations of one rule replaced."""
-    head, rest = BUNDLE.read_text().split(f'id = "{rule}"')
+    text = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
+    head, rest = text.split(f'id = "{rule}"')
     before, after = rest.split("obligations = [", 1)
     return parse_bundle(f'{head}id = "{rule}"{before}obligations = [{obligations}]{after.partition("]")[2]}'.encode())
 
