@@ -69,6 +69,7 @@ CAUSES: Final[dict[str, str]] = {
     "SOURCE_UNAVAILABLE": "the county's own source cannot be read",
     "LOOKUPS_HELD": "this agency asked in a way that looks like trying names, and its look-ups are held",
     "BUDGET_EXHAUSTED": "as many look-ups as a day allows were made",
+    "QUESTIONS_EXHAUSTED": "as many questions as a day allows were asked",
     "ID_REUSED": "an earlier request had this identifier and other content",
     "EXPIRED_REFETCH": "the answer to this identifier is no longer kept",
 }
