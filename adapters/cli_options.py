@@ -107,11 +107,12 @@ def read_file(file: Path) -> AdapterConfig:
             click.echo(str(problem), err=True)
         first = errors.problems[0]
         count = len(errors.problems)
+        told = f"{first.field}: {first.sentence}" if first.field else first.sentence
         raise CommandFailure(
             "ADAPTER-001",
             "the county file has a problem" if count == 1 else f"the county file has {count} problems",
-            where=f"{first.origin}:{first.line}:{first.column}",
-            why=f"{first.field}: {first.sentence}" if first.field else first.sentence,
+            where=f"{first.origin}:{first.line}:{first.column}" if count == 1 else str(file),
+            why=told if count == 1 else "each is printed above, with its line and column",
             fix=f"correct it, then: homeward adapter check --config {file}",
         ) from errors
     except (OSError, UnicodeDecodeError) as exc:

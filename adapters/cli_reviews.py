@@ -49,7 +49,7 @@ def reviews(open_only: bool, place: Place, token_file: Path, as_json: bool) -> N
 
 @click.command()
 @click.argument("review_id")
-@click.argument("verdict", type=click.Choice(sorted(_VERDICTS)))
+@click.argument("verdict", type=click.Choice(sorted(_VERDICTS)), metavar="VERDICT")
 @click.option("--role", default="", help="Role you act in, where you hold several.")
 @place_options
 @TOKEN_FILE

@@ -159,22 +159,20 @@ def bearer(metadata: Collection[tuple[str, str | bytes]]) -> str:
     return token
 
 
-def choose_role(staff: Staff, requested: str, *, among: Collection[Role] | None = None) -> Role:
+def choose_role(staff: Staff, requested: str) -> Role:
     """The role in which this call is made: the requested one if it is held, or the only one there is.
 
-    `among` limits the choice to the roles that may make the call at all. Raises `Denied` for a role that is not held,
-    `Invalid` when nothing was requested and several are held.
+    Raises `Denied` for a role that is not held, `Invalid` when nothing was requested and several are held.
     """
-    held = staff.roles if among is None else staff.roles & frozenset(among)
     if requested:
-        if requested not in held:
+        if requested not in staff.roles:
             raise Denied
         return Role(requested)
-    if not held:
+    if not staff.roles:
         raise Denied
-    if len(held) > 1:
+    if len(staff.roles) > 1:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("role: several_held",))
-    return next(iter(held))
+    return next(iter(staff.roles))
 
 
 def _decode(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import click
 from google.protobuf.message import Message
 
 from audit.errors import EvidenceError
@@ -130,15 +131,25 @@ def check_there(state: State) -> None:
         )
 
 
-def check_request(state: State, request: Message) -> None:
+def check_request(request: Message) -> None:
     """The request keeps the rules of its .proto. Raises `CommandFailure` that says what each wrong value looks like."""
     try:
         check(request)
     except MalformedMessage as exc:
-        why = "; ".join(_LOOKS.get(field.split(":")[0], field) for field in exc.fields)
-        raise failure(
-            "USAGE-001", "a value breaks its rule", state, why=why, fix="see --help", exit_code=ExitCode.USAGE
-        ) from exc
+        raise wrong_option(*(_LOOKS.get(field.split(":")[0], field) for field in exc.fields)) from exc
+
+
+def wrong_option(*faults: str) -> CommandFailure:
+    """Values given to the command that runs break a rule. Each fault begins with the name of its option."""
+    command = click.get_current_context().command_path
+    return CommandFailure(
+        "USAGE-001",
+        "an option breaks its rule",
+        where=" ".join((command, *(fault.split(maxsplit=1)[0].rstrip(":") for fault in faults))),
+        why="; ".join(faults),
+        fix=f"{command} --help shows how it is written",
+        exit_code=ExitCode.USAGE,
+    )
 
 
 _LOOKS: Final[dict[str, str]] = {

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from audit.failpoints import arm_from
 from audit.log import LogState
-from gateway.acting import BROKEN, broken, check_there, failure
+from gateway.acting import BROKEN, broken, check_there, wrong_option
 from gateway.backup_cli import backup
 from gateway.calibrate_cli import calibrate
 from gateway.cards import CardBroken, CustodianCard, read_card
@@ -43,7 +43,7 @@ from gateway.running import utc_now
 from gateway.state import State
 from gateway.tokens.holder_cli import DIRECTORY, FILE, JSON, add_holder_commands, holder_fields, holder_lines
 from gateway.wiring import run
-from homeward.failure import CommandFailure, ExitCode
+from homeward.failure import CommandFailure
 from homeward.gateway.v1 import admin_pb2
 from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, HolderAdminServiceStub
 from homeward.logs import log_to
@@ -80,7 +80,7 @@ def init(directory: Path, share: Path, as_json: bool, **settings: Any) -> None:
             state, config, share.read_bytes(), group=load_ristretto(), now=utc_now, random_bytes=os.urandom
         )
     except ValidationError as exc:
-        raise _bad_options(state, exc) from exc
+        raise _bad_options(exc) from exc
     except BROKEN as exc:
         raise broken(state, exc) from exc
     if as_json:
@@ -135,7 +135,7 @@ def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str
     state = _state(directory)
     request = admin_pb2.InviteRequest(agency=agency, duty_line=duty_line, hotline=hotline)
     request.kind = to_wire(AgencyKind(kind))  # type: ignore[assignment]  # numbers of an enum are its values
-    request.life.FromTimedelta(_life(state, expires))
+    request.life.FromTimedelta(_life(expires))
     reply = act_on_members(
         state,
         request,
@@ -256,22 +256,16 @@ def _ask_holder(state: State) -> admin_pb2.GetHolderStatusResponse:
     return reply
 
 
-def _life(state: State, text: str) -> timedelta:
+def _life(text: str) -> timedelta:
     try:
         return parse_duration(text)
     except ValueError as exc:
-        raise failure(
-            "USAGE-001", "--expires is not a duration", state, why=str(exc), fix="for example --expires 1h",
-            exit_code=ExitCode.USAGE,
-        ) from exc  # fmt: skip
+        raise wrong_option(f"--expires: {exc}; for example --expires 1h") from exc
 
 
-def _bad_options(state: State, error: ValidationError) -> CommandFailure:
+def _bad_options(error: ValidationError) -> CommandFailure:
     faults = [f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}" for fault in error.errors()]
-    return failure(
-        "USAGE-001", "an option breaks its rule", state, why="; ".join(faults), fix="see --help",
-        exit_code=ExitCode.USAGE,
-    )  # fmt: skip
+    return wrong_option(*faults)
 
 
 def _record(directory: Path) -> RecordPlace:

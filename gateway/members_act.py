@@ -52,7 +52,7 @@ def act_on_members(
     there: Callable[[Stub], Awaitable[Reply]],
 ) -> Reply:
     """What the act gives, `here` on the opened membership or `there` where it serves. Raises `CommandFailure`."""
-    check_request(state, request)
+    check_request(request)
 
     async def opened() -> Reply:
         config, group = load_gateway(state.directory), load_ristretto()

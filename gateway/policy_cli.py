@@ -80,7 +80,7 @@ def show(bundle: Path | None, as_json: bool) -> None:
 
 
 @policy.command()
-@click.argument("purpose", type=click.Choice([each.value for each in Purpose]))
+@click.argument("purpose", type=click.Choice([each.value for each in Purpose]), metavar="PURPOSE")
 @click.option("--role", required=True, type=click.Choice(list(ROLES)), metavar="ROLE", help="Who asks.")
 @click.option(
     "--evidence", multiple=True, type=click.Choice([each.value for each in EvidenceKind]), help="What the caller shows."

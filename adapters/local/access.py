@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.methods import REVIEWERS
 from adapters.local.wire import Reading, person, receipt, stamp
 from adapters.node.access_words import field_text
 from adapters.node.accesses import ANYBODY, About, Access, Accesses
@@ -45,7 +44,6 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             request_id="",
             role=request.role,
             purpose=Purpose.OVERSIGHT_AUDIT,
-            among=REVIEWERS,
         )
         page = await self._at.accesses.page(
             entry,

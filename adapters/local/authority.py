@@ -7,7 +7,6 @@ from typing import Any
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.methods import KEEPERS
 from adapters.local.wire import Reading, birth_date, moment, number, person, receipt, stamp
 from adapters.node.authorities import Permission, Registrar
 from adapters.records import LocalSubjectId
@@ -54,7 +53,6 @@ class AuthorityServicer(authority_pb2_grpc.AuthorityServiceServicer):
             request_id=request.request_id,
             role=request.role,
             purpose=permission.purposes[0],
-            among=KEEPERS,
         )
         done = await self._at.registrar.record(entry, permission, call.deadline)
         return authority_pb2.RecordAuthorityResponse(
@@ -75,7 +73,6 @@ class AuthorityServicer(authority_pb2_grpc.AuthorityServiceServicer):
             request_id=request.request_id,
             role=request.role,
             purpose=Purpose.OVERSIGHT_AUDIT,
-            among=KEEPERS,
         )
         identifier = AuthorityId(bytes.fromhex(request.authority_id))
         done = await self._at.registrar.revoke(entry, identifier, call.deadline)
@@ -89,9 +86,7 @@ class AuthorityServicer(authority_pb2_grpc.AuthorityServiceServicer):
     ) -> authority_pb2.ListAuthoritiesResponse:
         """Authorities the agency issued or is named in."""
         call = current_call()
-        entry = self._at.reading.entry(
-            request, call, request_id="", role=request.role, purpose=Purpose.OVERSIGHT_AUDIT, among=KEEPERS
-        )
+        entry = self._at.reading.entry(request, call, request_id="", role=request.role, purpose=Purpose.OVERSIGHT_AUDIT)
         page = await self._at.registrar.page(
             entry,
             live_only=request.live_only,

@@ -53,6 +53,28 @@ FIXES: Final[dict[str, str]] = {
 }
 """What to do at each reason of `adapters.errors`; any other is the transport's, such as DEADLINE_EXCEEDED."""
 
+CAUSES: Final[dict[str, str]] = {
+    "UNAUTHENTICATED": "the token is missing, or fails a check",
+    "ROLE_NOT_HELD": "the groups in the token give no role that may call this, or not the one that was named",
+    "INVALID_REQUEST": "a field breaks its rule",
+    "GATEWAY_UNAVAILABLE": "the exchange did not answer the adapter",
+    "NOT_READY": "the adapter lacks something that it fetches by itself",
+    "EVIDENCE_INVALID": "a signature, a proof or a field of the exchange's answer contradicts another",
+    "IDENTITY_INCOMPLETE": "a search needs more of the identity than was given",
+    "YOUTH_NOT_IN_CASELOAD": "the county's source holds no such youth, or its row was refused",
+    "YOUTH_SEALED": "a court ordered it",
+    "FLAG_NOT_FOUND": "the exchange has no such flag, or it is another agency's",
+    "AUTHORITY_NOT_FOUND": "the exchange has no such authority, or it is another agency's",
+    "REVIEW_NOT_FOUND": "this adapter was sent no such possible match",
+    "SOURCE_UNAVAILABLE": "the county's own source cannot be read",
+    "LOOKUPS_HELD": "this agency asked in a way that looks like trying names, and its look-ups are held",
+    "BUDGET_EXHAUSTED": "as many look-ups as a day allows were made",
+    "QUESTIONS_EXHAUSTED": "as many questions as a day allows were asked",
+    "ID_REUSED": "an earlier request had this identifier and other content",
+    "EXPIRED_REFETCH": "the answer to this identifier is no longer kept",
+}
+"""Why, for each of the same reasons."""
+
 
 class CallRefused(CommandFailure):
     """A call was answered with a refusal. `fields` are the paths it named, with the rule that each one broke."""
@@ -85,7 +107,7 @@ class Endpoint:
             try:
                 answer: R = await method(request, timeout=CALL_SECONDS, metadata=metadata)
             except aio.AioRpcError as error:
-                raise failure_of(error, self.address) from None
+                raise failure_of(error, self.address, method=path) from None
             return answer
 
 
@@ -105,8 +127,8 @@ def endpoint(state: Path, address: str, token_file: Path | None) -> Endpoint:
     return Endpoint(address, ca, _token(token_file) if token_file is not None else None)
 
 
-def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
-    """The failure of a command whose call failed."""
+def failure_of(error: aio.AioRpcError, address: str, *, method: str) -> CommandFailure:
+    """The failure of a command whose call failed. `method` is its full name."""
     info, fields = _details(error)
     reason = info.reason if info is not None else error.code().name
     fault = info.metadata.get("fault", "") if info is not None else ""
@@ -119,13 +141,14 @@ def failure_of(error: aio.AioRpcError, address: str) -> CommandFailure:
             fix="check that the adapter runs and listens there: homeward adapter run; --address names another place",
             exit_code=ExitCode.UNREACHABLE,
         )
-    why = " ".join(part for part in (reason, fault, ", ".join(fields)) if part)
+    details = ", ".join(part for part in (fault, *fields) if part)
+    cause = CAUSES.get(reason, reason)
     return CallRefused(
         reason,
         # Constant text of the adapter's own table (`local/status`).
         error.details() or "the call failed",
-        where=address,
-        why=why,
+        where=f"{method.rpartition('.')[2]} at {address}",
+        why=f"{cause}: {details}" if details else cause,
         fix=FIXES.get(reason, "try again; if it stays, look into the adapter's log"),
         exit_code=EXITS.get(error.code(), ExitCode.FAILED),
         fields=tuple(fields),

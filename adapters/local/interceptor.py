@@ -17,7 +17,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import grpc
@@ -48,6 +48,7 @@ class LocalCall:
     """Who calls and until when an answer is of use."""
 
     staff: Staff
+    """In those roles alone that may call the method, so that no handler can let another be chosen."""
     deadline: Deadline
 
 
@@ -142,9 +143,10 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):
         deadline = _deadline(context, row)
         if row.roles is not None:
             staff = await self._tokens.verify(bearer(context.invocation_metadata() or ()))
-            if staff.roles.isdisjoint(row.roles):
+            able = replace(staff, roles=staff.roles & row.roles)
+            if not able.roles:
                 raise Denied
-            _CALL.set(LocalCall(staff, deadline))
+            _CALL.set(LocalCall(able, deadline))
         try:
             return parse(self._types[name], data)
         except MalformedMessage as malformed:

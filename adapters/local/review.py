@@ -3,12 +3,11 @@
 import asyncio
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
-from adapters.local.methods import METHODS
 from adapters.node.reviews import KeptReview, Reviewer
 from adapters.node.store import Store, subject
 from adapters.staff import choose_role
@@ -16,8 +15,6 @@ from gateway.protocol.matching.evidence import Agreement, Trait, sentence
 from gateway.protocol.wire_names import from_wire
 from homeward.county.v1 import review_pb2, review_pb2_grpc
 from homeward.gateway.v1.review_pb2 import REVIEW_SIDE_LISTING
-
-_ROLES: Final = METHODS["/homeward.county.v1.ReviewService/GiveVerdict"].roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
     async def GiveVerdict(self, request: review_pb2.GiveVerdictRequest, context: Any) -> review_pb2.GiveVerdictResponse:
         """The agency's verdict."""
         call = current_call()
-        role = choose_role(call.staff, request.role, among=_ROLES)
+        role = choose_role(call.staff, request.role)
         state = await self._at.reviewer.give(
             bytes.fromhex(request.review_id),
             request.verdict,

@@ -6,7 +6,6 @@ from typing import Any
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.methods import OFFICERS
 from adapters.local.wire import Reading, number, receipt
 from adapters.node.sealing import Order, SealingOrders
 from adapters.records import LocalSubjectId
@@ -40,7 +39,6 @@ class SealingServicer(sealing_pb2_grpc.SealingServiceServicer):
             request_id=request.request_id,
             role=request.role,
             purpose=Purpose.OVERSIGHT_AUDIT,
-            among=OFFICERS,
         )
         done = await self._at.orders.seal(entry, order, call.deadline)
         return sealing_pb2.SealResponse(
@@ -59,7 +57,6 @@ class SealingServicer(sealing_pb2_grpc.SealingServiceServicer):
             request_id=request.request_id,
             role=request.role,
             purpose=Purpose.OVERSIGHT_AUDIT,
-            among=OFFICERS,
         )
         done = await self._at.orders.recall(entry, request.kind, LocalSubjectId(request.local_id), call.deadline)
         return sealing_pb2.RecallResponse(
@@ -74,9 +71,7 @@ class SealingServicer(sealing_pb2_grpc.SealingServiceServicer):
     ) -> sealing_pb2.ListNoticesResponse:
         """Notices this county caused, and who has not answered."""
         call = current_call()
-        entry = self._at.reading.entry(
-            request, call, request_id="", role=request.role, purpose=Purpose.OVERSIGHT_AUDIT, among=OFFICERS
-        )
+        entry = self._at.reading.entry(request, call, request_id="", role=request.role, purpose=Purpose.OVERSIGHT_AUDIT)
         found = await self._at.orders.list_sent(entry, open_only=request.open_only, deadline=call.deadline)
         return sealing_pb2.ListNoticesResponse(
             notices=found.sent, receipt=receipt(found.receipt, entry.request_id, self._at.policy_version())

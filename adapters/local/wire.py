@@ -30,7 +30,6 @@ from gateway.protocol.names import (
     FieldSet,
     Purpose,
     RequestId,
-    Role,
 )
 from gateway.protocol.policy.fieldsets import expand
 from gateway.protocol.wire_names import from_wire, to_wire
@@ -77,13 +76,12 @@ class Reading:
         role: str,
         purpose: Purpose,
         authority_id: str = "",
-        among: frozenset[Role] | None = None,
     ) -> Entry:
-        """What a user says, under which identifier. `among` limits the roles. Raises `Denied`, `Invalid`."""
+        """What a user says, under which identifier. Raises `Denied`, `Invalid`."""
         identifier = (
             RequestId(uuid.UUID(request_id).bytes) if request_id else new_request_id(self.now(), self.random_bytes)
         )
-        chosen = choose_role(call.staff, role, among=among)
+        chosen = choose_role(call.staff, role)
         authority = AuthorityId(bytes.fromhex(authority_id)) if authority_id else None
         return Entry(
             request_id=identifier,

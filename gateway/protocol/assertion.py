@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -45,6 +46,8 @@ _CLAIM_NAMES: Final = frozenset(
     {"iss", "sub", "act", "aud", "role", "purpose", "authority", "req", "cnf", "jti", "iat", "exp", "auth_time"}
 )
 _NEEDED: Final = _CLAIM_NAMES - {"authority"}
+# A pseudonym stands in entries of the log, and a sentence in its place would stay there.
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class AssertionFault(StrEnum):
@@ -75,7 +78,7 @@ class Claims:
 
     issuer: AgencyId
     subject: str
-    """Keyed pseudonym of the worker; the county alone can resolve it."""
+    """Keyed pseudonym of the worker, 1 to 64 of A-Z a-z 0-9 - _; the county alone can resolve it."""
     actor: str
     """SPIFFE id of the adapter (RFC 8693 `act`)."""
     role: Role
@@ -87,7 +90,7 @@ class Claims:
     """SHA-256 of the DER channel certificate (RFC 8705 `x5t#S256`)."""
     audience: str
     assertion_id: str
-    """`jti`; single use."""
+    """`jti`, of the same characters; single use."""
     issued: datetime
     expires: datetime
     login: datetime
@@ -188,7 +191,7 @@ def _read(body: dict[str, Any]) -> Claims:
         authority = body.get("authority")
         return Claims(
             issuer=parse_agency_id(_text(body["iss"])),
-            subject=_text(body["sub"]),
+            subject=_identifier(body["sub"]),
             actor=_text(_only(body["act"], "sub")),
             role=parse_role(_text(body["role"])),
             purpose=Purpose(_text(body["purpose"])),
@@ -196,7 +199,7 @@ def _read(body: dict[str, Any]) -> Claims:
             request_digest=_exactly(_unb64(_text(body["req"])), 32),
             channel_thumbprint=_exactly(_unb64(_text(_only(body["cnf"], "x5t#S256"))), 32),
             audience=_text(body["aud"]),
-            assertion_id=_text(body["jti"]),
+            assertion_id=_identifier(body["jti"]),
             issued=_time(body["iat"]),
             expires=_time(body["exp"]),
             login=_time(body["auth_time"]),
@@ -231,6 +234,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 256:
         raise ValueError
     return value
+
+
+def _identifier(value: Any) -> str:
+    if _IDENTIFIER.fullmatch(_text(value)) is None:
+        raise ValueError
+    return str(value)
 
 
 def _only(value: Any, name: str) -> Any:

@@ -20,8 +20,11 @@ from homeward.gateway.v1.enrollment_pb2 import Invitation
 PREFIX: Final = "hw1_"
 _LENGTH_BYTES: Final = 2
 _CHECK_BYTES: Final = 6
-# Four characters of base64 hold the length and one byte more.
+# Four characters of base64 hold the length and one byte more: that of the invitation's first field, its trust domain.
 _HEAD_CHARACTERS: Final = 4
+_FIRST_BYTE: Final = 0x0A
+_MAX_CHARACTERS: Final = 4096
+"""More than any invitation takes; a length beyond it was read out of something else."""
 
 
 class InvitationBroken(ValueError):
@@ -59,7 +62,10 @@ def decode(line: str) -> Invitation:
 def _check_length(text: str, encoded: str) -> None:
     if len(encoded) < _HEAD_CHARACTERS:
         raise InvitationBroken("this join line breaks off right after its beginning")
-    declared = int.from_bytes(_bytes(encoded[:_HEAD_CHARACTERS])[:_LENGTH_BYTES], "big")
+    head = _bytes(encoded[:_HEAD_CHARACTERS])
+    declared = int.from_bytes(head[:_LENGTH_BYTES], "big")
+    if declared > _MAX_CHARACTERS or head[_LENGTH_BYTES] != _FIRST_BYTE:
+        raise InvitationBroken("this is no join line: it does not go on as one does")
     missing = declared - len(text)
     if missing > 0:
         raise InvitationBroken(f"this join line is {missing} {_characters(missing)} short")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from gateway.acting import BROKEN, broken, failure
+from gateway.acting import BROKEN, broken, failure, wrong_option
 from gateway.protocol.ristretto import Ristretto, load_ristretto
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, write_new
 from gateway.tokens.ceremony import MAX_HOLDERS, deal, deal_refresh
@@ -53,11 +53,10 @@ def deal_shares(
 ) -> None:
     """Make a token key in shares, or refresh its shares, on a machine that is offline; the key itself is forgotten."""
     state, group = State(out, "ceremony"), load_ristretto()
-    if threshold > holders or not epoch.isascii() or not epoch.replace("-", "").isalnum() or epoch != epoch.lower():
-        raise failure(
-            "USAGE-001", "an option breaks its rule", state, why="threshold <= holders; epoch of a-z 0-9 -",
-            fix="see --help", exit_code=ExitCode.USAGE,
-        )  # fmt: skip
+    if threshold > holders:
+        raise wrong_option("--threshold is at most the number of --holders")
+    if not epoch.isascii() or not epoch.replace("-", "").isalnum() or epoch != epoch.lower():
+        raise wrong_option("--epoch is of a-z 0-9 -")
     try:
         public, carried = _refreshed(refresh, group) if refresh else _dealt(epoch, threshold, holders, group)
         ceremony = Ceremony(public, datetime.now(UTC), _printable(present), carried, refresh is not None)

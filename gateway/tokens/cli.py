@@ -19,7 +19,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
-from gateway.acting import BROKEN, act, broken, check_request, check_there, failure
+from gateway.acting import BROKEN, act, broken, check_request, check_there, failure, wrong_option
 from gateway.cards import GatewayCard, read_card
 from gateway.config import CustodianConfig, load_custodian
 from gateway.protocol.ristretto import load_ristretto
@@ -85,10 +85,7 @@ def init(
             state, config, known, share.read_bytes(), group=load_ristretto(), now=_utc_now, random_bytes=os.urandom
         )
     except ValidationError as exc:
-        faults = "; ".join(f"--{fault['loc'][0]}: {fault['msg']}" for fault in exc.errors())
-        raise failure(
-            "USAGE-001", "an option breaks its rule", state, why=faults, fix="see --help", exit_code=ExitCode.USAGE
-        ) from exc
+        raise wrong_option(*(f"--{fault['loc'][0]}: {fault['msg']}" for fault in exc.errors())) from exc
     except BROKEN as exc:
         raise broken(state, exc) from exc
     if as_json:
@@ -110,7 +107,7 @@ def admit(directory: Path, county: str, root: str, as_json: bool) -> None:
     """Admit COUNTY (five-digit FIPS), whose root fingerprint you compared with the county by telephone."""
     state = State(directory, KIND)
     request = admin_pb2.AdmitCountyRequest(fips=county, root_fingerprint=_typed(root))
-    check_request(state, request)
+    check_request(request)
     _act(
         state,
         here=lambda opened: opened.administration.admit(request),
@@ -257,7 +254,7 @@ def _act(
 
 
 def _declare(state: State, request: admin_pb2.DeclareCaseloadRequest) -> admin_pb2.DeclareCaseloadResponse:
-    check_request(state, request)
+    check_request(request)
     reply: admin_pb2.DeclareCaseloadResponse = _act(
         state,
         here=lambda opened: opened.holding.declare(request),

@@ -46,7 +46,7 @@ def add_epoch_commands(group: click.Group, *, add: Add, finish: Finish) -> None:
     def finish_share(directory: Path, unopened: str, as_json: bool) -> None:
         """Erase the share of the epoch that no directory names any more; destroy its backups, too."""
         state, request = State(directory, CUSTODIAN), pb.FinishEpochShareRequest(unopened_epoch=unopened)
-        check_request(state, request)
+        check_request(request)
         reply = finish(state, request)
         done = {"ok": True, "epoch": reply.epoch, "kept_epoch": reply.kept_epoch}
         erased = f"Erased the share of epoch {reply.epoch}. Destroy its backups, too."

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from google.protobuf.json_format import MessageToDict
 
-from gateway.acting import BROKEN, broken, failure
+from gateway.acting import BROKEN, broken, failure, wrong_option
 from gateway.cards import CustodianCard, renew_card
 from gateway.protocol.ristretto import InvalidElement, load_ristretto
 from gateway.state import State
@@ -66,10 +66,7 @@ def add_holder_commands(group: click.Group, kind: str, *, declare: Declare, ask:
         """Exchange this holder's share for one of the next generation; tokens stay. One step a call."""
         state = State(directory, kind)
         if [add is not None, switch, finish].count(True) != 1 or (switch and kind == CUSTODIAN):
-            raise failure(
-                "USAGE-001", "name one step", state, why="--add FILE, --switch (gateway), or --finish",
-                fix="see --help", exit_code=ExitCode.USAGE,
-            )  # fmt: skip
+            raise wrong_option("--add FILE, --switch (gateway) or --finish: one of them")
         shares = _take_step(state, ask, add=add, switch=switch)
         held = shares.generations()
         done = {"ok": True, "in_force": shares.in_force().generation, "held": list(held)}

@@ -19,6 +19,7 @@ MEMBERS = {
     "06019.cwa": AgencyKind.CWA,
     "06034.cwa": AgencyKind.CWA,
     "06077.pd": AgencyKind.LEA,
+    "06077.cwa": AgencyKind.CWA,
     "06001.pd": AgencyKind.LEA,
     "06029.school": AgencyKind.EDU,
     "06019.ffa": AgencyKind.FFA,

@@ -45,7 +45,7 @@ from homeward.gateway.v1.codes_pb2 import ABSENCE_CATEGORY_RUNAWAY, SETTING_GROU
 from homeward.gateway.v1.directory_pb2 import Directory, GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.index_pb2_grpc import IndexServiceStub
-from homeward.gateway.v1.records_pb2 import FlagLocate
+from homeward.gateway.v1.records_pb2 import FlagLocate, LawEnforcementReport
 from tests.adversarial.resident import Resident, tokens_of
 from tests.adversarial.town import utc_now
 from tests.integration.source_kit import MemorySource
@@ -147,6 +147,8 @@ class House:
                 absence_category=ABSENCE_CATEGORY_RUNAWAY,
                 last_seen_county=self.resident.membership.county,
                 missing_from_setting_group=SETTING_GROUP_CONGREGATE_CARE,
+                law_enforcement_report=LawEnforcementReport(ori="CA0000000", report_number="26-0001"),
+                ncmec_case_number="1000001",
             ),
             now=utc_now(),
         )

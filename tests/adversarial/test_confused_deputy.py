@@ -4,7 +4,7 @@ Whatever is borrowed is refused before any source is asked: the work log of the 
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import grpc
@@ -25,6 +25,7 @@ from tests.adversarial.outcome import Refusal, refusal
 from tests.adversarial.resident import Act, flag_query, tokens_of
 from tests.adversarial.stage import Stage, record_authority, worker_of
 from tests.adversarial.town import utc_now
+from tests.adversarial.traces import Mark
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PLANNING = Act(Role("CWA.placement_worker"), Purpose.PLACEMENT_PLANNING)
@@ -36,17 +37,9 @@ TABLES = ("flag", "authority", "authority_party", "subject", "alert")
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def no_source_is_asked(stage: Stage) -> AsyncIterator[None]:
     """Silence at the other end: no work order reaches any source during a test."""
-    before = _orders(stage)
+    mark = Mark.put(stage)
     yield
-    assert _orders(stage) == before
-
-
-def _orders(stage: Stage) -> Mapping[AgencyId, int]:
-    def count(agency: AgencyId) -> int:
-        with stage.houses[agency].adapter.node.store.read() as connection:
-            return int(connection.exec_driver_sql("SELECT count(*) FROM work").scalar_one())
-
-    return {agency: count(agency) for agency in stage.houses}
+    assert mark.asked() == set()
 
 
 async def test_somebody_elses_consent_permits_nothing(stage: Stage) -> None:

@@ -117,7 +117,7 @@ async def test_what_was_asked_before_the_last_word_is_still_answered(town: Town)
 
 async def test_a_refused_question_ends_nothing_but_itself_and_is_on_record_as_any(town: Town) -> None:
     asker = town.residents[ASKER]
-    spent, good = question(asker, assertion_id="of the stream"), question(asker)
+    spent, good = question(asker, assertion_id="of-the-stream"), question(asker)
     forged = CheckFlagRequest(payload=good.payload, user_assertion=question(asker).user_assertion)
     wrong = asker.signed(CheckFlagRequest, b"\x0a\x05short", ACT)
     empty = CheckFlagRequest()
@@ -125,7 +125,7 @@ async def test_a_refused_question_ends_nothing_but_itself_and_is_on_record_as_an
     async with stream(asker) as call:
         await call.write(message({1: spent}))
         assert reasons((await results(call, 1)).values()) == [""]
-        again = question(asker, assertion_id="of the stream")
+        again = question(asker, assertion_id="of-the-stream")
         await call.write(message({1: again, 2: forged, 3: wrong, 4: empty, 5: good}))
         found = await results(call, 5)
     assert reasons(found[number] for number in (1, 2, 3, 4, 5)) == [

@@ -101,7 +101,7 @@ async def test_a_kill_in_mid_load_loses_nothing_acknowledged_and_revives_nothing
             if len(kept) >= ANSWERS_BEFORE_KILL:
                 loaded.set()
 
-    await stub.CheckFlag(question(asker, assertion_id="before the kill"), timeout=5)
+    await stub.CheckFlag(question(asker, assertion_id="before-the-kill"), timeout=5)
 
     clients = [asyncio.create_task(load()) for _ in range(8)]
     async with asyncio.timeout(20):
@@ -118,7 +118,7 @@ async def test_a_kill_in_mid_load_loses_nothing_acknowledged_and_revives_nothing
         check_receipt(receipt, view, Expected(frozenset({"access.decision"}), None))
         assert entries[receipt.index].leaf == receipt.leaf, "the very entry stands at the index of the receipt"
     # The very request again; another request under an assertion that is spent. The process that knew them is dead.
-    spent = question(asker, assertion_id="before the kill")
+    spent = question(asker, assertion_id="before-the-kill")
     for request, reason in ((kept[-1][0], "EXPIRED_REFETCH"), (spent, "ASSERTION_REPLAYED")):
         before = doomed.size()
         found = await refusal(stub.CheckFlag(request, timeout=5))

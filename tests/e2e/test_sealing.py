@@ -101,6 +101,9 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
         assert (status, "CALL-YOUTH_SEALED" in printed) == (ExitCode.FAILED, True), printed
     status, _, printed = town.run("audit", "account", "--case", number)
     assert (status, "AUDIT-SEALED" in printed) == (ExitCode.DENIED, True), printed
+    # What a seal takes is no part of the chain (S11).
+    verified = town.plain("verify", str(town.sandbox.layout.gateway / "gateway.db"))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     unknown = town.file("unknown", "no-such-number")
     assert "CALL-YOUTH_NOT_IN_CASELOAD" in town.run("audit", "query", "--case", unknown)[2]
     refused = [town.run("audit", "query", "--case", each, role="CWA.case_worker")[2] for each in (number, unknown)]

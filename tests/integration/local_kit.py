@@ -131,7 +131,11 @@ class County:
 
 @asynccontextmanager
 async def county(
-    directory_: Path, gateway: FakeGateway | None = None, recorder: CallRecorder | None = None, **config: Any
+    directory_: Path,
+    gateway: FakeGateway | None = None,
+    recorder: CallRecorder | None = None,
+    groups: dict[str, tuple[str, ...]] = GROUPS,
+    **config: Any,
 ) -> AsyncIterator[County]:
     """The adapter, listening on a free port of loopback."""
     made, tokens = gateway or FakeGateway(), Tokens()
@@ -140,7 +144,7 @@ async def county(
     node = _node(store, made, tokens)
     key = _issuer(directory_)
     staff = StaffTokens(
-        StaffConfig(issuer=ISSUER, audience=AUDIENCE, jwks=JwksConfig(file=Path("jwks.json")), roles=GROUPS),
+        StaffConfig(issuer=ISSUER, audience=AUDIENCE, jwks=JwksConfig(file=Path("jwks.json")), roles=groups),
         key_set(JwksConfig(file=Path("jwks.json")), base=directory_, now=lambda: NOW),
         pseudonym_key=b"p" * 32,
         now=lambda: NOW,

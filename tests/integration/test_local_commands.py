@@ -97,7 +97,11 @@ async def test_the_countys_file_is_checked_with_every_problem_at_its_place(shell
     assert status == 1
     assert "adapter.yaml:7:3: error: staff.audeince" in err
     assert "listen" in err
-    assert "ADAPTER-001" in err
+    *printed, verdict, where, why, _ = err.splitlines()
+    assert "ADAPTER-001  the county file has 3 problems" in verdict
+    problems = [line.partition(": error: ")[2] for line in printed if ": error: " in line]
+    assert (where.split()[-1], len(problems)) == (str(file), 3)
+    assert not any(problem in why for problem in problems), "what was just printed is not said again"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +219,13 @@ async def test_the_auditor_asks_the_log_and_reads_sentences(shell: Shell) -> Non
 
 async def test_who_is_no_reviewer_is_denied_and_a_bad_token_is_told_as_such(shell: Shell) -> None:
     status, _, err = await shell.run("audit", "query", *shell.place("workers"))
+    _, where, why, _ = err.splitlines()
     assert (status, "CALL-ROLE_NOT_HELD" in err) == (3, True)
+    assert (where.split()[1:3], "groups" in why, "ROLE_NOT_HELD" in why) == (
+        ["AccessLogService/ListAccesses", "at"],
+        True,
+        False,
+    )
     options = shell.place("workers")
     (shell.directory / "token").write_text("not.a.token")
     status, _, err = await shell.run("audit", "query", *options)

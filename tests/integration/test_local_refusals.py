@@ -185,3 +185,28 @@ async def test_a_shelters_refused_question_leaves_no_trace_outside(tmp_path: Pat
             assert len(connection.execute(select(tables.local_event)).all()) == 1
     assert not answer.HasField("receipt")
     assert answer.duty_line == "+16615550100"
+
+
+async def test_who_may_not_ask_is_sent_to_the_own_countys_hotline_whoever_is_asked_about(tmp_path: Path) -> None:
+    nobody = county_pb2.YouthIdentity(given_name="Nobody", surname="Invented", birth_date="2012-01-31")
+    async with county(tmp_path) as at:
+        answers = [
+            await at.call(
+                CHECK,
+                missing_pb2.CheckFlagRequest(inquiry=inquiry(codes.PURPOSE_HOTLINE_SCREEN, **changes)),
+                missing_pb2.CheckFlagResponse,
+                "teachers",
+            )
+            for changes in ({}, {"youth": nobody})
+        ]
+    for answer in answers:
+        # Refused by the exchange, on record.
+        assert answer.receipt.leaf_index
+        answer.ClearField("receipt")
+    assert answers[0] == answers[1]
+    assert answers[0].outcome == codes.OUTCOME_NOT_PERMITTED
+    assert (answers[0].handling_code, answers[0].duty_line) == (
+        codes.HANDLING_CODE_CALL_OWN_COUNTY_HOTLINE,
+        "+16615550100",
+    )
+    assert {field.name for field, _ in answers[0].ListFields()} == {"outcome", "notices", "handling_code", "duty_line"}

@@ -122,6 +122,7 @@ def test_a_command_that_exits_through_click_keeps_its_status(loads: Callable[[Ca
         (["demo", "superfluous"], "USAGE-005", "homeward demo", "superfluous"),
         (["audit", "query", "--decision", "perhaps"], "USAGE-001", "homeward audit query", "--decision"),
         (["gateway", "status"], "USAGE-003", "homeward gateway status", "DIR"),
+        (["policy", "explain", "NOPE", "--role", "LEA.patrol"], "USAGE-001", "homeward policy explain", "'PURPOSE'"),
     ],
 )
 def test_wrong_usage_says_what_where_why_and_what_to_do(
@@ -132,7 +133,7 @@ def test_wrong_usage_says_what_where_why_and_what_to_do(
     loads: Callable[[Callable[[], object]], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if words[0] not in ("audit", "gateway"):
+    if words[0] not in ("audit", "gateway", "policy"):
         loads(lambda: None)
     assert run(words) == ExitCode.USAGE
     said = capsys.readouterr()
@@ -141,6 +142,7 @@ def test_wrong_usage_says_what_where_why_and_what_to_do(
     assert [part.split()[0] for part in parts] == ["where", "why", "fix"]
     assert parts[0].split(maxsplit=1)[1] == where
     assert why in parts[1]
+    assert parts[1].count("PLACEMENT_PLANNING") <= 1, "a list is not said twice"
     assert f"{where} --help" in parts[2]
     assert run([*words, "--json"]) == ExitCode.USAGE
     error = json.loads(capsys.readouterr().out)["error"]

@@ -50,7 +50,7 @@ def compared(world: World, directory: Path, write: Callable[[], Awaitable[object
         if waiting:
             asyncio.run_coroutine_threadsafe(_run(waiting.pop()), loop).result(30)
 
-    state, reader = Overtaken(directory, "gateway", meanwhile), world.reader.apart()
+    state, reader = Overtaken(directory, "gateway", meanwhile=meanwhile), world.reader.apart()
 
     def compare() -> None:
         reader.read(lambda tx: check_tables(tx, state))

@@ -218,14 +218,6 @@ def test_nobody_without_a_role_may_call() -> None:
         choose_role(staff(), "")
 
 
-def test_roles_that_cannot_make_the_call_are_not_in_the_choice() -> None:
-    both = staff("CWA.case_worker", "COUNTY.privacy_officer")
-    reviewers = frozenset({Role("COUNTY.privacy_officer")})
-    assert choose_role(both, "", among=reviewers) == "COUNTY.privacy_officer"
-    with pytest.raises(Denied):
-        choose_role(both, "CWA.case_worker", among=reviewers)
-
-
 def test_the_bearer_token_is_the_one_in_the_metadata() -> None:
     assert bearer((("x", "y"), ("authorization", "Bearer abc"))) == "abc"
 

@@ -153,7 +153,7 @@ STOPS: dict[str, tuple[Exception, type[errors.Error], ErrorReason]] = {
 
 
 def test_a_command_says_at_every_reason_what_to_do() -> None:
-    assert set(client.FIXES) == {reason.value for reason in ErrorReason}
+    assert set(client.FIXES) == set(client.CAUSES) == {reason.value for reason in ErrorReason}
 
 
 @pytest.mark.parametrize("name", STOPS)

@@ -58,6 +58,21 @@ def test_every_prefix_of_a_line_is_refused(kept: int) -> None:
         decode(LINE[:kept])
 
 
+@pytest.mark.parametrize("rest", ["garbage", "AAEAAAAAAAAA", "__8KAAAA", LINE[4:7] + "A" + LINE[8:]])
+def test_what_is_no_join_line_is_not_called_a_cut_off_one(rest: str) -> None:
+    """Its length would be read out of anything: "33183 characters short" sends nobody the right way."""
+    with pytest.raises(InvitationBroken, match="no join line"):
+        decode(PREFIX + rest)
+
+
+def test_the_longest_invitation_there_can_be_is_a_join_line() -> None:
+    longest = invitation(
+        trust_domain="a" * 63, agency="06037." + "a" * 32, enrollment_address="a" * 255, gateway_address="a" * 255
+    )
+    longest.holder_keys[:] = [bytes([number]) * 32 for number in range(8)]
+    assert decode(encode(longest)) == longest
+
+
 def test_a_line_with_something_behind_it_is_refused() -> None:
     with pytest.raises(InvitationBroken, match="2 characters too long"):
         decode(LINE + "ab")

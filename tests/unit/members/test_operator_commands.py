@@ -131,23 +131,27 @@ def test_a_directory_that_holds_nothing_of_ours_is_named_as_such(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("group", "words", "told"),
+    ("group", "words", "option", "told"),
     [
-        ("gateway", ("invite", "{gw}", "6037.cwa", "--kind", "CWA"), "06037.cwa"),
-        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--duty-line", "555"), "+15550100101"),
-        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--expires", "2d"), "1m to 24h"),
-        ("gateway", ("revoke", "{gw}", "nobody!"), "spiffe://"),
-        ("custodian", ("admit", "{cu}", "6037", "--root", "00" * 32), "five digits"),
-        ("custodian", ("admit", "{cu}", "06037", "--root", "0000"), "64 hexadecimal digits"),
-        ("custodian", ("admit", "{cu}", "06037", "--root", "tulip carpet"), "64 hexadecimal digits"),
+        ("gateway", ("invite", "{gw}", "6037.cwa", "--kind", "CWA"), "AGENCY", "06037.cwa"),
+        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--duty-line", "555"), "--duty-line", "+15550100"),
+        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--expires", "2d"), "--expires", "1m to 24h"),
+        ("gateway", ("invite", "{gw}", "06037.cwa", "--kind", "CWA", "--expires", "soon"), "--expires", "1h"),
+        ("gateway", ("revoke", "{gw}", "nobody!"), "SUBJECT", "spiffe://"),
+        ("custodian", ("admit", "{cu}", "6037", "--root", "00" * 32), "COUNTY", "five digits"),
+        ("custodian", ("admit", "{cu}", "06037", "--root", "0000"), "--root", "64 hexadecimal digits"),
+        ("custodian", ("admit", "{cu}", "06037", "--root", "tulip carpet"), "--root", "64 hexadecimal digits"),
     ],
 )
 def test_a_wrong_value_is_told_what_a_right_one_looks_like(
-    desk: Desk, group: str, words: tuple[str, ...], told: str
+    desk: Desk, group: str, words: tuple[str, ...], option: str, told: str
 ) -> None:
     failure = desk.refused(group, *(word.format(gw=desk.gw, cu=desk.cu) for word in words))
     assert (failure.code, failure.exit_code) == ("USAGE-001", ExitCode.USAGE)
     assert told in failure.why
+    *command, named = failure.where.split()
+    assert (command[-1], named) == (words[0], option)
+    assert failure.fix == f"{' '.join(command)} --help shows how it is written"
 
 
 def test_a_custodians_operator_reads_what_is_missing_at_the_custodian(desk: Desk) -> None:

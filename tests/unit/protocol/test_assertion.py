@@ -144,7 +144,10 @@ def test_every_claim_is_required(missing: str) -> None:
         {"act": {"sub": "a", "act": {"sub": "b"}}},
         {"iss": "06037"},
         {"jti": ""},
-        {"sub": "x" * 257},
+        {"sub": "x" * 65},
+        {"sub": "seen at Elm Street"},
+        {"sub": "w-3f\n"},
+        {"jti": "ran again"},
         {"scope": "everything"},
     ],
 )

@@ -1,10 +1,11 @@
-"""No message can carry text or bytes without a limit: nothing is smuggled, or grows, in a field that nobody bounded.
+"""No message can carry text or bytes without a limit, and none between counties can carry words.
 
-A walk over the descriptors of every message of `homeward.*`; a planted one shows that the walk sees what is missing.
+Walks over the descriptors of every message of `homeward.*`; planted ones show that each walk sees what is missing.
 """
 
 import importlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,21 @@ from buf.validate import validate_pb2
 
 _CONTENT: Final = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 _BOUNDING: Final = frozenset({"pattern", "const", "in", "len", "max_len", "len_bytes", "max_bytes"})
+_BETWEEN_COUNTIES: Final = ("homeward.audit.v1", "homeward.gateway.v1")
+"""The protocols that leave a county. `homeward.county.v1` is spoken within one, about youths it knows by name."""
+_WORDS: Final = (
+    "Seen at 12 Elm Street, with an aunt",
+    "seen at elm street, ran from placement",
+    "RAN FROM PLACEMENT AGAIN",
+    "Needs his medication",
+)
+"""What a worker would write into a field that let words through."""
+_SIGNED_NOTES: Final = frozenset({"note", "checkpoint", "closed_checkpoint", "cosigned_checkpoint"})
+_SIGNED: Final[Mapping[str, str]] = {
+    "user_assertion": "a JWT with a closed list of claims, each with its grammar (`gateway/protocol/assertion.py`)",
+    "witness_keys": "verifier keys, one a line, each parsed (`audit/note.py`)",
+} | dict.fromkeys(_SIGNED_NOTES, "a signed note of an origin, a size and a hash, in one form (`audit/checkpoint.py`)")
+"""Fields by name that no pattern bounds, because what reads them parses more strictly than a pattern could say."""
 
 
 def _files() -> Iterator[FileDescriptor]:
@@ -61,6 +77,35 @@ def unbounded(file: FileDescriptor) -> list[str]:
     return found
 
 
+def _lets_words_through(field: FieldDescriptor) -> bool:
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    given = (rules.repeated.items if field.is_repeated else rules).string
+    if given.pattern:
+        return any(re.search(given.pattern, words) for words in _WORDS)
+    return not (given.const or getattr(given, "in") or given.WhichOneof("well_known"))
+
+
+def wordy(file: FileDescriptor) -> list[str]:
+    """Fields of text that a sentence fits into, but for those in `_SIGNED`."""
+    texts = (field for field in _fields(file) if field.type == FieldDescriptor.TYPE_STRING)
+    return [field.full_name for field in texts if field.name not in _SIGNED and _lets_words_through(field)]
+
+
+def _wide() -> list[FileDescriptor]:
+    return [file for file in _files() if file.package in _BETWEEN_COUNTIES]
+
+
+@pytest.mark.parametrize("file", _wide(), ids=lambda file: file.name)
+def test_no_field_between_counties_lets_words_through(file: FileDescriptor) -> None:
+    assert wordy(file) == []
+
+
+def test_every_exception_is_a_field_that_needs_it() -> None:
+    texts = (field for file in _wide() for field in _fields(file) if field.type == FieldDescriptor.TYPE_STRING)
+    loose = {field.name for field in texts if _lets_words_through(field)}
+    assert {name for name in loose if name in _SIGNED} == set(_SIGNED)
+
+
 @pytest.mark.parametrize("file", list(_files()), ids=lambda file: file.name)
 def test_every_field_of_text_or_bytes_is_bounded(file: FileDescriptor) -> None:
     assert unbounded(file) == []
@@ -70,6 +115,20 @@ def test_the_walk_sees_messages_of_all_three_protocols() -> None:
     packages = {file.package for file in _files()}
     assert packages == {"homeward.audit.v1", "homeward.county.v1", "homeward.gateway.v1"}
     assert sum(1 for file in _files() for _ in _fields(file)) > 350
+
+
+def test_where_words_fit_is_found() -> None:
+    assert [name.removeprefix("planted.Outer.") for name in wordy(_planted())] == [
+        "bare",
+        "only_min",
+        "items_bare",
+        "endless",
+        "length_alone",
+        "any_pattern",
+        "half_a_pattern",
+        "whole",
+        "Inner.nested",
+    ]
 
 
 def _planted() -> FileDescriptor:
@@ -93,6 +152,10 @@ def _planted() -> FileDescriptor:
     plant(message, "patterned").string.pattern = "^[a-z]{1,4}$"
     plant(message, "formatted").string.uuid = True
     plant(message, "measured", bytes_=True).bytes.max_len = 4
+    plant(message, "length_alone").string.max_len = 128
+    plant(message, "any_pattern").string.pattern = "^.{0,64}$"
+    plant(message, "half_a_pattern").string.pattern = "[a-z]{1,4}"
+    plant(message, "note").string.max_len = 128
     whole = plant(message, "whole", many=True).repeated
     whole.max_items, whole.items.string.max_len = 4, 4
     pool = descriptor_pool.DescriptorPool()

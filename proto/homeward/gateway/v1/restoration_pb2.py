@@ -28,7 +28,7 @@ from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%homeward/gateway/v1/restoration.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x13PresentEventRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xa6\x02\n\x0ePresentedEvent\x12\x1e\n\nlog_origin\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x38\n\tauthority\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x12>\n\nrevocation\x18\x03 \x01(\x0b\x32(.homeward.gateway.v1.PresentedRevocationH\x00\x12\x32\n\x04\x66lag\x18\x04 \x01(\x0b\x32\".homeward.gateway.v1.PresentedFlagH\x00\x12\x36\n\x06report\x18\x05 \x01(\x0b\x32$.homeward.gateway.v1.PresentedReportH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"m\n\x13PresentedRevocation\x12\x1d\n\x0c\x61uthority_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x37\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xa8\x01\n\rPresentedFlag\x12\x1f\n\x0esubject_handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12>\n\tstatement\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\nlearn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xb9\x01\n\x0fPresentedReport\x12\"\n\x0b\x66lag_report\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12%\n\x0elocated_report\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12&\n\x0f\x66lag_resolution\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12\"\n\x0euser_assertion\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 B\x0f\n\x06report\x12\x05\xbaH\x02\x08\x01\"C\n\x14PresentEventResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt2y\n\x12RestorationService\x12\x63\n\x0cPresentEvent\x12(.homeward.gateway.v1.PresentEventRequest\x1a).homeward.gateway.v1.PresentEventResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%homeward/gateway/v1/restoration.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x13PresentEventRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xbf\x02\n\x0ePresentedEvent\x12\x37\n\nlog_origin\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x38\n\tauthority\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeH\x00\x12>\n\nrevocation\x18\x03 \x01(\x0b\x32(.homeward.gateway.v1.PresentedRevocationH\x00\x12\x32\n\x04\x66lag\x18\x04 \x01(\x0b\x32\".homeward.gateway.v1.PresentedFlagH\x00\x12\x36\n\x06report\x18\x05 \x01(\x0b\x32$.homeward.gateway.v1.PresentedReportH\x00\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"m\n\x13PresentedRevocation\x12\x1d\n\x0c\x61uthority_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x37\n\x0brevoke_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xa8\x01\n\rPresentedFlag\x12\x1f\n\x0esubject_handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12>\n\tstatement\x18\x02 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\nlearn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xb9\x01\n\x0fPresentedReport\x12\"\n\x0b\x66lag_report\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12%\n\x0elocated_report\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12&\n\x0f\x66lag_resolution\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04H\x00\x12\"\n\x0euser_assertion\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 B\x0f\n\x06report\x12\x05\xbaH\x02\x08\x01\"C\n\x14PresentEventResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt2y\n\x12RestorationService\x12\x63\n\x0cPresentEvent\x12(.homeward.gateway.v1.PresentEventRequest\x1a).homeward.gateway.v1.PresentEventResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESENTEDEVENT'].oneofs_by_name['event']._loaded_options = None
   _globals['_PRESENTEDEVENT'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
   _globals['_PRESENTEDEVENT'].fields_by_name['log_origin']._loaded_options = None
-  _globals['_PRESENTEDEVENT'].fields_by_name['log_origin']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
+  _globals['_PRESENTEDEVENT'].fields_by_name['log_origin']._serialized_options = b'\272H r\0362\034^[a-z0-9][a-z0-9./-]{0,126}$'
   _globals['_PRESENTEDREVOCATION'].fields_by_name['authority_id']._loaded_options = None
   _globals['_PRESENTEDREVOCATION'].fields_by_name['authority_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_PRESENTEDREVOCATION'].fields_by_name['revoke_time']._loaded_options = None
@@ -64,15 +64,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESENTEVENTREQUEST']._serialized_start=189
   _globals['_PRESENTEVENTREQUEST']._serialized_end=273
   _globals['_PRESENTEDEVENT']._serialized_start=276
-  _globals['_PRESENTEDEVENT']._serialized_end=570
-  _globals['_PRESENTEDREVOCATION']._serialized_start=572
-  _globals['_PRESENTEDREVOCATION']._serialized_end=681
-  _globals['_PRESENTEDFLAG']._serialized_start=684
-  _globals['_PRESENTEDFLAG']._serialized_end=852
-  _globals['_PRESENTEDREPORT']._serialized_start=855
-  _globals['_PRESENTEDREPORT']._serialized_end=1040
-  _globals['_PRESENTEVENTRESPONSE']._serialized_start=1042
-  _globals['_PRESENTEVENTRESPONSE']._serialized_end=1109
-  _globals['_RESTORATIONSERVICE']._serialized_start=1111
-  _globals['_RESTORATIONSERVICE']._serialized_end=1232
+  _globals['_PRESENTEDEVENT']._serialized_end=595
+  _globals['_PRESENTEDREVOCATION']._serialized_start=597
+  _globals['_PRESENTEDREVOCATION']._serialized_end=706
+  _globals['_PRESENTEDFLAG']._serialized_start=709
+  _globals['_PRESENTEDFLAG']._serialized_end=877
+  _globals['_PRESENTEDREPORT']._serialized_start=880
+  _globals['_PRESENTEDREPORT']._serialized_end=1065
+  _globals['_PRESENTEVENTRESPONSE']._serialized_start=1067
+  _globals['_PRESENTEVENTRESPONSE']._serialized_end=1134
+  _globals['_RESTORATIONSERVICE']._serialized_start=1136
+  _globals['_RESTORATIONSERVICE']._serialized_end=1257
 # @@protoc_insertion_point(module_scope)
