@@ -71,8 +71,7 @@ def assemble(
         now=node.now,
         random_bytes=node.random_bytes,
     )
-    tokens = _lookup(node)
-    requests = Requests(node.store)
+    tokens, requests = _lookup(node), Requests(node.store)
     recorder = Recorder(sender, requests)
     reading = Reading(node.keyring.commitment, node.now, node.random_bytes)
     requester = Requester(

@@ -8,6 +8,7 @@ summary for readers beside the raw bytes.
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,7 +83,9 @@ def _copy_state(state: Path, target: Path) -> list[tuple[str, int]]:
             keys.append((f"{state.name}/{name}", path.stat().st_size))
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / name)
+        # Whoever serves writes a file under another name first: one that is gone stands under its own by now.
+        with suppress(FileNotFoundError):
+            shutil.copyfile(path, target / name)
     return keys
 
 

@@ -109,6 +109,8 @@ async def losing(tmp_path: Path) -> AsyncIterator[Town]:
 
 async def signed_by_both(town: Town, path: Path) -> None:
     """The gateway's operator and the custodian's say what is lost."""
+    # A declaration is written over nothing, also not over one that was carried out.
+    await asyncio.to_thread(path.unlink, missing_ok=True)
     await run("audit", "recover", str(town.gateway), "--declare-loss", str(path))
     custodian = town.processes["custodian"]
     custodian.terminate()
