@@ -10,6 +10,7 @@ entry is locked at its next renewal, and joins again; authorities recorded befor
 cannot say is presented again (`store.mended`). A step that was cut short is repeated by the same command.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -26,10 +27,14 @@ from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import newest_note
 from audit.log import INDEX, Append, Log
+from audit.mirror import named
+from audit.published import verify_published
 from audit.reader import Reader
+from audit.source import DirectorySource
 from audit.statement import Statement, upsert
 from audit.store_sqlite import SqliteStore
 from audit.successor import entries_left, open_successor
+from audit.tiles import CHECKPOINT
 from audit.transaction import Tx
 from audit.verify import verify_log
 from gateway.cards import PUBLIC_FILE
@@ -45,7 +50,7 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import open_succession, sign_succession
 from gateway.recovery.record import records
-from gateway.recovery.repair import Clock, Place
+from gateway.recovery.repair import Clock, Place, known
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
 from gateway.store import tables
 from gateway.store.derived import derive
@@ -75,17 +80,25 @@ class WentOn:
     """What was done about tables that were not what the entries say."""
 
 
-def declare(place: Place, *, checkpoints: Sequence[Path], now: datetime) -> tuple[LossDeclaration, LogSuccession]:
+def declare(
+    place: Place, *, checkpoints: Sequence[Path], mirror: Path | None, now: datetime
+) -> tuple[LossDeclaration, LogSuccession]:
     """What is lost, signed by the gateway alone; to be handed to a custodian's operator.
 
-    Raises EvidenceError where nothing is lost, or entries that are left do not verify, `StateBroken`.
+    Raises EvidenceError where nothing is lost, or entries that are left do not verify or are another history than a
+    mirror's or than any checkpoint says, `StateBroken`.
     """
     state, key = place.state, place.signer.public
-    head, note = _newest(place, checkpoints)
+    mirrored = _mirrored(place, mirror)
+    head, note = max([_newest(place, checkpoints), *mirrored.values()], key=_covers)
     reader = Reader(SqliteStore(state.database))
     try:
-        kept = reader.read(lambda tx: entries_left(tx, key, head))
-        verify_log(reader, key=key)
+        heads = [*known(place, checkpoints), *(each for each, _ in mirrored.values())]
+        kept = reader.read(lambda tx: entries_left(tx, key, head, known=heads))
+        left = verify_log(reader, key=key)
+        for directory, (reached, _) in mirrored.items():
+            if reached.size > kept:
+                _check_begins(directory, key, Checkpoint(key.origin, kept, left.root))
         if _holds_together(state, reader) and kept == head.size:
             raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
     finally:
@@ -206,8 +219,35 @@ def _newest(place: Place, checkpoints: Sequence[Path]) -> tuple[Checkpoint, str]
     finally:
         reader.close()
     found = [(parse_checkpoint(own, key), own), *(newest_note(path, key) for path in paths)]
+    return max(found, key=_covers)
+
+
+def _covers(found: tuple[Checkpoint, str]) -> tuple[int, int]:
     # Of two notes of one size the one with more cosignatures is the longer.
-    return max(found, key=lambda each: (each[0].size, len(each[1])))
+    return found[0].size, len(found[1])
+
+
+def _mirrored(place: Place, mirror: Path | None) -> dict[Path, tuple[Checkpoint, str]]:
+    """What mirrors say they hold: this one, and the one that the settings name."""
+    places = [] if mirror is None else [mirror]
+    if place.mirror is not None:
+        places.append(place.state.directory / place.mirror.directory)
+    found = {}
+    for each in places:
+        # One that cannot be read may be what is lost, and one of a log that was closed says nothing of this one.
+        with contextlib.suppress(EvidenceError):
+            found[each] = newest_note(each / CHECKPOINT, place.signer.public)
+    return found
+
+
+def _check_begins(directory: Path, key: LogKey, left: Checkpoint) -> None:
+    """What is left is how the mirror begins, as far as the mirror can be read. Raises EvidenceError (CONSISTENCY)."""
+    try:
+        with named(directory):
+            verify_published(DirectorySource(directory), key=key, outside=[left])
+    except EvidenceError as fault:
+        if fault.reason is EvidenceReason.CONSISTENCY:
+            raise
 
 
 def _next_signer(state: State, origin: str) -> LogSigner:
