@@ -48,7 +48,7 @@ from gateway.members.whole import check_tables, with_keys
 from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
-from gateway.protocol.succession import open_succession, sign_succession
+from gateway.protocol.succession import is_newest, is_signed, open_succession, sign_succession
 from gateway.recovery.record import records
 from gateway.recovery.repair import Clock, Place, known
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
@@ -284,16 +284,21 @@ def _holder_keys(state: State) -> tuple[bytes, ...]:
 
 
 def _newest_directory(declaration: LossDeclaration, gateway_key: bytes, holders: Sequence[bytes]) -> SignedDirectory:
-    """The newest one that the gateway and a holder signed. Raises EvidenceError for none."""
+    """The newest one that the gateway and a holder signed, as that holder says of this loss; it alone can say so.
+
+    Raises EvidenceError where a holder that signed the loss does not.
+    """
     found: dict[int, SignedDirectory] = {}
-    for signed in declaration.directories:
-        for holder in holders:
-            try:
-                found[open_directory(signed, Pins(gateway_key, (holder,)), newer_than=0).version] = signed
-            except DirectoryInvalid:
-                continue
-    if not found:
-        raise EvidenceError(EvidenceReason.FORMAT, "the declaration holds no directory that a holder signed")
+    for holder in (each for each in holders if each != gateway_key and is_signed(declaration.signed, each)):
+        said = [each for each in declaration.directories if is_newest(declaration, each.directory, holder)]
+        try:
+            opened = {open_directory(each, Pins(gateway_key, (holder,))).version: each for each in said}
+        except DirectoryInvalid:
+            opened = {}
+        if not opened:
+            text = "the declaration does not hold the newest directory of a holder that signed it"
+            raise EvidenceError(EvidenceReason.FORMAT, text)
+        found |= opened
     return found[max(found)]
 
 
