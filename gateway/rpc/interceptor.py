@@ -39,7 +39,9 @@ _REFLECTION: Final = "/grpc.reflection."
 _OF_CALLS: Final = frozenset({"/homeward.gateway.v1.ExchangeService/StreamFlagChecks"})
 """Streams whose messages are counted, each as a call, and not the stream."""
 _LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect", *_OF_CALLS})
-_TO_LINK: Final = ("/homeward.gateway.v1.AdapterLinkService/", "/homeward.gateway.v1.MembershipService/")
+_TO_LINK: Final = frozenset(
+    {"/homeward.gateway.v1.AdapterLinkService/Connect", "/homeward.gateway.v1.MembershipService/GetDirectory"}
+)
 """What an adapter needs before it links, and may show what this log does not know. It discloses nothing of a youth."""
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
 
@@ -164,7 +166,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     async def _wait_for_start(self, name: str) -> None:
-        if self._begun is not None and not name.startswith(_TO_LINK):
+        if self._begun is not None and name not in _TO_LINK:
             await self._begun.wait()
 
     def _count(self, ended: Callable[[], None], name: str) -> None:
