@@ -25,9 +25,9 @@ def clock_stepped(back_ms: int) -> Draft:
     return _draft(CLOCK_STEPPED, back_ms=str(back_ms).encode())
 
 
-def stop_explained(reason: StopReason, text: str) -> Draft:
-    """Somebody explained why the log had stopped."""
-    return _draft(STOP_EXPLAINED, reason=reason.encode(), explanation=hashlib.sha256(text.encode()).digest())
+def stop_explained(reason: StopReason, digest: bytes) -> Draft:
+    """Somebody explained why the log had stopped, in words with this SHA-256."""
+    return _draft(STOP_EXPLAINED, reason=reason.encode(), explanation=digest)
 
 
 def recovered(size: int, healed_size: int) -> Draft:

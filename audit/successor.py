@@ -14,7 +14,7 @@ left (`verify_log`) and read the declaration (`gateway.protocol.succession`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -41,15 +41,16 @@ _RENAME: Final = Statement(
 )  # fmt: skip
 
 
-def entries_left(tx: Tx, closed: LogKey, head: Checkpoint) -> int:
+def entries_left(tx: Tx, closed: LogKey, head: Checkpoint, *, known: Sequence[Checkpoint] = ()) -> int:
     """How many entries are left of the log of this key, which signed `head`: all of them where only tables are lost.
 
+    `known` are other checkpoints of it, verified already: a head that covers more than is left says nothing of that.
     Raises EvidenceError where what is left is another history, or more than was signed.
     """
     tree = tree_state(tx)
     if tree.log_key != closed.vkey():
         raise EvidenceError(EvidenceReason.ORIGIN, "the database holds the log of another origin or key")
-    if head.size <= tree.size and root_at(tx, head.size) != head.root:
+    if any(each.size <= tree.size and root_at(tx, each.size) != each.root for each in (head, *known)):
         raise EvidenceError(EvidenceReason.CONSISTENCY, "what is left is another history than was signed")
     if head.size < tree.size:
         raise EvidenceError(EvidenceReason.SIZE, "the log went on above the checkpoint that is to close it")

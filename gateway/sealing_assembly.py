@@ -73,8 +73,15 @@ class Seals:
         """What takes back what was told on the account of links."""
         return LinkRecall(at.reliance, self._kept(), marked, keys, at.directory, at.random_bytes)
 
+    async def check(self) -> None:
+        """The file of keys is not of before a seal in the log. Changes nothing. Raises `YouthKeysBroken`."""
+        await self.counts.check()
+
     async def settle(self, journal: Journal) -> None:
-        """Every seal in the log is carried out. Raises `Unavailable`."""
+        """Every seal in the log is carried out. Raises `Unavailable`.
+
+        Not before it is known that the log was not put back: of a seal that it lacks the deposit would be forgotten.
+        """
         seals = self._kept()
         await self.counts.settle()
         states = await seals.states()

@@ -1,8 +1,9 @@
 """Puts a gateway together and runs it until it is told to stop, or must.
 
-Knows every room, with `services`. Decides the order of start (log and its checks first,
-listeners last) and of stop (tell the adapters, refuse newcomers, finish, close the log), and
-that a log which failed ends the process: nothing may be answered after that.
+Knows every room, with `services`. Decides the order of start (log and its checks first, then listeners, by which
+adapters may show that the log was put back, then what the start has to write, then answers) and of stop (tell the
+adapters, refuse newcomers, finish, close the log), and that a log which failed ends the process: nothing may be
+answered after that.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from audit.log import LogState
+from audit.log import Append, LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
@@ -30,6 +31,7 @@ from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
+from gateway.recovery.due import clear_due, due_entries
 from gateway.recovery.held import HeldRevocations
 from gateway.recovery.mirroring import keeping, mirroring_of
 from gateway.recovery.record import told_place
@@ -44,7 +46,7 @@ from gateway.rpc.server import Edge, Served, serve
 from gateway.rpc.tls import mutual_tls, server_tls
 from gateway.running import Running, utc_now
 from gateway.sealing_assembly import open_seals, read_court
-from gateway.services import adding, services_of
+from gateway.services import Services, adding, services_of
 from gateway.state import State
 from gateway.store.authorities import speaking_authorities
 from gateway.store.authority_keys import FileAuthorityKeys
@@ -153,16 +155,8 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
 
 async def _serve(running: Running, stop: asyncio.Event) -> None:
     if not running.recovering():
-        # Before anybody's key is readied. A log that was put back does not know every seal, and takes no entry: what is
-        # left of one is carried out when it is healed, and nothing is disclosed before.
-        await running.seals.settle(running.journal)
-    for owner, handles in (await running.lookups.read(listed_subjects)).items():
-        await running.youth_keys.prepare(owner, handles)
-    authorities = await running.lookups.read(speaking_authorities)
-    await running.youth_keys.prepare(OF_NOBODY, [handle for _, handle in map(own_youth, authorities)])
-    if not running.recovering():
+        await running.seals.check()
         await running.members.ended.check_secrets()
-        await running.members.ended.attempt(at_start=True)
     await running.publishing.rounds.begin()
     await running.publishing.attestations.load()
     # Whoever has just linked may be the one whose cosignature is missing.
@@ -181,17 +175,10 @@ async def _serve(running: Running, stop: asyncio.Event) -> None:
 
 async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event) -> None:
     members, config = running.members, running.config
-    services = services_of(running)
-    if not running.recovering():
-        # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
-        await carry_out(
-            running.held,
-            services.admission,
-            services.records,
-            revoke_member=lambda subject: members.administration.revoke(RevokeMemberRequest(subject=subject)),
-        )
-        # What a crash cut short was carried out first: nobody is answered before it is. Everything else waits.
-        running.publishing.shown.ask(AgencyId(each.agency) for each in running.publishing.attestations.status())
+    services, shown = services_of(running), running.publishing.shown
+    # Before anything is written, by this start or by anybody: a log that was put back would grow a second history.
+    known = [] if running.recovering() else running.publishing.attestations.status()
+    shown.ask(AgencyId(each.agency) for each in known)
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),
@@ -206,7 +193,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
         _background(running.publishing.rounds.run(), stop),
-        *([] if running.recovering() else [_background(members.ended.run(), stop)]),
+        _background(_begin(running, services, stop), stop),
         _background(running.publishing.attestations.run(), stop),
         _background(services.admission.refusals.run(), stop),
     ]
@@ -228,6 +215,43 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
             await task
 
 
+async def _begin(running: Running, services: Services, stop: asyncio.Event) -> None:
+    """What earlier processes left to do is done, and answers begin; then ended epochs are erased, until canceled."""
+    shown, ended = running.publishing.shown, running.members.ended
+    await shown.answered()
+    try:
+        if not running.recovering():
+            # Before anybody's key is readied. A log that was put back does not know every seal, and takes no entry:
+            # what is left of one is carried out when it is healed, and nothing is disclosed before.
+            await running.seals.settle(running.journal)
+            await _say_due(running)
+            await ended.attempt(at_start=True)
+            # Before anybody is answered: what was revoked while the log was put back must not be disclosed once.
+            await carry_out(running.held, services.admission, services.records, revoke_member=partial(_revoke, running))
+    except Unavailable:
+        # An adapter that linked late has shown that the log was put back; anything else ends the process.
+        if not running.recovering():
+            raise
+    for owner, handles in (await running.lookups.read(listed_subjects)).items():
+        await running.youth_keys.prepare(owner, handles)
+    authorities = await running.lookups.read(speaking_authorities)
+    await running.youth_keys.prepare(OF_NOBODY, [handle for _, handle in map(own_youth, authorities)])
+    shown.begun.set()
+    await (stop.wait() if running.recovering() else ended.run())
+
+
+async def _say_due(running: Running) -> None:
+    due = due_entries(running.state)
+    for each in due:
+        await running.journal.enter(Append(each))
+    if due:
+        clear_due(running.state)
+
+
+async def _revoke(running: Running, subject: str) -> object:
+    return await running.members.administration.revoke(RevokeMemberRequest(subject=subject))
+
+
 async def _serve_enrollment(running: Running, recorder: CallRecorder) -> Served:
     state = running.state
     return await serve(
@@ -246,6 +270,7 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
         recorder=recorder,
         reflection=running.config.demo and listener is Listener.GATEWAY,
         messages=MessageRecorder(recorded) if recorded is not None else None,
+        begun=running.publishing.shown.begun if listener is Listener.GATEWAY else None,
     )
 
 

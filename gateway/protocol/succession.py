@@ -2,18 +2,21 @@
 
 Decides that two operators must have signed the very bytes, with the keys with which they sign directories: the
 gateway's, and at least one other holder's of the token key. The gateway's operator alone can thereby not lose what it
-would rather not have written.
+would rather not have written. Nor can it choose what the lost entries said of members: the holder signs for this very
+loss which directory is the newest that it signed.
 """
 
 from collections.abc import Iterable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final
 
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id, verify
-from homeward.gateway.v1.directory_pb2 import DirectorySignature, LogSuccession, SignedSuccession
+from homeward.gateway.v1.directory_pb2 import DirectorySignature, LogSuccession, LossDeclaration, SignedSuccession
 
 _LABEL: Final = b"homeward/succession/v1"
+_NEWEST: Final = b"homeward/newest-directory/v1"
 ALERTS_OF_A_LOG: Final = 1 << 40
 """Alerts of the n-th log of an exchange are numbered from n times this and one, the first log being number 0: what the
 lost entries alerted of may be on an adapter's disk, and a number that was given is not given again."""
@@ -47,6 +50,17 @@ def open_succession(signed: SignedSuccession, *, gateway_key: bytes, holder_keys
     if not is_signed(signed, gateway_key) or not any(is_signed(signed, key) for key in others):
         raise SuccessionInvalid("signature")
     return read_succession(signed.succession)
+
+
+def sign_newest(succession: bytes, directory: bytes, key: SigningKey) -> DirectorySignature:
+    """A holder's signature that, when this loss was declared, this was the newest directory that it had signed."""
+    return DirectorySignature(key_id=key.key_id, signature=key.sign(_NEWEST, _pair(succession, directory)))
+
+
+def is_newest(declaration: LossDeclaration, directory: bytes, holder_key: bytes) -> bool:
+    """Whether this holder signed that the directory is its newest at this very loss."""
+    said = _pair(declaration.signed.succession, directory)
+    return any(_holds(each, holder_key, _NEWEST, said) for each in declaration.newest)
 
 
 def follow(
@@ -86,11 +100,18 @@ def read_succession(succession: bytes) -> LogSuccession:
 
 def is_signed(signed: SignedSuccession, public_key: bytes) -> bool:
     """Whether this key signed the declaration."""
-    for signature in signed.signatures:
-        if signature.key_id == key_id(public_key):
-            try:
-                verify(public_key, signature.signature, _LABEL, signed.succession)
-            except SignatureInvalid:
-                return False
-            return True
-    return False
+    return any(_holds(each, public_key, _LABEL, signed.succession) for each in signed.signatures)
+
+
+def _holds(signature: DirectorySignature, public_key: bytes, label: bytes, signed: bytes) -> bool:
+    if signature.key_id != key_id(public_key):
+        return False
+    try:
+        verify(public_key, signature.signature, label, signed)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _pair(succession: bytes, directory: bytes) -> bytes:
+    return sha256(succession).digest() + sha256(directory).digest()

@@ -7,7 +7,8 @@ One that covers no more than there is may be of another history; that is for wit
 checkpoint.
 
 A put-back log must not grow before somebody could say so: its next entries would be a second history. So after a start
-no entry is written before every adapter that ever attested to this log has linked again, or a few seconds have passed.
+no entry is written before every adapter that ever attested to this log has linked again, or a few seconds have passed;
+the start's own entries neither. So listeners are open before they are written, and calls wait until they are (`begun`).
 """
 
 import asyncio
@@ -37,13 +38,25 @@ class Shown:
         self._stored = stored
         self._awaited: set[AgencyId] = set()
         self._may_begin = asyncio.Event()
+        self.begun = asyncio.Event()
+        """What the start had to write is in the log: whoever calls may be answered. Set unless a start asks."""
+        self.begun.set()
 
     def ask(self, agencies: Iterable[AgencyId], *, seconds: float = ASK_SECONDS) -> None:
-        """From now on no entry is written before these have linked, or so many seconds have passed."""
+        """From now on no entry is written before these have linked, or so many seconds have passed.
+
+        Nobody is answered until the caller sets `begun`.
+        """
         self._awaited = set(agencies)
+        self.begun.clear()
         if self._awaited:
             self._log.may_begin = self._may_begin
             asyncio.get_running_loop().call_later(seconds, self._may_begin.set)
+
+    async def answered(self) -> None:
+        """Returns when nothing that is asked keeps entries waiting any more."""
+        if self._log.may_begin is not None:
+            await self._may_begin.wait()
 
     async def look(self, agency: AgencyId, note: str) -> None:
         """The log is RECOVERING if this untrusted note proves that it was put back."""

@@ -177,15 +177,15 @@ def _declare(
                 settle_record(place.state, place.signer.public)
                 if mirror is not None:
                     heal_as_far_as(place, mirror, checkpoints=checkpoints)
-                return _write_declaration(place, lost, checkpoints)
+                return _write_declaration(place, lost, checkpoints, mirror=mirror)
             return _go_on_declared(place, declared)
 
     lines = _evidence(directory, work)
     click.echo(json.dumps({"ok": True, "done": lines}) if as_json else "\n".join(lines))
 
 
-def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...]) -> list[str]:
-    declaration, message = declare(place, checkpoints=checkpoints, now=datetime.now(UTC))
+def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...], *, mirror: Path | None) -> list[str]:
+    declaration, message = declare(place, checkpoints=checkpoints, mirror=mirror, now=datetime.now(UTC))
     write_new(path, declaration.SerializeToString(), mode=PRIVATE_FILE)
     kept, size = message.kept_count, message.closed_size
     lost = f"lost {size - kept} entries: {kept} of {size} are left"

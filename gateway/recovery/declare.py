@@ -10,6 +10,7 @@ entry is locked at its next renewal, and joins again; authorities recorded befor
 cannot say is presented again (`store.mended`). A step that was cut short is repeated by the same command.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -26,10 +27,14 @@ from audit.checkpoint import Checkpoint, LogKey, LogSigner, parse_checkpoint
 from audit.errors import EvidenceError, EvidenceReason
 from audit.highwater import newest_note
 from audit.log import INDEX, Append, Log
+from audit.mirror import named
+from audit.published import verify_published
 from audit.reader import Reader
+from audit.source import DirectorySource
 from audit.statement import Statement, upsert
 from audit.store_sqlite import SqliteStore
 from audit.successor import entries_left, open_successor
+from audit.tiles import CHECKPOINT
 from audit.transaction import Tx
 from audit.verify import verify_log
 from gateway.cards import PUBLIC_FILE
@@ -43,9 +48,9 @@ from gateway.members.whole import check_tables, with_keys
 from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
-from gateway.protocol.succession import open_succession, sign_succession
+from gateway.protocol.succession import is_newest, is_signed, open_succession, sign_succession
 from gateway.recovery.record import records
-from gateway.recovery.repair import Clock, Place
+from gateway.recovery.repair import Clock, Place, known
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
 from gateway.store import tables
 from gateway.store.derived import derive
@@ -75,17 +80,25 @@ class WentOn:
     """What was done about tables that were not what the entries say."""
 
 
-def declare(place: Place, *, checkpoints: Sequence[Path], now: datetime) -> tuple[LossDeclaration, LogSuccession]:
+def declare(
+    place: Place, *, checkpoints: Sequence[Path], mirror: Path | None, now: datetime
+) -> tuple[LossDeclaration, LogSuccession]:
     """What is lost, signed by the gateway alone; to be handed to a custodian's operator.
 
-    Raises EvidenceError where nothing is lost, or entries that are left do not verify, `StateBroken`.
+    Raises EvidenceError where nothing is lost, or entries that are left do not verify or are another history than a
+    mirror's or than any checkpoint says, `StateBroken`.
     """
     state, key = place.state, place.signer.public
-    head, note = _newest(place, checkpoints)
+    mirrored = _mirrored(place, mirror)
+    head, note = max([_newest(place, checkpoints), *mirrored.values()], key=_covers)
     reader = Reader(SqliteStore(state.database))
     try:
-        kept = reader.read(lambda tx: entries_left(tx, key, head))
-        verify_log(reader, key=key)
+        heads = [*known(place, checkpoints), *(each for each, _ in mirrored.values())]
+        kept = reader.read(lambda tx: entries_left(tx, key, head, known=heads))
+        left = verify_log(reader, key=key)
+        for directory, (reached, _) in mirrored.items():
+            if reached.size > kept:
+                _check_begins(directory, key, Checkpoint(key.origin, kept, left.root))
         if _holds_together(state, reader) and kept == head.size:
             raise EvidenceError(EvidenceReason.SIZE, "nothing is lost: the database has all that was signed")
     finally:
@@ -206,8 +219,35 @@ def _newest(place: Place, checkpoints: Sequence[Path]) -> tuple[Checkpoint, str]
     finally:
         reader.close()
     found = [(parse_checkpoint(own, key), own), *(newest_note(path, key) for path in paths)]
+    return max(found, key=_covers)
+
+
+def _covers(found: tuple[Checkpoint, str]) -> tuple[int, int]:
     # Of two notes of one size the one with more cosignatures is the longer.
-    return max(found, key=lambda each: (each[0].size, len(each[1])))
+    return found[0].size, len(found[1])
+
+
+def _mirrored(place: Place, mirror: Path | None) -> dict[Path, tuple[Checkpoint, str]]:
+    """What mirrors say they hold: this one, and the one that the settings name."""
+    places = [] if mirror is None else [mirror]
+    if place.mirror is not None:
+        places.append(place.state.directory / place.mirror.directory)
+    found = {}
+    for each in places:
+        # One that cannot be read may be what is lost, and one of a log that was closed says nothing of this one.
+        with contextlib.suppress(EvidenceError):
+            found[each] = newest_note(each / CHECKPOINT, place.signer.public)
+    return found
+
+
+def _check_begins(directory: Path, key: LogKey, left: Checkpoint) -> None:
+    """What is left is how the mirror begins, as far as the mirror can be read. Raises EvidenceError (CONSISTENCY)."""
+    try:
+        with named(directory):
+            verify_published(DirectorySource(directory), key=key, outside=[left])
+    except EvidenceError as fault:
+        if fault.reason is EvidenceReason.CONSISTENCY:
+            raise
 
 
 def _next_signer(state: State, origin: str) -> LogSigner:
@@ -244,16 +284,21 @@ def _holder_keys(state: State) -> tuple[bytes, ...]:
 
 
 def _newest_directory(declaration: LossDeclaration, gateway_key: bytes, holders: Sequence[bytes]) -> SignedDirectory:
-    """The newest one that the gateway and a holder signed. Raises EvidenceError for none."""
+    """The newest one that the gateway and a holder signed, as that holder says of this loss; it alone can say so.
+
+    Raises EvidenceError where a holder that signed the loss does not.
+    """
     found: dict[int, SignedDirectory] = {}
-    for signed in declaration.directories:
-        for holder in holders:
-            try:
-                found[open_directory(signed, Pins(gateway_key, (holder,)), newer_than=0).version] = signed
-            except DirectoryInvalid:
-                continue
-    if not found:
-        raise EvidenceError(EvidenceReason.FORMAT, "the declaration holds no directory that a holder signed")
+    for holder in (each for each in holders if each != gateway_key and is_signed(declaration.signed, each)):
+        said = [each for each in declaration.directories if is_newest(declaration, each.directory, holder)]
+        try:
+            opened = {open_directory(each, Pins(gateway_key, (holder,))).version: each for each in said}
+        except DirectoryInvalid:
+            opened = {}
+        if not opened:
+            text = "the declaration does not hold the newest directory of a holder that signed it"
+            raise EvidenceError(EvidenceReason.FORMAT, text)
+        found |= opened
     return found[max(found)]
 
 

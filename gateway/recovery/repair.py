@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import MetaData
 
 from audit.checkpoint import Checkpoint, LogSigner
-from audit.errors import EvidenceError, EvidenceReason
+from audit.errors import EvidenceError, EvidenceReason, StopReason
 from audit.heal import Healed, heal
 from audit.highwater import read_high_water
 from audit.log import Append, Log
@@ -32,6 +32,7 @@ from audit.verify import verify_log
 from gateway.config import Mirror, load_custodian, load_gateway
 from gateway.members.assembly import read_log_signer
 from gateway.members.whole import check_tables, while_it_serves
+from gateway.recovery.due import keep_due
 from gateway.recovery.record import records
 from gateway.recovery.target import check_target
 from gateway.state import State, StateBroken
@@ -172,6 +173,8 @@ def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint], *, check_t
 async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:
     """The log may be opened again, and says in an entry of its own why; returns its size.
 
+    A gateway whose record was made anew says it at its next start (`due`): until then nobody was asked what it signed.
+
     Raises EvidenceError for a log that does not verify whole, or that stopped without an `explanation`.
     """
     state, mark = place.state, StopMark(place.state.high_water)
@@ -190,16 +193,25 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
     )
     try:
         _check_whole(place)
-        if healed is not None:
-            await log.append(Append(recovered(healed.size, healed.healed_size)))
+        digest = hashlib.sha256(explanation.encode()).digest()
         if reason is not None:
             _write_explanation(state.explanations, explanation, now())
-            await log.append(Append(stop_explained(reason, explanation)))
+        if reason is StopReason.RECORD and state.kind == "gateway":
+            keep_due(state, reason=reason, digest=digest, healed=healed)
+        else:
+            await _say(log, reason, digest, healed)
         size = _size(place)
     finally:
         await log.close()
     mark.clear()
     return size
+
+
+async def _say(log: Log, reason: StopReason | None, digest: bytes, healed: Healed | None) -> None:
+    if healed is not None:
+        await log.append(Append(recovered(healed.size, healed.healed_size)))
+    if reason is not None:
+        await log.append(Append(stop_explained(reason, digest)))
 
 
 def _check_whole(place: Place) -> None:

@@ -4,8 +4,9 @@
 2. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
 3. the peer: TLS, certificate, time, deny-list (`peer`)
 4. the peer's kind may call the method (`methods`), and the peer has a place left (`places`)
-5. the message of a call that has one, in its time; the handler
-6. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
+5. the message of a call that has one, in its time
+6. what a start has to write is in the log, except for what adapters need to link; the handler
+7. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
 The broad `except` of the code base (and its like in `open_stream`): whatever a handler raises becomes INTERNAL
 without text, because grpcio would send the text to the peer (SECURITY §0.2).
@@ -38,6 +39,10 @@ _REFLECTION: Final = "/grpc.reflection."
 _OF_CALLS: Final = frozenset({"/homeward.gateway.v1.ExchangeService/StreamFlagChecks"})
 """Streams whose messages are counted, each as a call, and not the stream."""
 _LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect", *_OF_CALLS})
+_TO_LINK: Final = frozenset(
+    {"/homeward.gateway.v1.AdapterLinkService/Connect", "/homeward.gateway.v1.MembershipService/GetDirectory"}
+)
+"""What an adapter needs before it links, and may show what this log does not know. It discloses nothing of a youth."""
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
 
 
@@ -57,12 +62,15 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         recorder: CallRecorder,
         reflection: bool = False,
         messages: MessageRecorder | None = None,
+        begun: asyncio.Event | None = None,
     ) -> None:
+        """`begun` is set when the start is over; None where nothing waits for it."""
         self._listener = listener
         self._peers = peers
         self._recorder = recorder
         self._reflection = reflection
         self._messages = messages
+        self._begun = begun
         self._places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = False
@@ -123,6 +131,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 request = await only_message(context)
                 if self._messages is not None:
                     self._messages.record(name, request)
+                await self._wait_for_start(name)
                 reply = serialize(await inner(request, context))
             except asyncio.CancelledError:
                 ending.cancelled()
@@ -144,6 +153,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 requests = each_whole(requests)
                 if self._messages is not None:
                     requests = _recorded(requests, name, self._messages)
+                await self._wait_for_start(name)
                 async for reply in inner(requests, context):
                     yield serialize(reply)
             except asyncio.CancelledError:
@@ -154,6 +164,10 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             self._count(ending.answered, name)
 
         return call
+
+    async def _wait_for_start(self, name: str) -> None:
+        if self._begun is not None and name not in _TO_LINK:
+            await self._begun.wait()
 
     def _count(self, ended: Callable[[], None], name: str) -> None:
         if name not in _OF_CALLS:

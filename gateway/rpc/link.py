@@ -145,12 +145,12 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         try:
             while True:
                 self._peers.check_live(peer)
-                if link.alerts_waiting.is_set():
+                if self._shown.begun.is_set() and link.alerts_waiting.is_set():
                     link.alerts_waiting.clear()
                     async for alert in self._alerts_after_cursor(link):
                         yield alert
                 taking = asyncio.create_task(link.outgoing.get())
-                alerted = asyncio.create_task(link.alerts_waiting.wait())
+                alerted = asyncio.create_task(_alerted(link, self._shown))
                 try:
                     await asyncio.wait(
                         {taking, alerted, closed, *parts},
@@ -238,3 +238,9 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         if sequence > link.alert_cursor:
             raise Invalid(ErrorReason.PROTOCOL_ERROR)
         self._links.acknowledged(link.agency, sequence)
+
+
+async def _alerted(link: Link, shown: Shown) -> None:
+    # A member whose revocation was held is revoked by the start: it is told nothing before.
+    await shown.begun.wait()
+    await link.alerts_waiting.wait()

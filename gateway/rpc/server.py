@@ -4,6 +4,7 @@ Decides what every listener has in common, and that a listener whose methods are
 the method table does not start.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,8 @@ class Edge:
     recorder: CallRecorder
     reflection: bool = False
     messages: MessageRecorder | None = None
+    begun: asyncio.Event | None = None
+    """Set when the start is over: until then calls wait, except for what adapters need to link."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Largest message received."""
 
@@ -85,6 +88,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
         recorder=edge.recorder,
         reflection=edge.reflection,
         messages=edge.messages,
+        begun=edge.begun,
     )
     server = grpc.aio.server(
         interceptors=[interceptor],

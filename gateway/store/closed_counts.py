@@ -85,16 +85,26 @@ class FileClosedCounts:
             connection.execute("COMMIT")
         return bool(salts)
 
-    async def settle(self) -> None:
-        """The number counts that the log's last order commits to, since the last declared loss.
+    async def check(self) -> None:
+        """There is the number that the log's last order commits to, since the last declared loss. Changes nothing.
 
         Raises `YouthKeysBroken` where there is none: somebody has changed it, or the file is older than the log, and
         whatever is counted on would make good what is missing. Before a loss it may be that of a lost order.
         """
-        since = await self.since()
-        commitment = await self.lookups.read(partial(last_commitment, keys=self.keys, since=since))
+        commitment = await self._committed()
+        kept = await asyncio.to_thread(closed_counts, self.path) if commitment else []
+        if commitment and commitment not in [each.digest for each in kept]:
+            raise YouthKeysBroken
+
+    async def settle(self) -> None:
+        """That number counts, and no other. Raises `YouthKeysBroken` where there is none."""
+        commitment = await self._committed()
         if commitment and not await asyncio.to_thread(self.keep, commitment):
             raise YouthKeysBroken
+
+    async def _committed(self) -> bytes:
+        since = await self.since()
+        return await self.lookups.read(partial(last_commitment, keys=self.keys, since=since))
 
 
 def closed_counts(path: Path) -> list[ClosedCount]:

@@ -40,7 +40,14 @@ from gateway.protocol.epochs import EpochView, may_follow, other_facts
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import is_on_sharing, sole_operators
 from gateway.protocol.signing import SignatureInvalid, SigningKey, key_id
-from gateway.protocol.succession import SuccessionInvalid, follow, is_signed, read_succession, sign_succession
+from gateway.protocol.succession import (
+    SuccessionInvalid,
+    follow,
+    is_signed,
+    read_succession,
+    sign_newest,
+    sign_succession,
+)
 from gateway.tokens import tables
 from gateway.tokens.share_file import DealtShare
 from gateway.tokens.shares import Shares
@@ -170,6 +177,7 @@ class Countersigning:
         both.CopyFrom(declaration)
         both.signed.signatures.append(sign_succession(signed.succession, self._key))
         both.directories.append(known)
+        both.newest.append(sign_newest(signed.succession, known.directory, self._key))
         return both
 
     async def _record(self, signed: SignedDirectory, view: DirectoryView, signature: DirectorySignature) -> None:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
@@ -48,6 +49,7 @@ from homeward.gateway.v1.directory_pb2 import (
     GetDirectoryRequest,
     GetDirectoryResponse,
     LogSuccession,
+    LossDeclaration,
     SignedDirectory,
     SignedSuccession,
 )
@@ -223,6 +225,39 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert await follows(asker, tmp_path, head, before=first, then=now) == ""
     assert await follows(asker, tmp_path, head, before=first, then=of_one_operator(losing, now)) == "log"
     assert await follows(asker, tmp_path, head, before=first, then=of_one_operator(losing, now, declared=True)) == "log"
+
+
+async def test_no_older_directory_brings_a_revoked_member_back(losing: Town, tmp_path: Path) -> None:
+    gone, path = losing.residents[GONE], tmp_path / "loss.pb"
+    older = await offered_by(losing.residents[ASKER])
+    await end(losing)
+    backup = stored(losing)
+    await asyncio.to_thread(losing.start, "gateway")
+    await answered(losing)
+    await losing.revoke(GONE)
+    await losing.suspended(GONE)
+    await end(losing)
+    store(losing, backup)
+    await signed_by_both(losing, path)
+    honest = LossDeclaration.FromString(path.read_bytes())
+    assert older.directory not in [each.directory for each in honest.directories]
+    forged = LossDeclaration(signed=honest.signed, directories=[older], newest=honest.newest)
+    unsaid = LossDeclaration(signed=honest.signed, directories=honest.directories)
+    for each in (forged, unsaid):
+        path.write_bytes(each.SerializeToString())
+        refused = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
+        assert (refused.returncode, "AUDIT-FORMAT" in refused.stderr) == (6, True), refused.stdout + refused.stderr
+        assert list(losing.gateway.glob("succession-*")) == [], "nothing was carried out"
+    # One that nobody vouches for is passed over.
+    honest.directories.insert(0, older)
+    path.write_bytes(honest.SerializeToString())
+    await run("audit", "recover", str(losing.gateway), "--declared", str(path))
+    assert losing.rows("denied")["denied"] != []
+    await asyncio.to_thread(losing.start, "gateway")
+    await answered(losing)
+    with pytest.raises(grpc.aio.AioRpcError) as shut:
+        await ExchangeServiceStub(gone.channel).CheckFlag(question(gone), timeout=8)
+    assert shut.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_alerts_of_the_new_log_do_not_pass_for_old_ones(tmp_path: Path) -> None:

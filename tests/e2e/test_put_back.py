@@ -7,7 +7,9 @@ that lies on other storage.
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from deploy.demo.commands import Commands
 from deploy.demo.sandbox import Sandbox
 from tests.e2e.test_epochs import Rotation, raise_flag
 from tests.e2e.test_epochs_restored import asked, found
+from tests.e2e.test_sealing import ORDER, Town
 
 COUNTIES = ("a", "b", "c")
 
@@ -71,6 +74,18 @@ def log(exchange: Rotation) -> tuple[str, int]:
     return str(told["log_state"]), int(str(told["log_size"]))
 
 
+def stored(exchange: Rotation) -> int:
+    """How many entries are in the database, whatever the process says."""
+    with closing(sqlite3.connect(exchange.sandbox.layout.gateway / "gateway.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM log_entry").fetchone()[0])
+
+
+def explained(exchange: Rotation) -> int:
+    """How often somebody explained a stop, by the log."""
+    with closing(sqlite3.connect(exchange.sandbox.layout.gateway / "gateway.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM log_entry WHERE kind = 'log.explained'").fetchone()[0])
+
+
 def revoked(exchange: Rotation) -> list[str]:
     told = json.loads(exchange.commands.ask("gateway", "status", str(exchange.sandbox.layout.gateway), "--json").out)
     return [member["agency"] for member in told["members"] if member["suspended"]]
@@ -116,6 +131,45 @@ def test_adapters_show_what_a_directory_that_was_put_back_does_not_know(exchange
     sandbox.end("gateway")
     heal(exchange)
     assert (log(exchange)[0], revoked(exchange)) == ("open", ["06019.cwa"])
+
+
+def test_a_start_writes_nothing_of_a_seal_that_only_the_file_of_keys_knows(exchange: Rotation, tmp_path: Path) -> None:
+    sandbox, gateway = exchange.sandbox, str(exchange.sandbox.layout.gateway)
+    town = Town(sandbox, tmp_path)
+    number, order = town.file("number", sandbox.caseload.cast.moved), town.file("order", ORDER)
+    status, _, printed = town.run("adapter", "seal", "restrict", "--case", number, "--order", order)
+    assert status == 0, printed
+    exchange.until(lambda: witnessed(exchange) >= log(exchange)[1])
+    sandbox.end("gateway")
+    keep_mirror(exchange)
+    put_back(exchange)
+    size = stored(exchange)
+    sandbox.restart("gateway")
+    assert sandbox.process("gateway").ready["log"] == "open", "nothing in the directory tells"
+    exchange.until(lambda: log(exchange)[0] == "recovering")
+    assert [asked(exchange) for _ in range(3)] == ["UNAVAILABLE"] * 3
+    assert stored(exchange) == size, "an entry is the first of a second history"
+    sandbox.end("gateway")
+    heal(exchange)
+    told = exchange.commands.ask("audit", "fsck", gateway)
+    assert told.exit == 0, told.out + told.err
+
+
+def test_whoever_explains_a_lost_record_starts_no_second_history(exchange: Rotation) -> None:
+    sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
+    sandbox.end("gateway")
+    keep_mirror(exchange)
+    put_back(exchange)
+    (gateway / "log.checkpoint").unlink()
+    size = stored(exchange)
+    exchange.run("audit", "recover", str(gateway), "--explain", "the record was lost with its disk")
+    assert stored(exchange) == size
+    sandbox.restart("gateway")
+    exchange.until(lambda: log(exchange)[0] == "recovering")
+    assert stored(exchange) == size, "an entry is the first of a second history"
+    sandbox.end("gateway")
+    heal(exchange)
+    assert (explained(exchange), list(gateway.glob("entries.due"))) == (1, [])
 
 
 def test_a_record_on_other_storage_tells_before_any_adapter_links(exchange: Rotation) -> None:

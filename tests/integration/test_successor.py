@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.checkpoint import LogSigner, parse_checkpoint
+from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint
 from audit.entry import FieldClass, open_class
 from audit.errors import EvidenceError, EvidenceReason
 from audit.reader import Reader, Selection, root_at
-from audit.successor import open_successor
+from audit.successor import entries_left, open_successor
 from audit.verify import verify_log
 from tests.integration.log_kit import KEYS, SIGNER, LogHome
 from tests.integration.published_kit import fill, filled_home
@@ -35,6 +35,21 @@ def lost(tmp_path: Path) -> tuple[LogHome, str]:
     reader.close()
     shutil.copy(tmp_path / "left.db", home.directory / "log.db")
     return home, note
+
+
+def test_what_grew_a_second_history_is_not_what_is_left(lost: tuple[LogHome, str]) -> None:
+    home, note = lost
+    head, reader = parse_checkpoint(note, SIGNER.public), Reader(home.store)
+    root = reader.read(lambda tx: root_at(tx, 15))
+    for size, known_root, kept in ((15, root, 20), (25, b"x" * 32, 20), (15, b"x" * 32, None)):
+        known = [Checkpoint(head.origin, size, known_root)]
+        if kept is not None:
+            assert reader.read(lambda tx, known=known: entries_left(tx, SIGNER.public, head, known=known)) == kept
+            continue
+        with pytest.raises(EvidenceError) as refused:
+            reader.read(lambda tx, known=known: entries_left(tx, SIGNER.public, head, known=known))
+        assert refused.value.reason is EvidenceReason.CONSISTENCY
+    reader.close()
 
 
 async def _succeed(home: LogHome, note: str, signer: LogSigner = NEXT, *, kept: int = 20) -> int:

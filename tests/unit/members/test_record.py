@@ -8,20 +8,24 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from audit.errors import EvidenceError, StopReason
 from audit.highwater import read_high_water
-from audit.reader import Reader, Selection
+from audit.own_entries import stop_explained
+from audit.reader import Reader
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from gateway.cli import status
 from gateway.recovery.cli import fsck, recover
+from gateway.recovery.due import due_entries, due_file
 from gateway.recovery.record import RecordRefused, place_of_record, settle_record
 from gateway.recovery.record_lines import RecordPlace
 from gateway.recovery.repair import known, place_of
+from gateway.state import StateBroken
 from gateway.tokens.cli import status as custodian_status
 from homeward.failure import ExitCode
 from tests.unit.members.test_repair import failed, place, said
@@ -131,16 +135,27 @@ async def test_a_lost_record_is_made_anew_by_whoever_explains_it(place: Path) ->
     elsewhere = set_elsewhere(gateway)
     settle(gateway)
     (elsewhere / RECORD).unlink()
+    reader = Reader(SqliteStore(gateway / "gateway.db"))
+    size = reader.tree().size
     mirrored = failed(recover, gateway, "--mirror", place / "nowhere")
     assert mirrored.code == "RECORD-001", "nothing is healed without knowing what was signed"
     explained = said(recover, gateway, "--explain", "the volume was lost", "--json")
     assert json.loads(explained.stdout)["explained"] is True
     assert said(fsck, gateway).exit_code == 0
-    reader = Reader(SqliteStore(gateway / "gateway.db"))
-    newest = reader.entries(Selection(start=reader.tree().size - 1))[-1]
+    assert reader.tree().size == size, "nobody was asked yet what the log has signed"
     reader.close()
-    assert newest.kind == "log.explained"
+    (due,) = due_entries(place_of(gateway).state)
+    assert due == stop_explained(StopReason.RECORD, sha256(b"the volume was lost").digest())
+    assert "the volume was lost" in (gateway / "explanations.txt").read_text()
     assert StopMark(elsewhere / RECORD).read() is None
+
+
+async def test_what_a_recovery_left_to_say_is_not_passed_over(place: Path) -> None:
+    state = place_of(place / "gw").state
+    assert due_entries(state) == []
+    due_file(state).write_text('{"reason": "RECORD"}')
+    with pytest.raises(StateBroken):
+        due_entries(state)
 
 
 async def test_an_explanation_cut_short_leaves_the_log_shut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

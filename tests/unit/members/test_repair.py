@@ -340,3 +340,23 @@ async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: 
     _grow(gateway)
     _grow(gateway)
     assert failed(fsck, gateway, "--mirror", kept).code == "AUDIT-CONSISTENCY"
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_what_grew_a_second_history_is_not_declared_to_be_what_is_left(place: Path, is_named: bool) -> None:
+    gateway, kept, loss = place / "gw", place / "mirror", place / "loss"
+    before = {name: (gateway / name).read_bytes() for name in ("gateway.db", "log.checkpoint")}
+    for _ in range(3):
+        _grow(gateway)
+    assert said(mirror, gateway, kept).exit_code == 0
+    for left in gateway.glob("gateway.db*"):
+        left.unlink()
+    for name, content in before.items():
+        (gateway / name).write_bytes(content)
+    if not is_named:
+        with (gateway / "gateway.yaml").open("a") as settings:
+            settings.write("\nmirror: { directory: ../mirror, same_file_system: true }\n")
+    way = ("--mirror", kept) if is_named else ("--checkpoint", kept / "checkpoint")
+    _grow(gateway)
+    refused = failed(recover, gateway, "--declare-loss", loss, *way)
+    assert (refused.code, kept.name in refused.why, loss.exists()) == ("AUDIT-CONSISTENCY", True, False)

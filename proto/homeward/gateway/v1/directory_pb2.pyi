@@ -119,12 +119,14 @@ class SignedSuccession(_message.Message):
     def __init__(self, succession: _Optional[bytes] = ..., signatures: _Optional[_Iterable[_Union[DirectorySignature, _Mapping]]] = ...) -> None: ...
 
 class LossDeclaration(_message.Message):
-    __slots__ = ("signed", "directories")
+    __slots__ = ("signed", "directories", "newest")
     SIGNED_FIELD_NUMBER: _ClassVar[int]
     DIRECTORIES_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     signed: SignedSuccession
     directories: _containers.RepeatedCompositeFieldContainer[SignedDirectory]
-    def __init__(self, signed: _Optional[_Union[SignedSuccession, _Mapping]] = ..., directories: _Optional[_Iterable[_Union[SignedDirectory, _Mapping]]] = ...) -> None: ...
+    newest: _containers.RepeatedCompositeFieldContainer[DirectorySignature]
+    def __init__(self, signed: _Optional[_Union[SignedSuccession, _Mapping]] = ..., directories: _Optional[_Iterable[_Union[SignedDirectory, _Mapping]]] = ..., newest: _Optional[_Iterable[_Union[DirectorySignature, _Mapping]]] = ...) -> None: ...
 
 class OtherEpoch(_message.Message):
     __slots__ = ("role", "sharing", "pepper_commitment")
