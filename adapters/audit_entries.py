@@ -1,7 +1,8 @@
 """Entries of the log as the commands of an auditor use them: fetched page by page, checked for gaps, laid out in rows.
 
-Decides how pages become one answer and one state of the log, and the columns of the rows. Every entry was verified by
-the adapter; where proofs were asked for, they are verified here again, because what is handed on must stand alone.
+Decides how pages become one answer and one state of the log, and what stands in each column of a row. Every entry was
+verified by the adapter; where proofs were asked for, they are verified here again, because what is handed on must stand
+alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,8 +18,8 @@ from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
 from audit.export import Cell, Table
 from audit.merkle import check_consistency
-from audit.proved_rows import RECEIPT
 from audit.receipt import Receipt
+from audit.row_file import COLUMNS, RECEIPT
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.policy.facts import LATEST_MS, moment_of
 from homeward.audit.v1 import log_pb2
@@ -29,10 +30,6 @@ _LARGEST_PAGE: Final = 500
 EVERYTHING: Final = 10_000_000
 """More entries than one agency has."""
 _NO_LIMIT: Final = 1 << 62
-COLUMNS: Final = (
-    "index", "time", "kind", "decision", "outcome", "reason", "purpose", "basis", "field_sets", "requester",
-    "holder", "worker", "role", "youth", "number", "requester_number", "holder_number", "sentence",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from audit.checkpoint import LogKey
 from audit.errors import EvidenceError, EvidenceReason
 from audit.policy import Policy
-from audit.proved_rows import is_table
+from audit.row_file import is_table
 from audit.verdict import (
     Verdict,
     is_proof,

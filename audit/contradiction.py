@@ -16,6 +16,7 @@ from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.errors import EvidenceError, EvidenceReason
 from audit.note import encode_base64
 from audit.receipt import HEADER, Receipt, parse_receipt
+from audit.strict_json import is_same, read_json
 from audit.submission import parse_submission
 
 Range = tuple[int, int]
@@ -110,7 +111,9 @@ def read_proof(text: str, key: LogKey) -> Contradiction:
     Raises EvidenceError: ORIGIN where it is about another log or key, UNPROVEN where it says what does not follow.
     """
     try:
-        said = json.loads(text)
+        said = read_json(text)
+        if not isinstance(said, dict):
+            raise TypeError
         texts = [each["text"] for each in said["statements"]]
         # JSON can write half a character, which no statement holds.
         "".join(texts).encode()
@@ -124,7 +127,7 @@ def read_proof(text: str, key: LogKey) -> Contradiction:
     found = contradiction(first, second, key)
     if found is None:
         raise EvidenceError(EvidenceReason.UNPROVEN, "its two statements do not contradict each other")
-    if json.loads(found.document()) != said:
+    if not is_same(json.loads(found.document()), said):
         raise EvidenceError(EvidenceReason.UNPROVEN, f"{found.sentence()}, and the proof says otherwise")
     return found
 

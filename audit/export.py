@@ -62,14 +62,19 @@ def write_sqlite(table: Table, path: Path) -> None:
     path.unlink(missing_ok=True)
     connection = sqlite3.connect(path)
     try:
-        names = ", ".join(f'"{name}"' for name in table.columns)
         marks = ", ".join("?" for _ in table.columns)
-        connection.execute(f"CREATE TABLE rows ({names})")
+        connection.execute(rows_statement(table.columns))
         # Names are the columns' own constants; values are bound.
         connection.executemany(f"INSERT INTO rows VALUES ({marks})", table.rows)  # noqa: S608
         connection.commit()
     finally:
         connection.close()
+
+
+def rows_statement(columns: Sequence[str]) -> str:
+    """The statement that makes table `rows`. SQLite keeps it as it stands, so a reader of the file can compare it."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"CREATE TABLE rows ({names})"
 
 
 def write_xlsx(table: Table, path: Path) -> None:

@@ -1,17 +1,14 @@
 """A table of entries each of whose rows carries its own proof: whether it holds, and what of a row it does not cover.
 
 Decides which column is evidence, and of which part of the entry (README.md, "Tables with proofs"). A row holds if its
-receipt does, under a checkpoint that the log signed, and if every column that is evidence says what the receipt opens:
-so a changed cell, salt, path or entry is found, and so is a row whose columns were taken from another. Two checkpoints
-of one size must be the same. That a row was left out is not found here (`homeward audit complete`).
+receipt does, under a checkpoint that the log signed, and if every column that is evidence says exactly what the receipt
+opens: so a changed cell, salt, path or entry is found, and so is a row whose columns were taken from another. Two
+checkpoints of one size must be the same. That a row was left out is not found here (`homeward audit complete`).
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,19 +18,15 @@ from audit.body import PARTIES, parse_parties
 from audit.checkpoint import Checkpoint, LogKey
 from audit.errors import EvidenceError, EvidenceReason
 from audit.leaf import leaf_time
-from audit.receipt import MAX_TEXT_CHARACTERS, parse_receipt
+from audit.receipt import parse_receipt
+from audit.row_file import RECEIPT, Row, read_rows
 
-RECEIPT: Final = "receipt"
-"""Column that holds a row's tlog-proof."""
 NO_EVIDENCE: Final = ("sentence", "youth")
 """Columns for people: words made of the others, and a number of the county's own system."""
-_SQLITE: Final = b"SQLite format 3\0"
-_LONGEST_LINE: Final = 4 * MAX_TEXT_CHARACTERS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DIRECT: Final = ("kind", "decision", "outcome", "reason", "purpose")
 """Columns that are named as the field is."""
 
-Row = Mapping[str, object]
 Opened = Mapping[str, bytes]
 
 
@@ -44,24 +37,14 @@ class Proved:
     count: int = 0
     newest: Checkpoint | None = None
     unproved: int = 0
-    """Rows that name an agency and do not prove both sides: what no field says there is the exchange's word."""
+    """Rows that name a side which no open field says: there it is the word of whoever handed the table on."""
     roots: dict[int, bytes] = field(default_factory=dict)
-
-
-def is_table(path: Path) -> bool:
-    """True if the file is JSON lines, or SQLite with rows that carry proofs."""
-    try:
-        with path.open("rb") as file:
-            begins = file.read(len(_SQLITE))
-    except OSError:
-        return False
-    return begins.startswith(b"{") or (begins == _SQLITE and RECEIPT in _columns(path))
 
 
 def check_rows(path: Path, key: LogKey) -> Proved:
     """Every row holds. Raises EvidenceError at the first that does not."""
     found, before = Proved(), -1
-    for row in _rows(path):
+    for row in read_rows(path):
         index, checkpoint = _check(row, key, found)
         if index <= before:
             raise EvidenceError(EvidenceReason.GAP, "the rows are not in the order of the log", index=index)
@@ -78,7 +61,7 @@ def check_rows(path: Path, key: LogKey) -> Proved:
 
 
 def _check(row: Row, key: LogKey, found: Proved) -> tuple[int, Checkpoint]:
-    text = row.get(RECEIPT)
+    text = row[RECEIPT]
     if not isinstance(text, str):
         raise EvidenceError(EvidenceReason.FORMAT, "a row carries no receipt; write the table with --proofs")
     receipt = parse_receipt(text)
@@ -90,15 +73,15 @@ def _check(row: Row, key: LogKey, found: Proved) -> tuple[int, Checkpoint]:
     for each in receipt.openings:
         if opened.setdefault(each.name, each.value) != each.value:
             raise EvidenceError(EvidenceReason.OPENING, f"the field {each.name} says two things", index=receipt.index)
-    if row.get("index") != receipt.index:
-        raise EvidenceError(EvidenceReason.OPENING, "the column index is not the receipt's", index=receipt.index)
-    if _milliseconds(row.get("time")) != leaf_time(receipt.leaf):
-        raise EvidenceError(EvidenceReason.OPENING, "the column time is not the leaf's", index=receipt.index)
-    for name, said in _expected(opened).items():
-        if row.get(name, said) != said:
+    expected = {"index": receipt.index, "time": _moment(leaf_time(receipt.leaf)), **_expected(opened)}
+    for name, said in expected.items():
+        # A number that is written otherwise, as true or 4.0, is not what was written.
+        if row[name] != said or type(row[name]) is not type(said):
             text = f"the column {name} is not what was written into the log"
             raise EvidenceError(EvidenceReason.OPENING, text, index=receipt.index)
-    found.unproved += PARTIES not in opened and bool(row.get("requester") or row.get("holder"))
+    if not all(isinstance(cell, str) for name, cell in row.items() if name not in expected):
+        raise EvidenceError(EvidenceReason.FORMAT, "a column that is for reading holds no text", index=receipt.index)
+    found.unproved += any(row[side] and side not in expected for side in ("requester", "holder"))
     return receipt.index, checkpoint
 
 
@@ -123,61 +106,10 @@ def _expected(opened: Opened) -> dict[str, object]:
     return expected | {"requester_number": None, "holder_number": None}
 
 
-def _milliseconds(text: object) -> int:
-    """The time in a column, in milliseconds since 1970; -1 for what is none."""
+def _moment(milliseconds: int) -> str:
+    """A leaf's time as the column writes it: UTC, with milliseconds where there are any; empty for what is none."""
     try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return -1
-    return (moment - _EPOCH) // timedelta(milliseconds=1) if moment.tzinfo is not None else -1
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        is_sqlite = file.read(len(_SQLITE)) == _SQLITE
-    yield from _sqlite_rows(path) if is_sqlite else _lines(path)
-
-
-def _lines(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        while line := file.readline(_LONGEST_LINE + 1):
-            try:
-                row = json.loads(line, object_pairs_hook=_once)
-                if not isinstance(row, dict):
-                    raise ValueError
-                # JSON can write half a character, which no receipt holds.
-                str(row.get(RECEIPT)).encode()
-            except (ValueError, RecursionError) as exc:
-                raise EvidenceError(EvidenceReason.FORMAT, "a line is no row of a table, or was cut short") from exc
-            yield row
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Of a name that stands twice people read one and programs the other.
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError
-    return row
-
-
-def _sqlite_rows(path: Path) -> Iterator[Row]:
-    columns = _columns(path)
-    try:
-        with closing(_opened(path)) as connection:
-            for values in connection.execute("SELECT * FROM rows ORDER BY rowid"):
-                yield dict(zip(columns, values, strict=True))
-    except sqlite3.Error as exc:
-        raise EvidenceError(EvidenceReason.STORE, f"{path} cannot be read") from exc
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    try:
-        with closing(_opened(path)) as connection:
-            return tuple(name for _, name, *_ in connection.execute("PRAGMA table_info(rows)"))
-    except sqlite3.Error:
-        return ()
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    # Nothing is written, no lock is taken, and no file is made beside the evidence.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return ""
+    return moment.isoformat(timespec="milliseconds" if milliseconds % 1000 else "seconds").replace("+00:00", "Z")

@@ -179,9 +179,11 @@ def verdict_on_table(path: Path, *, key: LogKey) -> Verdict:
         f"ok   they are proved under {len(found.roots)} checkpoint(s) it signed, the newest of {head.size} entries",
         "ok   every column that is evidence says what was written",
         f"note {' and '.join(NO_EVIDENCE)} are for reading; that no row was left out is not what a table shows",
+        "note an empty cell tells nothing: whoever handed the table on may have closed the field to you",
     ]
     if found.unproved:
-        lines.append(f"note in {found.unproved} rows no field proves both sides: there a side is the exchange's word")
+        whose = "that is the word of whoever handed the table on"
+        lines.append(f"note in {found.unproved} rows requester or holder is named and not proved: {whose}")
     return Verdict(tuple(lines), {
         "origin": head.origin, "entries": found.count, "checkpoints": len(found.roots), "size": head.size,
         "unproved_sides": found.unproved,

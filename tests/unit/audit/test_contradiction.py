@@ -170,6 +170,7 @@ TAMPERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another entry": (lambda proof: proof.update(first_entry=8), "AUDIT-UNPROVEN"),
     "more entries": (lambda proof: proof.update(last_entry=11), "AUDIT-UNPROVEN"),
     "more is said": (lambda proof: proof.update(note="guilty"), "AUDIT-UNPROVEN"),
+    "a number with a point": (lambda proof: proof.update(last_entry=float(proof["last_entry"])), "AUDIT-UNPROVEN"),
     "another hash": (_statement(0, says="AAAA"), "AUDIT-UNPROVEN"),
     "another kind": (_statement(0, kind="checkpoint"), "AUDIT-UNPROVEN"),
     "one history twice": (_statement(1, text=PAIRS["two receipts of one entry"][0]), "AUDIT-UNPROVEN"),
@@ -207,6 +208,40 @@ def test_a_proof_that_says_what_does_not_follow_is_refused(
     edit(proof)
     status, said = read_again(json.dumps(proof), tmp_path, capsys)
     assert (status, said.startswith(f"FAIL  {code} ")) == (6, True), said
+
+
+def test_a_proof_that_says_false_where_a_number_is_meant_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, _ = PAIRS["two checkpoints of one size"]
+    true = find_contradiction(first, second, SIGNER.public).document()
+    lying = true.replace('"first_entry": 0,', '"first_entry": false,')
+    assert lying != true
+    assert read_again(true, tmp_path, capsys)[0] == 0
+    status, said = read_again(lying, tmp_path, capsys)
+    assert (status, said.startswith("FAIL  AUDIT-UNPROVEN ")) == (6, True), said
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("first_entry", "900"),
+        ("log_key", '"the key of another"'),
+        ("statements", '[{"kind": "receipt", "says": "", "text": "the operator confessed"}]'),
+        ("kind", '"checkpoint"'),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_proof_in_which_a_name_stands_twice_is_refused(
+    name: str, other: str, before: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the two people read one and programs the other."""
+    true, said = json.dumps(_proof()), f'"{name}": '
+    start = true.index(said)
+    _, end = json.JSONDecoder().raw_decode(true, start + len(said))
+    at, more = (start, f"{said}{other}, ") if before else (end, f", {said}{other}")
+    status, found = read_again(true[:at] + more + true[at:], tmp_path, capsys)
+    assert (status, found.startswith("FAIL  AUDIT-FORMAT ")) == (6, True), found
 
 
 def test_a_proof_is_against_the_log_whose_key_is_given_and_no_other(
