@@ -89,7 +89,7 @@ def make_bundle(evidence: Evidence) -> bytes:
         **{name: (resources.files("audit.bundled") / name).read_text("utf-8") for name in _CARRIED},
     }
     if evidence.sample is not None:
-        files["sample.json"] = _json(_drawn(evidence, evidence.sample)) + "\n"
+        files["sample.json"] = _json(_drawn(evidence, evidence.sample, states[-1].size)) + "\n"
     if evidence.witness_policy:
         files["witness-policy.txt"] = evidence.witness_policy
     return _zip({name: text.encode("utf-8") for name, text in files.items()})
@@ -141,7 +141,10 @@ def _manifest(evidence: Evidence, states: Sequence[Checkpoint]) -> dict[str, obj
     }
 
 
-def _drawn(evidence: Evidence, sample: Sample) -> dict[str, object]:
+def _drawn(evidence: Evidence, sample: Sample, size: int) -> dict[str, object]:
+    bounds = [-1, *sample.population, sample.before, size + 1]
+    if sorted({*bounds}) != bounds:
+        raise EvidenceError(EvidenceReason.FORMAT, "the population is out of order, or not in the log that is shown")
     indexes = [each.receipt.index for each in evidence.entries]
     if indexes != draw(sample.population, len(indexes), seed=sample.seed, origin=evidence.log_key.origin):
         raise EvidenceError(EvidenceReason.FORMAT, "the entries are not those that the seed draws of the population")

@@ -11,16 +11,17 @@ witnessed as asked, 2 it could not be tried. In this order, stopping at the firs
 2. each checkpoint is signed by the log; b those cosignatures count whose keys --policy names, else witness-policy.txt
 3. each checkpoint's tree begins with the tree of the one before it
 4. each entry: its open fields hash to its digests, its digests to its leaf, its leaf leads to a checkpoint's root
-5. where the bundle says that it is complete: the agency's own numbers have no gap
+5. where the bundle says that it is complete: the agency's own numbers have no gap; a sample: its seed draws it again
 """
 
 import argparse
 import base64
 import hashlib
+import hmac
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ except ImportError:
     raise SystemExit(2) from None
 
 FORMAT, LABEL, SLOTS, DIGEST, FIELDS, LARGEST = "homeward/evidence-bundle/v1", b"homeward/audit/v1", 16, 32, 15, 1 << 30
-TEXTS = ("manifest.json", "log.vkey", "entries.jsonl", "proofs.jsonl", "checkpoints.json")
+RULE, TEXTS = "homeward/sample/v1", ("manifest.json", "log.vkey", "entries.jsonl", "proofs.jsonl", "checkpoints.json")
 
 
 class Broken(Exception):
@@ -128,13 +129,10 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     text, gap, lines = note.rpartition("\n\n")
     if not gap or not lines.endswith("\n"):
         raise Broken("a checkpoint is not a signed note")
-    found = []
-    for line in lines[:-1].split("\n"):
-        parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "\u2014":
-            raise Broken("a signature line of a checkpoint is malformed")
-        found.append((parts[1], decoded(parts[2])))
-    return text + "\n", found
+    parts = [line.split(" ") for line in lines[:-1].split("\n")]
+    if any(len(each) != 3 or each[0] != "\u2014" for each in parts):
+        raise Broken("a signature line of a checkpoint is malformed")
+    return text + "\n", [(name, decoded(raw)) for _, name, raw in parts]
 
 
 def open_checkpoint(note: str, key: Key) -> tuple[int, bytes]:
@@ -144,10 +142,8 @@ def open_checkpoint(note: str, key: Key) -> tuple[int, bytes]:
     if len(ours) != 1 or not key.holds(ours[0], text.encode()):
         raise Broken("a checkpoint is not signed by the log")
     body = text.split("\n")
-    if len(body) != 4 or body[3] or body[0] != key.name:
-        raise Broken("a checkpoint is of another log, or says more than its three lines")
-    if not body[1].isdecimal() or str(int(body[1])) != body[1]:
-        raise Broken("the size in a checkpoint is malformed")
+    if len(body) != 4 or body[3] or body[0] != key.name or not body[1].isdecimal() or str(int(body[1])) != body[1]:
+        raise Broken("a checkpoint is of another log, or is not three lines of which the second is its size")
     return int(body[1]), decoded(body[2], DIGEST)
 
 
@@ -165,8 +161,7 @@ def cosigned_by(note: str, witnesses: dict[str, Key]) -> set[str]:
 
 def read_policy(text: str) -> tuple[dict[str, Key], dict[str, tuple[int, list[str]]], str]:
     """Witnesses, groups and quorum of a C2SP tlog-policy."""
-    groups: dict[str, tuple[int, list[str]]] = {}
-    witnesses, quorum = dict[str, Key](), ""
+    witnesses, groups, quorum = dict[str, Key](), dict[str, tuple[int, list[str]]](), ""
     for line in text.splitlines():
         kind, *words = line.split() or ["#"]
         if kind == "witness" and len(words) >= 2:
@@ -276,13 +271,12 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
     return leaf, fields, FIELDS - sum(each["slot"] < FIELDS for each in row["openings"])
 
 
-def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> tuple[int, int, list[dict[str, Any]]]:
-    """How many entries are proved and how many have closed fields, and each with its fields."""
-    read = (text_of(files, name).splitlines() for name in ("entries.jsonl", "proofs.jsonl"))
-    entries, proofs = ([*map(json.loads, lines)] for lines in read)
+def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> list[dict[str, Any]]:
+    """Each entry that is proved, with its open fields and how many are closed."""
+    entries, proofs = ([*map(json.loads, text_of(files, name).splitlines())] for name in TEXTS[2:4])
     if [row["index"] for row in entries] != [row["index"] for row in proofs]:
         raise Broken("entries.jsonl and proofs.jsonl do not speak of the same entries")
-    opened, closed, before = list[dict[str, Any]](), 0, -1
+    opened, before = list[dict[str, Any]](), -1
     for row, proof in zip(entries, proofs):  # noqa: B905 - Python 3.9; the lengths were compared
         index = row["index"]
         try:
@@ -293,33 +287,41 @@ def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> t
             if type(proof["state"]) is not int or not 0 <= proof["state"] < len(states):
                 raise Broken("it names a checkpoint that is not there")
             size, root = states[proof["state"]]
-            path = [decoded(each, DIGEST) for each in proof["hashes"]]
-            if root_from(hashed(b"\0", leaf), index, size, path) != root:
+            if root_from(hashed(b"\0", leaf), index, size, [decoded(each, DIGEST) for each in proof["hashes"]]) != root:
                 raise Broken("it is not in the log that the checkpoint signs")
         except Broken as fault:
             raise Broken(f"entry {index}: {fault}") from None
-        closed += left > 0
-        opened.append({"index": index, "leaf": leaf, "fields": fields})
-    return len(entries), closed, opened
+        opened.append({"index": index, "leaf": leaf, "fields": fields, "closed": left})
+    return opened
 
 
-def check_numbers(opened: Iterable[dict[str, Any]]) -> int:
+def check_numbers(opened: list[dict[str, Any]]) -> int:
     """The agency's own numbers run from 1 without a gap, each naming the entry with the number before."""
-    number, before = 0, bytes(DIGEST)
-    for entry in opened:
-        fields = entry["fields"]
-        if fields.get("seq") != (number + 1).to_bytes(8, "big") or fields.get("prev") != before:
+    before = bytes(DIGEST)
+    for number, entry in enumerate(opened):
+        if [entry["fields"].get(name) for name in ("seq", "prev")] != [(number + 1).to_bytes(8, "big"), before]:
             raise Broken(f"entry {entry['index']}: an entry of the agency between number {number} and it is withheld")
-        number, before = number + 1, hashed(b"\0", entry["leaf"])
-    return number
+        before = hashed(b"\0", entry["leaf"])
+    return len(opened)
+
+
+def check_sample(said: dict[str, Any], origin: str, opened: list[dict[str, Any]], size: int) -> str:
+    """Its line of the report: the draw was made again, and gave these entries and no others."""
+    before, population, drawn = said["before"], said["population"], [entry["index"] for entry in opened]
+    bounds = [-1, *population, before, size + 1]
+    if said["rule"] != RULE or {*map(type, bounds)} != {int} or sorted({*bounds}) != bounds:
+        raise Broken("what the sample is drawn from is malformed, out of order, or not in the log")
+    key = hashed("\0".join((RULE, origin, said["seed"])).encode())
+    ranked = sorted(population, key=lambda index: hmac.digest(key, index.to_bytes(8, "big"), "sha256"))
+    if sorted(ranked[: len(drawn)]) != drawn:
+        raise Broken("the entries are not those that the seed draws")
+    return f"ok    the seed {json.dumps(said['seed'])} draws these of {len(population)} entries before entry {before}"
 
 
 def shown(entry: dict[str, Any]) -> str:
     """One entry as it was proved: its time and its open fields, bytes in hexadecimal."""
-    words = []
-    for name, value in entry["fields"].items():
-        text = value.decode("utf-8", "replace")
-        words.append(f"{name}={text if text.isprintable() and chr(0xFFFD) not in text else value.hex()}")
+    texts = ((name, value.decode("utf-8", "replace"), value.hex()) for name, value in entry["fields"].items())
+    words = [f"{name}={text if text.isprintable() and chr(0xFFFD) not in text else raw}" for name, text, raw in texts]
     seconds = int.from_bytes(entry["leaf"][1:9], "big") // 1000
     time = datetime.fromtimestamp(min(seconds, 253402300799), timezone.utc)  # noqa: UP017 - Python 3.9
     return f"entry {entry['index']}  {time:%Y-%m-%d %H:%M:%S} UTC  {'  '.join(words)}"
@@ -335,30 +337,28 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
         raise Broken("the bundle is signed by another log's key than the one that was given")
     kept = json.loads(text_of(files, "checkpoints.json"))
     states = [open_checkpoint(state["note"], key) for state in kept]
-    signed = f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries"
-    said = [f"ok    {len(files) - 1} files are as the bundle was made", signed]
+    said = [f"ok    {len(files) - 1} files are as the bundle was made"]
+    said += [f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries"]
     own = text_of(files, "witness-policy.txt") if "witness-policy.txt" in files else ""
     said += ask_witnesses(own if policy is None else policy, policy is not None, [at["note"] for at in kept], states)
     for older, newer, state in zip(states, states[1:], kept[1:]):  # noqa: B905 - Python 3.9
         check_consistency(older, newer, [decoded(each, DIGEST) for each in state["consistency"]])
     said += ["ok    each checkpoint's tree begins with the one before: nothing earlier was changed"] * (len(states) > 1)
-    count, closed, opened = check_entries(files, states)
+    opened = check_entries(files, states)
     said = [*map(shown, opened), *said] if show else said
-    said.append(f"ok    {count} entries are in the log, and every open field is what was written")
-    if manifest["complete"]:
+    said.append(f"ok    {len(opened)} entries are in the log, and every open field is what was written")
+    if whole := manifest["complete"]:
         said.append(f"ok    the agency's numbers 1 to {check_numbers(opened)} have no gap")
-    said += notes(count, closed, pinned=pinned is not None, complete=bool(manifest["complete"]))
-    return sorted(said, key=lambda line: line.startswith("note"))
-
-
-def notes(count: int, closed: int, *, pinned: bool, complete: bool) -> list[str]:
-    """What is so by design, and what this check alone cannot know."""
-    design = {
+    if drawn := "sample.json" in files:
+        said.append(check_sample(json.loads(text_of(files, "sample.json")), key.name, opened, states[-1][0]))
+    count, closed = len(opened), sum(entry["closed"] > 0 for entry in opened)
+    chosen = "the seed, or what it draws from" if drawn else "it"
+    notes = {  # What is so by design, and what this check alone cannot know.
         f"{closed} of {count} entries keep fields closed that are not this reader's: by design, not damage": closed,
-        "a selection: that nothing else concerns the agency is not what this bundle shows": not complete,
-        "the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)": not pinned,
+        f"a selection: that nothing else concerns the agency, or nobody chose {chosen}, is not shown": not whole,
+        "the log's key came with the bundle; compare it with a copy from elsewhere (--log-key)": pinned is None,
     }
-    return [f"note  {text}" for text, holds in design.items() if holds]
+    return sorted(said + [f"note  {text}" for text, so in notes.items() if so], key=lambda line: line[:4] == "note")
 
 
 def main() -> int:

@@ -1,13 +1,25 @@
 """The page in every bundle, in a real browser from a file of this machine: what verify.py says, it says too."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from audit.bundle import make_bundle
 from tests.e2e.chromium import Chromium, chromium
-from tests.unit.audit.evidence_kit import MUTANTS, OWN_POLICY_MUTANTS, SIGNER, TOO_FEW, bundle, files_of, witness_policy
+from tests.unit.audit.evidence_kit import (
+    MUTANTS,
+    OWN_POLICY_MUTANTS,
+    SEED,
+    SIGNER,
+    TOO_FEW,
+    bundle,
+    files_of,
+    sample_evidence,
+    witness_policy,
+)
 
 pytestmark = pytest.mark.browser
 VERDICT = (
@@ -70,6 +82,13 @@ def test_a_policy_from_elsewhere_is_asked_and_not_the_one_in_the_bundle(name: st
     assert check(page, data).startswith("VERIFIED")
     told = page[0].run("return document.getElementById('checks').innerText")
     assert "the witness policy came with" in told or "no witness was asked" in told
+
+
+def test_a_sample_is_drawn_again_and_told_as_verify_py_tells_it(page: tuple[Chromium, Path]) -> None:
+    assert check(page, make_bundle(sample_evidence())).startswith("VERIFIED")
+    told = page[0].run("return document.getElementById('checks').innerText")
+    assert f"the seed {json.dumps(SEED)} draws these of 7 entries before entry 13" in told
+    assert "nobody chose the seed, or what it draws from, is not shown" in told
 
 
 def test_a_policy_that_comes_after_the_bundle_is_asked_too(page: tuple[Chromium, Path]) -> None:

@@ -4,6 +4,7 @@ import json
 import random
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from typing import Final
@@ -15,6 +16,7 @@ from audit.bundle import Evidence, Proved, Signed, make_bundle
 from audit.checkpoint import LogSigner, decode_base64, encode_base64
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry, open_class, open_parties
 from audit.receipt import Receipt
+from audit.sample import Sample, draw
 
 SIGNER = LogSigner("log.example/homeward", Ed25519PrivateKey.from_private_bytes(b"s" * 32))
 KEYS = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
@@ -123,6 +125,18 @@ def bundle(*, complete: bool = True, cosignatures: int = 0, threshold: int = 0) 
     return make_bundle(evidence(complete=complete, cosignatures=cosignatures, threshold=threshold))
 
 
+SEED: Final = "drawn in a meeting in Año Nuevo"
+
+
+def sample_evidence() -> Evidence:
+    """Three of the agency's entries, as the seed draws them."""
+    whole = evidence(complete=False)
+    population = tuple(each.receipt.index for each in whole.entries)
+    drawn = draw(population, 3, seed=SEED, origin=SIGNER.public.origin)
+    chosen = tuple(each for each in whole.entries if each.receipt.index in drawn)
+    return replace(whole, entries=chosen, sample=Sample(SEED, population, NEWEST))
+
+
 def files_of(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -225,6 +239,36 @@ def _forked(kept: list[dict[str, object]]) -> None:
     kept[0]["note"] = SIGNER.sign(EARLIER, bytes(32))
 
 
+def _sampled(**said: object) -> bytes:
+    """The sample's bundle, which says something else of its draw."""
+
+    def change(files: dict[str, bytes]) -> None:
+        files["sample.json"] = json.dumps(json.loads(files["sample.json"]) | said).encode()
+
+    return changed(change, data=make_bundle(sample_evidence()))
+
+
+def _cherry_picked() -> bytes:
+    """Entries that somebody chose, with the draw of another sample beside them."""
+    chosen = changed(lambda files: [_without(0)(files) for _ in range(4)] and None, data=bundle(complete=False))
+    drawn = files_of(make_bundle(sample_evidence()))["sample.json"]
+    return changed(lambda files: files.update({"sample.json": drawn}), data=chosen)
+
+
+_NOT_DRAWN = "the entries are not those that the seed draws"
+_NO_POPULATION = "what the sample is drawn from is malformed, out of order, or not in the log"
+_SAMPLES: Final = {
+    "a sample that was chosen": (_cherry_picked(), _NOT_DRAWN),
+    "a sample by another seed": (_sampled(seed="another"), _NOT_DRAWN),
+    "a sample of others": (_sampled(population=[1, 2, 3, 5, 7]), _NOT_DRAWN),
+    "a sample of one entry twice": (_sampled(population=[0, 2, 2, 4, 6, 8, 10, 12]), _NO_POPULATION),
+    "a sample of entries that are none": (_sampled(population=list(range(10_000)), before=10_000), _NO_POPULATION),
+    "a sample of entries behind its end": (_sampled(before=9), _NO_POPULATION),
+    "a sample of what is no entry": (_sampled(population=[False, 2, 4, 6, 8, 10, 12]), _NO_POPULATION),
+    "a sample by another rule": (_sampled(rule="homeward/sample/v2"), _NO_POPULATION),
+}
+
+
 TOO_FEW = "no checkpoint has the cosignatures that the policy asks for"
 MUTANTS: Mapping[str, tuple[bytes, str]] = {
     "a file was changed": (
@@ -302,6 +346,7 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
         changed(lambda files: files.update({"entries.jsonl": b"{"})),
         "a file of the bundle is malformed",
     ),
+    **_SAMPLES,
     "a value of another type": (
         changed(edited("entries.jsonl", 1, lambda row: row.update(openings=7))),
         "a file of the bundle is malformed",

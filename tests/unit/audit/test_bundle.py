@@ -15,10 +15,12 @@ import pytest
 from audit.bundle import make_bundle
 from audit.entry import Opening
 from audit.errors import EvidenceError, EvidenceReason
-from audit.sample import Sample, draw
+from audit.sample import Sample
 from tests.unit.audit.evidence_kit import (
     MUTANTS,
+    NEWEST,
     OWN_POLICY_MUTANTS,
+    SEED,
     SIGNER,
     TOO_FEW,
     bundle,
@@ -27,6 +29,7 @@ from tests.unit.audit.evidence_kit import (
     evidence,
     files_of,
     packed,
+    sample_evidence,
     witness_policy,
 )
 
@@ -181,18 +184,27 @@ def test_an_unpacked_bundle_checks_itself(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "VERIFIED")
 
 
-def test_a_sample_carries_what_it_was_drawn_from(tmp_path: Path) -> None:
-    whole, population = evidence(), tuple(each.receipt.index for each in evidence().entries)
-    drawn = draw(population, 3, seed="s", origin=SIGNER.public.origin)
-    chosen = tuple(each for each in whole.entries if each.receipt.index in drawn)
-    made = dataclasses.replace(whole, entries=chosen, complete=False, sample=Sample("s", population, 9))
+def test_a_sample_is_drawn_again_from_what_it_carries(tmp_path: Path) -> None:
+    made = sample_evidence()
     data = make_bundle(made)
+    population = list(range(0, NEWEST, 2))
     said = json.loads(files_of(data)["sample.json"])
-    assert said == {"rule": "homeward/sample/v1", "seed": "s", "before": 9, "population": list(population)}
-    assert verify(data, tmp_path)[0] == 0
-    steered = dataclasses.replace(made, sample=Sample("t", population[:3], 9))
-    with pytest.raises(EvidenceError):
-        make_bundle(steered)
+    assert said == {"rule": "homeward/sample/v1", "seed": SEED, "before": NEWEST, "population": population}
+    status, told = verify(data, tmp_path)
+    assert status == 0
+    assert f"ok    the seed {json.dumps(SEED)} draws these of 7 entries before entry 13" in told
+    assert "nobody chose the seed, or what it draws from, is not shown" in told
+    steered = (Sample("t", tuple(population[:3]), NEWEST), Sample(SEED, tuple(population), 9))
+    for sample in steered:
+        with pytest.raises(EvidenceError):
+            make_bundle(dataclasses.replace(made, sample=sample))
+
+
+def test_what_is_no_sample_says_that_somebody_may_have_chosen_it(tmp_path: Path) -> None:
+    """Somebody who takes the draw out of a bundle leaves words for people alone."""
+    chosen = changed(lambda files: files.pop("sample.json"), data=make_bundle(sample_evidence()))
+    status, told = verify(chosen, tmp_path)
+    assert (status, "nobody chose it, is not shown" in told, "the seed" in told) == (0, True, False)
 
 
 def test_nobody_is_handed_a_bundle_that_does_not_hold() -> None:
