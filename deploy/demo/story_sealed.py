@@ -7,10 +7,11 @@ deleted what laid them open, what a replay still finds, and whether the log is t
 import json
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.demo.contents import contents
 from deploy.demo.stage import Seen, Stage, Step, Unexpected
 from deploy.demo.story_bundle import replayed
 from deploy.demo.story_records import PLACEMENT_WORKER, ask_history, open_referral
@@ -75,17 +76,8 @@ def _handle(stage: Stage, number: str) -> bytes:
 def _files_holding(stage: Stage, handle: bytes) -> list[str]:
     """Files of the gateway in which the handle stands, as it is or in hexadecimal."""
     forms = (handle, handle.hex().encode())
-    return [name for name, content in _contents(stage) if any(form in content for form in forms)]
-
-
-def _contents(stage: Stage) -> list[tuple[str, bytes]]:
-    # The gateway serves meanwhile, and writes a file under another name before it puts it in place: one that went
-    # between listing and reading has come back as another, so all are looked at anew.
-    ends = time.monotonic() + _SECONDS
-    while time.monotonic() < ends:
-        with suppress(FileNotFoundError):
-            return [(path.name, path.read_bytes()) for path in _files(stage)]
-    raise Unexpected("the gateway's files do not stand still long enough to be searched")
+    found = contents(stage.sandbox.layout.gateway)
+    return [path.name for path, content in found if any(form in content for form in forms)]
 
 
 def _files(stage: Stage) -> list[Path]:
