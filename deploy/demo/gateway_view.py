@@ -8,12 +8,12 @@ summary for readers beside the raw bytes.
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from deploy.demo.bringup import CUSTODIAN, GATEWAY
+from deploy.demo.contents import contents
 from deploy.demo.layout import Layout
 from deploy.demo.scan import Finding
 
@@ -75,17 +75,13 @@ def write_summary(view: View, findings: Sequence[Finding], *, looked_for: int) -
 
 def _copy_state(state: Path, target: Path) -> list[tuple[str, int]]:
     keys: list[tuple[str, int]] = []
-    for path in sorted(state.rglob("*")):
+    for path, content in contents(state):
         name = path.relative_to(state)
-        if not path.is_file():
-            continue
         if _SECRETS in name.parts:
-            keys.append((f"{state.name}/{name}", path.stat().st_size))
+            keys.append((f"{state.name}/{name}", len(content)))
             continue
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        # Whoever serves writes a file under another name first: one that is gone stands under its own by now.
-        with suppress(FileNotFoundError):
-            shutil.copyfile(path, target / name)
+        (target / name).write_bytes(content)
     return keys
 
 

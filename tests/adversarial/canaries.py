@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from deploy.demo.contents import contents
+
 GIVEN_NAME: Final = "Zanzibarína"
 SURNAME: Final = "Quetzalovich"
 BIRTH: Final = date(2011, 7, 19)
@@ -61,13 +63,12 @@ class Canaries:
     def scan_tree(self, root: Path) -> list[Finding]:
         """The name and the bytes of every file, and every cell of every SQLite database."""
         found: list[Finding] = []
-        for path in sorted(root.rglob("*")):
+        for path, content in contents(root):
             name = str(path.relative_to(root))
             found += self.scan_text(name, f"{name} (its name)")
-            if path.is_file():
-                found += self.scan(path.read_bytes(), name)
-                if path.read_bytes()[:16] == b"SQLite format 3\0":
-                    found += self.scan_cells(path)
+            found += self.scan(content, name)
+            if content.startswith(b"SQLite format 3\0"):
+                found += self.scan_cells(path)
         return found
 
     def scan_cells(self, database: Path) -> list[Finding]:

@@ -9,37 +9,31 @@ import re
 import secrets
 import shlex
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import AgencyId, AgencyKind
 from tests.adversarial.house import beat, register
 from tests.adversarial.stage import record_authority, revoke_authority
-from tests.adversarial.test_declared_loss import consent_of, followed, is_ended, keeper, presented
+from tests.adversarial.test_declared_loss import (
+    ASKER,
+    GONE,
+    OWNER,
+    consent_of,
+    followed,
+    is_ended,
+    keeper,
+    presented,
+)
+from tests.adversarial.test_declared_loss import losing as edited
 from tests.adversarial.test_survival import answered, command, end
 from tests.adversarial.town import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-OWNER, ASKER, GONE = AgencyId("06075.cwa"), AgencyId("06029.cwa"), AgencyId("06019.cwa")
+__all__ = ["edited"]
 WAY = re.compile(r"homeward audit recover \S+ --(?:mirror MIRROR|declare-loss FILE|declared \S+)")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def edited(tmp_path: Path) -> AsyncIterator[Town]:
-    """An exchange of three whose tables somebody is about to edit."""
-    town = Town.found(tmp_path)
-    for agency in (OWNER, ASKER, GONE):
-        await town.settle(agency, AgencyKind.CWA, has_sources=agency == OWNER)
-    await town.listed(*town.residents)
-    await register(town.residents[OWNER], secrets.token_bytes(16), "somebody")
-    await beat(town.residents[OWNER])
-    yield town
-    await town.close()
 
 
 def edit(town: Town, *statements: str) -> None:

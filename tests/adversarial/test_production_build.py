@@ -7,9 +7,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -17,14 +14,8 @@ import pytest
 from grpc import aio
 
 from gateway.config import CustodianConfig, GatewayConfig
-from gateway.protocol.channel import client_options
-from gateway.rpc.methods import Listener
-from gateway.rpc.peer import Peers
-from gateway.rpc.server import Edge, serve
-from gateway.telemetry import call_counts
 from tests.adversarial.leaky_gateway import seen
-from tests.integration.channel_kit import Authority
-from tests.unit.node.world import ASKER, DOMAIN
+from tests.integration.edge_kit import main_listener
 
 ROOT = Path(__file__).resolve().parents[2]
 REFLECTION = (
@@ -47,22 +38,6 @@ EXPLAINS = re.compile(r"\d+\.\d+\.\d+|python|grpcio|cygrpc|traceback|\.py\b|_pb2
 """Version strings, names of libraries and of files."""
 
 
-@asynccontextmanager
-async def listener(*, reflection: bool) -> AsyncIterator[aio.Channel]:
-    """A gateway's main listener, and an adapter's channel to it."""
-    authority = Authority()
-    peers = Peers(trust_domain=DOMAIN, is_denied=lambda _: False, now=lambda: datetime.now(UTC))
-    edge = Edge(listener=Listener.GATEWAY, peers=peers, recorder=call_counts(), reflection=reflection)
-    served = await serve(edge, "127.0.0.1:0", authority.server_credentials(), [])
-    identity, address = authority.adapter(ASKER), f"127.0.0.1:{served.port}"
-    credentials = grpc.ssl_channel_credentials(identity.ca, identity.key, identity.chain)
-    try:
-        async with aio.secure_channel(address, credentials, options=client_options(address)) as channel:
-            yield channel
-    finally:
-        await served.stop(0)
-
-
 async def refusal(channel: aio.Channel, path: str) -> aio.AioRpcError:
     with pytest.raises(aio.AioRpcError) as caught:
         await channel.unary_unary(path)(LIST_SERVICES, timeout=5)
@@ -70,14 +45,14 @@ async def refusal(channel: aio.Channel, path: str) -> aio.AioRpcError:
 
 
 async def test_nothing_that_explains_a_server_is_served() -> None:
-    async with listener(reflection=False) as channel:
+    async with main_listener() as channel:
         for path in DEBUGGING:
             error = await refusal(channel, path)
             assert error.code() is grpc.StatusCode.UNIMPLEMENTED, path
 
 
 async def test_the_same_probe_finds_the_reflection_of_a_demonstration() -> None:
-    async with listener(reflection=True) as channel:
+    async with main_listener(reflection=True) as channel:
         call = channel.stream_stream(REFLECTION[0])(timeout=5)
         await call.write(LIST_SERVICES)
         answer = await call.read()
@@ -86,7 +61,7 @@ async def test_the_same_probe_finds_the_reflection_of_a_demonstration() -> None:
 
 
 async def test_a_reply_holds_no_version_no_library_and_no_file_name() -> None:
-    async with listener(reflection=False) as channel:
+    async with main_listener() as channel:
         for path in (*DEBUGGING, "/homeward.gateway.v1.ExchangeService/CheckFlag"):
             error = await refusal(channel, path)
             # What the client's own library adds to its description of the error is not from the peer.

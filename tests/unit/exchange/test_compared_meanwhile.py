@@ -65,15 +65,21 @@ async def _run(write: Callable[[], Awaitable[object]]) -> None:
 async def test_what_is_written_after_the_snapshot_is_no_fault_of_it(world: World, tmp_path: Path) -> None:
     handle = await world.register(LA, ANA)
 
+    written = 0
+
     async def write() -> None:
+        nonlocal written
         await world.raise_flag(LA, ANA, handle=handle)
         await record(world, consent(world))
         other = await world.register(SF, BEN)
         await world.raise_flag(SF, BEN, handle=other)
+        written = world.size()
 
     compare = compared(world, tmp_path, write)
+    before = world.size()
     for _ in range(2):
         await asyncio.to_thread(compare)
+    assert written >= before + 4, "else nobody wrote meanwhile"
 
 
 async def test_a_key_that_leaves_with_a_seal_meanwhile_is_explained_by_a_second_look(

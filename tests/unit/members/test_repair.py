@@ -296,10 +296,11 @@ def _grow(directory: Path) -> None:
     assert said(recover, directory, "--explain", "one more entry").exit_code == 0
 
 
-def _mirror_and_put_back(gateway: Path, kept: Path) -> None:
-    """The mirror has an entry that the database, put back together with its record, has not."""
+def _mirror_and_put_back(gateway: Path, kept: Path, *, entries: int = 1) -> None:
+    """The mirror has entries that the database, put back together with its record, has not."""
     before = {name: (gateway / name).read_bytes() for name in ("gateway.db", "log.checkpoint")}
-    _grow(gateway)
+    for _ in range(entries):
+        _grow(gateway)
     assert said(mirror, gateway, kept).exit_code == 0
     for left in gateway.glob("gateway.db*"):
         left.unlink()
@@ -345,14 +346,7 @@ async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: 
 @pytest.mark.parametrize("is_named", [True, False])
 async def test_what_grew_a_second_history_is_not_declared_to_be_what_is_left(place: Path, is_named: bool) -> None:
     gateway, kept, loss = place / "gw", place / "mirror", place / "loss"
-    before = {name: (gateway / name).read_bytes() for name in ("gateway.db", "log.checkpoint")}
-    for _ in range(3):
-        _grow(gateway)
-    assert said(mirror, gateway, kept).exit_code == 0
-    for left in gateway.glob("gateway.db*"):
-        left.unlink()
-    for name, content in before.items():
-        (gateway / name).write_bytes(content)
+    _mirror_and_put_back(gateway, kept, entries=3)
     if not is_named:
         with (gateway / "gateway.yaml").open("a") as settings:
             settings.write("\nmirror: { directory: ../mirror, same_file_system: true }\n")
