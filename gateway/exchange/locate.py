@@ -9,7 +9,7 @@ Decides what counts as found, by the score of each candidate (`protocol/matching
     AMBIGUOUS      several, and none that leads by the margin
     NONE           nobody, or only youths of whom somebody said that they are others
 
-Without a link nobody is certain whose number differs where both sides have one: two youths of one name and day
+Without a link nobody is certain whom a number or a further given name tells apart: two youths of one name and day
 are told apart by nothing else. What people said holds for the pair they were asked about (`Judged`). In a flag
 check a *different* drops nobody who agrees on the whole core group: no key tells such twins apart, and the one who
 was not asked about may be the one before the worker. Then it is at least POSSIBLE, and the owner hears of it.
@@ -144,8 +144,8 @@ NOTHING: Final = Found(Located.NONE, None, None)
 def check_core(tokens: TokenSet) -> None:
     """The question has the shape of the scheme and carries the complete core group. Raises `Invalid`.
 
-    Leaving a key out would leave out what it could disagree on (TOKENS §4.1); packing tokens in would ask about many
-    youths at the price of one.
+    Leaving a key out would leave out what it could disagree on (TOKENS §4.1), and more tokens than a key has places
+    would be more guesses at the price of one question. What is made of the places nobody can see: `tally` bounds that.
     """
     try:
         load_key_scheme().check_core(tokens)
