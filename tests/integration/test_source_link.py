@@ -165,6 +165,11 @@ async def welcome(visit: Visit, **fields: Any) -> None:
 async def stay(visit: Visit) -> None:
     """Greets, answers pings, and stays."""
     await welcome(visit)
+    await remain(visit)
+
+
+async def remain(visit: Visit) -> None:
+    """Answers pings and stays: a script that greeted already, for a second welcome ends the stream."""
     async for message in visit.requests:
         if message.WhichOneof("message") == "ping":
             await visit.send(pong=pb.Pong(alert_sequence=0))
@@ -196,7 +201,7 @@ async def test_a_work_order_is_answered_over_the_stream(tmp_path: Path, authorit
         await welcome(visit)
         await visit.send(work_order=sent)
         results.append(await visit.until("work_result"))
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script):
         await wait_for(lambda: bool(results))
@@ -218,7 +223,7 @@ async def test_more_orders_than_the_credit_are_answered_busy_at_once(tmp_path: P
         results.append(await visit.until("work_result"))
         release.set()
         results.extend([await visit.until("work_result") for _ in range(stream.CREDIT)])
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script, work=slowly):
         await wait_for(lambda: len(results) == stream.CREDIT + 1)
@@ -249,7 +254,7 @@ async def test_an_alert_is_on_disk_before_it_is_acknowledged(tmp_path: Path, aut
             await visit.send(alert=alert(sequence))
             acknowledged = await visit.until("alert_acknowledgement")
             seen.append((acknowledged.sequence, (await stored).cursor()))
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script) as run:
         stored.set_result(run.alerts)
@@ -271,7 +276,7 @@ async def test_a_repeated_alert_is_acknowledged_and_kept_once(tmp_path: Path, au
         for _ in range(2):
             await visit.send(alert=alert(1))
             seen.append((await visit.until("alert_acknowledgement")).sequence)
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script) as run:
         await wait_for(lambda: len(seen) == 2)
@@ -319,7 +324,7 @@ async def test_alerts_the_gateway_keeps_no_longer_are_given_up_aloud(tmp_path: P
         await welcome(visit, resync_required=True)
         await visit.send(alert=alert(40))
         seen.append((await visit.until("alert_acknowledgement")).sequence)
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script) as run:
         await wait_for(lambda: bool(seen))
@@ -366,7 +371,7 @@ async def test_a_changed_directory_is_fetched_at_once(tmp_path: Path, authority:
     async def script(visit: Visit) -> None:
         await welcome(visit)
         await visit.send(directory_changed=pb.DirectoryChanged(version=7))
-        await stay(visit)
+        await remain(visit)
 
     async with running(tmp_path, authority, script) as run:
         keeping = asyncio.create_task(run.link.keeper.run())
