@@ -174,7 +174,7 @@ def _key_named(header_segment: str) -> bytes:
     if header.keys() != _HEADER_NAMES or header["typ"] != TYPE or header["alg"] != _ALGORITHM:
         raise AssertionRefused(AssertionFault.MALFORMED)
     try:
-        return bytes.fromhex(_text(header["kid"]))
+        return _unhex(_text(header["kid"]))
     except ValueError as exc:
         raise AssertionRefused(AssertionFault.KEY) from exc
 
@@ -195,7 +195,7 @@ def _read(body: dict[str, Any]) -> Claims:
             actor=_text(_only(body["act"], "sub")),
             role=parse_role(_text(body["role"])),
             purpose=Purpose(_text(body["purpose"])),
-            authority_id=None if authority is None else AuthorityId(_exactly(bytes.fromhex(_text(authority)), 16)),
+            authority_id=None if authority is None else AuthorityId(_exactly(_unhex(_text(authority)), 16)),
             request_digest=_exactly(_unb64(_text(body["req"])), 32),
             channel_thumbprint=_exactly(_unb64(_text(_only(body["cnf"], "x5t#S256"))), 32),
             audience=_text(body["aud"]),
@@ -252,11 +252,23 @@ def _time(value: Any) -> datetime:
     # bool is an int to Python, and a float would carry NaN.
     if type(value) is not int:
         raise ValueError
-    return datetime.fromtimestamp(value, UTC)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except OSError as exc:
+        # What a far year is depends on how far: ValueError, OverflowError, or the C library's EOVERFLOW between them.
+        raise ValueError from exc
 
 
 def _exactly(data: bytes, length: int) -> bytes:
     if len(data) != length:
+        raise ValueError
+    return data
+
+
+def _unhex(text: str) -> bytes:
+    data = bytes.fromhex(text)
+    # The decoder takes blanks and capitals too: two texts must not stand for one value.
+    if data.hex() != text:
         raise ValueError
     return data
 

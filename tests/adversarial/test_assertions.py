@@ -119,6 +119,17 @@ LIES: dict[str, tuple[str, Callable[[Resident, Resident], CheckFlagRequest]]] = 
         "ASSERTION_SIGNATURE",
         lambda a, b: edited(a.flag_request(question(), ACT), purpose="MFC_LOCATE"),
     ),
+    # Years past those of a calendar: Python tells of them in three ways, by how far they lie.
+    **{
+        f"{claim} at second 10^{zeros}": (
+            "ASSERTION_MALFORMED",
+            lambda a, b, claim=claim, zeros=zeros: edited(  # type: ignore[misc]
+                a.flag_request(question(), ACT), **{claim: 10**zeros}
+            ),
+        )
+        for claim in ("iat", "exp", "auth_time")
+        for zeros in (12, 17, 30)
+    },
     "no JWT": (
         "ASSERTION_MALFORMED",
         lambda a, b: CheckFlagRequest(payload=question().SerializeToString(), user_assertion="x"),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -117,6 +118,11 @@ def test_an_envelope_key_cannot_sign_for_a_user() -> None:
     assert fault(raw(header, BODY, key=KEYS.envelope)) is AssertionFault.KEY
 
 
+@pytest.mark.parametrize("other", [str.upper, lambda kid: f" {kid}", lambda kid: f"{kid[:2]} {kid[2:]}"])
+def test_a_key_has_one_name(other: Callable[[str], str]) -> None:
+    assert fault(raw(HEADER | {"kid": other(HEADER["kid"])}, BODY)) is AssertionFault.KEY
+
+
 @pytest.mark.parametrize("missing", sorted(set(BODY) - {"authority"}))
 def test_every_claim_is_required(missing: str) -> None:
     assert (
@@ -132,11 +138,16 @@ def test_every_claim_is_required(missing: str) -> None:
         {"exp": 1e10},
         {"exp": True},
         {"iat": "now"},
+        {"exp": 10**12},
+        {"exp": 10**17},
         {"exp": 10**20},
+        {"iat": -(10**17)},
         {"role": "CWA.nobody"},
         {"purpose": "CURIOSITY"},
         {"authority": "zz"},
         {"authority": "00"},
+        {"authority": "AB" * 16},
+        {"authority": "ab " * 16},
         {"req": "AA"},
         {"req": BODY["req"] + "="},
         {"cnf": {"x5t#S256": BODY["cnf"]["x5t#S256"], "jkt": "x"}},
