@@ -14,7 +14,7 @@ from adapters.config import AdapterConfig
 from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
 from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
-from adapters.mapping.rules import Severity
+from adapters.mapping.rule import Severity
 from adapters.membership import Membership, read_membership
 from adapters.node.alerts import Alerts
 from adapters.node.attest import Attester

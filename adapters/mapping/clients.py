@@ -150,7 +150,7 @@ class ClientReader:
         self._ledger.find(
             f"IDN-{number}",
             self._mapping.from_,
-            Place(row.number, row.line),
+            Place.of(row),
             column=column,
             value=value,
             because=because,

@@ -5,7 +5,7 @@ Decides what `rules` means by a changed cell. Used by the page of rules and by t
 
 from typing import Final
 
-from adapters.mapping.rules import Changes
+from adapters.mapping.rule import Changes
 
 COUNTY_FILE: Final = """\
 sources:

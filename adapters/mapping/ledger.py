@@ -5,7 +5,7 @@ the first places. A value is kept apart from `repr`, and only for columns that h
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from adapters.sources.port import Row, UnreadableRow
 
@@ -17,10 +17,16 @@ MAX_VALUE_LENGTH: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: number from 1 without the header, and the file's line."""
+    """Where a row stands: number from 1 without the header; the file's line and base name, None for a query."""
 
     number: int
     line: int | None
+    file: str | None = None
+
+    @classmethod
+    def of(cls, row: Row | UnreadableRow) -> Self:
+        """The row's place."""
+        return cls(row.number, row.line, row.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Ledger:
         count = self.counts.setdefault(key, Count())
         count.count += 1
         if len(count.places) < SAMPLES:
-            count.places.append(Place(row.number, row.line))
+            count.places.append(row if isinstance(row, Place) else Place.of(row))
 
     def made(self, source: str) -> None:
         """One record was made from the source."""

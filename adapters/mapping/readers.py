@@ -63,7 +63,7 @@ class RowReader:
 
     def __init__(self, row: Row, *, source: str, family: str, ledger: Ledger) -> None:
         self.row = row
-        self.place = Place(row.number, row.line)
+        self.place = Place.of(row)
         self.left_out_by_rule = False
         self._source = source
         self._family = family

@@ -13,7 +13,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.mapping.ledger import Ledger, Place
-from adapters.mapping.rules import RULES, Severity
+from adapters.mapping.rule import Severity
+from adapters.mapping.rules import RULES
 from adapters.sources.freshness import FreshnessState
 
 SHOWN_FROM: Final = 11
@@ -136,7 +137,7 @@ def render(report: Report, *, zone: ZoneInfo, show_values: bool = False) -> str:
     lines.append(
         f"{_count(report.youths, 'youth', 'youths')} in the adapter's memory"
         if report.is_in_use
-        else "FAIL  this reading is not used; the one before stays in use"
+        else "FAIL  this reading is not used; an adapter that runs keeps the one before"
     )
     return "\n".join(lines)
 
@@ -173,11 +174,20 @@ def _source_lines(source: SourceReport, now: datetime, zone: ZoneInfo, show_valu
 
 def _entry_line(entry: Entry, show_values: bool) -> str:
     what = f"{entry.severity:<15}  " if entry.severity is not Severity.NOTE else ""
-    places = ", ".join(str(place.number) for place in entry.places)
     first = "first " if entry.count > len(entry.places) else ""
     sentence = entry.sentence(show_values=show_values)
     rows = _count(entry.count, "row", "rows")
-    return f"  {_WORD[entry.severity]}  {what}{entry.code}  {sentence}  {rows}  {first}{places}"
+    return f"  {_WORD[entry.severity]}  {what}{entry.code}  {sentence}  {rows}  {first}{_where(entry.places)}"
+
+
+def _where(places: Sequence[Place]) -> str:
+    """Lines by file, `a.csv:3, 7; b.csv:2`; of a query the numbers of its rows."""
+    by_file: dict[str | None, list[int]] = {}
+    for place in places:
+        by_file.setdefault(place.file, []).append(place.number if place.line is None else place.line)
+    return "; ".join(
+        ("row " if file is None else f"{file}:") + ", ".join(map(str, numbers)) for file, numbers in by_file.items()
+    )
 
 
 def _whole_lines(source: SourceReport, now: datetime, zone: ZoneInfo) -> Iterator[str]:
@@ -226,7 +236,7 @@ def _source_data(source: SourceReport, show_values: bool) -> dict[str, object]:
 
 
 def _entry_data(entry: Entry, show_values: bool) -> dict[str, object]:
-    places: Sequence[dict[str, int | None]] = [{"row": place.number, "line": place.line} for place in entry.places]
+    places = [{"row": place.number, "line": place.line, "file": place.file} for place in entry.places]
     return {
         "code": entry.code,
         "severity": entry.severity.value,

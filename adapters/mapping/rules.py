@@ -8,40 +8,12 @@ A fault costs the least that keeps the answer true: a value before a record, a r
 cannot know it does not repair.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from adapters.mapping.rule import Rule, Severity
+from adapters.mapping.source_rules import SOURCE_RULES
 
-class Severity(StrEnum):
-    """What happens to the data, in falling order."""
-
-    FILE_REFUSED = "file refused"
-    RECORD_REFUSED = "record refused"
-    VALUE_DROPPED = "value dropped"
-    NOTE = "note"
-
-
-Changes = tuple[tuple[str, dict[str, str]], ...]
-"""Rows of an example: (table, changed cells); tables are those of `examples`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule. `bad` breaks it, `good` does not; both are changes to the example tables, or a whole file;
-    None where no rows can show the rule."""
-
-    code: str
-    severity: Severity
-    sentence: str
-    fix: str
-    good: Changes | str | None
-    bad: Changes | str | None
-    edit: tuple[str, str] = ("", "")
-    """Text of the example county file and what the rule's examples have in its place."""
-
-
-_FILE, _RECORD = Severity.FILE_REFUSED, Severity.RECORD_REFUSED
+_RECORD = Severity.RECORD_REFUSED
 _VALUE, _NOTE = Severity.VALUE_DROPPED, Severity.NOTE
 
 
@@ -61,81 +33,8 @@ def _m(**cells: str) -> tuple[str, dict[str, str]]:
     return ("absences", cells)
 
 
-_HEAD = "ID,FIRST,LAST\n"
 _TABLE: Final = (
-    # --- the source as a whole
-    Rule(
-        "SRC-001",
-        _FILE,
-        "a needed column is missing or stands twice",
-        "correct the extract, or the column's name in the county file",
-        _HEAD + "1,a,b\n2,c,d\nROWS 2\n",
-        "ID,FIRST\n1,a\nROWS 1\n",
-    ),
-    Rule(
-        "SRC-002",
-        _FILE,
-        "control total and rows differ",
-        "let the extract run again; the file may have been cut off",
-        _HEAD + "1,a,b\nROWS 1\n",
-        _HEAD + "1,a,b\nROWS 2\n",
-    ),
-    Rule(
-        "SRC-003",
-        _RECORD,
-        "row has another number of cells than the header",
-        "put quotes around cells that hold the delimiter",
-        _HEAD + '1,"a,x",b\nROWS 1\n',
-        _HEAD + "1,a,x,b\nROWS 1\n",
-    ),
-    Rule(
-        "SRC-004",
-        _RECORD,
-        "bytes that are not text in the stated encoding",
-        "state the encoding of the file in the county file",
-        _HEAD + "1,Jos\u00e9,b\nROWS 1\n",
-        _HEAD + "1,Jos\udce9,b\nROWS 1\n",
-    ),
-    Rule(
-        "SRC-005",
-        _RECORD,
-        "quotes within a quoted cell",
-        "double the quotes inside a quoted cell",
-        _HEAD + '1,"a ""x""",b\nROWS 1\n',
-        _HEAD + '1,"a "x"",b\nROWS 1\n',
-    ),
-    Rule(
-        "SRC-007",
-        _FILE,
-        "the file cannot be found or read",
-        "check the path, the rights of the service's account and the extract's schedule",
-        _HEAD + "ROWS 0\n",
-        "",
-    ),
-    Rule(
-        "SRC-008",
-        _FILE,
-        "the file cannot be taken apart",
-        "look for a quote that is not closed; check encoding and delimiter",
-        _HEAD + '1,"a",b\nROWS 1\n',
-        _HEAD + '1,"a,b\n2,c,d\nROWS 2\n',
-    ),
-    Rule(
-        "SRC-010",
-        _FILE,
-        "the database did not answer the query",
-        "check address, account, network and the query; the account needs to read only",
-        None,
-        None,
-    ),
-    Rule(
-        "SRC-011",
-        _FILE,
-        "the password cannot be found where the county file points",
-        "check the entry under secrets",
-        None,
-        None,
-    ),
+    *SOURCE_RULES,
     # --- who the youths are
     Rule(
         "IDN-001",
@@ -157,7 +56,7 @@ _TABLE: Final = (
         "IDN-003",
         _VALUE,
         "birth date is empty or not in the stated format",
-        "enter the birth date; without it only weak matches are possible",
+        "enter it, or state the format in the county file; without it only weak matches are possible",
         (_c(),),
         (_c(BIRTH_DT="2011"),),
     ),

@@ -4,7 +4,6 @@ Decides how a source is described and what is refused while reading the file: a 
 knows, a query that is not a question. Does not open anything.
 """
 
-import codecs
 import re
 from datetime import timedelta
 from pathlib import PurePath
@@ -33,10 +32,23 @@ SQL_DRIVERS: Final = {
 
 def _known_encoding(name: str) -> str:
     try:
-        codecs.lookup(name)
-    except LookupError:
-        raise ValueError("not an encoding; usual ones are utf-8, cp1252 and latin-1") from None
+        # Not a look-up: Python's table also holds codecs that are none of text, such as hex.
+        "a".encode(name)
+    except (LookupError, ValueError):
+        raise ValueError("not an encoding of text; usual ones are utf-8, cp1252 and latin-1") from None
     return name
+
+
+def _file_pattern(path: str) -> str:
+    if PurePath(path).name in {"", ".."} or "\0" in path:
+        raise ValueError("names no file; for example /data/in/CLIENTS_*.csv")
+    return path
+
+
+def _separator(character: str) -> str:
+    if character in '"\r\n\0':
+        raise ValueError("a quote or a line end cannot separate cells")
+    return character
 
 
 def _known_pattern(text: str) -> str:
@@ -136,11 +148,11 @@ class CsvSourceConfig(StrictModel):
     """A delimited text file, or the newest of those that match."""
 
     kind: Literal["csv"]
-    path: str = Field(min_length=1, examples=["/data/in/CLIENTS_*.csv"])
+    path: Annotated[str, AfterValidator(_file_pattern)] = Field(min_length=1, examples=["/data/in/CLIENTS_*.csv"])
     """May hold `*` and `?` in its last part."""
     newest_only: bool = True
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    delimiter: Annotated[str, AfterValidator(_separator)] = Field(default=",", min_length=1, max_length=1)
     columns_required: tuple[ColumnName, ...] = ()
     footer_rows: int = Field(default=0, ge=0, le=100)
     control_total: ControlTotal | None = None
@@ -184,11 +196,18 @@ class SqlSourceConfig(StrictModel):
     def _url_faults(self) -> list[tuple[tuple[str | int, ...], str]]:
         try:
             url = make_url(self.url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             return [(("url",), "not a database address; for example postgresql://host/database")]
         if url.drivername not in SQL_DRIVERS:
             return [(("url",), f"reads from: {', '.join(sorted(SQL_DRIVERS))}")]
-        if url.password is not None:
+        if url.get_backend_name() == "sqlite":
+            if url.database in {None, "", ":memory:"}:
+                return [(("url",), "names no file; for example sqlite:////data/county.db")]
+            if url.query:
+                return [(("url",), "an SQLite file takes no settings behind ?")]
+        if url.port is not None and not 0 < url.port < 65536:
+            return [(("url",), "the port is a number from 1 to 65535")]
+        if url.password is not None or "password" in url.query:
             return [(("url",), "no password in the address; use password: { secret: name }")]
         return []
 

@@ -2,10 +2,12 @@
 
 Decides: explicit encoding and delimiter, never guessed; the newest of the matching files, or all of them in name
 order; the header; the footer with its control total; rows refused one by one for bytes outside the encoding, a wrong
-number of cells or bad quoting. A quoting fault that swallows further lines refuses the file: the lines inside it
-would be lost without anybody counting them. Does not interpret cells.
+number of cells, bad quoting or a cell beyond size. A quoting fault that swallows further lines refuses the file, and so
+does a footer that could be a row: what is inside would be lost without anybody counting it. Only a cell that a mapping
+reads can cost its row. Does not interpret cells.
 """
 
+import codecs
 import csv
 import re
 from collections import deque
@@ -27,16 +29,25 @@ from adapters.sources.port import (
     refuse_missing_columns,
 )
 
-_UNDECODED: Final = re.compile("[\udc80-\udcff]")
-"""What `surrogateescape` leaves of bytes that the encoding does not know."""
+_NO_TEXT: Final = re.compile("[\0\udc80-\udcff]")
+"""What `surrogateescape` leaves of bytes that the encoding does not know, and NUL, which no text holds."""
+_TOO_LONG: Final = f"field larger than field limit ({csv.field_size_limit()})"
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks of the encodings in which no single byte is a letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One record of the file as cells, or None where it could not be taken apart."""
+    """One record of the file as cells, or the rule by which it could not be taken apart."""
 
     line: int
     cells: list[str] | None
+    code: str = ""
 
 
 class CsvSource:
@@ -66,13 +77,13 @@ class CsvSource:
 
     def _files(self) -> list[Path]:
         pattern = Path(self._config.path)
-        found = [path for path in pattern.parent.glob(pattern.name) if path.is_file()]
-        if not found:
-            raise SourceRefused("SRC-007", origin=pattern.name, detail="no file matches")
         try:
+            found = [path for path in pattern.parent.glob(pattern.name) if path.is_file()]
             found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         except OSError as exc:
             raise _unreadable(pattern.name, exc) from None
+        if not found:
+            raise SourceRefused("SRC-007", origin=pattern.name, detail="no file matches")
         return found[-1:] if self._config.newest_only else [*sorted(found[:-1]), found[-1]]
 
     def _items(self, files: list[Path], summary: ReadingSummary) -> Iterator[Row | UnreadableRow]:
@@ -99,8 +110,24 @@ class CsvSource:
             held.append(record)
             if len(held) > self._config.footer_rows:
                 summary.rows += 1
-                yield _item(summary.rows, header, held.popleft())
+                yield self._item(path.name, summary.rows, header, held.popleft())
+        if self._config.control_total is None:
+            _refuse_rows(path.name, header, held, needed=self._needed)
         summary.control_total = self._control_total(path, held)
+
+    def _item(self, file: str, number: int, header: tuple[str, ...], record: _Record) -> Row | UnreadableRow:
+        if record.cells is None:
+            return UnreadableRow(number, record.line, record.code, file=file)
+        if len(record.cells) != len(header):
+            return UnreadableRow(number, record.line, "SRC-003", file=file)
+        cells = dict(zip(header, record.cells, strict=True))
+        for column in self._needed:
+            cell = cells[column]
+            if _NO_TEXT.search(cell):
+                return UnreadableRow(number, record.line, "SRC-004", column, file)
+            if not cell.isascii() and _is_utf8(cell, read_as=self._config.encoding):
+                return UnreadableRow(number, record.line, "SRC-014", column, file)
+        return Row(number, record.line, cells, file)
 
     def _control_total(self, path: Path, footer: deque[_Record]) -> int | None:
         if self._config.control_total is None:
@@ -117,7 +144,12 @@ class CsvSource:
             raise SourceRefused("SRC-001", origin=path.name, line=1, detail="no header")
         # A byte order mark belongs to the encoding, but files declared as plain utf-8 often carry one.
         header = tuple(cell.removeprefix("\ufeff").strip() for cell in record.cells)
-        refuse_missing_columns(header, self._needed, origin=path.name, line=record.line)
+        hint = "; the header is one cell: is the delimiter another?" if len(header) == 1 < len(self._needed) else ""
+        try:
+            refuse_missing_columns(header, self._needed, origin=path.name, line=record.line, hint=hint)
+        except SourceRefused:
+            _refuse_mark(path)
+            raise
         return header
 
     def _records(self, path: Path) -> Iterator[_Record]:
@@ -131,6 +163,43 @@ class CsvSource:
             raise SourceRefused("SRC-008", origin=path.name, detail="not in the stated encoding") from None
 
 
+def _refuse_rows(origin: str, header: tuple[str, ...], footer: Iterable[_Record], *, needed: tuple[str, ...]) -> None:
+    """A footer without a control total holds no row: of a file that has no footer, its last rows would be lost."""
+    for record in footer:
+        cells = record.cells or []
+        named = dict(zip(header, cells, strict=False))
+        if needed and len(cells) == len(header) and all(named[column].strip() for column in needed):
+            raise SourceRefused(
+                "SRC-015", origin=origin, line=record.line, detail="every needed column of it is filled"
+            )
+
+
+def _is_utf8(cell: str, *, read_as: str) -> bool:
+    """The bytes of the cell, read in an encoding of one byte a character, are characters of UTF-8.
+
+    Letters above ASCII stand beside small ones or alone in such encodings; to be UTF-8 by chance, each would have to
+    stand before a sign such as the plus-minus. A name read so would be found by nobody.
+    """
+    try:
+        data = cell.encode(read_as)
+        data.decode("utf-8")
+    except UnicodeError:
+        return False
+    return len(data) == len(cell)
+
+
+def _refuse_mark(path: Path) -> None:
+    """A file that begins with the mark of another encoding is refused for that."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(4)
+    except OSError as exc:
+        raise _unreadable(path.name, exc) from None
+    for mark, encoding in _MARKS:
+        if begins.startswith(mark):
+            raise SourceRefused("SRC-008", origin=path.name, line=1, detail=f"begins as {encoding} does") from None
+
+
 def _parsed(reader: Any, origin: str) -> Iterator[_Record]:
     while True:
         line = reader.line_num + 1
@@ -138,24 +207,16 @@ def _parsed(reader: Any, origin: str) -> Iterator[_Record]:
             cells = next(reader)
         except StopIteration:
             return
-        except csv.Error:
+        except csv.Error as exc:
+            # The module has one exception for all; its text holds no cell.
+            is_long = str(exc) == _TOO_LONG
             if reader.line_num > line:
-                raise SourceRefused("SRC-008", origin=origin, line=line, detail="a quote is not closed") from None
-            yield _Record(line, None)
+                detail = "a cell beyond size; is a quote not closed?" if is_long else "a quote is not closed"
+                raise SourceRefused("SRC-008", origin=origin, line=line, detail=detail) from None
+            yield _Record(line, None, "SRC-013" if is_long else "SRC-005")
             continue
         if cells:
             yield _Record(line, cells)
-
-
-def _item(number: int, header: tuple[str, ...], record: _Record) -> Row | UnreadableRow:
-    if record.cells is None:
-        return UnreadableRow(number, record.line, "SRC-005")
-    if len(record.cells) != len(header):
-        return UnreadableRow(number, record.line, "SRC-003")
-    for column, cell in zip(header, record.cells, strict=True):
-        if _UNDECODED.search(cell):
-            return UnreadableRow(number, record.line, "SRC-004", column)
-    return Row(number, record.line, dict(zip(header, record.cells, strict=True)))
 
 
 def _freshness_columns(config: CsvSourceConfig) -> tuple[str, ...]:

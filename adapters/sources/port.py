@@ -17,11 +17,13 @@ Cell = str | date | datetime
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row, readable. `number` counts from 1 without the header; `line` is the file's, None for a query."""
+    """One row, readable. `number` counts from 1 without the header; `line` and `file` are None for a query."""
 
     number: int
     line: int | None
     cells: Mapping[str, Cell] = field(repr=False)
+    file: str | None = None
+    """Base name: one source may read several files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class UnreadableRow:
     line: int | None
     code: str
     column: str | None = None
+    file: str | None = None
 
 
 @dataclass(slots=True)
@@ -93,12 +96,21 @@ class Source(Protocol):
         ...
 
 
-def refuse_missing_columns(have: Iterable[str], needed: Iterable[str], *, origin: str, line: int | None) -> None:
-    """Every needed column exists, once. Raises `SourceRefused` naming columns, which are no record values."""
+def refuse_missing_columns(
+    have: Iterable[str], needed: Iterable[str], *, origin: str, line: int | None, hint: str = ""
+) -> None:
+    """Every needed column exists, once. Raises `SourceRefused` naming needed columns alone.
+
+    What a source has instead is not repeated: of a file without a header it is a youth's record. `hint` says why they
+    may be missing, where the source knows.
+    """
     present = list(have)
     lacking = sorted(set(needed) - set(present))
     if lacking:
-        raise SourceRefused("SRC-001", origin=origin, line=line, detail=f"no column {', '.join(lacking)}")
+        folded = {name.casefold() for name in present}
+        if not hint and any(name.casefold() in folded for name in lacking):
+            hint = "; written in other capitals"
+        raise SourceRefused("SRC-001", origin=origin, line=line, detail=f"no column {', '.join(lacking)}{hint}")
     twice = sorted({name for name in needed if present.count(name) > 1})
     if twice:
         raise SourceRefused("SRC-001", origin=origin, line=line, detail=f"column twice: {', '.join(twice)}")

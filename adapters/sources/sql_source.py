@@ -1,10 +1,12 @@
 """A source that asks a database one question, through SQLAlchemy Core.
 
 Decides: one connection per reading, read-only by the database's own means besides the query's form; a deadline over
-the whole reading; rows streamed. Cells become text, except dates. A database's error text can quote rows and
-addresses, so only its type is passed on. Does not interpret cells.
+the whole reading; rows streamed. Cells become text, except dates; only a cell that a mapping reads can cost its row. A
+database's error text can quote rows and addresses, so only its code is passed on, with our words for it. Does not
+interpret cells.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
@@ -34,6 +36,8 @@ _BATCH: Final = 500
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 """SQLite virtual machine steps between two looks at the clock, well under a millisecond."""
 _ORIGIN: Final = "query"
+_NO_TEXT: Final = re.compile("[\0\udc80-\udcff]")
+"""NUL, which no text holds, and what is left of bytes that are not UTF-8."""
 
 
 class SqlSource:
@@ -91,7 +95,7 @@ class SqlSource:
                     if self._monotonic() > deadline:
                         raise SourceRefused("SRC-010", origin=_ORIGIN, detail="longer than the timeout")
                     summary.rows += 1
-                    item = _item(summary.rows, columns, values)
+                    item = self._item(summary.rows, columns, values)
                     if newest.column is not None and isinstance(item, Row):
                         newest.see(item.cells[newest.column])
                     yield item
@@ -104,6 +108,18 @@ class SqlSource:
         query = text(self._config.query.rstrip().rstrip(";").replace(":", r"\:"))
         return connection.execution_options(yield_per=_BATCH).execute(query)
 
+    def _item(self, number: int, columns: tuple[str, ...], values: ResultRow[Any]) -> Row | UnreadableRow:
+        cells: dict[str, Cell] = {}
+        for column, value in zip(columns, values, strict=True):
+            if isinstance(value, (bytes, memoryview)) or (isinstance(value, str) and _NO_TEXT.search(value)):
+                if column in self._needed:
+                    return UnreadableRow(number, None, "SRC-004", column)
+            elif value is None:
+                cells[column] = ""
+            else:
+                cells[column] = value if isinstance(value, date) else str(value)
+        return Row(number, None, cells)
+
     def _engine(self, deadline: float) -> Engine:
         url = make_url(self._config.url)
         url = url.set(drivername=SQL_DRIVERS[url.drivername])
@@ -114,34 +130,58 @@ class SqlSource:
         if self._password is not None:
             url = url.set(password=self._password())
         milliseconds = max(1, int(self._config.timeout.total_seconds() * 1000))
-        return create_engine(
-            url,
-            poolclass=NullPool,
-            hide_parameters=True,
-            connect_args={
-                "connect_timeout": max(2, min(30, milliseconds // 1000)),
-                "options": f"-c statement_timeout={milliseconds} -c default_transaction_read_only=on",
-            },
-        )
+        try:
+            return create_engine(
+                url,
+                poolclass=NullPool,
+                hide_parameters=True,
+                connect_args={
+                    "connect_timeout": max(2, min(30, milliseconds // 1000)),
+                    "options": f"-c statement_timeout={milliseconds} -c default_transaction_read_only=on",
+                },
+            )
+        except ImportError:
+            raise SourceRefused("SRC-012", origin=_ORIGIN, detail=f"{url.get_driver_name()} is not installed") from None
 
     def _sqlite(self, url: URL, deadline: float) -> sqlite3.Connection:
         connection = sqlite3.connect(f"file:{quote(url.database or '')}?mode=ro", uri=True)
+        # Whatever a program wrote as text, in whatever encoding, costs its own row and not the reading.
+        connection.text_factory = _sqlite_text
         connection.set_progress_handler(lambda: self._monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
         return connection
 
 
-def _item(number: int, columns: tuple[str, ...], values: ResultRow[Any]) -> Row | UnreadableRow:
-    cells: dict[str, Cell] = {}
-    for column, value in zip(columns, values, strict=True):
-        if isinstance(value, (bytes, memoryview)):
-            return UnreadableRow(number, None, "SRC-004", column)
-        if value is None:
-            cells[column] = ""
-        else:
-            cells[column] = value if isinstance(value, date) else str(value)
-    return Row(number, None, cells)
+def _sqlite_text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _refused(exc: SQLAlchemyError) -> SourceRefused:
     cause = getattr(exc, "orig", None) or exc
-    return SourceRefused("SRC-010", origin=_ORIGIN, detail=f"the database did not answer ({type(cause).__name__})")
+    shown = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    # SQLite's extended names begin with the plain one, an SQLSTATE with its class.
+    state = getattr(cause, "sqlstate", None) or "_".join(shown.split("_")[:2])
+    words = _CAUSES.get(state) or _CAUSES.get(state[:2]) or "the database did not answer"
+    return SourceRefused("SRC-010", origin=_ORIGIN, detail=f"{words} ({shown})")
+
+
+_CAUSES: Final = {
+    "SQLITE_BUSY": "another program has locked the database",
+    "SQLITE_LOCKED": "another program has locked the database",
+    "SQLITE_CANTOPEN": "the database's file cannot be opened",
+    "SQLITE_PERM": "the account may not read the database's file",
+    "SQLITE_NOTADB": "the file is no SQLite database",
+    "SQLITE_CORRUPT": "the database's file is damaged",
+    "SQLITE_IOERR": "the disk could not be read",
+    "SQLITE_READONLY": "the query would write",
+    "SQLITE_INTERRUPT": "longer than the timeout",
+    "SQLITE_ERROR": "the query does not fit the database: a table, a column or its grammar",
+    "22": "a value that the query cannot work with",
+    "DataError": "a value that the driver cannot read, such as the date infinity",
+    "25006": "the query would write",
+    "28": "account or password refused",
+    "3D": "no database of this name",
+    "42501": "the account may not read what the query names",
+    "42": "the query does not fit the database: a table, a column or its grammar",
+    "53": "the database has no place left for a connection",
+    "57014": "longer than the timeout",
+}

@@ -120,7 +120,7 @@ def _faults(victim: InventedYouth, placement: bytes, today: date) -> tuple[Fault
 
     return (
         Fault("clients", "SRC-003", client(CLIENT_ID="TEST-A-9001") + b",one cell too many"),
-        Fault("clients", "SRC-004", client(CLIENT_ID="TEST-A-9002", SCHOOL_NM="?").replace(b"?", b"\x81")),
+        Fault("clients", "SRC-004", client(CLIENT_ID="TEST-A-9002", LAST_NM="?").replace(b"?", b"\x81")),
         Fault("clients", "SRC-005", b'TEST-A-9003,"Row"fault",Testina' + b"," * (len(CLIENTS) - 3)),
         Fault("clients", "IDN-001", client(CLIENT_ID="")),
         Fault("clients", "IDN-002", client(CLIENT_ID="TEST-A-9004", FIRST_NM="")),

@@ -11,9 +11,12 @@ import pytest
 
 from adapters.caseload import Caseload, open_sources
 from adapters.mapping.examples import BASE_ROWS, COUNTY_FILE
-from adapters.mapping.report import as_data, render
+from adapters.mapping.ledger import Ledger
+from adapters.mapping.report import Report, SourceReport, as_data, entries_of, render
 from adapters.mapping.sections import CountySections
 from adapters.records import LocalSubjectId
+from adapters.sources.config import CsvSourceConfig
+from adapters.sources.csv_source import CsvSource
 from adapters.sources.freshness import FreshnessState
 from adapters.sources.port import ReadingSummary, Row, SourceDescription, SourceRefused, SourceRows, UnreadableRow
 from gateway.protocol.strict_yaml import DocumentErrors, StrictModel, load
@@ -150,11 +153,36 @@ def test_the_report_reads_like_the_manual_says() -> None:
     )
     text = render(caseload(sources).refresh(NOW), zone=ZONE)
     assert "placements           2 problems in 4 rows  ->  2 records\n" in text
-    assert "  FAIL  record refused   PLC-004  end date before start date  1 row  1\n" in text
+    assert "  FAIL  record refused   PLC-004  end date before start date  1 row  row 1\n" in text
     assert '  warn  value dropped    PLC-011  facility code not in the map ("***"), column FAC_TYPE_CD' in text
-    assert '  note  PLC-020  left out by your rule "sealed adoption"  1 row  3\n' in text
+    assert '  note  PLC-020  left out by your rule "sealed adoption"  1 row  row 3\n' in text
     assert "  ok    data as of 11:00 -0700 today (query)\n" in text
     assert text.isascii()
+
+
+def test_a_report_names_lines_and_files_where_a_source_has_them(tmp_path: Path) -> None:
+    """A blank line, a cell of two lines and a second file put row numbers and lines apart."""
+    header, good = "CLIENT_ID,LAST_NM,FIRST_NM,BIRTH_DT,LMT,ADOPT,ZIP\n", "{},Muster,Toni,01/15/2011,N,N,94103\n"
+    nobody = ",Muster,Toni,01/15/2011,N,N,94103\n"
+    (tmp_path / "C_1.csv").write_text(header + "\n" + good.format('"00\n01"') + nobody + good.format("2") + nobody)
+    (tmp_path / "C_2.csv").write_text(header + nobody)
+    config = CsvSourceConfig.model_validate(
+        {
+            "kind": "csv",
+            "path": str(tmp_path / "C_*.csv"),
+            "newest_only": False,
+            "freshness": {"from": "file_time", "warn_after": "26h", "error_after": "50h"},
+        }
+    )
+    ledger = Ledger()
+    for item in CsvSource("clients", config, columns=("CLIENT_ID",)).read().items:
+        ledger.find("IDN-001", "clients", item, column="CLIENT_ID")
+    report = Report(
+        NOW, (SourceReport("clients", "C_2.csv", entries=entries_of(ledger, "clients")),), 0, is_in_use=True
+    )
+    assert "5 rows  C_1.csv:3, 5, 6, 7; C_2.csv:2\n" in render(report, zone=ZONE)
+    (entry,) = as_data(report)["sources"][0]["entries"]  # type: ignore[index]
+    assert entry["places"][1] == {"row": 2, "line": 5, "file": "C_1.csv"}
 
 
 def test_codes_are_masked_until_they_stand_in_eleven_rows() -> None:
@@ -188,7 +216,7 @@ def test_a_refused_source_is_told_with_its_place_and_fix() -> None:
     sources["clients"].refuses = "SRC-010"
     text = render(caseload(sources).refresh(NOW), zone=ZONE)
     assert "clients              FAIL  file refused  SRC-010  the database did not answer the query" in text
-    assert text.endswith("FAIL  this reading is not used; the one before stays in use")
+    assert text.endswith("FAIL  this reading is not used; an adapter that runs keeps the one before")
 
 
 def test_every_source_is_asked_for_the_columns_its_mappings_read(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from adapters.sources.config import CsvSourceConfig
 from adapters.sources.csv_source import CsvSource
@@ -31,7 +32,7 @@ def test_cp1252_is_read_when_stated_and_refused_by_row_when_not(tmp_path: Path) 
     rows = list(source(path, encoding="cp1252").read().items)
     assert [item.cells["NAME"] for item in rows if isinstance(item, Row)] == ["Nu\u00f1ez\u2019s", "plain"]
     first, second = source(path).read().items
-    assert first == UnreadableRow(1, 2, "SRC-004", "NAME")
+    assert first == UnreadableRow(1, 2, "SRC-004", "NAME", "a.csv")
     assert isinstance(second, Row)
 
 
@@ -111,3 +112,94 @@ def test_any_bytes_are_rows_or_a_refusal(tmp_path_factory: pytest.TempPathFactor
         return
     assert reading.summary.rows == len(items)
     assert all(isinstance(item, (Row, UnreadableRow)) for item in items)
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "zip", "cp99999", "utf\0"])
+def test_a_codec_that_makes_no_text_is_no_encoding(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(ValidationError, match="not an encoding of text"):
+        source(tmp_path / "a.csv", encoding=encoding)
+
+
+@pytest.mark.parametrize("path", ["/", ".", "..", "in/..", "a\0.csv"])
+def test_a_path_that_names_no_file_is_a_fault_of_the_county_file(path: str) -> None:
+    with pytest.raises(ValidationError, match="names no file"):
+        source(Path(path))
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r"])
+def test_what_cannot_separate_cells_is_no_delimiter(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(ValidationError, match="cannot separate cells"):
+        source(tmp_path / "a.csv", delimiter=delimiter)
+
+
+def test_a_name_that_no_file_can_have_is_a_refusal(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as caught:
+        source(tmp_path / f"{'a' * 300}.csv").check()
+    assert caught.value.code == "SRC-007"
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"ID;NAME\n1;Canaria\n", "no column ID, NAME; the header is one cell: is the delimiter another?"),
+        (b"id,Name\n1,Canaria\n", "no column ID, NAME; written in other capitals"),
+        (b"1,Canaria\n2,Canaria\n", "no column ID, NAME"),
+        ("ID,NAME\n1,Canaria\n".encode("utf-16"), "begins as utf-16 does"),
+        ("ID,NAME\n1,Canaria\n".encode("utf-32"), "begins as utf-32 does"),
+    ],
+)
+def test_a_header_without_the_columns_is_refused_with_the_likely_cause_and_no_cell(
+    tmp_path: Path, data: bytes, detail: str
+) -> None:
+    with pytest.raises(SourceRefused) as caught:
+        source(write(tmp_path / "a.csv", data)).check()
+    assert (caught.value.line, caught.value.detail) == (1, detail)
+
+
+def test_a_cell_that_is_no_text_costs_its_row_only_where_a_mapping_reads_it(tmp_path: Path) -> None:
+    data = b"ID,NAME,NOTE\n1,Nu\x00ria,x\n2,Nu\xf1ez,x\n3,plain,\xf1\x00\n"
+    first, second, third = source(write(tmp_path / "a.csv", data)).read().items
+    assert (first, second) == (
+        UnreadableRow(1, 2, "SRC-004", "NAME", "a.csv"),
+        UnreadableRow(2, 3, "SRC-004", "NAME", "a.csv"),
+    )
+    assert isinstance(third, Row)
+    assert third.cells["NAME"] == "plain"
+
+
+def test_utf8_that_is_read_as_another_encoding_does_not_make_youths_of_nobodys_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "ID,NAME\n1,Mu\u00f1oz\n2,plain\n".encode())
+    first, second = source(path, encoding="cp1252").read().items
+    assert first == UnreadableRow(1, 2, "SRC-014", "NAME", "a.csv")
+    assert isinstance(second, Row)
+    assert all(isinstance(item, Row) for item in source(path).read().items)
+
+
+@pytest.mark.parametrize(
+    "name", ["Mu\u00f1oz", "\u00c1\u00d1", "Zo\u00eb \u00c5", "O\u2019Brannigole", "\u00ddr\u00f3"]
+)
+def test_names_with_accents_in_the_stated_encoding_are_no_utf8(tmp_path: Path, name: str) -> None:
+    (row,) = source(write(tmp_path / "a.csv", f"ID,NAME\n1,{name}\n".encode("cp1252")), encoding="cp1252").read().items
+    assert isinstance(row, Row)
+
+
+def test_a_cell_beyond_size_costs_its_row_and_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", b"ID,NAME\n1," + b"x" * 200_000 + b"\n2,plain\n")
+    first, second = source(path).read().items
+    assert first == UnreadableRow(1, 2, "SRC-013", file="a.csv")
+    assert isinstance(second, Row)
+
+
+def test_a_cell_beyond_size_over_many_lines_refuses_the_file_for_both_causes(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as caught:
+        list(source(write(tmp_path / "a.csv", b'ID,NAME\n1,"' + b"x\n" * 100_000)).read().items)
+    assert str(caught.value) == "a.csv:2: SRC-008: a cell beyond size; is a quote not closed?"
+
+
+def test_a_footer_that_could_be_a_row_refuses_the_file_and_loses_nobody(tmp_path: Path) -> None:
+    with pytest.raises(SourceRefused) as caught:
+        list(source(write(tmp_path / "a.csv", b"ID,NAME\n1,a\n2,b\n"), footer_rows=1).read().items)
+    assert (caught.value.code, caught.value.line) == ("SRC-015", 3)
+    for footer in (b"ROWS 1\n", b"TOTAL,\n", b"the,end,today\n"):
+        (row,) = source(write(tmp_path / "a.csv", b"ID,NAME\n1,a\n" + footer), footer_rows=1).read().items
+        assert isinstance(row, Row)

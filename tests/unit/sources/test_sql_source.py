@@ -1,12 +1,14 @@
 """The SQL source over SQLite: read-only, dated, within its deadline. Names are invented."""
 
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from adapters.sources.config import SqlSourceConfig
 from adapters.sources.port import Row, SourceRefused, UnreadableRow
@@ -49,7 +51,8 @@ def source(
 
 
 def test_rows_come_as_text_with_their_numbers_and_bytes_are_refused(database: Path) -> None:
-    reading = source(database, "select ID, COUNT, NOTE from absence order by ID;").read()
+    query = "select ID, COUNT, NOTE from absence order by ID;"
+    reading = source(database, query, columns=("ID", "COUNT", "NOTE")).read()
     first, second = reading.items
     assert isinstance(first, Row)
     assert (first.number, first.line, dict(first.cells)) == (1, None, {"ID": "1", "COUNT": "7", "NOTE": ""})
@@ -109,3 +112,72 @@ def test_a_database_error_does_not_repeat_what_the_database_said(database: Path)
         list(source(database, "select 'Canaria', nope from absence").read().items)
     assert "Canaria" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_text_that_is_none_costs_its_own_row_and_only_where_a_mapping_reads_it(database: Path) -> None:
+    query = "select ID, cast(x'4dff' as text) as NAME, NOTE from absence order by ID"
+    assert [type(item) for item in source(database, query, columns=("ID",)).read().items] == [Row, Row]
+    first, _ = source(database, query, columns=("ID", "NAME")).read().items
+    assert first == UnreadableRow(1, None, "SRC-004", "NAME")
+    (nul, *_) = source(database, "select 'Nu' || char(0) || 'ria' as NAME from absence", columns=("NAME",)).read().items
+    assert nul == UnreadableRow(1, None, "SRC-004", "NAME")
+
+
+def test_a_locked_database_is_called_locked(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **given: connect(*args, timeout=0, **given))
+    owner = connect(database, isolation_level=None)
+    owner.execute("begin exclusive")
+    with pytest.raises(SourceRefused) as caught:
+        source(database, "select ID from absence").check()
+    owner.close()
+    assert caught.value.detail == "another program has locked the database (SQLITE_BUSY)"
+
+
+@pytest.mark.parametrize(
+    ("content", "query", "detail"),
+    [
+        (b"no database " * 100, "select ID from x", "the file is no SQLite database (SQLITE_NOTADB)"),
+        (None, "select 1 as ID", "the database's file cannot be opened (SQLITE_CANTOPEN)"),
+        (b"", "select ID from Canaria", "the query does not fit the database: a table, a column or its grammar"),
+    ],
+)
+def test_a_database_that_cannot_be_asked_says_why_in_our_words(
+    tmp_path: Path, content: bytes | None, query: str, detail: str
+) -> None:
+    path = tmp_path / "x.db"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceRefused) as caught:
+        source(path, query).check()
+    assert caught.value.detail.startswith(detail)
+    assert "Canaria" not in str(caught.value)
+
+
+def test_a_missing_driver_is_a_refusal_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    config = SqlSourceConfig.model_validate(
+        {"kind": "sql", "url": "postgresql://127.0.0.1:1/x", "query": "select 1 as ID", "freshness": FRESH}
+    )
+    asked = SqlSource("missing", config, now=lambda: NOW, monotonic=lambda: 0.0)
+    with pytest.raises(SourceRefused) as caught:
+        asked.check()
+    assert str(caught.value) == "query: SRC-012: psycopg is not installed"
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:////data/x.db?mode=rwc", "takes no settings"),
+        ("postgresql://h:abc/x", "not a database address"),
+        ("postgresql://h:99999/x", "the port is a number"),
+        ("postgresql://h/x?password=canary-secret", "no password in the address"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_a_fault_of_the_county_file(url: str, sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SqlSourceConfig.model_validate({"kind": "sql", "url": url, "query": "select 1 as ID", "freshness": FRESH})
+    assert sentence in str(caught.value)
+    assert "canary" not in str(caught.value)
