@@ -4,7 +4,7 @@ Decides where the environment is, which installer fills it (uv where it is on th
 that cannot be done. Does not decide which packages: requirements.lock does, and every one is checked against its hash.
 
 1. An interpreter that is too old is told so in one sentence.
-2. uv, where there is one; a uv that fails is reported and pip takes over.
+2. uv, where there is one; a uv that fails, or cannot be started, is reported and pip takes over.
 3. `python -m venv`; where the system ships venv without ensurepip (Debian without python3-venv), an environment without
    pip, into which one pinned pip wheel is fetched from the package index and checked against the hash below.
 4. The locked packages, then this checkout itself as an editable install.
@@ -25,7 +25,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -107,8 +106,12 @@ def fill_with_uv(uv: str, venv: Path) -> bool:
         [*install, "--require-hashes", "-r", str(LOCK)],
         [*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)],
     ):
-        done = run(command, environment)
-        if done.returncode != 0:
+        try:
+            has_failed = run(command, environment).returncode != 0
+        except Stopped as reason:
+            say(str(reason))
+            has_failed = True
+        if has_failed:
             say("uv could not do it; trying pip")
             return False
     return True
@@ -128,6 +131,8 @@ def fill_with_pip(venv: Path) -> None:
 def create(venv: Path) -> None:
     """An environment with a working pip at `venv`."""
     python = python_of(venv)
+    if importlib.util.find_spec("venv") is None:
+        raise Stopped("this Python has no venv module; install python3-venv or uv, and try again")
     venv_module = [sys.executable, "-m", "venv"]
     if has_ensurepip() and run([*venv_module, str(venv)], dict(os.environ)).returncode == 0 and has_pip(python):
         return
@@ -150,8 +155,9 @@ def fetch_pip(index: str) -> bytes:
         if not links:
             raise Stopped(f"the package index does not carry {PIP_WHEEL}; install python3-venv instead")
         content = get(urllib.parse.urljoin(page, links[0]), accept="*/*")
-    except (OSError, urllib.error.URLError) as unreachable:
-        raise no_network() from unreachable
+    except OSError as unreachable:
+        is_untrusted = isinstance(getattr(unreachable, "reason", unreachable), ssl.SSLCertVerificationError)
+        raise (untrusted() if is_untrusted else no_network()) from unreachable
     except (ValueError, KeyError) as malformed:
         raise Stopped("the package index does not speak JSON (PEP 691); install python3-venv instead") from malformed
     if hashlib.sha256(content).hexdigest() != PIP_SHA256:
@@ -167,7 +173,11 @@ def get(url: str, accept: str) -> bytes:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     bare = urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    context = ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or None)
+    authorities = os.environ.get("PIP_CERT") or None
+    try:
+        context = ssl.create_default_context(cafile=authorities)
+    except OSError as unreadable:
+        raise Stopped(f"PIP_CERT names {authorities}, which holds no certificates that can be read") from unreadable
     with urllib.request.urlopen(
         urllib.request.Request(bare, headers=headers), timeout=TIMEOUT_SECONDS, context=context
     ) as reply:
@@ -228,6 +238,8 @@ def must(done: subprocess.CompletedProcess[str], what: str) -> None:
     if done.returncode == 0:
         return
     said = (done.stderr or done.stdout).strip()
+    if "certificate_verify_failed" in said.lower():
+        raise untrusted()
     if any(sign in said.lower() for sign in NETWORK_SIGNS):
         raise no_network()
     raise Stopped(f"could not install {what}:\n{said[-2000:]}")
@@ -239,6 +251,11 @@ def no_network() -> Stopped:
     return Stopped(
         f"cannot reach the Python package index; set https_proxy, or PIP_INDEX_URL to a mirror, and try again{hint}"
     )
+
+
+def untrusted() -> Stopped:
+    """The one line for a machine whose proxy or mirror has a certificate authority of its own."""
+    return Stopped("the package index's certificate is of an unknown authority; name that authority's file in PIP_CERT")
 
 
 def say(text: str) -> None:

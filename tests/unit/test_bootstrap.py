@@ -3,14 +3,21 @@
 import http.server
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from deploy import bootstrap
 
@@ -101,6 +108,63 @@ def test_a_failed_install_for_want_of_network_is_told_from_any_other_failure() -
     tampered = subprocess.CompletedProcess([], 1, "", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES")
     with pytest.raises(bootstrap.Stopped, match="DO NOT MATCH THE HASHES"):
         bootstrap.must(tampered, "the locked packages")
+
+
+def test_a_certificate_nobody_vouches_for_is_no_missing_network() -> None:
+    said = (
+        "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed'))': /simple/"
+    )
+    with pytest.raises(bootstrap.Stopped, match="PIP_CERT"):
+        bootstrap.must(subprocess.CompletedProcess([], 1, "", f"connection broken by '{said}"), "the locked packages")
+
+
+def test_a_pip_wheel_behind_an_unknown_authority_is_no_missing_network(
+    direct: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(hours=1))
+    certificate = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "server.pem").write_bytes(pem + certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda request, address: None  # type: ignore[method-assign]  # it is refused, as it should be
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with pytest.raises(bootstrap.Stopped, match="name that authority's file in PIP_CERT"):
+            bootstrap.fetch_pip(f"https://127.0.0.1:{server.server_address[1]}/simple")
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_of_authorities_that_is_not_there_is_named(index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_CERT", "/nowhere/ca.pem")
+    with pytest.raises(bootstrap.Stopped, match=r"PIP_CERT names /nowhere/ca\.pem"):
+        bootstrap.fetch_pip(f"http://{index}")
+
+
+def test_without_the_venv_module_it_says_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "venv", None)
+    monkeypatch.setenv("HOMEWARD_VENV", str(tmp_path / "venv"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bootstrap.main() == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("bootstrap: making venv")
+    assert last.startswith("bootstrap: this Python has no venv module; install python3-venv")
+
+
+def test_a_uv_that_cannot_be_started_leaves_it_to_pip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    uv = tmp_path / "uv"
+    uv.write_bytes(b"of another machine")
+    uv.chmod(0o755)
+    assert bootstrap.fill_with_uv(str(uv), tmp_path / "venv") is False
+    assert capsys.readouterr().err.endswith("bootstrap: uv could not do it; trying pip\n")
 
 
 def test_a_pip_wheel_that_is_not_the_pinned_one_is_refused(index: str) -> None:
