@@ -1,7 +1,8 @@
 """The youths this adapter can answer about: read from the sources, mapped, held in memory, replaced as a whole.
 
-Decides that readers always see one complete reading, that a reading in which any source refused is not used (the one
-before stays, and grows old by the county's own limits), and how old each source's data are. An adapter that has never
+Decides that readers always see one complete reading, that a reading in which any source refused, or which leaves nobody
+of those before, is not used (the one before stays, and grows old by the county's own limits), and how old each source's
+data are. An adapter that has never
 read its sources is not ready: it has no youths to deny. Does not decide what may be answered.
 """
 
@@ -163,6 +164,12 @@ class Caseload:
             )
         except SourceRefused:
             return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
+        if self.youths() and not mapped.youths:
+            # An extract that came out empty looks like this, and everybody would be taken off the exchange's list.
+            name = identity.client.from_
+            nobody = Refusal("SRC-016", f"{len(self.youths())} youths before, none now", None)
+            refusal = SourceReport(name, opened[name].origin, refusal=nobody)
+            return Report(now, (refusal,), len(self.youths()), is_in_use=False), None
         snapshot = Snapshot(
             MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
             MappingProxyType({name: summary.as_of for name, summary in opened.items()}),

@@ -135,7 +135,10 @@ def refresh(adapter: Adapter) -> None:
     """The sources were read once more; what is served is the newest reading that could be used."""
     report = adapter.caseload.refresh(adapter.node.now())
     if adapter.has_sources and not report.is_in_use:
-        _LOG.error("the sources were refused; the reading before stays in use")
+        for source in report.sources:
+            if source.refusal is not None:
+                words = {"source": source.name, "rule": source.refusal.code}
+                _LOG.error("a source was refused; the reading before stays in use", extra=words)
 
 
 async def _serve(adapter: Adapter) -> None:

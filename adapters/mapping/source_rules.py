@@ -114,4 +114,12 @@ SOURCE_RULES: Final = (
         None,
         None,
     ),
+    Rule(
+        "SRC-016",
+        _FILE,
+        "no youth is left of those of the reading before",
+        "let the extract run again; where really nobody is left, restart the adapter",
+        None,
+        None,
+    ),
 )

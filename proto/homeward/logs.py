@@ -32,6 +32,8 @@ KEYS: Final[Mapping[str, re.Pattern[str]]] = {
     "operator": re.compile(r"[a-z0-9][a-z0-9-]{0,31}"),
     "agency": re.compile(r"[0-9]{5}\.[a-z0-9-]{1,32}"),
     "witness": re.compile(r"[a-z0-9][a-z0-9./-]{0,127}"),
+    "source": re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}"),
+    "rule": re.compile(r"[A-Z]{3}-[0-9]{3}"),
     "generation": re.compile(r"[0-9]{1,18}"),
     "version": re.compile(r"[0-9]{1,18}"),
     "count": re.compile(r"[0-9]{1,18}"),

@@ -1,8 +1,10 @@
 """The caseload: one complete reading at a time, and the report an operator reads. Youths are invented."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,11 +17,13 @@ from adapters.mapping.ledger import Ledger
 from adapters.mapping.report import Report, SourceReport, as_data, entries_of, render
 from adapters.mapping.sections import CountySections
 from adapters.records import LocalSubjectId
+from adapters.service import refresh
 from adapters.sources.config import CsvSourceConfig
 from adapters.sources.csv_source import CsvSource
 from adapters.sources.freshness import FreshnessState
 from adapters.sources.port import ReadingSummary, Row, SourceDescription, SourceRefused, SourceRows, UnreadableRow
 from gateway.protocol.strict_yaml import DocumentErrors, StrictModel, load
+from homeward.logs import JsonLines
 
 NOW = datetime(2026, 5, 1, 18, 0, tzinfo=UTC)
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -97,6 +101,46 @@ def test_a_reading_that_refuses_after_its_rows_changes_nothing_and_the_old_one_g
     assert load_.freshness(NOW + timedelta(hours=30)) is FreshnessState.WARN
     assert load_.freshness(NOW + timedelta(hours=60)) is FreshnessState.STALE
     assert {source.name for source in report.sources} == {"episodes", "contacts"}
+
+
+def test_a_reading_that_leaves_nobody_is_not_used() -> None:
+    """An empty extract with its header is complete in itself; it would take everybody off the exchange's list."""
+    sources = tables()
+    load_ = caseload(sources)
+    assert load_.refresh(NOW).is_in_use
+    for rows in ([], [{"CLIENT_ID": ""}]):
+        sources["clients"].rows = rows
+        report = load_.refresh(NOW)
+        assert (report.is_in_use, len(load_.youths()), report.youths) == (False, 1, 1)
+        assert "clients              FAIL  file refused  SRC-016  no youth is left" in render(report, zone=ZONE)
+    sources["clients"].rows = [{}]
+    assert load_.refresh(NOW).is_in_use
+    sources["clients"].rows = []
+    fresh = caseload(sources)
+    assert fresh.refresh(NOW).is_in_use, "a county in which nobody is in care can start"
+
+
+@dataclass
+class Running:
+    """What `refresh` asks of an adapter."""
+
+    caseload: Caseload
+    has_sources: bool = True
+
+    @property
+    def node(self) -> "Running":
+        return self
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def test_the_log_of_a_running_adapter_names_source_and_rule(caplog: pytest.LogCaptureFixture) -> None:
+    sources = tables()
+    sources["clients"].refuses = "SRC-010"
+    refresh(Running(caseload(sources)))  # type: ignore[arg-type]
+    (line,) = (json.loads(JsonLines().format(record)) for record in caplog.records)
+    assert (line["level"], line["source"], line["rule"]) == ("error", "clients", "SRC-010")
 
 
 def test_the_whole_is_as_old_as_its_oldest_source_and_of_no_age_when_one_does_not_say() -> None:
