@@ -29,12 +29,10 @@ from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entr
 from gateway.exchange.setting import Setting
 from gateway.ports import OF_NOBODY, Entered, own_youth
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
-from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, EvidenceKind, FieldSet, Purpose, SubjectHandle
+from gateway.protocol.names import OVERSEERS, AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, SubjectHandle
 from gateway.protocol.outcomes import Outcome
 from homeward.audit.v1.service_pb2 import EntryQuery
 
-OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
-"""Kinds that review every agency's use, by class `op` alone."""
 READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
 """Field names that the receipt of a reading opens: with its own number the reader knows how many entries there are."""
 DEFAULT_PAGE: Final = 50
