@@ -96,7 +96,7 @@ class AccessLog:
 
     async def read(self, caller: Caller, query: EntryQuery) -> ReadPage:
         """The page, and that it was read is on record first. Raises `Invalid`, `Conflict`, `Unavailable`."""
-        oversees = caller.member.kind in OVERSEERS
+        oversees = _oversees(caller)
         chosen = selection(query, caller.agency, oversees=oversees)
         decision = _decide(self._at, caller)  # 1
         permitted = decision.permit and caller.claims.purpose is Purpose.OVERSIGHT_AUDIT
@@ -142,7 +142,7 @@ class AccessLog:
     ) -> tuple[list[Opened], int]:
         wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
-        reader = None if caller.member.kind in OVERSEERS else caller.agency
+        reader = None if _oversees(caller) else caller.agency
         promising, size = asked.promising(self._keys, reader=reader), wanted
         while examined < _MOST_EXAMINED:
             stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
@@ -160,7 +160,7 @@ class AccessLog:
         return found, after
 
     async def _open(self, caller: Caller, batch: Sequence[StoredEntry], marks: "_Marks", end: int) -> list[Opened]:
-        oversees = caller.member.kind in OVERSEERS
+        oversees = _oversees(caller)
         stands = [(entry, stand_of(entry, caller.agency, oversees=oversees)) for entry in batch]
         ended = await self._ends(caller.agency, [entry for entry, stand in stands if stand is Stand.ASKED], end)
         opened: list[Opened] = []
@@ -256,6 +256,10 @@ class _Marks:
             handles = [handle for _, handle in map(own_youth, issued)]
             self._authorities = await self._at.youth_keys.marks(OF_NOBODY, handles)
         return self._authorities.get(entry.tag)
+
+
+def _oversees(caller: Caller) -> bool:
+    return caller.member.kind in OVERSEERS
 
 
 def _decide(at: Setting, caller: Caller) -> Decision:

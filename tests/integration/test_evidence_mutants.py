@@ -324,9 +324,15 @@ MUTANTS = {
         "tests/unit/exchange/test_closed_counts.py::test_a_loss_of_rows_alone_excuses_no_key_that_is_gone",
     ),
     "15 who asks oversees": Mutant(
-        "gateway/protocol/names.py",
-        "OVERSEERS: Final = frozenset({AgencyKind.AUDITOR})",
-        "OVERSEERS: Final = frozenset({AgencyKind.AUDITOR, AgencyKind.STATE})",
+        "gateway/exchange/access.py",
+        "return caller.member.kind in OVERSEERS",
+        'return caller.member.kind in {*OVERSEERS, "STATE"}',
+        "tests/unit/exchange/test_overseers.py",
+    ),
+    "15 who oversees asks": Mutant(
+        "gateway/protocol/policy/conditions.py",
+        "return Reason.OVERSEER_ONLY_REVIEWS if kind in OVERSEERS else None",
+        "return None",
         "tests/unit/exchange/test_overseers.py",
     ),
     "15 what a seal deletes is overwritten where the build of SQLite sees to it": Mutant(
