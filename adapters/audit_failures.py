@@ -52,7 +52,7 @@ def other_agencies(option: str, place: Place) -> CommandFailure:
         "another agency's entries are not open to you",
         where=f"{option}, asked of the adapter at {place.file.parent}",
         why="a county's reviewers see every entry in which their own agency asks or holds, and no other; "
-        "of every agency only the state's reviewers and auditors see what was decided",
+        "of every agency only reviewers of a member of kind AUDITOR see what was decided",
         fix=f"leave {option} out; --counterpart AGENCY gives what is between that agency and yours; "
         "for anything else ask that agency's privacy officer or the state's reviewer",
         exit_code=ExitCode.DENIED,

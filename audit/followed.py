@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from audit.errors import AuditError
+from audit.own_entries import loses_entries
 
 DESTROYED: Final = "seal.destroyed"
 _NOT_STANDING: Final = "an order about a seal that does not stand"
@@ -93,7 +94,7 @@ class Counted:
 
     commitment: str
     since: int
-    """Closed entries are counted from this index on: from the last declared loss."""
+    """Closed entries are counted from this index on: 0, or one behind a declared loss of entries."""
     count: int
 
 
@@ -113,18 +114,20 @@ class KeysGone:
         """By identifier of each seal that may be lifted, its owner."""
         self._ended: set[str] = set()
         """Seals that were lifted or destroyed."""
-        self._since = 0
-        self._noted = 0
-        """How many entries stand under keys that are gone, since the last declared loss."""
+        self._noted = {0: 0}
+        """How many entries stand under keys that are gone, from each index on from which they may be counted: from the
+        first, and from behind each declared loss of entries, which may have lost what seals had closed."""
         self._commits: Step | None = None
-        """The last order about a seal since then that says how many are to be."""
-        self._noted_before = 0
-        self._is_counted = True
-        """Whether every order since then says it."""
+        """The last order about a seal that says how many are to be."""
+        self._noted_before: dict[int, int] = {}
+        """As it stood then."""
+        self._uncounted = -1
+        """The last order that says nothing of it."""
+        self._last_loss = -1
 
     def note(self, owner: str, index: int) -> None:
         """The entry is about a youth of this owner whose key is gone."""
-        self._noted += 1
+        self._note()
         self._last[owner] = index
 
     def note_authority(self, index: int) -> None:
@@ -132,7 +135,7 @@ class KeysGone:
 
         The two look alike, and the first may be about anybody's youth.
         """
-        self._noted += 1
+        self._note()
         self._last_authority = index
 
     def await_seal(self, index: int) -> None:
@@ -165,18 +168,23 @@ class KeysGone:
 
     def _commit(self, step: Step) -> None:
         if "closed" in step.fields:
-            self._commits, self._noted_before = step, self._noted
+            self._commits, self._noted_before = step, dict(self._noted)
         elif self._commits is not None:
             raise Contradiction(Rule.SEALED, step.index, "an order about a seal that does not say how much is closed")
         else:
             # Of a time when none did.
-            self._is_counted = False
+            self._uncounted = step.index
+
+    def _note(self) -> None:
+        self._noted = {since: count + 1 for since, count in self._noted.items()}
 
     def succeed(self, step: Step) -> None:
-        """Entries were lost, seals perhaps among them."""
+        """Where entries were lost, seals may be among them; where rows of tables alone were, none is."""
+        if not loses_entries(step.fields.get("size", ""), step.fields.get("kept", "")):
+            return
         self._last.clear()
         self._last_authority = None
-        self._since, self._noted, self._commits, self._is_counted = step.index + 1, 0, None, True
+        self._noted[step.index + 1], self._last_loss = 0, step.index
 
     def check_explained(self) -> None:
         """The log has no further entry. Raises `Contradiction`."""
@@ -187,18 +195,22 @@ class KeysGone:
             text = "the key of its authority is gone, and no seal follows"
             raise Contradiction(Rule.SEALED, self._last_authority, text)
 
-    def check_counted(self, counted: Collection[Counted]) -> None:
+    def check_counted(self, counted: Collection[Counted], before: Collection[str]) -> None:
         """As much is closed as the last order about a seal says. Raises `Contradiction`.
 
-        `counted` are what may be kept of that: one of them must be what it commits to.
+        `counted` are what may be kept of that: one of them must be what it commits to. `before` are commitments that
+        were kept once: where entries behind the order were lost, what is kept may be of a lost one.
         """
-        if self._commits is None or not self._is_counted:
+        if self._commits is None:
             return
-        said = [each for each in counted if each.commitment == self._commits.fields["closed"]]
-        if not said or said[0].since != self._since:
+        commitment = self._commits.fields["closed"]
+        said = [each for each in counted if each.commitment == commitment]
+        if not said and commitment in before and self._last_loss > self._commits.index:
+            return
+        if not said or said[0].since not in self._noted_before:
             text = "what is kept of how much seals have closed is not what the last of them commits to"
             raise Contradiction(Rule.SEALED, self._commits.index, text)
-        if said[0].count != self._noted_before:
+        if said[0].since > self._uncounted and said[0].count != self._noted_before[said[0].since]:
             text = "not as much is closed as seals have closed (after a crash during an order, start the gateway first)"
             raise Contradiction(Rule.SEALED, self._commits.index, text)
 
@@ -337,14 +349,14 @@ class Authorities:
         self._lost |= {name for name, at in self._revoked.items() if at is None}
         self._revoked = {name: step.index if at is None else at for name, at in self._revoked.items()}
 
-    def check_ended(self, counted: Collection[Counted]) -> None:
+    def check_ended(self, counted: Collection[Counted], before: Collection[str]) -> None:
         """The log has no further entry, nothing waits for one, and as much is closed as seals have closed.
 
-        Raises `Contradiction`.
+        As `KeysGone.check_counted`. Raises `Contradiction`.
         """
         self._closed.check_ended()
         self._keys_gone.check_explained()
-        self._keys_gone.check_counted(counted)
+        self._keys_gone.check_counted(counted, before)
 
     def _named(self, step: Step) -> str | None:
         """Which authority the entry is about; None where that left with the youth's key or the authority's."""

@@ -50,6 +50,11 @@ def succeeded(note: str, *, origin: str, size: int, root: bytes, kept: int) -> D
     )
 
 
+def loses_entries(size: str, kept: str) -> bool:
+    """Whether a declared loss, by these fields of its entry, took entries, and not rows of tables alone."""
+    return not (size.isdecimal() and kept.isdecimal()) or int(kept) < int(size)
+
+
 def _draft(kind: str, **fields: bytes) -> Draft:
     values = {"kind": kind.encode(), **fields}
     return Draft(tuple(Field(FieldClass.OP, name, value) for name, value in values.items()))

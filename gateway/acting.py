@@ -86,6 +86,10 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "no directory has named the epoch of this share yet: the gateway has still to open it",
         "wait for the gateway: homeward gateway epoch open; if that rotation was given up, give --unopened EPOCH",
     ),
+    "kind: oversees_or_asks": (
+        "an agency that asks would oversee, or the other way round: it would read what the answers to itself hid",
+        "invite it under another name, as a member of its own with its own keys",
+    ),
     "directory: none": (
         "no directory is signed yet, so that no epoch is in force",
         "finish setting the exchange up: homeward gateway trust, and a first member",

@@ -33,7 +33,7 @@ from gateway.protocol.names import AuthorityId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import YouthFacts, milliseconds
 from gateway.protocol.policy.rules import Policy
-from gateway.store.closed_counts import ClosedCount, closed_counts
+from gateway.store.closed_counts import ClosedCount, closed_counts, counted_orders
 from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
 from gateway.store.tables import authority, decision_input
 from gateway.store.youth_keys import FileYouthKeys, authority_name
@@ -66,11 +66,15 @@ class Keys:
     """Whether the key of this name left with a seal."""
     closed: Sequence[ClosedCount] = field(repr=False)
     """What may be kept of how many entries seals have closed."""
+    counted: Sequence[bytes] = field(repr=False)
+    """What orders commit to whose number was kept once."""
 
 
 def read_keys(keys_file: Path, classes: ClassKeys, youth_keys: FileYouthKeys) -> Keys:
     """What this file of keys opens as it is now."""
-    return Keys(classes, youth_keys.every_mark(), youth_keys.is_sealed, closed_counts(keys_file))
+    return Keys(
+        classes, youth_keys.every_mark(), youth_keys.is_sealed, closed_counts(keys_file), counted_orders(keys_file)
+    )
 
 
 def replay_log(
@@ -88,7 +92,8 @@ def replay_log(
             replay.follow(step)
             if progress is not None and step.index % _PAGE == 0:
                 progress(step.index)
-    replay.authorities.check_ended([Counted(each.digest.hex(), each.since, each.count) for each in keys.closed])
+    closed = [Counted(each.digest.hex(), each.since, each.count) for each in keys.closed]
+    replay.authorities.check_ended(closed, [each.hex() for each in keys.counted])
     return replay.counts
 
 

@@ -37,15 +37,13 @@ from audit.checkpoint import LogKey
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.names import AgencyId, AgencyKind, SubjectHandle
+from gateway.protocol.names import OVERSEERS, AgencyId, SubjectHandle
 from homeward.audit.v1.log_pb2 import EntryFilter, Receipt
 from homeward.audit.v1.service_pb2 import EntryParties, EntryQuery, GetConsistencyProofRequest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 _READ: Final = frozenset({"audit.read"})
 _NO_MORE: Final = -1
-OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
-"""Kinds whose members may ask about every agency; any other asks about itself alone."""
 
 
 @dataclass(frozen=True, slots=True)

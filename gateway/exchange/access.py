@@ -29,12 +29,10 @@ from gateway.exchange.openings import Opened, Stand, awaits_end, ends, open_entr
 from gateway.exchange.setting import Setting
 from gateway.ports import OF_NOBODY, Entered, own_youth
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
-from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, EvidenceKind, FieldSet, Purpose, SubjectHandle
+from gateway.protocol.names import OVERSEERS, AgencyId, AuthorityId, EvidenceKind, FieldSet, Purpose, SubjectHandle
 from gateway.protocol.outcomes import Outcome
 from homeward.audit.v1.service_pb2 import EntryQuery
 
-OVERSEERS: Final = frozenset({AgencyKind.STATE, AgencyKind.AUDITOR})
-"""Kinds that review every agency's use, by class `op` alone."""
 READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
 """Field names that the receipt of a reading opens: with its own number the reader knows how many entries there are."""
 DEFAULT_PAGE: Final = 50
@@ -98,7 +96,7 @@ class AccessLog:
 
     async def read(self, caller: Caller, query: EntryQuery) -> ReadPage:
         """The page, and that it was read is on record first. Raises `Invalid`, `Conflict`, `Unavailable`."""
-        oversees = caller.member.kind in OVERSEERS
+        oversees = _oversees(caller)
         chosen = selection(query, caller.agency, oversees=oversees)
         decision = _decide(self._at, caller)  # 1
         permitted = decision.permit and caller.claims.purpose is Purpose.OVERSIGHT_AUDIT
@@ -144,7 +142,7 @@ class AccessLog:
     ) -> tuple[list[Opened], int]:
         wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
-        reader = None if caller.member.kind in OVERSEERS else caller.agency
+        reader = None if _oversees(caller) else caller.agency
         promising, size = asked.promising(self._keys, reader=reader), wanted
         while examined < _MOST_EXAMINED:
             stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
@@ -162,7 +160,7 @@ class AccessLog:
         return found, after
 
     async def _open(self, caller: Caller, batch: Sequence[StoredEntry], marks: "_Marks", end: int) -> list[Opened]:
-        oversees = caller.member.kind in OVERSEERS
+        oversees = _oversees(caller)
         stands = [(entry, stand_of(entry, caller.agency, oversees=oversees)) for entry in batch]
         ended = await self._ends(caller.agency, [entry for entry, stand in stands if stand is Stand.ASKED], end)
         opened: list[Opened] = []
@@ -258,6 +256,10 @@ class _Marks:
             handles = [handle for _, handle in map(own_youth, issued)]
             self._authorities = await self._at.youth_keys.marks(OF_NOBODY, handles)
         return self._authorities.get(entry.tag)
+
+
+def _oversees(caller: Caller) -> bool:
+    return caller.member.kind in OVERSEERS
 
 
 def _decide(at: Setting, caller: Caller) -> Decision:

@@ -23,7 +23,7 @@ from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.names import OPAQUE_LENGTH, Purpose, RequestId
 from gateway.protocol.outcomes import REASONS, Outcome, Reason
-from gateway.protocol.policy.conditions import staff_gap
+from gateway.protocol.policy.conditions import overseer_gap, staff_gap
 from gateway.protocol.policy.rules import Policy
 
 _TRIES: Final = 5
@@ -127,8 +127,13 @@ async def on_what_stands(
 
 
 def standing(policy: Policy, caller: Caller) -> Reason | None:
-    """Why this user may not record anything; None when the role exists in this kind of agency (SECURITY AZ)."""
-    return staff_gap(policy, caller.member.kind, caller.claims.role)
+    """Why this user may not record anything; None when they may.
+
+    The role must exist in this kind of agency (SECURITY AZ), and none that oversees must learn from the log whom a
+    report of its own found.
+    """
+    kind = caller.member.kind
+    return staff_gap(policy, kind, caller.claims.role) or overseer_gap(kind)
 
 
 def denied_leaf(caller: Caller, deed: Deed, reason: Reason, *, policy: str, purpose: Purpose | None) -> Draft:

@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, delete, func, select, update
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
+from gateway.members.kinds import check_kind
 from gateway.members.statements import StatedKey
 from gateway.members.tickets import Ticket
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
@@ -107,8 +108,10 @@ def enter(
 ) -> None:
     """The agency is a member with these keys.
 
-    Raises `Conflict` when the county has another root, `Invalid` when a key is already somebody else's.
+    Raises `Conflict` when the county has another root, `Invalid` when a key is already somebody else's, and as
+    `kinds.check_kind`.
     """
+    check_kind(tx, ticket.agency, ticket.kind)
     fips = county_of(ticket.agency)
     known_root = root_of(tx, fips)
     if known_root is not None and known_root != root_key:

@@ -18,6 +18,7 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
+from gateway.members.kinds import check_kind
 from gateway.members.ledger import Ledger
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
 from gateway.protocol.policy.facts import milliseconds
@@ -84,8 +85,9 @@ async def issue_ticket(
 ) -> bytes:
     """A fresh ticket whose invitation is in the log. Empty telephone numbers mean those on record.
 
-    Raises `Invalid` when a number is neither given nor on record, `Unavailable`.
+    Raises `Invalid` when a number is neither given nor on record, and as `kinds.check_kind`; `Unavailable`.
     """
+    await ledger.read(lambda tx: check_kind(tx, agency, kind))
     known = await ledger.read(lambda tx: tx.one(_COUNTY_LINES, (county_of(agency),))) or ("", "")
     duty_line, hotline = duty_line or known[0], hotline or known[1]
     if not (duty_line and hotline):

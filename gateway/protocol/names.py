@@ -293,12 +293,21 @@ ROLES_BY_KIND: Final[dict[AgencyKind, frozenset[Role]]] = {
     kind: frozenset(_roles(kind, *names)) for kind, names in _STAFF.items()
 }
 """Roles that belong to a kind of agency; `CWA.*` in a policy stands for these."""
-_PRIVACY_OFFICER: Final = Role("COUNTY.privacy_officer")
+_ALSO_HELD: Final = {
+    AgencyKind.CWA: Role("COUNTY.privacy_officer"),
+    AgencyKind.PROB: Role("COUNTY.privacy_officer"),
+    AgencyKind.AUDITOR: Role("STATE.cdss_oversight"),
+}
 ROLES_HELD_BY_KIND: Final[dict[AgencyKind, frozenset[Role]]] = ROLES_BY_KIND | {
-    kind: ROLES_BY_KIND[kind] | {_PRIVACY_OFFICER} for kind in (AgencyKind.CWA, AgencyKind.PROB)
+    kind: ROLES_BY_KIND[kind] | {role} for kind, role in _ALSO_HELD.items()
 }
 """Roles that staff of a kind of agency can hold; any other is refused. A county's agencies have a privacy officer
-among their own staff, who gains no right of casework by it: `CWA.*` does not mean this role."""
+among their own staff, who gains no right of casework by it: `CWA.*` does not mean this role. A state reviews the whole
+exchange as a member of kind AUDITOR, apart from the one under which it asks."""
+OVERSEERS: Final = frozenset({AgencyKind.AUDITOR})
+"""Kinds that see of every entry who took part in it, and count every agency's entries. Whoever does learns from a
+number of a holder that is missing among the others what an answer to a question of its own hid: so they may review,
+and neither ask nor report anything about a youth."""
 ROLES: Final[tuple[Role, ...]] = tuple(role for kind, names in _STAFF.items() for role in _roles(kind, *names))
 """Every role, in the order of the table."""
 REPORT_IN_ROLES: Final[frozenset[Role]] = frozenset(role for role in ROLES if role.endswith(".report_in"))

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     NOT_FLAG_OWNER = "NOT_FLAG_OWNER"
     KIND_ROLE_MISMATCH = "KIND_ROLE_MISMATCH"
     PROHIBITED_RECIPIENT = "PROHIBITED_RECIPIENT"
+    OVERSEER_ONLY_REVIEWS = "OVERSEER_ONLY_REVIEWS"
     ROLE_NOT_PERMITTED = "ROLE_NOT_PERMITTED"
     ROLE_NOT_PERMITTED_FOR_PURPOSE = "ROLE_NOT_PERMITTED_FOR_PURPOSE"
     NO_FIELD_SET_ASKED = "NO_FIELD_SET_ASKED"
@@ -163,6 +164,12 @@ REASONS: Final[dict[Reason, ReasonRow]] = {
         Outcome.NOT_PERMITTED,
         "This kind of agency may not receive juvenile information through the exchange.",
         "Petition the juvenile court (WIC 831); the exchange cannot serve this request.",
+        Obligation.MISUSE_SIGNAL,
+    ),
+    Reason.OVERSEER_ONLY_REVIEWS: _request(
+        Outcome.NOT_PERMITTED,
+        "A member that oversees would read in everybody's entries what an answer to itself hid: it may only review.",
+        "Ask as another member, of the kind that does the casework, with its own keys and staff.",
         Obligation.MISUSE_SIGNAL,
     ),
     Reason.ROLE_NOT_PERMITTED: _request(

@@ -4,6 +4,12 @@ Decides what is kept of it: the number as the last seal left it, and the salt by
 The number and the salt of the seal before are overwritten, so that nobody can tell any more how many entries one seal
 closed: by that, entries of a sealed youth could be told from those of another.
 
+It is counted on over every declared loss, as long as the last order in what is left of the log commits to the number
+that is kept: a loss of rows takes no order, and one of entries only those behind it. Where it does not, because that
+number is of a lost order, counting begins behind the loss. Of every order that counted its commitment is kept, so that
+a file of before the last order that is left is told from one of a lost order. Whether a file is older than an order
+that was lost nobody can tell.
+
 A number is proposed before the entry that commits to it, and kept after; where an order ended in doubt, `settle` keeps
 the one that the log says. One that no entry commits to counts nothing.
 """
@@ -12,24 +18,20 @@ import asyncio
 import struct
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
-
-from sqlalchemy import select
+from typing import Final, NamedTuple
 
 from audit.entry import ClassKeys
-from audit.statement import Statement
+from audit.transaction import Tx
 from gateway.store.keys_file import open_to_erase
 from gateway.store.lookups import Lookups
 from gateway.store.seals import last_commitment
-from gateway.store.succession import last_loss
+from gateway.store.succession import last_loss_of_entries
 from gateway.store.youth_keys import YouthKeysBroken
 
 _LABEL: Final = b"homeward/closed-count/v1\0"
 _NUMBERS: Final = struct.Struct(">Qq")
-_LAST_LOSS: Final = Statement(select(last_loss()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,23 @@ class ClosedCount:
 
     salt: bytes = field(repr=False)
     since: int
-    """Index after the last declared loss: what seals had closed among the entries that were lost nobody can count."""
+    """0, or the index after a declared loss of entries: what lost seals had closed nobody can count."""
     count: int
 
     @property
     def digest(self) -> bytes:
         """What the entry of a seal says of it: without the salt, which is random and 32 bytes, nothing."""
         return sha256(_LABEL + self.salt + _NUMBERS.pack(self.since, self.count)).digest()
+
+
+class _Said(NamedTuple):
+    """What the log says of it."""
+
+    order: int
+    """The last one; -1 for none."""
+    commitment: bytes = b""
+    lost: int = -1
+    """The last entry that declares entries lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +69,10 @@ class FileClosedCounts:
 
     async def since(self) -> int:
         """From which entry on closed ones are counted."""
-        row = await self.lookups.read(lambda tx: tx.one(_LAST_LOSS))
-        return 0 if row is None or row[0] is None else int(row[0]) + 1
+        said = await self._said()
+        kept = await asyncio.to_thread(closed_counts, self.path)
+        counted = next((each.since for each in kept if each.digest == said.commitment), None)
+        return said.lost + 1 if counted is None else counted
 
     def propose(self, change: int, *, since: int, salt: bytes) -> bytes:
         """The digest of the number after this change, durable; it counts once it is kept."""
@@ -80,31 +94,44 @@ class FileClosedCounts:
             salts = [salt for salt, *numbers, _ in rows if ClosedCount(salt, *numbers).digest == digest]
             if salts and not (len(rows) == 1 and rows[0][-1]):
                 connection.execute("UPDATE closed_count SET is_kept = 1 WHERE salt = ?", salts)
+                connection.execute("INSERT OR IGNORE INTO counted_order VALUES (?)", (digest,))
                 connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)
                 connection.execute("INSERT OR IGNORE INTO unscrubbed VALUES (1)")
             connection.execute("COMMIT")
         return bool(salts)
 
     async def check(self) -> None:
-        """There is the number that the log's last order commits to, since the last declared loss. Changes nothing.
+        """The file is not of before the last order in the log. Changes nothing.
 
-        Raises `YouthKeysBroken` where there is none: somebody has changed it, or the file is older than the log, and
-        whatever is counted on would make good what is missing. Before a loss it may be that of a lost order.
+        Raises `YouthKeysBroken` where the number is not there that the order commits to: somebody has changed it, or
+        the file is older than the log, and whatever is counted on would make good what is missing. Where entries behind
+        that order were lost it may be the number of a lost one, if that of this order was there once.
         """
-        commitment = await self._committed()
-        kept = await asyncio.to_thread(closed_counts, self.path) if commitment else []
-        if commitment and commitment not in [each.digest for each in kept]:
-            raise YouthKeysBroken
+        await self._counts()
 
     async def settle(self) -> None:
-        """That number counts, and no other. Raises `YouthKeysBroken` where there is none."""
-        commitment = await self._committed()
-        if commitment and not await asyncio.to_thread(self.keep, commitment):
-            raise YouthKeysBroken
+        """The number that the last order commits to counts, and no other. Raises `YouthKeysBroken` as `check`."""
+        commitment = await self._counts()
+        if commitment:
+            await asyncio.to_thread(self.keep, commitment)
 
-    async def _committed(self) -> bytes:
-        since = await self.since()
-        return await self.lookups.read(partial(last_commitment, keys=self.keys, since=since))
+    async def _counts(self) -> bytes:
+        """What the last order commits to, if that can be counted on; empty otherwise. Raises `YouthKeysBroken`."""
+        said = await self._said()
+        if not said.commitment:
+            return b""
+        kept = await asyncio.to_thread(closed_counts, self.path)
+        if said.commitment in [each.digest for each in kept]:
+            return said.commitment
+        if said.order < said.lost and said.commitment in await asyncio.to_thread(counted_orders, self.path):
+            return b""
+        raise YouthKeysBroken
+
+    async def _said(self) -> _Said:
+        return await self.lookups.read(self._read)
+
+    def _read(self, tx: Tx) -> _Said:
+        return _Said(*last_commitment(tx, self.keys), last_loss_of_entries(tx, self.keys))
 
 
 def closed_counts(path: Path) -> list[ClosedCount]:
@@ -112,3 +139,9 @@ def closed_counts(path: Path) -> list[ClosedCount]:
     with closing(open_to_erase(path)) as connection:
         rows = connection.execute("SELECT salt, since, count FROM closed_count").fetchall()
     return [ClosedCount(bytes(salt), since, count) for salt, since, count in rows]
+
+
+def counted_orders(path: Path) -> list[bytes]:
+    """What orders commit to whose number counted, in this file of keys."""
+    with closing(open_to_erase(path)) as connection:
+        return [bytes(digest) for (digest,) in connection.execute("SELECT digest FROM counted_order")]

@@ -36,7 +36,7 @@ from gateway.protocol.names import AgencyId, AuthorityId, FlagState, SubjectHand
 from gateway.protocol.outcomes import Reason
 from gateway.store.counted import COUNTED, Counted
 from gateway.store.epochs import EPOCH_KINDS, states_after
-from gateway.store.succession import last_loss
+from gateway.store.succession import last_loss, last_loss_of_entries
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _KINDS: Final = tuple(
@@ -123,6 +123,7 @@ NONE_MENDED: Final = Mended()
 class Derived:
     """What the log says."""
 
+    keys: ClassKeys = field(repr=False)
     denied: dict[str, int] = field(default_factory=dict)
     authorities: dict[bytes, DerivedAuthority] = field(default_factory=dict)
     again: dict[bytes, list[DerivedAuthority]] = field(default_factory=dict)
@@ -153,8 +154,8 @@ class Derived:
         return known.leaf_index < max(self.sealed.values(), default=-1)
 
     def last_taking(self, tx: Tx) -> int:
-        """The last entry that can have taken a key away: a seal, or a declared loss, which may have lost one."""
-        return max((*self.sealed.values(), _last_loss(tx)))
+        """The last entry that can have taken a key away: a seal, or a declared loss of entries, a seal among them."""
+        return max((*self.sealed.values(), last_loss_of_entries(tx, self.keys)))
 
     def is_mended(self, tx: Tx) -> bool:
         """Whether rows were mended since the last declared loss."""
@@ -185,7 +186,7 @@ class Derived:
 def derive(tx: Tx, opened: Opened) -> Derived:
     """What the entries say, which must have been verified. Raises EvidenceError(PROJECTION) where a count or a record
     that they build on is missing."""
-    derived = Derived()
+    derived = Derived(opened.keys)
     for entry in _entries(tx):
         if entry.kind == Kind.TABLES_MENDED:
             _check_declared(tx, entry.index)

@@ -257,14 +257,14 @@ class SqlSeals:
         return list(found.values())[-MOST_LISTED:]
 
 
-def last_commitment(tx: Tx, keys: ClassKeys, *, since: int) -> bytes:
-    """What the last order from this entry on commits to of how many entries seals have closed; empty for none."""
+def last_commitment(tx: Tx, keys: ClassKeys) -> tuple[int, bytes]:
+    """Index of the last order, -1 for none; and what it commits to of how much seals have closed, or nothing."""
     row = tx.one(_LAST_ORDER)
-    if row is None or row[0] is None or row[0] < since:
-        return b""
+    if row is None or row[0] is None:
+        return -1, b""
     (entry,) = select_entries(tx, Selection(start=row[0], end=row[0] + 1), limit=1)
     said = read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
-    return bytes.fromhex(said.get("closed", b"").decode())
+    return entry.index, bytes.fromhex(said.get("closed", b"").decode())
 
 
 def takes_away(tx: Tx, seal_id: bytes) -> bool:

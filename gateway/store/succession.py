@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from sqlalchemy import ScalarSelect, func, literal_column, select
 
-from audit.own_entries import SUCCEEDED
+from audit.entry import ClassKeys, FieldClass, StoredEntry, read_values
+from audit.own_entries import SUCCEEDED, loses_entries
+from audit.reader import Selection, select_entries
 from audit.statement import Statement
 from audit.tables import ENTRY
+from audit.transaction import Tx
 from gateway.store.lookups import Lookups
 
 # Under another name, so that a query of entries can ask for it, too.
@@ -30,6 +33,20 @@ def last_loss_ms() -> ScalarSelect[Any]:
     return select(func.max(_SAID.c.time_ms)).where(_IS_LOSS).scalar_subquery()
 
 
+def last_loss_of_entries(tx: Tx, keys: ClassKeys) -> int:
+    """Index of the last entry that declares entries lost, and not rows of tables alone; -1 for none."""
+    found, start = -1, 0
+    while page := select_entries(tx, Selection(kinds=(SUCCEEDED,), start=start), limit=_PAGE):
+        found, start = max((found, *(each.index for each in page if _loses(each, keys)))), page[-1].index + 1
+    return found
+
+
+def _loses(entry: StoredEntry, keys: ClassKeys) -> bool:
+    said = read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
+    return loses_entries(said.get("size", b"").decode(), said.get("kept", b"").decode())
+
+
+_PAGE: Final = 100
 _LAST_MS: Final = Statement(select(last_loss_ms()))
 
 

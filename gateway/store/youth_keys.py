@@ -64,6 +64,8 @@ _SCHEMA: Final = (
         "CREATE TABLE IF NOT EXISTS closed_count (salt BLOB PRIMARY KEY, since INTEGER NOT NULL,"
         " count INTEGER NOT NULL, is_kept INTEGER NOT NULL) WITHOUT ROWID"
     ),
+    # What orders in the log commit to of such numbers, each once its number counted: without the number and its salt.
+    "CREATE TABLE IF NOT EXISTS counted_order (digest BLOB PRIMARY KEY) WITHOUT ROWID",
     # A row while the bytes of what a seal deleted may still stand in this file or the main database's.
     "CREATE TABLE IF NOT EXISTS unscrubbed (id INTEGER PRIMARY KEY CHECK (id = 1))",
 )

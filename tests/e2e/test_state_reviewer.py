@@ -20,15 +20,20 @@ from audit.source import open_source
 from audit.tiles import parse_bundle
 from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_A, COUNTY_B, COUNTY_C, Agency, SourceKind
+from deploy.demo.county import inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.audit.v1.log_pb2 import EntryFilter
+from homeward.county.v1 import placement_pb2
 from homeward.county.v1.access_pb2 import ListAccessesResponse
 from homeward.failure import ExitCode
-from tests.e2e.test_audit_evidence import Town, live, offline, strangers_verdict
+from homeward.gateway.v1 import codes_pb2 as codes
+from tests.e2e.test_audit_evidence import Town, ask, live, offline, strangers_verdict
 
 REVIEWER = "STATE.cdss_oversight"
 LINES = ("+15550109901", "+15550109902")
-STATE = Agency("S", "Demo State Oversight", "06067", "cdss", "STATE", *LINES, SourceKind.NONE, (REVIEWER,))
+STATE = Agency("S", "Demo State Oversight", "06067", "cdss", "AUDITOR", *LINES, SourceKind.NONE, (REVIEWER,))
+ICPC_OFFICE = "STATE.icpc_office"
+ICPC = Agency("I", "Demo Interstate Office", "06067", "icpc", "STATE", *LINES, SourceKind.NONE, (ICPC_OFFICE, REVIEWER))
 Reply = TypeVar("Reply", bound=Message)
 
 
@@ -39,6 +44,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     try:
         with Commands() as commands:
             sandbox.enlist(STATE, commands)
+            sandbox.enlist(ICPC, commands, beside=STATE)
         live(sandbox)
         yield Town(sandbox, directory)
     finally:
@@ -136,6 +142,42 @@ def test_an_entry_withheld_from_the_state_is_found(town: Town) -> None:
     for index in (0, count // 2, count - 1):
         with pytest.raises(EvidenceError, match="it is withheld"):
             read_whole(Withholding(endpoint(town), index), "")  # type: ignore[arg-type]  # all that is used is `call`
+
+
+def ask_records(town: Town, letter: str, role: str) -> int:
+    """The outcome of a question for the records of a youth of county A."""
+    question = inquiry(
+        town.sandbox.caseload.youth(town.sandbox.caseload.cast.runaway).person,
+        codes.PURPOSE_CASE_TRANSFER,
+        evidence=[(codes.EVIDENCE_KIND_ICPC_REQUEST, "TEST-ICPC-4")],
+    )
+    request = placement_pb2.GetPlacementHistoryRequest(inquiry=question, detail=True)
+    answer = ask(town.sandbox.county(letter), role, lambda calls: calls.placement.GetPlacementHistory, request)
+    return int(answer.page.outcome)
+
+
+def test_the_state_that_oversees_gets_no_answer_about_a_youth_and_no_second_kind(town: Town) -> None:
+    """From a holder's numbers it would learn what an answer to itself hid; it asks as a member of its own."""
+    assert ask_records(town, "S", REVIEWER) == codes.OUTCOME_NOT_PERMITTED
+    with Commands() as commands:
+        invited = commands.ask(
+            "gateway", "invite", str(town.sandbox.layout.gateway), STATE.agency_id, "--kind", "STATE"
+        )
+    assert (invited.exit, "as a member of its own" in invited.err) == (ExitCode.DENIED, True), invited.err
+
+
+def test_the_state_that_asks_reads_its_own_entries_and_no_agencys_numbers(town: Town, tmp_path: Path) -> None:
+    assert ask_records(town, "I", ICPC_OFFICE) == codes.OUTCOME_ANSWERED
+    out = tmp_path / "own.jsonl"
+    read = ("query", "--format", "jsonl", "--out", str(out), "--limit", "100000")
+    done = town.audit(*read, letter="I", role=REVIEWER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows
+    assert {row["requester"] for row in rows} == {ICPC.agency_id}
+    assert not any(row["requester_number"] or row["holder_number"] for row in rows)
+    denied = town.audit("complete", "--all-agencies", letter="I", role=REVIEWER)
+    assert (denied.returncode, "AUDIT-AGENCY" in denied.stderr) == (ExitCode.DENIED, True)
 
 
 def test_a_county_reviewer_beside_it_sees_its_own_entries_alone(town: Town, tmp_path: Path) -> None:

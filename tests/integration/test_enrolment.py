@@ -10,13 +10,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid, Unauthenticated
+from gateway.members import roster
 from gateway.members.deny import DenyList
 from gateway.members.office import HolderSilent
 from gateway.protocol.envelope import wrap
-from gateway.protocol.names import AgencyId
+from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import parse_spiffe
-from homeward.gateway.v1 import admin_pb2, directory_pb2
+from gateway.protocol.wire_names import from_wire
+from homeward.gateway.v1 import admin_pb2, codes_pb2, directory_pb2
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, OfferPepperRequest, PepperOffer, SealedPepper
 from homeward.gateway.v1.enrollment_pb2 import EnrollResponse
 from tests.unit.members.world import County, World, certificate_request, make_world
@@ -139,6 +141,31 @@ async def test_statements_about_another_agency_are_refused(world: World, county:
     del request.keys[:]
     request.keys.extend(other.statements())
     assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (codes_pb2.AGENCY_KIND_STATE, codes_pb2.AGENCY_KIND_AUDITOR),
+        (codes_pb2.AGENCY_KIND_AUDITOR, codes_pb2.AGENCY_KIND_STATE),
+    ],
+)
+async def test_a_member_that_asks_never_becomes_one_that_oversees_nor_the_other_way_round(
+    world: World, county: County, first: codes_pb2.AgencyKind, then: codes_pb2.AgencyKind
+) -> None:
+    """As an overseer it would read in old entries what the answers to it hid."""
+    early = await world.invite(county.agency, kind=then)
+    await world.gateway.enrollment.redeem(county.enrollment(await world.invite(county.agency, kind=first)))
+    with pytest.raises(Invalid) as caught:
+        await world.invite(county.agency, kind=then)
+    assert caught.value.fields == ("kind: oversees_or_asks",)
+    # Nor by an invitation of before it joined.
+    assert await refused(world.gateway.enrollment.redeem(county.enrollment(early))) == ErrorReason.INVALID_REQUEST
+    assert {row.kind for row in await world.gateway.ledger.read(roster.all_members)} == {from_wire(AgencyKind, first)}
+    # The control: the same kind again, and another that asks likewise.
+    await world.invite(county.agency, kind=first)
+    if first == codes_pb2.AGENCY_KIND_STATE:
+        await world.invite(county.agency, kind=codes_pb2.AGENCY_KIND_CWA)
 
 
 async def test_a_second_agency_of_a_county_must_bring_the_same_root(world: World, county: County) -> None:

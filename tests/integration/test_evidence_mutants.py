@@ -301,7 +301,7 @@ MUTANTS = {
     ),
     "15 a seal explains whatever is closed": Mutant(
         "followed.py",
-        "        self._keys_gone.check_counted(counted)\n",
+        "        self._keys_gone.check_counted(counted, before)\n",
         "",
         "tests/unit/exchange/test_closed_counts.py",
     ),
@@ -310,6 +310,30 @@ MUTANTS = {
         '                connection.execute("DELETE FROM closed_count WHERE salt != ?", salts)\n',
         "",
         "tests/unit/exchange/test_closed_counts.py",
+    ),
+    "15 a loss makes any file of keys good": Mutant(
+        "gateway/store/closed_counts.py",
+        "said.order < said.lost and said.commitment in",
+        "said.order < said.lost or said.commitment in",
+        "tests/unit/exchange/test_closed_counts.py::test_no_loss_makes_a_file_of_before_the_last_order_good",
+    ),
+    "15 a loss of rows loses seals": Mutant(
+        "own_entries.py",
+        "or int(kept) < int(size)",
+        "or int(kept) <= int(size)",
+        "tests/unit/exchange/test_closed_counts.py::test_a_loss_of_rows_alone_excuses_no_key_that_is_gone",
+    ),
+    "15 who asks oversees": Mutant(
+        "gateway/exchange/access.py",
+        "return caller.member.kind in OVERSEERS",
+        'return caller.member.kind in {*OVERSEERS, "STATE"}',
+        "tests/unit/exchange/test_overseers.py",
+    ),
+    "15 who oversees asks": Mutant(
+        "gateway/protocol/policy/conditions.py",
+        "return Reason.OVERSEER_ONLY_REVIEWS if kind in OVERSEERS else None",
+        "return None",
+        "tests/unit/exchange/test_overseers.py",
     ),
     "15 what a seal deletes is overwritten where the build of SQLite sees to it": Mutant(
         "gateway/store/keys_file.py",

@@ -22,6 +22,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from gateway.protocol.names import (
+    OVERSEERS,
     REPORT_IN_ROLES,
     ROLES,
     ROLES_BY_KIND,
@@ -41,7 +42,7 @@ from gateway.protocol.names import (
     parse_role,
 )
 from gateway.protocol.outcomes import Reason
-from gateway.protocol.policy.fieldsets import mask_of
+from gateway.protocol.policy.fieldsets import REVIEW, mask_of
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule, RuleId
 
 CALIFORNIA: Final = "california-2026-11.toml"
@@ -168,8 +169,15 @@ def _row_problems(row: _Row, bundle: _Bundle) -> Iterator[str]:
             yield f"{row.id}: {name} only reports in"
         if any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
             yield f"{row.id}: {name} belongs to a prohibited kind of agency"
+        if not _is_review(row) and any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in OVERSEERS):
+            yield f"{row.id}: {name} oversees, and may do nothing but review"
     if (row.mode is DisclosureMode.VIEW_ONLY) != (Notice.INSPECT_ONLY in row.notices):
         yield f"{row.id}: VIEW_ONLY and the notice INSPECT_ONLY go together"
+
+
+def _is_review(row: _Row) -> bool:
+    is_purpose = isinstance(row, _RuleRow) and row.purpose is Purpose.OVERSIGHT_AUDIT
+    return is_purpose and mask_of(row.field_sets) == REVIEW
 
 
 def _rule_problems(row: _RuleRow) -> Iterator[str]:

@@ -9,23 +9,27 @@ from typing import Final
 from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
+    OVERSEERS,
     REPORT_IN_ROLES,
     ROLES_HELD_BY_KIND,
     AgencyKind,
     Basis,
+    Purpose,
     Restriction,
     Role,
     YouthPrecondition,
 )
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import Located, RequestFacts, YouthFacts
-from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, answers, mask_of
+from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, REVIEW, answers, mask_of
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
 
 
 def caller_gap(policy: Policy, request: RequestFacts, asked: int) -> Reason | None:
     """Why this caller may ask nothing at all; no modality overrides it."""
     reason = staff_gap(policy, request.agency_kind, request.role)
+    if reason is None and not (request.purpose is Purpose.OVERSIGHT_AUDIT and asked == REVIEW):
+        reason = overseer_gap(request.agency_kind)
     if reason is not None:
         return reason
     if request.role in REPORT_IN_ROLES:
@@ -38,6 +42,11 @@ def staff_gap(policy: Policy, kind: AgencyKind, role: Role) -> Reason | None:
     if kind in policy.prohibited_kinds:
         return Reason.PROHIBITED_RECIPIENT
     return None if role in ROLES_HELD_BY_KIND[kind] else Reason.KIND_ROLE_MISMATCH
+
+
+def overseer_gap(kind: AgencyKind) -> Reason | None:
+    """Why this kind of agency may do nothing but review. No bundle allows it more."""
+    return Reason.OVERSEER_ONLY_REVIEWS if kind in OVERSEERS else None
 
 
 def rule_gap(rule: Rule, request: RequestFacts, asked: int) -> Reason | None:

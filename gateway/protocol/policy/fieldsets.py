@@ -36,6 +36,8 @@ ACK: Final = _CLOSURE[FieldSet.FS0_ACK]
 """Mask of FS0 alone: what a refusal carries."""
 FLAG_STATUS: Final = _CLOSURE[FieldSet.FS1_FLAG_STATUS]
 """Mask of FS1 with what it includes."""
+REVIEW: Final = _CLOSURE[FieldSet.FS7_ACCOUNTING]
+"""Mask of FS7 with what it includes: what a review of the log asks for."""
 
 
 def mask_of(field_sets: Iterable[FieldSet]) -> int:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from audit.checkpoint import LogKey
 from gateway.protocol.directory import DirectoryView, certify, read_directory
-from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, Purpose, Role, SubjectHandle
+from gateway.protocol.names import AgencyId, AgencyKind, AuthorityId, Purpose, Role, SubjectHandle, county_of
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.sealing import SealKey
 from gateway.protocol.signing import SigningKey
@@ -27,6 +27,7 @@ ORIGIN: Final = "exchange.example/log"
 SF, LA, KERN = AgencyId("06075.cwa"), AgencyId("06037.cwa"), AgencyId("06029.cwa")
 LA_PROB, STRTP = AgencyId("06037.probation"), AgencyId("06037.harbor-strtp")
 POLICE, STATE, FEDERAL = AgencyId("06077.example-pd"), AgencyId("06067.example-state"), AgencyId("06067.example-fed")
+ICPC = AgencyId("06067.example-icpc")
 KINDS: Final = {
     SF: AgencyKind.CWA,
     LA: AgencyKind.CWA,
@@ -34,7 +35,8 @@ KINDS: Final = {
     LA_PROB: AgencyKind.PROB,
     STRTP: AgencyKind.STRTP,
     POLICE: AgencyKind.LEA,
-    STATE: AgencyKind.STATE,
+    STATE: AgencyKind.AUDITOR,
+    ICPC: AgencyKind.STATE,
     FEDERAL: AgencyKind.FED,
 }
 SOURCES: Final = (SF, LA, KERN, LA_PROB)
@@ -43,7 +45,8 @@ ROLES: Final = {
     AgencyKind.PROB: Role("PROB.duty_officer"),
     AgencyKind.STRTP: Role("STRTP.administrator"),
     AgencyKind.LEA: Role("LEA.patrol"),
-    AgencyKind.STATE: Role("STATE.cdss_oversight"),
+    AgencyKind.AUDITOR: Role("STATE.cdss_oversight"),
+    AgencyKind.STATE: Role("STATE.icpc_office"),
     AgencyKind.FED: Role("CWA.case_worker"),
 }
 """The role of an agency's worker, unless a test says otherwise."""
@@ -99,7 +102,7 @@ def staff(agency: AgencyId, purpose: Purpose = Purpose.MFC_LOCATE, role: Role | 
 
 def officer(agency: AgencyId) -> Act:
     """The privacy officer of a county agency, or the state's reviewer."""
-    role = ROLES[AgencyKind.STATE] if KINDS[agency] is AgencyKind.STATE else PRIVACY_OFFICER
+    role = ROLES[AgencyKind.AUDITOR] if county_of(agency) == county_of(STATE) else PRIVACY_OFFICER
     return Act(agency, role, Purpose.OVERSIGHT_AUDIT)
 
 

@@ -69,7 +69,7 @@ def follow(world: World, told: Iterable[Step], kept: dict[str, Kept]) -> Counts:
     for step in told:
         replay.follow(step)
     counted = [Counted(each.digest.hex(), each.since, each.count) for each in replay_keys(world).closed]
-    replay.authorities.check_ended(counted)
+    replay.authorities.check_ended(counted, [])
     return replay.counts
 
 

@@ -170,8 +170,7 @@ async def test_after_a_loss_the_number_of_an_order_that_is_lost_keeps_nobody_fro
     """keys.db is newer than what is left of the log: the number is the lost order's."""
     handles = await seal_desk.lived(world)
     await restrict(world, handles[ANA])
-    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys:
-        keys.execute("UPDATE closed_count SET count = count + 1, salt = ?", (b"s" * 32,))
+    of_a_lost_order(tmp_path)
     with pytest.raises(YouthKeysBroken):
         await world.seals.settle(world.setting.journal)
     await lose(world)
@@ -180,11 +179,27 @@ async def test_after_a_loss_the_number_of_an_order_that_is_lost_keeps_nobody_fro
     await world.seals.settle(world.setting.journal)
 
 
-async def test_after_a_loss_what_is_closed_is_counted_anew(world: World) -> None:
-    """What seals had closed among the entries that were lost nobody can count."""
+@pytest.mark.parametrize("entries", [0, 5])
+async def test_after_a_loss_behind_the_last_order_what_is_closed_is_counted_on(world: World, entries: int) -> None:
     handles = await seal_desk.lived(world)
     await restrict(world, handles[ANA])
+    await lose(world, entries=entries)
+    replayed(world)
+    world.clock.advance(seconds=60)
+    await world.all_current()
+    await world.check_flag(POLICE, BEN)
+    await restrict(world, handles[BEN])
+    assert (kept(world).since, kept(world).count) == (0, 5)
+    replayed(world)
+
+
+async def test_after_a_loss_of_the_last_order_what_is_closed_is_counted_anew(world: World, tmp_path: Path) -> None:
+    """What lost seals had closed nobody can count."""
+    handles = await seal_desk.lived(world)
+    await restrict(world, handles[ANA])
+    of_a_lost_order(tmp_path)
     await lose(world)
+    await world.seals.check()
     replayed(world)
     lost = world.size()
     world.clock.advance(seconds=60)
@@ -193,6 +208,56 @@ async def test_after_a_loss_what_is_closed_is_counted_anew(world: World) -> None
     await restrict(world, handles[BEN])
     assert (kept(world).since, kept(world).count) == (lost, 1)
     replayed(world)
+
+
+@pytest.mark.parametrize("entries", [0, 5])
+async def test_no_loss_makes_a_file_of_before_the_last_order_good(world: World, tmp_path: Path, entries: int) -> None:
+    """A sealed youth's key is in it. Rows were lost and no entry, or entries behind the order."""
+    handles = await seal_desk.lived(world)
+    await restrict(world, handles[BEN])
+    copied(tmp_path / "keys.db", tmp_path / "older.db")
+    await restrict(world, handles[ANA])
+    await lose(world, entries=entries)
+    await world.seals.check()
+    copied(tmp_path / "keys.db", tmp_path / "newest.db")
+    copied(tmp_path / "older.db", tmp_path / "keys.db")
+    with pytest.raises(YouthKeysBroken):
+        await world.seals.check()
+    with pytest.raises(YouthKeysBroken):
+        await world.seals.settle(world.setting.journal)
+    order = max(leaf.entry.index for leaf in await world.leaves() if leaf.kind == Kind.SEAL_RESTRICTED)
+    assert check_found(world) == order
+    # What the refusal asks for.
+    copied(tmp_path / "newest.db", tmp_path / "keys.db")
+    await world.seals.settle(world.setting.journal)
+
+
+async def test_a_loss_of_rows_alone_excuses_no_key_that_is_gone(world: World, tmp_path: Path) -> None:
+    handles = await seal_desk.lived(world)
+    take_out(world, tmp_path, youth_name(SF, handles[BEN]))
+    await lose(world, entries=0)
+    check_found(world)
+
+
+async def test_nor_the_number_of_a_lost_order(world: World, tmp_path: Path) -> None:
+    """Where rows alone were lost there is no lost order."""
+    handles = await seal_desk.lived(world)
+    await restrict(world, handles[ANA])
+    of_a_lost_order(tmp_path)
+    await lose(world, entries=0)
+    with pytest.raises(YouthKeysBroken):
+        await world.seals.check()
+
+
+def of_a_lost_order(directory: Path) -> None:
+    """What is kept is the number of a further order, which the log has not."""
+    with closing(sqlite3.connect(directory / "keys.db")) as keys, keys:
+        keys.execute("UPDATE closed_count SET count = count + 1, salt = ?", (b"s" * 32,))
+
+
+def copied(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
 
 
 def killed_before_the_key_leaves(world: World) -> None:

@@ -58,9 +58,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.close()
 
 
-async def lose(world: World) -> None:
-    """Entries were declared lost: what went before the declaration is what is left."""
-    await world.log.append(Append(draft(Kind.LOG_SUCCEEDED, op={"size": world.size() + 5})))
+async def lose(world: World, *, entries: int = 5) -> None:
+    """So many entries were declared lost, or with none rows of tables: what went before the declaration is left."""
+    size = world.size()
+    await world.log.append(Append(draft(Kind.LOG_SUCCEEDED, op={"size": size + entries, "kept": size})))
 
 
 def signed(world: World, message: authority_pb2.Authority) -> SignedEnvelope:

@@ -88,7 +88,7 @@ def follow(world: World, changed: list[Step]) -> Counts:
     replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
     for step in changed:
         replay.follow(step)
-    replay.authorities.check_ended([])
+    replay.authorities.check_ended([], [])
     return replay.counts
 
 

@@ -213,16 +213,18 @@ class World:
         request = self.signed(exchange_pb2.CheckFlagRequest, query, staff(agency, Purpose.MFC_HANDOFF))
         return await self.as_peer(agency, lambda: self.exchange_servicer.CheckFlag(request, None))
 
-    async def ask_records(self, agency: AgencyId, youth: Youth) -> exchange_pb2.RequestRecordsResponse:
-        """A placement worker with an open case asks for placement history."""
+    async def ask_records(
+        self, agency: AgencyId, youth: Youth, *, act: Act | None = None, because: EvidenceKind = EvidenceKind.OPEN_CASE
+    ) -> exchange_pb2.RequestRecordsResponse:
+        """A placement worker with an open case asks for placement history, unless a test says otherwise."""
         query = exchange_pb2.RecordsQuery(
             request_id=os.urandom(16),
             tokens=self.tokens(youth),
-            evidence=[evidence(EvidenceKind.OPEN_CASE)],
+            evidence=[evidence(because)],
             field_sets=[to_wire(FieldSet.FS5_PLACEMENT_DETAIL)],  # type: ignore[list-item]
             recipient_key_id=self.membership.members[agency].seal.key_id,
         )
-        act = staff(agency, Purpose.PLACEMENT_PLANNING, Role("CWA.placement_worker"))
+        act = act or staff(agency, Purpose.PLACEMENT_PLANNING, Role("CWA.placement_worker"))
         request = self.signed(exchange_pb2.RequestRecordsRequest, query, act)
         return await self.as_peer(agency, lambda: self.exchange_servicer.RequestRecords(request, None))
 

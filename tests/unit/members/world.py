@@ -114,10 +114,13 @@ class World:
             )
         )
 
-    async def invite(self, agency: str, life: timedelta = timedelta(hours=1)) -> Invitation:
-        request = admin_pb2.InviteRequest(
-            agency=agency, kind=codes_pb2.AGENCY_KIND_CWA, duty_line="+15555550100", hotline="+15555550101"
-        )
+    async def invite(
+        self,
+        agency: str,
+        life: timedelta = timedelta(hours=1),
+        kind: codes_pb2.AgencyKind = codes_pb2.AGENCY_KIND_CWA,
+    ) -> Invitation:
+        request = admin_pb2.InviteRequest(agency=agency, kind=kind, duty_line="+15555550100", hotline="+15555550101")
         request.life.FromTimedelta(life)
         return decode((await self.gateway.administration.invite(request)).line)
 

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.protocol.decide import Located, RequestFacts, YouthFacts
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
+    OVERSEERS,
     REPORT_IN_ROLES,
     ROLES,
     ROLES_HELD_BY_KIND,
@@ -107,6 +108,7 @@ def _scoped(rule: Rule) -> list[str]:
 
 
 _IN_SCOPE = " || ".join(f'(resource == FieldSet::"{each}" && context.scope.contains("{each}"))' for each in FieldSet)
+_REVIEW = f'action == Action::"{Purpose.OVERSIGHT_AUDIT}" && ["{FieldSet.FS7_ACCOUNTING}"].containsAll(context.asked)'
 _FLAG = f'FieldSet::"{FieldSet.FS1_FLAG_STATUS}"'
 _DEEPER = [each for each in FieldSet if each not in (FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS)]
 _FLAG_CHECK = f"!context.asked.containsAny({_set(_DEEPER)})"
@@ -218,6 +220,7 @@ def _forbid(policy: Policy) -> str:
     reasons = [
         f"{_set(policy.prohibited_kinds)}.contains(context.kind)",
         "!context.kindRoles.contains(context.role)",
+        f"{_set(OVERSEERS)}.contains(context.kind) && !({_REVIEW})",
         f"{_set(REPORT_IN_ROLES)}.contains(context.role)",
         f'context.restriction == "{Restriction.SEALED}"',
         f'["{Located.NONE}", "{Located.POSSIBLE}", "{Located.AMBIGUOUS}"].contains(context.located)',

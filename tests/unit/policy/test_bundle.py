@@ -113,6 +113,12 @@ MARKED = [
     ('roles = ["LEA.missing_persons"]', 'roles = ["FED.*"]', "no such role"),
     ('roles = ["LEA.missing_persons"]', 'roles = ["EDU.report_in"]', "only reports in"),
     ('prohibited_kinds = ["FED"]', 'prohibited_kinds = ["FED", "OMBUDS"]', "prohibited kind"),
+    ('roles = ["LEA.missing_persons"]', 'roles = ["AUDITOR.internal"]', "may do nothing but review"),
+    (
+        'evidence_all = ["REVIEW_MANDATE"]\nfield_sets = ["FS7_ACCOUNTING"]',
+        'evidence_all = ["REVIEW_MANDATE"]\nfield_sets = ["FS7_ACCOUNTING", "FS4_PLACEMENT_SUMMARY"]',
+        "may do nothing but review",
+    ),
     ('basis = ["AGREEMENT"]', 'basis = ["STATUTE", "CONSENT"]', "STATUTE stands alone"),
     ('basis = ["AGREEMENT"]', 'basis = ["EMERGENCY"]', "not a rule's basis"),
     ('id = "MFC_LOCATE.police"', 'id = "MFC_LOCATE.tribe"', "used twice"),

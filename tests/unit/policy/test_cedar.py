@@ -32,6 +32,7 @@ DECIDED = {reason for reason in Reason if reason.name.startswith(("CONSENT_", "A
     Reason.FIELD_SET_BEYOND_PURPOSE,
     Reason.EVIDENCE_MISSING,
     Reason.KIND_ROLE_MISMATCH,
+    Reason.OVERSEER_ONLY_REVIEWS,
     Reason.NO_MATCH,
     Reason.AMBIGUOUS_MATCH,
     Reason.MATCH_TOO_WEAK,
