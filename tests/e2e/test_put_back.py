@@ -7,6 +7,7 @@ that lies on other storage.
 import json
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.commands import Commands
+from deploy.demo.processes import signal_all
 from deploy.demo.sandbox import Sandbox
 from tests.e2e.test_epochs import Rotation, raise_flag
 from tests.e2e.test_epochs_restored import asked, found
@@ -181,8 +183,8 @@ def test_whoever_explains_a_lost_record_starts_no_second_history(exchange: Rotat
 
 def test_a_network_that_is_shut_begins_no_second_history(exchange: Rotation) -> None:
     sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
-    for process in (*ADAPTERS, "gateway"):
-        sandbox.end(process)
+    signal_all([sandbox.process(name) for name in ADAPTERS], signal.SIGSTOP)
+    sandbox.end("gateway")
     keep_mirror(exchange)
     put_back(exchange)
     # Which agencies know the log stands in the log: taking away what they attested hides nobody.
@@ -199,12 +201,11 @@ def test_a_network_that_is_shut_begins_no_second_history(exchange: Rotation) -> 
     refused = exchange.commands.ask("gateway", "invite", str(gateway), "06001.cwa", "--kind", "CWA", "--json")
     assert "NOT_READY" in refused.out + refused.err
     assert (log(exchange)[0], stored(exchange)) == ("open", size), "an entry is the first of a second history"
-    sandbox.restart("adapter-a")
+    signal_all([sandbox.process(ADAPTERS[0])], signal.SIGCONT)
     exchange.until(lambda: log(exchange)[0] == "recovering")
     assert (waits_for(exchange), stored(exchange)) == ([], size)
     sandbox.end("gateway")
-    for process in ADAPTERS[1:]:
-        sandbox.restart(process)
+    signal_all([sandbox.process(name) for name in ADAPTERS], signal.SIGCONT)
     heal(exchange)
     assert revoked(exchange) == ["06019.cwa"]
 
