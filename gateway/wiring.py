@@ -198,6 +198,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
         _background(_begin(running, services, stop), stop),
         _background(running.publishing.attestations.run(), stop),
         _background(services.admission.refusals.run(), stop),
+        _background(members.ledger.refusals.run(), stop),
     ]
     ports = {"port": main.port, "enroll_port": enrollment.port}
     record = told_place(replace(running.state, record=config.high_water))

@@ -413,7 +413,7 @@ class World:
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(
-            Ledger(self.log, self.reader),
+            Ledger(self.log, self.reader, self.clock),
             directory=self.directory,
             at_rest=at_rest,
             prepare=self.youth_keys.prepare,
