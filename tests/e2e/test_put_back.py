@@ -184,7 +184,8 @@ def test_whoever_explains_a_lost_record_starts_no_second_history(exchange: Rotat
 def test_a_network_that_is_shut_begins_no_second_history(exchange: Rotation) -> None:
     sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
     signal_all([sandbox.process(name) for name in ADAPTERS], signal.SIGSTOP)
-    sandbox.end("gateway")
+    # It would wait for those who do not hear it.
+    sandbox.end("gateway", signal.SIGKILL)
     keep_mirror(exchange)
     put_back(exchange)
     # Which agencies know the log stands in the log: taking away what they attested hides nobody.
