@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from adapters.cli_options import Place
@@ -72,11 +73,16 @@ def _no_member(options: Sequence[str], refused: CallRefused) -> CommandFailure:
 
 @contextmanager
 def fresh_file(path: Path) -> Iterator[Path]:
-    """Inside, a file is written under the name that is given; it has the asked name only once it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Inside, a file is written under the name that is given; it has the asked name only once it is whole.
+
+    It is written in a directory beside it that nobody else can write to: under a name in a shared one, which can be
+    guessed, somebody's link could be followed, and what it points to be overwritten.
+    """
     try:
-        yield partial
-        os.replace(partial, path)
+        with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as own:
+            partial = Path(own) / path.name
+            yield partial
+            os.replace(partial, path)
     except (OSError, FormatUnavailable) as exc:
         # Of an error of the system its class alone: its text may quote more than the path.
         why = str(exc) if isinstance(exc, FormatUnavailable) else type(exc).__name__
@@ -87,5 +93,3 @@ def fresh_file(path: Path) -> Iterator[Path]:
             why=why,
             fix="check the directory and its permissions, or choose another --format",
         ) from exc
-    finally:
-        partial.unlink(missing_ok=True)

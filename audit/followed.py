@@ -76,6 +76,8 @@ class Counts:
     """Refusals that a guard put in a permit's place; their argument was not kept, and nothing left."""
     released: int = 0
     confirmed: int = 0
+    returning: int = 0
+    """Seals on record as lifted whose key a crash left on its way back; followed as if it were back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ Decides how a stored entry becomes a step of the replay, and that the policy is 
 rules of the replay are in `audit.replay`.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ from gateway.protocol.policy.facts import YouthFacts, milliseconds
 from gateway.protocol.policy.rules import Policy
 from gateway.store.closed_counts import ClosedCount, closed_counts, counted_orders
 from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
+from gateway.store.returned_keys import returning_marks
+from gateway.store.seals import lifted_seals
 from gateway.store.tables import authority, decision_input
 from gateway.store.youth_keys import FileYouthKeys, authority_name
 
@@ -68,12 +71,19 @@ class Keys:
     """What may be kept of how many entries seals have closed."""
     counted: Sequence[bytes] = field(repr=False)
     """What orders commit to whose number was kept once."""
+    returning: Mapping[bytes, Mapping[bytes, bytes]] = field(repr=False)
+    """By seal, as `marks`: keys that are about to come back, once the log says that the seal is lifted."""
 
 
 def read_keys(keys_file: Path, classes: ClassKeys, youth_keys: FileYouthKeys) -> Keys:
     """What this file of keys opens as it is now."""
     return Keys(
-        classes, youth_keys.every_mark(), youth_keys.is_sealed, closed_counts(keys_file), counted_orders(keys_file)
+        classes,
+        youth_keys.every_mark(),
+        youth_keys.is_sealed,
+        closed_counts(keys_file),
+        counted_orders(keys_file),
+        returning_marks(keys_file, youth_keys),
     )
 
 
@@ -87,6 +97,7 @@ def replay_log(
     """
     again = _decide_with({policy.digest: policy for policy in policies})
     with reader.snapshot() as tx:
+        keys, pending = _brought_back(tx, keys)
         replay = Replay(again, granted=parse_grant, kept=_kept(tx, keys))
         for step in _steps(tx, keys):
             replay.follow(step)
@@ -94,7 +105,18 @@ def replay_log(
                 progress(step.index)
     closed = [Counted(each.digest.hex(), each.since, each.count) for each in keys.closed]
     replay.authorities.check_ended(closed, [each.hex() for each in keys.counted])
-    return replay.counts
+    return replace(replay.counts, returning=pending)
+
+
+def _brought_back(tx: Tx, keys: Keys) -> tuple[Keys, int]:
+    """The keys as they are once the next start has finished every lifting that a crash cut short; how many those are.
+
+    The table says which seals are lifted; if the log does not, its entries are open that seals have closed, and that
+    contradicts what the seals say.
+    """
+    lifted = lifted_seals(tx)
+    back = [marks for seal_id, marks in keys.returning.items() if seal_id in lifted]
+    return replace(keys, marks=ChainMap(dict(keys.marks), *map(dict, back))), len(back)
 
 
 def _kept(tx: Tx, keys: Keys) -> dict[str, Kept]:

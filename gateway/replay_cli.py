@@ -6,6 +6,7 @@ nothing. Whoever replays needs what opens the entries: the log's class keys and 
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -111,7 +112,7 @@ def _fail(state: State, fault: Contradiction | EvidenceError) -> NoReturn:
 
 
 def _counted(counts: Counts) -> dict[str, int]:
-    names = ("entries", "decided", "recomputed", "sealed", "closed", "guarded", "released", "confirmed")
+    names = ("entries", "decided", "recomputed", "sealed", "closed", "guarded", "released", "confirmed", "returning")
     return {name: getattr(counts, name) for name in names}
 
 
@@ -126,5 +127,11 @@ def _text(counts: Counts) -> str:
             f"note {counts.sealed} are sealed: their arguments cannot be read any more, by design",
             f"note {counts.closed} entries about authorities are sealed: they no longer say which, by design",
             f"note {without + counts.guarded} refusals keep no argument: of recording calls, or by a revocation",
+            *_pending(counts.returning),
         )
     )
+
+
+def _pending(returning: int) -> Iterator[str]:
+    if returning:
+        yield f"note {returning} lifted seals wait for their key: the next start finishes what a crash cut short"

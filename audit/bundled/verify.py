@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Checks an evidence bundle of a Homeward audit log. Needs Python 3.9 and `pip install cryptography`; no network.
-
     python3 verify.py                                 in the unpacked bundle
     python3 verify.py bundle.zip [--log-key FILE] [--policy FILE] [--show]
 
 Prints one line a check, then a verdict; with --show every proved field first. Exit status: 0 verified, 6 broken or not
 witnessed as asked, 2 it could not be tried. In this order, stopping at the first thing that does not hold except 2b:
-
 1. every file is one that SHA256SUMS lists, and there is no other; of a changed one it is said what that breaks
 2. each checkpoint is signed by the log; b those cosignatures count whose keys --policy names, else witness-policy.txt
 3. each checkpoint's tree begins with the tree of the one before it
@@ -77,10 +75,8 @@ def check_sums(files: dict[str, bytes]) -> str:
             raise Broken("SHA256SUMS has a malformed line")
         listed[name] = digest
     for name in sorted({*listed, *files, *TEXTS} - {"SHA256SUMS"}):
-        if name not in files:
-            raise Broken(f"the file {name} is missing")
-        if name not in listed:
-            raise Broken(f"the file {name} does not belong to the bundle")
+        if name not in files or name not in listed:
+            raise Broken(f"the file {name} {'does not belong to the bundle' if name in files else 'is missing'}")
         if hashlib.sha256(files[name]).hexdigest() != listed[name]:
             changed = changed or f"the file {name} was changed after the bundle was made"
     return changed
@@ -93,11 +89,17 @@ def text_of(files: dict[str, bytes], name: str) -> str:
         raise Broken(f"the file {name} is not text") from None
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):  # People read one of the two, and programs the other.
+        raise Broken("a name stands twice in an object")
+    return dict(pairs)
+
+
+said_once = json.JSONDecoder(object_pairs_hook=once).decode
+
+
 def decoded(text: str, length: int = -1) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise Broken("a value is not base64") from None
+    raw = base64.b64decode(text)  # Passes over what is none, and then differs from it.
     if base64.b64encode(raw).decode() != text or length not in (-1, len(raw)):
         raise Broken("a value is not the base64 of what it should be")
     return raw
@@ -127,11 +129,9 @@ class Key:
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """The signed text, and (name, signature) of each line below it."""
     text, gap, lines = note.rpartition("\n\n")
-    if not gap or not lines.endswith("\n"):
-        raise Broken("a checkpoint is not a signed note")
     parts = [line.split(" ") for line in lines[:-1].split("\n")]
-    if any(len(each) != 3 or each[0] != "\u2014" for each in parts):
-        raise Broken("a signature line of a checkpoint is malformed")
+    if not gap or not lines.endswith("\n") or any(len(each) != 3 or each[0] != "\u2014" for each in parts):
+        raise Broken("a checkpoint is not a signed note, or has a malformed signature line")
     return text + "\n", [(name, decoded(raw)) for _, name, raw in parts]
 
 
@@ -273,7 +273,7 @@ def open_entry(row: dict[str, Any]) -> tuple[bytes, dict[str, bytes], int]:
 
 def check_entries(files: dict[str, bytes], states: list[tuple[int, bytes]]) -> list[dict[str, Any]]:
     """Each entry that is proved, with its open fields and how many are closed."""
-    entries, proofs = ([*map(json.loads, text_of(files, name).splitlines())] for name in TEXTS[2:4])
+    entries, proofs = ([*map(said_once, text_of(files, name).splitlines())] for name in TEXTS[2:4])
     if [row["index"] for row in entries] != [row["index"] for row in proofs]:
         raise Broken("entries.jsonl and proofs.jsonl do not speak of the same entries")
     opened, before = list[dict[str, Any]](), -1
@@ -329,13 +329,13 @@ def shown(entry: dict[str, Any]) -> str:
 
 def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", show: bool) -> list[str]:
     """The lines of a report on a bundle of which everything holds."""
-    manifest = json.loads(text_of(files, "manifest.json"))
+    manifest = said_once(text_of(files, "manifest.json"))
     if manifest["format"] != FORMAT:
         raise Unusable("the bundle is of another format")
     key = Key(text_of(files, "log.vkey"))
     if pinned is not None and Key(pinned).raw != key.raw:
         raise Broken("the bundle is signed by another log's key than the one that was given")
-    kept = json.loads(text_of(files, "checkpoints.json"))
+    kept = said_once(text_of(files, "checkpoints.json"))
     states = [open_checkpoint(state["note"], key) for state in kept]
     said = [f"ok    {len(files) - 1} files are as the bundle was made"]
     said += [f"ok    {len(states)} checkpoint(s) signed by {key.name}, newest of {states[-1][0]} entries"]
@@ -350,7 +350,7 @@ def verify(files: dict[str, bytes], pinned: "str | None", policy: "str | None", 
     if whole := manifest["complete"]:
         said.append(f"ok    the agency's numbers 1 to {check_numbers(opened)} have no gap")
     if drawn := "sample.json" in files:
-        said.append(check_sample(json.loads(text_of(files, "sample.json")), key.name, opened, states[-1][0]))
+        said.append(check_sample(said_once(text_of(files, "sample.json")), key.name, opened, states[-1][0]))
     count, closed = len(opened), sum(entry["closed"] > 0 for entry in opened)
     chosen = "the seed, or what it draws from" if drawn else "it"
     notes = {  # What is so by design, and what this check alone cannot know.

@@ -1,4 +1,4 @@
-"""What the log keeps of messages of known callers that are refused before any decision.
+"""What a log, the exchange's or a holder's, keeps of messages of known callers that are refused before any decision.
 
 Decides that one member cannot make the log grow as fast as it can send: each refusal is an entry of its own, up to
 `MOST` a minute of one member and reason; those above are counted, and one entry says how many there were. By reason, so
@@ -11,16 +11,16 @@ The entry of a minute is written when the minute is over. A process that is kill
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from audit.entry import Draft
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange import leaves
 from gateway.exchange.call import Call
-from gateway.ports import Journal
 from gateway.protocol.names import AgencyId
 
 MOST: Final = 60
@@ -35,7 +35,8 @@ Likeness = tuple[AgencyId, ErrorReason]
 class Refusals:
     """Records refusals. One event loop uses it."""
 
-    journal: Journal
+    enter: Callable[[Append], Awaitable[object]]
+    """The entry is durable. Raises `Unavailable`."""
     now: Callable[[], datetime]
     _minute: int = 0
     _seen: Counter[Likeness] = field(default_factory=Counter)
@@ -45,15 +46,27 @@ class Refusals:
 
     async def record(self, call: Call, reason: ErrorReason) -> None:
         """The refusal is on record, or counted. Raises `Unavailable` when the log cannot be written."""
+        await self.take(call.agency, reason, leaves.refused_leaf(call, reason))
+
+    async def take(self, agency: AgencyId, reason: ErrorReason, leaf: Draft) -> None:
+        """As `record`, with an entry that says more."""
         await self.settle()
-        like = (call.agency, reason)
-        self._seen[like] += 1
-        if self._seen[like] <= MOST:
-            await self.journal.enter(Append(leaves.refused_leaf(call, reason)))
+        is_counted = self.is_full(agency, reason)
+        self.seen(agency, reason)
+        if not is_counted:
+            await self.enter(Append(leaf))
+
+    def is_full(self, agency: AgencyId, reason: ErrorReason) -> bool:
+        """The next one in this minute is only counted."""
+        return self._seen[agency, reason] >= MOST and self._minute == _minute_of(self.now())
+
+    def seen(self, agency: AgencyId, reason: ErrorReason) -> None:
+        """One more was refused; its entry, up to the limit, is the caller's."""
+        self._seen[agency, reason] += 1
 
     async def settle(self) -> None:
         """Whatever was counted in minutes that are over is on record. Raises as `record`."""
-        minute = int(self.now().timestamp()) // _MINUTE
+        minute = _minute_of(self.now())
         if minute != self._minute:
             self._minute = minute
             self._owe()
@@ -91,7 +104,11 @@ class Refusals:
         if not more:
             return
         try:
-            await self.journal.enter(Append(leaves.more_refused_leaf(*like, more)))
+            await self.enter(Append(leaves.more_refused_leaf(*like, more)))
         except Unavailable:
             self._owed[like] += more
             raise
+
+
+def _minute_of(moment: datetime) -> int:
+    return int(moment.timestamp()) // _MINUTE

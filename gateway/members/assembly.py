@@ -256,7 +256,7 @@ async def _open_ledger(
         explained=start.explained,
         on_stop=on_stop,
     )
-    ledger = Ledger(log, Reader(store))
+    ledger = Ledger(log, Reader(store), now)
     try:
         await asyncio.to_thread(check_store, state, ledger.reader, signer.public)
     except EvidenceError:

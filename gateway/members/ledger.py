@@ -6,7 +6,9 @@ Decides one thing: an append that may not have happened is `Unavailable`, never 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from audit.errors import LogBusy, LogRecovering, LogUnavailable
@@ -14,6 +16,7 @@ from audit.log import Append, Appended, Log
 from audit.reader import Reader, survey
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
+from gateway.exchange.refusals import Refusals
 
 Result = TypeVar("Result")
 
@@ -24,6 +27,12 @@ class Ledger:
 
     log: Log
     reader: Reader
+    now: Callable[[], datetime]
+    refusals: Refusals = field(init=False)
+    """Of members' machine calls: no member fills the log with them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refusals", Refusals(self.append, self.now))
 
     async def append(self, append: Append) -> Appended:
         """The entry and all that was to change with it are durable.
@@ -46,7 +55,9 @@ class Ledger:
         return await asyncio.to_thread(survey, self.reader, work)
 
     async def close(self) -> None:
-        """Everything that waited is written; log and reader are closed."""
+        """Everything that waited, or was only counted, is written; log and reader are closed."""
+        with suppress(Unavailable):
+            await self.refusals.close()
         # Readers first: one that is open keeps the log from being settled into its main file.
         self.reader.close()
         await self.log.close()

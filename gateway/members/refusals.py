@@ -1,13 +1,12 @@
 """Refusals of known callers are entries too.
 
 Decides which: whatever an authenticated agency was refused for, unless the refusing code wrote an entry that says more.
-A log that cannot be written is no refusal.
+A log that cannot be written is no refusal. Above a limit a minute they are counted (`exchange.refusals`).
 """
 
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from audit.log import Append
 from gateway.errors import Conflict, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.journal import DENY, Kind, draft
 from gateway.members.ledger import Ledger
@@ -24,5 +23,5 @@ async def on_record(ledger: Ledger, agency: AgencyId, *, asked: str, work: Await
     except (Unauthenticated, Invalid, Conflict) as refusal:
         if refusal.reason not in _RECORDED_WHERE_DECIDED:
             op = {"decision": DENY, "reason": refusal.reason, "agency": agency, "asked": asked}
-            await ledger.append(Append(draft(Kind.REFUSED, requester=agency, op=op)))
+            await ledger.refusals.take(agency, refusal.reason, draft(Kind.REFUSED, requester=agency, op=op))
         raise

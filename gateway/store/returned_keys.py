@@ -9,15 +9,17 @@ In this order, so that a crash loses neither the key nor the order:
 `settle` finishes step 3 after a crash, or forgets a key whose entry was never written: its copy is still there.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
+from audit.entry import YouthKey, youth_tag
 from gateway.protocol.escrow import Escrowed
 from gateway.store.escrow import FileEscrow
 from gateway.store.keys_file import open_to_erase
-from gateway.store.youth_keys import youth_name
+from gateway.store.youth_keys import FileYouthKeys, youth_name
 
 _JUMP: Final = 64
 """Counters left out when a key comes back: what was reserved when it left may have been used since."""
@@ -81,3 +83,17 @@ class FileReturnedKeys:
                 self.restore(seal_id)
             else:
                 self.give_up(seal_id)
+
+
+def returning_marks(path: Path, youth_keys: FileYouthKeys) -> Mapping[bytes, Mapping[bytes, bytes]]:
+    """For each seal whose key is about to come back: every mark that an entry of its youth may carry, with the key.
+
+    Whether the seal is on record as lifted is for the caller to look up: until it is, the key opens nothing.
+    """
+    with closing(open_to_erase(path)) as connection:
+        rows = connection.execute("SELECT seal_id, name, wrapped, reserved FROM returning_key").fetchall()
+    found = {}
+    for seal_id, name, wrapped, reserved in rows:
+        key = youth_keys.unwrap(name, wrapped)
+        found[bytes(seal_id)] = {youth_tag(YouthKey(key, counter)): key for counter in range(reserved)}
+    return found

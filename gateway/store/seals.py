@@ -267,6 +267,11 @@ def last_commitment(tx: Tx, keys: ClassKeys) -> tuple[int, bytes]:
     return entry.index, bytes.fromhex(said.get("closed", b"").decode())
 
 
+def lifted_seals(tx: Tx) -> frozenset[bytes]:
+    """Every seal that the log says is lifted."""
+    return frozenset(bytes(seal_id) for seal_id, state in tx.all(_SEALS) if state == SealState.LIFTED)
+
+
 def takes_away(tx: Tx, seal_id: bytes) -> bool:
     """Whether a seal of this identifier is in the log, and was not lifted."""
     row = tx.one(_SEAL, (seal_id,))

@@ -148,7 +148,7 @@ def _open_ledger(
         steady=steady,
         on_stop=on_stop,
     )
-    return Ledger(log, Reader(store))
+    return Ledger(log, Reader(store), now)
 
 
 async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
@@ -242,8 +242,10 @@ async def _listen(
         "sole_operators": list(view.sole_operators) if view is not None else [],
     }
     announce(json.dumps(ready))
+    counting = asyncio.create_task(custodian.ledger.refusals.run())
     async with keeping(mirroring):
         await ended.wait()
+    counting.cancel()
     await server.drain()
     await asyncio.gather(server.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
     state.admin_socket.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ from gateway.protocol.signing import SignatureInvalid
 from gateway.tokens.budgets import is_whole, names_worker
 from gateway.tokens.share_file import DealtShare
 from gateway.tokens.shares import Shares
-from gateway.tokens.spending import Charge, write_alarms
+from gateway.tokens.spending import Charge, NoRoom, write_alarms
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_REGISTRATION, BlindedBatch, EvaluateResponse
@@ -86,14 +86,24 @@ class Evaluator:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         self._check_form(batch)
         self._check_use(agency, batch)
-        charge = Charge(batch, agency, day_of(now), self._budgets)
-        entry = draft(Kind.TOKEN_EVALUATED, requester=agency, op=charge.facts())
-        charged = await self._ledger.append(Append(entry, guard=charge.guard, apply=charge.apply))
+        await self._charge(Charge(batch, agency, day_of(now), self._budgets))
+        return await asyncio.to_thread(self._compute, share, list(batch.elements))
+
+    async def _charge(self, charge: Charge) -> None:
+        refusals, like = self._ledger.refusals, (charge.agency, ErrorReason.BUDGET_EXHAUSTED)
+        await refusals.settle()
+        charge.is_counted = refusals.is_full(*like)
+        entry = draft(Kind.TOKEN_EVALUATED, requester=charge.agency, op=charge.facts())
+        try:
+            charged = await self._ledger.append(Append(entry, guard=charge.guard, apply=charge.apply))
+            is_refused = charged.guarded
+        except NoRoom:
+            is_refused = True
         await write_alarms(self._ledger, charge.due)
-        if charged.guarded:
+        if is_refused:
+            refusals.seen(*like)
             fields = tuple(f"budget: {line.account}" for line in charge.short)
             raise Exhausted(ErrorReason.BUDGET_EXHAUSTED, fields=fields)
-        return await asyncio.to_thread(self._compute, share, list(batch.elements))
 
     def _open(self, agency: AgencyId, envelope: SignedEnvelope, now: datetime) -> BlindedBatch:
         view = self._directory()

@@ -66,6 +66,10 @@ _IN_USE: Final = Statement(
 )  # fmt: skip
 
 
+class NoRoom(Exception):
+    """The batch is refused, and nothing is written of it."""
+
+
 class _Alarmed(Exception):
     """This alarm is written already."""
 
@@ -78,6 +82,8 @@ class Charge:
     agency: AgencyId
     day: int
     budgets: Budgets
+    is_counted: bool = False
+    """A refusal is only counted, and no entry: the agency has had as many this minute as may be."""
     short: tuple[Line, ...] = ()
     """Accounts without room, when the batch was refused."""
     due: list[tuple[Line, int]] = field(default_factory=list)
@@ -104,6 +110,8 @@ class Charge:
                 self._taken = way
                 return None
         self.due = [(line, FULL) for line in self.short if _read(tx, line)[2] < FULL]
+        if self.is_counted:
+            raise NoRoom
         accounts = ",".join(line.account for line in self.short)
         refused = {"decision": DENY, "reason": ErrorReason.BUDGET_EXHAUSTED, "account": accounts, **self.facts()}
         return draft(Kind.REFUSED, requester=self.agency, op=refused)

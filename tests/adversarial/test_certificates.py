@@ -26,6 +26,7 @@ from tests.adversarial.identities import forge, uri
 from tests.adversarial.outcome import Refusal, read, refusal
 from tests.adversarial.resident import Resident, dial
 from tests.adversarial.town import TRUST_DOMAIN, Town
+from tests.integration.greeting import hello
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 VICTIM = AgencyId("06029.cwa")
@@ -50,13 +51,6 @@ MISNAMED: dict[str, list[x509.GeneralName]] = {
 
 async def directory(channel: grpc.aio.Channel) -> object:
     return await MembershipServiceStub(channel).GetDirectory(GetDirectoryRequest(), timeout=5)
-
-
-def hello(resident: Resident) -> ConnectRequest:
-    now = timestamp(datetime.now(UTC))
-    return ConnectRequest(
-        hello=resident.wrapped(Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32)))
-    )
 
 
 async def test_the_forged_certificate_is_good_when_only_its_name_is(town: Town) -> None:
@@ -94,7 +88,7 @@ async def test_an_expired_certificate_loses_its_open_connection_and_stream(town:
     async with dial(town.address, short) as channel:
         await directory(channel)
         stream = AdapterLinkServiceStub(channel).Connect()
-        await stream.write(hello(town.residents[VICTIM]))
+        await stream.write(hello(town.residents[VICTIM].wrapped))
         await stream.read()
         ended = await _end_of(stream, within=8.0)
         assert ended.reason == "CERTIFICATE_REFUSED"
@@ -130,7 +124,7 @@ async def test_a_denied_member_loses_its_open_connection_and_stream_within_5_sec
     resident = await town.settle(f"06011.denied-{subject}", AgencyKind.LEA)
     await town.listed(resident.agency)
     stream = AdapterLinkServiceStub(resident.channel).Connect()
-    await stream.write(hello(resident))
+    await stream.write(hello(resident.wrapped))
     await stream.read()
     before, started = town.size(), time.monotonic()
     await town.revoke(name(resident))

@@ -12,6 +12,7 @@ from audit.entry import FieldClass, open_class
 from audit.reader import Reader, Selection
 from gateway.config import Budgets
 from gateway.errors import Error, ErrorReason, Exhausted
+from gateway.exchange.refusals import MOST
 from gateway.protocol.names import AgencyId
 from gateway.protocol.ristretto import load_ristretto
 from gateway.state import State
@@ -84,6 +85,33 @@ async def test_an_agency_and_each_of_its_workers_have_a_day_of_their_own(world: 
     assert [each["account"] for each in refused] == [b"WORKER", b"LOOKUPS", b"LOOKUPS,WORKER"]
     world.clock.advance(timedelta(days=1))
     await look_up(evaluator, county)
+
+
+async def test_an_agency_without_room_does_not_fill_the_log_by_trying(world: World, county: County) -> None:
+    evaluator = world.gateway.evaluator
+    await look_up(evaluator, county, records=3)
+    for _ in range(MOST + 7):
+        assert await refused_for(look_up(evaluator, county)) == ("budget: WORKER",)
+    assert len(leaves(world, "access.refused")) == MOST
+    assert [each["percent"] for each in leaves(world, "budget.alarm")] == [b"100"], "what is counted hides no alarm"
+    # Another reason is counted by itself, and what has room is charged.
+    with pytest.raises(Error):
+        await evaluator.evaluate(AGENCY, batch(county, blinded([os.urandom(32)])[1], record_count=1))
+    await look_up(evaluator, county, worker=WORKERS[1])
+    world.clock.advance(timedelta(minutes=1))
+    await world.gateway.ledger.refusals.settle()
+    refused = leaves(world, "access.refused")
+    assert [each["reason"] for each in refused[-2:]] == [b"INVALID_REQUEST", b"BUDGET_EXHAUSTED"]
+    assert (len(refused), refused[-1]["more"]) == (MOST + 2, b"7")
+
+
+async def test_a_machine_that_repeats_what_is_refused_does_not_fill_the_log(world: World, county: County) -> None:
+    for _ in range(MOST + 3):
+        with pytest.raises(Error):
+            await world.gateway.evaluator.evaluate(AGENCY, batch(county, [], record_count=1))
+    assert len(leaves(world, "access.refused")) == MOST
+    await world.gateway.ledger.refusals.close()
+    assert leaves(world, "access.refused")[-1]["more"] == b"3"
 
 
 async def test_a_batch_that_does_not_fit_whole_is_not_charged_in_part(world: World, county: County) -> None:

@@ -239,6 +239,13 @@ def _forked(kept: list[dict[str, object]]) -> None:
     kept[0]["note"] = SIGNER.sign(EARLIER, bytes(32))
 
 
+def _twice(name: str, written: bytes, *, beside: bytes) -> bytes:
+    """A bundle, of a sample where that is meant, in whose file something more is written before what it said."""
+    data = make_bundle(sample_evidence()) if name == "sample.json" else bundle()
+    change = lambda files: files.update({name: files[name].replace(beside, written + beside, 1)})  # noqa: E731
+    return changed(change, data=data)
+
+
 def _sampled(**said: object) -> bytes:
     """The sample's bundle, which says something else of its draw."""
 
@@ -269,6 +276,7 @@ _SAMPLES: Final = {
 }
 
 
+TWICE = "a name stands twice in an object"
 TOO_FEW = "no checkpoint has the cosignatures that the policy asks for"
 MUTANTS: Mapping[str, tuple[bytes, str]] = {
     "a file was changed": (
@@ -277,6 +285,15 @@ MUTANTS: Mapping[str, tuple[bytes, str]] = {
     ),
     "a file was added": (changed(lambda files: files.update(extra=b"x"), sums=False), "does not belong"),
     "a file is missing": (changed(_drop("proofs.jsonl")), "proofs.jsonl is missing"),
+    "a name twice in the manifest": (_twice("manifest.json", b'"complete":false,', beside=b'"complete":'), TWICE),
+    "a name twice in the checkpoints": (_twice("checkpoints.json", b'"note":"",', beside=b'"note":'), TWICE),
+    "a name twice in an entry": (_twice("entries.jsonl", b'"sentence":"x",', beside=b'"sentence":'), TWICE),
+    "a name twice in an opening, written in two ways": (
+        _twice("entries.jsonl", b'"n\\u0061me":"kind",', beside=b'"name":'),
+        TWICE,
+    ),
+    "a name twice in a proof": (_twice("proofs.jsonl", b'"state":9,', beside=b'"state":'), TWICE),
+    "a name twice in a sample": (_twice("sample.json", b'"seed":"x",', beside=b'"seed":'), TWICE),
     "a value of a field": (
         changed(edited("entries.jsonl", 1, lambda row: _openings(row)[1].update(value=encode_base64(b"ALLOW")))),
         "entry 2: the field decision is not what was written",

@@ -66,7 +66,7 @@ async def test_neither_another_reason_nor_another_member_is_counted_with_them(wo
 
 async def test_a_caller_that_gives_up_takes_no_count_along(world: World) -> None:
     """The member's own next call is the one that writes what it was refused; it could cut that off."""
-    journal = world.exchange.refusals.journal
+    journal = world.setting.journal
     assert isinstance(journal, LogJournal)
     await refused(world, LA, MALFORMED, MOST + 440)
     world.clock.advance(seconds=60)
@@ -112,7 +112,7 @@ class Stopped:
 
 async def test_a_count_that_the_log_did_not_take_is_still_owed(world: World) -> None:
     journal = Stopped(world)
-    refusals = Refusals(journal, world.clock)  # type: ignore[arg-type]  # nobody asks it to be quiet
+    refusals = Refusals(journal.enter, world.clock)
     for _ in range(MOST + 3):
         await refusals.record(call(world, LA), MALFORMED)
     world.clock.advance(seconds=60)

@@ -3,13 +3,15 @@
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audit.followed import Contradiction, Counts, Rule
 from gateway.errors import Conflict, ErrorReason, Unavailable
+from gateway.exchange.notices import SealState
 from gateway.protocol.escrow import release
 from gateway.store.escrow import erasing_waits
 from gateway.store.returned_keys import FileReturnedKeys
@@ -100,6 +102,53 @@ async def test_a_start_after_the_entry_brings_back_the_key_though_nobody_orders_
     assert await world.register(SF, ANA) == handles[ANA]
     await lift(world, await restrict(world, handles[ANA]))
     replayed(world)
+
+
+async def crashed(world: World) -> tuple[Counts, bytes]:
+    """A lifting is on record, and its key did not return; what the replay said before, and the seal."""
+    handles = await lived(world)
+    before, done = replayed(world), await restrict(world, handles[ANA])
+    before_the_key_returns(world)
+    with pytest.raises(Killed):
+        await lift(world, done)
+    return before, done.seal_id
+
+
+async def test_a_replay_before_the_start_that_finishes_a_lifting_says_so_and_contradicts_nothing(world: World) -> None:
+    before, _ = await crashed(world)
+    assert before.returning == 0
+    pending = replayed(world)
+    assert (pending.returning, pending.sealed, pending.recomputed) == (1, 0, before.recomputed)
+    alive_again(world)
+    await world.seals.settle(world.setting.journal)
+    assert replayed(world) == replace(pending, returning=0), "as it was followed before the key was back"
+
+
+async def test_a_lifting_whose_key_is_not_on_its_way_contradicts(world: World, tmp_path: Path) -> None:
+    await crashed(world)
+    with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys:
+        keys.execute("DELETE FROM returning_key")
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.SEALED
+
+
+async def test_a_table_that_calls_a_seal_lifted_opens_nothing_that_the_log_says_is_closed(
+    world: World, tmp_path: Path
+) -> None:
+    handles = await lived(world)
+    done = await restrict(world, handles[ANA])
+    with_keys(world, EndsBeforeTheEntry(world.seals.returned, Unavailable(ErrorReason.LOG_UNAVAILABLE)))
+    with pytest.raises(Unavailable):
+        await lift(world, done)
+    assert replayed(world).returning == 0, "the seal stands: its key is on its way to nowhere"
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("UPDATE seal SET state = ?", (SealState.LIFTED.value,))
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.SEALED
+    with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute("UPDATE seal SET state = ?", (SealState.RESTRICTED.value,))
 
 
 async def test_the_next_order_of_anybody_brings_it_back_too(world: World) -> None:

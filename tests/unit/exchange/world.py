@@ -411,11 +411,11 @@ class World:
             exchange,
             now=now,
             held=self.held,
-            recovering=lambda: self.recovering,
+            keeps_revocations=lambda: self.recovering,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(
-            Ledger(self.log, self.reader),
+            Ledger(self.log, self.reader, self.clock),
             directory=self.directory,
             at_rest=at_rest,
             prepare=self.youth_keys.prepare,

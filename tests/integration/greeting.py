@@ -1,0 +1,28 @@
+"""An adapter's link that is opened and given up: whoever knows the log was heard, and a start goes on."""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
+from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
+
+
+def hello(wrapped: Callable[[Message], SignedEnvelope]) -> ConnectRequest:
+    """The greeting of an adapter that has cosigned nothing."""
+    now = Timestamp()
+    now.FromDatetime(datetime.now(UTC))
+    return ConnectRequest(hello=wrapped(Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32))))
+
+
+async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> None:
+    """The gateway, which may still be starting, has heard this adapter."""
+    stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
+    await stream.write(hello(wrapped))
+    assert (await stream.read()).HasField("welcome")
+    stream.cancel()
