@@ -170,11 +170,10 @@ def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint], *, check_t
         raise
 
 
-async def go_on(place: Place, *, healed: Healed | None, explanation: str, unheard: bool, now: Clock) -> int:
+async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:
     """The log may be opened again, and says in an entry of its own why; returns its size.
 
-    A gateway says it at its next start (`due`): until then nobody was asked what its log has signed. `unheard`: that
-    start goes on although nobody can be heard, and says so.
+    A gateway whose record was made anew says it at its next start (`due`): until then nobody was asked what it signed.
 
     Raises EvidenceError for a log that does not verify whole, or that stopped without an `explanation`.
     """
@@ -194,14 +193,13 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, unhear
     )
     try:
         _check_whole(place)
-        reasons = [*([reason] if reason is not None else []), *([StopReason.UNHEARD] if unheard else [])]
         digest = hashlib.sha256(explanation.encode()).digest()
-        if reasons:
+        if reason is not None:
             _write_explanation(state.explanations, explanation, now())
-        if state.kind == "gateway":
-            keep_due(state, reasons=reasons, digest=digest, healed=healed)
+        if reason is StopReason.RECORD and state.kind == "gateway":
+            keep_due(state, reason=reason, digest=digest, healed=healed)
         else:
-            await _say(log, reasons, digest, healed)
+            await _say(log, reason, digest, healed)
         size = _size(place)
     finally:
         await log.close()
@@ -209,10 +207,10 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, unhear
     return size
 
 
-async def _say(log: Log, reasons: Sequence[StopReason], digest: bytes, healed: Healed | None) -> None:
+async def _say(log: Log, reason: StopReason | None, digest: bytes, healed: Healed | None) -> None:
     if healed is not None:
         await log.append(Append(recovered(healed.size, healed.healed_size)))
-    for reason in reasons:
+    if reason is not None:
         await log.append(Append(stop_explained(reason, digest)))
 
 
