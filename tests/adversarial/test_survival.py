@@ -48,7 +48,6 @@ from tests.adversarial.outcome import Refusal, ending, read, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.stage import report_flag
 from tests.adversarial.town import HOMEWARD, Town, utc_now
-from tests.integration.greeting import greet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
@@ -76,8 +75,7 @@ def question(resident: Resident, **changes: object) -> CheckFlagRequest:
 async def answered(town: Town) -> None:
     """The gateway answers again; a client redials by itself."""
     asker = town.residents[ASKER]
-    for resident in town.residents.values():
-        await greet(resident.channel, resident.wrapped)
+    await town.heard()
     stub = ExchangeServiceStub(asker.channel)
     for _ in range(100):
         if await ending(stub.CheckFlag(question(asker), timeout=5)) is None:

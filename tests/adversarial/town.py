@@ -35,6 +35,7 @@ from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, CustodianAdminS
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from tests.adversarial.resident import Resident
+from tests.integration.greeting import greet
 
 HOMEWARD: Final = Path(sys.executable).with_name("homeward")
 TRUST_DOMAIN: Final = "exchange.example"
@@ -142,6 +143,16 @@ class Town:
         assert json.loads(process.stdout.readline())["event"] == "ready"
         process.stdout.close()
         self.processes[name] = process
+
+    async def heard(self) -> None:
+        """All whom the exchange still admits have linked since the gateway started, which waits for them."""
+        for resident in self.residents.values():
+            try:
+                await greet(resident.channel, resident.wrapped)
+            except grpc.aio.AioRpcError as refusal:
+                # Revoked: the gateway waits for no such agency.
+                if refusal.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    raise
 
     def kill(self, name: str) -> None:
         """The process is gone without a last word."""
