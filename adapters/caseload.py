@@ -2,8 +2,8 @@
 
 Decides that readers always see one complete reading, that a reading in which any source refused, or which leaves nobody
 of those before, is not used (the one before stays, and grows old by the county's own limits), and how old each source's
-data are. An adapter that has never
-read its sources is not ready: it has no youths to deny. Does not decide what may be answered.
+data are. An adapter that has never read its sources is not ready: it has no youths to deny. Does not decide what may be
+answered.
 """
 
 import threading

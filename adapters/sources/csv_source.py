@@ -20,6 +20,7 @@ from typing import Any, Final
 from adapters.sources.config import CsvSourceConfig
 from adapters.sources.freshness import NewestMoment
 from adapters.sources.port import (
+    NO_TEXT,
     ReadingSummary,
     Row,
     SourceDescription,
@@ -29,8 +30,6 @@ from adapters.sources.port import (
     refuse_missing_columns,
 )
 
-_NO_TEXT: Final = re.compile("[\0\udc80-\udcff]")
-"""What `surrogateescape` leaves of bytes that the encoding does not know, and NUL, which no text holds."""
 _TOO_LONG: Final = f"field larger than field limit ({csv.field_size_limit()})"
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's
@@ -123,7 +122,7 @@ class CsvSource:
         cells = dict(zip(header, record.cells, strict=True))
         for column in self._needed:
             cell = cells[column]
-            if _NO_TEXT.search(cell):
+            if NO_TEXT.search(cell):
                 return UnreadableRow(number, record.line, "SRC-004", column, file)
             if not cell.isascii() and _is_utf8(cell, read_as=self._config.encoding):
                 return UnreadableRow(number, record.line, "SRC-014", column, file)

@@ -6,13 +6,16 @@ column, a wrong control total, a broken connection) raises `SourceRefused`, also
 reads then uses none of them. Does not interpret cells.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 Cell = str | date | datetime
 """Text as the source holds it, or a database's own date. Untrusted."""
+NO_TEXT: Final = re.compile("[\0\udc80-\udcff]")
+"""NUL, which no text holds, and what `surrogateescape` leaves of bytes that the encoding does not know."""
 
 
 @dataclass(frozen=True, slots=True)

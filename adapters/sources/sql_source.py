@@ -6,7 +6,6 @@ database's error text can quote rows and addresses, so only its code is passed o
 interpret cells.
 """
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
@@ -22,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from adapters.sources.config import SQL_DRIVERS, SqlSourceConfig
 from adapters.sources.freshness import NewestMoment
 from adapters.sources.port import (
+    NO_TEXT,
     Cell,
     ReadingSummary,
     Row,
@@ -36,8 +36,6 @@ _BATCH: Final = 500
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 """SQLite virtual machine steps between two looks at the clock, well under a millisecond."""
 _ORIGIN: Final = "query"
-_NO_TEXT: Final = re.compile("[\0\udc80-\udcff]")
-"""NUL, which no text holds, and what is left of bytes that are not UTF-8."""
 
 
 class SqlSource:
@@ -111,7 +109,7 @@ class SqlSource:
     def _item(self, number: int, columns: tuple[str, ...], values: ResultRow[Any]) -> Row | UnreadableRow:
         cells: dict[str, Cell] = {}
         for column, value in zip(columns, values, strict=True):
-            if isinstance(value, (bytes, memoryview)) or (isinstance(value, str) and _NO_TEXT.search(value)):
+            if isinstance(value, (bytes, memoryview)) or (isinstance(value, str) and NO_TEXT.search(value)):
                 if column in self._needed:
                     return UnreadableRow(number, None, "SRC-004", column)
             elif value is None:

@@ -73,6 +73,7 @@ class Exchange:
     def __init__(self, setting: Setting) -> None:
         self.cohorts = Cohorts()
         """Whoever asks many questions at once, or one of many who do, asks them within `member`."""
+        # Looked up with each entry: an exchange is made over a journal that fails, too, and says so when it is asked.
         self.refusals = Refusals(lambda append: setting.journal.enter(append), setting.now)
         self._at = setting
         self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)

@@ -145,12 +145,12 @@ class Town:
         self.processes[name] = process
 
     async def heard(self) -> None:
-        """All whom the exchange still admits have linked since the gateway started, which waits for them."""
+        """All whom the exchange still admits have linked: a gateway that starts waits some seconds for them."""
         for resident in self.residents.values():
             try:
                 await greet(resident.channel, resident.wrapped)
             except grpc.aio.AioRpcError as refusal:
-                # Revoked: the gateway waits for no such agency.
+                # Revoked, and not waited for.
                 if refusal.code() is not grpc.StatusCode.UNAUTHENTICATED:
                     raise
 

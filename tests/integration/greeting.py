@@ -1,4 +1,4 @@
-"""An adapter's link that is opened and given up: whoever knows the log was heard, and a start goes on."""
+"""An adapter's link that is opened and given up: a start that waits some seconds for its adapters goes on sooner."""
 
 import secrets
 from collections.abc import Callable

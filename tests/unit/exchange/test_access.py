@@ -1,7 +1,7 @@
 """Reading the log: everybody sees what concerns them, with proof; nobody learns there what an answer hid."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,13 +32,6 @@ from tests.unit.exchange.world import World
 
 ANA = Youth("Ana Invented")
 SEALED, SENSITIVE, UNKNOWN = (Youth(f"{name} Invented") for name in ("Sealed", "Sensitive", "Unknown"))
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 def fields(receipt: log_pb2.Receipt) -> dict[str, bytes]:

@@ -1,11 +1,7 @@
 """Who took part in an entry: told to whoever may know it, and where an answer hid the holder, to nobody who asked."""
 
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import AuthorityId, EvidenceKind, Purpose
@@ -17,13 +13,6 @@ from tests.unit.exchange.members import LA, POLICE, SF, STATE, Act, officer, sta
 from tests.unit.exchange.test_access import ANA, UNKNOWN, negatives, read
 from tests.unit.exchange.test_authorities import consent, record
 from tests.unit.exchange.world import World, evidence
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def pairs(world: World, act: Act, **wanted: object) -> list[tuple[str, str]]:

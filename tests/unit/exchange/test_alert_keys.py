@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,6 @@ from tests.unit.exchange.seal_desk import order, restrict
 from tests.unit.exchange.world import World
 
 MarkOf = Callable[[bytes, int], bytes]
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 class Watched(FileYouthKeys):

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -34,13 +33,6 @@ from tests.unit.exchange.surroundings import pairwise
 from tests.unit.exchange.world import World
 
 ANA = Youth("Ana Invented")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 def consent(world: World, **changes: object) -> pb.Authority:

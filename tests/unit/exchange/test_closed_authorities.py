@@ -5,7 +5,7 @@ which they are about. What the exchange keeps of it (`Kept`) is all that leads f
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -42,13 +42,6 @@ from tests.unit.exchange.token_authority_desk import (
 from tests.unit.exchange.world import World
 
 INVENTED = AuthorityId(b"invented here :)")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def closed(world: World) -> Lived:

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
@@ -30,13 +30,6 @@ from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLe
 from tests.unit.exchange.test_seal_gap import interrupt
 from tests.unit.exchange.token_authority_desk import by_handle, by_tokens, digests, lift, lived, replayed, sealed
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 def take_out(world: World, directory: Path, name: bytes) -> None:

@@ -1,8 +1,5 @@
 """Whoever sees what everybody's entries say asks nothing: from a holder's numbers it would learn what an answer hid."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from gateway.exchange.journal import Kind
@@ -22,13 +19,6 @@ ANA, SEALED, UNKNOWN = (Youth(f"{name} Invented") for name in ("Ana", "Sealed", 
 TRANSFER = Act(ICPC, Role("STATE.icpc_office"), Purpose.CASE_TRANSFER)
 REVIEWS = Act(ICPC, Role("STATE.cdss_oversight"), Purpose.OVERSIGHT_AUDIT)
 OVERSEERS_ROLES = (Role("STATE.cdss_oversight"), Role("AUDITOR.internal"))
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def ask(world: World, youth: Youth) -> int:

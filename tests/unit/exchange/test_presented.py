@@ -3,7 +3,6 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -49,13 +48,6 @@ from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.world import World
 
 ANA = Youth("Ana Invented")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def lose(world: World, *, entries: int = 5) -> None:

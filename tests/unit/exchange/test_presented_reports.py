@@ -1,10 +1,8 @@
 """After a declared loss: what others than the owner reported counts again, once, and ends nobody's episode."""
 
 import os
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
@@ -40,13 +38,6 @@ REPORTS = {
     pb.LocatedReport: ("located_report", pb.ReportLocatedRequest),
     pb.FlagResolution: ("flag_resolution", pb.ResolveFlagRequest),
 }
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -58,13 +58,6 @@ from tests.unit.missing.test_changing import locate, update
 REVOCATION_BYTES = 36
 HEXADECIMAL = re.compile(rb"[0-9a-f]{32,}")
 ANA, BEN = Youth("Ana Invented"), Youth("Ben Invented", "2011-06-07")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def lived(world: World, youth: Youth) -> SubjectHandle:

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -63,13 +63,6 @@ from tests.unit.exchange.test_authorities import consent, record
 from tests.unit.exchange.world import World
 
 GUESSES = 20_000
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def test_nothing_that_was_taken_from_the_exchange_opens_or_links_a_sealed_youth(

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +25,6 @@ from tests.unit.exchange.test_row_links import every_entry
 from tests.unit.exchange.test_seal_forensics import Killed, KilledBeforeTheKeyLeaves
 from tests.unit.exchange.token_authority_desk import lift, replayed
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 @dataclass

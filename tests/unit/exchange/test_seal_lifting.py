@@ -1,7 +1,7 @@
 """A process that ends while a seal is lifted: a start, or the next order, does what the log says, and no more."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from audit.followed import Contradiction, Counts, Rule
+from audit.followed import Contradiction, Rule
 from gateway.errors import Conflict, ErrorReason, Unavailable
 from gateway.exchange.notices import SealState
 from gateway.protocol.escrow import release
@@ -23,13 +23,6 @@ from tests.unit.exchange.test_closed_counts import killed_after_the_entry
 from tests.unit.exchange.test_seal_forensics import Killed
 from tests.unit.exchange.token_authority_desk import lift, replayed
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 @dataclass(frozen=True)
@@ -68,6 +61,21 @@ def before_the_key_returns(world: World) -> None:
     with_keys(world, EndsBeforeTheKeyReturns(world.seals.returned))
 
 
+def before_the_entry(world: World) -> None:
+    with_keys(world, EndsBeforeTheEntry(world.seals.returned, Unavailable(ErrorReason.LOG_UNAVAILABLE)))
+
+
+async def cut_short(
+    world: World, handle: bytes, end: Callable[[World], None], failure: type[BaseException] = Killed
+) -> pb.SealResponse:
+    """The youth's seal was being lifted when the process ended so; the seal."""
+    done = await restrict(world, handle)
+    end(world)
+    with pytest.raises(failure):
+        await lift(world, done)
+    return done
+
+
 def alive_again(world: World) -> None:
     """What a new process has: nothing of the one that ended."""
     world._assemble()
@@ -84,10 +92,7 @@ async def test_a_start_after_the_entry_brings_back_the_key_though_nobody_orders_
 ) -> None:
     handles = await lived(world)
     before = await entries_of(world, ANA)
-    done = await restrict(world, handles[ANA])
-    end(world)
-    with pytest.raises(Killed):
-        await lift(world, done)
+    done = await cut_short(world, handles[ANA], end)
     assert world.youth_keys.row_of(SF, handles[ANA]) is None
     assert erasing_waits(tmp_path / "keys.db")
     # A start checks the tables before it carries out what is left of an order.
@@ -104,19 +109,10 @@ async def test_a_start_after_the_entry_brings_back_the_key_though_nobody_orders_
     replayed(world)
 
 
-async def crashed(world: World) -> tuple[Counts, bytes]:
-    """A lifting is on record, and its key did not return; what the replay said before, and the seal."""
-    handles = await lived(world)
-    before, done = replayed(world), await restrict(world, handles[ANA])
-    before_the_key_returns(world)
-    with pytest.raises(Killed):
-        await lift(world, done)
-    return before, done.seal_id
-
-
 async def test_a_replay_before_the_start_that_finishes_a_lifting_says_so_and_contradicts_nothing(world: World) -> None:
-    before, _ = await crashed(world)
+    handles, before = await lived(world), replayed(world)
     assert before.returning == 0
+    await cut_short(world, handles[ANA], before_the_key_returns)
     pending = replayed(world)
     assert (pending.returning, pending.sealed, pending.recomputed) == (1, 0, before.recomputed)
     alive_again(world)
@@ -125,7 +121,8 @@ async def test_a_replay_before_the_start_that_finishes_a_lifting_says_so_and_con
 
 
 async def test_a_lifting_whose_key_is_not_on_its_way_contradicts(world: World, tmp_path: Path) -> None:
-    await crashed(world)
+    handles = await lived(world)
+    await cut_short(world, handles[ANA], before_the_key_returns)
     with closing(sqlite3.connect(tmp_path / "keys.db")) as keys, keys:
         keys.execute("DELETE FROM returning_key")
     with pytest.raises(Contradiction) as found:
@@ -137,10 +134,7 @@ async def test_a_table_that_calls_a_seal_lifted_opens_nothing_that_the_log_says_
     world: World, tmp_path: Path
 ) -> None:
     handles = await lived(world)
-    done = await restrict(world, handles[ANA])
-    with_keys(world, EndsBeforeTheEntry(world.seals.returned, Unavailable(ErrorReason.LOG_UNAVAILABLE)))
-    with pytest.raises(Unavailable):
-        await lift(world, done)
+    await cut_short(world, handles[ANA], before_the_entry, Unavailable)
     assert replayed(world).returning == 0, "the seal stands: its key is on its way to nowhere"
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
         database.execute("UPDATE seal SET state = ?", (SealState.LIFTED.value,))
@@ -153,10 +147,7 @@ async def test_a_table_that_calls_a_seal_lifted_opens_nothing_that_the_log_says_
 
 async def test_the_next_order_of_anybody_brings_it_back_too(world: World) -> None:
     handles = await lived(world)
-    done = await restrict(world, handles[ANA])
-    before_the_key_returns(world)
-    with pytest.raises(Killed):
-        await lift(world, done)
+    await cut_short(world, handles[ANA], before_the_key_returns)
     with_keys(world, world.seals.returned)
     await restrict(world, handles[BEN])
     assert world.youth_keys.row_of(SF, handles[ANA]) is not None
@@ -168,10 +159,7 @@ async def test_a_key_whose_lifting_was_never_written_is_forgotten_and_its_seal_s
     world: World, tmp_path: Path, later: str
 ) -> None:
     handles = await lived(world)
-    done = await restrict(world, handles[ANA])
-    with_keys(world, EndsBeforeTheEntry(world.seals.returned, Unavailable(ErrorReason.LOG_UNAVAILABLE)))
-    with pytest.raises(Unavailable):
-        await lift(world, done)
+    done = await cut_short(world, handles[ANA], before_the_entry, Unavailable)
     with closing(sqlite3.connect(tmp_path / "keys.db")) as keys:
         (wrapped,) = keys.execute("SELECT wrapped FROM returning_key").fetchone()
     assert wrapped in everything(tmp_path)

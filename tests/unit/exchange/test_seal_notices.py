@@ -1,8 +1,6 @@
 """Whoever was told of a youth hears of a seal or a recall: exactly they, of its own entries, until it has answered."""
 
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -22,13 +20,6 @@ from homeward.gateway.v1.missing_pb2 import LocatedReport, ReportLocatedRequest
 from tests.unit.exchange.members import KERN, LA, POLICE, SF, Youth, officer, staff, stamp
 from tests.unit.exchange.seal_desk import ANA, acknowledge, entries_of, listed, lived, notices, recall, restrict
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 async def test_exactly_those_who_were_told_get_a_notice_with_their_own_entries(world: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -28,13 +28,6 @@ from tests.unit.exchange.test_row_links import ask_by
 from tests.unit.exchange.test_seal_gap import is_listed, list_again
 from tests.unit.exchange.token_authority_desk import by_tokens, digests, replayed
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 @pytest.mark.parametrize("askers", [1, 4])

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -43,14 +42,6 @@ from tests.unit.exchange.seal_desk import (
 from tests.unit.exchange.test_authorities import consent, record, revoke
 from tests.unit.exchange.test_authorities import listed as authorities_of
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
-
 
 # --- what the exchange says --------------------------------------------------------------------
 

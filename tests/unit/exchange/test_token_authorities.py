@@ -6,7 +6,7 @@ Each search has its control: what would tie them is planted, and found.
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -39,13 +39,6 @@ from tests.unit.exchange.token_authority_desk import (
     sealed,
 )
 from tests.unit.exchange.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    yield made
-    await made.close()
 
 
 @pytest.mark.parametrize("named", [by_handle, by_tokens])
