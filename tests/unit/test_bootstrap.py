@@ -101,6 +101,23 @@ def test_without_ensurepip_and_network_it_says_one_line_and_exits_one(
     assert not (tmp_path / "venv" / ".ready").exists()
 
 
+def test_the_checkouts_modules_are_compiled_though_the_environment_forbids_processes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for room in bootstrap.ROOMS:
+        assert (ROOT / room).is_dir()
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "module.py").write_text("ANSWER = 42\n", encoding="utf-8")
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    bootstrap.compile_rooms(Path(sys.executable))
+    assert len([*tmp_path.glob("*/__pycache__/module.*.pyc")]) == len(bootstrap.ROOMS)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "audit" / "broken.py").write_text("def\n", encoding="utf-8")
+    bootstrap.compile_rooms(Path(sys.executable))
+    assert "start more slowly" in capsys.readouterr().err
+
+
 def test_a_failed_install_for_want_of_network_is_told_from_any_other_failure() -> None:
     offline = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found for click==8.5.1")
     with pytest.raises(bootstrap.Stopped, match="cannot reach the Python package index"):
