@@ -1,17 +1,33 @@
-"""What every test shares: seeded hypothesis, and a loud count of the tests that need what not every machine has.
+"""What every test shares: seeded hypothesis, how tests are dealt to processes, and a loud count of those left out.
 
 Decides when `docker` and `browser` tests are left out: never silently. `HOMEWARD_REQUIRE_DOCKER=1` and
-`HOMEWARD_REQUIRE_BROWSER=1` make their absence an error, which is how CI runs them.
+`HOMEWARD_REQUIRE_BROWSER=1` make their absence an error, which is how CI runs them. Decides also which tests stay in
+one process of `pytest -n`: those of a file, and those of a folder that has one exchange for all its files.
 """
 
 import os
 import shutil
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-DOCKER_DESELECTED = pytest.StashKey[int]()
-BROWSER_DESELECTED = pytest.StashKey[int]()
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
+LEFT_OUT = pytest.StashKey[Mapping[str, int]]()
+"""How many tests did not run, by their mark."""
+WHAT_RUNS_THEM: Mapping[str, str] = {
+    "docker": "container-backed tests left out (make test-docker runs them; HOMEWARD_REQUIRE_DOCKER=1 insists)",
+    "browser": (
+        "browser tests left out: no chromedriver here (Debian: chromium-driver; HOMEWARD_REQUIRE_BROWSER=1 insists)"
+    ),
+}
+
+# Their session fixtures bring up a whole exchange: two processes that deal with such a folder would bring up two.
+TOGETHER = ("tests/adversarial/", "tests/e2e/")
 
 # Deadlines flake on a shared machine; the same examples everywhere make a failure repeatable.
 settings.register_profile("homeward", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -22,10 +38,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out what cannot run here unless a mark expression or the environment insists, and counts it."""
     if config.option.markexpr:
         return
+    left_out: dict[str, int] = {}
     if os.environ.get("HOMEWARD_REQUIRE_DOCKER") != "1":
-        config.stash[DOCKER_DESELECTED] = leave_out("docker", config, items)
+        left_out["docker"] = leave_out("docker", config, items)
     if os.environ.get("HOMEWARD_REQUIRE_BROWSER") != "1" and shutil.which("chromedriver") is None:
-        config.stash[BROWSER_DESELECTED] = leave_out("browser", config, items)
+        left_out["browser"] = leave_out("browser", config, items)
+    config.stash[LEFT_OUT] = left_out
+    told: MutableMapping[str, Any] | None = getattr(config, "workeroutput", None)
+    if told is not None:
+        told["left_out"] = left_out
 
 
 def leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> int:
@@ -37,16 +58,30 @@ def leave_out(mark: str, config: pytest.Config, items: list[pytest.Item]) -> int
     return len(left_out)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keeps what one of several processes left out: each of them collects all tests, so any of them can tell."""
+    told: Mapping[str, Any] = getattr(node, "workeroutput", {})
+    if "left_out" in told:
+        node.config.stash[LEFT_OUT] = told["left_out"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
+    """Deals whole files, and whole folders of `TOGETHER`; nothing where no `--dist` but ours is asked for."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByExchange(LoadFileScheduling):
+        """A file stays in one process, and so does everything that shares one exchange."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+    return ByExchange(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Says how many tests did not run for want of an engine or a browser, just above pytest's last line."""
-    count = config.stash.get(DOCKER_DESELECTED, 0)
-    if count:
-        terminalreporter.write_line(
-            f"{count} container-backed tests left out (make test-docker runs them; HOMEWARD_REQUIRE_DOCKER=1 insists)"
-        )
-    count = config.stash.get(BROWSER_DESELECTED, 0)
-    if count:
-        terminalreporter.write_line(
-            f"{count} browser tests left out: no chromedriver here (Debian: chromium-driver; "
-            "HOMEWARD_REQUIRE_BROWSER=1 insists)"
-        )
+    for mark, count in config.stash.get(LEFT_OUT, {}).items():
+        if count:
+            terminalreporter.write_line(f"{count} {WHAT_RUNS_THEM[mark]}")
