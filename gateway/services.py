@@ -85,7 +85,12 @@ def services_of(running: Running) -> Services:
     records = AuthorityRecords(setting, book, deeds, listed=flags)
     missing = FlagReports(Recording(setting, flags, deeds))
     presented = Presentations(
-        setting, book, flags, SqlLosses(running.lookups), PresentedReports(setting, deeds, missing)
+        setting,
+        book,
+        flags,
+        SqlLosses(running.lookups),
+        PresentedReports(setting, deeds, missing),
+        exchange.refusals,
     )
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
     authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)

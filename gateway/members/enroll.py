@@ -156,7 +156,7 @@ class Enrollment:
             requester=ticket.agency,
             op={"decision": DENY, "reason": refusal.reason, "agency": ticket.agency, "identity": identity},
         )
-        await self._ledger.append(Append(entry))
+        await self._ledger.refusals.take(ticket.agency, refusal.reason, entry)
         raise refusal
 
     async def _answer(self, serial: str) -> EnrollResponse:

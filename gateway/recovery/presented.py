@@ -27,6 +27,7 @@ from gateway.exchange.authority_leaves import about, audit_key, stop_use
 from gateway.exchange.deed import both, on_what_stands
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
 from gateway.exchange.moments import past_moment
+from gateway.exchange.refusals import Refusals
 from gateway.exchange.setting import Setting
 from gateway.missing.episode import OWNER_KINDS
 from gateway.missing.ports import Flags
@@ -70,6 +71,7 @@ class Presentations:
     flags: Flags
     losses: Losses
     reports: PresentedReports
+    refusals: Refusals
 
     async def take(self, by: Presented, event: PresentedEvent) -> Entered | None:
         """The event is on record; its entry, or None where nothing had to change. `event` is verified.
@@ -82,7 +84,7 @@ class Presentations:
             if not _mends_itself(refusal):
                 op: dict[str, Value] = {"decision": DENY, "reason": refusal.reason}
                 leaf = draft(Kind.REFUSED, requester=by.agency, op=op, req={"request": by.digest})
-                await self.at.journal.enter(Append(leaf))
+                await self.refusals.take(by.agency, refusal.reason, leaf)
             raise
 
     async def _taken(self, by: Presented, event: PresentedEvent) -> Entered | None:

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid, Unauthenticated
+from gateway.exchange.refusals import MOST
 from gateway.members import roster
 from gateway.members.deny import DenyList
 from gateway.members.office import HolderSilent
@@ -101,6 +102,17 @@ async def test_a_ticket_past_its_end_is_refused_and_the_refusal_is_a_leaf(world:
     assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.TICKET_EXPIRED
     assert world.kinds()[-1] == "access.refused"
     assert world.leaf(2)["reason"] == b"TICKET_EXPIRED"
+
+
+async def test_a_spent_ticket_given_again_and_again_does_not_fill_the_log(world: World, county: County) -> None:
+    invitation, rival = await world.invite(county.agency), County(clock=world.clock)
+    await world.gateway.enrollment.redeem(county.enrollment(invitation))
+    for _ in range(MOST + 7):
+        assert await refused(world.gateway.enrollment.redeem(rival.enrollment(invitation))) == ErrorReason.TICKET_USED
+    assert world.kinds().count("access.refused") == MOST
+    world.clock.advance(timedelta(minutes=1))
+    await world.gateway.ledger.refusals.settle()
+    assert world.leaf(len(world.kinds()) - 1)["more"] == b"7"
 
 
 async def test_even_the_key_that_spent_a_ticket_cannot_use_it_after_its_end(world: World, county: County) -> None:

@@ -19,6 +19,7 @@ from audit.log import Append
 from audit.replay import Replay
 from gateway.errors import Error, ErrorReason
 from gateway.exchange.journal import Kind, draft
+from gateway.exchange.refusals import MOST
 from gateway.missing.ports import Flag
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, AuthorityId, FlagId, FlagState
@@ -64,7 +65,8 @@ async def present(world: World, agency: AgencyId, *, origin: str = ORIGIN, **eve
     """The agency's adapter presents one event."""
     book, flags = SqlAuthorityBook(world.lookups, world.authority_keys), SqlFlags(world.lookups, world.youth_keys)
     machine, reports = MachineCalls(world.directory, world.clock), PresentedReports(*world.reporting)
-    presentations = Presentations(world.setting, book, flags, SqlLosses(world.lookups), reports)
+    losses, refusals = SqlLosses(world.lookups), world.exchange.refusals
+    presentations = Presentations(world.setting, book, flags, losses, reports, refusals)
     servicer = RestorationServicer(presentations, machine)
     message = PresentedEvent(log_origin=origin, **event)  # type: ignore[arg-type]
     request = PresentEventRequest(envelope=wrap(message, world.membership.members[agency].envelope))
@@ -129,6 +131,20 @@ async def test_an_authority_that_its_issuer_signed_anew_stands_under_that_signat
     assert kept is not None
     assert kept.envelope == signed(world, message), "the bytes of before hold under no key any more"
     world.check_projections()
+
+
+async def test_what_is_presented_in_vain_again_and_again_does_not_fill_the_log(world: World) -> None:
+    await world.register(LA, ANA)
+    event = signed(world, consent(world))
+    for _ in range(MOST):
+        await refused(world, LA, authority=event)
+    for _ in range(3):
+        await not_yet(world, LA, authority=event)
+    before = world.size()
+    world.clock.advance(minutes=1)
+    await world.exchange.refusals.settle()
+    (leaf,) = await world.leaves(before)
+    assert (leaf.kind, leaf.op["more"]) == (Kind.REFUSED, "3")
 
 
 async def test_nothing_is_presented_before_a_loss_nor_long_after_it_nor_to_another_log(world: World) -> None:
