@@ -32,8 +32,9 @@ _COMPANY_SECONDS: Final = 0.02
 class Cohorts:
     """Lets questions in, so many at once as came at once. One event loop uses it."""
 
-    def __init__(self, *, window_seconds: float = _WINDOW_SECONDS) -> None:
+    def __init__(self, *, window_seconds: float = _WINDOW_SECONDS, most: int = _MOST) -> None:
         self._window = window_seconds
+        self._most = most
         self._under_way = 0
         self._company_until = 0.0
         self._waiting: list[asyncio.Future[None]] = []
@@ -64,8 +65,10 @@ class Cohorts:
             self._gathering = Gathering(loop, self._enter, window_seconds=self._window, quiet_turns=_QUIET_TURNS)
         place = loop.create_future()
         self._waiting.append(place)
-        if len(self._waiting) >= _MOST:
+        if len(self._waiting) >= self._most:
             self._enter()
+            # The last to come goes on in the same turn as those who waited for it.
+            await asyncio.sleep(0)
         else:
             self._gathering.added()
         await place
