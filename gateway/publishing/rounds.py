@@ -102,7 +102,7 @@ class Rounds:
 
     async def _publish(self, prepared: Prepared) -> bool:
         policy = self._policy()
-        gathered = await self._quorum.gather(prepared.checkpoint, prepared.note, self._peers(), policy)
+        gathered = await self._quorum.gather(prepared.note, self._peers(), policy)
         self._report(gathered)
         # One dishonest witness must not stop an exchange; as many as could vouch for it may.
         self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
