@@ -377,6 +377,12 @@ MUTANTS = {
         "size = read_checkpoint(note).size",
         f"{SHOWN}::test_what_the_log_did_not_sign_or_already_has_stops_nobody",
     ),
+    "7 seconds alone begin a start": Mutant(
+        "gateway/publishing/shown.py",
+        "(self._unheard or self._enough(self._vouching))",
+        "True",
+        f"{SHOWN}::test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does",
+    ),
     "7 a start waits for nobody": Mutant(
         "gateway/publishing/shown.py",
         "self._log.may_begin = self._may_begin",

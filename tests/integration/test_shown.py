@@ -35,13 +35,15 @@ class At:
 
 
 @asynccontextmanager
-async def started(tmp_path: Path, *awaited: AgencyId, seconds: float = 30) -> AsyncIterator[At]:
+async def started(
+    tmp_path: Path, *awaited: AgencyId, seconds: float = 30, needed: int = 1, unheard: bool = False
+) -> AsyncIterator[At]:
     """A log of so many entries, which does not know of more, and asks these adapters."""
     home = sqlite_home(tmp_path)
     await fill(home, COUNT)
     log, reader = home.open(may_recover=True), Reader(home.store)
-    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size)
-    shown.ask(awaited, seconds=seconds)
+    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size, enough=lambda keys: len(keys) >= needed)
+    shown.ask(awaited, seconds=seconds, unheard=unheard)
     try:
         yield At(log, shown, home)
     finally:
@@ -120,7 +122,53 @@ async def test_a_start_goes_on_as_soon_as_all_were_heard(tmp_path: Path) -> None
         assert (await first).index == COUNT
 
 
-async def test_an_adapter_that_stays_away_holds_a_start_up_no_longer_than_its_bound(tmp_path: Path) -> None:
-    async with started(tmp_path, A, B, seconds=0.2) as at:
+async def test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.1) as at:
+        first = asyncio.create_task(append_one(at.log))
         await at.shown.look(A, "")
+        assert not await at.shown.answering(), "the start is late, and says so to whoever calls"
+        assert (at.shown.waits_for(), first.done()) == ((B,), False)
+        at.shown.vouched([cosigner("a").public])
+        assert (await first).index == COUNT
+        assert at.shown.waits_for() == ()
+
+
+async def test_who_cosigned_early_begins_nothing_before_the_others_had_their_time(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B) as at:
+        first = asyncio.create_task(append_one(at.log))
+        at.shown.vouched([cosigner("a").public])
+        await at.shown.look(A, note())
+        with pytest.raises(LogRecovering):
+            await first
+
+
+async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.1, needed=2) as at:
+        first = asyncio.create_task(append_one(at.log))
+        at.shown.vouched([cosigner("a").public])
+        assert not await at.shown.answering()
+        at.shown.vouched([cosigner("a").public])
+        assert not first.done(), "the same one again"
+        for agency in (A, B):
+            await at.shown.look(agency, "")
+        assert (await first).index == COUNT
+
+
+async def test_a_start_that_is_late_finds_out_all_the_same(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.1) as at:
+        first = asyncio.create_task(append_one(at.log))
+        assert not await at.shown.answering()
+        await at.shown.look(B, note())
+        with pytest.raises(LogRecovering):
+            await first
+        assert at.shown.waits_for() == ()
+
+
+async def test_an_operator_who_says_that_nobody_can_come_waits_the_seconds_alone(tmp_path: Path) -> None:
+    async with started(tmp_path, A, seconds=0.1, unheard=True) as at:
+        assert (await append_one(at.log)).index == COUNT
+
+
+async def test_a_log_that_nobody_uses_has_nobody_to_ask(tmp_path: Path) -> None:
+    async with started(tmp_path) as at:
         assert (await append_one(at.log)).index == COUNT
