@@ -13,13 +13,11 @@ from typing import Any, Final, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from audit.reader import agencies_of
 from gateway.acting import act, check_request
 from gateway.config import load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.office import Countersigned, HolderSilent
-from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
 from gateway.recovery.held import HeldRevocations
@@ -90,8 +88,7 @@ async def _check_alone(members: Members, state: State, request: Message) -> None
 
     Raises `Unavailable`: NOT_READY, or REVOCATION_HELD for a revocation, which is kept and carried out by that start.
     """
-    view, using = members.office.view(), await members.ledger.read(agencies_of)
-    if view is None or all(view.member(AgencyId(agency)) is None for agency in using):
+    if not await members.knowing():
         return
     if isinstance(request, admin_pb2.RevokeMemberRequest):
         await asyncio.to_thread(HeldRevocations(state.held_revocations).keep_member, request.subject)

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit.log import Append, LogState
-from audit.reader import Reader, agencies_of
+from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
-from gateway.protocol.names import AgencyId
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
@@ -177,7 +176,8 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     members, config = running.members, running.config
     services, shown = services_of(running), running.publishing.shown
     # Before anything is written, by this start or by anybody: a log that was put back would grow a second history.
-    known = () if running.recovering() else await _knowing(running)
+    attested = [each.agency for each in running.publishing.attestations.status()]
+    known = frozenset() if running.recovering() else await members.knowing(attested)
     shown.ask(known, unheard=is_unheard(running.state))
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
@@ -217,14 +217,6 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     for task in tasks:
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def _knowing(running: Running) -> set[AgencyId]:
-    """Members whose adapters may know more of the log than is stored: they have entries in it, or attested to it."""
-    view = running.members.office.view()
-    attested = {AgencyId(each.agency) for each in running.publishing.attestations.status()}
-    using = map(AgencyId, await running.lookups.read(agencies_of))
-    return {agency for agency in attested.union(using) if view is not None and view.member(agency) is not None}
 
 
 async def _begin(running: Running, services: Services, stop: asyncio.Event) -> None:
