@@ -9,14 +9,19 @@ checkpoint.
 A put-back log must not grow before somebody could say so: its next entries would be a second history. So after a start
 no entry is written before somebody who knows the log was heard; the start's own entries neither:
 
-1. where every agency that has entries in this log, or attested to them, has linked: at once
+1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
+   cannot, and is not waited for; one whose witness found two histories links all the same
 2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
    witness that knows more does not cosign less.
 3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
 
-A log that no agency has used has nobody to ask. Seconds alone never begin: whoever shuts the network for them would get
-a second history signed. Listeners are open meanwhile. Calls wait for the seconds and are then refused, except
-revocations, which are kept and carried out by the start (`recovery.held`).
+That the log was healed opens nothing: whoever puts the gateway back puts the mirror back beside it, and what witnesses
+said before the heal stands in files of the operator's alone. A log that no agency has used has nobody to ask, and a
+directory put back to then begins at once; those who had joined prove it when they dial, unknown as they are.
+
+Seconds alone never begin: whoever shuts the network for them would get a second history signed. Listeners are open
+meanwhile. Calls wait for the seconds and are then refused, except revocations, which are kept and carried out by the
+start (`recovery.held`).
 """
 
 import asyncio
@@ -111,27 +116,45 @@ class Shown:
             self._may_begin.set()
         elif late:
             _LOG.critical("a start waits: too few who know the log were heard", extra={"count": len(self._awaited)})
+            for agency in self.waits_for():
+                _LOG.warning("a start waits for an agency, or for enough witnesses", extra={"agency": agency})
             self._decided.set()
 
-    async def look(self, agency: AgencyId, note: str) -> None:
-        """The log is RECOVERING if this untrusted note proves that it was put back."""
-        try:
-            await self._compare(note)
-        except EvidenceError as fault:
-            # After a declared loss an honest adapter may still show a checkpoint of the log that was closed.
-            _LOG.warning("a checkpoint that is none of this log's", extra={"agency": agency, "reason": fault.reason})
+    async def hear(self, agency: AgencyId, note: str) -> None:
+        """The member has linked, and showed this untrusted note: no start waits for it any more."""
+        await self.look(agency, note)
         self._awaited.discard(agency)
         self._consider()
 
-    async def _compare(self, note: str) -> None:
-        """Raises EvidenceError for a note that is none of this log's."""
-        # Most adapters show one that the log covers: whether it is genuine then matters to nobody.
-        if not note or read_checkpoint(note).size <= read_checkpoint(self._log.checkpoint).size:
+    async def look(self, agency: AgencyId, note: str) -> None:
+        """The log is RECOVERING if this untrusted note proves that it was put back; whoever it is that shows it.
+
+        Also of one that this directory does not know: it may have been put back to before that agency joined.
+        """
+        try:
+            size = _covers(note, beyond=self._log.checkpoint, key=self._key)
+        except EvidenceError as fault:
+            # After a declared loss an honest adapter may still show a checkpoint of the log that was closed.
+            _LOG.warning("a checkpoint that is none of this log's", extra={"agency": agency, "reason": fault.reason})
             return
-        size = parse_checkpoint(note, self._key).size
+        if not size:
+            return
         stored = await asyncio.to_thread(self._stored)
         # A batch is durable, and may be published, a moment before the log's own note covers it.
         if size > stored:
             text = f"entries are missing: a checkpoint that an adapter cosigned covers {size}, the store has {stored}"
             own = parse_note(note).only_by(self._key.verifier)
             await self._log.recover_from(own, LogBehind(text, size=stored, known_size=size))
+            # Whoever it was: nobody else need be heard.
+            self._consider()
+
+
+def _covers(note: str, *, beyond: str, key: LogKey) -> int:
+    """Size of this untrusted note, where it is larger than of the log's own; 0 otherwise.
+
+    Raises EvidenceError for a note that is none of this log's.
+    """
+    # Most adapters show one that the log covers: whether it is genuine then matters to nobody.
+    if not note or read_checkpoint(note).size <= read_checkpoint(beyond).size:
+        return 0
+    return parse_checkpoint(note, key).size
