@@ -13,11 +13,12 @@ from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
 from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
 
 
-def hello(wrapped: Callable[[Message], SignedEnvelope]) -> ConnectRequest:
-    """The greeting of an adapter that has cosigned nothing."""
+def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -> ConnectRequest:
+    """The greeting of an adapter that shows this note as the newest it cosigned."""
     now = Timestamp()
     now.FromDatetime(datetime.now(UTC))
-    return ConnectRequest(hello=wrapped(Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32))))
+    message = Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32), cosigned_checkpoint=cosigned)
+    return ConnectRequest(hello=wrapped(message))
 
 
 async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> None:
