@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
-from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
+from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello, Welcome
 from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
 
 
@@ -21,9 +21,11 @@ def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -
     return ConnectRequest(hello=wrapped(message))
 
 
-async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> None:
-    """The gateway, which may still be starting, has heard this adapter."""
+async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> Welcome:
+    """The gateway, which may still be starting, has heard this adapter; returns its answer."""
     stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
     await stream.write(hello(wrapped))
-    assert (await stream.read()).HasField("welcome")
+    answer = await stream.read()
+    assert answer.HasField("welcome")
     stream.cancel()
+    return answer.welcome
