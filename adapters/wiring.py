@@ -129,6 +129,8 @@ class Adapter:
             presenting=self.presenting(),
             due_flags=self.due_flags(),
             overdue_duties=self.overdue_duties(),
+            missing_alert=self.link.missing_alert,
+            forgotten_alert=self.alerts.forgotten(),
         )
 
     def presenting(self) -> PresentingState | None:

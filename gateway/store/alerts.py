@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 
 from audit.entry import YouthKey
 from audit.statement import Statement
@@ -43,6 +43,7 @@ _AFTER: Final = Statement(
     "agency_",
     "after_",
 )
+_NEWEST: Final = Statement(select(func.max(alert.c.sequence)).where(alert.c.agency == bindparam("agency_")), "agency_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Alerts:
         marks = [bytes(row[7]) for row in rows if row[7]]
         keys = await self.alert_keys.opening(agency, sequence, marks) if marks else {}
         return [_alert(row, keys) for row in rows]
+
+    async def newest(self, agency: AgencyId) -> int:
+        """The highest sequence of this agency's alerts; 0 when there are none."""
+        ((newest,),) = await self.lookups.all(_NEWEST, (agency,))
+        return int(newest or 0)
 
 
 def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
