@@ -33,6 +33,7 @@ async def restarted(stage: Stage) -> None:
     process.terminate()
     await asyncio.to_thread(process.wait, 30)
     await asyncio.to_thread(stage.town.start, "gateway")
+    await stage.town.heard(but=stage.houses)
 
 
 def by_index(indexes: Sequence[int]) -> list[int]:

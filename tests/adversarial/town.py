@@ -10,6 +10,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,9 +145,14 @@ class Town:
         process.stdout.close()
         self.processes[name] = process
 
-    async def heard(self) -> None:
-        """All whom the exchange still admits have linked: a gateway that starts waits some seconds for them."""
-        for resident in self.residents.values():
+    async def heard(self, *, but: Collection[AgencyId] = ()) -> None:
+        """All whom the exchange still admits have linked: a gateway that starts writes nothing before.
+
+        Those in `but` link by themselves.
+        """
+        for agency, resident in self.residents.items():
+            if agency in but:
+                continue
             try:
                 await greet(resident.channel, resident.wrapped)
             except grpc.aio.AioRpcError as refusal:
