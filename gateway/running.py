@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from audit.entry import ClassKeys
 from audit.log import LogState
+from gateway.aside import Aside
 from gateway.config import GatewayConfig
 from gateway.errors import ErrorReason, Unavailable
 from gateway.members.assembly import Members
@@ -43,6 +44,7 @@ class Running:
     policy: Policy
     journal: LogJournal
     class_keys: ClassKeys
+    aside: Aside
     lookups: Lookups
     youth_keys: FileYouthKeys
     authority_keys: FileAuthorityKeys

@@ -175,7 +175,7 @@ def _setting(running: Running, alert_keys: AlertKeys) -> Setting:
         policy=running.policy,
         directory=running.directory,
         journal=WitnessedJournal(running.journal, running.publishing.witnessed),
-        index=SqlIndex(running.lookups, at_rest, running.youth_keys),
+        index=SqlIndex(running.lookups, at_rest, running.youth_keys, running.aside.find),
         authorities=SqlAuthorities(running.lookups, running.authority_keys),
         projections=SqlProjections(running.class_keys, alert_keys),
         youth_keys=running.youth_keys,
@@ -188,6 +188,7 @@ def _setting(running: Running, alert_keys: AlertKeys) -> Setting:
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
+        read=running.aside.read,
         slot_seconds=running.config.negative_slot_ms / 1000,
     )
 

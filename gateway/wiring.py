@@ -8,6 +8,7 @@ answered after that.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from audit.log import Append, LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
+from gateway.aside import Aside
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
@@ -62,6 +64,7 @@ from homeward.gateway.v1.enrollment_pb2_grpc import add_EnrollmentServiceService
 from homeward.observing import observed
 
 GRACE_SECONDS: Final = 5.0
+_LOG: Final = logging.getLogger(__name__)
 
 
 def run(directory: Path) -> int:
@@ -70,11 +73,12 @@ def run(directory: Path) -> int:
     Raises what `load_gateway`, `State` and `open_members` raise when it must not start.
     """
     state = State(directory, "gateway")
+    aside = Aside.begin(state.database)
     with state.writing():
-        return asyncio.run(_run(state, load_gateway(directory)))
+        return asyncio.run(_run(state, load_gateway(directory), aside))
 
 
-async def _run(state: State, config: GatewayConfig) -> int:
+async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
     loop, stop, failed = asyncio.get_running_loop(), asyncio.Event(), []
 
     def log_stopped(log_state: LogState) -> None:
@@ -84,8 +88,14 @@ async def _run(state: State, config: GatewayConfig) -> int:
             # The loop may be gone: then nobody is left to tell.
             loop.call_soon_threadsafe(stop.set)
 
+    def aside_ended() -> None:
+        _LOG.critical("the process beside this one ended by itself")
+        failed.append(LogState.FAILED)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await aside.attach(aside_ended)
     group = load_suite().group
     keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
     signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
@@ -102,11 +112,12 @@ async def _run(state: State, config: GatewayConfig) -> int:
         start=Start(steady=steady_seconds, may_recover=True),
         on_stop=log_stopped,
     )
-    running = _assemble(state, config, members, policy)
+    running = _assemble(state, config, members, policy, aside)
     try:
         check_operators(members.office.view(), demo=config.demo)
         await _serve(running, stop)
     finally:
+        aside.close()
         await signers.close()
         running.authority_keys.close()
         running.youth_keys.close()
@@ -114,7 +125,7 @@ async def _run(state: State, config: GatewayConfig) -> int:
     return 1 if failed else 0
 
 
-def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy) -> Running:
+def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy, aside: Aside) -> Running:
     links, lookups = Links(), Lookups(Reader(members.store), threaded=False)
     youth_keys = FileYouthKeys(
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
@@ -129,6 +140,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         policy=policy,
         journal=LogJournal(members.ledger.log),
         class_keys=state.read_class_keys(),
+        aside=aside,
         lookups=lookups,
         youth_keys=youth_keys,
         authority_keys=authority_keys,

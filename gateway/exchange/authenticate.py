@@ -3,26 +3,51 @@
 In this order: the assertion counts (`protocol/assertion`), it speaks for the agency and the
 adapter of this channel, and that agency is a member that is not suspended. Roles are not
 judged here: a role that the member's kind cannot have is a refusal by policy, on record.
+Reading takes the call's own bytes and the directory alone, and may be done elsewhere (`Read`).
 """
+
+from collections.abc import Awaitable, Callable
+
+from google.protobuf.message import Message
 
 from gateway.errors import AssertionInvalid, ErrorReason, Unauthenticated
 from gateway.exchange.call import Call, Caller
-from gateway.protocol.assertion import AssertionRefused, verify_assertion
+from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.parse import MalformedMessage, parse
+
+Reading = tuple[Claims, tuple[str, ...]]
+"""What the assertion says, and which fields of the payload break a rule."""
+Read = Callable[[Call, DirectoryView, type[Message]], Awaitable[Reading]]
+"""As `read_request`, elsewhere perhaps."""
 
 
-def authenticate(call: Call, directory: DirectoryView) -> Caller:
-    """The caller. Raises `AssertionInvalid` or `Unauthenticated`."""
+def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
+    """The claims of an assertion that counts, and whether the payload is a message of this type, well-formed.
+
+    Raises `AssertionRefused`.
+    """
+    claims = verify_assertion(
+        call.assertion,
+        directory=directory,
+        payload=call.payload,
+        now=call.received_at,
+        channel_thumbprint=call.thumbprint,
+    )
     try:
-        claims = verify_assertion(
-            call.assertion,
-            directory=directory,
-            payload=call.payload,
-            now=call.received_at,
-            channel_thumbprint=call.thumbprint,
-        )
-    except AssertionRefused as refused:
-        raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
+        parse(message_type, call.payload)
+    except MalformedMessage as malformed:
+        return claims, malformed.fields
+    return claims, ()
+
+
+async def read_here(call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
+    """`Read`, in this process."""
+    return read_request(call, directory, message_type)
+
+
+def authenticate(call: Call, claims: Claims, directory: DirectoryView) -> Caller:
+    """The caller. Raises `AssertionInvalid` or `Unauthenticated`."""
     if (claims.issuer, claims.actor) != (call.agency, call.actor):
         raise AssertionInvalid(ErrorReason.ASSERTION_BINDING)
     member = directory.member(call.agency)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.exchange.authenticate import Read, read_here
 from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Reviews
 from gateway.exchange.tally import Tally
@@ -37,5 +38,6 @@ class Setting:
     auto: bool
     """Whether a match by tokens alone is good for records (TOKENS §7: off until calibrated)."""
     source_seconds: float = 5.0
+    read: Read = read_here
     slot_seconds: float = 0.4
     """Uniform negatives of record calls leave on multiples of this after receipt."""

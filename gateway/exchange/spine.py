@@ -18,10 +18,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from audit.entry import KEY_BYTES, Draft, YouthKey
 from audit.sequencer import Append
-from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
+from gateway.errors import AssertionInvalid, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
 from gateway.exchange.alerting import alert_rows, announce
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
@@ -40,6 +43,7 @@ from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
 from gateway.exchange.tally import FoundToday, asker_of
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
+from gateway.protocol.assertion import AssertionRefused
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
@@ -52,6 +56,8 @@ from gateway.protocol.policy.conditions import claims_emergency
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
+
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +86,23 @@ class Exchange:
         self._size = IndexSize(lambda: setting.index.records())
         self._found_today = FoundToday()
 
-    async def admit(self, call: Call) -> Caller:
-        """Step 4: the caller, or a refusal that is on record. Raises `Unauthenticated` and its kinds."""
+    async def admit(self, call: Call, message_type: type[M]) -> tuple[Caller, M]:
+        """Step 4: the caller and its message, or a refusal that is on record.
+
+        Raises `Unauthenticated` and its kinds, `Invalid`.
+        """
         try:
-            return authenticate(call, self._at.directory())
-        except Unauthenticated as refusal:
+            try:
+                claims, faults = await self._at.read(call, self._at.directory(), message_type)
+            except AssertionRefused as refused:
+                raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
+            caller = authenticate(call, claims, self._at.directory())
+            if faults:
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=faults)
+        except (Unauthenticated, Invalid) as refusal:
             await self.refuse(call, refusal)
             raise
+        return caller, message_type.FromString(call.payload)
 
     async def refuse(self, call: Call, refusal: Error) -> None:
         """A known caller's message that is refused before any decision is on record, or counted (`refusals`)."""

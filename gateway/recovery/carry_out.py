@@ -12,7 +12,7 @@ from typing import Final
 from gateway.errors import Error, Unavailable
 from gateway.exchange.authorities import AuthorityRecords
 from gateway.exchange.call import Call
-from gateway.protocol.parse import MalformedMessage, parse
+from gateway.protocol.parse import MalformedMessage
 from gateway.recovery.held import HeldMember, HeldRevocations
 from gateway.rpc.incoming import Admission, on_record
 from homeward.gateway.v1.authority_pb2 import AuthorityRevocation
@@ -46,6 +46,5 @@ async def carry_out(
 
 
 async def _revoke(call: Call, admission: Admission, records: AuthorityRecords) -> None:
-    caller = await admission.admit(call)
-    message = parse(AuthorityRevocation, call.payload)
+    caller, message = await admission.admit(call, AuthorityRevocation)
     await on_record(call, admission, lambda: records.revoke(caller, message))

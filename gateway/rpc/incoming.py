@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from gateway.errors import LOG_REFUSES, Error, ErrorReason, Invalid
 from gateway.exchange.call import Call, Caller, Query
 from gateway.protocol.names import EvidenceKind, FieldSet, RequestId
-from gateway.protocol.parse import MalformedMessage, check, parse
+from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.wire_names import from_wire
 from gateway.rpc.peer import Peer
 from homeward.gateway.v1.exchange_pb2 import FlagQuery, RecordsQuery
@@ -32,8 +32,8 @@ class AssertedRequest(Protocol):
 class Admission(Protocol):
     """Step 4 and the record of what it refuses (`exchange/spine`)."""
 
-    async def admit(self, call: Call) -> Caller:
-        """The caller."""
+    async def admit(self, call: Call, message_type: type[M]) -> tuple[Caller, M]:
+        """The caller and its message."""
 
     async def refuse(self, call: Call, refusal: Error) -> None:
         """The refusal is on record."""
@@ -59,13 +59,7 @@ async def admitted(request: Message, call: Call, admission: Admission, message_t
         refusal = Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields)
         await admission.refuse(call, refusal)
         raise refusal from exc
-    caller = await admission.admit(call)
-    try:
-        return caller, parse(message_type, call.payload)
-    except MalformedMessage as exc:
-        refusal = Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields)
-        await admission.refuse(call, refusal)
-        raise refusal from exc
+    return await admission.admit(call, message_type)
 
 
 Work = TypeVar("Work")

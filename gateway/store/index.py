@@ -5,14 +5,14 @@ cannot be compared with tokens somebody knows (TOKENS §4.2).
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, func, literal_column, select
 
-from audit.statement import Statement
+from audit.statement import Params, Statement
 from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow
@@ -44,6 +44,8 @@ class SqlIndex:
     lookups: Lookups
     at_rest: AtRest
     youth_keys: YouthKeys = field(repr=False)
+    find: Callable[[Params], Awaitable[list[Params]]] | None = None
+    """Rows of `shared_tokens`, found elsewhere."""
 
     async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
         """Youths that share a token of a present key, with their open flags."""
@@ -51,7 +53,8 @@ class SqlIndex:
         # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
         size = -(-len(wanted) // _STEP) * _STEP
         params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
-        return await self._candidates(await self.lookups.all(_shared_tokens(size), params))
+        rows = self.lookups.all(shared_tokens(size), params) if self.find is None else self.find(params)
+        return await self._candidates(await rows)
 
     async def _candidates(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
         keys: dict[tuple[str, bytes], set[int]] = defaultdict(set)
@@ -90,7 +93,8 @@ def read_listings(tx: Tx) -> list[Listing]:
 
 
 @cache
-def _shared_tokens(size: int) -> Statement:
+def shared_tokens(size: int) -> Statement:
+    """Rows of the index that share one of so many tokens, of an epoch; it takes the epoch and the resting tokens."""
     names = [f"token_{position}" for position in range(size)]
     joined = index_token.join(subject, subject.c.ref == index_token.c.ref).outerjoin(
         flag,

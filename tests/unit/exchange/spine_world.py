@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +94,12 @@ from tests.unit.exchange.spine_parts import (
 )
 from tests.unit.exchange.spine_sources import CountySources
 from tests.unit.token_sets import SHAPE, tokens_by_key
+
+
+def flag_payload(question: Question) -> bytes:
+    """The bytes of a flag check that are signed."""
+    query = exchange_pb2.FlagQuery(request_id=question.request_id, tokens=question.asked, evidence=_evidence(question))
+    return query.SerializeToString()
 
 
 def ref_of(owner: AgencyId, handle: SubjectHandle) -> bytes:
@@ -196,6 +203,11 @@ class World:
             message.other_epoch.sharing.generation = 1
             message.other_epoch.sharing.commitments.extend([bytes(32), bytes(32)])
         return read_directory(message.SerializeToString())
+
+    def renew_assertion_key(self, agency: AgencyId) -> None:
+        """The directory lists another assertion key of the agency, and no longer the one before."""
+        self.parties[agency] = replace(self.parties[agency], assertion=Party.make(agency).assertion)
+        self.__dict__.pop("_directory", None)
 
     def announce(self, epoch: str) -> None:
         """The directory names this epoch beside the current one."""
@@ -362,9 +374,7 @@ class World:
 
     async def flag(self, question: Question) -> Answered:
         """A flag check, through the servicer."""
-        payload = exchange_pb2.FlagQuery(
-            request_id=question.request_id, tokens=question.asked, evidence=_evidence(question)
-        ).SerializeToString()
+        payload = flag_payload(question)
         request = exchange_pb2.CheckFlagRequest(payload=payload, user_assertion=self.assertion(question, payload))
         return await self._asked(question, lambda: self.servicer.CheckFlag(request, None))
 

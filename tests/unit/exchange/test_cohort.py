@@ -10,8 +10,8 @@ from gateway.exchange.cohort import Cohorts
 class Entrance:
     """An entrance with a question under way behind it, and what those do who come to it."""
 
-    def __init__(self, *, window_seconds: float = 60.0) -> None:
-        self.cohorts = Cohorts(window_seconds=window_seconds)
+    def __init__(self, *, window_seconds: float = 60.0, most: int = 1_000_000) -> None:
+        self.cohorts = Cohorts(window_seconds=window_seconds, most=most)
         self.steps: list[str] = []
         self.answered = asyncio.Event()
 
@@ -95,6 +95,20 @@ async def test_the_first_goes_on_after_the_window_however_many_keep_coming() -> 
             group.create_task(entrance.question("one"))
             await asyncio.sleep(0)
         assert loop.time() - started >= 0.02
+        entrance.answered.set()
+
+
+async def test_as_many_as_may_go_together_go_on_though_others_keep_coming() -> None:
+    entrance = Entrance(most=3)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        await asyncio.sleep(0)
+        for name in ("one", "two", "three", "four"):
+            group.create_task(entrance.question(name))
+        while not entrance.steps:
+            group.create_task(entrance.question("later"))
+            await asyncio.sleep(0)
+        assert entrance.steps == ["one looks up", "two looks up", "three looks up"]
         entrance.answered.set()
 
 

@@ -95,7 +95,7 @@ async def test_an_assertion_for_other_bytes_is_refused_and_on_record(world: Worl
     payload = exchange_pb2.RecordsQuery(request_id=bytes(16)).SerializeToString()
     call = world.call(PLACEMENT, payload)
     with pytest.raises(AssertionInvalid) as refused:
-        await world.exchange.admit(replace(call, payload=payload + b"\0"))
+        await world.exchange.admit(replace(call, payload=payload + b"\0"), exchange_pb2.RecordsQuery)
     assert refused.value.reason is ErrorReason.ASSERTION_REQUEST
     (entry,) = world.entries()
     assert (entry.kind, entry.requester) == ("access.refused", ASKER)
@@ -105,7 +105,7 @@ async def test_an_assertion_for_other_bytes_is_refused_and_on_record(world: Worl
 async def test_an_assertion_through_another_agencys_channel_is_refused(world: World) -> None:
     call = world.call(PLACEMENT, b"bytes")
     with pytest.raises(AssertionInvalid) as refused:
-        await world.exchange.admit(replace(call, agency=TEAM))
+        await world.exchange.admit(replace(call, agency=TEAM), exchange_pb2.RecordsQuery)
     assert refused.value.reason is ErrorReason.ASSERTION_BINDING
 
 
