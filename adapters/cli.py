@@ -245,6 +245,10 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         lines.append(
             "FAIL  the exchange's log showed two histories; nothing is asked or answered (homeward adapter fork)"
         )
+    if found.alerts_lost_before:
+        lines.append(
+            f"warn  of alerts before {found.alerts_lost_before} some are lost for good; look through your open flags"
+        )
     if found.HasField("presenting"):
         lines += presenting_lines(found.presenting)
     lines += [*due_lines(found.due_flags, datetime.now(UTC)), *overdue_lines(found.overdue_duties)]

@@ -129,6 +129,7 @@ class Adapter:
             presenting=self.presenting(),
             due_flags=self.due_flags(),
             overdue_duties=self.overdue_duties(),
+            alerts_lost_before=self.alerts.lost_before(),
         )
 
     def presenting(self) -> PresentingState | None:

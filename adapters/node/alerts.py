@@ -87,9 +87,15 @@ class Alerts:
             return expected < sequence == logs_of(connection).first_alert
 
     def resync(self, first: int) -> None:
-        """Alerts before `first` are given up: the gateway keeps them no longer, and said so."""
+        """Alerts before `first` are given up: the gateway lost them, and said so."""
         with self._store.write() as connection:
             put_setting(connection, _RESYNCED, str(first - 1).encode())
+
+    def lost_before(self) -> int:
+        """Before which number alerts were given up last; 0 for never."""
+        with self._store.read() as connection:
+            resynced = get_setting(connection, _RESYNCED)
+        return int(resynced) + 1 if resynced else 0
 
     def after(self, sequence: int) -> Sequence[Alert]:
         """Up to `PAGE` alerts after this one, in order."""

@@ -84,7 +84,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         reader = asyncio.create_task(self._read(request_iterator, link))
         attesting = asyncio.create_task(self._attest(link, peer))
         try:
-            yield self._welcome()
+            yield await self._welcome(link)
             async for message in self._messages(link, peer, reader, attesting):
                 yield message
         finally:
@@ -135,8 +135,9 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.witness_keys: name",))
         return keys
 
-    def _welcome(self) -> pb.ConnectResponse:
-        welcome = pb.Welcome(directory_version=self._directory().version)
+    async def _welcome(self, link: Link) -> pb.ConnectResponse:
+        is_lost = await self._alerts.is_lost(link.agency, link.alert_cursor)
+        welcome = pb.Welcome(directory_version=self._directory().version, resync_required=is_lost)
         welcome.create_time.FromDatetime(self._now())
         return pb.ConnectResponse(welcome=welcome)
 
