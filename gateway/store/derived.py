@@ -37,7 +37,7 @@ from gateway.protocol.outcomes import Reason
 from gateway.store.counted import COUNTED, Counted
 from gateway.store.epochs import EPOCH_KINDS, states_after
 from gateway.store.succession import last_loss, last_loss_of_entries
-from gateway.store.told import Untold, untold_digest
+from gateway.store.told import Untold, unaccounted
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _KINDS: Final = tuple(
@@ -183,10 +183,8 @@ class Derived:
         return set(missing) - gone if len(gone) <= self.mended.flags else missing
 
     def unaccounted_alerts(self, missing: Sequence[Untold]) -> Sequence[Untold]:
-        """Of missing alerts those that no declared loss accounts for. None ever comes back: they must be the same."""
-        gone = [each for each in missing if each.index < self.mended.index]
-        is_said = untold_digest(gone) == self.mended.untold
-        return [each for each in missing if each not in gone] if is_said else missing
+        """Of missing alerts those that no declared loss accounts for."""
+        return unaccounted(missing, mended=self.mended.index, untold=self.mended.untold)
 
     def _may_be_gone(self, known: DerivedAuthority) -> bool:
         return known.revoke_ms is None and known.leaf_index < self.mended.index

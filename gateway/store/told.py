@@ -22,6 +22,7 @@ there as well. It leads to nothing but those rows, which say in the clear which 
 youth have no byte of it in common.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -29,15 +30,16 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, func, insert, select
 
-from audit.entry import read_annex
+from audit.entry import FieldClass, read_annex, read_values
 from audit.statement import Statement
 from audit.tables import ENTRY
 from audit.transaction import Tx
 from gateway.ports import Says
 from gateway.protocol.epochs import EpochState
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.succession import ALERTS_OF_A_LOG
 from gateway.store.succession import succession_count
-from gateway.store.tables import alert
+from gateway.store.tables import alert, epoch
 
 Row = tuple[Any, ...]
 """Of the table, in the order of its columns."""
@@ -70,6 +72,14 @@ _ROWS: Final = Statement(
     "after_",
     "last_",
 )
+_MENDED: Final = Statement(
+    select(ENTRY.c.idx, ENTRY.c.nonce, ENTRY.c.box_op)
+    .where(ENTRY.c.kind == bindparam("kind_"))
+    .order_by(ENTRY.c.idx.desc())
+    .limit(1),
+    "kind_",
+)
+_EPOCHS: Final = Statement(select(epoch.c.name, epoch.c.state, epoch.c.leaf_index))
 _NO_ENTRY: Final = Statement(
     select(alert)
     .where(alert.c.leaf_index > bindparam("last_"))
@@ -116,6 +126,32 @@ class ComparedAlerts:
     missing: list[Untold] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom each entry told, as a replay asks; in one snapshot."""
+
+    untold: Counter[int]
+    """Of each entry, how many alerts are not there as it names them and no declared loss accounts for, or are one too
+    many."""
+    lost: frozenset[int]
+    """Entries of which a declared loss took an alert."""
+
+    @classmethod
+    def read(cls, tx: Tx, op_key: bytes) -> "Told":
+        """By all entries and rows."""
+        compared = compare_alerts(tx, op_key, {name: (state, index) for name, state, index in tx.all(_EPOCHS)})
+        mended, untold = _last_mended(tx, op_key)
+        unsaid = unaccounted(compared.missing, mended=mended, untold=untold)
+        wrong = Counter([*compared.wrong.values(), *(each.index for each in unsaid)])
+        return cls(wrong, frozenset(each.index for each in compared.missing))
+
+    def agencies(self, tx: Tx, first: int, last: int) -> Mapping[int, frozenset[str] | None]:
+        """Whom entries from this to that index told, those alone that told somebody; None where one may be missing."""
+        rows = _by_entry(tx.all(_ROWS, (first - 1, last)))
+        told = {index: frozenset(row[0] for row in each) for index, each in rows.items()}
+        return {**told, **dict.fromkeys(self.lost)}
+
+
 def telling(rows: Sequence[AlertRow]) -> Says:
     """The alerts are next in the sequences of their agencies, in this order, and the entry names them."""
 
@@ -139,17 +175,37 @@ def compare_alerts(tx: Tx, op_key: bytes, epochs: Mapping[str, tuple[str, int]])
         rows = _by_entry(tx.all(_ROWS, (before, last)))
         for index, nonce, box in entries:
             told = read_annex(nonce, box, op_key)
-            if told or index in rows:
+            if told:
                 _compare(compared, index, told, rows.pop(index, []), is_ended=index < ended)
         _refuse(compared, rows)
     _refuse(compared, _by_entry(tx.all(_NO_ENTRY, (last,))))
     return compared
 
 
+def unaccounted(missing: Sequence[Untold], *, mended: int, untold: bytes) -> Sequence[Untold]:
+    """Of missing alerts those that no declared loss accounts for.
+
+    `mended` is the index of the entry that says which were lost then, by `untold_digest`. None ever comes back, so that
+    they must be the same.
+    """
+    gone = [each for each in missing if each.index < mended]
+    return [each for each in missing if each.index >= mended] if untold_digest(gone) == untold else missing
+
+
 def untold_digest(missing: Sequence[Untold]) -> bytes:
     """Which alerts are missing, so that none is taken out in the place of one that is put back; empty for none."""
     named = b"".join(each.index.to_bytes(8, "big") + each.said for each in sorted(missing))
     return sha256(_UNTOLD_LABEL + named).digest() if missing else b""
+
+
+def _last_mended(tx: Tx, op_key: bytes) -> tuple[int, bytes]:
+    """The last entry that says which rows are lost, -1 for none; and which alerts."""
+    row = tx.one(_MENDED, (str(Kind.TABLES_MENDED),))
+    if row is None:
+        return -1, b""
+    index, nonce, box = row
+    said = read_values(nonce, box, FieldClass.OP, op_key)
+    return index, bytes.fromhex(said.get("untold", b"").decode())
 
 
 def _next(tx: Tx, agency: str) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import EvidenceError, EvidenceReason
+from audit.followed import Contradiction, Rule
 from gateway.exchange.journal import Kind
 from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.succession import ALERTS_OF_A_LOG
@@ -28,6 +29,7 @@ from tests.unit.exchange.test_authorities import ANA
 from tests.unit.exchange.test_mended import mend, plan
 from tests.unit.exchange.test_presented import lose
 from tests.unit.exchange.test_reviews import PLACEMENT
+from tests.unit.exchange.token_authority_desk import replayed
 from tests.unit.exchange.world import World
 
 TAKEN_OUT = (
@@ -215,3 +217,34 @@ def test_what_an_entry_says_of_an_alert_stays_what_stored_logs_were_written_in()
     second = sha256(b"homeward/told-ending/v1\0" + b"\0\0\0\x10" + first + b"\0\0\0\0" * 2).digest()[:16]
     assert pair_of(row.values(7, 99)) == first + second
     assert (first + second).hex() == "b23edb4aa501f63d41c1f9222471a9023a88cff683d3dee20785bc2dee7140bb"
+
+
+async def test_a_replay_follows_what_a_declared_loss_took_of_alerts_and_nothing_else(
+    told: World, tmp_path: Path
+) -> None:
+    replayed(told)
+    edit(tmp_path, "DELETE FROM alert WHERE agency = '06037.cwa' AND sequence = 2")
+    await mend(told, tmp_path)
+    replayed(told)
+    edit(tmp_path, "DELETE FROM alert WHERE agency = '06037.cwa' AND sequence = 3")
+    with pytest.raises(Contradiction) as found:
+        replayed(told)
+    assert found.value.rule is Rule.TOLD
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        "UPDATE copied SET sequence = 5, leaf_index = (SELECT min(idx) FROM log_entry)",
+        "UPDATE copied SET sequence = 5, leaf_index = (SELECT max(idx) + 1 FROM log_entry)",
+    ],
+    ids=["by an entry that tells nobody", "by no entry"],
+)
+async def test_an_alert_that_no_entry_names_is_found(told: World, tmp_path: Path, made_up: str) -> None:
+    edit(
+        tmp_path,
+        "CREATE TEMP TABLE copied AS SELECT * FROM alert WHERE agency = '06037.cwa' AND sequence = 4",
+        made_up,
+        "INSERT INTO alert SELECT * FROM copied",
+    )
+    at_odds(told)
