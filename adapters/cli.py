@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from google.protobuf.json_format import MessageToDict
 
+from adapters.alert_words import alert_lines
 from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
@@ -245,10 +246,7 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
         lines.append(
             "FAIL  the exchange's log showed two histories; nothing is asked or answered (homeward adapter fork)"
         )
-    if found.alerts_lost_before:
-        lines.append(
-            f"warn  of alerts before {found.alerts_lost_before} some are lost for good; look through your open flags"
-        )
+    lines += alert_lines(found)
     if found.HasField("presenting"):
         lines += presenting_lines(found.presenting)
     lines += [*due_lines(found.due_flags, datetime.now(UTC)), *overdue_lines(found.overdue_duties)]

@@ -59,6 +59,8 @@ class StopReason(StrEnum):
     """The clock stepped further than its bound."""
     RECORD = "RECORD"
     """The high-water record was gone, and was made anew from what is stored."""
+    UNHEARD = "UNHEARD"
+    """Nobody who knows the log could be heard at a start, and its operator let it go on all the same."""
 
 
 class AuditError(Exception):

@@ -121,7 +121,7 @@ def write_mirror(
             kept = newest if is_same else newest + 1
             if not is_same:
                 check_tables(tx)
-            _write_bodies(tx, sealed, key, (claimed.size if claimed else 0, size), random_bytes)
+            _write_bodies(tx, sealed, key, (claimed.checkpoint.size if claimed else 0, size), random_bytes)
             if not is_same:
                 _write_tables(tx, sealed, key, (size, kept), also=also, random_bytes=random_bytes)
         sealed.settle()
@@ -132,7 +132,7 @@ def write_mirror(
         _remove_others(sealed.root / tables_name(size), str(kept))
         if publisher.published is None:
             raise EvidenceError(EvidenceReason.SIZE, "there is nothing to mirror: the log has no entry")
-        return publisher.published
+        return publisher.published.checkpoint
     finally:
         publisher.close()
         sealed.close()

@@ -74,7 +74,8 @@ class Publisher:
         self._cosigners = tuple(cosigners)
         self._edge = Edge()
         self._full: set[str] = set()
-        self.published: Checkpoint | None = None
+        self.published: Prepared | None = None
+        """What readers see, as it was prepared: without the cosignatures it got."""
 
     def open(self) -> None:
         """What is already published was checked against the rows and repaired; `prepare` may be called.
@@ -90,7 +91,7 @@ class Publisher:
                 _logger.warning("published files were damaged and are written again", extra={"count": len(damaged)})
             for tile, data in damaged:
                 self._files.write(tile.path, data)
-            self._edge, self.published = edge, known
+            self._edge, self.published = edge, self._sign(known)
         self._write_keys()
         self._files.settle()
 
@@ -102,7 +103,7 @@ class Publisher:
         refuses; both leave everything as it was published before.
         """
         size = self._reader.tree().size if limit is None else limit
-        if self.published is not None and size == self.published.size and self._edge.size == size:
+        if self.published is not None and size == self.published.checkpoint.size and self._edge.size == size:
             return None
         while True:
             edge, files = self._derive(min(size, self._edge.size + _STEP))
@@ -125,7 +126,7 @@ class Publisher:
         self._files.write(CHECKPOINT, note.whole().encode())
         self._files.settle()
         reach("publish.published")
-        self.published = prepared.checkpoint
+        self.published = prepared
         # Readers of the checkpoint before fall back to the full tile, as tlog-tiles allows.
         while self._full:
             self._files.remove_partials(self._full.pop())

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from audit.checkpoint import Checkpoint
 from audit.cosignature import Cosigned, check_cosignature
 from audit.errors import EvidenceError
+from audit.fork import read_checkpoint
 from audit.note import Note, VerifierKey, parse_signature_lines
 from audit.policy import Policy
 from audit.submission import Status, Submission, parse_size
@@ -94,10 +95,11 @@ class Quorum:
         self._grace = grace
         self._sizes: dict[bytes, int] = {}
 
-    async def gather(
-        self, checkpoint: Checkpoint, note: Note, peers: Iterable[WitnessPeer], policy: Policy
-    ) -> Gathered:
-        """Returns the cosignatures that hold; `met` if they are enough for the policy."""
+    async def gather(self, note: Note, peers: Iterable[WitnessPeer], policy: Policy) -> Gathered:
+        """Returns the cosignatures of this checkpoint, which the log signed, that hold; `met` if the policy is."""
+        # What the proof is for comes from the note that it goes out with: a proof of another size, sent to a witness
+        # that nobody but the log can reach, is taken for a second history, and it never cosigns again.
+        checkpoint = read_checkpoint(note.whole())
         tasks = {asyncio.create_task(self._ask(peer, checkpoint, note)): peer for peer in peers}
         standings = {peer.name: Standing.SILENT for peer in tasks.values()}
         against: set[VerifierKey] = set()

@@ -39,6 +39,7 @@ _NODE_HASH = Statement(
 )
 _TREE = Statement(select(TREE.c.log_key, TREE.c.size, TREE.c.root, TREE.c.frontier, TREE.c.time_ms, TREE.c.note))
 _AGENCY = Statement(select(AGENCY.c.seq, AGENCY.c.leaf_hash).where(AGENCY.c.agency == bindparam("agency_id")))
+_AGENCIES = Statement(select(AGENCY.c.agency).order_by(AGENCY.c.agency))
 _BY_INDEX = Statement(select(ENTRY).where(_E.idx == bindparam("position")))
 _TIME_AT = Statement(select(_E.time_ms).where(_E.idx == bindparam("position")))
 
@@ -163,6 +164,11 @@ class Reader:
         """The connection is closed."""
         with self._lock:
             self._connection.close()
+
+
+def agencies_of(tx: Tx) -> tuple[str, ...]:
+    """Returns the agencies that have entries of their own."""
+    return tuple(agency for (agency,) in tx.all(_AGENCIES))
 
 
 def survey(reader: Reader, work: Callable[[Tx], Result]) -> Result:

@@ -66,8 +66,12 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
         "stop the process, then heal it: homeward audit recover DIR --mirror MIRROR",
     ),
     ErrorReason.REVOCATION_HELD: (
-        "the log's database was put back; the revocation is on disk and takes effect before anything is disclosed",
-        "nothing to repeat; heal the gateway: homeward audit recover DIR --mirror MIRROR",
+        "the log takes no entry now; the revocation is on disk and takes effect before anything is disclosed",
+        "nothing to repeat; start the gateway; what else it waits for: homeward gateway status DIR",
+    ),
+    ErrorReason.NOT_READY: (
+        "nothing is written before agencies or witnesses that know the log were heard: it may have been put back",
+        "start the gateway; whom it waits for: homeward gateway status DIR",
     ),
     "UNAVAILABLE": ("the serving process did not answer on its socket", "look at its output, or stop it and try again"),
     "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),

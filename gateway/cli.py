@@ -308,6 +308,10 @@ def _published_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]
     if published.disclosure_stopped:
         age = published.oldest_unwitnessed_seconds
         yield f"STOPPED     disclosure: entries of the log stay unwitnessed, the oldest for {age} s"
+    if published.start_waits_for:
+        yield "WAITING     nothing is written: the log may have been put back; not heard of those who know it:"
+        yield f"            {', '.join(published.start_waits_for)}"
+        yield "            if nobody can come, stop it, then: homeward audit recover DIR --unheard --explain 'why'"
     for witness in published.witnesses:
         yield f"witness     {witness.name}  {witness.standing}"
     yield from map(_attestation_line, published.attestations)

@@ -75,7 +75,7 @@ class ErrorReason(StrEnum):
     RECOVERING = "RECOVERING"
     """The log's database was put back to an older state; nothing is disclosed until it is healed."""
     REVOCATION_HELD = "REVOCATION_HELD"
-    """... and this revocation is kept: it takes effect before anything is disclosed again."""
+    """... or a start has not heard who would tell; this revocation is kept, and takes effect before any disclosure."""
     NOT_READY = "NOT_READY"
 
 

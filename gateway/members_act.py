@@ -1,22 +1,26 @@
 """Runs an act of the gateway's operator on the membership: opened here while nothing serves, else in what serves.
 
 Decides how the membership is opened for one act: no holder is asked, and no directory published; the serving process
-publishes what the act changed when it starts.
+publishes what the act changed when it starts. And that nothing is written here once agencies use the log: a database
+that was put back would get the first entry of a second history, and only a process that serves can ask them.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from gateway.acting import act, check_request
 from gateway.config import load_gateway
+from gateway.errors import ErrorReason, Unavailable
 from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
+from gateway.recovery.held import HeldRevocations
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.running import utc_now
 from gateway.state import State
@@ -39,6 +43,8 @@ Request = TypeVar(
     admin_pb2.DeclareCaseloadRequest,
     admin_pb2.GetHolderStatusRequest,
 )
+_ASKING: Final = (admin_pb2.GetGatewayStatusRequest, admin_pb2.GetHolderStatusRequest)
+"""Requests that write nothing."""
 Reply = TypeVar("Reply")
 Stub = TypeVar("Stub")
 
@@ -68,11 +74,26 @@ def act_on_members(
             random_bytes=os.urandom,
         )
         try:
+            if not isinstance(request, _ASKING):
+                await _check_alone(members, state, request)
             return await here(members)
         finally:
             await members.ledger.close()
 
     return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
+
+
+async def _check_alone(members: Members, state: State, request: Message) -> None:
+    """Nobody else knows this log. Where agencies use it they are asked first, by a start: it may have been put back.
+
+    Raises `Unavailable`: NOT_READY, or REVOCATION_HELD for a revocation, which is kept and carried out by that start.
+    """
+    if not await members.knowing():
+        return
+    if isinstance(request, admin_pb2.RevokeMemberRequest):
+        await asyncio.to_thread(HeldRevocations(state.held_revocations).keep_member, request.subject)
+        raise Unavailable(ErrorReason.REVOCATION_HELD)
+    raise Unavailable(ErrorReason.NOT_READY)
 
 
 class _Nobody:

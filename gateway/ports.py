@@ -170,6 +170,9 @@ class AlertFeed(Protocol):
     async def after(self, agency: AgencyId, sequence: int) -> Sequence[Alert]:
         """The next alerts of this agency after a sequence, in order; empty when there are none."""
 
+    async def newest(self, agency: AgencyId) -> int:
+        """The highest sequence of this agency's alerts; 0 when there are none."""
+
     async def is_lost(self, agency: AgencyId, sequence: int) -> bool:
         """Whether the one after this sequence is gone, as only a declared loss takes any, while a later one is there.
 

@@ -58,6 +58,10 @@ class Running:
         """The log's database was put back: it takes no entries, and nothing is disclosed."""
         return self.members.ledger.log.state is LogState.RECOVERING
 
+    def keeps_revocations(self) -> bool:
+        """The log takes no entry now, or its start is late: revocations are kept, and carried out when it does."""
+        return self.recovering() or bool(self.publishing.shown.waits_for())
+
     def directory(self) -> DirectoryView:
         """The directory in force. Raises `Unavailable` until one is signed by all."""
         view = self.members.office.view()

@@ -93,7 +93,9 @@ def services_of(running: Running) -> Services:
         exchange.refusals,
     )
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
-    authority = AuthorityServicer(records, exchange, now=utc_now, held=running.held, recovering=running.recovering)
+    authority = AuthorityServicer(
+        records, exchange, now=utc_now, held=running.held, keeps_revocations=running.keeps_revocations
+    )
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
     reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
     served = [

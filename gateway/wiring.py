@@ -25,13 +25,12 @@ from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
-from gateway.protocol.names import AgencyId
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
-from gateway.recovery.due import clear_due, due_entries
+from gateway.recovery.due import clear_due, due_entries, is_unheard
 from gateway.recovery.held import HeldRevocations
 from gateway.recovery.mirroring import keeping, mirroring_of
 from gateway.recovery.record import told_place
@@ -177,8 +176,9 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     members, config = running.members, running.config
     services, shown = services_of(running), running.publishing.shown
     # Before anything is written, by this start or by anybody: a log that was put back would grow a second history.
-    known = [] if running.recovering() else running.publishing.attestations.status()
-    shown.ask(AgencyId(each.agency) for each in known)
+    attested = [each.agency for each in running.publishing.attestations.status()]
+    known = frozenset() if running.recovering() else await members.knowing(attested)
+    shown.ask(known, unheard=is_unheard(running.state))
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),
@@ -188,7 +188,9 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     )
     enrollment = await _serve_enrollment(running, recorder)
     holder = HolderAdminServicer(members.holding)
-    admin = await serve_admin(running.state.admin_socket, _admin(running), holder, recorder=recorder)
+    admin = await serve_admin(
+        running.state.admin_socket, _admin(running), holder, recorder=recorder, answering=shown.answering
+    )
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
@@ -209,8 +211,9 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     for task in tasks:
         task.cancel()
     await asyncio.gather(main.stop(GRACE_SECONDS), enrollment.stop(GRACE_SECONDS), admin.stop(GRACE_SECONDS))
-    with contextlib.suppress(Unavailable):
-        await services.admission.refusals.close()
+    if not shown.asks:
+        with contextlib.suppress(Unavailable):
+            await services.admission.refusals.close()
     for task in tasks:
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -237,7 +240,7 @@ async def _begin(running: Running, services: Services, stop: asyncio.Event) -> N
         await running.youth_keys.prepare(owner, handles)
     authorities = await running.lookups.read(speaking_authorities)
     await running.youth_keys.prepare(OF_NOBODY, [handle for _, handle in map(own_youth, authorities)])
-    shown.begun.set()
+    shown.begin()
     await (stop.wait() if running.recovering() else ended.run())
 
 
@@ -271,7 +274,7 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
         recorder=recorder,
         reflection=running.config.demo and listener is Listener.GATEWAY,
         messages=MessageRecorder(recorded) if recorded is not None else None,
-        begun=running.publishing.shown.begun if listener is Listener.GATEWAY else None,
+        answering=running.publishing.shown.answering,
     )
 
 
@@ -281,7 +284,7 @@ def _admin(running: Running) -> AdminServicer:
         running.publishing.status,
         rotation=running.members.rotation,
         held=running.held,
-        recovering=running.recovering,
+        keeps_revocations=running.keeps_revocations,
         mirroring=running.mirroring,
         erasing_waits=partial(erasing_waits, running.seals.escrow.path),
     )

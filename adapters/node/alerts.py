@@ -1,9 +1,10 @@
 """Alerts about this agency's youths: on disk before they are acknowledged, dense, each once.
 
-Decides what becomes of an arriving alert. Sequences are dense from 1, and again from
-the first of a log that goes on where another one was closed, so a hole means that something was not delivered:
-nothing after the hole is stored, and the link starts again from the last one that was. What a person has taken note of
-is a second cursor, of the county's own. Which alerts a person is told as one, `alert_runs` decides.
+Decides what becomes of an arriving alert. Sequences are dense from 1, and again from the first of a log that goes on
+where another one was closed, so a hole means that something was not delivered: nothing after the hole is stored, and
+the link starts again from the last one that was. An exchange that holds fewer than are on this disk has lost some, and
+gives their numbers to others, which never arrive: that is kept on record. What a person has taken note of is a second
+cursor, of the county's own. Which alerts a person is told as one, `alert_runs` decides.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from homeward.gateway.v1.link_pb2 import Alert
 
 _NOTED: Final = "alerts-noted"
 _RESYNCED: Final = "alerts-resynced"
+_FORGOTTEN: Final = "alerts-forgotten"
 _NOBODY: Final = bytes(OPAQUE_LENGTH)
 PAGE: Final = 200
 
@@ -91,11 +93,21 @@ class Alerts:
         with self._store.write() as connection:
             put_setting(connection, _RESYNCED, str(first - 1).encode())
 
-    def lost_before(self) -> int:
-        """Before which number alerts were given up last; 0 for never."""
+    def compare(self, newest: int) -> None:
+        """The exchange says which alert is its newest: where more are on disk, those it forgot are on record.
+
+        Of several times the lowest counts: what the exchange has grown to since hides nothing.
+        """
+        if newest >= self.cursor():
+            return
+        with self._store.write() as connection:
+            before = _forgotten(connection)
+            put_setting(connection, _FORGOTTEN, str(min(before or newest + 1, newest + 1)).encode())
+
+    def forgotten(self) -> int:
+        """The first alert that the exchange forgot; 0 for none in the log in force: a declared loss accounts for it."""
         with self._store.read() as connection:
-            resynced = get_setting(connection, _RESYNCED)
-        return int(resynced) + 1 if resynced else 0
+            return _forgotten(connection)
 
     def after(self, sequence: int) -> Sequence[Alert]:
         """Up to `PAGE` alerts after this one, in order."""
@@ -126,6 +138,12 @@ class Alerts:
             return int(count or 0) - repeats_after(connection, noted)
 
 
+def lost_alert(store: Store) -> int:
+    """The last alert that was given up, because a declared loss took it; 0 for none."""
+    with store.read() as connection:
+        return int(get_setting(connection, _RESYNCED) or b"0")
+
+
 def blank_alert(connection: Connection, message: Alert) -> None:
     """The stored alert names no youth and no entry any more, and nothing ties it to others; that it came stays."""
     message.subject_handle = _NOBODY
@@ -142,6 +160,11 @@ def rewrite_alert(connection: Connection, message: Alert) -> None:
     connection.execute(
         alert.update().where(alert.c.sequence == message.sequence).values(message=message.SerializeToString())
     )
+
+
+def _forgotten(connection: Connection) -> int:
+    first = int(get_setting(connection, _FORGOTTEN) or b"0")
+    return first if first >= logs_of(connection).first_alert else 0
 
 
 def _noted(connection: Connection) -> int:

@@ -6,7 +6,7 @@ operator's commands use it as it is while nothing serves. Whoever opens it must 
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -20,7 +20,7 @@ from audit.checkpoint import Checkpoint, LogKey, LogSigner
 from audit.errors import EvidenceError
 from audit.highwater import read_high_water
 from audit.log import Log, LogState
-from audit.reader import Reader
+from audit.reader import Reader, agencies_of
 from audit.store_sqlite import SqliteStore
 from audit.timekeeping import Steady
 from gateway.config import GatewayConfig, split_address
@@ -35,6 +35,8 @@ from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
 from gateway.members.whole import check_store
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sharing import Sharing
@@ -87,6 +89,19 @@ class Members:
     server: RenewingCredential
     client_roots: bytes
     """PEM of the root that adapters' certificates chain to."""
+
+    async def knowing(self, attested: Iterable[str] = ()) -> frozenset[AgencyId]:
+        """Members that may know more of the log than is stored: they have entries of their own in it, or `attested`.
+
+        Of these only whom the exchange admits: a revoked agency cannot link, and would be waited for in vain.
+        """
+        view, using = self.office.view(), await self.ledger.read(agencies_of)
+        known = map(AgencyId, {*using, *attested})
+        return frozenset(each for each in known if view is not None and self._admits(view, each))
+
+    def _admits(self, view: DirectoryView, agency: AgencyId) -> bool:
+        member = view.member(agency)
+        return member is not None and not member.suspended and not self.denied.is_denied(agency)
 
 
 @dataclass(frozen=True, slots=True)

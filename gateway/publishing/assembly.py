@@ -4,7 +4,7 @@ Decides which key signs, where files lie and which witnesses are asked; rounds, 
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from audit.cosignature import Cosigner
 from audit.log import Log
+from audit.note import VerifierKey
 from audit.policy import Policy, Witness, k_of, parse_policy
 from audit.publish import Publisher
 from audit.quorum import WitnessPeer
@@ -64,6 +65,7 @@ class Publishing:
             witnesses=[WitnessStatus(name=name, standing=standing) for name, standing in standings],
             attestations=self.attestations.status(),
             witnesses_required=self.required,
+            start_waits_for=self.shown.waits_for(),
         )
 
 
@@ -94,6 +96,8 @@ def assemble_publishing(
     signer = read_log_signer(state, config.log_origin)
     directory = state.directory / config.publish.directory
     publisher = Publisher(reader, directory, signer=signer, cosigners=_own_cosigners(state, config))
+    required = wanted.quorum > 0 if fixed is None else not fixed.is_met_by(())
+    shown = Shown(log, signer.public, stored=lambda: reader.tree().size, enough=_enough(policy, required=required))
     rounds = Rounds(
         publisher,
         reader,
@@ -101,6 +105,7 @@ def assemble_publishing(
         policy=policy,
         witnessed=witnessed,
         log=log,
+        shown=shown,
         interval_seconds=config.publish.interval.total_seconds(),
     )
     attestations = Attestations(
@@ -111,9 +116,12 @@ def assemble_publishing(
         now=now,
         limit=wanted.limit,
     )
-    shown = Shown(log, signer.public, stored=lambda: reader.tree().size)
-    required = wanted.quorum > 0 if fixed is None else not fixed.is_met_by(())
     return Publishing(rounds, witnessed, attestations, shown, required)
+
+
+def _enough(policy: Callable[[], Policy], *, required: bool) -> Callable[[Collection[VerifierKey]], bool]:
+    """Whether cosignatures of these keys let a start begin; where the settings ask for none, one does."""
+    return lambda keys: policy().is_met_by(keys) if required else bool(keys)
 
 
 def _own_cosigners(state: State, config: GatewayConfig) -> tuple[Cosigner, ...]:

@@ -13,10 +13,12 @@ from typing import Final, ParamSpec, TypeVar
 from audit.errors import EvidenceError, LogBehind
 from audit.fork import read_checkpoint
 from audit.log import Log, LogState
+from audit.note import Note
 from audit.policy import Policy
 from audit.publish import Prepared, Publisher
 from audit.quorum import ALARMING, Gathered, Quorum, Standing, WitnessPeer
 from audit.reader import Reader, Selection
+from gateway.publishing.shown import Shown
 from gateway.publishing.witnessed import Witnessed
 
 P = ParamSpec("P")
@@ -37,10 +39,12 @@ class Rounds:
         witnessed: Witnessed,
         interval_seconds: float,
         log: Log | None = None,
+        shown: Shown | None = None,
     ) -> None:
         """`peers` are the witnesses that can be asked now. The reader is also the publisher's, and closed here.
 
-        `log` is told when its rows do not hold together, or when witnesses know more of it than the store does.
+        `log` is told when its rows do not hold together, or when witnesses know more of it than the store does; `shown`
+        who cosigned it as it is, while a start waits for that.
         """
         self._publisher = publisher
         self._reader = reader
@@ -49,9 +53,10 @@ class Rounds:
         self._witnessed = witnessed
         self._interval = interval_seconds
         self._log = log
+        self._shown = shown
         # Of the moment: a witness that somebody showed a newer checkpoint since a round began knows no more of the log.
         size = (lambda: 0) if log is None else (lambda: read_checkpoint(log.checkpoint).size)
-        self._quorum = Quorum(self._consistency, size=size)
+        self._quorum = Quorum(lambda old, to: _in_thread(publisher.consistency, old, to), size=size)
         self.standings: dict[str, Standing] = {}
 
     async def begin(self) -> None:
@@ -94,25 +99,35 @@ class Rounds:
     async def _round(self) -> None:
         try:
             prepared = await _in_thread(self._publisher.prepare)
-            if prepared is not None and await self._publish(prepared):
-                self._witnessed.advance(prepared.checkpoint.size)
+            if prepared is not None:
+                if await self._publish(prepared):
+                    self._witnessed.advance(prepared.checkpoint.size)
+            elif self._shown is not None and self._shown.asks and self._publisher.published is not None:
+                # Nothing is new: whoever knows no more cosigns it once more, and a start waits to hear that.
+                await self._gather(self._publisher.published.note)
         except OSError as exc:
             _LOG.error("log not published", extra={"kind": type(exc).__name__})
         self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
 
     async def _publish(self, prepared: Prepared) -> bool:
-        policy = self._policy()
-        gathered = await self._quorum.gather(prepared.checkpoint, prepared.note, self._peers(), policy)
-        self._report(gathered)
-        # One dishonest witness must not stop an exchange; as many as could vouch for it may.
-        self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
-        self._consider_put_back(prepared.checkpoint.size, gathered)
+        gathered = await self._gather(prepared.note)
         if not gathered.met or _is_recovering(self._log):
             return False
         lines = {each.key: each.line for each in gathered.cosigned}
         note = prepared.note.with_lines(tuple(lines.values()))
         await _in_thread(self._publisher.publish, prepared, note)
         return True
+
+    async def _gather(self, note: Note) -> Gathered:
+        policy = self._policy()
+        gathered = await self._quorum.gather(note, self._peers(), policy)
+        self._report(gathered)
+        # One dishonest witness must not stop an exchange; as many as could vouch for it may.
+        self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
+        self._consider_put_back(read_checkpoint(note.whole()).size, gathered)
+        if self._shown is not None and self._shown.asks:
+            self._shown.vouched(each.key for each in gathered.cosigned)
+        return gathered
 
     def _report(self, gathered: Gathered) -> None:
         for name, standing in gathered.standings.items():
@@ -141,9 +156,6 @@ class Rounds:
         if ahead and is_missed and self._log is not None:
             text = f"entries are missing: {ahead} witnesses know more than {size}"
             self._log.recover(LogBehind(text, size=size, known_size=size + 1))
-
-    async def _consistency(self, old_size: int, size: int) -> tuple[bytes, ...]:
-        return await _in_thread(self._publisher.consistency, old_size, size)
 
     def _oldest_unwitnessed(self) -> int | None:
         entries = self._reader.entries(Selection(start=self._witnessed.size), limit=1)

@@ -7,20 +7,33 @@ One that covers no more than there is may be of another history; that is for wit
 checkpoint.
 
 A put-back log must not grow before somebody could say so: its next entries would be a second history. So after a start
-no entry is written before every adapter that ever attested to this log has linked again, or a few seconds have passed;
-the start's own entries neither. So listeners are open before they are written, and calls wait until they are (`begun`).
+no entry is written before somebody who knows the log was heard; the start's own entries neither:
+
+1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
+   cannot, and is not waited for; one whose witness found two histories links all the same
+2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
+   witness that knows more does not cosign less.
+3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
+
+That the log was healed opens nothing: whoever puts the gateway back puts the mirror back beside it, and what witnesses
+said before the heal stands in files of the operator's alone. A log that no agency has used has nobody to ask, and a
+directory put back to then begins at once; those who had joined prove it when they dial, unknown as they are.
+
+Seconds alone never begin: whoever shuts the network for them would get a second history signed. Listeners are open
+meanwhile. Calls wait for the seconds and are then refused, except revocations, which are kept and carried out by the
+start (`recovery.held`).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from audit.checkpoint import LogKey, parse_checkpoint
 from audit.errors import EvidenceError, LogBehind
 from audit.fork import read_checkpoint
 from audit.log import Log, LogState
-from audit.note import parse_note
+from audit.note import VerifierKey, parse_note
 from gateway.protocol.names import AgencyId
 
 ASK_SECONDS: Final = 6.0
@@ -31,53 +44,117 @@ _LOG: Final = logging.getLogger(__name__)
 class Shown:
     """Looks at what adapters show, for one log. One event loop uses it."""
 
-    def __init__(self, log: Log, key: LogKey, *, stored: Callable[[], int]) -> None:
-        """`stored` counts the entries in the database; it blocks."""
+    def __init__(
+        self,
+        log: Log,
+        key: LogKey,
+        *,
+        stored: Callable[[], int],
+        enough: Callable[[Collection[VerifierKey]], bool] = bool,
+    ) -> None:
+        """`stored` counts the entries in the database; it blocks. `enough`: cosignatures of these keys are enough."""
         self._log = log
         self._key = key
         self._stored = stored
+        self._enough = enough
         self._awaited: set[AgencyId] = set()
+        self._vouching: set[VerifierKey] = set()
+        self._is_late = False
+        self._unheard = False
         self._may_begin = asyncio.Event()
+        self._decided = asyncio.Event()
+        """The start is over, or it is late and calls are refused."""
         self.begun = asyncio.Event()
         """What the start had to write is in the log: whoever calls may be answered. Set unless a start asks."""
         self.begun.set()
 
-    def ask(self, agencies: Iterable[AgencyId], *, seconds: float = ASK_SECONDS) -> None:
-        """From now on no entry is written before these have linked, or so many seconds have passed.
+    def ask(self, agencies: Iterable[AgencyId], *, seconds: float = ASK_SECONDS, unheard: bool = False) -> None:
+        """From now on no entry is written before these have linked, or after so many seconds enough have cosigned.
 
-        Nobody is answered until the caller sets `begun`.
+        `unheard`: the operator said that nobody can come; seconds are enough. Nobody is answered until `begin`.
         """
-        self._awaited = set(agencies)
+        self._awaited, self._unheard = set(agencies), unheard
         self.begun.clear()
         if self._awaited:
             self._log.may_begin = self._may_begin
-            asyncio.get_running_loop().call_later(seconds, self._may_begin.set)
+            asyncio.get_running_loop().call_later(seconds, self._consider, True)
+
+    def begin(self) -> None:
+        """What the start had to write is in the log."""
+        self.begun.set()
+        self._decided.set()
 
     async def answered(self) -> None:
         """Returns when nothing that is asked keeps entries waiting any more."""
         if self._log.may_begin is not None:
             await self._may_begin.wait()
 
+    async def answering(self) -> bool:
+        """Whether calls are answered, once that is known: not while a start is late."""
+        if not self.begun.is_set():
+            await self._decided.wait()
+        return self.begun.is_set()
+
+    @property
+    def asks(self) -> bool:
+        """A start waits for whoever knows the log."""
+        return self._log.may_begin is not None and not self._may_begin.is_set()
+
+    def waits_for(self) -> tuple[AgencyId, ...]:
+        """Agencies that a late start has not heard; nothing is written until they, or enough witnesses, were."""
+        return tuple(sorted(self._awaited)) if self.asks and self._is_late else ()
+
+    def vouched(self, keys: Iterable[VerifierKey]) -> None:
+        """These cosigned the log as it is, since the start."""
+        self._vouching.update(keys)
+        self._consider()
+
+    def _consider(self, late: bool = False) -> None:
+        self._is_late = self._is_late or late
+        heard = self._is_late and (self._unheard or self._enough(self._vouching))
+        if heard or not self._awaited or self._log.state is not LogState.OPEN:
+            self._may_begin.set()
+        elif late:
+            _LOG.critical("a start waits: too few who know the log were heard", extra={"count": len(self._awaited)})
+            for agency in self.waits_for():
+                _LOG.warning("a start waits for an agency, or for enough witnesses", extra={"agency": agency})
+            self._decided.set()
+
+    async def hear(self, agency: AgencyId, note: str) -> None:
+        """The member has linked, and showed this untrusted note: no start waits for it any more."""
+        await self.look(agency, note)
+        self._awaited.discard(agency)
+        self._consider()
+
     async def look(self, agency: AgencyId, note: str) -> None:
-        """The log is RECOVERING if this untrusted note proves that it was put back."""
+        """The log is RECOVERING if this untrusted note proves that it was put back; whoever it is that shows it.
+
+        Also of one that this directory does not know: it may have been put back to before that agency joined.
+        """
         try:
-            await self._compare(note)
+            size = _covers(note, beyond=self._log.checkpoint, key=self._key)
         except EvidenceError as fault:
             # After a declared loss an honest adapter may still show a checkpoint of the log that was closed.
             _LOG.warning("a checkpoint that is none of this log's", extra={"agency": agency, "reason": fault.reason})
-        self._awaited.discard(agency)
-        if not self._awaited or self._log.state is not LogState.OPEN:
-            self._may_begin.set()
-
-    async def _compare(self, note: str) -> None:
-        """Raises EvidenceError for a note that is none of this log's."""
-        # Most adapters show one that the log covers: whether it is genuine then matters to nobody.
-        if not note or read_checkpoint(note).size <= read_checkpoint(self._log.checkpoint).size:
             return
-        size = parse_checkpoint(note, self._key).size
+        if not size:
+            return
         stored = await asyncio.to_thread(self._stored)
         # A batch is durable, and may be published, a moment before the log's own note covers it.
         if size > stored:
             text = f"entries are missing: a checkpoint that an adapter cosigned covers {size}, the store has {stored}"
             own = parse_note(note).only_by(self._key.verifier)
             await self._log.recover_from(own, LogBehind(text, size=stored, known_size=size))
+            # Whoever it was: nobody else need be heard.
+            self._consider()
+
+
+def _covers(note: str, *, beyond: str, key: LogKey) -> int:
+    """Size of this untrusted note, where it is larger than of the log's own; 0 otherwise.
+
+    Raises EvidenceError for a note that is none of this log's.
+    """
+    # Most adapters show one that the log covers: whether it is genuine then matters to nobody.
+    if not note or read_checkpoint(note).size <= read_checkpoint(beyond).size:
+        return 0
+    return parse_checkpoint(note, key).size

@@ -6,7 +6,6 @@ Decides the words where something holds or was done; what is said where it does 
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from gateway.recovery.faults import does_not_hold
 from gateway.recovery.record import make_anew, settle_record
 from gateway.recovery.repair import Place, go_on, heal_as_far_as, heal_from, keep_configured, keep_mirror, place_of
 from gateway.recovery.sound_lines import mirror_fields, sound_lines
+from gateway.running import utc_now
 from gateway.state import PRIVATE_FILE, State, write_new
 from gateway.store.mended import Mending
 from homeward.failure import CommandFailure, ExitCode
@@ -103,6 +103,7 @@ def mirror(directory: Path, target: Path | None, as_json: bool) -> None:
 @_DIRECTORY
 @click.option("--mirror", type=_FOLDER, help="Heal a database that was put back, or is gone, from this mirror.")
 @click.option("--explain", default="", help="Why the log had stopped. Name no person: kept beside the log.")
+@click.option("--unheard", is_flag=True, help="The next start goes on although no adapter or witness can be heard.")
 @_CHECKPOINTS
 @click.option(
     "--declare-loss",
@@ -117,6 +118,7 @@ def recover(
     directory: Path,
     mirror: Path | None,
     explain: str,
+    unheard: bool,
     checkpoints: tuple[Path, ...],
     lost: Path | None,
     declared: Path | None,
@@ -128,36 +130,49 @@ def recover(
     signed anew over a history that is shorter. What no mirror has, entries or rows of tables, is declared lost, by two
     operators: --declare-loss here, `homeward custodian sign-loss` there, then --declared here. With --mirror, what that
     holds is taken first. The log goes on under another origin.
+
+    A gateway's start waits for adapters or witnesses that know its log: it may have been put back. Where none of them
+    can come, --unheard with --explain lets the next start go on without; an entry says so.
     """
     if (lost, declared) != (None, None):
-        if explain or None not in (lost, declared) or (mirror, declared).count(None) == 0:
+        if explain or unheard or None not in (lost, declared) or (mirror, declared).count(None) == 0:
             raise click.UsageError("--declare-loss takes --mirror, and --declared stands alone")
         _declare(directory, lost, declared, checkpoints, mirror=mirror, as_json=as_json)
         return
+    if unheard and (not explain or not (directory / GATEWAY_FILE).is_file()):
+        raise click.UsageError("--unheard is for a gateway, and needs --explain 'why nobody can be heard'")
     if mirror is None and not explain:
         raise click.UsageError("say --mirror, --explain, or both; without any mirror --declare-loss, then --declared")
 
-    def work(place: Place) -> tuple[Healed | None, int, bool]:
-        with place.state.writing():
-            if explain:
-                make_anew(place.state, place.signer)
-            settle_record(place.state, place.signer.public)
-            stopped = StopMark(place.state.high_water).read() is not None
-            healed = heal_from(place, mirror, checkpoints=checkpoints) if mirror is not None else None
-            size = asyncio.run(go_on(place, healed=healed, explanation=explain, now=lambda: datetime.now(UTC)))
-            return healed, size, stopped
-
-    healed, size, stopped = _evidence(directory, work)
+    healed, size, stopped = _evidence(
+        directory, lambda place: _let_go_on(place, mirror, checkpoints, explanation=explain, unheard=unheard)
+    )
     if as_json:
         found = {"had": healed.size, "healed_to": healed.healed_size} if healed is not None else {}
         said = {"explained": stopped} if explain else {}
         click.echo(json.dumps({"ok": True, "size": size, **said, **found}))
         return
-    if explain and not stopped:
+    if unheard:
+        click.echo("note the next start asks adapters and witnesses as ever, and goes on without them; the log says so")
+    elif explain and not stopped:
         click.echo("note the log had not stopped: the explanation was not kept")
     if healed is not None:
         click.echo(f"ok   the database had {healed.size} entries and was healed to {healed.healed_size}")
     click.echo(f"ok   the log goes on with {size} entries; start the process again")
+
+
+def _let_go_on(
+    place: Place, mirror: Path | None, checkpoints: tuple[Path, ...], *, explanation: str, unheard: bool
+) -> tuple[Healed | None, int, bool]:
+    """What was healed, the log's size, and whether it had stopped."""
+    with place.state.writing():
+        if explanation:
+            make_anew(place.state, place.signer)
+        settle_record(place.state, place.signer.public)
+        stopped = StopMark(place.state.high_water).read() is not None
+        healed = heal_from(place, mirror, checkpoints=checkpoints) if mirror is not None else None
+        size = asyncio.run(go_on(place, healed=healed, explanation=explanation, unheard=unheard, now=utc_now))
+        return healed, size, stopped
 
 
 def _declare(
@@ -185,7 +200,7 @@ def _declare(
 
 
 def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...], *, mirror: Path | None) -> list[str]:
-    declaration, message = declare(place, checkpoints=checkpoints, mirror=mirror, now=datetime.now(UTC))
+    declaration, message = declare(place, checkpoints=checkpoints, mirror=mirror, now=utc_now())
     write_new(path, declaration.SerializeToString(), mode=PRIVATE_FILE)
     kept, size = message.kept_count, message.closed_size
     lost = f"lost {size - kept} entries: {kept} of {size} are left"
@@ -199,7 +214,7 @@ def _write_declaration(place: Place, path: Path, checkpoints: tuple[Path, ...], 
 def _go_on_declared(place: Place, path: Path | None) -> list[str]:
     try:
         declaration = LossDeclaration.FromString(path.read_bytes() if path is not None else b"")
-        went_on = asyncio.run(open_declared(place, declaration, now=lambda: datetime.now(UTC)))
+        went_on = asyncio.run(open_declared(place, declaration, now=utc_now))
     except (DecodeError, SuccessionInvalid) as exc:
         raise EvidenceError(EvidenceReason.FORMAT, "the declaration does not have the signatures it needs") from exc
     return [

@@ -170,10 +170,11 @@ def _heal(place: Place, mirror: Path, known_of: Sequence[Checkpoint], *, check_t
         raise
 
 
-async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: Clock) -> int:
+async def go_on(place: Place, *, healed: Healed | None, explanation: str, unheard: bool, now: Clock) -> int:
     """The log may be opened again, and says in an entry of its own why; returns its size.
 
-    A gateway whose record was made anew says it at its next start (`due`): until then nobody was asked what it signed.
+    A gateway says it at its next start (`due`): until then nobody was asked what its log has signed. `unheard`: that
+    start goes on although nobody can be heard, and says so.
 
     Raises EvidenceError for a log that does not verify whole, or that stopped without an `explanation`.
     """
@@ -193,13 +194,14 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
     )
     try:
         _check_whole(place)
+        reasons = [*([reason] if reason is not None else []), *([StopReason.UNHEARD] if unheard else [])]
         digest = hashlib.sha256(explanation.encode()).digest()
-        if reason is not None:
+        if reasons:
             _write_explanation(state.explanations, explanation, now())
-        if reason is StopReason.RECORD and state.kind == "gateway":
-            keep_due(state, reason=reason, digest=digest, healed=healed)
+        if state.kind == "gateway":
+            keep_due(state, reasons=reasons, digest=digest, healed=healed)
         else:
-            await _say(log, reason, digest, healed)
+            await _say(log, reasons, digest, healed)
         size = _size(place)
     finally:
         await log.close()
@@ -207,10 +209,10 @@ async def go_on(place: Place, *, healed: Healed | None, explanation: str, now: C
     return size
 
 
-async def _say(log: Log, reason: StopReason | None, digest: bytes, healed: Healed | None) -> None:
+async def _say(log: Log, reasons: Sequence[StopReason], digest: bytes, healed: Healed | None) -> None:
     if healed is not None:
         await log.append(Append(recovered(healed.size, healed.healed_size)))
-    if reason is not None:
+    for reason in reasons:
         await log.append(Append(stop_explained(reason, digest)))
 
 

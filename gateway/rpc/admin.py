@@ -21,7 +21,7 @@ from gateway.members.administration import Administration
 from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
 from gateway.recovery.held import HeldRevocations
 from gateway.recovery.mirroring import Mirroring
-from gateway.rpc.interceptor import EdgeInterceptor
+from gateway.rpc.interceptor import Answering, EdgeInterceptor
 from gateway.rpc.methods import Listener
 from gateway.rpc.wellformed import check_request
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
@@ -54,11 +54,11 @@ class AdminServicer(AdminServiceServicer):
         *,
         rotation: Rotation,
         held: HeldRevocations,
-        recovering: Callable[[], bool],
+        keeps_revocations: Callable[[], bool],
         mirroring: Mirroring | None,
         erasing_waits: Callable[[], bool],
     ) -> None:
-        """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`.
+        """`keeps_revocations`: the log takes no entries now; revocations are then kept in `held`.
 
         `erasing_waits` blocks: what seals deleted may still stand in the files.
         """
@@ -68,7 +68,7 @@ class AdminServicer(AdminServiceServicer):
         self._published = published
         self._rotation = rotation
         self._held = held
-        self._recovering = recovering
+        self._keeps_revocations = keeps_revocations
 
     async def Invite(self, request: admin_pb2.InviteRequest, context: Any) -> admin_pb2.InviteResponse:
         """Issues an invitation."""
@@ -85,7 +85,7 @@ class AdminServicer(AdminServiceServicer):
     ) -> admin_pb2.RevokeMemberResponse:
         """Revokes an agency or an adapter."""
         check_request(request)
-        if self._recovering():
+        if self._keeps_revocations():
             await asyncio.to_thread(self._held.keep_member, request.subject)
             raise Unavailable(ErrorReason.REVOCATION_HELD)
         return await self._administration.revoke(request)
@@ -197,9 +197,10 @@ async def serve_admin(
     holder: HolderAdminServicer,
     *,
     recorder: CallRecorder,
+    answering: Answering | None = None,
 ) -> grpc.aio.Server:
     """Both servicers answer on the socket. Raises `StateBroken` when the socket cannot be made."""
-    interceptor = EdgeInterceptor(listener=Listener.ADMIN, peers=None, recorder=recorder)
+    interceptor = EdgeInterceptor(listener=Listener.ADMIN, peers=None, recorder=recorder, answering=answering)
     server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     if isinstance(servicer, AdminServicer):
         add_AdminServiceServicer_to_server(servicer, server)

@@ -28,14 +28,14 @@ class AuthorityServicer(AuthorityServiceServicer):
         *,
         now: Callable[[], datetime],
         held: HeldRevocations,
-        recovering: Callable[[], bool],
+        keeps_revocations: Callable[[], bool],
     ) -> None:
-        """`recovering`: the log was put back and takes no entries; revocations are then kept in `held`."""
+        """`keeps_revocations`: the log takes no entries now; revocations are then kept in `held`."""
         self._records = records
         self._admission = admission
         self._now = now
         self._held = held
-        self._recovering = recovering
+        self._keeps_revocations = keeps_revocations
 
     async def RecordAuthority(self, request: pb.RecordAuthorityRequest, context: Any) -> pb.RecordAuthorityResponse:
         """An authority is on record."""
@@ -51,7 +51,7 @@ class AuthorityServicer(AuthorityServiceServicer):
         """An authority is revoked."""
         call = call_of(request, current_peer(), self._now())
         caller, message = await admitted(request, call, self._admission, pb.AuthorityRevocation)
-        if self._recovering():
+        if self._keeps_revocations():
             await asyncio.to_thread(self._held.keep_call, call)
             raise Unavailable(ErrorReason.REVOCATION_HELD)
         kept = await on_record(call, self._admission, lambda: self._records.revoke(caller, message))

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import grpc
 
-from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated
+from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated, Unavailable
 from gateway.protocol.spiffe import ChannelKind
 from gateway.rpc.decoding import decoding, each_whole
 from gateway.rpc.endings import Ending
@@ -40,9 +40,20 @@ _OF_CALLS: Final = frozenset({"/homeward.gateway.v1.ExchangeService/StreamFlagCh
 """Streams whose messages are counted, each as a call, and not the stream."""
 _LONG_LIVED: Final = frozenset({"/homeward.gateway.v1.AdapterLinkService/Connect", *_OF_CALLS})
 _TO_LINK: Final = frozenset(
-    {"/homeward.gateway.v1.AdapterLinkService/Connect", "/homeward.gateway.v1.MembershipService/GetDirectory"}
+    {
+        "/homeward.gateway.v1.AdapterLinkService/Connect",
+        "/homeward.gateway.v1.MembershipService/GetDirectory",
+        "/homeward.gateway.v1.AdminService/GetGatewayStatus",
+        "/homeward.gateway.v1.HolderAdminService/GetHolderStatus",
+    }
 )
-"""What an adapter needs before it links, and may show what this log does not know. It discloses nothing of a youth."""
+"""What an adapter needs before it links, and may show what this log does not know, and by which the operator sees for
+whom a start waits. It discloses nothing of a youth."""
+_KEPT: Final = frozenset(
+    {"/homeward.gateway.v1.AuthorityService/RevokeAuthority", "/homeward.gateway.v1.AdminService/RevokeMember"}
+)
+"""What is kept while a start is late (`recovery.held`)."""
+Answering = Callable[[], Awaitable[bool]]
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
 
 
@@ -62,15 +73,15 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         recorder: CallRecorder,
         reflection: bool = False,
         messages: MessageRecorder | None = None,
-        begun: asyncio.Event | None = None,
+        answering: Answering | None = None,
     ) -> None:
-        """`begun` is set when the start is over; None where nothing waits for it."""
+        """`answering` tells, once that is known, whether the start is over; None where nothing waits for it."""
         self._listener = listener
         self._peers = peers
         self._recorder = recorder
         self._reflection = reflection
         self._messages = messages
-        self._begun = begun
+        self._answering = answering
         self._places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = False
@@ -166,8 +177,11 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     async def _wait_for_start(self, name: str) -> None:
-        if self._begun is not None and name not in _TO_LINK:
-            await self._begun.wait()
+        """Raises `Unavailable` (NOT_READY) while a start is late."""
+        if self._answering is None or name in _TO_LINK:
+            return
+        if not await self._answering() and name not in _KEPT:
+            raise Unavailable(ErrorReason.NOT_READY)
 
     def _count(self, ended: Callable[[], None], name: str) -> None:
         if name not in _OF_CALLS:

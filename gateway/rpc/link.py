@@ -18,13 +18,13 @@ from typing import Any, Final
 from audit.errors import EvidenceError
 from audit.note import KeyKind, VerifierKey, parse_verifier_key
 from audit.sequencer import Append
-from gateway.errors import ErrorReason, Exhausted, Invalid, Unavailable
+from gateway.errors import EnvelopeInvalid, ErrorReason, Exhausted, Invalid, Unauthenticated, Unavailable
 from gateway.exchange.journal import draft
 from gateway.ports import AlertFeed, Journal
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId
-from gateway.protocol.parse import MalformedMessage, check
+from gateway.protocol.parse import MalformedMessage, check, parse
 from gateway.protocol.witness_names import witness_name
 from gateway.publishing.attested import Attestations, AttestationStanding
 from gateway.publishing.shown import Shown
@@ -35,6 +35,7 @@ from gateway.rpc.peer import Peer, Peers
 from homeward.audit.v1.log_pb2 import CompletenessAttestation
 from homeward.gateway.v1 import link_pb2 as pb
 from homeward.gateway.v1 import link_pb2_grpc
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 MAX_CLOCK_SKEW: Final = timedelta(seconds=60)
 GREETING_SECONDS: Final = 4.0
@@ -79,7 +80,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         peer = current_peer()
         async with self._greeting_place(peer), asyncio.timeout(GREETING_SECONDS):
             link = await self._greet(request_iterator, peer)
-        await self._shown.look(link.agency, link.cosigned)
+        await self._shown.hear(link.agency, link.cosigned)
         self._links.open(link)
         reader = asyncio.create_task(self._read(request_iterator, link))
         attesting = asyncio.create_task(self._attest(link, peer))
@@ -112,7 +113,11 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         async for first in requests:
             if first.WhichOneof("message") != "hello":
                 break
-            agency, hello = self._machine.open(first.hello, pb.Hello, peer)
+            try:
+                agency, hello = self._machine.open(first.hello, pb.Hello, peer)
+            except (Unauthenticated, EnvelopeInvalid, Unavailable):
+                await self._shown.look(peer.agency, _note_of(first.hello))
+                raise
             if abs(hello.create_time.ToDatetime(UTC) - self._now()) > MAX_CLOCK_SKEW:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.create_time: clock",))
             return Link(
@@ -136,8 +141,11 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         return keys
 
     async def _welcome(self, link: Link) -> pb.ConnectResponse:
-        is_lost = await self._alerts.is_lost(link.agency, link.alert_cursor)
-        welcome = pb.Welcome(directory_version=self._directory().version, resync_required=is_lost)
+        welcome = pb.Welcome(
+            directory_version=self._directory().version,
+            resync_required=await self._alerts.is_lost(link.agency, link.alert_cursor),
+            alert_sequence=await self._alerts.newest(link.agency),
+        )
         welcome.create_time.FromDatetime(self._now())
         return pb.ConnectResponse(welcome=welcome)
 
@@ -239,6 +247,14 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         if sequence > link.alert_cursor:
             raise Invalid(ErrorReason.PROTOCOL_ERROR)
         self._links.acknowledged(link.agency, sequence)
+
+
+def _note_of(hello: SignedEnvelope) -> str:
+    """The checkpoint in a greeting that nobody vouches for: the log's own signature on it does, if there is one."""
+    try:
+        return parse(pb.Hello, hello.payload).cosigned_checkpoint
+    except MalformedMessage:
+        return ""
 
 
 async def _alerted(link: Link, shown: Shown) -> None:

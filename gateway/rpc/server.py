@@ -4,7 +4,6 @@ Decides what every listener has in common, and that a listener whose methods are
 the method table does not start.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +13,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from gateway.protocol.channel import MAX_MESSAGE_BYTES, SERVER_OPTIONS
-from gateway.rpc.interceptor import EdgeInterceptor
+from gateway.rpc.interceptor import Answering, EdgeInterceptor
 from gateway.rpc.methods import METHODS, Listener, check_complete
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
@@ -34,8 +33,8 @@ class Edge:
     recorder: CallRecorder
     reflection: bool = False
     messages: MessageRecorder | None = None
-    begun: asyncio.Event | None = None
-    """Set when the start is over: until then calls wait, except for what adapters need to link."""
+    answering: Answering | None = None
+    """Whether the start is over: until that is known calls wait, except for what adapters need to link."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Largest message received."""
 
@@ -88,7 +87,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
         recorder=edge.recorder,
         reflection=edge.reflection,
         messages=edge.messages,
-        begun=edge.begun,
+        answering=edge.answering,
     )
     server = grpc.aio.server(
         interceptors=[interceptor],

@@ -52,6 +52,7 @@ _FOLLOWING: Final = Statement(
     "agency_",
     "after_",
 )
+_NEWEST: Final = Statement(select(func.max(alert.c.sequence)).where(alert.c.agency == bindparam("agency_")), "agency_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Alerts:
         marks = [bytes(row[7]) for row in rows if row[7]]
         keys = await self.alert_keys.opening(agency, sequence, marks) if marks else {}
         return [_alert(row, keys) for row in rows]
+
+    async def newest(self, agency: AgencyId) -> int:
+        """The highest sequence of this agency's alerts; 0 when there are none."""
+        ((newest,),) = await self.lookups.all(_NEWEST, (agency,))
+        return int(newest or 0)
 
     async def is_lost(self, agency: AgencyId, sequence: int) -> bool:
         """As the port says."""

@@ -268,12 +268,20 @@ async def test_alerts_of_the_new_log_do_not_pass_for_old_ones(tmp_path: Path) ->
         assert alerts.accept(Alert(sequence=sequence), utc_now()) is Arrival.STORED
     first = Alert(sequence=ALERTS_OF_A_LOG + 1)
     assert alerts.accept(first, utc_now()) is Arrival.GAP, "no other log was declared"
+    assert alerts.forgotten() == 0
+    alerts.compare(1)
+    assert alerts.forgotten() == 2, "the loss is not declared yet"
     with database.write() as connection:
         begin_log(connection, [SignedSuccession(succession=_closing("log", "log-2", kept=5))], kept=5)
+    assert alerts.forgotten() == 0
+    alerts.compare(1)
+    assert alerts.forgotten() == 0, "what was lost was declared"
     assert alerts.accept(Alert(sequence=ALERTS_OF_A_LOG + 2), utc_now()) is Arrival.GAP
     assert alerts.accept(first, utc_now()) is Arrival.STORED
     assert alerts.accept(first, utc_now()) is Arrival.DUPLICATE
     assert alerts.accept(Alert(sequence=ALERTS_OF_A_LOG + 2), utc_now()) is Arrival.STORED
+    alerts.compare(ALERTS_OF_A_LOG + 1)
+    assert alerts.forgotten() == ALERTS_OF_A_LOG + 2
     database.close()
 
 

@@ -47,6 +47,7 @@ from tests.adversarial.stage import (
 )
 from tests.adversarial.town import utc_now
 from tests.adversarial.traces import Mark, decided_again
+from tests.integration.greeting import greet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SCENARIOS = book()["scenario"]
@@ -196,6 +197,8 @@ async def test_s09_no_page_leaves_after_a_revocation(stage: Stage) -> None:
     mark = Mark.put(stage)
     revoked = await revoke_authority(owner, stage.authorities["team-consent"])
     assert mark.alerted() == {(asker.agency, ALERT_KIND_AUTHORITY_REVOKED)}, "the recipient is told to stop using it"
+    told = [row[1] for row in stage.town.rows("alert")["alert"] if row[0] == asker.agency]
+    assert (await greet(asker.channel, asker.wrapped)).alert_sequence == max(told)
     second = await stage.records(asker, "Y05", act, asks, evidence, page=2, page_size=1)
     assert second.outcome == "CONSENT_REVOKED"
     assert not second.reply.sources

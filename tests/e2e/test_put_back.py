@@ -7,6 +7,7 @@ that lies on other storage.
 import json
 import re
 import shutil
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,12 +16,14 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.commands import Commands
+from deploy.demo.processes import signal_all
 from deploy.demo.sandbox import Sandbox
 from tests.e2e.test_epochs import Rotation, raise_flag
 from tests.e2e.test_epochs_restored import asked, found
 from tests.e2e.test_sealing import ORDER, Town
 
 COUNTIES = ("a", "b", "c")
+ADAPTERS = tuple(f"adapter-{letter}" for letter in COUNTIES)
 
 
 @pytest.fixture
@@ -86,6 +89,12 @@ def explained(exchange: Rotation) -> int:
         return int(connection.execute("SELECT count(*) FROM log_entry WHERE kind = 'log.explained'").fetchone()[0])
 
 
+def waits_for(exchange: Rotation) -> list[str]:
+    """Agencies that a late start has not heard."""
+    told = json.loads(exchange.commands.ask("gateway", "status", str(exchange.sandbox.layout.gateway), "--json").out)
+    return list(told["published"]["start_waits_for"])
+
+
 def revoked(exchange: Rotation) -> list[str]:
     told = json.loads(exchange.commands.ask("gateway", "status", str(exchange.sandbox.layout.gateway), "--json").out)
     return [member["agency"] for member in told["members"] if member["suspended"]]
@@ -118,7 +127,7 @@ def test_adapters_show_what_a_directory_that_was_put_back_does_not_know(exchange
     assert sandbox.process("gateway").ready["log"] == "open", "nothing in the directory tells"
     # Waits for the adapters: this would have been its first entry, and the first of a second history.
     refused = exchange.commands.ask("gateway", "revoke", gateway, "06019.cwa", "--json")
-    assert (refused.exit != 0, "entry" in refused.out) == (True, False), refused.out + refused.err
+    assert (refused.exit != 0, "leaf_index" in refused.out) == (True, False), refused.out + refused.err
     state, size = log(exchange)
     assert state == "recovering"
     assert [asked(exchange) for _ in range(3)] == ["UNAVAILABLE"] * 3
@@ -170,6 +179,51 @@ def test_whoever_explains_a_lost_record_starts_no_second_history(exchange: Rotat
     sandbox.end("gateway")
     heal(exchange)
     assert (explained(exchange), list(gateway.glob("entries.due"))) == (1, [])
+
+
+def test_a_network_that_is_shut_begins_no_second_history(exchange: Rotation) -> None:
+    sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
+    signal_all([sandbox.process(name) for name in ADAPTERS], signal.SIGSTOP)
+    # It would wait for those who do not hear it.
+    sandbox.end("gateway", signal.SIGKILL)
+    keep_mirror(exchange)
+    put_back(exchange)
+    # Which agencies know the log stands in the log: taking away what they attested hides nobody.
+    shutil.rmtree(gateway / "attestations")
+    size = stored(exchange)
+    # Nor does an order that is given while nothing serves.
+    refused = exchange.commands.ask("gateway", "invite", str(gateway), "06001.cwa", "--kind", "CWA", "--json")
+    assert "NOT_READY" in refused.out + refused.err
+    held = exchange.commands.ask("gateway", "revoke", str(gateway), "06019.cwa", "--json")
+    assert "REVOCATION_HELD" in held.out + held.err
+    sandbox.restart("gateway")
+    exchange.until(lambda: waits_for(exchange))
+    assert set(waits_for(exchange)) <= {"06019.cwa", "06029.cwa", "06037.cwa"}
+    refused = exchange.commands.ask("gateway", "invite", str(gateway), "06001.cwa", "--kind", "CWA", "--json")
+    assert "NOT_READY" in refused.out + refused.err
+    assert (log(exchange)[0], stored(exchange)) == ("open", size), "an entry is the first of a second history"
+    signal_all([sandbox.process(ADAPTERS[0])], signal.SIGCONT)
+    exchange.until(lambda: log(exchange)[0] == "recovering")
+    assert (waits_for(exchange), stored(exchange)) == ([], size)
+    sandbox.end("gateway")
+    signal_all([sandbox.process(name) for name in ADAPTERS], signal.SIGCONT)
+    heal(exchange)
+    assert revoked(exchange) == ["06019.cwa"]
+
+
+def test_where_nobody_can_come_the_operator_goes_on_and_the_log_says_so(exchange: Rotation) -> None:
+    sandbox, gateway = exchange.sandbox, exchange.sandbox.layout.gateway
+    for process in (*ADAPTERS, "gateway"):
+        sandbox.end(process)
+    sandbox.restart("gateway")
+    exchange.until(lambda: waits_for(exchange))
+    sandbox.end("gateway")
+    assert explained(exchange) == 0
+    exchange.run("audit", "recover", str(gateway), "--unheard", "--explain", "every county moved house at once")
+    sandbox.restart("gateway")
+    exchange.until(lambda: explained(exchange) == 1)
+    assert (waits_for(exchange), list(gateway.glob("entries.due"))) == ([], [])
+    assert exchange.commands.ask("gateway", "revoke", str(gateway), "06019.cwa", "--json").exit == 0
 
 
 def test_a_record_on_other_storage_tells_before_any_adapter_links(exchange: Rotation) -> None:

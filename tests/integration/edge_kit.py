@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import grpc
 from grpc import aio
 
 from gateway.protocol.channel import client_options
+from gateway.rpc.interceptor import Answering
 from gateway.rpc.methods import Listener
 from gateway.rpc.peer import Peers
 from gateway.rpc.server import Add, Edge, serve
@@ -21,12 +21,18 @@ from tests.unit.node.world import ASKER, DOMAIN
 
 @asynccontextmanager
 async def main_listener(
-    services: Sequence[Add] = (), *, reflection: bool = False, begun: asyncio.Event | None = None
+    services: Sequence[Add] = (), *, reflection: bool = False, answering: Answering | None = None
 ) -> AsyncIterator[aio.Channel]:
     """Within, these services are served over mutual TLS to an adapter that nobody denies."""
     authority = Authority()
     peers = Peers(trust_domain=DOMAIN, is_denied=lambda _: False, now=lambda: datetime.now(UTC))
-    edge = Edge(listener=Listener.GATEWAY, peers=peers, recorder=call_counts(), reflection=reflection, begun=begun)
+    edge = Edge(
+        listener=Listener.GATEWAY,
+        peers=peers,
+        recorder=call_counts(),
+        reflection=reflection,
+        answering=answering,
+    )
     served = await serve(edge, "127.0.0.1:0", authority.server_credentials(), services)
     identity, address = authority.adapter(ASKER), f"127.0.0.1:{served.port}"
     credentials = grpc.ssl_channel_credentials(identity.ca, identity.key, identity.chain)

@@ -9,20 +9,23 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
-from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
+from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello, Welcome
 from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
 
 
-def hello(wrapped: Callable[[Message], SignedEnvelope]) -> ConnectRequest:
-    """The greeting of an adapter that has cosigned nothing."""
+def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -> ConnectRequest:
+    """The greeting of an adapter that shows this note as the newest it cosigned."""
     now = Timestamp()
     now.FromDatetime(datetime.now(UTC))
-    return ConnectRequest(hello=wrapped(Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32))))
+    message = Hello(create_time=now, work_credit=0, session_nonce=secrets.token_bytes(32), cosigned_checkpoint=cosigned)
+    return ConnectRequest(hello=wrapped(message))
 
 
-async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> None:
-    """The gateway, which may still be starting, has heard this adapter."""
+async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> Welcome:
+    """The gateway, which may still be starting, has heard this adapter; returns its answer."""
     stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
     await stream.write(hello(wrapped))
-    assert (await stream.read()).HasField("welcome")
+    answer = await stream.read()
+    assert answer.HasField("welcome")
     stream.cancel()
+    return answer.welcome

@@ -299,6 +299,22 @@ async def test_a_revoked_agency_is_denied_and_its_keys_leave_the_directory(world
         assert member.suspended
 
 
+async def test_a_start_waits_for_whom_the_directory_lists_and_for_nobody_who_was_revoked(
+    world: World, county: County
+) -> None:
+    other = County(fips="06059", clock=world.clock)
+    await world.enroll(county)
+    await world.enroll(other)
+    assert await world.gateway.knowing() == frozenset(), "nobody can link before it is listed"
+    for each in (county, other):
+        await world.admit(each)
+    assert await world.gateway.office.step()
+    assert await world.gateway.knowing(["06999.nobody"]) == {AGENCY, other.agency}
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    # At once: the directory that says so may never be signed.
+    assert await world.gateway.knowing([AGENCY]) == {other.agency}
+
+
 async def test_revoking_one_adapter_leaves_the_agency(world: World, county: County) -> None:
     await world.enroll(county)
     await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=URI))

@@ -416,15 +416,27 @@ MUTANTS = {
     ),
     "7 a note is believed by its size": Mutant(
         "gateway/publishing/shown.py",
-        "size = parse_checkpoint(note, self._key).size",
-        "size = read_checkpoint(note).size",
+        "return parse_checkpoint(note, key).size",
+        "return read_checkpoint(note).size",
         f"{SHOWN}::test_what_the_log_did_not_sign_or_already_has_stops_nobody",
+    ),
+    "7 seconds alone begin a start": Mutant(
+        "gateway/publishing/shown.py",
+        "(self._unheard or self._enough(self._vouching))",
+        "True",
+        f"{SHOWN}::test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does",
     ),
     "7 a start waits for nobody": Mutant(
         "gateway/publishing/shown.py",
         "self._log.may_begin = self._may_begin",
         "pass",
         f"{SHOWN}::test_nothing_is_written_before_those_who_may_know_more_were_heard",
+    ),
+    "7 nobody is asked again while a start waits": Mutant(
+        "gateway/publishing/rounds.py",
+        "await self._gather(self._publisher.published.note)",
+        "pass",
+        "tests/integration/test_rounds.py::test_7_whoever_is_asked_while_a_start_waits_is_told_of_one_history",
     ),
     "7 what was shown is forgotten at the next start": Mutant(
         "log.py",

@@ -41,7 +41,7 @@ def peers(tmp_path: Path) -> Iterator[dict[str, HonestPeer]]:
 
 async def _ask(told: Told, size: int, *peers: WitnessPeer, quorum: Quorum | None = None) -> Gathered:
     asking = quorum or Quorum(told.consistency, wait=1.0, grace=0.5)
-    return await asking.gather(told.checkpoint(size), parse_note(told.note(size)), peers, POLICY)
+    return await asking.gather(parse_note(told.note(size)), peers, POLICY)
 
 
 def _note(told: Told, size: int, gathered: Gathered) -> str:

@@ -19,14 +19,17 @@ from audit.log import Append, Log, LogState
 from audit.policy import Policy, Witness, k_of
 from audit.publish import Publisher
 from audit.published import verify_published
-from audit.quorum import Standing, WitnessPeer
+from audit.quorum import Standing, WitnessPeer, WitnessSilent
 from audit.reader import Reader
 from audit.source import DirectorySource
 from audit.store_sqlite import SqliteStore
+from audit.submission import Status
 from audit.witness_serve import serving_witness
 from gateway.errors import Unavailable
+from gateway.protocol.names import AgencyId
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
+from gateway.publishing.shown import Shown
 from gateway.publishing.witnessed import Witnessed
 from tests.integration.log_kit import SIGNER, LogHome, draft
 from tests.integration.published_kit import answering, fill, filled_home
@@ -54,7 +57,14 @@ class Setting:
     """A gateway's publishing on one log."""
 
     def __init__(
-        self, home: LogHome, peers: list[WitnessPeer], policy: Policy, *, limit: timedelta, log: Log | None = None
+        self,
+        home: LogHome,
+        peers: list[WitnessPeer],
+        policy: Policy,
+        *,
+        limit: timedelta,
+        log: Log | None = None,
+        shown: Shown | None = None,
     ) -> None:
         reader = Reader(home.store)
         self.peers = peers
@@ -62,7 +72,7 @@ class Setting:
         self.published = home.directory.parent / "published"
         self.rounds = Rounds(
             Publisher(reader, self.published, signer=SIGNER), reader, peers=lambda: self.peers,
-            policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02, log=log,
+            policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02, log=log, shown=shown,
         )  # fmt: skip
 
     async def until(self, size: int) -> None:
@@ -80,8 +90,9 @@ async def _running(
     *,
     limit: timedelta = timedelta(days=1),
     log: Log | None = None,
+    shown: Shown | None = None,
 ) -> AsyncIterator[Setting]:
-    setting = Setting(home, peers, policy, limit=limit, log=log)
+    setting = Setting(home, peers, policy, limit=limit, log=log, shown=shown)
     await setting.rounds.begin()
     task = asyncio.create_task(setting.rounds.run())
     try:
@@ -284,3 +295,46 @@ async def test_6_rows_that_do_not_hold_together_stop_the_log_and_say_so(home: Lo
     with pytest.raises(LogUnavailable):
         await log.append(Append(draft()))
     assert home.explain() is StopReason.ROOT
+
+
+class LateWitness:
+    """An honest witness that links while a round is under way: what it was first asked is lost."""
+
+    def __init__(self, witness: HonestPeer) -> None:
+        self.name, self.keys = witness.name, witness.keys
+        self._witness = witness
+        self._is_linked = False
+        self.answers: list[int] = []
+
+    async def add_checkpoint(self, body: bytes) -> tuple[int, bytes]:
+        """Is silent once; then answers as it does."""
+        if not self._is_linked:
+            self._is_linked = True
+            raise WitnessSilent(self.name)
+        status, answer = await self._witness.add_checkpoint(body)
+        self.answers.append(status)
+        return status, answer
+
+
+@pytest.mark.parametrize("newer", [0, 70], ids=["all of it published", "some of it not published yet"])
+async def test_7_whoever_is_asked_while_a_start_waits_is_told_of_one_history(
+    home: LogHome, peers: list[HonestPeer], newer: int
+) -> None:
+    """A process that ends leaves entries that it had not published; its next start asks for the quorum again."""
+    async with _running(home, list(peers), POLICY) as setting:
+        await setting.until(COUNT)
+    await asyncio.to_thread(fill, home, newer, start=COUNT)
+    log, reader = home.open(), Reader(home.store)
+    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size, enough=POLICY.is_met_by)
+    shown.ask([AgencyId("06037.cwa")], seconds=0.01)
+    asked = LateWitness(peers[0])
+    async with _running(home, [asked], POLICY, log=log, shown=shown) as setting:
+        async with asyncio.timeout(10):
+            while len(asked.answers) < 5:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+        assert set(asked.answers) == {Status.OTHER_SIZE, Status.COSIGNED}, "it names its size, and cosigns"
+        assert shown.asks, "it is alone"
+        setting.peers.append(peers[1])
+        await asyncio.wait_for(shown.answered(), 10)
+    await log.close()
+    reader.close()

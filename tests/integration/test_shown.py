@@ -35,13 +35,15 @@ class At:
 
 
 @asynccontextmanager
-async def started(tmp_path: Path, *awaited: AgencyId, seconds: float = 30) -> AsyncIterator[At]:
+async def started(
+    tmp_path: Path, *awaited: AgencyId, seconds: float = 30, needed: int = 1, unheard: bool = False
+) -> AsyncIterator[At]:
     """A log of so many entries, which does not know of more, and asks these adapters."""
     home = sqlite_home(tmp_path)
     await fill(home, COUNT)
     log, reader = home.open(may_recover=True), Reader(home.store)
-    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size)
-    shown.ask(awaited, seconds=seconds)
+    shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size, enough=lambda keys: len(keys) >= needed)
+    shown.ask(awaited, seconds=seconds, unheard=unheard)
     try:
         yield At(log, shown, home)
     finally:
@@ -55,9 +57,15 @@ def note(size: int = MORE, *, signer: LogSigner = SIGNER) -> str:
     return told.note(size) + cosigner("a").sign(told.checkpoint(size), 1).text()
 
 
+async def is_late(at: At) -> bool:
+    """Whether the start refuses calls, once it knows; one that begins says nothing here."""
+    async with asyncio.timeout(10):
+        return not await at.shown.answering()
+
+
 async def test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_start(tmp_path: Path) -> None:
     async with started(tmp_path) as at:
-        await at.shown.look(A, note())
+        await at.shown.hear(A, note())
         with pytest.raises(LogRecovering):
             await at.log.append(Append(draft()))
         assert (at.log.state, at.log.behind and at.log.behind.known_size) == (LogState.RECOVERING, MORE)
@@ -71,7 +79,7 @@ async def test_one_note_of_the_logs_own_key_is_enough_and_is_known_at_the_next_s
 async def test_of_what_adapters_show_the_most_must_come_back(tmp_path: Path) -> None:
     async with started(tmp_path) as at:
         for size in (MORE - 5, MORE, MORE - 3):
-            await at.shown.look(A, note(size))
+            await at.shown.hear(A, note(size))
         assert at.log.behind is not None
         assert at.log.behind.known_size == MORE
     assert read_high_water(at.home.high_water, SIGNER.public).size == MORE
@@ -93,7 +101,7 @@ async def test_of_what_adapters_show_the_most_must_come_back(tmp_path: Path) -> 
 async def test_what_the_log_did_not_sign_or_already_has_stops_nobody(tmp_path: Path, shown: str) -> None:
     async with started(tmp_path) as at:
         for _ in range(3):
-            await at.shown.look(A, shown)
+            await at.shown.hear(A, shown)
         assert (await append_one(at.log)).index == COUNT
         assert at.log.state is LogState.OPEN
 
@@ -101,10 +109,10 @@ async def test_what_the_log_did_not_sign_or_already_has_stops_nobody(tmp_path: P
 async def test_nothing_is_written_before_those_who_may_know_more_were_heard(tmp_path: Path) -> None:
     async with started(tmp_path, A, B) as at:
         first = asyncio.create_task(append_one(at.log))
-        await at.shown.look(A, "")
+        await at.shown.hear(A, "")
         done, _ = await asyncio.wait({first}, timeout=0.3)
         assert not done, "B may know more"
-        await at.shown.look(B, note())
+        await at.shown.hear(B, note())
         with pytest.raises(LogRecovering):
             await first
     reader = Reader(at.home.store)
@@ -116,11 +124,58 @@ async def test_a_start_goes_on_as_soon_as_all_were_heard(tmp_path: Path) -> None
     async with started(tmp_path, A, B) as at:
         first = asyncio.create_task(append_one(at.log))
         for agency in (A, B):
-            await at.shown.look(agency, note(COUNT))
+            await at.shown.hear(agency, note(COUNT))
         assert (await first).index == COUNT
 
 
-async def test_an_adapter_that_stays_away_holds_a_start_up_no_longer_than_its_bound(tmp_path: Path) -> None:
-    async with started(tmp_path, A, B, seconds=0.2) as at:
-        await at.shown.look(A, "")
+async def test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.1) as at:
+        first = asyncio.create_task(append_one(at.log))
+        await at.shown.hear(A, "")
+        assert await is_late(at), "the start is late, and says so to whoever calls"
+        assert (at.shown.waits_for(), first.done()) == ((B,), False)
+        at.shown.vouched([cosigner("a").public])
+        assert (await first).index == COUNT
+        assert at.shown.waits_for() == ()
+
+
+async def test_who_cosigned_early_begins_nothing_before_the_others_had_their_time(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B) as at:
+        first = asyncio.create_task(append_one(at.log))
+        at.shown.vouched([cosigner("a").public])
+        await at.shown.hear(A, note())
+        with pytest.raises(LogRecovering):
+            await first
+
+
+async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tmp_path: Path) -> None:
+    async with started(tmp_path, A, B, seconds=0.1, needed=2) as at:
+        first = asyncio.create_task(append_one(at.log))
+        at.shown.vouched([cosigner("a").public])
+        assert await is_late(at)
+        at.shown.vouched([cosigner("a").public])
+        assert not first.done(), "the same one again"
+        for agency in (A, B):
+            await at.shown.hear(agency, "")
+        assert (await first).index == COUNT
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["of a member", "of a stranger to the directory"])
+async def test_a_start_that_is_late_finds_out_all_the_same(tmp_path: Path, is_known: bool) -> None:
+    async with started(tmp_path, A, B, seconds=0.1) as at:
+        first = asyncio.create_task(append_one(at.log))
+        assert await is_late(at)
+        await (at.shown.hear if is_known else at.shown.look)(B, note())
+        with pytest.raises(LogRecovering):
+            await asyncio.wait_for(first, 10)
+        assert at.shown.waits_for() == ()
+
+
+async def test_an_operator_who_says_that_nobody_can_come_waits_the_seconds_alone(tmp_path: Path) -> None:
+    async with started(tmp_path, A, seconds=0.1, unheard=True) as at:
+        assert (await append_one(at.log)).index == COUNT
+
+
+async def test_a_log_that_nobody_uses_has_nobody_to_ask(tmp_path: Path) -> None:
+    async with started(tmp_path) as at:
         assert (await append_one(at.log)).index == COUNT

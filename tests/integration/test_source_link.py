@@ -323,7 +323,7 @@ async def test_alerts_that_the_gateway_lost_are_given_up_aloud(
     seen: list[int] = []
 
     async def script(visit: Visit) -> None:
-        await welcome(visit, resync_required=True)
+        await welcome(visit, resync_required=True, alert_sequence=40)
         await visit.send(alert=alert(40))
         seen.append((await visit.until("alert_acknowledgement")).sequence)
         await remain(visit)
@@ -331,9 +331,75 @@ async def test_alerts_that_the_gateway_lost_are_given_up_aloud(
     async with running(tmp_path, authority, script) as run:
         await wait_for(lambda: bool(seen))
         assert (seen, run.alerts.cursor(), run.link.status.resync_required) == ([40], 40, True)
-        assert run.alerts.lost_before() == 40
     (record,) = (each for each in caplog.records if "alerts are lost" in each.message)
     assert (record.levelname, record.__dict__["first"], record.__dict__["last"]) == ("WARNING", 1, 39)
+
+
+async def test_what_was_given_up_once_gives_up_no_later_hole(tmp_path: Path, authority: Authority) -> None:
+    async def lossy(visit: Visit) -> None:
+        await welcome(visit, resync_required=True, alert_sequence=40)
+        await visit.send(alert=alert(40))
+        await visit.until("alert_acknowledgement")
+
+    async def later(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=42)
+        await visit.send(alert=alert(42))
+        await visit.until("never")
+
+    async with running(tmp_path, authority, lossy, later) as run:
+        await wait_for(lambda: len(run.peer.visits) >= 3)
+        assert (run.alerts.cursor(), run.link.missing_alert) == (40, 41)
+
+
+async def test_an_alert_that_is_withheld_is_named_until_it_comes(tmp_path: Path, authority: Authority) -> None:
+    async def lossy(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=3)
+        await visit.send(alert=alert(1))
+        await visit.send(alert=alert(3))
+        await visit.until("never")
+
+    come = asyncio.Event()
+
+    async def whole(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=3)
+        await come.wait()
+        await visit.send(alert=alert(2))
+        await visit.send(alert=alert(3))
+        await remain(visit)
+
+    async with running(tmp_path, authority, lossy, whole) as run:
+        assert run.link.missing_alert == 0
+        await wait_for(lambda: len(run.peer.visits) >= 2 and run.link.status.up)
+        assert (run.link.missing_alert, run.alerts.cursor()) == (2, 1)
+        come.set()
+        await wait_for(lambda: run.alerts.cursor() == 3)
+        assert (run.link.missing_alert, run.alerts.forgotten()) == (0, 0)
+
+
+async def test_an_exchange_whose_alerts_were_cut_does_not_hide_it_by_growing_again(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """What it numbers anew up to the number that is here is never sent."""
+
+    async def before(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=3)
+        for sequence in (1, 2, 3):
+            await visit.send(alert=alert(sequence))
+            await visit.until("alert_acknowledgement")
+
+    async def cut(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=1)
+
+    async def grown(visit: Visit) -> None:
+        await welcome(visit, alert_sequence=4)
+        await visit.send(alert=alert(4))
+        await remain(visit)
+
+    async with running(tmp_path, authority, before, cut, grown) as run:
+        await wait_for(lambda: len(run.peer.visits) >= 2)
+        assert run.peer.visits[1].alert_cursor == 3
+        await wait_for(lambda: run.alerts.cursor() == 4)
+        assert (run.alerts.forgotten(), run.link.missing_alert) == (2, 0)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from adapters.wiring import Adapter, build
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.alone import alone
 from homeward.failure import CommandFailure
+from homeward.gateway.v1.link_pb2 import Alert
 from tests.integration.channel_kit import Authority, public
 from tests.integration.source_kit import membership
 from tests.unit.node.world import SOURCE
@@ -103,6 +104,21 @@ async def test_a_new_adapter_is_not_ready_and_says_what_it_has(adapter: Adapter)
     adapter.node.store.close()
 
 
+async def test_the_status_names_alerts_that_the_exchange_withholds_or_forgot(adapter: Adapter) -> None:
+    status = adapter.status()
+    assert (status.missing_alert, status.forgotten_alert) == (0, 0)
+    assert "look through the open flags" not in _status_text(status, False)
+    for sequence in (1, 2):
+        adapter.alerts.accept(Alert(sequence=sequence), adapter.node.now())
+    adapter.alerts.compare(1)
+    adapter.link.status.awaited_alert = 3
+    text = _status_text(adapter.status(), False)
+    assert "FAIL  alert 3 was not handed over" in text
+    assert "FAIL  the exchange forgot alerts that are here, from number 2 on" in text
+    await adapter.channels.close()
+    adapter.node.store.close()
+
+
 async def test_the_status_names_holders_that_could_not_prove_their_answers(adapter: Adapter) -> None:
     record_unproven(adapter.node.store, "auditor", adapter.node.now())
     record_unproven(adapter.node.store, "auditor", adapter.node.now())
@@ -118,10 +134,8 @@ async def test_the_status_says_that_alerts_are_lost_for_good(adapter: Adapter) -
     assert "lost for good" not in _status_text(adapter.status(), False)
     adapter.alerts.resync(40)
     status = adapter.status()
-    assert status.alerts_lost_before == 40
-    assert "warn  of alerts before 40 some are lost for good; look through your open flags" in _status_text(
-        status, False
-    )
+    assert status.lost_alert == 39
+    assert "warn  alerts up to number 39 did not all arrive, and are lost" in _status_text(status, False)
     await adapter.channels.close()
     adapter.node.store.close()
 

@@ -181,7 +181,7 @@ async def test_the_gateways_own_client_gets_through_a_stranger_who_does_not_stop
         policy, peer = Policy((), (member,), (), "open"), OutsideWitness(member)
 
         async def round_of(size: int) -> Gathered:
-            return await quorum.gather(TOLD.checkpoint(size), parse_note(TOLD.note(size)), [peer], policy)
+            return await quorum.gather(parse_note(TOLD.note(size)), [peer], policy)
 
         assert (await round_of(1)).met
         late, known = 0, 1
@@ -233,7 +233,7 @@ async def test_who_shows_an_open_witness_a_newer_checkpoint_than_the_log_asks_ab
     policy = Policy((), (PolicyWitness("open", cosigner("a").public, ""),), (), "open")
 
     async def round_of(size: int) -> Gathered:
-        return await quorum.gather(TOLD.checkpoint(size), parse_note(TOLD.note(size)), [peer], policy)
+        return await quorum.gather(parse_note(TOLD.note(size)), [peer], policy)
 
     assert (await round_of(20)).met
     witness.add_checkpoint(TOLD.submission(20, 40) if how == "proof" else noise(20, 40))

@@ -69,6 +69,8 @@ class LinkStatus:
     """Why the last stream ended: a constant word."""
     resync_required: bool = False
     """Alerts are lost of which this adapter was not told: flags must be looked through by a person."""
+    awaited_alert: int = 0
+    """The alert for which a stream ended, because later ones were there before it; 0 for none yet."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,12 @@ class Link:
     """Follows the agency's own entries; None where the adapter is no witness."""
     heard: Callable[[pb.Alert], None] = field(default=lambda _: None, repr=False)
     """Called for each alert once it is on disk."""
+
+    @property
+    def missing_alert(self) -> int:
+        """The alert that the exchange did not hand over although it has later ones; 0 for none."""
+        awaited = self.status.awaited_alert
+        return awaited if awaited > self.alerts.cursor() else 0
 
     @property
     def credit(self) -> int:
@@ -233,7 +241,9 @@ class _Session:
         first = await self._next(WELCOME_SECONDS)
         if first.WhichOneof("message") != "welcome":
             raise StreamBroken("PROTOCOL_ERROR")
-        self._link.status.resync_required |= first.welcome.resync_required
+        # Of this stream alone: said once, it gives up no hole of another one.
+        self._link.status.resync_required = first.welcome.resync_required
+        await asyncio.to_thread(self._link.alerts.compare, first.welcome.alert_sequence)
         if first.welcome.directory_version > self._link.keeper.version:
             self._link.keeper.poke()
 
@@ -282,7 +292,7 @@ class _Session:
             _LOG.warning("alerts are lost: a person must look through the flags", extra=lost)
             arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP:
-            raise StreamBroken("ALERT_GAP")
+            raise _awaiting(self._link, "ALERT_GAP")
         if arrival is Arrival.STORED:
             self._link.heard(alert)
         acknowledgement = pb.AlertAcknowledgement(sequence=alert.sequence)
@@ -291,7 +301,7 @@ class _Session:
     def _pong(self, pong: pb.Pong) -> None:
         # Alerts and pongs come in the order they were sent, so an alert before this pong was stored before it.
         if pong.alert_sequence > self._link.alerts.cursor():
-            raise StreamBroken("ALERT_LOST")
+            raise _awaiting(self._link, "ALERT_LOST")
 
     async def _attest(self) -> None:
         attester = self._link.attester
@@ -315,6 +325,12 @@ class _Session:
             await asyncio.sleep(PING_SECONDS)
             ping = pb.Ping(create_time=timestamp(self._link.now()))
             self._outgoing.put_nowait(pb.ConnectRequest(ping=ping))
+
+
+def _awaiting(link: Link, why: str) -> StreamBroken:
+    """The stream ends here, and what it lacked is known."""
+    link.status.awaited_alert = link.alerts.cursor() + 1
+    return StreamBroken(why)
 
 
 async def _cancelled(*tasks: asyncio.Future[None]) -> None:

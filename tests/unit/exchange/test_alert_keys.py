@@ -117,3 +117,12 @@ async def test_an_alert_that_waited_out_a_seal_names_the_youth_again(world: Worl
     released = release(copy, world.custodian, to=world.release_key.public_bytes, seal_id=done.seal_id)
     await order(world, operation=pb.SEAL_OPERATION_LIFT, seal_id=done.seal_id, released_key=released)
     assert [alert.subject_handle for alert in await feed.after(LA, 0)] == [handle]
+
+
+async def test_the_newest_alert_is_each_agencys_own(world: World) -> None:
+    feed = Alerts(world.lookups, world.alert_keys)
+    assert await feed.newest(LA) == 0
+    youth = await world.register(SF, Youth("Ana Invented"))
+    await tell(world, LA, [youth], count=3)
+    await tell(world, KERN, [youth], count=1)
+    assert [await feed.newest(agency) for agency in (LA, KERN, POLICE)] == [3, 1, 0]

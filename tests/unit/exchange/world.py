@@ -411,7 +411,7 @@ class World:
             exchange,
             now=now,
             held=self.held,
-            recovering=lambda: self.recovering,
+            keeps_revocations=lambda: self.recovering,
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(

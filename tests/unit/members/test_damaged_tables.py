@@ -19,6 +19,7 @@ from gateway.recovery.mirror_round import bring_up_to_date
 from gateway.recovery.repair import place_of
 from gateway.state import State
 from homeward.failure import ExitCode
+from tests.unit.members.grown import grow
 from tests.unit.members.test_repair import failed, place, said
 
 __all__ = ["place"]
@@ -44,12 +45,6 @@ def rows(state: State, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def grow(state: State) -> None:
-    """The log has one more entry, of its own."""
-    StopMark(state.high_water).make(StopReason.FILE)
-    assert said(recover, state.directory, "--explain", "one more entry").exit_code == 0
-
-
 def contents(directory: Path) -> dict[Path, bytes]:
     return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
@@ -63,8 +58,8 @@ def take_away(state: State) -> None:
 async def test_no_stop_is_explained_over_a_log_that_does_not_verify_whole(place: Path, kind: str) -> None:
     state, (statement, code) = state_of(place, kind), DAMAGE[kind]
     for _ in range(3):
-        grow(state)
-    words = state.explanations.read_text()
+        grow(state.directory)
+    state.explanations.write_text("of an earlier stop")
     StopMark(state.high_water).make(StopReason.IO)
     run(state, statement)
     size = rows(state, "SELECT size FROM log_tree")
@@ -72,7 +67,7 @@ async def test_no_stop_is_explained_over_a_log_that_does_not_verify_whole(place:
     assert (found.code, found.exit_code) == (code, ExitCode.EVIDENCE)
     assert StopMark(state.high_water).read() is StopReason.IO
     assert rows(state, "SELECT size FROM log_tree") == size
-    assert state.explanations.read_text() == words
+    assert state.explanations.read_text() == "of an earlier stop"
 
 
 @pytest.mark.parametrize("grown", [False, True], ids=["of the same size", "that has grown"])
@@ -83,10 +78,10 @@ async def test_a_round_over_edited_tables_is_refused_and_the_mirror_heals_what_i
     kept.mkdir()
     with (state.directory / "gateway.yaml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS)
-    grow(state)
+    grow(state.directory)
     assert said(mirror, state.directory).exit_code == 0
     if grown:
-        grow(state)
+        grow(state.directory)
     before = contents(kept)
     run(state, DAMAGE["gateway"][0])
     found = failed(mirror, state.directory)
@@ -105,7 +100,7 @@ async def test_a_round_over_edited_tables_is_refused_and_the_mirror_heals_what_i
 
 async def test_a_check_of_a_mirror_says_which_tables_it_would_heal_with(place: Path) -> None:
     state, kept = state_of(place, "gateway"), place / "kept"
-    grow(state)
+    grow(state.directory)
     assert said(mirror, state.directory, kept).exit_code == 0
     # Of what no entry says: a set of its own for the same size.
     run(state, "INSERT INTO duty VALUES (zeroblob(16), 1)")
@@ -118,7 +113,7 @@ async def test_a_check_of_a_mirror_says_which_tables_it_would_heal_with(place: P
 async def test_a_mirror_of_edited_tables_replaces_none(place: Path) -> None:
     """As one that an earlier version made: its tables are no better than what may be left in the database."""
     state, kept = state_of(place, "gateway"), place / "kept"
-    grow(state)
+    grow(state.directory)
     run(state, DAMAGE["gateway"][0])
     at = place_of(state.directory)
     with closing(at.reader()) as reader:
@@ -136,7 +131,7 @@ async def test_a_mirror_of_edited_tables_replaces_none(place: Path) -> None:
 @pytest.mark.parametrize("kind", DAMAGE)
 async def test_a_database_that_is_gone_is_made_again_from_a_mirror(place: Path, kind: str) -> None:
     state, kept = state_of(place, kind), place / "kept"
-    grow(state)
+    grow(state.directory)
     assert said(mirror, state.directory, kept).exit_code == 0
     entries = rows(state, "SELECT idx, leaf_hash FROM log_entry ORDER BY idx")
     take_away(state)
@@ -149,9 +144,9 @@ async def test_a_database_that_is_gone_is_made_again_from_a_mirror(place: Path, 
 
 async def test_of_a_mirror_that_lacks_entries_no_database_is_made_until_they_are_declared_lost(place: Path) -> None:
     state, kept, loss = state_of(place, "gateway"), place / "kept", place / "loss.pb"
-    grow(state)
+    grow(state.directory)
     size = json.loads(said(mirror, state.directory, kept, "--json").stdout)["size"]
-    grow(state)
+    grow(state.directory)
     take_away(state)
     refused = failed(recover, state.directory, "--mirror", kept)
     assert refused.code == "AUDIT-ROLLBACK"
@@ -172,9 +167,9 @@ async def test_a_declaration_is_written_over_nothing(place: Path) -> None:
 
 async def test_a_custodians_operator_is_sent_to_no_command_that_a_gateway_alone_has(place: Path) -> None:
     state, kept = state_of(place, "custodian"), place / "kept"
-    grow(state)
+    grow(state.directory)
     assert said(mirror, state.directory, kept).exit_code == 0
-    grow(state)
+    grow(state.directory)
     take_away(state)
     refused = failed(recover, state.directory, "--mirror", kept)
     assert (refused.code, "--declare-loss" in refused.fix) == ("AUDIT-ROLLBACK", False)

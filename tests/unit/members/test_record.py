@@ -28,6 +28,7 @@ from gateway.recovery.repair import known, place_of
 from gateway.state import StateBroken
 from gateway.tokens.cli import status as custodian_status
 from homeward.failure import ExitCode
+from tests.unit.members.grown import grow
 from tests.unit.members.test_repair import failed, place, said
 
 __all__ = ["place"]
@@ -85,12 +86,6 @@ async def test_of_two_records_the_larger_counts(place: Path) -> None:
     settle(gateway)
     assert [checkpoint.size for checkpoint in known(place_of(gateway), ())] == [size]
     assert failed(status, gateway).code == "STATE-005"
-
-
-def grow(gateway: Path) -> None:
-    """The log has one entry more."""
-    StopMark(place_of(gateway).state.high_water).make(StopReason.CLOCK)
-    assert said(recover, gateway, "--explain", "test").exit_code == 0
 
 
 def _take_away(directory: Path, elsewhere: Path) -> None:
@@ -153,7 +148,7 @@ async def test_a_lost_record_is_made_anew_by_whoever_explains_it(place: Path) ->
 async def test_what_a_recovery_left_to_say_is_not_passed_over(place: Path) -> None:
     state = place_of(place / "gw").state
     assert due_entries(state) == []
-    due_file(state).write_text('{"reason": "RECORD"}')
+    due_file(state).write_text('[{"reason": "RECORD"}]')
     with pytest.raises(StateBroken):
         due_entries(state)
 

@@ -18,11 +18,13 @@ from audit.stopping import StopMark
 from gateway.acting import BROKEN, broken
 from gateway.cli import status
 from gateway.recovery.cli import fsck, mirror, recover
+from gateway.recovery.due import due_entries
 from gateway.recovery.faults import does_not_hold
 from gateway.recovery.repair import place_of
 from gateway.state import State
 from homeward.command import run
 from homeward.failure import CommandFailure, ExitCode
+from tests.unit.members.grown import grow, say_due
 from tests.unit.members.world import County, make_world
 
 
@@ -155,15 +157,15 @@ def test_every_state_that_cannot_be_used_says_what_to_do(kind: type[Exception]) 
 
 
 async def test_a_full_disk_while_the_log_is_explained_says_what_to_do(place: Path) -> None:
-    StopMark(place / "gw" / "log.checkpoint").make(StopReason.IO)
+    StopMark(place / "cu" / "log.checkpoint").make(StopReason.IO)
     arm("append.prepared:enospc")
     try:
-        failure = failed(recover, place / "gw", "--explain", "there was room, one thought")
+        failure = failed(recover, place / "cu", "--explain", "there was room, one thought")
     finally:
         arm("")
     assert (failure.code, failure.exit_code) == ("ADMIN-001", ExitCode.UNREACHABLE)
     assert "check the disk" in failure.fix
-    assert said(recover, place / "gw", "--explain", "now there is room").exit_code == 0
+    assert said(recover, place / "cu", "--explain", "now there is room").exit_code == 0
 
 
 async def test_a_mirror_that_is_not_configured_or_not_there_says_what_to_do(place: Path) -> None:
@@ -204,7 +206,7 @@ def _publish(gateway: Path) -> Path:
 
 async def test_damage_to_what_is_published_asks_for_a_start_and_for_no_backup(place: Path) -> None:
     gateway = place / "gw"
-    _grow(gateway)
+    grow(gateway)
     published = _publish(gateway)
     assert said(fsck, gateway).exit_code == 0
     (bundle,) = _bundles(published)
@@ -220,7 +222,7 @@ async def test_damage_to_what_is_published_asks_for_a_start_and_for_no_backup(pl
 
 async def test_damage_to_a_mirror_names_the_mirror_and_does_not_heal_from_it(place: Path) -> None:
     gateway, kept = place / "gw", place / "mirror"
-    _grow(gateway)
+    grow(gateway)
     assert said(mirror, gateway, kept).exit_code == 0
     (bundle,) = _bundles(kept)
     _flip(bundle)
@@ -254,6 +256,7 @@ async def test_a_stop_is_explained_once_and_the_words_stay_outside_the_log(place
     StopMark(gateway / "log.checkpoint").make(StopReason.IO)
     assert failed(recover, gateway, "--mirror", place / "nowhere").exit_code == ExitCode.EVIDENCE
     assert said(recover, gateway, "--explain", "the volume was full").exit_code == 0
+    say_due(gateway)
     assert said(fsck, gateway).exit_code == 0
     assert "the volume was full" in (gateway / "explanations.txt").read_text()
     connection = sqlite3.connect(gateway / "gateway.db")
@@ -275,9 +278,8 @@ async def test_a_log_of_either_kind_is_mirrored_put_back_and_healed(place: Path,
     database, backup = directory / f"{kind}.db", place / "backup.db"
     shutil.copy(database, backup)
     # An entry of the log's own, so that there is something to lose.
-    for words in ("the first time", "the second time"):
-        StopMark(directory / "log.checkpoint").make(StopReason.FILE)
-        assert said(recover, directory, "--explain", words).exit_code == 0
+    grow(directory)
+    grow(directory)
     made = said(mirror, directory, kept)
     assert made.exit_code == 0, made.output
     assert said(fsck, directory, "--mirror", kept).exit_code == 0
@@ -288,19 +290,14 @@ async def test_a_log_of_either_kind_is_mirrored_put_back_and_healed(place: Path,
     healed = said(recover, directory, "--mirror", kept)
     assert healed.exit_code == 0, healed.output
     assert said(fsck, directory).exit_code == 0
-
-
-def _grow(directory: Path) -> None:
-    """The log has one more entry, of its own."""
-    StopMark(directory / "log.checkpoint").make(StopReason.FILE)
-    assert said(recover, directory, "--explain", "one more entry").exit_code == 0
+    assert len(due_entries(place_of(directory).state)) == (1 if kind == "gateway" else 0), "its next start says so"
 
 
 def _mirror_and_put_back(gateway: Path, kept: Path, *, entries: int = 1) -> None:
     """The mirror has entries that the database, put back together with its record, has not."""
     before = {name: (gateway / name).read_bytes() for name in ("gateway.db", "log.checkpoint")}
     for _ in range(entries):
-        _grow(gateway)
+        grow(gateway)
     assert said(mirror, gateway, kept).exit_code == 0
     for left in gateway.glob("gateway.db*"):
         left.unlink()
@@ -310,10 +307,10 @@ def _mirror_and_put_back(gateway: Path, kept: Path, *, entries: int = 1) -> None
 
 async def test_a_mirror_that_lags_holds_and_is_said_to_lag_by_how_much_and_since_when(place: Path) -> None:
     gateway, kept = place / "gw", place / "mirror"
-    _grow(gateway)
+    grow(gateway)
     made = json.loads(said(mirror, gateway, kept, "--json").output)
-    _grow(gateway)
-    _grow(gateway)
+    grow(gateway)
+    grow(gateway)
     found = said(fsck, gateway, "--mirror", kept)
     assert found.exit_code == 0, found.output
     (line,) = [line for line in found.output.splitlines() if "mirror" in line]
@@ -338,8 +335,8 @@ async def test_a_mirror_that_is_ahead_tells_of_a_store_put_back_with_its_own_rec
 async def test_a_mirror_of_another_history_is_found_though_it_is_shorter(place: Path) -> None:
     gateway, kept = place / "gw", place / "mirror"
     _mirror_and_put_back(gateway, kept)
-    _grow(gateway)
-    _grow(gateway)
+    grow(gateway)
+    grow(gateway)
     assert failed(fsck, gateway, "--mirror", kept).code == "AUDIT-CONSISTENCY"
 
 
@@ -351,6 +348,6 @@ async def test_what_grew_a_second_history_is_not_declared_to_be_what_is_left(pla
         with (gateway / "gateway.yaml").open("a") as settings:
             settings.write("\nmirror: { directory: ../mirror, same_file_system: true }\n")
     way = ("--mirror", kept) if is_named else ("--checkpoint", kept / "checkpoint")
-    _grow(gateway)
+    grow(gateway)
     refused = failed(recover, gateway, "--declare-loss", loss, *way)
     assert (refused.code, kept.name in refused.why, loss.exists()) == ("AUDIT-CONSISTENCY", True, False)

@@ -221,7 +221,7 @@ class EpochStatus(_message.Message):
     def __init__(self, epoch: _Optional[str] = ..., state: _Optional[str] = ..., announced: _Optional[bool] = ..., token_count: _Optional[int] = ..., incomplete_counties: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishedStatus(_message.Message):
-    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses", "attestations", "witnesses_required")
+    __slots__ = ("published_size", "oldest_unwitnessed_seconds", "disclosure_stopped", "release_witnessed", "witnesses", "attestations", "witnesses_required", "start_waits_for")
     PUBLISHED_SIZE_FIELD_NUMBER: _ClassVar[int]
     OLDEST_UNWITNESSED_SECONDS_FIELD_NUMBER: _ClassVar[int]
     DISCLOSURE_STOPPED_FIELD_NUMBER: _ClassVar[int]
@@ -229,6 +229,7 @@ class PublishedStatus(_message.Message):
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
     ATTESTATIONS_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    START_WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
     published_size: int
     oldest_unwitnessed_seconds: int
     disclosure_stopped: bool
@@ -236,7 +237,8 @@ class PublishedStatus(_message.Message):
     witnesses: _containers.RepeatedCompositeFieldContainer[WitnessStatus]
     attestations: _containers.RepeatedCompositeFieldContainer[AttestationStatus]
     witnesses_required: bool
-    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ..., attestations: _Optional[_Iterable[_Union[AttestationStatus, _Mapping]]] = ..., witnesses_required: _Optional[bool] = ...) -> None: ...
+    start_waits_for: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, published_size: _Optional[int] = ..., oldest_unwitnessed_seconds: _Optional[int] = ..., disclosure_stopped: _Optional[bool] = ..., release_witnessed: _Optional[bool] = ..., witnesses: _Optional[_Iterable[_Union[WitnessStatus, _Mapping]]] = ..., attestations: _Optional[_Iterable[_Union[AttestationStatus, _Mapping]]] = ..., witnesses_required: _Optional[bool] = ..., start_waits_for: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AttestationStatus(_message.Message):
     __slots__ = ("agency", "standing", "number", "tree_size", "age_seconds", "finding")

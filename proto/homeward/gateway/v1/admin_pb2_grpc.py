@@ -28,6 +28,9 @@ if _version_not_supported:
 class AdminServiceStub:
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     def __init__(self, channel):
@@ -86,6 +89,9 @@ class AdminServiceStub:
 class AdminServiceServicer:
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     def Invite(self, request, context):
@@ -110,7 +116,9 @@ class AdminServiceServicer:
         """Revokes an agency or one channel identity. When this returns, the leaf is
         durable and new calls are refused; open streams end within five seconds.
 
-        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE,
+        REVOCATION_HELD (the log takes no entries now; the revocation is on disk and is carried out before anything is
+        disclosed again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,6 +243,9 @@ def add_AdminServiceServicer_to_server(servicer, server):
 class AdminService:
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     @staticmethod

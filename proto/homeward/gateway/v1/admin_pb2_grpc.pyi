@@ -32,6 +32,9 @@ GRPC_VERSION: str
 class AdminServiceStub:
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     @_typing.overload
@@ -52,7 +55,9 @@ class AdminServiceStub:
     """Revokes an agency or one channel identity. When this returns, the leaf is
     durable and new calls are refused; open streams end within five seconds.
 
-    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE,
+    REVOCATION_HELD (the log takes no entries now; the revocation is on disk and is carried out before anything is
+    disclosed again).
     """
     ReleaseLookups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleaseLookupsRequest, _admin_pb2.ReleaseLookupsResponse]
     """Releases the look-ups of an agency that were held because almost all of
@@ -95,6 +100,9 @@ class AdminServiceStub:
 class AdminServiceAsyncStub(AdminServiceStub):
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -112,7 +120,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Revokes an agency or one channel identity. When this returns, the leaf is
     durable and new calls are refused; open streams end within five seconds.
 
-    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
+    Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE,
+    REVOCATION_HELD (the log takes no entries now; the revocation is on disk and is carried out before anything is
+    disclosed again).
     """
     ReleaseLookups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleaseLookupsRequest, _admin_pb2.ReleaseLookupsResponse]  # type: ignore[assignment]
     """Releases the look-ups of an agency that were held because almost all of
@@ -154,6 +164,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs the membership of a serving gateway. It exists because a log has one
     writer: while the gateway serves, its commands ask it to append.
+
+    Beside the reasons of each: NOT_READY (a start is late: too few who know the
+    log were heard, see start_waits_for), except for GetGatewayStatus and RevokeMember.
     """
 
     @_abc_1.abstractmethod
@@ -187,7 +200,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes an agency or one channel identity. When this returns, the leaf is
         durable and new calls are refused; open streams end within five seconds.
 
-        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE.
+        Who may call: the operator, on the socket. Reasons: INVALID_REQUEST, MEMBER_UNKNOWN, LOG_UNAVAILABLE,
+        REVOCATION_HELD (the log takes no entries now; the revocation is on disk and is carried out before anything is
+        disclosed again).
         """
 
     @_abc_1.abstractmethod

@@ -72,8 +72,8 @@ class AuthorityServiceServicer:
 
         Who may call: an adapter of the issuer or of a named recipient, with a user
         assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
-        REVOCATION_HELD (the log's database was put back and takes no entries; the
-        revocation is on disk and is carried out before anything is disclosed
+        REVOCATION_HELD (the log takes no entries now: its database was put back, or a
+        start has not yet heard who would tell; the revocation is on disk and is carried out before anything is disclosed
         again; the same request brings the receipt then).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

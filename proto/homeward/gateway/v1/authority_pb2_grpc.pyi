@@ -45,8 +45,8 @@ class AuthorityServiceStub:
 
     Who may call: an adapter of the issuer or of a named recipient, with a user
     assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
-    REVOCATION_HELD (the log's database was put back and takes no entries; the
-    revocation is on disk and is carried out before anything is disclosed
+    REVOCATION_HELD (the log takes no entries now: its database was put back, or a
+    start has not yet heard who would tell; the revocation is on disk and is carried out before anything is disclosed
     again; the same request brings the receipt then).
     """
     ListAuthorities: _grpc.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]
@@ -72,8 +72,8 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
 
     Who may call: an adapter of the issuer or of a named recipient, with a user
     assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
-    REVOCATION_HELD (the log's database was put back and takes no entries; the
-    revocation is on disk and is carried out before anything is disclosed
+    REVOCATION_HELD (the log takes no entries now: its database was put back, or a
+    start has not yet heard who would tell; the revocation is on disk and is carried out before anything is disclosed
     again; the same request brings the receipt then).
     """
     ListAuthorities: _aio.UnaryUnaryMultiCallable[_authority_pb2.ListAuthoritiesRequest, _authority_pb2.ListAuthoritiesResponse]  # type: ignore[assignment]
@@ -108,8 +108,8 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: an adapter of the issuer or of a named recipient, with a user
         assertion. Reasons: as RecordAuthority, AUTHORITY_NOT_FOUND, and
-        REVOCATION_HELD (the log's database was put back and takes no entries; the
-        revocation is on disk and is carried out before anything is disclosed
+        REVOCATION_HELD (the log takes no entries now: its database was put back, or a
+        start has not yet heard who would tell; the revocation is on disk and is carried out before anything is disclosed
         again; the same request brings the receipt then).
         """
 

@@ -78,7 +78,8 @@ class ExchangeServiceServicer:
         worker has asked all of a day's questions), LOG_UNAVAILABLE, UNWITNESSED (too long has
         no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
         (the log's database was put back to an older state; nothing is disclosed
-        until it is healed). A refusal
+        until it is healed), NOT_READY (the gateway started and has not yet heard
+        enough who know its log). A refusal
         by policy is an answer, not a status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -52,7 +52,8 @@ class ExchangeServiceStub:
     worker has asked all of a day's questions), LOG_UNAVAILABLE, UNWITNESSED (too long has
     no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
     (the log's database was put back to an older state; nothing is disclosed
-    until it is healed). A refusal
+    until it is healed), NOT_READY (the gateway started and has not yet heard
+    enough who know its log). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _grpc.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]
@@ -108,7 +109,8 @@ class ExchangeServiceAsyncStub(ExchangeServiceStub):
     worker has asked all of a day's questions), LOG_UNAVAILABLE, UNWITNESSED (too long has
     no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
     (the log's database was put back to an older state; nothing is disclosed
-    until it is healed). A refusal
+    until it is healed), NOT_READY (the gateway started and has not yet heard
+    enough who know its log). A refusal
     by policy is an answer, not a status.
     """
     CheckFlags: _aio.UnaryUnaryMultiCallable[_exchange_pb2.CheckFlagsRequest, _exchange_pb2.CheckFlagsResponse]  # type: ignore[assignment]
@@ -167,7 +169,8 @@ class ExchangeServiceServicer(metaclass=_abc_1.ABCMeta):
         worker has asked all of a day's questions), LOG_UNAVAILABLE, UNWITNESSED (too long has
         no quorum of witnesses seen the log grow, or this entry in time), RECOVERING
         (the log's database was put back to an older state; nothing is disclosed
-        until it is healed). A refusal
+        until it is healed), NOT_READY (the gateway started and has not yet heard
+        enough who know its log). A refusal
         by policy is an answer, not a status.
         """
 

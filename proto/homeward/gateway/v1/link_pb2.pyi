@@ -110,14 +110,16 @@ class Hello(_message.Message):
     def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., alert_cursor: _Optional[int] = ..., work_credit: _Optional[int] = ..., session_nonce: _Optional[bytes] = ..., witness_keys: _Optional[_Iterable[str]] = ..., cosigned_checkpoint: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("create_time", "directory_version", "resync_required")
+    __slots__ = ("create_time", "directory_version", "resync_required", "alert_sequence")
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
     RESYNC_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    ALERT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     create_time: _timestamp_pb2.Timestamp
     directory_version: int
     resync_required: bool
-    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., directory_version: _Optional[int] = ..., resync_required: _Optional[bool] = ...) -> None: ...
+    alert_sequence: int
+    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., directory_version: _Optional[int] = ..., resync_required: _Optional[bool] = ..., alert_sequence: _Optional[int] = ...) -> None: ...
 
 class WorkOrder(_message.Message):
     __slots__ = ("work_id", "request_payload", "user_assertion", "authority", "grant", "decision_receipt", "decision_input")
