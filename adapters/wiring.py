@@ -16,7 +16,7 @@ from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
 from adapters.mapping.rule import Severity
 from adapters.membership import Membership, read_membership
-from adapters.node.alerts import Alerts
+from adapters.node.alerts import Alerts, lost_alert
 from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper
@@ -131,6 +131,7 @@ class Adapter:
             overdue_duties=self.overdue_duties(),
             missing_alert=self.link.missing_alert,
             forgotten_alert=self.alerts.forgotten(),
+            lost_alert=lost_alert(self.node.store),
         )
 
     def presenting(self) -> PresentingState | None:

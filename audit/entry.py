@@ -26,6 +26,9 @@ TAG_BYTES: Final = 16
 # Every box key is used for exactly one box, so the nonce of AES-GCM need not vary (README.md, "Boxes").
 _BOX_NONCE: Final = bytes(12)
 _DECOYS_FROM: Final = fmt.NONCE_BYTES
+# In the place of the first slot's number. In front, because a start reads it of every entry, and nothing behind it.
+_ANNEX: Final = b"\xff"
+_ANNEX_LENGTH: Final = 4
 
 
 class FieldClass(IntEnum):
@@ -191,15 +194,20 @@ def build_entry(
     *,
     keys: ClassKeys,
     own_fields: Sequence[Field] = (),
+    annex: bytes = b"",
     random_bytes: Callable[[int], bytes],
 ) -> BuiltEntry:
-    """Returns the finished entry. `own_fields` are the log's sequence fields, put after those of the draft."""
+    """Returns the finished entry. `own_fields` are the log's sequence fields, put after those of the draft.
+
+    `annex` is kept in the box of class OP before its fields, of which there must be one: bound by the leaf with the
+    box, and no field, so that nobody can be shown it, nor that there is one.
+    """
     fields = (*draft.fields, *own_fields)
     unused = fmt.FIELD_SLOTS - len(fields)
     randomness = random_bytes(fmt.NONCE_BYTES + unused * fmt.DIGEST_BYTES)
     nonce = randomness[: fmt.NONCE_BYTES]
     class_keys = (keys.op, keys.req, keys.hold, draft.youth.key if draft.youth else b"")
-    digests, salts, boxes = _seal_fields(fields, class_keys, nonce)
+    digests, salts, boxes = _seal_fields(fields, class_keys, nonce, annex)
     digests.append(randomness[_DECOYS_FROM:])
     tag = youth_tag(draft.youth) if draft.youth else b""
     kind, requester, holder = draft.kind, draft.requester or "", draft.holder or ""
@@ -212,7 +220,7 @@ def build_entry(
 
 
 def _seal_fields(
-    fields: Sequence[Field], class_keys: tuple[bytes, bytes, bytes, bytes], nonce: bytes
+    fields: Sequence[Field], class_keys: tuple[bytes, bytes, bytes, bytes], nonce: bytes, annex: bytes
 ) -> tuple[list[bytes], tuple[bytes, ...], tuple[bytes, bytes, bytes, bytes]]:
     streams: list[bytes | None] = [None, None, None, None]
     plain: tuple[list[bytes], ...] = ([], [], [], [])
@@ -227,6 +235,10 @@ def _seal_fields(
         salts.append(salt)
         digests.append(hashlib.sha256(fmt.FIELD_LABEL + salt + named + value).digest())
         plain[cls].extend((fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value))
+    if annex:
+        if streams[FieldClass.OP] is None:
+            raise DraftError("an entry without a field of class OP has no annex")
+        plain[FieldClass.OP][:0] = (_ANNEX, len(annex).to_bytes(_ANNEX_LENGTH, "big"), annex)
     sealed = [
         AESGCM(fmt.box_key(stream)).encrypt(_BOX_NONCE, b"".join(parts), _LABELS[cls]) if stream is not None else b""
         for cls, (stream, parts) in enumerate(zip(streams, plain, strict=True))
@@ -302,19 +314,38 @@ def read_values(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> dict[s
 
     Raises EvidenceError when the box does not open with the key.
     """
+    return {name: value for _, name, value in _parse_box(_plain(nonce, box, cls, key))}
+
+
+def read_annex(nonce: bytes, box: bytes, key: bytes) -> bytes:
+    """Returns what a box of class OP holds besides its fields; empty for nothing.
+
+    Raises EvidenceError when the box does not open with the key.
+    """
+    plain = _plain(nonce, box, FieldClass.OP, key)
+    return plain[1 + _ANNEX_LENGTH : _fields_start(plain)]
+
+
+def _plain(nonce: bytes, box: bytes, cls: FieldClass, key: bytes) -> bytes:
     if not box:
-        return {}
-    stream = fmt.class_stream(key, _LABELS[cls], nonce)
+        return b""
+    stream = fmt.class_stream(key, _LABELS[cls], nonce, size=fmt.DIGEST_BYTES)
     try:
-        plain = AESGCM(fmt.box_key(stream)).decrypt(_BOX_NONCE, box, _LABELS[cls])
+        return AESGCM(fmt.box_key(stream)).decrypt(_BOX_NONCE, box, _LABELS[cls])
     except InvalidTag:
         raise EvidenceError(EvidenceReason.OPENING, "a box does not open with this key") from None
-    return {name: value for _, name, value in _parse_box(plain)}
+
+
+def _fields_start(plain: bytes) -> int:
+    if plain[:1] != _ANNEX:
+        return 0
+    start = 1 + _ANNEX_LENGTH
+    return start + int.from_bytes(plain[1:start], "big")
 
 
 def _parse_box(plain: bytes) -> list[tuple[int, str, bytes]]:
     found: list[tuple[int, str, bytes]] = []
-    at = 0
+    at = _fields_start(plain)
     while at < len(plain):
         name_end = at + 2 + plain[at + 1] if at + 2 <= len(plain) else len(plain) + 1
         value_end = name_end + 2 + int.from_bytes(plain[name_end : name_end + 2], "big")

@@ -34,6 +34,7 @@ class Rule(StrEnum):
     CAUSALITY = "CAUSALITY"
     SEALED = "SEALED"
     MENDED = "MENDED"
+    TOLD = "TOLD"
 
 
 class Contradiction(AuditError):
@@ -59,6 +60,10 @@ class Step:
     """Whether the key of the youth it is about is gone, or of the authority under whose key it is."""
     committed: bytes | None = field(default=None, repr=False)
     """The argument of the decision; None when there is none, or it cannot be opened."""
+    told: Collection[str] | None = ()
+    """Agencies that the entry sent an alert, as the alerts say that it names; None where a declared loss took one."""
+    untold: int = 0
+    """How many alerts it names that are not there, or that say it sent them and that it does not name."""
 
 
 @dataclass(slots=True)

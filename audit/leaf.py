@@ -75,10 +75,13 @@ def check_digests(leaf: bytes, digests: bytes, *, domain: bytes = DOMAIN) -> Non
         raise EvidenceError(EvidenceReason.LEAF, "the leaf does not commit to these digests")
 
 
-def class_stream(class_key: bytes, label: bytes, nonce: bytes) -> bytes:
-    """Returns the secrets of one class of one entry: its box key, then a salt for every slot. A key has 32 bytes."""
+def class_stream(class_key: bytes, label: bytes, nonce: bytes, *, size: int = STREAM_BYTES) -> bytes:
+    """Returns the secrets of one class of one entry: its box key, then a salt for every slot. A key has 32 bytes.
+
+    `size`: so many bytes of them, for whoever opens a million entries and needs no salt.
+    """
     # A sponge needs no HMAC around it, and one call yields all: salts are most of what an entry costs to build.
-    return hashlib.shake_256(b"".join((STREAM_LABEL, class_key, label, b"\0", nonce))).digest(STREAM_BYTES)
+    return hashlib.shake_256(b"".join((STREAM_LABEL, class_key, label, b"\0", nonce))).digest(size)
 
 
 def box_key(stream: bytes) -> bytes:

@@ -15,6 +15,8 @@ CAUSALITY   a release closes one earlier permit for the same agency, holder and 
 SEALED      what is released about a youth whose key is gone stands before a seal of the youth's owner, and what is
             recorded or revoked under a key that is gone before anybody's seal; or before a declared loss, with which
             the entry of the seal may have gone; and of all this there is as much as seals say that they have closed
+TOLD        the alerts that an entry names are there as it names them, and no others; whoever had to be told of what was
+            given is among those told, unless a declared loss took an alert of it
 MENDED      that rows of tables are lost is said where a loss was declared, before anything else is written
 
 A sealed entry's argument can no longer be opened; it counts as sealed, and the rules that need no argument still hold
@@ -110,9 +112,11 @@ class Replay:
         decide: Decide,
         *,
         granted: Callable[[str], tuple[tuple[str, ...], str]],
+        owed: Callable[[Step], str] = lambda _: "",
         kept: Mapping[str, Kept] = MappingProxyType({}),
     ) -> None:
-        """`granted` parses the text of a permit's grant into field sets and basis.
+        """`granted` parses the text of a permit's grant into field sets and basis; `owed` says which agency an entry
+        had to tell, empty for none.
 
         `kept` are the authorities that a seal closed, by identifier: what rests on another one's entries that no longer
         say which they are about is a contradiction.
@@ -120,6 +124,7 @@ class Replay:
         self.counts = Counts()
         self._decide = decide
         self._granted = granted
+        self._owed = owed
         self._permits: dict[int, _Permit] = {}
         self._closed: set[int] = set()
         self._released: dict[int, str] = {}
@@ -150,6 +155,7 @@ class Replay:
         rule = self._by_kind.get(step.kind)
         if rule is not None:
             rule(step)
+        _check_told(step, self._owed(step))
 
     def _decision(self, step: Step) -> None:
         self.counts.decided += 1
@@ -263,6 +269,13 @@ class Replay:
     def _member(self, step: Step) -> None:
         if step.fields.get("revoked") == "agency":
             self._suspended.add(step.fields.get("agency", ""))
+
+
+def _check_told(step: Step, owed: str) -> None:
+    if step.untold:
+        raise Contradiction(Rule.TOLD, step.index, "the alerts are not those that it names")
+    if owed and step.told is not None and owed not in step.told:
+        raise Contradiction(Rule.TOLD, step.index, "an agency was not told of it that had to be")
 
 
 def _check_facts(step: Step, found: Recomputed) -> None:

@@ -60,15 +60,17 @@ class Append:
     """What is to be written in one step: an entry and everything that must change with it, or not at all.
 
     `guard` runs first, in the order of the log; if it returns a draft, that one is written instead and neither `rows`
-    nor `apply` happen. `rows` are statements with their values, where INDEX stands for the entry's index; `apply` is
-    for what must read before it writes. All see and change the same transaction as the log, and none may rely on
-    deferred constraints or on the log's own rows of the same batch.
+    nor `apply` nor `says` happen. `rows` are statements with their values, where INDEX stands for the entry's index;
+    `apply` is for what must read before it writes, `says`, which writes likewise and returns
+    the entry's annex (`build_entry`), for rows that the entry must name. All see and change the same transaction as the
+    log, and none may rely on deferred constraints or on the log's own rows of the same batch.
     """
 
     draft: Draft
     guard: Callable[[Tx], Draft | None] | None = None
     rows: tuple[tuple[Statement, Params], ...] = ()
     apply: Callable[[Tx, int], None] | None = None
+    says: Callable[[Tx, int], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,24 +255,27 @@ class Sequencer:
     def _write_one(self, tx: Tx, tree: _Tree, append: Append, *, at_once: bool = False) -> Written:
         refusal = append.guard(tx) if append.guard is not None else None
         draft = append.draft if refusal is None else refusal
+        annex = b""
         if refusal is None:
             for statement, params in append.rows:
                 tx.later(statement, tuple(tree.size if value is INDEX else value for value in params))
             if append.apply is not None:
                 append.apply(tx, tree.size)
+            if append.says is not None:
+                annex = append.says(tx, tree.size)
         # Before the leaf: what fails must fail while the tree has not grown.
         if at_once:
             tx.flush()
-        return Written(self._place(tx, tree, draft), refusal is not None)
+        return Written(self._place(tx, tree, draft, annex), refusal is not None)
 
-    def _place(self, tx: Tx, tree: _Tree, draft: Draft) -> BuiltEntry:
+    def _place(self, tx: Tx, tree: _Tree, draft: Draft, annex: bytes) -> BuiltEntry:
         own: list[Field] = []
         requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
         # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
         other = draft.holder if draft.holder != draft.requester else None
         holder_seq = self._number(tx, tree, other, FieldClass.HOLD, own)
         place = Place(tree.size, tree.time_ms, requester_seq, holder_seq)
-        built = build_entry(draft, place, keys=self._keys, own_fields=own, random_bytes=self._random_bytes)
+        built = build_entry(draft, place, keys=self._keys, own_fields=own, annex=annex, random_bytes=self._random_bytes)
         hashed = tree.add(built.entry)
         for agency, seq in ((draft.requester, requester_seq), (other, holder_seq)):
             if agency:

@@ -25,6 +25,7 @@ from homeward.gateway.v1.review_pb2 import ReviewTask
 
 Rows = tuple[tuple[Statement, Params], ...]
 Guard = Callable[[Tx], Draft | None]
+Says = Callable[[Tx, int], bytes]
 
 
 class Entered(Protocol):
@@ -172,6 +173,12 @@ class AlertFeed(Protocol):
     async def newest(self, agency: AgencyId) -> int:
         """The highest sequence of this agency's alerts; 0 when there are none."""
 
+    async def is_lost(self, agency: AgencyId, sequence: int) -> bool:
+        """Whether the one after this sequence is gone, as only a declared loss takes any, while a later one is there.
+
+        The first of a log that goes on where another was closed follows the last of that one, whichever it was.
+        """
+
 
 class Sources(Protocol):
     """Sources, over the streams they keep open."""
@@ -214,8 +221,11 @@ class Projections(Protocol):
         With None nobody keeps that, and whoever can open class `req` of the log can read the argument.
         """
 
-    def alert(self, alert: NewAlert, key: YouthKey | None) -> Rows:
-        """The alert is next in its agency's sequence; `key` is that of its youth, with a counter nothing else used."""
+    def tell(self, alerts: Sequence[tuple[NewAlert, YouthKey | None]]) -> Says:
+        """Each alert is next in its agency's sequence, and the entry's annex names it.
+
+        With each goes the key of its youth, with a counter nothing else used.
+        """
 
     def confirmable(self, agency: AgencyId, release_index: int) -> Guard:
         """Refuses, by raising, a confirmation of what was not released to this agency, or was confirmed before."""

@@ -29,9 +29,10 @@ from gateway.protocol.decide import (
     decide,
     withdraw,
 )
-from gateway.protocol.log_kinds import grant_text, parse_grant
-from gateway.protocol.names import AuthorityId
+from gateway.protocol.log_kinds import grant_text, parse_grant, parse_obligations
+from gateway.protocol.names import AuthorityId, Obligation
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.duties import tells_owner
 from gateway.protocol.policy.facts import YouthFacts, milliseconds
 from gateway.protocol.policy.rules import Policy
 from gateway.store.closed_counts import ClosedCount, closed_counts, counted_orders
@@ -39,9 +40,11 @@ from gateway.store.inputs import InputUnreadable, nobodys_key, open_input
 from gateway.store.returned_keys import returning_marks
 from gateway.store.seals import lifted_seals
 from gateway.store.tables import authority, decision_input
+from gateway.store.told import Told
 from gateway.store.youth_keys import FileYouthKeys, authority_name
 
 _PAGE: Final = 500
+_FLAG_STATUS: Final = "FS1"
 _ENTRIES: Final = Statement(
     select(ENTRY, decision_input.c.sealed)
     .select_from(ENTRY.outerjoin(decision_input, decision_input.c.leaf_index == ENTRY.c.idx))
@@ -98,7 +101,7 @@ def replay_log(
     again = _decide_with({policy.digest: policy for policy in policies})
     with reader.snapshot() as tx:
         keys, pending = _brought_back(tx, keys)
-        replay = Replay(again, granted=parse_grant, kept=_kept(tx, keys))
+        replay = Replay(again, granted=parse_grant, owed=owed_to, kept=_kept(tx, keys))
         for step in _steps(tx, keys):
             replay.follow(step)
             if progress is not None and step.index % _PAGE == 0:
@@ -127,11 +130,28 @@ def _kept(tx: Tx, keys: Keys) -> dict[str, Kept]:
     }
 
 
+def owed_to(step: Step) -> str:
+    """Which agency the entry had to tell of what was given: the youth's owner, where it is another; empty for none."""
+    fields = step.fields
+    if step.holder in ("", step.requester) or fields.get("decision") != ALLOW:
+        return ""
+    obligations, (field_sets, _) = parse_obligations(fields.get("fields", "")), parse_grant(fields.get("fields", ""))
+    if step.kind == Kind.DECISION:
+        is_emergency = Obligation.ALERT_PRIVACY_OFFICER in obligations
+        # Of a flag, which is told at once; a record is told of when it leaves.
+        is_owed = is_emergency or (tells_owner(obligations) and _FLAG_STATUS in field_sets)
+    else:
+        is_owed = step.kind == Kind.OUTCOME and tells_owner(obligations)
+    return step.holder if is_owed else ""
+
+
 def _steps(tx: Tx, keys: Keys) -> Iterator[Step]:
-    start = 0
+    told, start = Told.read(tx, keys.classes.op), 0
     while rows := tx.all(_ENTRIES, (start, _PAGE)):
+        agencies = told.agencies(tx, start, rows[-1][0])
         for row in rows:
-            yield _step(entry_of(row[:-1]), row[-1], keys)
+            step = _step(entry_of(row[:-1]), row[-1], keys)
+            yield replace(step, told=agencies.get(step.index, ()), untold=told.untold[step.index])
         start = rows[-1][0] + 1
 
 

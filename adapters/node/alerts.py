@@ -89,7 +89,7 @@ class Alerts:
             return expected < sequence == logs_of(connection).first_alert
 
     def resync(self, first: int) -> None:
-        """Alerts before `first` are given up: the gateway keeps them no longer, and said so."""
+        """Alerts before `first` are given up: the gateway lost them, and said so."""
         with self._store.write() as connection:
             put_setting(connection, _RESYNCED, str(first - 1).encode())
 
@@ -136,6 +136,12 @@ class Alerts:
             noted = _noted(connection)
             count = connection.scalar(select(func.count()).where(alert.c.sequence > noted))
             return int(count or 0) - repeats_after(connection, noted)
+
+
+def lost_alert(store: Store) -> int:
+    """The last alert that was given up, because a declared loss took it; 0 for none."""
+    with store.read() as connection:
+        return int(get_setting(connection, _RESYNCED) or b"0")
 
 
 def blank_alert(connection: Connection, message: Alert) -> None:

@@ -1,21 +1,18 @@
-"""Alerts of a leaf: on record in its transaction, then announced to whoever listens.
+"""Alerts of a leaf: on record in its transaction, named by the leaf, then announced to whoever listens.
 
 Decides that what an alert says of a youth is sealed under that youth's key (`store/projections`), which it takes a
 counter of, as an entry does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gateway.ports import NewAlert, Projections, Rows, Sources, YouthKeys
+from gateway.ports import NewAlert, Projections, Says, Sources, YouthKeys
 
 
-async def alert_rows(projections: Projections, youth_keys: YouthKeys, alerts: Iterable[NewAlert]) -> Rows:
-    """Each alert is next in its agency's sequence. Raises `Moved` for a youth that was sealed meanwhile."""
-    rows: Rows = ()
-    for alert in alerts:
-        key = None if alert.youth is None else await youth_keys.next(*alert.youth)
-        rows += projections.alert(alert, key)
-    return rows
+async def tell(projections: Projections, youth_keys: YouthKeys, alerts: Sequence[NewAlert]) -> Says | None:
+    """Each alert is next in its agency's sequence; None for none. Raises `Moved` for a youth sealed meanwhile."""
+    keys = [None if alert.youth is None else await youth_keys.next(*alert.youth) for alert in alerts]
+    return projections.tell(list(zip(alerts, keys, strict=True))) if alerts else None
 
 
 def announce(sources: Sources, alerts: Iterable[NewAlert]) -> None:

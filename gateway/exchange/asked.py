@@ -31,7 +31,7 @@ from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.matching.score import compare_keys
 from gateway.protocol.names import AuthorityId, Call, FieldSet, Obligation
 from gateway.protocol.outcomes import REASONS, Phase, Reason
-from gateway.protocol.policy.duties import Side, county_duties
+from gateway.protocol.policy.duties import Side, county_duties, owner_duties, tells_owner
 from gateway.protocol.policy.facts import Located, milliseconds
 from gateway.protocol.policy.rules import Policy
 from homeward.gateway.v1.exchange_pb2 import (
@@ -154,9 +154,9 @@ class Asked:
         owed = frozenset(decision.obligations)
         alerts: list[NewAlert | None] = []
         if Obligation.PAGE_BOTH_DUTY_LINES in owed or (
-            _tells_owner(decision) and decision.permit and FieldSet.FS1_FLAG_STATUS in decision.field_sets
+            tells_owner(decision.obligations) and decision.permit and FieldSet.FS1_FLAG_STATUS in decision.field_sets
         ):
-            duties = _owner_duties(decision) if self.query.family is Call.FLAG_CHECK else ()
+            duties = owner_duties(decision.obligations) if self.query.family is Call.FLAG_CHECK else ()
             alerts += (self._alert(each, ALERT_KIND_CHECKED, duties) for each in self.found.flagged)
         if Obligation.ALERT_PRIVACY_OFFICER in owed:
             alerts.append(
@@ -208,9 +208,9 @@ class Asked:
 
     def release_alerts(self, decision: Decision) -> tuple[NewAlert, ...]:
         """What the owner hears when a record of its youth left for another agency."""
-        if not _tells_owner(decision):
+        if not tells_owner(decision.obligations):
             return ()
-        alert = self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED, _owner_duties(decision))
+        alert = self._alert(self.candidate, ALERT_KIND_RECORDS_RELEASED, owner_duties(decision.obligations))
         return () if alert is None else (alert,)
 
     def _alert(self, candidate: Candidate | None, kind: int, duties: tuple[Obligation, ...] = ()) -> NewAlert | None:
@@ -227,18 +227,6 @@ class Asked:
             flag_id=candidate.flag.flag_id if candidate.flag is not None else b"",
             duties=duties,
         )
-
-
-def _tells_owner(decision: Decision) -> bool:
-    """Whether the owner hears of what was given; a duty of its staff reaches them in no other way."""
-    return Obligation.ALERT_OWNER in decision.obligations or bool(_owner_duties(decision))
-
-
-def _owner_duties(decision: Decision) -> tuple[Obligation, ...]:
-    """What the owner's staff is left to do; each is told once, in an emergency with the alert of that."""
-    if Obligation.ALERT_PRIVACY_OFFICER in decision.obligations:
-        return ()
-    return county_duties(decision.obligations, Side.OWNER)
 
 
 def read_result(result: WorkResult) -> tuple[SealedRecord | None, int, Reason | None]:

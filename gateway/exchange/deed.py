@@ -16,7 +16,7 @@ from audit.entry import Draft
 from audit.sequencer import Append
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
-from gateway.exchange.alerting import alert_rows, announce
+from gateway.exchange.alerting import announce, tell
 from gateway.exchange.call import Caller
 from gateway.exchange.journal import DENY, Kind, Value, draft
 from gateway.exchange.setting import Setting
@@ -101,9 +101,10 @@ async def enter_once(
     """
     fresh = deeds.fresh(caller, deed)
     rows = at.projections.spend(caller, deed) + rows
-    rows += await alert_rows(at.projections, at.youth_keys, alerts)
+    says = await tell(at.projections, at.youth_keys, alerts)
     try:
-        entered = await at.journal.enter(Append(leaf, fresh if guard is None else both(fresh, guard), rows))
+        guarded = fresh if guard is None else both(fresh, guard)
+        entered = await at.journal.enter(Append(leaf, guarded, rows, says=says))
     except Repeated as repeated:
         return await deeds.entry(repeated.index)
     announce(at.sources, alerts)

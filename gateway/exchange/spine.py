@@ -26,7 +26,7 @@ from audit.entry import KEY_BYTES, Draft, YouthKey
 from audit.sequencer import Append
 from gateway.errors import AssertionInvalid, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
-from gateway.exchange.alerting import alert_rows, announce
+from gateway.exchange.alerting import announce, tell
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
@@ -272,10 +272,10 @@ class Exchange:
             guard = both(guard, at.reviews.openable(review))
             rows += reviewed
         alerts = (*asked.decision_alerts(decision), *told)
-        rows += await alert_rows(at.projections, at.youth_keys, alerts)
+        says = await tell(at.projections, at.youth_keys, alerts)
         heard = self._found_today.heard(asker, asked.query.request_id, asked.found) if counts else None
         count = at.tally.count(asker, heard) if heard is not None else None
-        entered = await at.journal.enter(Append(leaf, guard, rows, count))
+        entered = await at.journal.enter(Append(leaf, guard, rows, count, says))
         await at.tally.settle(asker.agency)
         if entered.guarded:
             return entered, refused[0]
@@ -357,11 +357,11 @@ class Exchange:
             return await at.journal.enter(Append(leaf)), decision
         guard = self._releasable(asked, decision, refusal)
         alerts = asked.release_alerts(decision)
-        rows = self._relied(asked, youth)
+        rows, says = self._relied(asked, youth), None
         with suppress(Moved):
             # Unless the youth was sealed meanwhile: then the entry is refused in its own transaction.
-            rows += await alert_rows(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, guard, rows))
+            says = await tell(at.projections, at.youth_keys, alerts)
+        entered = await at.journal.enter(Append(leaf, guard, rows, says=says))
         if entered.guarded:
             return entered, refused[0]
         announce(at.sources, alerts)

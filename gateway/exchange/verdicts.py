@@ -19,7 +19,7 @@ from typing import Final
 
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
-from gateway.exchange.alerting import alert_rows, announce
+from gateway.exchange.alerting import announce, tell
 from gateway.exchange.deed import on_what_stands
 from gateway.exchange.journal import Kind, Value, draft
 from gateway.exchange.link_recall import LinkRecall, guarded
@@ -91,8 +91,8 @@ class Verdicts:
         alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
             alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
-        rows += await alert_rows(self.projections, self.youth_keys, alerts)
-        await self.journal.enter(Append(leaf, guarded(self.reviews.stands(before), recalled), rows))
+        says = await tell(self.projections, self.youth_keys, alerts)
+        await self.journal.enter(Append(leaf, guarded(self.reviews.stands(before), recalled), rows, says=says))
         announce(self.sources, alerts)
         return STATES[after.verdict]
 

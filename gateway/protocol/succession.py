@@ -39,6 +39,11 @@ class SuccessionInvalid(Exception):
         self.why = why
 
 
+def is_first_of_a_log(sequence: int) -> bool:
+    """Whether an alert of this number is the first of a log that goes on where another one was closed."""
+    return sequence > ALERTS_OF_A_LOG and sequence % ALERTS_OF_A_LOG == 1
+
+
 def sign_succession(succession: bytes, key: SigningKey) -> DirectorySignature:
     """Signature of one operator over these exact bytes."""
     return DirectorySignature(key_id=key.key_id, signature=key.sign(_LABEL, succession))

@@ -231,7 +231,10 @@ def _mended_lines(mended: Mending | None) -> list[str]:
     if mended is None:
         return []
     lost = f"{mended.authorities} authorities and {mended.flags} flags are lost until they are presented again"
-    return [f"mended  {len(mended.rows)} rows of tables as entries say; {lost}"]
+    lines = [f"mended  {len(mended.rows)} rows of tables as entries say; {lost}"]
+    if mended.alerts:
+        lines.append(f"lost    {mended.alerts} alerts for good; an adapter says so that finds one missing among others")
+    return lines
 
 
 def _evidence(directory: Path, work: Callable[[Place], Result]) -> Result:

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from audit.sequencer import Append
 from gateway.errors import Conflict, Error, ErrorReason, Invalid
-from gateway.exchange.alerting import alert_rows, announce
+from gateway.exchange.alerting import announce, tell
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
 from gateway.exchange.authority_leaves import about, audit_key, stop_use
 from gateway.exchange.deed import both, on_what_stands
@@ -173,8 +173,8 @@ class Presentations:
             handle=handle,
             pairwise=at.pairwise,
         )
-        rows += await alert_rows(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, at.authorities.speaks(authority_id), rows))
+        says = await tell(at.projections, at.youth_keys, alerts)
+        entered = await at.journal.enter(Append(leaf, at.authorities.speaks(authority_id), rows, says=says))
         announce(at.sources, alerts)
         return entered
 

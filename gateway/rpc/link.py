@@ -85,7 +85,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         reader = asyncio.create_task(self._read(request_iterator, link))
         attesting = asyncio.create_task(self._attest(link, peer))
         try:
-            yield await self._welcome(link.agency)
+            yield await self._welcome(link)
             async for message in self._messages(link, peer, reader, attesting):
                 yield message
         finally:
@@ -140,9 +140,12 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("hello.witness_keys: name",))
         return keys
 
-    async def _welcome(self, agency: AgencyId) -> pb.ConnectResponse:
-        newest = await self._alerts.newest(agency)
-        welcome = pb.Welcome(directory_version=self._directory().version, alert_sequence=newest)
+    async def _welcome(self, link: Link) -> pb.ConnectResponse:
+        welcome = pb.Welcome(
+            directory_version=self._directory().version,
+            resync_required=await self._alerts.is_lost(link.agency, link.alert_cursor),
+            alert_sequence=await self._alerts.newest(link.agency),
+        )
         welcome.create_time.FromDatetime(self._now())
         return pb.ConnectResponse(welcome=welcome)
 

@@ -16,11 +16,13 @@ from audit.statement import Statement
 from gateway.ports import NewAlert
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, Purpose
 from gateway.protocol.policy.facts import moment_of
+from gateway.protocol.succession import is_first_of_a_log
 from gateway.protocol.wire_names import to_wire
 from gateway.store.alert_keys import AlertKeys, alert_mark
 from gateway.store.lookups import Lookups
 from gateway.store.row_seal import open_row, seal_row
 from gateway.store.tables import alert, notice_copy, sent_notice
+from gateway.store.told import AlertRow
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE, Alert
 from homeward.gateway.v1.review_pb2 import ReviewTask
 from homeward.gateway.v1.sealing_pb2 import SealedNotice
@@ -43,18 +45,14 @@ _AFTER: Final = Statement(
     "agency_",
     "after_",
 )
+_FOLLOWING: Final = Statement(
+    select(func.min(alert.c.sequence)).where(
+        and_(alert.c.agency == bindparam("agency_"), alert.c.sequence > bindparam("after_"))
+    ),
+    "agency_",
+    "after_",
+)
 _NEWEST: Final = Statement(select(func.max(alert.c.sequence)).where(alert.c.agency == bindparam("agency_")), "agency_")
-
-
-@dataclass(frozen=True, slots=True)
-class SealedAlert:
-    """What an alert says, as its row keeps it."""
-
-    notice_id: bytes
-    mark: bytes
-    content: bytes = field(repr=False)
-    digests: bytes = field(repr=False)
-    epoch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +74,17 @@ class Alerts:
         ((newest,),) = await self.lookups.all(_NEWEST, (agency,))
         return int(newest or 0)
 
+    async def is_lost(self, agency: AgencyId, sequence: int) -> bool:
+        """As the port says."""
+        ((following,),) = await self.lookups.all(_FOLLOWING, (agency, sequence))
+        return following is not None and following != sequence + 1 and not is_first_of_a_log(following)
 
-def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
+
+def sealed_alert(alert: NewAlert, key: YouthKey | None) -> AlertRow:
     """The alert, sealed under the key of its youth; without one it says nothing of a youth."""
+    shown = (alert.agency, alert.kind, alert.acting_agency, alert.purpose, alert.create_ms)
     if key is None:
-        notice_id = alert.handle if alert.kind == ALERT_KIND_NOTICE else b""
-        return SealedAlert(notice_id, b"", b"", b"", "")
+        return AlertRow(*shown, notice_id=alert.handle if alert.kind == ALERT_KIND_NOTICE else b"")
     content = Alert(subject_handle=alert.handle, flag_id=alert.flag_id, located_county=alert.located_county)
     content.duties.extend(to_wire(each) for each in alert.duties)  # type: ignore[misc]
     if alert.report_ms is not None:
@@ -93,10 +96,10 @@ def sealed_alert(alert: NewAlert, key: YouthKey | None) -> SealedAlert:
         digests, epoch = b"".join(alert.review.naming_digests), alert.review.epoch
         for name in ("naming_digests", "epoch"):
             content.review.ClearField(name)
-    return SealedAlert(
-        notice_id=b"",
+    return AlertRow(
+        *shown,
         mark=mark,
-        content=seal_row(content.SerializeToString(), key.key, table=_CONTENT, row=mark),
+        sealed=seal_row(content.SerializeToString(), key.key, table=_CONTENT, row=mark),
         digests=seal_row(digests, key.key, table=_DIGESTS, row=mark) if digests else b"",
         epoch=epoch,
     )

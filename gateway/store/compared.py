@@ -23,6 +23,7 @@ from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
 from gateway.store import tables
 from gateway.store.derived import Derived, DerivedAuthority, DerivedFlag, Opened, derive, differs
 from gateway.store.row_seal import RowUnreadable
+from gateway.store.told import compare_alerts
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
@@ -84,6 +85,7 @@ def check_projections(tx: Tx, opened: Opened) -> None:
             raise differs(compared.what, compared.index_of(key))
     _check_authorities(read_authorities(tx, derived, opened), derived)
     _check_flags(compare_flags(tx, derived, opened), derived)
+    _check_alerts(tx, derived)
     for _ in listed_by_nobody(tx, derived):
         raise differs("a listed youth", None)
     derived.counted.check(tx, is_rotated=bool(derived.epochs))
@@ -214,6 +216,13 @@ def _check_authorities(judged: StoredAuthorities, derived: Derived) -> None:
         raise differs("an authority", derived.authorities[authority_id].leaf_index)
     if judged.kept != judged.parties:
         raise differs("a party of an authority", None)
+
+
+def _check_alerts(tx: Tx, derived: Derived) -> None:
+    compared = compare_alerts(tx, derived.keys.op, derived.epochs)
+    unaccounted = derived.unaccounted_alerts(compared.missing)
+    for index in (*compared.wrong.values(), *(each.index for each in unaccounted)):
+        raise differs("an alert", index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ anybody but the exchange has said: a number that a county could make up must kee
     subject       what one registration lists stays until removed or sealed
     index_token   a listed youth has tokens, as long as the token key was never rotated
     spent         a registration spends its identifier
-    alert         an agency's alerts are numbered without a gap, and a notice is an alert to each who is sent it
 
 A declared loss may be one of rows, which come back otherwise: members from the directory, youths when they are listed
-again. So what was counted before one counts no more, and of youths and alerts, whose numbers leap then, nothing does;
-nor of youths where some that were sealed came back with an older database, and were removed again.
+again. So what was counted before one counts no more, and of youths nothing does;
+nor where some that were sealed came back with an older database, and were removed again.
 """
 
 from collections.abc import Mapping
@@ -30,10 +29,10 @@ from gateway.protocol.log_kinds import Kind
 from gateway.store import tables
 from gateway.store.succession import last_loss
 
-COUNTED: Final = frozenset({Kind.NOTICE_SENT, Kind.SEAL_ENFORCED})
+COUNTED: Final = frozenset({Kind.SEAL_ENFORCED})
 """Kinds that nothing else is derived from."""
 _SEALS: Final = frozenset({Kind.SEAL_RESTRICTED, Kind.SEAL_DESTROYED})
-_A, _S, _T = tables.alert.c, tables.subject.c, tables.index_token.c
+_S, _T = tables.subject.c, tables.index_token.c
 _MEMBERS: Final = Statement(select(tables.member.c.agency))
 _SUBJECTS: Final = Statement(select(_S.owner, func.count()).group_by(_S.owner))
 _BARE: Final = Statement(
@@ -52,8 +51,6 @@ _UNSPENT: Final = Statement(
     .limit(1),
     "since",
 )
-_NUMBERS: Final = Statement(select(_A.agency, func.count(), func.max(_A.sequence)).group_by(_A.agency))
-_NOTICES: Final = Statement(select(_A.leaf_index, func.count()).where(_A.notice_id != b"").group_by(_A.leaf_index))
 _LAST_LOSS: Final = Statement(select(last_loss()))
 
 
@@ -67,8 +64,6 @@ class Counted:
     """Of each agency how many youths it lists at least, and by which registration."""
     sealed: dict[str, int] = field(default_factory=dict)
     """How many seals each agency ordered: youths that it can no longer list."""
-    notices: dict[int, int] = field(default_factory=dict)
-    """How many agencies each entry sent a notice."""
     is_countable: bool = True
 
     def apply(self, entry: StoredEntry, said: Mapping[str, bytes]) -> None:
@@ -83,8 +78,6 @@ class Counted:
             self.sealed[entry.requester] = self.sealed.get(entry.requester, 0) + 1
             before, index = self.listed.get(entry.requester, (0, entry.index))
             self.listed[entry.requester] = before - 1, index
-        if entry.kind == Kind.NOTICE_SENT or entry.kind in _SEALS:
-            self.notices[entry.index] = int(said.get("notices", b"0"))
 
     def check(self, tx: Tx, *, is_rotated: bool) -> None:
         """Holds if the tables have what is counted. Raises EvidenceError(PROJECTION)."""
@@ -100,15 +93,6 @@ class Counted:
             if not is_rotated and tx.one(_BARE) is not None:
                 raise _too_few("a token of a listed youth", None)
             self._check_listed(tx)
-            self._check_alerts(tx)
-
-    def _check_alerts(self, tx: Tx) -> None:
-        if any(count != newest for _, count, newest in tx.all(_NUMBERS)):
-            raise _too_few("an alert", None)
-        sent = {int(index): int(count) for index, count in tx.all(_NOTICES)}
-        for index, count in self.notices.items():
-            if sent.get(index, 0) < count:
-                raise _too_few("an alert", index)
 
     def _check_listed(self, tx: Tx) -> None:
         stored = {owner: int(count) for owner, count in tx.all(_SUBJECTS)}

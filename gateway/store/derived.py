@@ -16,7 +16,7 @@ recorded before the last seal (a permission less, never one more), or what it sa
 owner that was lifted again. Whether the rows are what is derived here, `compared` decides.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -37,6 +37,7 @@ from gateway.protocol.outcomes import Reason
 from gateway.store.counted import COUNTED, Counted
 from gateway.store.epochs import EPOCH_KINDS, states_after
 from gateway.store.succession import last_loss, last_loss_of_entries
+from gateway.store.told import Untold, unaccounted
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 _KINDS: Final = tuple(
@@ -114,6 +115,8 @@ class Mended:
     index: int = -1
     authorities: int = 0
     flags: int = 0
+    untold: bytes = b""
+    """`told.untold_digest` of the alerts that were gone; empty for none."""
 
 
 NONE_MENDED: Final = Mended()
@@ -178,6 +181,10 @@ class Derived:
         """Of missing flags those that no declared loss accounts for."""
         gone = {each for each in missing if self.flagged[each] < self.mended.index}
         return set(missing) - gone if len(gone) <= self.mended.flags else missing
+
+    def unaccounted_alerts(self, missing: Sequence[Untold]) -> Sequence[Untold]:
+        """Of missing alerts those that no declared loss accounts for."""
+        return unaccounted(missing, mended=self.mended.index, untold=self.mended.untold)
 
     def _may_be_gone(self, known: DerivedAuthority) -> bool:
         return known.revoke_ms is None and known.leaf_index < self.mended.index
@@ -244,7 +251,8 @@ def _apply(derived: Derived, entry: StoredEntry, opened: Opened) -> None:
             derived.lifted[entry.requester] = derived.sealed.get(entry.requester, -1)
             _apply_seal(derived, entry, said)
         case Kind.TABLES_MENDED:
-            derived.mended = Mended(entry.index, int(said["authorities"]), int(said["flags"]))
+            untold = bytes.fromhex(_text(said.get("untold", b"")))
+            derived.mended = Mended(entry.index, int(said["authorities"]), int(said["flags"]), untold)
         case _:
             _apply_flag(derived, entry, said)
 

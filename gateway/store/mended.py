@@ -7,6 +7,8 @@ Decides, row by row, with `compared`'s judgment of each:
 3. an authority or a flag whose row is not what the log says goes, because an entry holds digests of what it said and
    never that itself: its county signed it, and its adapter presents it again (`recovery.presented`)
 4. of an authority that was revoked a stub is left, so that nobody presents it again as standing
+5. an alert that no entry names as it is goes, and nobody can say any more what a lost one said: the adapters that were
+   not told of it yet are told that one is missing
 
 Which rows are lost is counted, and the count is an entry (`tables.mended`): one more that is missing later is found.
 What nobody can compare (`compared`) is left as it is.
@@ -21,7 +23,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from audit.log import Append
 from audit.statement import Params, Statement, upsert
 from audit.transaction import Tx
-from gateway.exchange.journal import Kind, draft
+from gateway.exchange.journal import Kind, Value, draft
 from gateway.ports import Rows
 from gateway.protocol.names import AuthorityId
 from gateway.store import tables
@@ -39,6 +41,7 @@ from gateway.store.compared import (
     read_authorities,
 )
 from gateway.store.derived import Derived, Opened, derive
+from gateway.store.told import compare_alerts, untold_digest
 
 Moment = Callable[[AuthorityId, int], bytes | None]
 """When an authority was revoked, as it rests in its row; None where its youth was sealed."""
@@ -68,6 +71,12 @@ _DROP_PARTY: Final = Statement(
     "authority_", "agency_",
 )  # fmt: skip
 _PUT_PARTY: Final = Statement(insert(tables.authority_party))
+_DROP_ALERT: Final = Statement(
+    delete(tables.alert).where(
+        and_(tables.alert.c.agency == bindparam("agency_"), tables.alert.c.sequence == bindparam("sequence_"))
+    ),
+    "agency_", "sequence_",
+)  # fmt: skip
 _DROP_FLAG: Final = Statement(delete(tables.flag).where(tables.flag.c.flag_id == bindparam("flag_")))
 _DROP_TOKENS: Final = Statement(
     delete(tables.index_token).where(
@@ -82,15 +91,20 @@ _NEVER: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What is to be done, and how many authorities and flags are lost."""
+    """What is to be done, and how many authorities, flags and alerts are lost."""
 
     rows: Rows
     authorities: int
     flags: int
+    alerts: int = 0
+    untold: bytes = b""
+    """`told.untold_digest` of these alerts."""
 
     def append(self) -> Append:
         """The rows are as the log says, and an entry says how many are lost, in one transaction."""
-        op = {"authorities": self.authorities, "flags": self.flags, "rows": len(self.rows)}
+        op: dict[str, Value] = {"authorities": self.authorities, "flags": self.flags, "rows": len(self.rows)}
+        if self.untold:
+            op |= {"alerts": self.alerts, "untold": self.untold.hex()}
         return Append(draft(Kind.TABLES_MENDED, op=op), rows=self.rows)
 
 
@@ -116,13 +130,17 @@ def plan_mending(tx: Tx, opened: Opened, moment: Moment) -> Mending | None:
     lost -= stubs.keys()
     wrong_flags = flags.wrong & derived.flags.keys()
     lost_flags = flags.missing | {each for each in wrong_flags if not derived.may_lack_flag(each)}
+    alerts = compare_alerts(tx, derived.keys.op, derived.epochs)
+    rows += [(_DROP_ALERT, each) for each in sorted(alerts.wrong)]
     # A command that was cut short has counted already what is missing.
     is_counted = derived.is_mended(tx) and not (
-        derived.unaccounted_authorities(lost) or derived.unaccounted_flags(lost_flags)
+        derived.unaccounted_authorities(lost)
+        or derived.unaccounted_flags(lost_flags)
+        or derived.unaccounted_alerts(alerts.missing)
     )
-    if not rows and (is_counted or not (lost or lost_flags)):
+    if not rows and (is_counted or not (lost or lost_flags or alerts.missing)):
         return None
-    return Mending(tuple(rows), len(lost), len(lost_flags))
+    return Mending(tuple(rows), len(lost), len(lost_flags), len(alerts.missing), untold_digest(alerts.missing))
 
 
 def _whole(compared: Compared) -> Iterator[tuple[Statement, Params]]:

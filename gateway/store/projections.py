@@ -1,10 +1,10 @@
 """What changes in the tables together with a leaf, and what is checked in the same transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import and_, bindparam, case, func, insert, literal_column, or_, select
+from sqlalchemy import and_, bindparam, insert, or_, select
 
 from audit.entry import ClassKeys, Draft, YouthKey
 from audit.sequencer import INDEX
@@ -15,18 +15,17 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
-from gateway.ports import Guard, NewAlert, OneTime, Rows
+from gateway.ports import Guard, NewAlert, OneTime, Rows, Says
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
-from gateway.protocol.succession import ALERTS_OF_A_LOG
 from gateway.store.alert_keys import AlertKeys
 from gateway.store.alerts import sealed_alert
 from gateway.store.authorities import EMERGENCY_USES
 from gateway.store.inputs import nobodys_key, seal_input
 from gateway.store.listed import is_listed
-from gateway.store.succession import succession_count
-from gateway.store.tables import alert, authority, decision_input, denied, emergency_use, spent
+from gateway.store.tables import authority, decision_input, denied, emergency_use, spent
+from gateway.store.told import telling
 
 _SPENT: Final = Statement(
     select(spent.c.identifier, spent.c.digest).where(
@@ -51,26 +50,6 @@ _DENIED: Final = Statement(
     "agency_",
     "actor_",
 )
-_ALERT_COLUMNS: Final = (
-    "agency", "kind", "acting_agency", "purpose", "create_ms", "notice_id", "mark", "sealed", "digests", "epoch",
-    "leaf_index",
-)  # fmt: skip
-
-
-def _next_alert() -> Statement:
-    values = {name: bindparam(name, type_=alert.c[name].type) for name in _ALERT_COLUMNS}
-    newest = func.coalesce(func.max(alert.c.sequence), literal_column("0"))
-    # Alerts may be lost that an adapter has: their numbers are not given again (`protocol.succession`).
-    first = succession_count() * literal_column(str(ALERTS_OF_A_LOG))
-    following = select(case((newest > first, newest), else_=first) + literal_column("1")).where(
-        alert.c.agency == bindparam("same_agency", type_=alert.c.agency.type)
-    )
-    # Inline: a RETURNING clause would make every row its own round trip.
-    clause = insert(alert).inline().values(**values, sequence=following.scalar_subquery())
-    return Statement(clause, *_ALERT_COLUMNS, "same_agency")
-
-
-_ALERT: Final = _next_alert()
 
 
 def request_identifier(agency: str, request_id: bytes) -> bytes:
@@ -124,26 +103,13 @@ class SqlProjections:
             rows.append((_SPEND, (assertion_identifier(caller.agency, caller.claims.assertion_id), b"", INDEX, at)))
         return tuple(rows)
 
-    def alert(self, alert: NewAlert, key: YouthKey | None) -> Rows:
-        """The alert is next in its agency's sequence; `key` is that of its youth, with a counter nothing else used."""
-        told = sealed_alert(alert, key)
-        if alert.youth is not None:
-            self._alert_keys.remember(told.mark, *alert.youth)
-        values = (
-            alert.agency,
-            alert.kind,
-            alert.acting_agency,
-            alert.purpose,
-            alert.create_ms,
-            told.notice_id,
-            told.mark,
-            told.content,
-            told.digests,
-            told.epoch,
-            INDEX,
-            alert.agency,
-        )
-        return ((_ALERT, values),)
+    def tell(self, alerts: Sequence[tuple[NewAlert, YouthKey | None]]) -> Says:
+        """Each alert is next in its agency's sequence, and the entry says that it is; see `ports.Projections`."""
+        sealed = [sealed_alert(alert, key) for alert, key in alerts]
+        for (alert, _), each in zip(alerts, sealed, strict=True):
+            if alert.youth is not None:
+                self._alert_keys.remember(each.mark, *alert.youth)
+        return telling(sealed)
 
     def confirmable(self, agency: AgencyId, release_index: int) -> Guard:
         """Refuses a confirmation of what was not released to this agency, or was confirmed before."""

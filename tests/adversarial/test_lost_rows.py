@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.node.identifiers import timestamp
 from gateway.protocol.envelope import wrap
+from homeward.gateway.v1.link_pb2 import ConnectRequest, Hello
+from homeward.gateway.v1.link_pb2_grpc import AdapterLinkServiceStub
 from tests.adversarial.house import beat, register
+from tests.adversarial.resident import Resident
 from tests.adversarial.stage import record_authority, revoke_authority
 from tests.adversarial.test_declared_loss import (
     ASKER,
@@ -29,7 +33,7 @@ from tests.adversarial.test_declared_loss import (
 )
 from tests.adversarial.test_declared_loss import losing as edited
 from tests.adversarial.test_survival import answered, command, end
-from tests.adversarial.town import Town
+from tests.adversarial.town import Town, utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 __all__ = ["edited"]
@@ -179,6 +183,59 @@ async def test_nothing_is_declared_lost_of_a_log_that_holds(edited: Town, tmp_pa
     assert await refused("audit", "recover", str(edited.gateway), "--declare-loss", str(loss)) == []
     assert not loss.exists()
     await asyncio.to_thread(edited.start, "gateway")
+
+
+async def test_an_alert_that_is_taken_out_is_found_and_once_it_is_lost_said_to_whom_it_was_for(
+    edited: Town, tmp_path: Path
+) -> None:
+    """A revocation is an alert to whoever was given the authority."""
+    gateway, loss, owner = str(edited.gateway), str(tmp_path / "loss.pb"), edited.residents[OWNER]
+    for _ in range(4):
+        await revoke_authority(owner, await record_authority(owner, consent_of(OWNER)))
+    await end(edited)
+    assert [row[:2] for row in edited.rows("alert")["alert"]] == [(ASKER, number) for number in range(1, 5)]
+    edit(
+        edited,
+        "DELETE FROM alert WHERE sequence = 2",
+        "UPDATE alert SET sequence = 2 WHERE sequence = 3",
+        "UPDATE alert SET sequence = 3 WHERE sequence = 4",
+    )
+    for words in (("audit", "fsck", gateway), ("gateway", "serve", gateway), ("gateway", "replay", gateway)):
+        done = await command(*words)
+        assert (done.returncode, done.stdout) == (6, ""), words
+        assert "alert" in done.stderr, done.stderr
+    # Whoever puts the numbers back has still taken one out.
+    edit(
+        edited,
+        "UPDATE alert SET sequence = 4 WHERE sequence = 3",
+        "UPDATE alert SET sequence = 3 WHERE sequence = 2",
+    )
+    *_, way = await refused("audit", "fsck", gateway)
+    await carried_out(*shlex.split(way.replace("FILE", loss))[1:])
+    await signed_by_the_custodian(edited, loss)
+    assert re.search(
+        r"^lost    1 alerts for good", await carried_out("audit", "recover", gateway, "--declared", loss), re.M
+    )
+    for words in (("audit", "fsck", gateway), ("gateway", "replay", gateway)):
+        await carried_out(*words)
+
+    await asyncio.to_thread(edited.start, "gateway")
+    await answered(edited)
+    said = {cursor: await told_after(edited.residents[ASKER], cursor) for cursor in (0, 1, 3)}
+    assert said == {0: (False, 1), 1: (True, 3), 3: (False, 4)}
+
+
+async def told_after(resident: Resident, cursor: int) -> tuple[bool, int]:
+    """Whether the exchange says that an alert behind this one is lost, and the number of the next it has."""
+    hello = Hello(create_time=timestamp(utc_now()), session_nonce=secrets.token_bytes(32), alert_cursor=cursor)
+    call = AdapterLinkServiceStub(resident.channel).Connect()
+    await call.write(ConnectRequest(hello=resident.wrapped(hello)))
+    welcome = await call.read()
+    async with asyncio.timeout(20):
+        while not (message := await call.read()).HasField("alert"):
+            pass
+    call.cancel()
+    return welcome.welcome.resync_required, message.alert.sequence
 
 
 async def signed_by_the_custodian(town: Town, loss: str) -> str:

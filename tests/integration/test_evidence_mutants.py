@@ -29,6 +29,7 @@ SHOWN = "tests/integration/test_shown.py"
 RECORD = "tests/unit/members/test_record.py"
 ATTESTATION = "tests/integration/test_attestation.py"
 NOTICES = "tests/unit/exchange/test_seal_notices.py"
+TOLD = "tests/unit/exchange/test_told.py"
 CLOCK = "tests/integration/test_log_clock.py"
 
 
@@ -256,6 +257,48 @@ MUTANTS = {
         "AttestationStanding.STALE if now - kept.created > self._limit else AttestationStanding.COMPLETE",
         "AttestationStanding.COMPLETE",
         f"{ATTESTATION}::test_silence_is_an_alarm_after_the_limit",
+    ),
+    "14 an alert that an entry names need not be there": Mutant(
+        "gateway/store/told.py",
+        "    compared.missing += [Untold(index, said) for said in sorted(named)]\n",
+        "",
+        f"{TOLD}::test_what_somebody_is_told_is_what_the_log_says",
+    ),
+    "14 an alert may be by an entry that names none": Mutant(
+        "gateway/store/told.py",
+        "        _refuse(compared, rows)\n",
+        "",
+        f"{TOLD}::test_an_alert_that_no_entry_names_is_found",
+    ),
+    "14 an alert's agency and number are not in what its entry names": Mutant(
+        "gateway/store/told.py",
+        "    said = _digest(_SAID_LABEL, open_part)\n",
+        "    said = _digest(_SAID_LABEL, open_part[2:])\n",
+        f"{TOLD}::test_what_somebody_is_told_is_what_the_log_says",
+    ),
+    "14 a lost alert may be put back in the place of another": Mutant(
+        "gateway/store/told.py",
+        "if untold_digest(gone) == untold else missing",
+        "if untold or not gone else missing",
+        f"{TOLD}::test_no_alert_is_taken_out_in_the_place_of_one_that_comes_back",
+    ),
+    "14 digests may be blank before their epoch ends": Mutant(
+        "gateway/store/told.py",
+        "(is_ended and _is_blank(row))",
+        "_is_blank(row)",
+        f"{TOLD}::test_digests_end_with_their_epoch_and_not_before",
+    ),
+    "14 a lost alert is not missed by the adapter it was for": Mutant(
+        "gateway/store/alerts.py",
+        "following is not None and following != sequence + 1 and",
+        "False and",
+        f"{TOLD}::test_an_adapter_that_lacks_a_lost_alert_hears_that_it_is_lost",
+    ),
+    "14 a replay asks nobody whether the owner was told": Mutant(
+        "replay.py",
+        "    if owed and step.told is not None and owed not in step.told:\n",
+        "    if False:\n",
+        "tests/unit/exchange/test_replay.py::test_an_exchange_that_told_no_owner_contradicts_its_policy",
     ),
     "15 whoever was refused is told of a recall": Mutant(
         "gateway/exchange/notices.py",

@@ -317,7 +317,9 @@ async def test_a_pong_that_names_an_alert_which_never_came_starts_the_stream_aga
         assert run.link.status.last_end == "ALERT_LOST"
 
 
-async def test_alerts_the_gateway_keeps_no_longer_are_given_up_aloud(tmp_path: Path, authority: Authority) -> None:
+async def test_alerts_that_the_gateway_lost_are_given_up_aloud(
+    tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[int] = []
 
     async def script(visit: Visit) -> None:
@@ -329,6 +331,8 @@ async def test_alerts_the_gateway_keeps_no_longer_are_given_up_aloud(tmp_path: P
     async with running(tmp_path, authority, script) as run:
         await wait_for(lambda: bool(seen))
         assert (seen, run.alerts.cursor(), run.link.status.resync_required) == ([40], 40, True)
+    (record,) = (each for each in caplog.records if "alerts are lost" in each.message)
+    assert (record.levelname, record.__dict__["first"], record.__dict__["last"]) == ("WARNING", 1, 39)
 
 
 async def test_what_was_given_up_once_gives_up_no_later_hole(tmp_path: Path, authority: Authority) -> None:

@@ -130,6 +130,16 @@ async def test_the_status_names_holders_that_could_not_prove_their_answers(adapt
     adapter.node.store.close()
 
 
+async def test_the_status_says_that_alerts_are_lost_for_good(adapter: Adapter) -> None:
+    assert "lost for good" not in _status_text(adapter.status(), False)
+    adapter.alerts.resync(40)
+    status = adapter.status()
+    assert status.lost_alert == 39
+    assert "warn  alerts up to number 39 did not all arrive, and are lost" in _status_text(status, False)
+    await adapter.channels.close()
+    adapter.node.store.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "becomes"), [(ZeroDivisionError, ZeroDivisionError), (IdentityLocked, CommandFailure)]
 )

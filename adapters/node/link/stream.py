@@ -68,7 +68,7 @@ class LinkStatus:
     last_end: str = ""
     """Why the last stream ended: a constant word."""
     resync_required: bool = False
-    """The gateway no longer keeps alerts this adapter has not seen: flags must be looked through by a person."""
+    """Alerts are lost of which this adapter was not told: flags must be looked through by a person."""
     awaited_alert: int = 0
     """The alert for which a stream ended, because later ones were there before it; 0 for none yet."""
 
@@ -286,7 +286,10 @@ class _Session:
     async def _alert(self, alert: pb.Alert) -> None:
         arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP and self._link.status.resync_required:
+            before = self._link.alerts.cursor()
             await asyncio.to_thread(self._link.alerts.resync, alert.sequence)
+            lost = {"first": before + 1, "last": alert.sequence - 1}
+            _LOG.warning("alerts are lost: a person must look through the flags", extra=lost)
             arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP:
             raise _awaiting(self._link, "ALERT_GAP")

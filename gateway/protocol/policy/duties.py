@@ -50,6 +50,18 @@ CARRIED_OUT: Final[Mapping[Obligation, str]] = {
 """What the exchange does by itself, and how."""
 
 
+def tells_owner(obligations: Iterable[Obligation]) -> bool:
+    """Whether the owner hears of what was given; a duty of its staff reaches them in no other way."""
+    owed = frozenset(obligations)
+    return Obligation.ALERT_OWNER in owed or bool(owner_duties(owed))
+
+
+def owner_duties(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """What the owner's staff is left to do; each is told once, in an emergency with the alert of that."""
+    owed = tuple(obligations)
+    return () if Obligation.ALERT_PRIVACY_OFFICER in owed else county_duties(owed, Side.OWNER)
+
+
 def county_duties(obligations: Iterable[Obligation], side: Side) -> tuple[Obligation, ...]:
     """Of these obligations, the duties of that county's staff."""
     return tuple(each for each in obligations if COUNTY_DUTIES.get(each) is side)

@@ -23,6 +23,8 @@ from audit.entry import (
     check_openings,
     open_class,
     open_parties,
+    read_annex,
+    read_values,
     youth_tag,
 )
 from audit.errors import DraftError, EvidenceError, EvidenceReason
@@ -267,3 +269,35 @@ def test_no_value_or_key_is_shown_by_repr() -> None:
     assert opening.value == canary
     for shown in (draft, built, entry, opening, KEYS, draft.fields[0], draft.youth):
         assert "CANARY" not in repr(shown)
+
+
+def _with_annex(annex: bytes, fields: tuple[Field, ...] = FIELDS) -> StoredEntry:
+    draft = Draft(fields, YOUTH, "06037.cwa", "06059.cwa")
+    return build_entry(draft, PLACE, keys=KEYS, annex=annex, random_bytes=random.Random(1).randbytes).entry
+
+
+def test_what_an_entry_keeps_besides_its_fields_opens_to_the_log_alone_and_as_no_field() -> None:
+    plain, entry = _entry(), _with_annex(b"\xff\x00kept")
+    assert read_annex(entry.nonce, entry.boxes[OP], KEYS.op) == b"\xff\x00kept"
+    assert read_annex(plain.nonce, plain.boxes[OP], KEYS.op) == b""
+    check_entry(entry)
+    for cls in FieldClass:
+        openings = open_class(entry, cls, _key(cls))
+        assert openings == open_class(plain, cls, _key(cls)), "shown or not, nobody sees a difference"
+        check_openings(entry.leaf, entry.digests, openings)
+    assert read_values(entry.nonce, entry.boxes[OP], OP, KEYS.op) == {"kind": b"access.decision", "decision": b"DENY"}
+    with pytest.raises(EvidenceError):
+        read_annex(entry.nonce, entry.boxes[OP], KEYS.req)
+
+
+def test_what_an_entry_keeps_besides_its_fields_is_bound() -> None:
+    entry, other = _with_annex(b"kept"), _with_annex(b"lost")
+    assert entry.leaf != other.leaf
+    with pytest.raises(EvidenceError) as found:
+        check_entry(dataclasses.replace(entry, boxes=(other.boxes[OP], *entry.boxes[1:])))
+    assert found.value.reason is EvidenceReason.BODY
+
+
+def test_an_entry_without_a_field_of_the_log_keeps_nothing_besides_them() -> None:
+    with pytest.raises(DraftError):
+        _with_annex(b"kept", tuple(field for field in FIELDS if field.cls is not OP))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit.sequencer import Append
-from gateway.exchange.alerting import alert_rows
+from gateway.exchange.alerting import tell as tell_of
 from gateway.exchange.journal import Kind, draft
 from gateway.ports import NewAlert
 from gateway.protocol.escrow import release
@@ -61,8 +61,8 @@ async def tell(world: World, agency: AgencyId, youths: list[SubjectHandle], *, c
         )
         for number in range(count)
     ]
-    rows = await alert_rows(world.setting.projections, world.youth_keys, alerts)
-    await world.log.append(Append(draft(Kind.FLAG_RAISED, requester=POLICE), rows=rows))
+    says = await tell_of(world.setting.projections, world.youth_keys, alerts)
+    await world.log.append(Append(draft(Kind.FLAG_RAISED, requester=POLICE), says=says))
 
 
 async def read_all(feed: Alerts, agency: AgencyId) -> list[Alert]:

@@ -3,21 +3,27 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
+from audit.entry import YouthKey
 from audit.followed import Contradiction, Counts, Rule, Step
 from audit.log import Append
 from audit.replay import Replay
+from audit.statement import Statement
+from audit.transaction import Tx
 from gateway.exchange.journal import Kind, draft
+from gateway.ports import NewAlert, Says
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
-from gateway.replay import Keys, _decide_with, _steps, read_keys, replay_log
+from gateway.replay import Keys, _decide_with, _steps, owed_to, read_keys, replay_log
+from gateway.store import tables
 from gateway.store.projections import SqlProjections
 from tests.unit.exchange.bare_seals import bare_seal
 from tests.unit.exchange.spine_parts import OWNER, TEAM, Question
@@ -85,7 +91,7 @@ def steps(world: World) -> list[Step]:
 
 
 def follow(world: World, changed: list[Step]) -> Counts:
-    replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant)
+    replay = Replay(_decide_with({world.policy.digest: world.policy}), granted=parse_grant, owed=owed_to)
     for step in changed:
         replay.follow(step)
     replay.authorities.check_ended([], [])
@@ -284,6 +290,10 @@ LIES: Mapping[str, tuple[Change, Rule]] = {
         lambda found: [*found, found[RELEASE(found)]],
         Rule.CAUSALITY,
     ),
+    "an owner who was not told of a flag's check": (is_(at("access.decision", allow=True), told=()), Rule.TOLD),
+    "an owner who was not told of a release": (is_(RELEASE, told=()), Rule.TOLD),
+    "another one told than the owner": (is_(RELEASE, told=("06999.cwa",)), Rule.TOLD),
+    "an alert that is gone": (is_(RELEASE, untold=1), Rule.TOLD),
     "a receipt of nothing": (
         lambda found: [*found, Step(99, 0, "access.receipt", "06999.cwa", "", {"released": "3"})],
         Rule.CAUSALITY,
@@ -349,6 +359,52 @@ async def test_an_argument_kept_wrongly_contradicts_its_leaf(world: World) -> No
     with pytest.raises(Contradiction) as found:
         replayed(world)
     assert found.value.rule is Rule.COMMITTED
+
+
+class Silent(SqlProjections):
+    """A fault: nobody is told."""
+
+    def tell(self, alerts: object) -> Says:
+        return lambda tx, index: b""
+
+
+class Whispering(SqlProjections):
+    """A fault: the entry says that somebody was told who was not."""
+
+    def tell(self, alerts: Sequence[tuple[NewAlert, YouthKey | None]]) -> Says:
+        says = super().tell(alerts)
+
+        def unheard(tx: Tx, index: int) -> bytes:
+            annex = says(tx, index)
+            tx.run(Statement(delete(tables.alert)))
+            return annex
+
+        return unheard
+
+
+@pytest.mark.parametrize("fault", [Silent, Whispering])
+async def test_an_exchange_that_told_no_owner_contradicts_its_policy(world: World, fault: type[SqlProjections]) -> None:
+    await world.flag(FLAG)
+    assert replayed(world).released == 1
+    world.use(replace(world.setting, projections=fault(world.keys, world.alert_keys)))
+    await world.records(replace(PLACEMENT, number=1))
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.TOLD
+
+
+@pytest.mark.parametrize(
+    "edit", ["DELETE FROM alert WHERE sequence = 2", "UPDATE alert SET sequence = 3 WHERE sequence = 2"]
+)
+async def test_a_replay_finds_an_alert_that_was_taken_out_or_made_up(world: World, edit: str) -> None:
+    await world.flag(FLAG)
+    await world.records(replace(PLACEMENT, number=1))
+    replayed(world)
+    with closing(sqlite3.connect(world.path)) as connection, connection:
+        assert connection.execute(edit).rowcount == 1
+    with pytest.raises(Contradiction) as found:
+        replayed(world)
+    assert found.value.rule is Rule.TOLD
 
 
 async def test_a_revocation_that_came_first_is_a_refusal_that_replays(world: World) -> None:
