@@ -195,6 +195,7 @@ async def test_what_was_signed_in_an_epoch_that_ended_meets_nothing_and_is_told_
     assert await rotating.put(rotating.asker.signed(CheckFlagRequest, kept.asked.payload, ACT)) == kept.answered
     await asyncio.to_thread(town.kill, "gateway")
     await asyncio.to_thread(town.start, "gateway")
+    await town.heard()
     await serving(rotating)
     await rotating.unchanged(
         rotating.put(rotating.asker.signed(CheckFlagRequest, kept.asked.payload, ACT)), "EPOCH_UNKNOWN"

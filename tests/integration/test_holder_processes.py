@@ -27,6 +27,7 @@ from deploy.demo.contents import contents
 from gateway.config import Budgets
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, HolderView
+from gateway.protocol.envelope import wrap
 from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.ristretto import load_ristretto
 from gateway.state import key_pem
@@ -44,6 +45,7 @@ from tests.integration.exchange_kit import (
     make_exchange,
     reason_of,
 )
+from tests.integration.greeting import greet
 from tests.unit.members.batches import batch, record
 
 PEPPER = b"p" * 32
@@ -122,6 +124,13 @@ class Adapter:
         self.caller_of(holder)
         async with asyncio.timeout(20):
             await self.channels[index].channel.channel_ready()
+        if index == 1:
+            await self.greet()
+
+    async def greet(self) -> None:
+        """The gateway, which may have been started again, has heard the county: it charges nothing before."""
+        async with self.joined.gateway() as channel:
+            await greet(channel, lambda message: wrap(message, self.joined.county.envelope_key))
 
     async def close(self) -> None:
         for channel in self.channels.values():
@@ -142,6 +151,7 @@ async def adapter(exchange: Exchange) -> AsyncIterator[Adapter]:
             exchange.start(name)
     county = await _county(exchange)
     made = Adapter(county, await directory_of(county))
+    await made.greet()
     yield made
     await made.close()
 
