@@ -65,8 +65,10 @@ class Apart(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             _fail(answer)
         else:
+            # Framed first: a question that cannot be must not take the answer of the next.
+            frame = _framed(question)
             self._asked.append(answer)
-            self._transport.write(_framed(question))
+            self._transport.write(frame)
         return answer
 
     def close(self) -> None:

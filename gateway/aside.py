@@ -63,6 +63,8 @@ class Work:
         return self._find(values) if kind == _TOKENS else self._take(*values)
 
     def _take(self, directory: bytes) -> None:
+        # Should the new one fail, nothing is read by the old one.
+        self._directory = None
         self._directory = DirectoryView(Directory.FromString(directory))
 
     def _read(self, payload: bytes, assertion: str, thumbprint: bytes, received_ms: int) -> Params:

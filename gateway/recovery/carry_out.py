@@ -6,7 +6,7 @@ would have been then, and that refusal is in the log.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from gateway.errors import Error, Unavailable
@@ -27,8 +27,27 @@ async def carry_out(
     *,
     revoke_member: Callable[[str], Awaitable[object]],
 ) -> int:
-    """Every held revocation is in the log, or its refusal is; returns how many there were. Raises `Unavailable`."""
-    waiting = held.all()
+    """Every held revocation is in the log, or its refusal is; returns how many there were. Raises `Unavailable`.
+
+    Of those that were kept until no more are (`keeps` of the file), so that this comes to an end.
+    """
+    count = 0
+    while waiting := held.all():
+        await _carry_out(waiting, admission, records, revoke_member)
+        count += len(waiting)
+        if held.clear(len(waiting)):
+            break
+    if count:
+        _LOG.warning("held revocations carried out", extra={"count": count})
+    return count
+
+
+async def _carry_out(
+    waiting: Sequence[Call | HeldMember],
+    admission: Admission,
+    records: AuthorityRecords,
+    revoke_member: Callable[[str], Awaitable[object]],
+) -> None:
     for each in waiting:
         try:
             if isinstance(each, HeldMember):
@@ -39,10 +58,6 @@ async def carry_out(
             raise
         except (Error, MalformedMessage) as refusal:
             _LOG.warning("held revocation refused", extra={"kind": type(refusal).__name__})
-    if waiting:
-        held.clear()
-        _LOG.warning("held revocations carried out", extra={"count": len(waiting)})
-    return len(waiting)
 
 
 async def _revoke(call: Call, admission: Admission, records: AuthorityRecords) -> None:

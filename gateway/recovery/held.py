@@ -9,18 +9,20 @@ verified again when it is carried out, as of the moment it arrived.
 import fcntl
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.call import Call
 from gateway.protocol.names import AgencyId
+from gateway.state import PRIVATE_FILE, settle_path, write_new
 
-MAX_HELD: Final = 10_000
-"""More than every consent of a large exchange in a day; beyond it somebody fills the disk."""
+MAX_HELD: Final = 1_000
+"""Of one agency: more than it has consents to take back in a day; beyond it somebody fills the disk."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -36,20 +38,39 @@ class HeldRevocations:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Of threads: what is kept while others are carried out must be neither dropped with them nor left behind.
+        self._turn = Lock()
 
-    def keep_call(self, call: Call) -> None:
-        """The call, which asks for the revocation of an authority, is on disk. Raises `Unavailable` when full."""
+    def keep_call(self, call: Call, *, keeps: Callable[[], bool]) -> bool:
+        """Whether the call, which asks for the revocation of an authority, is on disk: as long as `keeps`.
+
+        The same again is there already. Raises `Unavailable` where its agency has too many there.
+        """
         received_ms = (call.received_at - _EPOCH) // timedelta(milliseconds=1)
-        self._keep({
+        document = {
             "call": {
                 "payload": call.payload.hex(), "assertion": call.assertion, "agency": call.agency, "actor": call.actor,
                 "thumbprint": call.thumbprint.hex(), "received_ms": received_ms,
             }
-        })  # fmt: skip
+        }  # fmt: skip
+        with self._turn:
+            if not keeps():
+                return False
+            payloads = [each.payload for each in self.all() if isinstance(each, Call) and each.agency == call.agency]
+            if call.payload not in payloads:
+                if len(payloads) >= MAX_HELD:
+                    raise Unavailable(ErrorReason.RECOVERING)
+                self._keep(document)
+        return True
 
-    def keep_member(self, subject: str) -> None:
-        """The operator's revocation of this agency or adapter is on disk. Raises `Unavailable` when full."""
-        self._keep({"member": subject})
+    def keep_member(self, subject: str, *, keeps: Callable[[], bool]) -> bool:
+        """Whether the operator's revocation of this agency or adapter is on disk: as long as `keeps`."""
+        with self._turn:
+            if not keeps():
+                return False
+            if HeldMember(subject) not in self.all():
+                self._keep({"member": subject})
+        return True
 
     def all(self) -> Sequence[Call | HeldMember]:
         """What is held, in order of arrival. A last line that a crash cut short was never acknowledged."""
@@ -59,13 +80,21 @@ class HeldRevocations:
             return ()
         return [_held(json.loads(line)) for line in lines]
 
-    def clear(self) -> None:
-        """Everything that was held is carried out."""
-        self.path.unlink(missing_ok=True)
+    def clear(self, count: int) -> bool:
+        """The first so many that were held are carried out; whether nothing else is held."""
+        with self._turn:
+            left = self.path.read_bytes().splitlines(keepends=True)[count:]
+            if not left:
+                self.path.unlink()
+                return True
+            written = self.path.with_suffix(".new")
+            written.unlink(missing_ok=True)
+            write_new(written, b"".join(left), mode=PRIVATE_FILE)
+            written.replace(self.path)
+            settle_path(self.path.parent)
+            return False
 
-    def _keep(self, document: dict[str, object]) -> None:
-        if len(self.all()) >= MAX_HELD:
-            raise Unavailable(ErrorReason.RECOVERING)
+    def _keep(self, document: Mapping[str, object]) -> None:
         descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -77,11 +106,7 @@ class HeldRevocations:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        settle_path(self.path.parent)
 
 
 def _held(document: dict[str, dict[str, str]]) -> Call | HeldMember:

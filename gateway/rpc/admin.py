@@ -85,8 +85,9 @@ class AdminServicer(AdminServiceServicer):
     ) -> admin_pb2.RevokeMemberResponse:
         """Revokes an agency or an adapter."""
         check_request(request)
-        if self._keeps_revocations():
-            await asyncio.to_thread(self._held.keep_member, request.subject)
+        if self._keeps_revocations() and await asyncio.to_thread(
+            self._held.keep_member, request.subject, keeps=self._keeps_revocations
+        ):
             raise Unavailable(ErrorReason.REVOCATION_HELD)
         return await self._administration.revoke(request)
 

@@ -51,8 +51,9 @@ class AuthorityServicer(AuthorityServiceServicer):
         """An authority is revoked."""
         call = call_of(request, current_peer(), self._now())
         caller, message = await admitted(request, call, self._admission, pb.AuthorityRevocation)
-        if self._keeps_revocations():
-            await asyncio.to_thread(self._held.keep_call, call)
+        if self._keeps_revocations() and await asyncio.to_thread(
+            self._held.keep_call, call, keeps=self._keeps_revocations
+        ):
             raise Unavailable(ErrorReason.REVOCATION_HELD)
         kept = await on_record(call, self._admission, lambda: self._records.revoke(caller, message))
         return pb.RevokeAuthorityResponse(

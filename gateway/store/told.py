@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, func, insert, select
+from sqlalchemy import and_, bindparam, func, insert, or_, select
 
 from audit.entry import FieldClass, read_annex, read_values
 from audit.statement import Statement
@@ -82,7 +82,7 @@ _MENDED: Final = Statement(
 _EPOCHS: Final = Statement(select(epoch.c.name, epoch.c.state, epoch.c.leaf_index))
 _NO_ENTRY: Final = Statement(
     select(alert)
-    .where(alert.c.leaf_index > bindparam("last_"))
+    .where(or_(alert.c.leaf_index > bindparam("last_"), alert.c.leaf_index < 0))
     .order_by(alert.c.leaf_index, alert.c.agency, alert.c.sequence),
     "last_",
 )
@@ -221,6 +221,9 @@ def _compare(compared: ComparedAlerts, index: int, told: bytes, rows: list[Row],
     parts = (told[at : at + _PAIR_BYTES] for at in range(0, len(told), _PAIR_BYTES))
     named = {each[_SAID]: each[_ENDING] for each in parts}
     for row in rows:
+        if not _is_typed(row):
+            compared.wrong[row[0], row[1]] = index
+            continue
         pair = pair_of(row)
         said, ending = pair[_SAID], pair[_ENDING]
         if said in named and (named[said] == ending or (is_ended and _is_blank(row))):
@@ -248,6 +251,12 @@ def _digest(label: bytes, parts: Sequence[Any]) -> bytes:
         content = part.to_bytes(8, "big") if isinstance(part, int) else part.encode() if isinstance(part, str) else part
         hashed.update(len(content).to_bytes(4, "big") + content)
     return hashed.digest()[:_DIGEST_BYTES]
+
+
+def _is_typed(row: Row) -> bool:
+    """Whether every value is of its column's type: SQLite keeps what it is given, and bytes that read as an agency's
+    name would be digested alike, and be found by nobody who asks for that agency's alerts."""
+    return all(type(value) is column.type.python_type for value, column in zip(row, alert.c, strict=True))
 
 
 def _is_blank(row: Row) -> bool:

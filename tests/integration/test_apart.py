@@ -110,3 +110,13 @@ def test_a_gateway_without_it_stops_and_says_why(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "the process beside this one ended" in errors
+
+
+def test_a_question_that_cannot_be_asked_takes_nobody_elses_answer() -> None:
+    printed = run("""
+try:
+    apart.ask(object())
+except ValueError:
+    print((await apart.ask("next"))[0])
+""")
+    assert printed == "next\n"

@@ -54,7 +54,7 @@ async def test_a_held_revocation_is_carried_out_once_as_of_the_moment_it_arrived
     world.recovering = False
     # Longer than any assertion lives: what counts is when it was made.
     world.clock.advance(hours=5)
-    assert await _carry_out(world) == 2
+    assert await _carry_out(world) == 1, "the same again is kept once"
     assert await _is_revoked(world, message.authority_id)
     assert [leaf.kind for leaf in await world.leaves(before)].count(Kind.AUTHORITY_REVOKED) == 1
     assert await _carry_out(world) == 0
@@ -75,10 +75,49 @@ async def test_a_held_revocation_by_a_stranger_revokes_nothing(world: World) -> 
 
 def test_a_line_that_a_crash_cut_short_spoils_neither_those_before_nor_the_next(tmp_path: Path) -> None:
     held = HeldRevocations(tmp_path / "held")
-    held.keep_member("06037.cwa")
+    held.keep_member("06037.cwa", keeps=_always)
     with held.path.open("ab") as file:
         file.write(b'{"member": "0602')
     assert held.all() == [HeldMember("06037.cwa")]
-    held.keep_member("06029.cwa")
+    held.keep_member("06029.cwa", keeps=_always)
     assert held.all() == [HeldMember("06037.cwa"), HeldMember("06029.cwa")]
     assert held.path.stat().st_mode & 0o077 == 0
+
+
+async def test_what_is_kept_while_others_are_carried_out_is_carried_out_too(world: World) -> None:
+    subjects, carried = ["06037.cwa", "06029.cwa", "06019.cwa"], list[str]()
+    world.held.keep_member(subjects[0], keeps=_always)
+
+    async def revoke_member(subject: str) -> None:
+        carried.append(subject)
+        for each in subjects[len(carried) :][:1]:
+            assert world.held.keep_member(each, keeps=_always)
+
+    assert await carry_out(world.held, world.exchange, world.records, revoke_member=revoke_member) == 3
+    assert (carried, world.held.all()) == (subjects, ())
+
+
+async def test_whoever_comes_when_nothing_is_kept_any_more_is_told_so_and_leaves_nothing(world: World) -> None:
+    assert not world.held.keep_member("06037.cwa", keeps=lambda: False)
+    assert world.held.all() == ()
+
+
+async def test_one_agency_that_fills_its_share_keeps_out_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.recovery.held.MAX_HELD", 2)
+    message = consent(world)
+    await record(world, message)
+    world.recovering = True
+    reasons = []
+    for agency in (STRTP, STRTP, STRTP, LA):
+        with pytest.raises(Unavailable) as refused:
+            await revoke(world, message.authority_id, agency=agency)
+        reasons.append(refused.value.reason)
+    held = ErrorReason.REVOCATION_HELD
+    assert reasons == [held, held, ErrorReason.RECOVERING, held]
+    assert world.held.keep_member("06037.cwa", keeps=_always)
+
+
+def _always() -> bool:
+    return True

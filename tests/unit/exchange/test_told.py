@@ -64,6 +64,14 @@ EDITS = {
     "one says nothing any more": ("UPDATE alert SET sealed = x'', mark = x'' WHERE sequence = 3",),
     "one is by another entry": ("UPDATE alert SET leaf_index = leaf_index - 1 WHERE sequence = 3",),
     "a notice is another": ("UPDATE alert SET notice_id = zeroblob(16) WHERE notice_id != x''",),
+    "one is of an agency that nobody asks for": (
+        "UPDATE alert SET agency = CAST(agency AS BLOB) WHERE sequence = 4 AND agency = '06037.cwa'",
+    ),
+    "one is by no entry": (
+        "CREATE TABLE other AS SELECT * FROM alert WHERE sequence = 1 AND agency = '06037.cwa'",
+        "UPDATE other SET sequence = 9, leaf_index = -7",
+        "INSERT INTO alert SELECT * FROM other",
+    ),
     "digests are made up": ("UPDATE alert SET digests = zeroblob(40), epoch = '2026-1' WHERE sequence = 3",),
 }
 
