@@ -74,6 +74,8 @@ class Gathered:
     standings: dict[str, Standing]
     against: frozenset[VerifierKey]
     """Keys of witnesses that know more than this checkpoint, or another history."""
+    knowing: frozenset[VerifierKey]
+    """Keys that cosigned and whose witness had seen some of the log before this process first asked it."""
     met: bool
 
 
@@ -94,6 +96,8 @@ class Quorum:
         self._wait = wait
         self._grace = grace
         self._sizes: dict[bytes, int] = {}
+        self._new: set[bytes] = set()
+        """Witnesses that knew nothing of the log when they were first asked: what they cosign proves no memory."""
 
     async def gather(self, note: Note, peers: Iterable[WitnessPeer], policy: Policy) -> Gathered:
         """Returns the cosignatures of this checkpoint, which the log signed, that hold; `met` if the policy is."""
@@ -103,6 +107,7 @@ class Quorum:
         tasks = {asyncio.create_task(self._ask(peer, checkpoint, note)): peer for peer in peers}
         standings = {peer.name: Standing.SILENT for peer in tasks.values()}
         against: set[VerifierKey] = set()
+        knowing: set[VerifierKey] = set()
         found: list[Cosigned] = []
         deadline = asyncio.get_running_loop().time() + self._wait
         pending = set(tasks)
@@ -119,16 +124,18 @@ class Quorum:
                 found += lines
                 if standings[peer.name] in ALARMING:
                     against.update(peer.keys)
+                if _name(peer) not in self._new:
+                    knowing.update(each.key for each in lines)
             met = policy.is_met_by({each.key for each in found})
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        return Gathered(tuple(found), standings, frozenset(against), met)
+        return Gathered(tuple(found), standings, frozenset(against), frozenset(knowing), met)
 
     async def _ask(
         self, peer: WitnessPeer, checkpoint: Checkpoint, note: Note
     ) -> tuple[Standing, tuple[Cosigned, ...]]:
-        name = peer.keys[0].key_id + peer.name.encode()
+        name = _name(peer)
         # The second time with the size it named itself.
         for old in (min(self._sizes.get(name, 0), checkpoint.size), None):
             known = self._sizes.get(name, 0) if old is None else old
@@ -149,9 +156,15 @@ class Quorum:
             except EvidenceError as fault:
                 _logger.warning("a witness's answer was not understood", extra={"reason": fault.reason.value})
                 return Standing.JUNK, ()
+            if not known:
+                self._new.add(name)
             self._sizes[name] = checkpoint.size
             return (Standing.COSIGNED if lines else Standing.JUNK), lines
         return Standing.JUNK, ()
+
+
+def _name(peer: WitnessPeer) -> bytes:
+    return peer.keys[0].key_id + peer.name.encode()
 
 
 def _counting(body: bytes, keys: Sequence[VerifierKey], checkpoint: Checkpoint) -> tuple[Cosigned, ...]:

@@ -126,7 +126,7 @@ class Rounds:
         self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
         self._consider_put_back(read_checkpoint(note.whole()).size, gathered)
         if self._shown is not None and self._shown.asks:
-            self._shown.vouched(each.key for each in gathered.cosigned)
+            self._shown.vouched(gathered.knowing)
         return gathered
 
     def _report(self, gathered: Gathered) -> None:

@@ -12,7 +12,7 @@ no entry is written before somebody who knows the log was heard; the start's own
 1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
    cannot, and is not waited for; one whose witness found two histories links all the same
 2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
-   witness that knows more does not cosign less.
+   witness that knows more does not cosign less; one that knew nothing when it was first asked does not count.
 3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
 
 That the log was healed opens nothing: whoever puts the gateway back puts the mirror back beside it, and what witnesses

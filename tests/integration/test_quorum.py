@@ -66,6 +66,15 @@ async def test_a_new_process_learns_the_sizes_from_the_witnesses(peers: dict[str
     assert [[answer.status for answer in peer.answers] for peer in peers.values()] == [[200, 409, 200]] * 3
 
 
+async def test_a_witness_that_knew_nothing_cosigns_and_proves_no_memory(peers: dict[str, HonestPeer]) -> None:
+    await _ask(TOLD, 20, peers["a"])
+    quorum = Quorum(TOLD.consistency)
+    for size in (20, 20, 40):
+        gathered = await _ask(TOLD, size, peers["a"], peers["b"], quorum=quorum)
+        assert {each.key for each in gathered.cosigned} == {*peers["a"].keys, *peers["b"].keys}
+        assert gathered.knowing == {*peers["a"].keys}, "not by the second round either"
+
+
 async def test_10_of_two_histories_only_one_reaches_the_quorum_and_both_notes_are_kept(
     peers: dict[str, HonestPeer],
 ) -> None:
