@@ -8,8 +8,8 @@
 6. what a start has to write is in the log, except for what adapters need to link; the handler
 7. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
-The broad `except` of the code base (and its like in `open_stream`): whatever a handler raises becomes INTERNAL
-without text, because grpcio would send the text to the peer (SECURITY §0.2).
+The broad `except` of the code base (its like are in `open_stream` and, for one of many questions, in `aside`): whatever
+a handler raises becomes INTERNAL without text, because grpcio would send the text to the peer (SECURITY §0.2).
 """
 
 from __future__ import annotations
