@@ -18,8 +18,10 @@ from gateway.config import load_gateway
 from gateway.errors import ErrorReason, Unavailable
 from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.office import Countersigned, HolderSilent
+from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.ristretto import load_ristretto
+from gateway.publishing.attested import kept_attestations
 from gateway.recovery.held import HeldRevocations
 from gateway.rpc.admin import TIMEOUT_SECONDS, ask
 from gateway.running import utc_now
@@ -75,7 +77,7 @@ def act_on_members(
         )
         try:
             if not isinstance(request, _ASKING):
-                await _check_alone(members, state, request)
+                await _check_alone(members, state, config.log_origin, request)
             return await here(members)
         finally:
             await members.ledger.close()
@@ -83,12 +85,13 @@ def act_on_members(
     return act(state, here=opened, there=lambda socket: ask(socket, stub, there))
 
 
-async def _check_alone(members: Members, state: State, request: Message) -> None:
+async def _check_alone(members: Members, state: State, origin: str, request: Message) -> None:
     """Nobody else knows this log. Where agencies use it they are asked first, by a start: it may have been put back.
 
     Raises `Unavailable`: NOT_READY, or REVOCATION_HELD for a revocation, which is kept and carried out by that start.
     """
-    if not await members.knowing():
+    attested = await asyncio.to_thread(kept_attestations, state.attestations, origin)
+    if not await members.knowing([AgencyId(each.agency) for each in attested]):
         return
     if isinstance(request, admin_pb2.RevokeMemberRequest):
         held = HeldRevocations(state.held_revocations)

@@ -27,12 +27,13 @@ from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
+from gateway.protocol.names import AgencyId
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import assemble_publishing
 from gateway.recovery.carry_out import carry_out
-from gateway.recovery.due import clear_due, due_entries, is_unheard
+from gateway.recovery.due import clear_due, due_entries, is_unheard, withdraw_unheard
 from gateway.recovery.held import HeldRevocations
 from gateway.recovery.mirroring import keeping, mirroring_of
 from gateway.recovery.record import told_place
@@ -188,7 +189,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     members, config = running.members, running.config
     services, shown = services_of(running), running.publishing.shown
     # Before anything is written, by this start or by anybody: a log that was put back would grow a second history.
-    attested = [each.agency for each in running.publishing.attestations.status()]
+    attested = [AgencyId(each.agency) for each in running.publishing.attestations.status()]
     known = frozenset() if running.recovering() else await members.knowing(attested)
     shown.ask(known, unheard=is_unheard(running.state))
     members.office.subscribe(running.links.directory_changed)
@@ -248,6 +249,8 @@ async def _begin(running: Running, services: Services, stop: asyncio.Event) -> N
         # An adapter that linked late has shown that the log was put back; anything else ends the process.
         if not running.recovering():
             raise
+    if running.recovering():
+        withdraw_unheard(running.state)
     for owner, handles in (await running.lookups.read(listed_subjects)).items():
         await running.youth_keys.prepare(owner, handles)
     authorities = await running.lookups.read(speaking_authorities)

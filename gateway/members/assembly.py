@@ -35,7 +35,6 @@ from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
 from gateway.members.whole import check_store
-from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto
@@ -90,18 +89,17 @@ class Members:
     client_roots: bytes
     """PEM of the root that adapters' certificates chain to."""
 
-    async def knowing(self, attested: Iterable[str] = ()) -> frozenset[AgencyId]:
+    async def knowing(self, attested: Iterable[AgencyId]) -> frozenset[AgencyId]:
         """Members that may know more of the log than is stored: they have entries of their own in it, or `attested`.
 
-        Of these only whom the exchange admits: a revoked agency cannot link, and would be waited for in vain.
+        A revoked agency cannot link, and would be waited for in vain; so would one that has enrolled and is not listed
+        yet, whose entries are of that alone. One that attested has linked: a directory that lacks it was put back.
         """
         view, using = self.office.view(), await self.ledger.read(agencies_of)
-        known = map(AgencyId, {*using, *attested})
-        return frozenset(each for each in known if view is not None and self._admits(view, each))
-
-    def _admits(self, view: DirectoryView, agency: AgencyId) -> bool:
-        member = view.member(agency)
-        return member is not None and not member.suspended and not self.denied.is_denied(agency)
+        members = {} if view is None else {name: view.member(name) for name in map(AgencyId, {*using, *attested})}
+        suspended = {name for name, member in members.items() if member is not None and member.suspended}
+        known = {*attested, *(name for name, member in members.items() if member is not None)}
+        return frozenset(name for name in known - suspended if not self.denied.is_denied(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,14 +90,10 @@ class Attestations:
 
     async def load(self) -> None:
         """What was kept before the last stop counts again, as far as it is of this log."""
-        for path in sorted(self._directory.glob("*.*")):
-            if path.suffix == _PARTIAL:
-                continue
-            message = CompletenessAttestation.FromString(SignedEnvelope.FromString(path.read_bytes()).payload)
-            if message.log_origin == self._origin:
-                agrees = await asyncio.to_thread(self._agrees, message)
-                created = min(message.create_time.ToDatetime(UTC), self._now())
-                self._kept[AgencyId(message.agency)] = _Kept(message, agrees, created)
+        for message in kept_attestations(self._directory, self._origin):
+            agrees = await asyncio.to_thread(self._agrees, message)
+            created = min(message.create_time.ToDatetime(UTC), self._now())
+            self._kept[AgencyId(message.agency)] = _Kept(message, agrees, created)
 
     async def take(self, agency: AgencyId, envelope: SignedEnvelope, message: CompletenessAttestation) -> bool:
         """The attestation, whose signature was verified, is kept; whether it is a new contradiction.
@@ -183,6 +179,14 @@ class Attestations:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+
+
+def kept_attestations(directory: Path, origin: str) -> list[CompletenessAttestation]:
+    """What agencies attested of the log of this origin, as kept in the directory; it blocks."""
+    paths = sorted(path for path in directory.glob("*.*") if path.suffix != _PARTIAL)
+    envelopes = (SignedEnvelope.FromString(path.read_bytes()) for path in paths)
+    messages = (CompletenessAttestation.FromString(each.payload) for each in envelopes)
+    return [each for each in messages if each.log_origin == origin]
 
 
 def _check(agency: AgencyId, message: CompletenessAttestation) -> datetime:

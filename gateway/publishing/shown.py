@@ -10,7 +10,8 @@ A put-back log must not grow before somebody could say so: its next entries woul
 no entry is written before somebody who knows the log was heard; the start's own entries neither:
 
 1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
-   cannot, and is not waited for; one whose witness found two histories links all the same
+   cannot, and is not waited for; one whose witness found two histories links all the same. An adapter made anew, which
+   has no checkpoint to show, knows nothing of the log and is no answer: its agency is waited for
 2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
    witness that knows more does not cosign less; one that knew nothing when it was first asked does not count.
 3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
@@ -121,10 +122,17 @@ class Shown:
             self._decided.set()
 
     async def hear(self, agency: AgencyId, note: str) -> None:
-        """The member has linked, and showed this untrusted note: no start waits for it any more."""
+        """The member has linked, and showed this untrusted note: no start waits for it any more, if there is one.
+
+        Its signature is not asked for: whoever links in the agency's name speaks for the agency's knowledge alone, and
+        after a declared loss the note may be of the log that was closed.
+        """
         await self.look(agency, note)
-        self._awaited.discard(agency)
-        self._consider()
+        if _is_of_entries(note):
+            self._awaited.discard(agency)
+            self._consider()
+        elif agency in self._awaited:
+            _LOG.warning("an adapter that a start waits for knows of no entry", extra={"agency": agency})
 
     async def look(self, agency: AgencyId, note: str) -> None:
         """The log is RECOVERING if this untrusted note proves that it was put back; whoever it is that shows it.
@@ -147,6 +155,14 @@ class Shown:
             await self._log.recover_from(own, LogBehind(text, size=stored, known_size=size))
             # Whoever it was: nobody else need be heard.
             self._consider()
+
+
+def _is_of_entries(note: str) -> bool:
+    """Whether this untrusted note is of a log that has entries."""
+    try:
+        return read_checkpoint(note).size > 0
+    except EvidenceError:
+        return False
 
 
 def _covers(note: str, *, beyond: str, key: LogKey) -> int:

@@ -33,13 +33,8 @@ def keep_due(state: State, *, reasons: list[StopReason], digest: bytes, healed: 
     if healed is not None:
         said.append({_HEALED: [healed.size, healed.healed_size]})
     said += [{"reason": reason.value, "explanation": digest.hex()} for reason in reasons]
-    if not said:
-        return
-    written = due_file(state).with_suffix(".new")
-    written.unlink(missing_ok=True)
-    write_new(written, json.dumps(said).encode(), mode=PRIVATE_FILE)
-    written.replace(due_file(state))
-    settle_path(state.directory)
+    if said:
+        _write(state, said)
 
 
 def due_entries(state: State) -> list[Draft]:
@@ -53,6 +48,17 @@ def due_entries(state: State) -> list[Draft]:
 def is_unheard(state: State) -> bool:
     """Whether the operator lets the next start go on although nobody can be heard. Raises `StateBroken`."""
     return any(each.get("reason") == StopReason.UNHEARD for each in _read(state))
+
+
+def withdraw_unheard(state: State) -> None:
+    """The start for which it was said has come, and somebody was heard: it is not said of a later one. Durable.
+
+    Raises `StateBroken`.
+    """
+    said = _read(state)
+    kept = [each for each in said if each.get("reason") != StopReason.UNHEARD]
+    if kept != said:
+        _write(state, kept)
 
 
 def clear_due(state: State) -> None:
@@ -71,6 +77,14 @@ def _read(state: State) -> list[dict[str, Any]]:
     if not isinstance(said, list) or not all(isinstance(each, dict) for each in said):
         raise _broken(state)
     return said
+
+
+def _write(state: State, said: list[dict[str, Any]]) -> None:
+    written = due_file(state).with_suffix(".new")
+    written.unlink(missing_ok=True)
+    write_new(written, json.dumps(said).encode(), mode=PRIVATE_FILE)
+    written.replace(due_file(state))
+    settle_path(state.directory)
 
 
 def _draft(said: dict[str, Any]) -> Draft:

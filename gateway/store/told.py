@@ -6,12 +6,14 @@ rows, agency and number among what is digested. A start, `fsck` and each round o
 what an entry names must be there, and nothing else. No alert is ever removed or renumbered, neither when it is
 acknowledged nor with a seal; what ends in a row is what ends with an epoch of the token key.
 
-Decides what the entry holds, in the annex of its box of class OP (`audit.entry`): a pair for each row,
+Decides what the entry holds, in the annex of its box of class OP (`audit.entry`): a triple for each row,
 
-    pair      said | ending, 16 bytes each
+    triple    said | ending | until, 16 bytes each
     said      SHA-256("homeward/told/v1\\0" | agency, sequence, kind, acting agency, purpose, time, notice, mark,
               sealed)
     ending    SHA-256("homeward/told-ending/v1\\0" | said, digests, epoch)
+    until     SHA-256("homeward/told-until/v1\\0" | said, epoch): by it a row whose digests are gone may be told from
+              one that has lost them while their epoch lives
 
 Each part is its length, u32 big-endian, and its bytes: text in UTF-8, a number as eight bytes. A digest is cut to its
 first 16 bytes.
@@ -23,7 +25,7 @@ youth have no byte of it in common.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -45,10 +47,10 @@ Row = tuple[Any, ...]
 """Of the table, in the order of its columns."""
 _SAID_LABEL: Final = b"homeward/told/v1\0"
 _ENDING_LABEL: Final = b"homeward/told-ending/v1\0"
+_UNTIL_LABEL: Final = b"homeward/told-until/v1\0"
 _UNTOLD_LABEL: Final = b"homeward/untold/v1\0"
 _DIGEST_BYTES: Final = 16
-_PAIR_BYTES: Final = 2 * _DIGEST_BYTES
-_SAID, _ENDING = slice(_DIGEST_BYTES), slice(_DIGEST_BYTES, _PAIR_BYTES)
+_TRIPLE_BYTES: Final = 3 * _DIGEST_BYTES
 _PAGE: Final = 1000
 _ENDED: Final = (EpochState.ENDING, EpochState.ENDED)
 _INSERT: Final = Statement(insert(alert))
@@ -160,7 +162,7 @@ def telling(rows: Sequence[AlertRow]) -> Says:
         for row in rows:
             values = row.values(_next(tx, row.agency), index)
             tx.later(_INSERT, values)
-            told += pair_of(values)
+            told += triple_of(values)
         return told
 
     return says
@@ -169,14 +171,15 @@ def telling(rows: Sequence[AlertRow]) -> Says:
 def compare_alerts(tx: Tx, op_key: bytes, epochs: Mapping[str, tuple[str, int]]) -> ComparedAlerts:
     """Which rows are what the entries say. `epochs` are those of the token key, with the entry by which each is so."""
     compared, last = ComparedAlerts(), -1
-    ended = max((index for state, index in epochs.values() if state in _ENDED), default=-1)
+    ended = {name: index for name, (state, index) in epochs.items() if state in _ENDED}
     while entries := tx.all(_ENTRIES, (last, _PAGE)):
         before, last = last, entries[-1][0]
         rows = _by_entry(tx.all(_ROWS, (before, last)))
         for index, nonce, box in entries:
             told = read_annex(nonce, box, op_key)
             if told:
-                _compare(compared, index, told, rows.pop(index, []), is_ended=index < ended)
+                gone = [name for name, end in ended.items() if index < end]
+                _compare(compared, index, told, rows.pop(index, []), gone)
         _refuse(compared, rows)
     _refuse(compared, _by_entry(tx.all(_NO_ENTRY, (last,))))
     return compared
@@ -217,16 +220,13 @@ def _next(tx: Tx, agency: str) -> int:
     return int(max(newest or 0, count * ALERTS_OF_A_LOG)) + 1
 
 
-def _compare(compared: ComparedAlerts, index: int, told: bytes, rows: list[Row], *, is_ended: bool) -> None:
-    parts = (told[at : at + _PAIR_BYTES] for at in range(0, len(told), _PAIR_BYTES))
-    named = {each[_SAID]: each[_ENDING] for each in parts}
+def _compare(compared: ComparedAlerts, index: int, told: bytes, rows: list[Row], gone: list[str]) -> None:
+    """Of one entry. `gone` are the epochs that have ended since."""
+    named = {said: rest for said, *rest in map(_parts, _triples(told))}
     for row in rows:
-        if not _is_typed(row):
-            compared.wrong[row[0], row[1]] = index
-            continue
-        pair = pair_of(row)
-        said, ending = pair[_SAID], pair[_ENDING]
-        if said in named and (named[said] == ending or (is_ended and _is_blank(row))):
+        said, ending, _ = _parts(triple_of(row)) if _is_typed(row) else (b"", b"", b"")
+        then, until = named.get(said, (None, None))
+        if then == ending or (_is_blank(row) and until in _until(said, gone)):
             del named[said]
         else:
             compared.wrong[row[0], row[1]] = index
@@ -238,11 +238,25 @@ def _refuse(compared: ComparedAlerts, rows: Mapping[int, list[Row]]) -> None:
     compared.wrong |= {(row[0], row[1]): index for index, each in rows.items() for row in each}
 
 
-def pair_of(row: Row) -> bytes:
+def triple_of(row: Row) -> bytes:
     """What the entry says of this row, which names the entry itself."""
     *open_part, digests, epoch, _ = row
     said = _digest(_SAID_LABEL, open_part)
-    return said + _digest(_ENDING_LABEL, (said, digests, epoch))
+    return said + _digest(_ENDING_LABEL, (said, digests, epoch)) + _digest(_UNTIL_LABEL, (said, epoch))
+
+
+def _triples(told: bytes) -> Iterator[bytes]:
+    return (told[at : at + _TRIPLE_BYTES] for at in range(0, len(told), _TRIPLE_BYTES))
+
+
+def _parts(triple: bytes) -> tuple[bytes, bytes, bytes]:
+    """Said, ending and until."""
+    return triple[:_DIGEST_BYTES], triple[_DIGEST_BYTES : 2 * _DIGEST_BYTES], triple[2 * _DIGEST_BYTES :]
+
+
+def _until(said: bytes, epochs: Iterable[str]) -> list[bytes]:
+    """What the entry says of this row if its digests are of one of these epochs."""
+    return [_digest(_UNTIL_LABEL, (said, name)) for name in epochs]
 
 
 def _digest(label: bytes, parts: Sequence[Any]) -> bytes:

@@ -36,7 +36,7 @@ from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, CustodianAdminS
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from tests.adversarial.resident import Resident
-from tests.integration.greeting import greet
+from tests.integration.greeting import greet, published
 
 HOMEWARD: Final = Path(sys.executable).with_name("homeward")
 TRUST_DOMAIN: Final = "exchange.example"
@@ -154,7 +154,7 @@ class Town:
             if agency in but:
                 continue
             try:
-                await greet(resident.channel, resident.wrapped)
+                await greet(resident.channel, resident.wrapped, cosigned=published(self.gateway))
             except grpc.aio.AioRpcError as refusal:
                 # Revoked, and not waited for.
                 if refusal.code() is not grpc.StatusCode.UNAUTHENTICATED:

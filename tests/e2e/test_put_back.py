@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from audit.errors import StopReason
 from deploy.demo.commands import Commands
 from deploy.demo.processes import signal_all
 from deploy.demo.sandbox import Sandbox
+from gateway.recovery.due import keep_due
+from gateway.recovery.repair import place_of
 from tests.e2e.test_epochs import Rotation, raise_flag
 from tests.e2e.test_epochs_restored import asked, found
 from tests.e2e.test_sealing import ORDER, Town
@@ -242,6 +245,7 @@ def test_a_record_on_other_storage_tells_before_any_adapter_links(exchange: Rota
     # With its record of then: yesterday the setting was not there.
     put_back(exchange)
     assert (gateway / "log.checkpoint").exists()
+    keep_due(place_of(gateway).state, reasons=[StopReason.UNHEARD], digest=bytes(32), healed=None)
     sandbox.restart("gateway")
     assert sandbox.process("gateway").ready["log"] == "recovering"
     assert [asked(exchange) for _ in range(3)] == ["UNAVAILABLE"] * 3
@@ -255,5 +259,6 @@ def test_a_record_on_other_storage_tells_before_any_adapter_links(exchange: Rota
     aside.rename(elsewhere)
     heal(exchange)
     assert (log(exchange)[0], revoked(exchange)) == ("open", ["06019.cwa"])
+    assert explained(exchange) == 0, "that nobody can be heard was said of the start that heard more"
     told = exchange.commands.ask("audit", "fsck", str(gateway))
     assert (told.exit, "[SAME_FILE_SYSTEM]" in told.out) == (0, True), told.out + told.err

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import grpc
 from google.protobuf.message import Message
@@ -21,10 +22,20 @@ def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -
     return ConnectRequest(hello=wrapped(message))
 
 
-async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> Welcome:
-    """The gateway, which may still be starting, has heard this adapter; returns its answer."""
+def published(gateway: Path) -> str:
+    """The newest note that the gateway of this directory has published: what an honest adapter has cosigned."""
+    return (gateway / "published" / "checkpoint").read_text(encoding="utf-8")
+
+
+async def greet(
+    channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = ""
+) -> Welcome:
+    """The gateway, which may still be starting, has heard this adapter, which shows this note; returns its answer.
+
+    A start goes on waiting for one that shows none.
+    """
     stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
-    await stream.write(hello(wrapped))
+    await stream.write(hello(wrapped, cosigned=cosigned))
     answer = await stream.read()
     assert answer.HasField("welcome")
     stream.cancel()

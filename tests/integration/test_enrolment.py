@@ -305,11 +305,14 @@ async def test_a_start_waits_for_whom_the_directory_lists_and_for_nobody_who_was
     other = County(fips="06059", clock=world.clock)
     await world.enroll(county)
     await world.enroll(other)
-    assert await world.gateway.knowing() == frozenset(), "nobody can link before it is listed"
+    assert await world.gateway.knowing([]) == frozenset(), "nobody can link before it is listed"
+    assert await world.gateway.knowing([AGENCY]) == {AGENCY}, "it did once: the directory that said so is lost"
     for each in (county, other):
         await world.admit(each)
     assert await world.gateway.office.step()
-    assert await world.gateway.knowing(["06999.nobody"]) == {AGENCY, other.agency}
+    assert await world.gateway.knowing([]) == {AGENCY, other.agency}
+    stranger = AgencyId("06999.nobody")
+    assert await world.gateway.knowing([stranger]) == {AGENCY, other.agency, stranger}
     await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
     # At once: the directory that says so may never be signed.
     assert await world.gateway.knowing([AGENCY]) == {other.agency}

@@ -1,7 +1,8 @@
 """Each tamper test is worth something: there is a mistake in the code that it, and not just any test, finds.
 
 A mutant is a copy of the packages with one change that somebody could make without noticing. Its test must fail on it;
-the test named with it passes on the code as it is, in its own module.
+the test named with it passes on the code as it is, in its own module. What is compiled is copied, too: a module is told
+by the time and size of its source, and the changed one is new.
 """
 
 from __future__ import annotations
@@ -284,8 +285,14 @@ MUTANTS = {
     ),
     "14 digests may be blank before their epoch ends": Mutant(
         "gateway/store/told.py",
-        "(is_ended and _is_blank(row))",
-        "_is_blank(row)",
+        "if then == ending or (_is_blank(row) and until in _until(said, gone)):",
+        "if said in named and (then == ending or _is_blank(row)):",
+        f"{TOLD}::test_digests_end_with_their_epoch_and_not_before",
+    ),
+    "14 digests may be blank when another epoch ends": Mutant(
+        "gateway/store/told.py",
+        "until in _until(said, gone)",
+        "gone and said in named",
         f"{TOLD}::test_digests_end_with_their_epoch_and_not_before",
     ),
     "14 a lost alert is not missed by the adapter it was for": Mutant(
@@ -426,6 +433,12 @@ MUTANTS = {
         "True",
         f"{SHOWN}::test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does",
     ),
+    "7 an adapter that knows nothing is an answer": Mutant(
+        "gateway/publishing/shown.py",
+        "if _is_of_entries(note):",
+        "if True:",
+        f"{SHOWN}::test_an_adapter_made_anew_knows_nothing_and_is_no_answer",
+    ),
     "7 a start waits for nobody": Mutant(
         "gateway/publishing/shown.py",
         "self._log.may_begin = self._may_begin",
@@ -497,7 +510,7 @@ def test_the_mutant_is_found(name: str, tmp_path: Path) -> None:
         target = tmp_path / needed
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / needed).is_dir():
-            shutil.copytree(ROOT / needed, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / needed, target)
         else:
             shutil.copy(ROOT / needed, target)
     file = tmp_path / mutant.file if "/" in mutant.file else tmp_path / "audit" / mutant.file
@@ -505,7 +518,7 @@ def test_the_mutant_is_found(name: str, tmp_path: Path) -> None:
     assert source.count(mutant.before) == 1, "the mutant's place moved"
     file.write_text(source.replace(mutant.before, mutant.after))
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutant.test]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         words, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=300
     )

@@ -109,7 +109,7 @@ async def test_what_the_log_did_not_sign_or_already_has_stops_nobody(tmp_path: P
 async def test_nothing_is_written_before_those_who_may_know_more_were_heard(tmp_path: Path) -> None:
     async with started(tmp_path, A, B) as at:
         first = asyncio.create_task(append_one(at.log))
-        await at.shown.hear(A, "")
+        await at.shown.hear(A, note(COUNT))
         done, _ = await asyncio.wait({first}, timeout=0.3)
         assert not done, "B may know more"
         await at.shown.hear(B, note())
@@ -131,7 +131,7 @@ async def test_a_start_goes_on_as_soon_as_all_were_heard(tmp_path: Path) -> None
 async def test_seconds_alone_begin_nothing_and_one_that_cosigned_since_does(tmp_path: Path) -> None:
     async with started(tmp_path, A, B, seconds=0.1) as at:
         first = asyncio.create_task(append_one(at.log))
-        await at.shown.hear(A, "")
+        await at.shown.hear(A, note(COUNT))
         assert await is_late(at), "the start is late, and says so to whoever calls"
         assert (at.shown.waits_for(), first.done()) == ((B,), False)
         at.shown.vouched([cosigner("a").public])
@@ -156,8 +156,25 @@ async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tm
         at.shown.vouched([cosigner("a").public])
         assert not first.done(), "the same one again"
         for agency in (A, B):
-            await at.shown.hear(agency, "")
+            await at.shown.hear(agency, note(COUNT))
         assert (await first).index == COUNT
+
+
+@pytest.mark.parametrize("shown", ["", "junk", note(0)], ids=["none", "junk", "of no entry"])
+async def test_an_adapter_made_anew_knows_nothing_and_is_no_answer(tmp_path: Path, shown: str) -> None:
+    async with started(tmp_path, A, seconds=0.1) as at:
+        await at.shown.hear(A, shown)
+        assert await is_late(at)
+        assert at.shown.waits_for() == (A,)
+        # The one that the county had before, or whose directory was put back beside it, knows.
+        await at.shown.hear(A, note(COUNT - 1))
+        assert (await append_one(at.log)).index == COUNT
+
+
+async def test_of_a_closed_log_an_adapter_knows_what_it_can(tmp_path: Path) -> None:
+    async with started(tmp_path, A) as at:
+        await at.shown.hear(A, note(signer=CLOSED))
+        assert (await append_one(at.log)).index == COUNT
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["of a member", "of a stranger to the directory"])

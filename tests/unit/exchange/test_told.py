@@ -19,11 +19,11 @@ from gateway.protocol.succession import ALERTS_OF_A_LOG
 from gateway.store import tables
 from gateway.store.alert_keys import AlertKeys
 from gateway.store.alerts import Alerts
-from gateway.store.told import AlertRow, ComparedAlerts, compare_alerts, pair_of
+from gateway.store.told import AlertRow, ComparedAlerts, compare_alerts, triple_of
 from homeward.gateway.v1.sealing_pb2 import NOTICE_KIND_WRONG_YOUTH
 from tests.unit.exchange.members import LA, POLICE, handle_of, officer
 from tests.unit.exchange.seal_desk import recall, restrict
-from tests.unit.exchange.spine_parts import OWNER
+from tests.unit.exchange.spine_parts import EPOCH, OWNER
 from tests.unit.exchange.spine_world import World as Spine
 from tests.unit.exchange.test_authorities import ANA
 from tests.unit.exchange.test_mended import mend, plan
@@ -149,15 +149,16 @@ async def test_digests_end_with_their_epoch_and_not_before(tmp_path: Path) -> No
     def compared(epochs: dict[str, tuple[str, int]]) -> ComparedAlerts:
         return spine.reader.read(lambda tx: compare_alerts(tx, spine.keys.op, epochs))
 
-    current, ended = {"2026": ("CURRENT", 5)}, {"2026": ("ENDING", 5)}
+    current, ended = {EPOCH: ("CURRENT", 5)}, {EPOCH: ("ENDING", 5)}
     assert compared(current) == compared(ended) == ComparedAlerts()
     edit(spine.path, "UPDATE alert SET digests = x'', epoch = '' WHERE epoch != ''")
     assert compared(ended) == ComparedAlerts()
     ((key, index),) = compared(current).wrong.items()
     assert (key, [each.index for each in compared(current).missing]) == ((OWNER, 1), [index])
-    # An epoch that ended before the entry had nothing to do with it.
+    # An epoch that ended before the entry had nothing to do with it, nor has another that ended since.
     assert compared({"2025": ("ENDED", index)}) == compared(current)
-    edit(spine.path, "UPDATE alert SET digests = zeroblob(60), epoch = '2026' WHERE sequence = 1")
+    assert compared({**current, "2025": ("ENDED", 5)}) == compared(current)
+    edit(spine.path, "UPDATE alert SET digests = zeroblob(60), epoch = 'e1' WHERE sequence = 1")
     assert index in compared(ended).wrong.values()
     await spine.close()
 
@@ -223,8 +224,11 @@ def test_what_an_entry_says_of_an_alert_stays_what_stored_logs_were_written_in()
     )  # fmt: skip
     first = sha256(b"homeward/told/v1\0" + said).digest()[:16]
     second = sha256(b"homeward/told-ending/v1\0" + b"\0\0\0\x10" + first + b"\0\0\0\0" * 2).digest()[:16]
-    assert pair_of(row.values(7, 99)) == first + second
-    assert (first + second).hex() == "b23edb4aa501f63d41c1f9222471a9023a88cff683d3dee20785bc2dee7140bb"
+    third = sha256(b"homeward/told-until/v1\0" + b"\0\0\0\x10" + first + b"\0\0\0\0").digest()[:16]
+    assert triple_of(row.values(7, 99)) == first + second + third
+    assert (first + second + third).hex() == (
+        "b23edb4aa501f63d41c1f9222471a9023a88cff683d3dee20785bc2dee7140bb7e8046ec957e8499f81d367baff8d698"
+    )
 
 
 async def test_a_replay_follows_what_a_declared_loss_took_of_alerts_and_nothing_else(

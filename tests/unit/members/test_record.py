@@ -21,7 +21,7 @@ from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from gateway.cli import status
 from gateway.recovery.cli import fsck, recover
-from gateway.recovery.due import due_entries, due_file
+from gateway.recovery.due import due_entries, due_file, is_unheard, keep_due, withdraw_unheard
 from gateway.recovery.record import RecordRefused, place_of_record, settle_record
 from gateway.recovery.record_lines import RecordPlace
 from gateway.recovery.repair import known, place_of
@@ -151,6 +151,14 @@ async def test_what_a_recovery_left_to_say_is_not_passed_over(place: Path) -> No
     due_file(state).write_text('[{"reason": "RECORD"}]')
     with pytest.raises(StateBroken):
         due_entries(state)
+
+
+def test_what_the_operator_says_of_one_start_is_not_said_of_the_next(place: Path) -> None:
+    state = place_of(place / "gw").state
+    keep_due(state, reasons=[StopReason.RECORD, StopReason.UNHEARD], digest=bytes(32), healed=None)
+    assert is_unheard(state)
+    withdraw_unheard(state)
+    assert (due_entries(state), is_unheard(state)) == ([stop_explained(StopReason.RECORD, bytes(32))], False)
 
 
 async def test_an_explanation_cut_short_leaves_the_log_shut(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
