@@ -7,8 +7,8 @@ LINKAGE := .venv-linkage
 
 # Locks name no index: every machine resolves them through the one it is configured for.
 UV      ?= uv
-# Processes of `make test`.
-WORKERS ?= 2
+# Processes of `make test`: they wait for others half of their time, so that two cores are busy with four.
+WORKERS ?= 4
 # Of `make bench`; 50,000 take an hour each to list and to rotate.
 YOUTHS  ?= 1000
 LOCKING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
@@ -24,7 +24,7 @@ demo: $(STAMP)        ## three counties, one missing youth, on this machine
 
 # Hundreds of tests start commands: without compiled modules each of these compiles the rooms anew. Files are dealt in the
 # order of their folders, so that the long ones of the first folders do not come last.
-test: $(STAMP)        ## everything that needs no container engine and no network; in WORKERS=2 processes
+test: $(STAMP)        ## everything that needs no container engine and no network; in WORKERS=4 processes
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-docker: $(STAMP) ## PostgreSQL and multi-replica tests; needs a container engine

@@ -26,8 +26,21 @@ WHAT_RUNS_THEM: Mapping[str, str] = {
     ),
 }
 
-# Their session fixtures bring up a whole exchange: two processes that deal with such a folder would bring up two.
-TOGETHER = ("tests/adversarial/", "tests/e2e/")
+# Folders whose session fixtures bring up a whole exchange, so that two processes that deal with one would bring up two;
+# and the files of each that have an exchange of their own, or need none.
+TOGETHER: Mapping[str, frozenset[str]] = {
+    "tests/adversarial/": frozenset(
+        f"test_{name}.py"
+        for name in "declared_loss epoch_replay exported forgotten lost_rows roster survival unwitnessed".split()
+    ),
+    "tests/e2e/": frozenset(
+        f"test_{name}.py"
+        for name in (
+            "audit_evidence declared_loss enumeration epochs epochs_restored put_back sandbox sealing state_reviewer "
+            "survival"
+        ).split()
+    ),
+}
 
 # Deadlines flake on a shared machine; the same examples everywhere make a failure repeatable.
 settings.register_profile("homeward", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -75,7 +88,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
         """A file stays in one process, and so does everything that shares one exchange."""
 
         def _split_scope(self, nodeid: str) -> str:
-            return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+            file = str(super()._split_scope(nodeid))
+            folder, _, name = file.rpartition("/")
+            apart = TOGETHER.get(f"{folder}/")
+            return file if apart is None or name in apart else folder
 
     return ByExchange(config, log) if config.getvalue("dist") == "loadfile" else None
 

@@ -6,6 +6,7 @@ words. Usable from several threads.
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ class Commands:
         self._numbers = itertools.count(1)
         self._begun: dict[int, Future[int]] = {}
         self._ends: dict[int, Future[int]] = {}
+        self._serving: dict[int, Future[int]] = {}
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, name="commands", daemon=True)
         self._reader.start()
@@ -64,27 +66,37 @@ class Commands:
         self.close()
 
     def close(self) -> None:
-        """Nothing of it runs."""
+        """Nothing of it runs, and no process that it started."""
         self._asking.close()
         self._reader.join()
         self._telling.close()
         self._server.wait()
         self._files.cleanup()
 
-    def ask(self, *words: str) -> Done:
-        """The command has run to its end, whatever that was. Raises `CommandFailure` if it does not end."""
+    def ask(self, *words: str, typed: str = "") -> Done:
+        """The command has run to its end, whatever that was; `typed` was its standard input.
+
+        Raises `CommandFailure` if it does not end.
+        """
         number = next(self._numbers)
-        out, err = (Path(self._files.name) / f"{number}.{kind}" for kind in ("out", "err"))
-        _, end = self._send(number, words, out=out, err=err, serves=False)
+        typing, out, err = (Path(self._files.name) / f"{number}.{kind}" for kind in ("in", "out", "err"))
+        typing.write_text(typed, encoding="utf-8")
+        _, end = self._send(number, words, typed=typing, out=out, err=err, serves=False)
         return Done(_awaited(end, words, err), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
     def start(self, name: str, *words: str, directory: Path) -> Starting:
-        """`processes.Launch`: the process goes on when this is closed."""
+        """`processes.Launch`: the process ends with this, or with whoever has this, at the latest."""
         log, output = outputs(name, directory)
         # At once: the readiness of the process that wrote there before must not pass for this one's.
         output.write_bytes(b"")
-        begun, _ = self._send(next(self._numbers), words, out=output, err=log, serves=True)
-        return Starting(name, _awaited(begun, words, log), log, output)
+        begun, end = self._send(next(self._numbers), words, typed=Path(os.devnull), out=output, err=log, serves=True)
+        pid = _awaited(begun, words, log)
+        self._serving[pid] = end
+        return Starting(name, pid, log, output)
+
+    def ended(self, pid: int, seconds: float) -> int:
+        """Exit status of a process that this started, once it has ended. Raises TimeoutError."""
+        return self._serving[pid].result(timeout=seconds)
 
     def run(self, *words: str, log: Path) -> str:
         """Standard output of a command that succeeded. Raises `CommandFailure` with its own words otherwise."""
@@ -96,10 +108,11 @@ class Commands:
         return done.out
 
     def _send(
-        self, number: int, words: tuple[str, ...], *, out: Path, err: Path, serves: bool
+        self, number: int, words: tuple[str, ...], *, typed: Path, out: Path, err: Path, serves: bool
     ) -> tuple[Future[int], Future[int]]:
         begun, end = self._begun[number], self._ends[number] = Future[int](), Future[int]()
-        request = {"id": number, "words": words, "out": str(out), "err": str(err), "serves": serves}
+        files = {"in": str(typed), "out": str(out), "err": str(err)}
+        request = {"id": number, "words": words, **files, "serves": serves}
         try:
             with self._lock:
                 self._asking.write(json.dumps(request) + "\n")

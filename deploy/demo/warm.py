@@ -3,7 +3,7 @@
 Decides nothing but how a command is started. A child is a process like any other, with its own arguments, output and
 exit status, and ends as `homeward` ends; it only need not load again what this one has loaded. One line of JSON on
 standard input asks for a command; one on standard output tells its process number, and one its end. Ends when standard
-input does; a child that was to have a session of its own goes on.
+input does, and its children with it: whoever is killed leaves nothing running.
 """
 
 import json
@@ -43,6 +43,8 @@ def serve() -> list[str]:
         if sys.stdin.fileno() in ready:
             data = os.read(sys.stdin.fileno(), _CHUNK)
             if not data:
+                for child in children:
+                    os.kill(child, signal.SIGTERM)
                 sys.exit(0)
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
@@ -64,7 +66,7 @@ def _tell_ends(children: dict[int, int]) -> None:
 
 
 def _become(request: dict[str, object]) -> list[str]:
-    """This process has the output files of the request and nothing of the server's input."""
+    """This process has the files of the request, and nothing of the server's own input and output."""
     if request["serves"]:
         # A Ctrl-C at the terminal is for whoever started the sandbox.
         os.setsid()
@@ -72,13 +74,11 @@ def _become(request: dict[str, object]) -> list[str]:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # The log of a process that serves goes on where the one before it ended.
     kept = os.O_APPEND if request["serves"] else os.O_TRUNC
-    for number, path, mode in ((1, request["out"], os.O_TRUNC), (2, request["err"], kept)):
-        descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | mode, 0o600)
+    writing = os.O_WRONLY | os.O_CREAT
+    for number, name, mode in ((0, "in", os.O_RDONLY), (1, "out", writing | os.O_TRUNC), (2, "err", writing | kept)):
+        descriptor = os.open(str(request[name]), mode, 0o600)
         os.dup2(descriptor, number)
         os.close(descriptor)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
     words = [str(word) for word in request["words"]]  # type: ignore[attr-defined]
     sys.argv = ["homeward", *words]
     return words

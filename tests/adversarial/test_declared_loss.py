@@ -123,8 +123,8 @@ async def signed_by_both(town: Town, path: Path) -> None:
 
 async def run(*words: str) -> dict[str, Any]:
     done = await command(*words, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
+    assert done.exit == 0, done.out + done.err
+    said: dict[str, Any] = json.loads(done.out)
     return said
 
 
@@ -157,20 +157,20 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     kept = losing.size()
 
     alone = await command("audit", "recover", str(losing.gateway), "--declare-loss", str(path))
-    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert alone.exit == 0, alone.out + alone.err
     refused = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
-    assert refused.returncode == 6, "one operator alone does not lose what the log held"
+    assert refused.exit == 6, "one operator alone does not lose what the log held"
     assert losing.size() == kept
     await signed_by_both(losing, path)
     # Whoever is cut off in the middle gives the same command again.
     obstacle = losing.gateway / "gateway.new"
     obstacle.mkdir()
     cut_off = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
-    assert cut_off.returncode not in (0, 6), cut_off.stdout
+    assert cut_off.exit not in (0, 6), cut_off.out
     obstacle.rmdir()
     went_on = await run("audit", "recover", str(losing.gateway), "--declared", str(path))
     again = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
-    assert again.returncode == 6, "it is done once"
+    assert again.exit == 6, "it is done once"
     assert f"{kept} of {size} entries" in went_on["done"][0]
     denied_names = [name for name, _ in losing.rows("denied")["denied"]]
     assert denied_names == [GONE], "a revocation among the lost entries is not lost"
@@ -214,7 +214,7 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     await end(losing)
     for words in (("audit", "fsck"), ("gateway", "replay")):
         checked = await command(*words, str(losing.gateway))
-        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert checked.exit == 0, checked.out + checked.err
     await asyncio.to_thread(losing.start, "gateway")
     await answered(losing)
 
@@ -246,7 +246,7 @@ async def test_no_older_directory_brings_a_revoked_member_back(losing: Town, tmp
     for each in (forged, unsaid):
         path.write_bytes(each.SerializeToString())
         refused = await command("audit", "recover", str(losing.gateway), "--declared", str(path))
-        assert (refused.returncode, "AUDIT-FORMAT" in refused.stderr) == (6, True), refused.stdout + refused.stderr
+        assert (refused.exit, "AUDIT-FORMAT" in refused.err) == (6, True), refused.out + refused.err
         assert list(losing.gateway.glob("succession-*")) == [], "nothing was carried out"
     # One that nobody vouches for is passed over.
     honest.directories.insert(0, older)

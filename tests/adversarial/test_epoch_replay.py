@@ -28,7 +28,8 @@ from tests.adversarial.house import House, beat, change, heartbeat, register
 from tests.adversarial.outcome import ending, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.stage import report_flag
-from tests.adversarial.town import Town, homeward
+from tests.adversarial.town import Town
+from tests.commands import homeward
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)

@@ -5,7 +5,6 @@ The exchange is attacked with planted values while it exports every call; neithe
 
 import asyncio
 import json
-import subprocess
 import time
 from pathlib import Path
 
@@ -24,8 +23,9 @@ from tests.adversarial import canaries
 from tests.adversarial.canaries import planted, sentence
 from tests.adversarial.collector import Collector, collecting
 from tests.adversarial.resident import Resident
-from tests.adversarial.town import HOMEWARD, Town
+from tests.adversarial.town import Town
 from tests.adversarial.watch import watch
+from tests.commands import Process
 
 CANARIES = planted()
 AGENCY = "06037.cwa"
@@ -65,20 +65,11 @@ async def attack(resident: Resident) -> None:
     await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5, metadata=metadata)
 
 
-def start_adapter(place: Path, endpoint: str) -> subprocess.Popen[str]:
+def start_adapter(place: Path, endpoint: str) -> Process:
     """The agency's adapter runs on the identity that joined."""
     (place / "jwks.json").write_text('{"keys": []}', encoding="utf-8")
     (place / "adapter.yaml").write_text(COUNTY_FILE + settings(endpoint), encoding="utf-8")
-    with (place.parent / "adapter.log").open("ab") as log:
-        process = subprocess.Popen(
-            [HOMEWARD, "adapter", "run", "--config", place / "adapter.yaml"],
-            stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
-    assert process.stdout is not None
-    ready = json.loads(process.stdout.readline())
-    process.stdout.close()
-    assert ready["event"] == "ready"
-    return process
+    return Process.start("adapter", "adapter", "run", "--config", place / "adapter.yaml", directory=place.parent)
 
 
 async def test_what_three_processes_export_and_log_holds_listed_words_only(tmp_path: Path) -> None:

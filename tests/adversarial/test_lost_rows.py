@@ -49,15 +49,15 @@ def edit(town: Town, *statements: str) -> None:
 async def refused(*words: str) -> list[str]:
     """The ways on that the refusal names, in its order."""
     done = await command(*words)
-    assert done.returncode == 6, done.stdout + done.stderr
-    assert [line.split()[0] for line in done.stderr.splitlines()] == ["FAIL", "where", "why", "fix"]
-    return WAY.findall(done.stderr)
+    assert done.exit == 6, done.out + done.err
+    assert [line.split()[0] for line in done.err.splitlines()] == ["FAIL", "where", "why", "fix"]
+    return WAY.findall(done.err)
 
 
 async def carried_out(*words: str) -> str:
     done = await command(*words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.exit == 0, done.out + done.err
+    return done.out
 
 
 def contents(directory: Path) -> dict[Path, bytes]:
@@ -202,8 +202,8 @@ async def test_an_alert_that_is_taken_out_is_found_and_once_it_is_lost_said_to_w
     )
     for words in (("audit", "fsck", gateway), ("gateway", "serve", gateway), ("gateway", "replay", gateway)):
         done = await command(*words)
-        assert (done.returncode, done.stdout) == (6, ""), words
-        assert "alert" in done.stderr, done.stderr
+        assert (done.exit, done.out) == (6, ""), words
+        assert "alert" in done.err, done.err
     # Whoever puts the numbers back has still taken one out.
     edit(
         edited,

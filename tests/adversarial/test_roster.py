@@ -7,7 +7,6 @@ and an operator hears of it.
 
 import asyncio
 import json
-import subprocess
 from collections.abc import AsyncIterator
 
 import grpc
@@ -19,7 +18,8 @@ from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, 
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from tests.adversarial.outcome import Refusal, ending
 from tests.adversarial.resident import Act, Resident, dial, flag_query, tokens_of
-from tests.adversarial.town import HOMEWARD, Town
+from tests.adversarial.town import Town
+from tests.commands import commands
 from tests.integration.greeting import greet, published
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -63,10 +63,8 @@ async def restarted(town: Town) -> None:
 
 
 def operator(town: Town, *words: str) -> dict[str, object]:
-    done = subprocess.run(
-        [HOMEWARD, "gateway", *words, "--json"], capture_output=True, text=True, timeout=60, check=False
-    )
-    reply: dict[str, object] = json.loads((done.stdout or done.stderr).splitlines()[-1])
+    done = commands().ask("gateway", *words, "--json")
+    reply: dict[str, object] = json.loads((done.out or done.err).splitlines()[-1])
     return reply
 
 

@@ -7,7 +7,6 @@ import asyncio
 import resource
 import secrets
 import sqlite3
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -23,6 +22,7 @@ from adapters.node.receipts import Expected, check_receipt
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
+from deploy.demo.commands import Done
 from gateway.protocol.escrow import public_key_text
 from gateway.protocol.names import (
     AgencyId,
@@ -47,7 +47,8 @@ from tests.adversarial.house import beat, register
 from tests.adversarial.outcome import Refusal, ending, read, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.stage import report_flag
-from tests.adversarial.town import HOMEWARD, Town, utc_now
+from tests.adversarial.town import Town, utc_now
+from tests.commands import commands
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
@@ -152,10 +153,10 @@ async def test_a_full_disk_ends_answers_and_the_process_and_never_discloses(doom
     assert await asyncio.to_thread(process.wait, 20) == 1, "a gateway that cannot write its log does not serve"
     assert doomed.size() == before
     refused = await command("gateway", "serve", str(doomed.gateway))
-    assert (refused.returncode, refused.stdout) == (6, ""), "a restart alone explains nothing"
-    assert "stopped for good (IO)" in refused.stderr
+    assert (refused.exit, refused.out) == (6, ""), "a restart alone explains nothing"
+    assert "stopped for good (IO)" in refused.err
     explained = await command("audit", "recover", str(doomed.gateway), "--explain", "the test volume was full")
-    assert explained.returncode == 0, explained.stdout + explained.stderr
+    assert explained.exit == 0, explained.out + explained.err
     health = health_pb2_grpc.HealthStub(asker.channel)
     assert (await refusal(health.Check(health_pb2.HealthCheckRequest(), timeout=2))).code is (
         grpc.StatusCode.UNAVAILABLE
@@ -184,11 +185,11 @@ async def test_an_edited_table_keeps_the_gateway_from_starting(doomed: Town) -> 
     await end(doomed)
     edit(doomed, "INSERT INTO denied VALUES (?, 1)", ASKER)
     refused = await command("gateway", "serve", str(doomed.gateway))
-    assert (refused.returncode, refused.stdout) == (6, "")
-    assert "a denied name is not in the database as the log says" in refused.stderr
+    assert (refused.exit, refused.out) == (6, "")
+    assert "a denied name is not in the database as the log says" in refused.err
     checked = await command("audit", "fsck", str(doomed.gateway))
-    assert (checked.returncode, checked.stdout) == (6, "")
-    assert checked.stderr.startswith("FAIL  AUDIT-PROJECTION ")
+    assert (checked.exit, checked.out) == (6, "")
+    assert checked.err.startswith("FAIL  AUDIT-PROJECTION ")
     edit(doomed, "DELETE FROM denied WHERE name = ?", ASKER)
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
@@ -264,9 +265,9 @@ async def test_a_gateway_without_the_keys_of_youths_does_not_start_and_says_what
     keys.rename(keys.with_name("elsewhere"))
     for words in (("gateway", "serve"), ("gateway", "replay"), ("audit", "fsck")):
         refused = await command(*words, str(doomed.gateway))
-        assert refused.returncode != 0
-        assert "STATE-007" in refused.stderr, refused.stderr
-        assert "Traceback" not in refused.stderr
+        assert refused.exit != 0
+        assert "STATE-007" in refused.err, refused.err
+        assert "Traceback" not in refused.err
     assert not keys.exists(), "none is made because one is missing"
     keys.with_name("elsewhere").rename(keys)
     await asyncio.to_thread(doomed.start, "gateway")
@@ -284,13 +285,13 @@ async def test_a_database_put_back_to_before_a_seal_takes_revocations_all_the_sa
     await answered(doomed)
     await end(doomed)
     leave(doomed, OWNER, handle)
-    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).exit == 0
     store(doomed, backup)
     await asyncio.to_thread(doomed.start, "gateway")
     assert (await recovering(asker)).code is grpc.StatusCode.UNAVAILABLE
     await end(doomed)
     healed = await command("audit", "recover", str(doomed.gateway), "--mirror", str(mirror))
-    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert healed.exit == 0, healed.out + healed.err
     size = doomed.size()
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
@@ -306,10 +307,10 @@ async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_he
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
     await end(doomed)
-    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).exit == 0
     size = doomed.size()
     store(doomed, backup)
-    assert (await command("audit", "fsck", str(doomed.gateway))).returncode == 6
+    assert (await command("audit", "fsck", str(doomed.gateway))).exit == 6
     await asyncio.to_thread(doomed.start, "gateway")
     assert (await recovering(asker)).code is grpc.StatusCode.UNAVAILABLE
     with pytest.raises(grpc.aio.AioRpcError) as held:
@@ -318,15 +319,15 @@ async def test_a_database_put_back_discloses_nothing_keeps_revocations_and_is_he
     assert doomed.size() < size, "nothing is written to a log that was put back"
     await end(doomed)
     healed = await command("audit", "recover", str(doomed.gateway), "--mirror", str(mirror))
-    assert healed.returncode == 0, healed.stdout + healed.stderr
+    assert healed.exit == 0, healed.out + healed.err
     await asyncio.to_thread(doomed.start, "gateway")
     await answered(doomed)
     kinds = [leaf.kind for leaf in doomed.news(size)]
     assert kinds.index("log.recovered") < kinds.index("member.revoked") < kinds.index("access.decision")
     whole(doomed)
     checked = await command("audit", "fsck", str(doomed.gateway), "--mirror", str(mirror))
-    assert (checked.returncode, "behind: it lacks" in checked.stdout) == (0, True), checked.stdout + checked.stderr
-    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).returncode == 0
+    assert (checked.exit, "behind: it lacks" in checked.out) == (0, True), checked.out + checked.err
+    assert (await command("audit", "mirror", str(doomed.gateway), str(mirror))).exit == 0
 
 
 def leave(town: Town, owner: AgencyId, handle: bytes) -> None:
@@ -360,11 +361,9 @@ def edit(town: Town, statement: str, *values: str) -> None:
     connection.close()
 
 
-async def command(*words: str) -> subprocess.CompletedProcess[str]:
+async def command(*words: str) -> Done:
     """What a command of the operator says."""
-    return await asyncio.to_thread(
-        subprocess.run, [HOMEWARD, *words], capture_output=True, text=True, timeout=60, check=False
-    )
+    return await asyncio.to_thread(commands().ask, *words)
 
 
 async def end(town: Town) -> None:

@@ -8,8 +8,6 @@ steal: the gateway's CA keys, for certificates that the product itself would nev
 import asyncio
 import json
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,9 +34,9 @@ from homeward.gateway.v1.admin_pb2_grpc import AdminServiceStub, CustodianAdminS
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from tests.adversarial.resident import Resident
+from tests.commands import Process, homeward
 from tests.integration.greeting import greet, published
 
-HOMEWARD: Final = Path(sys.executable).with_name("homeward")
 TRUST_DOMAIN: Final = "exchange.example"
 NO_AGREEMENT: Final = "06037/06061"
 # Every source is near: negatives need not wait for a distant one.
@@ -77,7 +75,7 @@ class Town:
     """A running exchange."""
 
     root: Path
-    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
     residents: dict[AgencyId, Resident] = field(default_factory=dict)
     roots: dict[str, Path] = field(default_factory=dict)
 
@@ -137,13 +135,8 @@ class Town:
 
     def start(self, name: str) -> None:
         """The process serves."""
-        words = [HOMEWARD, name, "serve", {"gateway": self.gateway, "custodian": self.custodian}[name]]
-        with (self.root / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["event"] == "ready"
-        process.stdout.close()
-        self.processes[name] = process
+        state = {"gateway": self.gateway, "custodian": self.custodian}[name]
+        self.processes[name] = Process.start(name, name, "serve", state, directory=self.root)
 
     async def heard(self, *, but: Collection[AgencyId] = ()) -> None:
         """All whom the exchange still admits have linked: a gateway that starts writes nothing before.
@@ -286,9 +279,3 @@ class Town:
             found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}  # noqa: S608
         connection.close()
         return found
-
-
-def homeward(*words: str) -> None:
-    """A command an operator types, which succeeds."""
-    done = subprocess.run([HOMEWARD, *words], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

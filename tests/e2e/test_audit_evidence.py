@@ -17,7 +17,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from audit.sample import draw
-from deploy.demo.commands import Commands
+from deploy.demo.commands import Done
 from deploy.demo.counties import COUNTY_A, COUNTY_B
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
@@ -25,6 +25,7 @@ from homeward.county.v1 import missing_pb2, placement_pb2
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.records_pb2 import FlagLocate
+from tests.commands import commands
 
 OFFICER = "COUNTY.privacy_officer"
 
@@ -36,24 +37,19 @@ class Town:
     sandbox: Sandbox
     scratch: Path
 
-    def audit(
-        self, *words: str, typed: str = "", letter: str = "A", role: str = OFFICER
-    ) -> subprocess.CompletedProcess[str]:
+    def audit(self, *words: str, typed: str = "", letter: str = "A", role: str = OFFICER) -> Done:
         """One command of the county's privacy officer, or of whoever holds the role."""
         county: County = self.sandbox.county(letter)
         token = self.scratch / f"{letter}.token"
         token.write_text(county.token(role))
         place = ("--dir", str(county.directory), "--token-file", str(token))
-        return subprocess.run(
-            [sys.executable, "-m", "homeward", "audit", words[0], *place, *words[1:]],
-            input=typed, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return commands().ask("audit", words[0], *place, *words[1:], typed=typed)
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     directory = tmp_path_factory.mktemp("audit")
-    sandbox = Sandbox.up(directory / "box")
+    sandbox = Sandbox.up(directory / "box", commands=commands())
     try:
         live(sandbox)
         yield Town(sandbox, directory)
@@ -128,52 +124,52 @@ def strangers_verdict(bundle: Path, tmp_path: Path) -> tuple[int, str]:
 def test_the_owner_reads_who_asked_about_one_youth_named_by_its_own_number(town: Town) -> None:
     number = town.sandbox.caseload.cast.runaway
     done = town.audit("query", "--case", "-", "--kind", "access.decision", typed=f"{number}\n")
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    assert done.exit == 0, done.out + done.err
+    lines = done.out.splitlines()
     assert lines[-2] == "2 entries, verified"
     assert lines[-1].endswith("none is withheld")
     assert all("06029.cwa" in line and f"[youth {number}]" in line for line in lines[:-2])
     assert "on the basis STATUTE" in lines[0]
     unknown = town.audit("query", "--case", "-", typed="no-such-number\n")
-    assert (unknown.returncode, "YOUTH_NOT_IN_CASELOAD" in unknown.stderr) == (1, True)
+    assert (unknown.exit, "YOUTH_NOT_IN_CASELOAD" in unknown.err) == (1, True)
 
 
 def test_a_youth_whose_number_is_not_known_is_named_by_identity(town: Town) -> None:
     person = town.sandbox.caseload.youth(town.sandbox.caseload.cast.runaway).person
     named = {"givenName": person.given_name, "surname": person.surname, "birthDate": person.birth_date.isoformat()}
     done = town.audit("query", "--youth", "-", "--kind", "access.decision", typed=json.dumps(named))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-2] == "2 entries, verified"
-    assert person.surname not in done.stdout + done.stderr
+    assert done.exit == 0, done.err
+    assert done.out.splitlines()[-2] == "2 entries, verified"
+    assert person.surname not in done.out + done.err
 
 
 def test_a_query_is_read_on_behind_the_last_entry_shown(town: Town) -> None:
-    (first,) = json.loads(town.audit("query", "--limit", "1", "--json").stdout)["entries"]
+    (first,) = json.loads(town.audit("query", "--limit", "1", "--json").out)["entries"]
     shown = town.audit("query", "--limit", "1")
-    assert f"1 entries, verified; more with --after {first['index']}\n" in shown.stdout
-    (second,) = json.loads(town.audit("query", "--after", first["index"], "--limit", "1", "--json").stdout)["entries"]
-    both = json.loads(town.audit("query", "--limit", "2", "--json").stdout)["entries"]
+    assert f"1 entries, verified; more with --after {first['index']}\n" in shown.out
+    (second,) = json.loads(town.audit("query", "--after", first["index"], "--limit", "1", "--json").out)["entries"]
+    both = json.loads(town.audit("query", "--limit", "2", "--json").out)["entries"]
     assert [each["index"] for each in both] == [first["index"], second["index"]]
 
 
 @pytest.mark.parametrize("command", [("query",), ("reconcile", "--counterpart", "06029.cwa")])
 def test_a_period_that_ends_before_it_begins_is_wrong_usage(town: Town, command: tuple[str, ...]) -> None:
     done = town.audit(*command, "--since", "2026-11-02", "--until", "2026-11-01")
-    assert (done.returncode, "--since must be before --until" in done.stderr) == (2, True)
+    assert (done.exit, "--since must be before --until" in done.err) == (2, True)
 
 
 def test_a_reconciliation_of_an_agency_with_itself_is_wrong_usage(town: Town) -> None:
     done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id)
-    assert (done.returncode, "--counterpart" in done.stderr) == (2, True)
+    assert (done.exit, "--counterpart" in done.err) == (2, True)
 
 
 def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
     for form in ("csv", "xlsx", "jsonl", "sqlite"):
         out = tmp_path / f"log.{form}"
         done = town.audit("query", "--format", form, "--out", str(out), "--json")
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.exit == 0, done.out + done.err
         assert out.stat().st_size > 200
-        assert json.loads(done.stdout)["entries"] > 3
+        assert json.loads(done.out)["entries"] > 3
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     pairs = {(row["requester"], row["holder"]) for row in rows if row["kind"] == "access.decision"}
     assert pairs
@@ -181,29 +177,34 @@ def test_tables_are_written_in_every_form(town: Town, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def offline(file: Path, town: Town) -> subprocess.CompletedProcess[str]:
+def offline(file: Path, town: Town) -> Done:
     """What somebody finds who has this file and the log's key alone."""
     key = next(town.sandbox.layout.gateway.glob("published/log.vkey"))
-    words = [sys.executable, "-m", "audit", "verify", str(file), "--log-key", str(key)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return ran("audit", "verify", str(file), "--log-key", str(key))
+
+
+def ran(*words: str) -> Done:
+    """What a module says that needs nothing of the exchange, in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=60, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def test_a_table_with_proofs_is_verified_offline_and_a_changed_one_is_not(town: Town, tmp_path: Path) -> None:
     for form in ("jsonl", "sqlite"):
         out = tmp_path / f"proved.{form}"
         done = town.audit("query", "--format", form, "--proofs", "--out", str(out), "--kind", "access.decision")
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.exit == 0, done.out + done.err
         whole = offline(out, town)
-        assert whole.returncode == 0, whole.stdout + whole.stderr
-        assert "every column that is evidence says what was written" in whole.stdout
+        assert whole.exit == 0, whole.out + whole.err
+        assert "every column that is evidence says what was written" in whole.out
     lines = (tmp_path / "proved.jsonl").read_text()
     changed = tmp_path / "changed.jsonl"
     changed.write_text(lines.replace('"decision": "ALLOW"', '"decision": "DENY"', 1))
     assert changed.read_text() != lines
     found = offline(changed, town)
-    assert (found.returncode, "the column decision is not what was written" in found.stdout) == (6, True)
+    assert (found.exit, "the column decision is not what was written" in found.out) == (6, True)
     refused = town.audit("query", "--format", "csv", "--proofs", "--out", str(tmp_path / "no.csv"))
-    assert (refused.returncode, "--proofs goes with --format jsonl or sqlite" in refused.stderr) == (2, True)
+    assert (refused.exit, "--proofs goes with --format jsonl or sqlite" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(("letter", "kinds"), [("A", {"order", "request"}), ("B", {"request"})])
@@ -211,41 +212,26 @@ def test_receipts_taken_from_a_running_adapter_hold_against_the_published_log(
     letter: str, kinds: set[str], town: Town, tmp_path: Path
 ) -> None:
     county = town.sandbox.county(letter)
-    words = [
-        "homeward",
-        "adapter",
-        "receipts",
-        "--dir",
-        str(county.directory),
-        "--out",
-        str(tmp_path / "kept"),
-        "--json",
-    ]
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    files = [tmp_path / "kept" / name for name in json.loads(done.stdout)["files"]]
+    done = commands().ask(
+        "adapter", "receipts", "--dir", str(county.directory), "--out", str(tmp_path / "kept"), "--json"
+    )
+    assert done.exit == 0, done.out + done.err
+    files = [tmp_path / "kept" / name for name in json.loads(done.out)["files"]]
     assert {file.name.partition("-")[0] for file in files} == kinds
     for file in files[:3]:
-        assert offline(file, town).returncode == 0
+        assert offline(file, town).exit == 0
     published = town.sandbox.layout.gateway / "published"
     compared = [str(files[0]), str(published / "checkpoint"), "--log-key", str(published / "log.vkey")]
-    found = subprocess.run(
-        [sys.executable, "-m", "audit", "contradict", *compared],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (found.returncode, found.stdout[:5]) == (0, "ok   ")
+    found = ran("audit", "contradict", *compared)
+    assert (found.exit, found.out[:5]) == (0, "ok   ")
 
 
 def test_every_adapter_vouches_that_nothing_is_withheld_from_its_county(town: Town) -> None:
     gateway = str(town.sandbox.layout.gateway)
     ends = time.monotonic() + 20
     while True:
-        with Commands() as commands:
-            status = json.loads(commands.ask("gateway", "status", gateway, "--json").out)
-            shown = commands.ask("gateway", "status", gateway).out
+        status = json.loads(commands().ask("gateway", "status", gateway, "--json").out)
+        shown = commands().ask("gateway", "status", gateway).out
         found = {each["agency"]: each for each in status["published"]["attestations"]}
         if {each["standing"] for each in found.values()} == {"COMPLETE"} or time.monotonic() > ends:
             break
@@ -254,20 +240,20 @@ def test_every_adapter_vouches_that_nothing_is_withheld_from_its_county(town: To
     assert {agency for agency, each in found.items() if each["standing"] == "COMPLETE"} == agencies
     assert all(int(each["number"]) > 0 for each in found.values())
     assert all(f"own entries {agency}  COMPLETE" in shown for agency in agencies)
-    assert "none is withheld" in town.audit("query", "--limit", "1").stdout
+    assert "none is withheld" in town.audit("query", "--limit", "1").out
 
 
 @pytest.mark.parametrize("letter", ["A", "B", "C"])
 def test_no_county_misses_an_entry(letter: str, town: Town) -> None:
     done = town.audit("complete", letter=letter)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "without a gap" in done.stdout
+    assert done.exit == 0, done.out + done.err
+    assert "without a gap" in done.out
 
 
 def test_a_complete_bundle_is_verified_by_a_stranger_without_a_network(town: Town, tmp_path: Path) -> None:
     out = tmp_path / "all.zip"
     done = town.audit("bundle", "--complete", "--out", str(out))
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit == 0, done.out + done.err
     status, said = strangers_verdict(out, tmp_path)
     assert (status, said.splitlines()[-1]) == (0, "VERIFIED"), said
     assert "have no gap" in said
@@ -279,29 +265,24 @@ def test_a_complete_bundle_is_verified_by_a_stranger_without_a_network(town: Tow
 
 def test_a_changed_bundle_is_broken_to_a_stranger(town: Town, tmp_path: Path) -> None:
     out = tmp_path / "some.zip"
-    assert town.audit("bundle", "--decision", "deny", "--out", str(out)).returncode == 0
+    assert town.audit("bundle", "--decision", "deny", "--out", str(out)).exit == 0
     raw = out.read_bytes()
     at = raw.index(b'"leaf":"') + 20
     out.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
-    assert (
-        subprocess.run(
-            [sys.executable, "-m", "homeward", "verify", str(out)], capture_output=True, timeout=60, check=False
-        ).returncode
-        == 6
-    )
+    assert commands().ask("verify", str(out)).exit == 6
 
 
 def test_a_sample_is_drawn_again_by_its_seed_and_holds_nobodys_identity(town: Town, tmp_path: Path) -> None:
-    first = json.loads(town.audit("sample", "--count", "2", "--seed", "lottery 2026-11-25", "--json").stdout)
+    first = json.loads(town.audit("sample", "--count", "2", "--seed", "lottery 2026-11-25", "--json").out)
     again = json.loads(
         town.audit(
             "sample", "--count", "2", "--seed", "lottery 2026-11-25", "--before", str(first["before"]), "--json"
-        ).stdout
+        ).out
     )
     assert first == again
     assert len(first["entries"]) == 2
     out = tmp_path / "sample.zip"
-    assert town.audit("sample", "--count", "2", "--seed", "x", "--out", str(out)).returncode == 0
+    assert town.audit("sample", "--count", "2", "--seed", "x", "--out", str(out)).exit == 0
     status, said = strangers_verdict(out, tmp_path)
     assert status == 0, said
     assert not any(word in said for word in ("worker=", "handle=", "request=", "seq="))
@@ -313,13 +294,13 @@ def test_a_sample_is_drawn_again_by_its_seed_and_holds_nobodys_identity(town: To
     assert (made["seed"], draw(made["population"], 2, seed="x", origin=origin)) == ("x", drawn)
     assert len(made["population"]) > 2
     again_there = town.audit("sample", "--count", "2", "--seed", "x", "--out", str(out))
-    assert (again_there.returncode, "is there already" in again_there.stderr) == (2, True)
+    assert (again_there.exit, "is there already" in again_there.err) == (2, True)
 
 
 @pytest.mark.parametrize("seed", ["", "  "])
 def test_a_sample_needs_a_seed_that_says_something(seed: str, town: Town) -> None:
     done = town.audit("sample", "--seed", seed)
-    assert (done.returncode, "--seed is empty" in done.stderr) == (2, True)
+    assert (done.exit, "--seed is empty" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("command", [("query",), ("reconcile",)])
@@ -327,24 +308,20 @@ def test_an_agency_that_never_was_a_member_is_no_answer_that_nothing_was_release
     town: Town, command: tuple[str, ...]
 ) -> None:
     done = town.audit(*command, "--counterpart", "06099.nobody", "--json")
-    assert done.returncode == ExitCode.USAGE, done.stdout + done.stderr
-    error = json.loads(done.stdout)["error"]
+    assert done.exit == ExitCode.USAGE, done.out + done.err
+    error = json.loads(done.out)["error"]
     assert (error["code"], error["where"].startswith("--counterpart")) == ("AUDIT-MEMBER", True)
 
 
 def replay(directory: Path) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "homeward", "gateway", "replay", str(directory), "--json"],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout
+    done = commands().ask("gateway", "replay", str(directory), "--json")
+    return done.exit, done.out
 
 
 def test_a_replay_that_nobody_watches_says_nothing_but_what_it_found(town: Town) -> None:
-    words = [sys.executable, "-m", "homeward", "gateway", "replay", str(town.sandbox.layout.gateway)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {"ok", "note"}
+    done = commands().ask("gateway", "replay", str(town.sandbox.layout.gateway))
+    assert (done.exit, done.err) == (0, "")
+    assert {line.split()[0] for line in done.out.splitlines()} == {"ok", "note"}
 
 
 def test_the_whole_log_is_decided_again_to_the_same_end(town: Town) -> None:
@@ -376,8 +353,8 @@ def test_a_youth_is_given_an_account_on_paper_and_as_a_workbook(town: Town, tmp_
     number = town.sandbox.caseload.cast.runaway
     pdf, xlsx = tmp_path / "account.pdf", tmp_path / "account.xlsx"
     done = town.audit("account", "--case", "-", "--pdf", str(pdf), "--xlsx", str(xlsx), "--json", typed=number)
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = json.loads(done.stdout)
+    assert done.exit == 0, done.out + done.err
+    said = json.loads(done.out)
     (line,) = said["lines"]
     assert (said["disclosures"], line["Times"], line["Who received it"]) == (2, 2, "06029.cwa (Kern County)")
     assert "flag status" in line["What was disclosed"]
@@ -385,7 +362,7 @@ def test_a_youth_is_given_an_account_on_paper_and_as_a_workbook(town: Town, tmp_
     text = words_of(pdf)
     person = town.sandbox.caseload.youth(number).person
     assert "Kern County" in text
-    assert not any(word in text + done.stdout for word in (number, person.surname, person.birth_date.isoformat()))
+    assert not any(word in text + done.out for word in (number, person.surname, person.birth_date.isoformat()))
     assert xlsx.read_bytes().startswith(b"PK")
 
 
@@ -393,7 +370,7 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     number = town.sandbox.caseload.cast.moved
     whole, less = tmp_path / "whole.pdf", tmp_path / "less.pdf"
     done = town.audit("account", "--case", "-", "--pdf", str(whole), "--json", typed=number)
-    (line,) = json.loads(done.stdout)["lines"]
+    (line,) = json.loads(done.out)["lines"]
     assert "placement history in detail" in line["What was disclosed"]
     holds = tmp_path / "holds.toml"
     recipient = line["Who received it"].split()[0]
@@ -401,10 +378,10 @@ def test_a_released_record_is_in_the_account_and_what_is_held_back_leaves_no_tra
     with holds.open("a") as more:
         more.write('[[third_party]]\nentry = 999999\nreason = "would name the reporter"\n')
     done = town.audit("account", "--case", "-", "--pdf", str(less), "--holds", str(holds), "--json", typed=number)
-    said = json.loads(done.stdout)
+    said = json.loads(done.out)
     assert (said["disclosures"], [each["reference"] for each in said["left_out"]]) == (0, ["letter 7"])
     assert said["idle_holds"] == [{"kind": "third_party", "entry": 999999}]
-    told = town.audit("account", "--case", "-", "--holds", str(holds), typed=number).stdout
+    told = town.audit("account", "--case", "-", "--holds", str(holds), typed=number).out
     (held,) = said["left_out"]
     assert f"left out: entry {held['entry']}, {held['why']} " in told
     text = words_of(less)
@@ -418,19 +395,19 @@ def test_of_a_youth_whose_records_are_sealed_no_account_is_made(town: Town, tmp_
     number, pdf = town.sandbox.caseload.cast.sealed, tmp_path / "account.pdf"
     for period in ((), ("--until", "2020-01-01")):
         done = town.audit("account", "--case", "-", "--pdf", str(pdf), *period, typed=number)
-        assert (done.returncode, done.stdout) == (ExitCode.DENIED, "")
-        assert done.stderr.startswith("FAIL  AUDIT-SEALED "), done.stderr
+        assert (done.exit, done.out) == (ExitCode.DENIED, "")
+        assert done.err.startswith("FAIL  AUDIT-SEALED "), done.err
     assert not pdf.exists()
     with_log = town.audit("query", "--case", "-", typed=number)
-    assert with_log.returncode == 0, "the log itself stays open to its reviewers"
+    assert with_log.exit == 0, "the log itself stays open to its reviewers"
 
 
 def test_releases_and_receipts_of_a_pair_agree(town: Town) -> None:
     done = town.audit("reconcile", "--counterpart", COUNTY_A.agency_id, "--json", letter="B")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (day,) = json.loads(done.stdout)["days"]
+    assert done.exit == 0, done.out + done.err
+    (day,) = json.loads(done.out)["days"]
     assert (day["released"], day["confirmed"], day["unconfirmed"]) == (1, 1, [])
-    assert json.loads(done.stdout)["directions"] == [{"requester": COUNTY_B.agency_id, "holder": COUNTY_A.agency_id}]
+    assert json.loads(done.out)["directions"] == [{"requester": COUNTY_B.agency_id, "holder": COUNTY_A.agency_id}]
 
 
 @pytest.mark.parametrize("command", [("query",), ("reconcile", "--counterpart", COUNTY_A.agency_id)])
@@ -438,19 +415,19 @@ def test_another_agencys_entries_are_refused_with_what_may_be_asked_instead(
     town: Town, command: tuple[str, ...]
 ) -> None:
     done = town.audit(*command, "--agency", "06029.cwa", "--json", letter="B")
-    assert done.returncode == ExitCode.DENIED, done.stdout + done.stderr
-    error = json.loads(done.stdout)["error"]
+    assert done.exit == ExitCode.DENIED, done.out + done.err
+    error = json.loads(done.out)["error"]
     assert error["code"] == "AUDIT-AGENCY"
     assert error["where"].startswith("--agency")
     assert "--counterpart AGENCY" in error["fix"]
     assert not any("filter." in part or "INVALID" in part for part in error.values())
     # Control: about its own agency it may ask by name.
     own = town.audit("query", "--agency", COUNTY_B.agency_id, "--limit", "1", letter="B")
-    assert own.returncode == 0, own.stdout + own.stderr
+    assert own.exit == 0, own.out + own.err
 
 
 def test_a_reconciliation_at_the_county_that_released_says_which_direction_it_did_not_look_at(town: Town) -> None:
     done = town.audit("reconcile", "--counterpart", COUNTY_B.agency_id)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{COUNTY_B.agency_id} released nothing to {COUNTY_A.agency_id} in this period" in done.stdout
-    assert f"what {COUNTY_A.agency_id} released to {COUNTY_B.agency_id} was not looked at" in done.stdout
+    assert done.exit == 0, done.out + done.err
+    assert f"{COUNTY_B.agency_id} released nothing to {COUNTY_A.agency_id} in this period" in done.out
+    assert f"what {COUNTY_A.agency_id} released to {COUNTY_B.agency_id} was not looked at" in done.out

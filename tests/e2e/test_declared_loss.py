@@ -21,7 +21,6 @@ import pytest
 from adapters.node.receipts import origin_of
 from audit.reader import Reader, Selection
 from audit.store_sqlite import SqliteStore
-from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_B, FOSTER_AGENCY
 from deploy.demo.county import Calls, inquiry
 from deploy.demo.sandbox import Sandbox
@@ -42,14 +41,16 @@ from homeward.county.v1.missing_pb2 import (
     WatchAlertsRequest,
 )
 from homeward.gateway.v1 import codes_pb2 as codes
+from tests.commands import commands
 
 PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    with Commands() as commands, Sandbox.up(tmp_path / "box") as sandbox, ThreadPoolExecutor(max_workers=1) as pool:
-        made = Stage(sandbox, commands, tmp_path, pool.submit(sandbox.enlist, FOSTER_AGENCY, commands, beside=COUNTY_B))
+    warm = commands()
+    with Sandbox.up(tmp_path / "box", commands=warm) as sandbox, ThreadPoolExecutor(max_workers=1) as pool:
+        made = Stage(sandbox, warm, tmp_path, pool.submit(sandbox.enlist, FOSTER_AGENCY, warm, beside=COUNTY_B))
         try:
             yield made
         finally:

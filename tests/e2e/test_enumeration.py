@@ -10,8 +10,6 @@ import hmac
 import itertools
 import random
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,11 +22,13 @@ from adapters.identity.scheme import load_scheme
 from deploy.demo.contents import contents
 from deploy.demo.invented import GIVEN_NAMES, SURNAME_PARTS
 from deploy.demo.layout import Layout
+from deploy.demo.sandbox import Sandbox
 from deploy.demo.youths import Person, make_caseload
 from gateway.protocol import oprf
 from gateway.protocol.ristretto import ORDER, load_ristretto
 from gateway.store.resting import TokensAtRest
 from gateway.tokens.share_file import DealtShare, read_share
+from tests.commands import commands
 
 ROSTER = 100_000
 EPOCH = "e1"
@@ -53,16 +53,8 @@ class Loot:
 @pytest.fixture(scope="module")
 def loot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loot]:
     layout = Layout(tmp_path_factory.mktemp("enumeration") / "box")
-    _homeward("sandbox", "up", "--counties", "3", "--dir", str(layout.root), "--json")
-    yield _loot(layout)
-    _homeward("sandbox", "down", "--dir", str(layout.root))
-
-
-def _homeward(*words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "homeward", *words], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    with Sandbox.up(layout.root, commands=commands()):
+        yield _loot(layout)
 
 
 def _loot(layout: Layout) -> Loot:

@@ -31,6 +31,7 @@ from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.exchange_pb2 import FlagQuery
 from homeward.gateway.v1.records_pb2 import FlagLocate
+from tests.commands import commands
 
 PATIENCE_SECONDS = 40.0
 
@@ -136,8 +137,8 @@ def raise_flag(sandbox: Sandbox) -> None:
 
 @pytest.fixture(scope="module")
 def rotation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
-    with Sandbox.up(tmp_path_factory.mktemp("epochs") / "box") as sandbox, Commands() as commands:
-        made = Rotation(sandbox, commands)
+    with Sandbox.up(tmp_path_factory.mktemp("epochs") / "box", commands=commands()) as sandbox:
+        made = Rotation(sandbox, commands())
         raise_flag(sandbox)
         thread = threading.Thread(target=made.keep_asking)
         thread.start()

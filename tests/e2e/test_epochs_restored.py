@@ -13,18 +13,18 @@ from pathlib import Path
 import grpc
 import pytest
 
-from deploy.demo.commands import Commands
 from deploy.demo.processes import is_alive
 from deploy.demo.sandbox import Sandbox
 from homeward.gateway.v1 import codes_pb2 as codes
+from tests.commands import commands
 from tests.e2e.test_epochs import Rotation, raise_flag
 
 
 @pytest.fixture(scope="module")
 def rotated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
     """From e1 to e2, with copies of the gateway on the way, and a mirror of after."""
-    with Sandbox.up(tmp_path_factory.mktemp("restored") / "box") as sandbox, Commands() as commands:
-        made = Rotation(sandbox, commands)
+    with Sandbox.up(tmp_path_factory.mktemp("restored") / "box", commands=commands()) as sandbox:
+        made = Rotation(sandbox, commands())
         raise_flag(sandbox)
         gateway = str(sandbox.layout.gateway)
         copy(made, "before")

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,16 +11,16 @@ import pytest
 
 from deploy.demo.commands import Commands
 from deploy.demo.ports import free_addresses
-from deploy.demo.processes import Running, is_alive, start, start_mark, stop
+from deploy.demo.processes import Running, is_alive, start, start_mark, stop, wait_gone
 from homeward.failure import CommandFailure
+from tests.commands import commands
 
 STUBBORN = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('x', flush=True)\ntime.sleep(60)\n"
 
 
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with Commands() as running:
-        yield running
+@pytest.fixture(name="commands")
+def shared() -> Commands:
+    return commands()
 
 
 def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp_path: Path) -> None:
@@ -49,6 +48,16 @@ def test_commands_run_at_once_each_with_its_own_end(tmp_path: Path, commands: Co
         assert (good.result().exit, usage.result().exit, unknown.result().exit) == (0, 2, 2)
         assert good.result().out.startswith("{")
         assert "no-such-option" in usage.result().err
+
+
+def test_what_they_started_ends_with_them(tmp_path: Path) -> None:
+    with Commands() as passing:
+        started = passing.start("files", "audit", "serve", str(tmp_path), "--listen", "127.0.0.1:0", directory=tmp_path)
+        running = Running("files", started.pid, start_mark(started.pid), started.log, started.output, {})
+        assert is_alive(running)
+        with pytest.raises(TimeoutError):
+            passing.ended(started.pid, 0.1)
+    assert wait_gone([running], seconds=10)
 
 
 def test_a_join_line_is_not_repeated_in_a_failure(tmp_path: Path, commands: Commands) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from audit.errors import StopReason
-from deploy.demo.commands import Commands
 from deploy.demo.processes import signal_all
 from deploy.demo.sandbox import Sandbox
 from gateway.recovery.due import keep_due
 from gateway.recovery.repair import place_of
+from tests.commands import commands
 from tests.e2e.test_epochs import Rotation, raise_flag
 from tests.e2e.test_epochs_restored import asked, found
 from tests.e2e.test_sealing import ORDER, Town
@@ -32,8 +32,8 @@ ADAPTERS = tuple(f"adapter-{letter}" for letter in COUNTIES)
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[Rotation]:
     """Three counties, none of whose adapters has to witness anything; yesterday's directory; a mirror of today."""
-    with Sandbox.up(tmp_path / "box") as sandbox, Commands() as commands:
-        made = Rotation(sandbox, commands)
+    with Sandbox.up(tmp_path / "box", commands=commands()) as sandbox:
+        made = Rotation(sandbox, commands())
         sandbox.end("gateway")
         settings = sandbox.layout.gateway / "gateway.yaml"
         settings.write_text(re.sub("(?m)^witnesses:.*\n", "", settings.read_text()))

@@ -1,8 +1,6 @@
 """A court's order at a real exchange: sealed by a command, told to who holds copies, lifted with the court's key."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.commands import Done
 from deploy.demo.county import CALL_SECONDS, Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1 import placement_pb2
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import codes_pb2 as codes
+from tests.commands import commands
 
 OFFICER = "COUNTY.privacy_officer"
 ORDER = "INVENTED-ORDER-0389"
@@ -35,14 +35,12 @@ class Town:
         token = self.file(f"{letter}.token", county.token(role))
         place = ("--dir", str(county.directory), "--token-file", token)
         done = self.plain(*words, *place, "--json")
-        said = json.loads(done.stdout) if done.returncode == 0 else {}
-        return done.returncode, said, done.stdout + done.stderr
+        said = json.loads(done.out) if done.exit == 0 else {}
+        return done.exit, said, done.out + done.err
 
-    def plain(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def plain(self, *words: str) -> Done:
         """A command anywhere."""
-        return subprocess.run(
-            [sys.executable, "-m", "homeward", *words], capture_output=True, text=True, timeout=60, check=False
-        )
+        return commands().ask(*words)
 
     def file(self, name: str, text: str) -> str:
         path = self.scratch / name
@@ -70,7 +68,7 @@ class Town:
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     directory = tmp_path_factory.mktemp("sealing")
-    sandbox = Sandbox.up(directory / "box")
+    sandbox = Sandbox.up(directory / "box", commands=commands())
     try:
         yield Town(sandbox, directory)
     finally:
@@ -103,7 +101,7 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
     assert (status, "AUDIT-SEALED" in printed) == (ExitCode.DENIED, True), printed
     # What a seal takes is no part of the chain (S11).
     verified = town.plain("verify", str(town.sandbox.layout.gateway / "gateway.db"))
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.exit == 0, verified.out + verified.err
     unknown = town.file("unknown", "no-such-number")
     assert "CALL-YOUTH_NOT_IN_CASELOAD" in town.run("audit", "query", "--case", unknown)[2]
     refused = [town.run("audit", "query", "--case", each, role="CWA.case_worker")[2] for each in (number, unknown)]
@@ -114,10 +112,10 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
     assert {copy["finding"] for copy in listed["notices"][0]["copies"]} == {"NOTICE_FINDING_DONE"}
     gateway, seal_id = town.sandbox.layout.gateway, done["seal_id"]
     copy, released = town.scratch / "copy", town.scratch / "release"
-    assert town.plain("court", "copy", str(gateway), seal_id, str(copy)).returncode == 0
+    assert town.plain("court", "copy", str(gateway), seal_id, str(copy)).exit == 0
     key = ("--key", str(gateway.parent / "court.key"), "--to", str(gateway / "release.pub"))
-    assert town.plain("court", "release", str(copy), "0" * 32, str(released), *key).returncode != 0
-    assert town.plain("court", "release", str(copy), seal_id, str(released), *key).returncode == 0
+    assert town.plain("court", "release", str(copy), "0" * 32, str(released), *key).exit != 0
+    assert town.plain("court", "release", str(copy), seal_id, str(released), *key).exit == 0
     status, _, printed = town.run("adapter", "seal", "lift", seal_id, "--order", order, "--release", str(copy))
     assert (status != 0, "release: opens" in printed) == (True, True), printed
     lift = ("adapter", "seal", "lift", seal_id, "--order", order, "--release", str(released))
@@ -129,4 +127,4 @@ def test_a_seal_from_the_order_to_its_lifting(town: Town) -> None:
     destroyed = town.run("adapter", "seal", "destroy", "--case", number, "--order", order)[1]
     assert destroyed["outcome"] == "RECORDED"
     assert town.history() == "OUTCOME_NO_DISCLOSABLE_RECORD"
-    assert town.plain("court", "copy", str(gateway), destroyed["seal_id"], str(town.scratch / "none")).returncode != 0
+    assert town.plain("court", "copy", str(gateway), destroyed["seal_id"], str(town.scratch / "none")).exit != 0

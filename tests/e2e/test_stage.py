@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo.commands import Commands
 from deploy.demo.demo import Result, write_transcript
 from deploy.demo.layout import Layout, SandboxState
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.stage import Seen, Stage, Step, Unexpected, play
 from homeward.failure import CommandFailure
+from tests.commands import commands
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     empty = tmp_path_factory.mktemp("stage")
-    with Commands() as commands:
-        yield Stage(Sandbox(Layout(empty), SandboxState()), commands, empty, Future())
+    return Stage(Sandbox(Layout(empty), SandboxState()), commands(), empty, Future())
 
 
 def refuse(stage: Stage) -> Seen:

@@ -18,7 +18,6 @@ from audit.errors import EvidenceError
 from audit.published import verify_published
 from audit.source import open_source
 from audit.tiles import parse_bundle
-from deploy.demo.commands import Commands
 from deploy.demo.counties import COUNTY_A, COUNTY_B, COUNTY_C, Agency, SourceKind
 from deploy.demo.county import inquiry
 from deploy.demo.sandbox import Sandbox
@@ -27,6 +26,7 @@ from homeward.county.v1 import placement_pb2
 from homeward.county.v1.access_pb2 import ListAccessesResponse
 from homeward.failure import ExitCode
 from homeward.gateway.v1 import codes_pb2 as codes
+from tests.commands import commands
 from tests.e2e.test_audit_evidence import Town, ask, live, offline, strangers_verdict
 
 REVIEWER = "STATE.cdss_oversight"
@@ -40,11 +40,10 @@ Reply = TypeVar("Reply", bound=Message)
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     directory = tmp_path_factory.mktemp("state")
-    sandbox = Sandbox.up(directory / "box")
+    sandbox = Sandbox.up(directory / "box", commands=commands())
     try:
-        with Commands() as commands:
-            sandbox.enlist(STATE, commands)
-            sandbox.enlist(ICPC, commands, beside=STATE)
+        sandbox.enlist(STATE, commands())
+        sandbox.enlist(ICPC, commands(), beside=STATE)
         live(sandbox)
         yield Town(sandbox, directory)
     finally:
@@ -83,7 +82,7 @@ def state_rows(town: Town, tmp_path: Path, *words: str) -> list[dict[str, object
     done = town.audit(
         "query", "--format", "jsonl", "--out", str(out), "--limit", "100000", *words, letter="S", role=REVIEWER
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit == 0, done.out + done.err
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
@@ -122,14 +121,14 @@ def test_every_entry_proves_to_the_state_who_took_part_in_the_tree_that_is_publi
 
 def test_the_state_counts_the_whole_log_and_the_numbers_of_every_county(town: Town) -> None:
     done = town.audit("complete", "--all-agencies", "--json", letter="S", role=REVIEWER)
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = json.loads(done.stdout)
+    assert done.exit == 0, done.out + done.err
+    said = json.loads(done.out)
     agencies = said["agencies"]
     assert {each.agency_id for each in (COUNTY_A, COUNTY_B, COUNTY_C)} <= agencies.keys()
     # Each county's own count, which it makes by its own numbers, goes on from there by its own reading.
-    own = json.loads(town.audit("complete", "--json", letter="A").stdout)
+    own = json.loads(town.audit("complete", "--json", letter="A").out)
     assert own["count"] >= agencies[COUNTY_A.agency_id]
-    text = town.audit("complete", "--all-agencies", letter="S", role=REVIEWER).stdout
+    text = town.audit("complete", "--all-agencies", letter="S", role=REVIEWER).out
     assert "none is withheld" in text
     assert f"ok   {COUNTY_B.agency_id} has entries 1 to " in text
 
@@ -159,10 +158,8 @@ def ask_records(town: Town, letter: str, role: str) -> int:
 def test_the_state_that_oversees_gets_no_answer_about_a_youth_and_no_second_kind(town: Town) -> None:
     """From a holder's numbers it would learn what an answer to itself hid; it asks as a member of its own."""
     assert ask_records(town, "S", REVIEWER) == codes.OUTCOME_NOT_PERMITTED
-    with Commands() as commands:
-        invited = commands.ask(
-            "gateway", "invite", str(town.sandbox.layout.gateway), STATE.agency_id, "--kind", "STATE"
-        )
+    gateway = str(town.sandbox.layout.gateway)
+    invited = commands().ask("gateway", "invite", gateway, STATE.agency_id, "--kind", "STATE")
     assert (invited.exit, "as a member of its own" in invited.err) == (ExitCode.DENIED, True), invited.err
 
 
@@ -171,19 +168,19 @@ def test_the_state_that_asks_reads_its_own_entries_and_no_agencys_numbers(town: 
     out = tmp_path / "own.jsonl"
     read = ("query", "--format", "jsonl", "--out", str(out), "--limit", "100000")
     done = town.audit(*read, letter="I", role=REVIEWER)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit == 0, done.out + done.err
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert rows
     assert {row["requester"] for row in rows} == {ICPC.agency_id}
     assert not any(row["requester_number"] or row["holder_number"] for row in rows)
     denied = town.audit("complete", "--all-agencies", letter="I", role=REVIEWER)
-    assert (denied.returncode, "AUDIT-AGENCY" in denied.stderr) == (ExitCode.DENIED, True)
+    assert (denied.exit, "AUDIT-AGENCY" in denied.err) == (ExitCode.DENIED, True)
 
 
 def test_a_county_reviewer_beside_it_sees_its_own_entries_alone(town: Town, tmp_path: Path) -> None:
     out = tmp_path / "own.jsonl"
     done = town.audit("query", "--format", "jsonl", "--out", str(out), "--limit", "100000", letter="B")
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.err
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert rows
     assert all(COUNTY_B.agency_id in (row["requester"], row["holder"]) for row in rows)
@@ -191,14 +188,14 @@ def test_a_county_reviewer_beside_it_sees_its_own_entries_alone(town: Town, tmp_
         "what the other side does is its own"
     )
     denied = town.audit("complete", "--all-agencies", letter="B")
-    assert (denied.returncode, "AUDIT-AGENCY" in denied.stderr) == (ExitCode.DENIED, True)
+    assert (denied.exit, "AUDIT-AGENCY" in denied.err) == (ExitCode.DENIED, True)
 
 
 def test_a_bundle_of_the_states_proves_both_sides_to_a_stranger(town: Town, tmp_path: Path) -> None:
     out = tmp_path / "state.zip"
     asked = ("--kind", "access.decision", "--out", str(out))
     done = town.audit("bundle", *asked, letter="S", role=REVIEWER)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit == 0, done.out + done.err
     status, said = strangers_verdict(out, tmp_path)
     assert (status, said.splitlines()[-1]) == (0, "VERIFIED"), said
     assert f"parties={COUNTY_C.agency_id} " in said
@@ -207,8 +204,8 @@ def test_a_bundle_of_the_states_proves_both_sides_to_a_stranger(town: Town, tmp_
 def test_a_table_of_the_states_proves_both_sides_of_each_entry(town: Town, tmp_path: Path) -> None:
     out = tmp_path / "proved.jsonl"
     asked = ("--kind", "access.decision", "--format", "jsonl", "--proofs", "--out", str(out))
-    assert town.audit("query", *asked, letter="S", role=REVIEWER).returncode == 0
+    assert town.audit("query", *asked, letter="S", role=REVIEWER).exit == 0
     whole = offline(out, town)
-    assert (whole.returncode, "the exchange's word" in whole.stdout) == (0, False), whole.stdout + whole.stderr
+    assert (whole.exit, "the exchange's word" in whole.out) == (0, False), whole.out + whole.err
     out.write_text(out.read_text().replace(f'"holder": "{COUNTY_A.agency_id}"', f'"holder": "{COUNTY_B.agency_id}"', 1))
-    assert offline(out, town).returncode == 6
+    assert offline(out, town).exit == 6

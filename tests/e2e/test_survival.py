@@ -14,12 +14,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from deploy.demo.commands import Commands
 from deploy.demo.county import Calls, County, inquiry
 from deploy.demo.sandbox import Sandbox
 from homeward.county.v1.county_pb2 import Receipt
 from homeward.county.v1.missing_pb2 import CheckFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
+from tests.commands import commands
 
 ROLE = "CWA.hotline_screener"
 BEFORE_KILL = 20
@@ -28,7 +28,7 @@ RECOVERY_SECONDS = 15.0
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with Sandbox.up(tmp_path_factory.mktemp("survival") / "box") as running:
+    with Sandbox.up(tmp_path_factory.mktemp("survival") / "box", commands=commands()) as running:
         yield running
 
 
@@ -83,10 +83,7 @@ def test_sigkill_in_mid_load_loses_no_acknowledged_entry(sandbox: Sandbox, tmp_p
     newest = max(receipts[:acknowledged], key=tree_size)
     head = tmp_path / "head.txt"
     head.write_text(newest.checkpoint)
-    with Commands() as commands:
-        verdict = commands.ask(
-            "verify", str(sandbox.layout.gateway / "gateway.db"), "--checkpoint", str(head), "--json"
-        )
+    verdict = commands().ask("verify", str(sandbox.layout.gateway / "gateway.db"), "--checkpoint", str(head), "--json")
     assert json.loads(verdict.out)["ok"] is True, verdict.out
     assert json.loads(verdict.out)["size"] >= tree_size(newest)
     # Each answer has an entry of its own, before the kill and after.

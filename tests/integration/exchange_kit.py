@@ -1,16 +1,14 @@
 """An exchange of real processes for tests: made and run by the commands an operator types, joined as adapters join."""
 
 import asyncio
-import json
-import signal
 import socket
 import ssl
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import grpc
 from cryptography import x509
@@ -28,19 +26,8 @@ from homeward.gateway.v1 import directory_pb2_grpc
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.enrollment_pb2 import EnrollResponse, Invitation
 from homeward.gateway.v1.enrollment_pb2_grpc import EnrollmentServiceStub
+from tests.commands import Process, answered
 from tests.unit.members.world import Clock, County
-
-HOMEWARD = Path(sys.executable).with_name("homeward")
-
-
-def homeward(*arguments: object, code: int = 0) -> dict[str, object]:
-    """What a command answers with --json."""
-    done = subprocess.run(
-        [HOMEWARD, *map(str, arguments), "--json"], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    reply: dict[str, object] = json.loads((done.stdout or done.stderr).splitlines()[-1])
-    return reply
 
 
 def free_port() -> int:
@@ -49,22 +36,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(*arguments: object) -> tuple[subprocess.Popen[str], dict[str, object]]:
-    """A process that serves, and the line with which it said so."""
-    process = subprocess.Popen([HOMEWARD, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line: dict[str, object] = json.loads(process.stdout.readline())
-    assert line["event"] == "ready"
-    return process, line
-
-
 @dataclass
 class Exchange:
     """A gateway and its custodians in one place, each running or not."""
 
     place: Path
-    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-    ready: dict[str, dict[str, object]] = field(default_factory=dict)
+    running: dict[str, Process] = field(default_factory=dict)
+    ready: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """The line with which each process said that it is ready."""
 
     @property
@@ -75,18 +53,23 @@ class Exchange:
         """State of the holder of this share, from 2."""
         return self.place / f"cu{index}"
 
+    @property
+    def logs(self) -> Path:
+        """What each process logs, and its line."""
+        return self.place / "logs"
+
     def start(self, name: str) -> None:
         """`gw` or `cu2` and so on serves."""
+        self.logs.mkdir(exist_ok=True)
         group = "gateway" if name == "gw" else "custodian"
-        self.running[name], self.ready[name] = start(group, "serve", self.place / name)
+        self.running[name] = Process.start(name, group, "serve", self.place / name, directory=self.logs)
+        self.ready[name] = self.running[name].running.ready
 
     def stop(self, name: str) -> None:
         """The process was told to stop, and did."""
         process = self.running.pop(name)
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         assert process.wait(30) == 0
-        assert process.stdout is not None
-        process.stdout.close()
 
     def close(self) -> None:
         for name in list(self.running):
@@ -106,20 +89,20 @@ def make_exchange(
     exchange, shares = Exchange(place), place / "shares"
     flag = ("--demo",) if demo else ()
     ports = [free_port() for _ in range(1 + holders)]
-    homeward("custodian", "deal", "--threshold", threshold, "--holders", holders, "--out", shares)
-    homeward(
+    answered("custodian", "deal", "--threshold", threshold, "--holders", holders, "--out", shares)
+    answered(
         "gateway", "init", exchange.gateway, "--trust-domain", "exchange.example", "--share", shares / "share-1.bin",
         "--listen", f"127.0.0.1:{ports[0]}", "--enroll-listen", f"127.0.0.1:{ports[1]}", *flag,
     )  # fmt: skip
     add_settings(exchange.gateway / "gateway.yaml", settings)
     for index in range(2, holders + 1):
         custodian, share = exchange.custodian(index), shares / f"share-{index}.bin"
-        homeward(
+        answered(
             "custodian", "init", custodian, "--share", share, "--operator", operators[index - 2],
             "--gateway-card", exchange.gateway / "card.json", "--listen", f"127.0.0.1:{ports[index]}", *flag,
         )  # fmt: skip
         add_settings(custodian / "custodian.yaml", settings)
-        homeward("gateway", "trust", exchange.gateway, "--custodian-card", custodian / "card.json")
+        answered("gateway", "trust", exchange.gateway, "--custodian-card", custodian / "card.json")
     return exchange
 
 
@@ -151,7 +134,7 @@ async def join(gateway: Path, fips: str) -> Joined:
     """What `homeward join` does: pin the listener by the line, enroll, keep the answer."""
     county = County(fips=fips, clock=Clock(datetime.now(UTC)))
     arguments = ("--kind", "CWA", "--duty-line", "+15555550100", "--hotline", "+15555550101")
-    invited = await asyncio.to_thread(homeward, "gateway", "invite", gateway, county.agency, *arguments)
+    invited = await asyncio.to_thread(answered, "gateway", "invite", gateway, county.agency, *arguments)
     invitation = decode(str(invited["line"]))
     host, port = invitation.enrollment_address.split(":")
     shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
@@ -182,7 +165,7 @@ async def admit(exchange: Exchange, joined: "Joined") -> DirectoryView:
     fingerprint = root_fingerprint(joined.county.root.public_bytes).hex()
     for custodian in sorted(exchange.place.glob("cu*")):
         arguments = ("custodian", "admit", custodian, joined.county.fips, "--root", fingerprint)
-        await asyncio.to_thread(homeward, *arguments)
+        await asyncio.to_thread(answered, *arguments)
     return await directory_of(joined)
 
 

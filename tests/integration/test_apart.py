@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.exchange_kit import HOMEWARD, free_port, homeward
+from tests.commands import Process, answered
+from tests.integration.exchange_kit import free_port
 
 _PROGRAM = """
 import asyncio, os, signal, sys
@@ -94,22 +95,18 @@ def test_it_ends_when_the_first_process_is_killed() -> None:
 
 def test_a_gateway_without_it_stops_and_says_why(tmp_path: Path) -> None:
     ports = [free_port() for _ in range(2)]
-    homeward("custodian", "deal", "--out", tmp_path / "shares")
-    homeward(
+    answered("custodian", "deal", "--out", tmp_path / "shares")
+    answered(
         "gateway", "init", tmp_path / "gw", "--trust-domain", "exchange.example",
         "--share", tmp_path / "shares" / "share-1.bin",
         "--listen", f"127.0.0.1:{ports[0]}", "--enroll-listen", f"127.0.0.1:{ports[1]}",
     )  # fmt: skip
-    command = [HOMEWARD, "gateway", "serve", str(tmp_path / "gw")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert "ready" in process.stdout.readline()
+    process = Process.start("gateway", "gateway", "serve", tmp_path / "gw", directory=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     assert len(children) == 1
     os.kill(int(children[0]), signal.SIGKILL)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "the process beside this one ended" in errors
+    assert process.wait(30) == 1
+    assert "the process beside this one ended" in (tmp_path / "gateway.log").read_text()
 
 
 def test_a_question_that_cannot_be_asked_takes_nobody_elses_answer() -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import signal
 import ssl
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +27,8 @@ from homeward.gateway.v1 import custodian_pb2_grpc, directory_pb2, directory_pb2
 from homeward.gateway.v1.custodian_pb2 import CountersignRequest
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.token_pb2 import EvaluateRequest
-from tests.integration.exchange_kit import directory_of, free_port, homeward, join, reason_of, start
+from tests.commands import Process, answered
+from tests.integration.exchange_kit import directory_of, free_port, join, reason_of
 from tests.unit.members.batches import batch, check_proof, record
 from tests.unit.members.world import Clock
 
@@ -44,7 +43,7 @@ class Processes:
     custodian: Path
     gateway_port: int
     custodian_port: int
-    running: tuple[subprocess.Popen[str], ...]
+    running: tuple[Process, ...]
 
 
 @pytest.fixture(scope="module")
@@ -52,31 +51,32 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     place = tmp_path_factory.mktemp("exchange")
     gateway, custodian, shares = place / "gw", place / "cu", place / "shares"
     ports = [free_port() for _ in range(3)]
-    homeward("custodian", "deal", "--out", shares)
-    homeward(
+    answered("custodian", "deal", "--out", shares)
+    answered(
         "gateway", "init", gateway, "--trust-domain", "exchange.example", "--share", shares / "share-1.bin",
         "--listen", f"127.0.0.1:{ports[0]}", "--enroll-listen", f"127.0.0.1:{ports[1]}",
     )  # fmt: skip
-    homeward(
+    answered(
         "custodian", "init", custodian, "--share", shares / "share-2.bin", "--operator", "auditor",
         "--gateway-card", gateway / "card.json", "--listen", f"127.0.0.1:{ports[2]}",
     )  # fmt: skip
-    homeward("gateway", "trust", gateway, "--custodian-card", custodian / "card.json")
-    running = (start("custodian", "serve", custodian)[0], start("gateway", "serve", gateway)[0])
+    answered("gateway", "trust", gateway, "--custodian-card", custodian / "card.json")
+    running = tuple(
+        Process.start(path.name, group, "serve", path, directory=place)
+        for group, path in (("custodian", custodian), ("gateway", gateway))
+    )
     yield Processes(gateway, custodian, ports[0], ports[2], running)
     for process in running:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         assert process.wait(30) == 0
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 async def test_a_county_joins_is_admitted_and_has_tokens_evaluated_by_two_processes(processes: Processes) -> None:
     joined = await join(processes.gateway, "06037")
-    status = await asyncio.to_thread(homeward, "custodian", "status", processes.custodian)
+    status = await asyncio.to_thread(answered, "custodian", "status", processes.custodian)
     assert status["admitted_counties"] == []
     fingerprint = root_fingerprint(joined.county.root.public_bytes).hex()
-    await asyncio.to_thread(homeward, "custodian", "admit", processes.custodian, "06037", "--root", fingerprint)
+    await asyncio.to_thread(answered, "custodian", "admit", processes.custodian, "06037", "--root", fingerprint)
     view = await directory_of(joined)
     elements = record()
     request = EvaluateRequest(envelope=batch(joined.county, elements))
@@ -93,7 +93,7 @@ async def test_a_revocation_while_serving_refuses_calls_on_the_open_connection(p
     async with joined.gateway() as channel:
         stub = directory_pb2_grpc.MembershipServiceStub(channel)
         await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
-        await asyncio.to_thread(homeward, "gateway", "revoke", processes.gateway, joined.county.agency)
+        await asyncio.to_thread(answered, "gateway", "revoke", processes.gateway, joined.county.agency)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.GetDirectory(GetDirectoryRequest(), timeout=5)
     assert reason_of(caught.value) == "CERTIFICATE_REFUSED"
@@ -148,12 +148,12 @@ async def test_the_enrollment_listener_offers_enrollment_alone(processes: Proces
 def test_only_the_serving_process_writes_its_log(processes: Processes) -> None:
     with pytest.raises(LogInUse), State(processes.gateway, "gateway").writing():
         pass
-    before = homeward("gateway", "status", processes.gateway)["log_size"]
-    invited = homeward(
+    before = answered("gateway", "status", processes.gateway)["log_size"]
+    invited = answered(
         "gateway", "invite", processes.gateway, "06001.cwa", "--kind", "CWA",
         "--duty-line", "+15555550100", "--hotline", "+15555550101",
     )  # fmt: skip
-    after = homeward("gateway", "status", processes.gateway)
+    after = answered("gateway", "status", processes.gateway)
     assert decode(str(invited["line"])).agency == "06001.cwa"
     assert int(str(after["log_size"])) > int(str(before))
     socket_file = State(processes.gateway, "gateway").admin_socket
@@ -161,7 +161,7 @@ def test_only_the_serving_process_writes_its_log(processes: Processes) -> None:
 
 
 def test_a_refused_command_says_what_and_what_to_do(processes: Processes) -> None:
-    failed = homeward("gateway", "revoke", processes.gateway, "06999.nobody", code=3)
+    failed = answered("gateway", "revoke", processes.gateway, "06999.nobody", code=3)
     assert failed["error"] == {
         "code": "ADMIN-001",
         "what": "refused: MEMBER_UNKNOWN",

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,17 +33,8 @@ from gateway.state import key_pem
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest, EvaluateResponse
 from homeward.gateway.v1.token_pb2_grpc import TokenServiceStub
-from tests.integration.exchange_kit import (
-    HOMEWARD,
-    Exchange,
-    Joined,
-    admit,
-    directory_of,
-    homeward,
-    join,
-    make_exchange,
-    reason_of,
-)
+from tests.commands import answered, homeward
+from tests.integration.exchange_kit import Exchange, Joined, admit, directory_of, join, make_exchange, reason_of
 from tests.integration.greeting import greet, published
 from tests.unit.members.batches import batch, record
 
@@ -243,7 +233,7 @@ async def test_shares_are_refreshed_while_everybody_serves(
 
 
 async def _run(*arguments: object, code: int = 0) -> dict[str, object]:
-    return await asyncio.to_thread(homeward, *arguments, code=code)
+    return await asyncio.to_thread(answered, *arguments, code=code)
 
 
 # --- what a holder says to its operator
@@ -262,13 +252,7 @@ async def test_status_says_share_directory_and_budget_in_words_and_as_json(
     (used,) = [use for use in status["accounts"] if use["agency"] == "06037.cwa"]  # type: ignore[attr-defined]
     assert (used["account"], used["limit"]) == ("LOOKUPS", Budgets().lookups_a_day)
     assert used["elements"] == used["records"] * Budgets().elements_a_record
-    words = await asyncio.to_thread(
-        lambda: (
-            subprocess.run(
-                [HOMEWARD, "custodian", "status", exchange.custodian(2)], capture_output=True, text=True, check=True
-            ).stdout
-        )
-    )
+    words = (await asyncio.to_thread(homeward, "custodian", "status", exchange.custodian(2))).out
     assert "operator    auditor\n" in words
     assert "share       2 of epoch e1" in words
     assert "threshold   any 2 holders make a token" in words
@@ -391,6 +375,9 @@ async def test_nothing_of_a_batch_is_in_any_log_or_database(exchange: Exchange, 
     for holder in adapter.view.holders:
         bad = batch(adapter.joined.county, [*elements[:-1], bytes(32)], generation=adapter.generation)
         await evaluate(adapter, holder, EvaluateRequest(envelope=bad))
-    held = b"".join(content for path, content in contents(exchange.place) if ".db" in path.name)
+    held = b"".join(
+        content for path, content in contents(exchange.place) if ".db" in path.name or path.suffix == ".log"
+    )
     assert b"06037.cwa" in held
+    assert b"call refused" in held
     assert not any(element in held or element.hex().encode() in held for element in elements)

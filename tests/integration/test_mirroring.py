@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -27,7 +26,8 @@ from gateway.recovery.mirror_lines import mirror_lines
 from gateway.recovery.mirroring import Mirroring, keeping, round_command
 from gateway.recovery.repair import place_of
 from homeward.gateway.v1.admin_pb2 import MirrorStatus
-from tests.integration.exchange_kit import HOMEWARD, add_settings, homeward, make_exchange
+from tests.commands import answered, homeward
+from tests.integration.exchange_kit import add_settings, make_exchange
 from tests.unit.members.world import World, make_world
 
 SOON = timedelta(milliseconds=100)
@@ -290,13 +290,13 @@ async def test_a_log_that_was_put_back_overwrites_nothing_of_the_mirror_and_is_h
     async with keeping(put_back):
         await shown(put_back, size, lambda status: status.fault == "EVIDENCE")
     assert home.holds() == size
-    healed = await asyncio.to_thread(homeward, "audit", "recover", home.gateway, "--mirror", home.kept)
+    healed = await asyncio.to_thread(answered, "audit", "recover", home.gateway, "--mirror", home.kept)
     # Its next start says so in an entry: only then could anybody tell that the mirror, too, was put back.
     assert healed == {"ok": True, "had": size - 1, "healed_to": size, "size": size}
     assert len(due_entries(place_of(home.gateway).state)) == 1
-    mirrored = await asyncio.to_thread(homeward, "audit", "mirror", home.gateway)
+    mirrored = await asyncio.to_thread(answered, "audit", "mirror", home.gateway)
     assert mirrored["size"] == size
-    await asyncio.to_thread(homeward, "audit", "fsck", home.gateway, "--mirror", home.kept)
+    await asyncio.to_thread(answered, "audit", "fsck", home.gateway, "--mirror", home.kept)
 
 
 def test_holders_that_serve_keep_their_mirrors_say_so_and_end_at_once(tmp_path: Path) -> None:
@@ -313,14 +313,8 @@ def test_holders_that_serve_keep_their_mirrors_say_so_and_end_at_once(tmp_path: 
         missing = shown_by("custodian", exchange.custodian(2), lambda mirror: mirror["fault"] != "")
         assert (missing["fault"], missing["kept"]) == ("MISSING", False)
         for group, name in serving:
-            told = subprocess.run(
-                [HOMEWARD, group, "status", exchange.place / name],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=True,
-            )
-            assert ("NO MIRROR" in told.stdout) is (group == "custodian"), told.stdout
+            told = homeward(group, "status", exchange.place / name).out
+            assert ("NO MIRROR" in told) is (group == "custodian"), told
             began = time.monotonic()
             exchange.stop(name)
             assert time.monotonic() - began < 10
@@ -328,15 +322,15 @@ def test_holders_that_serve_keep_their_mirrors_say_so_and_end_at_once(tmp_path: 
         exchange.close()
     (exchange.custodian(2) / "kept").mkdir()
     for _, name in serving:
-        homeward("audit", "mirror", exchange.place / name)
-        homeward("audit", "fsck", exchange.place / name, "--mirror", exchange.place / name / "kept")
+        answered("audit", "mirror", exchange.place / name)
+        answered("audit", "fsck", exchange.place / name, "--mirror", exchange.place / name / "kept")
 
 
 def shown_by(group: str, directory: Path, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """What the status of a serving process says of its mirror, as soon as it is what is wanted."""
     until = time.monotonic() + DEADLINE
     while True:
-        status: Any = homeward(group, "status", directory)
+        status: Any = answered(group, "status", directory)
         mirror: dict[str, Any] = status["mirror"]
         if wanted(mirror):
             return mirror
@@ -346,10 +340,10 @@ def shown_by(group: str, directory: Path, wanted: Callable[[dict[str, Any]], boo
 
 def test_a_mirror_that_is_asked_for_by_hand_and_that_no_settings_name_is_refused(tmp_path: Path) -> None:
     exchange = make_exchange(tmp_path, operators=("auditor",))
-    failed: Any = homeward("audit", "mirror", exchange.gateway, code=2)
+    failed: Any = answered("audit", "mirror", exchange.gateway, code=2)
     assert failed["error"]["code"] == "USAGE-001"
     add_settings(exchange.gateway / "gateway.yaml", SERVING)
-    failed = homeward("audit", "mirror", exchange.gateway, code=1)
+    failed = answered("audit", "mirror", exchange.gateway, code=1)
     assert failed["error"]["code"] == "MIRROR-001"
 
 

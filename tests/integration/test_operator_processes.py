@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.protocol.envelope import wrap
 from homeward.gateway.v1.token_pb2 import EvaluateRequest
 from homeward.gateway.v1.token_pb2_grpc import TokenServiceStub
-from tests.integration.exchange_kit import HOMEWARD, Exchange, Joined, admit, homeward, join, make_exchange, reason_of
+from tests.commands import answered, commands, homeward
+from tests.integration.exchange_kit import Exchange, Joined, admit, join, make_exchange, reason_of
 from tests.integration.greeting import greet, published
 from tests.unit.members.batches import batch, record
 
@@ -35,24 +35,24 @@ def test_one_operator_with_enough_shares_is_refused_when_made_and_when_trusted(
 ) -> None:
     shares, card = exchange.place / "shares", exchange.gateway / "card.json"
     arguments = ("--share", shares / "share-2.bin", "--gateway-card", card, "--listen", "127.0.0.1:1")
-    failed = homeward("custodian", "init", tmp_path / "same", "--operator", "gw1", *arguments, code=3)
+    failed = answered("custodian", "init", tmp_path / "same", "--operator", "gw1", *arguments, code=3)
     assert failed["error"]["code"] == "SHARE-003"  # type: ignore[index]
     assert not (tmp_path / "same").exists()
     # The share that another holder has cannot be trusted a second time, whatever the card says.
     third = tmp_path / "third"
-    homeward("custodian", "init", third, "--operator", "other", *arguments)
+    answered("custodian", "init", third, "--operator", "other", *arguments)
     forged = json.loads((third / "card.json").read_text()) | {"operator": "gw1", "share_index": 3}
     (third / "forged.json").write_text(json.dumps(forged))
-    failed = homeward("gateway", "trust", exchange.gateway, "--custodian-card", third / "forged.json", code=3)
+    failed = answered("gateway", "trust", exchange.gateway, "--custodian-card", third / "forged.json", code=3)
     assert failed["error"]["what"] == "refused: HOLDER_CONFLICT (share_commitment: of this ceremony)"  # type: ignore[index]
 
 
 def test_a_holder_with_a_share_of_another_ceremony_is_refused(exchange: Exchange, tmp_path: Path) -> None:
-    homeward("custodian", "deal", "--threshold", 2, "--holders", 3, "--out", tmp_path / "other")
+    answered("custodian", "deal", "--threshold", 2, "--holders", 3, "--out", tmp_path / "other")
     arguments = ("--gateway-card", exchange.gateway / "card.json", "--listen", "127.0.0.1:1")
     third = tmp_path / "third"
     share = tmp_path / "other" / "share-3.bin"
-    failed = homeward("custodian", "init", third, "--operator", "university", "--share", share, *arguments, code=3)
+    failed = answered("custodian", "init", third, "--operator", "university", "--share", share, *arguments, code=3)
     assert failed["error"]["why"] == "the share is of another ceremony than the gateway's"  # type: ignore[index]
     assert not third.exists()
 
@@ -72,12 +72,10 @@ def test_a_demonstration_run_by_one_operator_says_so_at_every_start_and_is_nothi
     for name, group in (("gw", "gateway"), ("cu2", "custodian")):
         file = exchange.place / name / f"{group}.yaml"
         file.write_text(file.read_text().replace("demo: true", "demo: false"))
-        ended = subprocess.run(
-            [HOMEWARD, group, "serve", exchange.place / name], capture_output=True, text=True, timeout=30, check=False
-        )
-        assert ended.returncode != 0
-        assert "HOLDER-001" in ended.stderr
-        assert "one operator runs as many holders as make a token" in ended.stderr
+        ended = commands().ask(group, "serve", str(exchange.place / name))
+        assert ended.exit != 0
+        assert "HOLDER-001" in ended.err
+        assert "one operator runs as many holders as make a token" in ended.err
 
 
 def test_a_gateway_that_nobody_must_witness_says_so_until_its_settings_ask_for_a_quorum(tmp_path: Path) -> None:
@@ -87,11 +85,8 @@ def test_a_gateway_that_nobody_must_witness_says_so_until_its_settings_ask_for_a
     try:
         for _ in range(2):
             exchange.start("gw")
-            shown = subprocess.run(
-                [HOMEWARD, "gateway", "status", exchange.gateway],
-                capture_output=True, text=True, timeout=30, check=True,
-            )  # fmt: skip
-            told.append((exchange.ready["gw"]["witnesses_required"], "UNWITNESSED no witness must" in shown.stdout))
+            shown = homeward("gateway", "status", exchange.gateway).out
+            told.append((exchange.ready["gw"]["witnesses_required"], "UNWITNESSED no witness must" in shown))
             exchange.stop("gw")
             # As init wrote it, for the operator to take the mark away.
             settings.write_text(settings.read_text().replace("# witnesses:", "witnesses:"))
@@ -104,17 +99,15 @@ def test_bytes_that_wait_to_be_erased_show_in_the_status_until_the_next_start(tm
     exchange = make_exchange(tmp_path, operators=("auditor",))
     try:
         exchange.start("gw")
-        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+        assert not answered("gateway", "status", exchange.gateway)["erasing_waits"]
         # What an order leaves behind that found somebody reading.
         with closing(sqlite3.connect(exchange.gateway / "keys.db")) as keys, keys:
             keys.execute("INSERT INTO unscrubbed VALUES (1)")
-        shown = subprocess.run(
-            [HOMEWARD, "gateway", "status", exchange.gateway], capture_output=True, text=True, timeout=30, check=True
-        ).stdout
+        shown = homeward("gateway", "status", exchange.gateway).out
         assert "ERASING     waits for the next start" in shown
         exchange.stop("gw")
         exchange.start("gw")
-        assert not homeward("gateway", "status", exchange.gateway)["erasing_waits"]
+        assert not answered("gateway", "status", exchange.gateway)["erasing_waits"]
     finally:
         exchange.close()
 
@@ -122,7 +115,7 @@ def test_bytes_that_wait_to_be_erased_show_in_the_status_until_the_next_start(tm
 def _published(exchange: Exchange) -> None:
     """A directory that every holder signed is there."""
     until = time.monotonic() + 20
-    while homeward("custodian", "status", exchange.custodian(2))["directory_version"] == 0:
+    while answered("custodian", "status", exchange.custodian(2))["directory_version"] == 0:
         assert time.monotonic() < until
         time.sleep(0.2)
 
