@@ -191,7 +191,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     # Before anything is written, by this start or by anybody: a log that was put back would grow a second history.
     attested = [AgencyId(each.agency) for each in running.publishing.attestations.status()]
     known = frozenset() if running.recovering() else await members.knowing(attested)
-    shown.ask(known, unheard=is_unheard(running.state))
+    shown.ask(known, attested=attested, unheard=is_unheard(running.state))
     members.office.subscribe(running.links.directory_changed)
     main = await serve(
         _edge(running, recorder, Listener.GATEWAY, running.peers),

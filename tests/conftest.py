@@ -28,18 +28,29 @@ WHAT_RUNS_THEM: Mapping[str, str] = {
 
 # Folders whose session fixtures bring up a whole exchange, so that two processes that deal with one would bring up two;
 # and the files of each that have an exchange of their own, or need none.
-TOGETHER: Mapping[str, frozenset[str]] = {
-    "tests/adversarial/": frozenset(
-        f"test_{name}.py"
-        for name in "declared_loss epoch_replay exported forgotten lost_rows roster survival unwitnessed".split()
-    ),
-    "tests/e2e/": frozenset(
-        f"test_{name}.py"
-        for name in (
-            "audit_evidence declared_loss enumeration epochs epochs_restored put_back sandbox sealing state_reviewer "
-            "survival"
-        ).split()
-    ),
+TOGETHER = {
+    "tests/adversarial": {
+        "test_declared_loss.py",
+        "test_epoch_replay.py",
+        "test_exported.py",
+        "test_forgotten.py",
+        "test_lost_rows.py",
+        "test_roster.py",
+        "test_survival.py",
+        "test_unwitnessed.py",
+    },
+    "tests/e2e": {
+        "test_audit_evidence.py",
+        "test_declared_loss.py",
+        "test_enumeration.py",
+        "test_epochs.py",
+        "test_epochs_restored.py",
+        "test_put_back.py",
+        "test_sandbox.py",
+        "test_sealing.py",
+        "test_state_reviewer.py",
+        "test_survival.py",
+    },
 }
 
 # Deadlines flake on a shared machine; the same examples everywhere make a failure repeatable.
@@ -90,8 +101,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
             folder, _, name = file.rpartition("/")
-            apart = TOGETHER.get(f"{folder}/")
-            return file if apart is None or name in apart else folder
+            return folder if folder in TOGETHER and name not in TOGETHER[folder] else file
 
     return ByExchange(config, log) if config.getvalue("dist") == "loadfile" else None
 

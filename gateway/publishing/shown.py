@@ -10,8 +10,8 @@ A put-back log must not grow before somebody could say so: its next entries woul
 no entry is written before somebody who knows the log was heard; the start's own entries neither:
 
 1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
-   cannot, and is not waited for; one whose witness found two histories links all the same. An adapter made anew, which
-   has no checkpoint to show, knows nothing of the log and is no answer: its agency is waited for
+   cannot, and is not waited for; one whose witness found two histories links all the same. Of an agency that attested,
+   an adapter that has no checkpoint to show was made anew, knows nothing of the log and is no answer
 2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
    witness that knows more does not cosign less; one that knew nothing when it was first asked does not count.
 3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
@@ -59,6 +59,7 @@ class Shown:
         self._stored = stored
         self._enough = enough
         self._awaited: set[AgencyId] = set()
+        self._attested: set[AgencyId] = set()
         self._vouching: set[VerifierKey] = set()
         self._is_late = False
         self._unheard = False
@@ -69,12 +70,20 @@ class Shown:
         """What the start had to write is in the log: whoever calls may be answered. Set unless a start asks."""
         self.begun.set()
 
-    def ask(self, agencies: Iterable[AgencyId], *, seconds: float = ASK_SECONDS, unheard: bool = False) -> None:
+    def ask(
+        self,
+        agencies: Iterable[AgencyId],
+        *,
+        attested: Iterable[AgencyId] = (),
+        seconds: float = ASK_SECONDS,
+        unheard: bool = False,
+    ) -> None:
         """From now on no entry is written before these have linked, or after so many seconds enough have cosigned.
 
-        `unheard`: the operator said that nobody can come; seconds are enough. Nobody is answered until `begin`.
+        Those that `attested` to entries have cosigned them, and must have something to show. `unheard`: the operator
+        said that nobody can come; seconds are enough. Nobody is answered until `begin`.
         """
-        self._awaited, self._unheard = set(agencies), unheard
+        self._awaited, self._attested, self._unheard = set(agencies), set(attested), unheard
         self.begun.clear()
         if self._awaited:
             self._log.may_begin = self._may_begin
@@ -122,13 +131,12 @@ class Shown:
             self._decided.set()
 
     async def hear(self, agency: AgencyId, note: str) -> None:
-        """The member has linked, and showed this untrusted note: no start waits for it any more, if there is one.
+        """The member has linked, and showed this untrusted note: no start waits for it any more, if it knows the log.
 
-        Its signature is not asked for: whoever links in the agency's name speaks for the agency's knowledge alone, and
-        after a declared loss the note may be of the log that was closed.
+        The note's signature is not asked for: whoever links in the agency's name speaks for its knowledge alone.
         """
         await self.look(agency, note)
-        if _is_of_entries(note):
+        if agency not in self._attested or _is_of_entries(note):
             self._awaited.discard(agency)
             self._consider()
         elif agency in self._awaited:

@@ -20,7 +20,7 @@ from tests.adversarial.outcome import Refusal, ending
 from tests.adversarial.resident import Act, Resident, dial, flag_query, tokens_of
 from tests.adversarial.town import Town
 from tests.commands import commands
-from tests.integration.greeting import greet, published
+from tests.integration.greeting import greet
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 INSIDER, NEIGHBOR = AgencyId("06029.cwa"), AgencyId("06037.cwa")
@@ -59,7 +59,7 @@ async def restarted(town: Town) -> None:
     for resident in town.residents.values():
         await resident.channel.close()
         resident.channel = dial(resident.address, resident.identity)
-        await greet(resident.channel, resident.wrapped, cosigned=published(town.gateway))
+        await greet(resident.channel, resident.wrapped)
 
 
 def operator(town: Town, *words: str) -> dict[str, object]:

@@ -35,7 +35,7 @@ from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from tests.adversarial.resident import Resident
 from tests.commands import Process, homeward
-from tests.integration.greeting import greet, published
+from tests.integration.greeting import greet
 
 TRUST_DOMAIN: Final = "exchange.example"
 NO_AGREEMENT: Final = "06037/06061"
@@ -147,7 +147,7 @@ class Town:
             if agency in but:
                 continue
             try:
-                await greet(resident.channel, resident.wrapped, cosigned=published(self.gateway))
+                await greet(resident.channel, resident.wrapped)
             except grpc.aio.AioRpcError as refusal:
                 # Revoked, and not waited for.
                 if refusal.code() is not grpc.StatusCode.UNAUTHENTICATED:

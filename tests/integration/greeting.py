@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 from google.protobuf.message import Message
@@ -22,20 +21,10 @@ def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -
     return ConnectRequest(hello=wrapped(message))
 
 
-def published(gateway: Path) -> str:
-    """The newest note that the gateway of this directory has published: what an honest adapter has cosigned."""
-    return (gateway / "published" / "checkpoint").read_text(encoding="utf-8")
-
-
-async def greet(
-    channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = ""
-) -> Welcome:
-    """The gateway, which may still be starting, has heard this adapter, which shows this note; returns its answer.
-
-    A start goes on waiting for one that shows none.
-    """
+async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> Welcome:
+    """The gateway, which may still be starting, has heard this adapter; returns its answer."""
     stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
-    await stream.write(hello(wrapped, cosigned=cosigned))
+    await stream.write(hello(wrapped))
     answer = await stream.read()
     assert answer.HasField("welcome")
     stream.cancel()

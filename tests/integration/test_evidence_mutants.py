@@ -435,7 +435,7 @@ MUTANTS = {
     ),
     "7 an adapter that knows nothing is an answer": Mutant(
         "gateway/publishing/shown.py",
-        "if _is_of_entries(note):",
+        "if agency not in self._attested or _is_of_entries(note):",
         "if True:",
         f"{SHOWN}::test_an_adapter_made_anew_knows_nothing_and_is_no_answer",
     ),

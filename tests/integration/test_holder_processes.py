@@ -35,7 +35,7 @@ from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest
 from homeward.gateway.v1.token_pb2_grpc import TokenServiceStub
 from tests.commands import answered, homeward
 from tests.integration.exchange_kit import Exchange, Joined, admit, directory_of, join, make_exchange, reason_of
-from tests.integration.greeting import greet, published
+from tests.integration.greeting import greet
 from tests.unit.members.batches import batch, record
 
 PEPPER = b"p" * 32
@@ -69,7 +69,6 @@ class Adapter:
 
     joined: Joined
     view: DirectoryView
-    gateway: Path
     liar: int = 0
     alarms: list[str] = field(default_factory=list)
     channels: dict[int, PeerChannel] = field(default_factory=dict)
@@ -121,8 +120,7 @@ class Adapter:
     async def greet(self) -> None:
         """The gateway, which may have been started again, has heard the county: it charges nothing before."""
         async with self.joined.gateway() as channel:
-            note = published(self.gateway)
-            await greet(channel, lambda message: wrap(message, self.joined.county.envelope_key), cosigned=note)
+            await greet(channel, lambda message: wrap(message, self.joined.county.envelope_key))
 
     async def close(self) -> None:
         for channel in self.channels.values():
@@ -142,7 +140,7 @@ async def adapter(exchange: Exchange) -> AsyncIterator[Adapter]:
         if name not in exchange.running:
             exchange.start(name)
     county = await _county(exchange)
-    made = Adapter(county, await directory_of(county), exchange.gateway)
+    made = Adapter(county, await directory_of(county))
     await made.greet()
     yield made
     await made.close()
@@ -212,7 +210,7 @@ async def test_shares_are_refreshed_while_everybody_serves(
     assert adapter.view.sharing.commitments[0] == old.sharing.commitments[0]  # type: ignore[union-attr]
     assert same(await adapter.tokens(), before)
     # An adapter that has not heard of it yet is served all the same.
-    late = Adapter(adapter.joined, old, exchange.gateway)
+    late = Adapter(adapter.joined, old)
     assert same(await late.tokens(), before)
     for name, group in (("gw", "gateway"), ("cu2", "custodian"), ("cu3", "custodian")):
         finished = await _run(group, "refresh", exchange.place / name, "--finish")

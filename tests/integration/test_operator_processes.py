@@ -17,7 +17,7 @@ from homeward.gateway.v1.token_pb2 import EvaluateRequest
 from homeward.gateway.v1.token_pb2_grpc import TokenServiceStub
 from tests.commands import answered, commands, homeward
 from tests.integration.exchange_kit import Exchange, Joined, admit, join, make_exchange, reason_of
-from tests.integration.greeting import greet, published
+from tests.integration.greeting import greet
 from tests.unit.members.batches import batch, record
 
 LIMIT = 12
@@ -133,8 +133,7 @@ async def test_a_roster_is_refused_at_the_budget_although_the_gateway_is_restart
             await asyncio.to_thread(exchange.stop, "gw")
             await asyncio.to_thread(exchange.start, "gw")
             async with joined.gateway() as channel:
-                note = published(exchange.gateway)
-                await greet(channel, lambda message: wrap(message, joined.county.envelope_key), cosigned=note)
+                await greet(channel, lambda message: wrap(message, joined.county.envelope_key))
         answers += await _try(joined.gateway(), joined, 2)
         assert answers == ["evaluated"] * LIMIT + ["BUDGET_EXHAUSTED"] * (LIMIT // 2 + 2)
         # The other holder counted nothing of this, and keeps its own account.

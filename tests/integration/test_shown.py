@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +36,19 @@ class At:
 
 @asynccontextmanager
 async def started(
-    tmp_path: Path, *awaited: AgencyId, seconds: float = 30, needed: int = 1, unheard: bool = False
+    tmp_path: Path,
+    *awaited: AgencyId,
+    attested: Collection[AgencyId] = (),
+    seconds: float = 30,
+    needed: int = 1,
+    unheard: bool = False,
 ) -> AsyncIterator[At]:
     """A log of so many entries, which does not know of more, and asks these adapters."""
     home = sqlite_home(tmp_path)
     await fill(home, COUNT)
     log, reader = home.open(may_recover=True), Reader(home.store)
     shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size, enough=lambda keys: len(keys) >= needed)
-    shown.ask(awaited, seconds=seconds, unheard=unheard)
+    shown.ask(awaited, attested=attested, seconds=seconds, unheard=unheard)
     try:
         yield At(log, shown, home)
     finally:
@@ -162,7 +167,7 @@ async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tm
 
 @pytest.mark.parametrize("shown", ["", "junk", note(0)], ids=["none", "junk", "of no entry"])
 async def test_an_adapter_made_anew_knows_nothing_and_is_no_answer(tmp_path: Path, shown: str) -> None:
-    async with started(tmp_path, A, seconds=0.1) as at:
+    async with started(tmp_path, A, attested=[A], seconds=0.1) as at:
         await at.shown.hear(A, shown)
         assert await is_late(at)
         assert at.shown.waits_for() == (A,)
@@ -171,9 +176,9 @@ async def test_an_adapter_made_anew_knows_nothing_and_is_no_answer(tmp_path: Pat
         assert (await append_one(at.log)).index == COUNT
 
 
-async def test_of_a_closed_log_an_adapter_knows_what_it_can(tmp_path: Path) -> None:
+async def test_an_adapter_that_never_ran_before_has_nothing_to_show(tmp_path: Path) -> None:
     async with started(tmp_path, A) as at:
-        await at.shown.hear(A, note(signer=CLOSED))
+        await at.shown.hear(A, "")
         assert (await append_one(at.log)).index == COUNT
 
 
