@@ -53,6 +53,9 @@ TOGETHER = {
     },
 }
 
+# Files of many long tests that share nothing.
+EACH_ALONE = {"tests/integration/test_evidence_mutants.py"}
+
 # Deadlines flake on a shared machine; the same examples everywhere make a failure repeatable.
 settings.register_profile("homeward", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("homeward")
@@ -96,10 +99,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
     from xdist.scheduler import LoadFileScheduling
 
     class ByExchange(LoadFileScheduling):
-        """A file stays in one process, and so does everything that shares one exchange."""
+        """A file stays in one process unless it need not, and so does everything that shares one exchange."""
 
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
+            if file in EACH_ALONE:
+                return nodeid
             folder, _, name = file.rpartition("/")
             return folder if folder in TOGETHER and name not in TOGETHER[folder] else file
 
