@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Engine, Executable, NullPool, create_engine, delete, insert, update
 from sqlalchemy import bindparam as bind
-from sqlalchemy import create_engine, delete, insert, update
 
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
@@ -257,7 +257,8 @@ class World:
             if key in shared
             for rest in at_rest(tokens.epoch, b"".join(each))
         ]
-        self._run(insert(tables.index_token).values(rows))
+        if rows:
+            self._run(insert(tables.index_token), rows)
 
     def _put_flag(self, owner: AgencyId, handle: SubjectHandle, state: FlagState) -> None:
         flag_id = hashlib.sha256(b"flag" + handle).digest()[:16]
@@ -350,12 +351,14 @@ class World:
         row = {"owner": agency, "revision": 1, "scope": Scope.ALL_IN_CARE, "epochs": epochs, "data_as_of_ms": moment}
         self._run(insert(tables.listing).values(**row, heartbeat_ms=moment))
 
-    def _run(self, *clauses: object) -> None:
-        engine = create_engine(f"sqlite:///{self.path}")
-        with engine.begin() as connection:
-            for clause in clauses:
-                connection.execute(clause)  # type: ignore[call-overload]
-        engine.dispose()
+    def _run(self, clause: Executable, rows: Sequence[dict[str, object]] = ()) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(clause, rows)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        # It compiles each statement once; no connection is kept.
+        return create_engine(f"sqlite:///{self.path}", poolclass=NullPool)
 
     # --- asking ---------------------------------------------------------------------------
 
