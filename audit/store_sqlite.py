@@ -55,6 +55,8 @@ class SqliteStore:
             raise EvidenceError(EvidenceReason.STORE, "there is already a file where the log is to be made") from None
         engine = create_engine("sqlite://", creator=self._open, poolclass=NullPool)
         with engine.begin() as connection:
+            # All or none, and one wait for the disk: the driver opens no transaction by itself.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             for tables in metadata:
                 tables.create_all(connection)
         engine.dispose()

@@ -119,6 +119,8 @@ class FileYouthKeys:
         path.touch(mode=0o600, exist_ok=False)
         connection = sqlite3.connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
+        # The driver opens no transaction for these by itself.
+        connection.execute("BEGIN")
         for statement in _SCHEMA:
             connection.execute(statement)
         connection.commit()
