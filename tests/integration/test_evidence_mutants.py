@@ -500,6 +500,12 @@ MUTANTS = {
         "",
         f"{RECORD}::test_an_explanation_cut_short_leaves_the_log_shut",
     ),
+    "12 a witness that was put back goes on to count": Mutant(
+        "quorum.py",
+        "                        self._forgot.add(name)\n",
+        "                        pass\n",
+        f"{QUORUM}::test_12_a_witness_that_was_put_back_has_no_voice_until_it_has_another_key",
+    ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",
         "            except EvidenceError as fault:\n",
