@@ -75,9 +75,14 @@ class Unasked(Exception):
 
 
 def kind_of(place: str) -> Kind:
-    """What is at the place: by its form where it is a directory or URL, by its first bytes where it is a file."""
+    """What is at the place: by its form where it is a directory or URL, by its first bytes where it is a file.
+
+    Raises Unasked where nothing is.
+    """
     if is_published(place):
         return Kind.PUBLISHED
+    if not Path(place).is_file():
+        raise Unasked(f"{place} is neither a file, a directory nor a URL")
     if is_receipt(Path(place)):
         return Kind.RECEIPT
     if _is_bundle(Path(place)):

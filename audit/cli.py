@@ -73,10 +73,8 @@ def verify(
     may --log-key be left out: the signature is then checked with the key stored beside it, which shows damage but not a
     forged log. Of a log that is being written, copy the -wal file too.
     """
-    kind = kind_of(place)
-    if kind is Kind.DATABASE and not Path(place).is_file():
-        raise click.BadParameter(f"{place} is neither a file, a directory nor a URL", param_hint="PLACE")
     try:
+        kind = kind_of(place)
         check_options(kind, {"--policy": policy_file, "--checkpoint": checkpoints, "--max-age": max_age})
         policy = asked_policy(policy_file) if policy_file else None
         key = asked_key(log_key) if log_key else None

@@ -61,6 +61,8 @@ class Standing(StrEnum):
     """It has seen more than this log has: the store is older than what was witnessed."""
     REFUSED = "REFUSED"
     """It says that this log is not the continuation of what it cosigned, or does not know this log."""
+    FORGOT = "FORGOT"
+    """It once named a smaller size than it had cosigned: its state was put back. Under this key it counts no more."""
 
 
 ALARMING: Final = (Standing.AHEAD, Standing.REFUSED)
@@ -98,6 +100,8 @@ class Quorum:
         self._sizes: dict[bytes, int] = {}
         self._new: set[bytes] = set()
         """Witnesses that knew nothing of the log when they were first asked: what they cosign proves no memory."""
+        self._cosigned: dict[bytes, int] = {}
+        self._forgot: set[bytes] = set()
 
     async def gather(self, note: Note, peers: Iterable[WitnessPeer], policy: Policy) -> Gathered:
         """Returns the cosignatures of this checkpoint, which the log signed, that hold; `met` if the policy is."""
@@ -146,6 +150,8 @@ class Quorum:
                 status, body = await peer.add_checkpoint(Submission(known, proof, note.whole()).encode())
                 if status == Status.OTHER_SIZE:
                     self._sizes[name] = parse_size(body)
+                    if self._sizes[name] < self._cosigned.get(name, 0):
+                        self._forgot.add(name)
                     continue
                 if status != Status.COSIGNED:
                     refused = status in (Status.INCONSISTENT, Status.NOT_SIGNED, Status.UNKNOWN_LOG)
@@ -159,6 +165,11 @@ class Quorum:
             if not known:
                 self._new.add(name)
             self._sizes[name] = checkpoint.size
+            if name in self._forgot:
+                # It is shown the log as ever, by which its agency follows it; only its voice is gone.
+                return Standing.FORGOT, ()
+            if lines:
+                self._cosigned[name] = checkpoint.size
             return (Standing.COSIGNED if lines else Standing.JUNK), lines
         return Standing.JUNK, ()
 

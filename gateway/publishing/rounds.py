@@ -135,6 +135,8 @@ class Rounds:
                 continue
             if standing in ALARMING:
                 _LOG.critical("a witness contradicts this log", extra={"witness": name, "outcome": standing})
+            elif standing is Standing.FORGOT:
+                _LOG.critical("a witness was put back and needs another key", extra={"witness": name})
             else:
                 _LOG.info("witness answered", extra={"witness": name, "outcome": standing})
         self.standings = dict(gathered.standings)

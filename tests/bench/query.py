@@ -5,8 +5,9 @@ Run: python -m tests.bench.query [--entries 1000000] [--rounds 15] [--out FILE] 
 Builds a log of full entries (15 fields, 58 agencies of very unequal size, two youths in every thousand entries), then
 asks each question through the gateway's own servicer: assertion checked, the reading durable in the log first, entries
 selected, opened and proved, reply built. Prints median and slowest by the clock, and the processor's time, which does
-not depend on what else the machine does; milliseconds a page. `--out` keeps every round as JSON. A question whose words
-match hardly any entry is answered in several pages; their number is shown, up to forty.
+not depend on what else the machine does; milliseconds a page. A question meets the bar if its slowest page does, by the
+clock. `--out` keeps every round as JSON. A question whose words match hardly any entry is answered in several pages;
+their number is shown, up to forty.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ PURPOSES = ("MFC_HANDOFF", "MFC_LOCATE", "HOTLINE_SCREEN", "PLACEMENT_PLANNING")
 HANDLE = SubjectHandle(b"y" * 16)
 MOST_PAGES = 40
 """So many pages of one answer are timed; what is so rare goes on like this to the end of the log."""
+BAR_MS = 200
+"""Of a page, at a million entries."""
 RARE = 100_003
 """One entry in so many is denied for a reason no other has."""
 
@@ -165,15 +168,18 @@ async def measure(directory: Path, count: int, rounds: int) -> dict[str, object]
             times += pages
             many = len(pages)
         clock, processor = zip(*times, strict=True)
+        met = max(clock) <= BAR_MS
         results[name] = {
             "entries": found,
             "pages": many,
+            "met": met,
             "ms": [round(each, 2) for each in clock],
             "processor_ms": [round(each, 2) for each in processor],
         }
         print(f"{name:<48} {statistics.median(clock):7.1f} ms median {max(clock):7.1f} slowest "
               f"{statistics.median(processor):7.1f} of the processor  "
-              f"{found:>4} entries in {many} page{'s' if many != 1 else ''}", flush=True)  # fmt: skip
+              f"{found:>4} entries in {many} page{'s' if many != 1 else ''}, "
+              f"bar of {BAR_MS} ms {'met' if met else 'MISSED'}", flush=True)  # fmt: skip
     await world.close()
     return {"entries": count, "rounds": rounds, "appends_per_second": round(rate), "questions": results}
 

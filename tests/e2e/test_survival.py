@@ -86,6 +86,10 @@ def test_sigkill_in_mid_load_loses_no_acknowledged_entry(sandbox: Sandbox, tmp_p
     verdict = commands().ask("verify", str(sandbox.layout.gateway / "gateway.db"), "--checkpoint", str(head), "--json")
     assert json.loads(verdict.out)["ok"] is True, verdict.out
     assert json.loads(verdict.out)["size"] >= tree_size(newest)
-    # Each answer has an entry of its own, before the kill and after.
+    # Each answer has an entry of its own, before the kill and after, and is what the policy says of its argument.
     indexes = [receipt.leaf_index for receipt in receipts]
     assert len(set(indexes)) == len(indexes)
+    replayed = commands().ask("gateway", "replay", str(sandbox.layout.gateway), "--json")
+    assert replayed.exit == 0, replayed.out
+    counts = json.loads(replayed.out)
+    assert counts["decided"] == counts["recomputed"] >= len(receipts)

@@ -136,11 +136,11 @@ class _Connection:
 
 
 class ForgetfulStore(SqliteStore):
-    """The log's SQLite store on such a disk. `synchronous` is FULL, or what a careless change would make of it."""
+    """The log's SQLite store on such a disk. `synchronous` is what a careless change would make of its own setting."""
 
     database_errors = (apsw.Error,)
 
-    def __init__(self, path: Path, disk: Disk, *, synchronous: str = "FULL") -> None:
+    def __init__(self, path: Path, disk: Disk, *, synchronous: str = "") -> None:
         super().__init__(path)
         self._disk = disk
         self._synchronous = synchronous
@@ -148,7 +148,8 @@ class ForgetfulStore(SqliteStore):
     def connect(self) -> Any:
         """Returns the writer's connection."""
         connection = super().connect()
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        if self._synchronous:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         return connection
 
     def _raw(self, mode: str) -> Any:

@@ -32,6 +32,7 @@ ATTESTATION = "tests/integration/test_attestation.py"
 NOTICES = "tests/unit/exchange/test_seal_notices.py"
 TOLD = "tests/unit/exchange/test_told.py"
 CLOCK = "tests/integration/test_log_clock.py"
+POWER = "tests/integration/test_power_loss.py"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ MUTANTS = {
         "        self._files.write(CHECKPOINT, self._signer.sign(edge.size, edge.root()).encode())\n"
         "        self._write(edge.partial())\n",
         f"{PUBLISHED}::test_1_killed_at_every_step_the_last_checkpoint_holds_and_publishing_completes",
+    ),
+    "1 a commit is acknowledged before it is on the disk": Mutant(
+        "store_sqlite.py",
+        "_SYNCHRONOUS_FULL = 2\n",
+        "_SYNCHRONOUS_FULL = 1\n",
+        f"{POWER}::test_after_a_power_failure_every_acknowledged_entry_is_there",
     ),
     "2 a log that a disk error stopped starts again as if nothing had been": Mutant(
         "log.py",
@@ -492,6 +499,12 @@ MUTANTS = {
         "        StopMark(state.high_water).make(StopReason.RECORD)\n",
         "",
         f"{RECORD}::test_an_explanation_cut_short_leaves_the_log_shut",
+    ),
+    "12 a witness that was put back goes on to count": Mutant(
+        "quorum.py",
+        "                        self._forgot.add(name)\n",
+        "                        pass\n",
+        f"{QUORUM}::test_12_a_witness_that_was_put_back_has_no_voice_until_it_has_another_key",
     ),
     "12 one witness's junk ends the round": Mutant(
         "quorum.py",

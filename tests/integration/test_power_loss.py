@@ -1,4 +1,7 @@
-"""A power failure at any moment: only synced bytes survive. FULL keeps what was acknowledged, NORMAL does not."""
+"""A power failure at any moment: only synced bytes survive. FULL, which the store sets, keeps what was acknowledged.
+
+NORMAL does not.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ ENTRIES = 40
 
 
 async def _written_until_the_power_fails(
-    directory: Path, survivors: Path, *, synchronous: str, chance: random.Random | None
+    directory: Path, survivors: Path, *, synchronous: str = "", chance: random.Random | None
 ) -> dict[int, str]:
     """Returns the entries that were acknowledged; `survivors` holds what the disk kept."""
     before = sqlite_home(directory)
@@ -55,7 +58,7 @@ async def test_after_a_power_failure_every_acknowledged_entry_is_there(tmp_path:
     survivors = tmp_path / "survivors"
     survivors.mkdir()
     chance = None if seed is None else random.Random(seed)
-    acknowledged = await _written_until_the_power_fails(tmp_path, survivors, synchronous="FULL", chance=chance)
+    acknowledged = await _written_until_the_power_fails(tmp_path, survivors, chance=chance)
     assert len(acknowledged) == ENTRIES
     assert acknowledged.items() <= (await _kept(survivors)).items()
 

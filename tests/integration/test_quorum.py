@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from audit.policy import Policy, Witness, k_of
 from audit.published import check_witnessed
 from audit.quorum import Gathered, Quorum, Standing, WitnessPeer
 from audit.submission import encode_size
+from gateway.protocol.parse import check
+from gateway.publishing.attested import AttestationStanding
+from homeward.gateway.v1 import admin_pb2
 from tests.integration.log_kit import SIGNER
 from tests.integration.witness_kit import NOW, HonestPeer, HostilePeer, Told, cosigner, line_of, open_witness
 
@@ -157,6 +161,38 @@ async def test_12_a_hostile_witness_costs_its_own_voice_and_nobody_elses(
     check_witnessed(_note(TOLD, 40, gathered), key=SIGNER.public, policy=POLICY)
     again = await _ask(TOLD, 60, peers["a"], peers["b"], hostile)
     assert again.met
+
+
+async def test_12_a_witness_that_was_put_back_has_no_voice_until_it_has_another_key(
+    peers: dict[str, HonestPeer], tmp_path: Path
+) -> None:
+    quorum = Quorum(TOLD.consistency)
+    await _ask(TOLD, 20, *peers.values(), quorum=quorum)
+    shutil.copy(tmp_path / "c.db", tmp_path / "backup.db")
+    await _ask(TOLD, 40, *peers.values(), quorum=quorum)
+    put_back, anew = open_witness(tmp_path / "backup.db", "c"), open_witness(tmp_path / "anew.db", "d")
+    forgot = HonestPeer("c", put_back)
+    # Also once it has caught up, and where it is needed for the quorum.
+    for size in (50, 60, 60):
+        gathered = await _ask(TOLD, size, peers["a"], forgot, quorum=quorum)
+        assert gathered.standings == {"a.example/w": Standing.COSIGNED, "c.example/w": Standing.FORGOT}
+        assert ({each.key.name for each in gathered.cosigned}, gathered.met) == ({"a.example/w"}, False)
+        assert not gathered.against, "it says nothing against the log"
+    assert forgot.answers[-1].status == 200, "it follows the log all the same"
+    gathered = await _ask(TOLD, 60, HonestPeer("d", anew), quorum=quorum)
+    assert set(gathered.standings.values()) == {Standing.COSIGNED}
+    put_back.close()
+    anew.close()
+
+
+@pytest.mark.parametrize("standing", [*Standing, *AttestationStanding])
+def test_every_standing_passes_the_rules_of_the_message_that_shows_it(
+    standing: Standing | AttestationStanding,
+) -> None:
+    if isinstance(standing, Standing):
+        check(admin_pb2.WitnessStatus(name="a.example/w", standing=standing))
+    else:
+        check(admin_pb2.AttestationStatus(agency="06037.cwa", standing=standing))
 
 
 async def test_without_a_quorum_a_slow_witness_is_waited_for_only_so_long(peers: dict[str, HonestPeer]) -> None:

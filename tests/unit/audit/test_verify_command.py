@@ -131,6 +131,15 @@ def test_an_age_that_no_cosignature_has_is_refused(seconds: str, tmp_path: Path)
     assert (ended.value.code, asked(tmp_path, *words[1:]).exit_code) == (2, 2)
 
 
+def test_a_place_where_nothing_is_is_called_that_by_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    why = f"{tmp_path / 'none'} is neither a file, a directory nor a URL"
+    words = options(tmp_path, "--log-key")
+    found = asked(tmp_path / "none", *words)
+    assert (found.exit_code, why in found.output) == (2, True)
+    assert main(["verify", str(tmp_path / "none"), *words]) == 2
+    assert f"why    {why}\n" in capsys.readouterr().out
+
+
 def test_a_receipt_says_where_the_word_of_witnesses_is_found(tmp_path: Path) -> None:
     found = asked(evidence_of("receipt", tmp_path), *options(tmp_path, "--log-key"))
     assert "note a receipt carries no cosignatures; verify the published log with --policy" in found.output

@@ -1,6 +1,7 @@
 """Settings, cards, share files and the state directory: what is accepted, and what a refusal may show."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_settings_need_nothing_but_names_and_addresses() -> None:
     config = load(SETTINGS, GatewayConfig, origin="gateway.yaml")
     assert config.budgets.lookups_a_day == 200
     assert not config.demo
+    # A disclosure leaves once its entry is durable, and none does once nobody has seen the log grow for so long.
+    assert (config.witnesses.release, config.witnesses.limit) == ("sequenced", timedelta(minutes=15))
 
 
 CUSTODIAN_SETTINGS = """\
