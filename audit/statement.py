@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Dialect, Table, bindparam
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.sql.visitors import iterate
@@ -96,7 +96,12 @@ def upsert(table: Table, *key: str) -> Statement:
     columns = [column.name for column in table.columns]
 
     def clause(dialect: Dialect) -> ClauseElement:
-        insert: Any = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+        insert: Any = sqlite.insert(table)
+        if dialect.name == "postgresql":
+            # Here, because loading it takes a twentieth of the time in which a command starts.
+            from sqlalchemy.dialects import postgresql
+
+            insert = postgresql.insert(table)
         insert = insert.values({name: bindparam(name) for name in columns})
         changed = {name: insert.excluded[name] for name in columns if name not in key}
         if not changed:

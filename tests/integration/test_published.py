@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -242,7 +242,8 @@ def test_7_an_older_store_is_refused(home: LogHome, published: Path, original: P
     assert caught.value.reason is EvidenceReason.ROLLBACK
 
 
-# Publishes once and is killed after the nth call of those by which something reaches the disk.
+# For each number on its input, a process publishes once and is killed after that many calls of those by which something
+# reaches the disk; its exit status is told. What it imports is loaded once for all.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -250,7 +251,7 @@ from tests.integration.log_kit import LogHome
 from tests.integration.published_kit import publish
 from audit.store_sqlite import SqliteStore
 
-left = int(sys.argv[3])
+directory = Path(sys.argv[1])
 
 def counted(call):
     def wrapped(*args, **kwargs):
@@ -262,17 +263,33 @@ def counted(call):
         return result
     return wrapped
 
-os.fsync, os.replace, os.open = counted(os.fsync), counted(os.replace), counted(os.open)
-directory = Path(sys.argv[1])
-publish(LogHome(directory, SqliteStore(directory / "log.db")), Path(sys.argv[2]))
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        left = int(line)
+        os.fsync, os.replace, os.open = counted(os.fsync), counted(os.replace), counted(os.open)
+        publish(LogHome(directory, SqliteStore(directory / "log.db")), Path(sys.argv[2]))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 
 
-def _publish_killed(home: LogHome, published: Path, step: int) -> bool:
-    words = [sys.executable, "-c", KILLED, str(home.directory), str(published), str(step)]
-    code = subprocess.run(words, check=False, timeout=60).returncode
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+@contextmanager
+def _publishing_killed(home: LogHome, published: Path) -> Iterator[Callable[[int], bool]]:
+    """Whether publishing was killed at this step, or had come to its end."""
+    words = [sys.executable, "-c", KILLED, str(home.directory), str(published)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        asking, telling = process.stdin, process.stdout
+        assert asking is not None
+        assert telling is not None
+
+        def killed(step: int) -> bool:
+            print(step, file=asking, flush=True)
+            code = int(telling.readline())
+            assert code in (0, -signal.SIGKILL)
+            return code != 0
+
+        yield killed
 
 
 @pytest.mark.slow
@@ -282,18 +299,18 @@ def test_1_killed_at_every_step_the_last_checkpoint_holds_and_publishing_complet
     fill(home, 180)
     untouched = published.with_name("untouched")
     shutil.copytree(published, untouched)
-    step = kills = 0
-    while True:
-        step += 1
-        shutil.rmtree(published)
-        shutil.copytree(untouched, published)
-        if not _publish_killed(home, published, step):
-            break
-        kills += 1
-        assert _verify(published).checkpoint.size in (COUNT, COUNT + 180)
-        publish(home, published)
-        assert _verify(published).checkpoint.size == COUNT + 180
-        assert not list(published.rglob("*.tmp"))
+    kills = 0
+    with _publishing_killed(home, published) as killed:
+        while True:
+            shutil.rmtree(published)
+            shutil.copytree(untouched, published)
+            if not killed(kills + 1):
+                break
+            kills += 1
+            assert _verify(published).checkpoint.size in (COUNT, COUNT + 180)
+            publish(home, published)
+            assert _verify(published).checkpoint.size == COUNT + 180
+            assert not list(published.rglob("*.tmp"))
     assert kills > 25
 
 
