@@ -11,7 +11,7 @@ import itertools
 import random
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -104,7 +104,8 @@ def roster() -> list[Person]:
 @pytest.fixture(scope="module")
 def guesses(roster: list[Person]) -> list[bytes]:
     """What each name and birth date comes to by the rules that everybody can read."""
-    scheme = load_scheme()
+    rules = load_scheme()
+    scheme = replace(rules, keys=tuple(rule for rule in rules.keys if rule.name == KEY))
     found = []
     for person in roster:
         identity = {

@@ -42,7 +42,8 @@ POWER = "tests/integration/test_power_loss.py"
 WARM = """
 import json, os, sys
 import click, grpc.aio, grpc_status.rpc_status, jwt, protovalidate, pydantic, pytest
-import cryptography.x509, cryptography.hazmat.primitives.serialization, ruamel.yaml, sqlalchemy, sqlalchemy.dialects.sqlite
+import cryptography.x509, cryptography.hazmat.primitives.serialization, ruamel.yaml
+import sqlalchemy, sqlalchemy.dialects.sqlite
 
 for line in sys.stdin:
     directory, test = json.loads(line)
