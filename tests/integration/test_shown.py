@@ -165,7 +165,9 @@ async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tm
         assert (await first).index == COUNT
 
 
-@pytest.mark.parametrize("shown", ["", "junk", note(0)], ids=["none", "junk", "of no entry"])
+@pytest.mark.parametrize(
+    "shown", ["", "junk", note(0), note(signer=CLOSED)], ids=["none", "junk", "of no entry", "of a closed log"]
+)
 async def test_an_adapter_made_anew_knows_nothing_and_is_no_answer(tmp_path: Path, shown: str) -> None:
     async with started(tmp_path, A, attested=[A], seconds=0.1) as at:
         await at.shown.hear(A, shown)
