@@ -165,6 +165,12 @@ class Shown:
             self._consider()
 
 
+async def carried_out(shown: Shown) -> None:
+    """Returns once a start that goes on has written what it had to; at once where none does."""
+    if not shown.asks:
+        await shown.begun.wait()
+
+
 def _is_of_entries(note: str, origin: str) -> bool:
     """Whether this untrusted note is of entries of the log of this origin."""
     try:
