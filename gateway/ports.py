@@ -152,6 +152,8 @@ class NewAlert:
     """When the agency reported it, where that was presented again after a declared loss."""
     review: ReviewTask | None = field(default=None, repr=False)
     """For a possible match."""
+    notice: bytes = field(default=b"", repr=False)
+    """Of a notice, how the copy that goes with it was sent: `exchange.notices.sent_as`."""
     duties: tuple[Obligation, ...] = ()
     """What is left to the staff of the agency that is told."""
 

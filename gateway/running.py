@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 from audit.entry import ClassKeys
@@ -16,7 +17,8 @@ from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import Publishing
-from gateway.recovery.held import HeldRevocations
+from gateway.publishing.shown import carried_out
+from gateway.recovery.held import HeldRevocations, Revoking
 from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.links import Links
 from gateway.rpc.peer import Peers
@@ -60,9 +62,10 @@ class Running:
         """The log's database was put back: it takes no entries, and nothing is disclosed."""
         return self.members.ledger.log.state is LogState.RECOVERING
 
-    def keeps_revocations(self) -> bool:
-        """The log takes no entry now, or its start is late: revocations are kept, and carried out when it does."""
-        return self.recovering() or bool(self.publishing.shown.waits_for())
+    def revoking(self) -> Revoking:
+        """Revocations are kept while the log takes no entry or its start is late, and carried out when it does."""
+        shown = self.publishing.shown
+        return Revoking(self.held, lambda: self.recovering() or bool(shown.waits_for()), partial(carried_out, shown))
 
     def directory(self) -> DirectoryView:
         """The directory in force. Raises `Unavailable` until one is signed by all."""

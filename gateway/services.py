@@ -93,9 +93,7 @@ def services_of(running: Running) -> Services:
         exchange.refusals,
     )
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
-    authority = AuthorityServicer(
-        records, exchange, now=utc_now, held=running.held, keeps_revocations=running.keeps_revocations
-    )
+    authority = AuthorityServicer(records, exchange, now=utc_now, revoking=running.revoking())
     audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
     reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
     served = [

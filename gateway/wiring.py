@@ -298,8 +298,7 @@ def _admin(running: Running) -> AdminServicer:
         running.members.administration,
         running.publishing.status,
         rotation=running.members.rotation,
-        held=running.held,
-        keeps_revocations=running.keeps_revocations,
+        revoking=running.revoking(),
         mirroring=running.mirroring,
         erasing_waits=partial(erasing_waits, running.seals.escrow.path),
     )

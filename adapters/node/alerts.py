@@ -88,10 +88,16 @@ class Alerts:
         with self._store.read() as connection:
             return expected < sequence == logs_of(connection).first_alert
 
-    def resync(self, first: int) -> None:
-        """Alerts before `first` are given up: the gateway lost them, and said so."""
+    def resync(self, first: int) -> bool:
+        """Alerts before `first`, which the gateway says are lost, are given up: whether a declared loss can be why.
+
+        One of the log in force is never lost. It is withheld, whatever the gateway says.
+        """
         with self._store.write() as connection:
+            if first > logs_of(connection).first_alert:
+                return False
             put_setting(connection, _RESYNCED, str(first - 1).encode())
+        return True
 
     def compare(self, newest: int) -> None:
         """The exchange says which alert is its newest: where more are on disk, those it forgot are on record.

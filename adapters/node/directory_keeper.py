@@ -14,7 +14,7 @@ from typing import Final
 from adapters.node.errors import Missing, NotReady
 from adapters.node.rpcs import GET_DIRECTORY, Caller, CallFailed
 from adapters.node.store import Store, get_setting, put_setting
-from adapters.node.succession import Cosigned, begin_log, check_succession, is_other_log
+from adapters.node.succession import Cosigned, begin_log, check_first, check_succession, is_other_log, join_log
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory
 from gateway.protocol.parse import MalformedMessage, parse
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest, SignedDirectory
@@ -100,7 +100,9 @@ class DirectoryKeeper:
         try:
             view = open_directory(signed, self._pins, newer_than=self.version)
             kept = None
-            if self._view is not None and is_other_log(view, self._view):
+            if self._view is None:
+                check_first(view)
+            elif is_other_log(view, self._view):
                 kept = check_succession(view, self._view, self._pins, self._cosigned)
         except DirectoryInvalid as refused:
             self.fault = refused.why
@@ -111,7 +113,9 @@ class DirectoryKeeper:
             return
         with self._store.write() as connection:
             put_setting(connection, _SETTING, signed.SerializeToString())
-            if kept is not None:
+            if self._view is None:
+                join_log(connection, view.message.successions)
+            elif kept is not None:
                 begin_log(connection, view.message.successions, kept=kept)
         self._view = view
         if kept is not None:

@@ -69,9 +69,24 @@ def check_succession(view: DirectoryView, before: DirectoryView, pins: Pins, cos
     return min(message.kept_count for message in path)
 
 
+def check_first(view: DirectoryView) -> None:
+    """The losses that the first directory here names lead, one to the next, to the log it names.
+
+    That they happened is the word of all who signed the directory: whoever joins later has nothing to hold against it,
+    and holders of then may be holders no more. Raises `DirectoryInvalid` (log).
+    """
+    try:
+        path = [read_succession(signed.succession) for signed in view.message.successions]
+    except SuccessionInvalid as exc:
+        raise DirectoryInvalid("log") from exc
+    begun = [(message.closed_origin, message.closed_key) for message in path[1:]]
+    if [(message.log_origin, message.log_key) for message in path] != [*begun, _log_of(view)][: len(path)]:
+        raise DirectoryInvalid("log")
+
+
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """The logs that the exchange had, as this adapter followed from one to the other."""
+    """The logs that the exchange had, as this adapter followed from one to the other, or was told when it joined."""
 
     closed: tuple[LogSuccession, ...]
 
@@ -101,6 +116,11 @@ def logs_of(connection: Connection) -> Logs:
     return Logs(tuple(read_succession(signed.succession) for signed in declared))
 
 
+def join_log(connection: Connection, successions: Iterable[SignedSuccession]) -> None:
+    """The exchange had these losses before this adapter joined: alerts of the log in force are numbered behind them."""
+    put_setting(connection, _LOGS, Directory(successions=successions).SerializeToString())
+
+
 def begin_log(connection: Connection, successions: Iterable[SignedSuccession], *, kept: int) -> None:
     """What is counted by positions is about the log in force, to which all the declarations lead.
 
@@ -125,7 +145,7 @@ def begin_log(connection: Connection, successions: Iterable[SignedSuccession], *
     # The lost entries may be those that listed a youth: the same tokens are sent again.
     connection.execute(registration.update().values(register_ms=None))
     drop_setting(connection, NEWEST_CHECKPOINT)
-    put_setting(connection, _LOGS, Directory(successions=successions).SerializeToString())
+    join_log(connection, successions)
 
 
 def _check_closed(message: LogSuccession, known: Checkpoint | None) -> None:

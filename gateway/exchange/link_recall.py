@@ -17,13 +17,13 @@ from datetime import datetime
 
 from audit.entry import ClassKeys
 from gateway.exchange.deed import both
-from gateway.exchange.notices import copies, told
+from gateway.exchange.notices import Copy, copies, sent_as, told
 from gateway.exchange.reliance import Reliance
 from gateway.exchange.reviews import Review
 from gateway.exchange.seal_ports import Marked, Seals
 from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, SubjectHandle
+from gateway.protocol.names import OPAQUE_LENGTH, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_NOTICE
 from homeward.gateway.v1.sealing_pb2 import NOTICE_KIND_WRONG_YOUTH
@@ -61,7 +61,7 @@ class LinkRecall:
         rows, at_ms = self.reliance.settled(review.review_id), milliseconds(at)
         if made:
             rows += self.seals.send(notice_id, review.owner, kind=NOTICE_KIND_WRONG_YOUTH, copies=made, at_ms=at_ms)
-        alerts = tuple(_alert(review, copy.agency, notice_id, at_ms) for copy in made)
+        alerts = tuple(_alert(review, copy, notice_id, at_ms) for copy in made)
         guard = self.reliance.unchanged(review.review_id, account)
         return Recalled(notice_id, len(made), guard, rows, alerts)
 
@@ -71,11 +71,12 @@ def guarded(guard: Guard, recalled: Recalled | None) -> Guard:
     return guard if recalled is None else both(guard, recalled.guard)
 
 
-def _alert(review: Review, agency: AgencyId, notice_id: bytes, create_ms: int) -> NewAlert:
+def _alert(review: Review, copy: Copy, notice_id: bytes, create_ms: int) -> NewAlert:
     return NewAlert(
-        agency=agency,
+        agency=copy.agency,
         kind=ALERT_KIND_NOTICE,
         handle=SubjectHandle(notice_id),
         acting_agency=review.owner,
         create_ms=create_ms,
+        notice=sent_as(NOTICE_KIND_WRONG_YOUTH, copy),
     )

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from hashlib import sha256
+from typing import Final, NamedTuple
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, read_values
 from gateway.exchange.journal import ALLOW
@@ -20,6 +21,7 @@ from gateway.protocol.names import AgencyId
 from gateway.protocol.notices import seal_notice
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
 
+_HASH_BYTES: Final = 32
 _FLAG_CHECK: Final = frozenset({"FS0", "FS1"})
 
 
@@ -38,6 +40,14 @@ class Copy:
     agency: AgencyId
     sealed: bytes = field(repr=False)
     """Empty where the agency has no key to seal to: then it cannot answer, and the list says so."""
+    key_id: bytes
+
+
+class SentAs(NamedTuple):
+    """How a copy was sent, as the alert says that it goes with (`sent_as`)."""
+
+    kind: int
+    digest: bytes
     key_id: bytes
 
 
@@ -89,6 +99,19 @@ def copies(
 ) -> list[Copy]:
     """A copy for each agency, sealed to its newest key."""
     return [_copy(notice_id, agency, indexes[agency], directory, at) for agency in sorted(indexes)]
+
+
+def sent_as(kind: int, copy: Copy) -> bytes:
+    """How a copy of a notice of this kind is sent: u8 kind | SHA-256 of what is sealed | the key's id.
+
+    The alert that it goes with says so, and the entry names the alert: the copy can neither be taken out nor altered.
+    """
+    return bytes([kind]) + sha256(copy.sealed).digest() + copy.key_id
+
+
+def read_sent_as(said: bytes) -> SentAs:
+    """How a copy was sent, by what the row of its alert says, which was compared with the entry's digest."""
+    return SentAs(int.from_bytes(said[:1]), said[1 : 1 + _HASH_BYTES], said[1 + _HASH_BYTES :])
 
 
 def _copy(notice_id: bytes, agency: AgencyId, indexes: list[int], directory: DirectoryView, at: datetime) -> Copy:

@@ -22,7 +22,7 @@ from gateway.exchange.deed import (
     worker,
 )
 from gateway.exchange.journal import Kind, Value, draft
-from gateway.exchange.notices import Sent, copies
+from gateway.exchange.notices import Copy, Sent, copies, sent_as
 from gateway.exchange.seal_ports import Marked, Seals
 from gateway.exchange.setting import Setting
 from gateway.ports import Entered, Guard, NewAlert, Rows
@@ -118,7 +118,7 @@ class Orders:
         made = copies(notice_id, indexes, at.directory(), received)
         if made:
             rows += self.seals.send(notice_id, caller.agency, kind=kind, copies=made, at_ms=milliseconds(received))
-        alerts = [_notice_alert(caller, copy.agency, notice_id) for copy in made]
+        alerts = [_notice_alert(caller, copy, notice_id, kind) for copy in made]
         entered = await enter_once(at, self.deeds, caller, deed, leaf, guard=guard, rows=rows, alerts=alerts)
         return ordered(entered)
 
@@ -158,12 +158,13 @@ def ordered(entered: Entered) -> Ordered:
     )
 
 
-def _notice_alert(caller: Caller, agency: AgencyId, notice_id: bytes) -> NewAlert:
+def _notice_alert(caller: Caller, copy: Copy, notice_id: bytes, kind: int) -> NewAlert:
     return NewAlert(
-        agency=agency,
+        agency=copy.agency,
         kind=ALERT_KIND_NOTICE,
         handle=SubjectHandle(notice_id),
         acting_agency=caller.agency,
         create_ms=milliseconds(caller.call.received_at),
         purpose=caller.claims.purpose,
+        notice=sent_as(kind, copy),
     )

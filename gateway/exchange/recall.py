@@ -18,7 +18,6 @@ from gateway.exchange.officer_orders import Ordered, Orders, order_leaf
 from gateway.ports import Entered
 from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Outcome
-from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import sealing_pb2 as pb
 
 
@@ -56,7 +55,7 @@ class Recall:
 
     async def acknowledge(self, agency: AgencyId, answer: pb.NoticeAcknowledgement, digest: bytes) -> Entered:
         """The agency's answer is on record; a later one takes its place. `digest` is that of the signed bytes."""
-        if await self.orders.seals.copy_of(answer.notice_id, agency) is None:
+        if not await self.orders.seals.was_sent(answer.notice_id, agency):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("notice_id: yours",))
         leaf = draft(
             Kind.NOTICE_ACKNOWLEDGED,
@@ -64,8 +63,7 @@ class Recall:
             op={"outcome": pb.NoticeFinding.Name(answer.finding), "notice": answer.notice_id.hex()},
             req={"request": digest},
         )
-        at_ms = milliseconds(self.orders.at.now())
-        rows = self.orders.seals.acknowledge(answer.notice_id, agency, finding=answer.finding, at_ms=at_ms)
+        rows = self.orders.seals.acknowledge(answer.notice_id, agency, finding=answer.finding)
         return await self.orders.at.journal.enter(Append(leaf, rows=rows))
 
     async def _send(self, caller: Caller, deed: Deed, order: pb.RecallOrder) -> Ordered:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from audit.entry import StoredEntry
-from gateway.exchange.notices import Copy, Mine, SealState, Sent
+from gateway.exchange.notices import Copy, SealState, Sent
 from gateway.ports import Guard, Rows
 from gateway.protocol.escrow import Escrowed
 from gateway.protocol.names import AgencyId, AuthorityId, SubjectHandle
@@ -45,10 +45,10 @@ class Seals(Protocol):
     def send(self, notice_id: bytes, owner: AgencyId, *, kind: int, copies: Sequence[Copy], at_ms: int) -> Rows:
         """The notice and its copies are kept until each was acknowledged."""
 
-    async def copy_of(self, notice_id: bytes, agency: AgencyId) -> Mine | None:
-        """What became of the copy this agency was sent; None when it was sent none."""
+    async def was_sent(self, notice_id: bytes, agency: AgencyId) -> bool:
+        """Whether this agency was sent a copy."""
 
-    def acknowledge(self, notice_id: bytes, agency: AgencyId, *, finding: int, at_ms: int) -> Rows:
+    def acknowledge(self, notice_id: bytes, agency: AgencyId, *, finding: int) -> Rows:
         """The agency answered; what was sealed for it is gone."""
 
     async def sent_by(self, owner: AgencyId) -> Sequence[Sent]:

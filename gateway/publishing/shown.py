@@ -11,7 +11,7 @@ no entry is written before somebody who knows the log was heard; the start's own
 
 1. where every agency that has entries in this log, or attested to them, has linked: at once. One that was revoked
    cannot, and is not waited for; one whose witness found two histories links all the same. Of an agency that attested,
-   an adapter that has no checkpoint to show was made anew, knows nothing of the log and is no answer
+   an adapter that has no checkpoint of this log to show was made anew or put back, knows nothing of it and is no answer
 2. after some seconds, where others have cosigned the log as it is since: as many as the settings want, one at least. A
    witness that knows more does not cosign less; one that knew nothing when it was first asked does not count.
 3. where nobody can come: when the operator says so (`recover --unheard`), after the same seconds; the log says so then
@@ -136,7 +136,7 @@ class Shown:
         The note's signature is not asked for: whoever links in the agency's name speaks for its knowledge alone.
         """
         await self.look(agency, note)
-        if agency not in self._attested or _is_of_entries(note):
+        if agency not in self._attested or _is_of_entries(note, self._key.origin):
             self._awaited.discard(agency)
             self._consider()
         elif agency in self._awaited:
@@ -165,12 +165,19 @@ class Shown:
             self._consider()
 
 
-def _is_of_entries(note: str) -> bool:
-    """Whether this untrusted note is of a log that has entries."""
+async def carried_out(shown: Shown) -> None:
+    """Returns once a start that goes on has written what it had to; at once where none does."""
+    if not shown.asks:
+        await shown.begun.wait()
+
+
+def _is_of_entries(note: str, origin: str) -> bool:
+    """Whether this untrusted note is of entries of the log of this origin."""
     try:
-        return read_checkpoint(note).size > 0
+        shown = read_checkpoint(note)
     except EvidenceError:
         return False
+    return shown.origin == origin and shown.size > 0
 
 
 def _covers(note: str, *, beyond: str, key: LogKey) -> int:

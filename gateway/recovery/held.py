@@ -6,12 +6,14 @@ form of the file: one JSON object a line, synced before the caller hears that it
 verified again when it is carried out, as of the moment it arrived.
 """
 
+import asyncio
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -107,6 +109,34 @@ class HeldRevocations:
         finally:
             os.close(descriptor)
         settle_path(self.path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoking:
+    """Whether a revocation that arrives is kept, or may be carried out."""
+
+    held: HeldRevocations
+    keeps: Callable[[], bool]
+    """The log takes no entry now, or its start is late."""
+    carried_out: Callable[[], Awaitable[None]]
+    """Returns once no start is carrying out what was kept: whoever was revoked by that must not act before."""
+
+    async def call(self, call: Call) -> None:
+        """The call may be carried out. Raises `Unavailable`: REVOCATION_HELD where it is kept instead."""
+        await self._keep(partial(self.held.keep_call, call, keeps=self.keeps))
+
+    async def member(self, subject: str) -> None:
+        """The operator's revocation of this agency or adapter, likewise."""
+        await self._keep(partial(self.held.keep_member, subject, keeps=self.keeps))
+
+    async def _keep(self, keep: Callable[[], bool]) -> None:
+        while True:
+            if self.keeps() and await asyncio.to_thread(keep):
+                raise Unavailable(ErrorReason.REVOCATION_HELD)
+            await self.carried_out()
+            # A start may have found meanwhile that the log was put back.
+            if not self.keeps():
+                return
 
 
 def _held(document: dict[str, dict[str, str]]) -> Call | HeldMember:

@@ -16,10 +16,9 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.errors import ErrorReason, Unavailable
 from gateway.members.administration import Administration
 from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
-from gateway.recovery.held import HeldRevocations
+from gateway.recovery.held import Revoking
 from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.interceptor import Answering, EdgeInterceptor
 from gateway.rpc.methods import Listener
@@ -53,22 +52,17 @@ class AdminServicer(AdminServiceServicer):
         published: Callable[[], admin_pb2.PublishedStatus],
         *,
         rotation: Rotation,
-        held: HeldRevocations,
-        keeps_revocations: Callable[[], bool],
+        revoking: Revoking,
         mirroring: Mirroring | None,
         erasing_waits: Callable[[], bool],
     ) -> None:
-        """`keeps_revocations`: the log takes no entries now; revocations are then kept in `held`.
-
-        `erasing_waits` blocks: what seals deleted may still stand in the files.
-        """
+        """`erasing_waits` blocks: what seals deleted may still stand in the files."""
         self._erasing_waits = erasing_waits
         self._mirroring = mirroring
         self._administration = administration
         self._published = published
         self._rotation = rotation
-        self._held = held
-        self._keeps_revocations = keeps_revocations
+        self._revoking = revoking
 
     async def Invite(self, request: admin_pb2.InviteRequest, context: Any) -> admin_pb2.InviteResponse:
         """Issues an invitation."""
@@ -85,10 +79,7 @@ class AdminServicer(AdminServiceServicer):
     ) -> admin_pb2.RevokeMemberResponse:
         """Revokes an agency or an adapter."""
         check_request(request)
-        if self._keeps_revocations() and await asyncio.to_thread(
-            self._held.keep_member, request.subject, keeps=self._keeps_revocations
-        ):
-            raise Unavailable(ErrorReason.REVOCATION_HELD)
+        await self._revoking.member(request.subject)
         return await self._administration.revoke(request)
 
     async def ReleaseLookups(

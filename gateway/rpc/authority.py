@@ -1,17 +1,15 @@
 """AuthorityService: thin skin on `exchange/authorities`."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.authorities import AuthorityRecords, Booked
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import to_wire
-from gateway.recovery.held import HeldRevocations
+from gateway.recovery.held import Revoking
 from gateway.rpc.incoming import Admission, admitted, call_of, on_record
 from gateway.rpc.interceptor import current_peer
 from homeward.gateway.v1 import authority_pb2 as pb
@@ -27,15 +25,12 @@ class AuthorityServicer(AuthorityServiceServicer):
         admission: Admission,
         *,
         now: Callable[[], datetime],
-        held: HeldRevocations,
-        keeps_revocations: Callable[[], bool],
+        revoking: Revoking,
     ) -> None:
-        """`keeps_revocations`: the log takes no entries now; revocations are then kept in `held`."""
         self._records = records
         self._admission = admission
         self._now = now
-        self._held = held
-        self._keeps_revocations = keeps_revocations
+        self._revoking = revoking
 
     async def RecordAuthority(self, request: pb.RecordAuthorityRequest, context: Any) -> pb.RecordAuthorityResponse:
         """An authority is on record."""
@@ -51,10 +46,7 @@ class AuthorityServicer(AuthorityServiceServicer):
         """An authority is revoked."""
         call = call_of(request, current_peer(), self._now())
         caller, message = await admitted(request, call, self._admission, pb.AuthorityRevocation)
-        if self._keeps_revocations() and await asyncio.to_thread(
-            self._held.keep_call, call, keeps=self._keeps_revocations
-        ):
-            raise Unavailable(ErrorReason.REVOCATION_HELD)
+        await self._revoking.call(call)
         kept = await on_record(call, self._admission, lambda: self._records.revoke(caller, message))
         return pb.RevokeAuthorityResponse(
             outcome=to_wire(kept.outcome),  # type: ignore[arg-type]

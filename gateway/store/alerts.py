@@ -84,7 +84,8 @@ def sealed_alert(alert: NewAlert, key: YouthKey | None) -> AlertRow:
     """The alert, sealed under the key of its youth; without one it says nothing of a youth."""
     shown = (alert.agency, alert.kind, alert.acting_agency, alert.purpose, alert.create_ms)
     if key is None:
-        return AlertRow(*shown, notice_id=alert.handle if alert.kind == ALERT_KIND_NOTICE else b"")
+        notice_id = alert.handle if alert.kind == ALERT_KIND_NOTICE else b""
+        return AlertRow(*shown, notice_id=notice_id, sealed=alert.notice)
     content = Alert(subject_handle=alert.handle, flag_id=alert.flag_id, located_county=alert.located_county)
     content.duties.extend(to_wire(each) for each in alert.duties)  # type: ignore[misc]
     if alert.report_ms is not None:

@@ -223,6 +223,8 @@ def _check_alerts(tx: Tx, derived: Derived) -> None:
     unaccounted = derived.unaccounted_alerts(compared.missing)
     for index in (*compared.wrong.values(), *(each.index for each in unaccounted)):
         raise differs("an alert", index)
+    if compared.copies or compared.notices:
+        raise differs("a notice", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ Decides, row by row, with `compared`'s judgment of each:
 3. an authority or a flag whose row is not what the log says goes, because an entry holds digests of what it said and
    never that itself: its county signed it, and its adapter presents it again (`recovery.presented`)
 4. of an authority that was revoked a stub is left, so that nobody presents it again as standing
-5. an alert that no entry names as it is goes, and nobody can say any more what a lost one said: the adapters that were
-   not told of it yet are told that one is missing
+5. what notices must be beside that, alerts and entries say (`notice_rows`)
+6. an alert that no entry names as it is, or whose notice is lost, goes, and nobody can say any more what a lost one
+   said: the adapters that were not told of it yet are told that one is missing
 
 Which rows are lost is counted, and the count is an entry (`tables.mended`): one more that is missing later is found.
 What nobody can compare (`compared`) is left as it is.
@@ -41,11 +42,11 @@ from gateway.store.compared import (
     read_authorities,
 )
 from gateway.store.derived import Derived, Opened, derive
-from gateway.store.told import compare_alerts, untold_digest
+from gateway.store.told import ComparedAlerts, compare_alerts, untold_digest
 
 Moment = Callable[[AuthorityId, int], bytes | None]
 """When an authority was revoked, as it rests in its row; None where its youth was sealed."""
-_A, _P, _S = tables.authority.c, tables.authority_party.c, tables.subject.c
+_A, _P, _S, _C = tables.authority.c, tables.authority_party.c, tables.subject.c, tables.notice_copy.c
 _SUSPEND: Final = Statement(
     update(tables.member).where(tables.member.c.agency == bindparam("agency_")).values(suspended=bindparam("is_")),
     "is_", "agency_",
@@ -77,6 +78,17 @@ _DROP_ALERT: Final = Statement(
     ),
     "agency_", "sequence_",
 )  # fmt: skip
+_DROP_COPY: Final = Statement(
+    delete(tables.notice_copy).where(
+        and_(_C.notice_id == bindparam("notice_"), _C.agency == bindparam("agency_"))
+    ),
+    "notice_", "agency_",
+)  # fmt: skip
+_PUT_COPY: Final = upsert(tables.notice_copy, "notice_id", "agency")
+_DROP_NOTICE: Final = Statement(
+    delete(tables.sent_notice).where(tables.sent_notice.c.notice_id == bindparam("notice_"))
+)
+_PUT_NOTICE: Final = upsert(tables.sent_notice, "notice_id")
 _DROP_FLAG: Final = Statement(delete(tables.flag).where(tables.flag.c.flag_id == bindparam("flag_")))
 _DROP_TOKENS: Final = Statement(
     delete(tables.index_token).where(
@@ -131,7 +143,8 @@ def plan_mending(tx: Tx, opened: Opened, moment: Moment) -> Mending | None:
     wrong_flags = flags.wrong & derived.flags.keys()
     lost_flags = flags.missing | {each for each in wrong_flags if not derived.may_lack_flag(each)}
     alerts = compare_alerts(tx, derived.keys.op, derived.epochs)
-    rows += [(_DROP_ALERT, each) for each in sorted(alerts.wrong)]
+    rows += [(_DROP_ALERT, each) for each in sorted(alerts.wrong, key=repr)]
+    rows += list(_notices(alerts))
     # A command that was cut short has counted already what is missing.
     is_counted = derived.is_mended(tx) and not (
         derived.unaccounted_authorities(lost)
@@ -153,6 +166,13 @@ def _whole(compared: Compared) -> Iterator[tuple[Statement, Params]]:
         else:
             values = said if isinstance(said, tuple) else (said,)
             yield _PUTS[compared.what], (key, *values, *((_NEVER,) if compared.what == LISTING else ()))
+
+
+def _notices(alerts: ComparedAlerts) -> Iterator[tuple[Statement, Params]]:
+    for key, copy in sorted(alerts.copies.items(), key=repr):
+        yield (_DROP_COPY, key) if copy is None else (_PUT_COPY, (*key, *copy))
+    for notice_id, sent in sorted(alerts.notices.items(), key=repr):
+        yield (_DROP_NOTICE, (notice_id,)) if sent is None else (_PUT_NOTICE, (notice_id, *sent))
 
 
 def _stubs(judged: StoredAuthorities, derived: Derived, moment: Moment) -> Iterator[tuple[bytes, Params]]:

@@ -110,14 +110,13 @@ _ACKNOWLEDGE: Final = Statement(
     .where(and_(notice_copy.c.notice_id == bindparam("notice_"), notice_copy.c.agency == bindparam("agency_")))
     .values(
         sealed=bindparam("none"),
-        acknowledge_ms=bindparam("at"),
         finding=bindparam("found"),
         leaf_index=bindparam("index"),
     ),
-    "notice_", "agency_", "none", "at", "found", "index",
+    "notice_", "agency_", "none", "found", "index",
 )  # fmt: skip
 _COPY: Final = Statement(
-    select(notice_copy.c.acknowledge_ms, notice_copy.c.finding).where(
+    select(notice_copy.c.leaf_index).where(
         and_(notice_copy.c.notice_id == bindparam("notice_"), notice_copy.c.agency == bindparam("agency_"))
     ),
     "notice_", "agency_",
@@ -128,10 +127,16 @@ _SENT: Final = Statement(
         sent_notice.c.kind,
         sent_notice.c.create_ms,
         notice_copy.c.agency,
-        notice_copy.c.acknowledge_ms,
+        ENTRY.c.time_ms,
         notice_copy.c.finding,
     )
-    .select_from(sent_notice.join(notice_copy, notice_copy.c.notice_id == sent_notice.c.notice_id))
+    .select_from(
+        sent_notice.join(notice_copy, notice_copy.c.notice_id == sent_notice.c.notice_id).outerjoin(
+            # Whoever has answered did so by an entry of its own.
+            ENTRY,
+            and_(ENTRY.c.idx == notice_copy.c.leaf_index, notice_copy.c.leaf_index != sent_notice.c.leaf_index),
+        )
+    )
     .where(sent_notice.c.owner == bindparam("owner_"))
     .order_by(sent_notice.c.leaf_index, notice_copy.c.agency),
     "owner_",
@@ -235,17 +240,16 @@ class SqlSeals:
         """The notice and its copies are kept until each was acknowledged."""
         rows: Rows = ((_PUT_NOTICE, (notice_id, owner, kind, at_ms, INDEX)),)
         return rows + tuple(
-            (_PUT_COPY, (notice_id, copy.agency, copy.sealed, copy.key_id, None, 0, INDEX)) for copy in copies
+            (_PUT_COPY, (notice_id, copy.agency, copy.sealed, copy.key_id, 0, INDEX)) for copy in copies
         )
 
-    async def copy_of(self, notice_id: bytes, agency: AgencyId) -> Mine | None:
-        """What became of the copy this agency was sent; None when it was sent none."""
-        row = await self.lookups.read(lambda tx: tx.one(_COPY, (notice_id, agency)))
-        return None if row is None else Mine(agency, row[0], row[1])
+    async def was_sent(self, notice_id: bytes, agency: AgencyId) -> bool:
+        """Whether this agency was sent a copy."""
+        return await self.lookups.read(lambda tx: tx.one(_COPY, (notice_id, agency))) is not None
 
-    def acknowledge(self, notice_id: bytes, agency: AgencyId, *, finding: int, at_ms: int) -> Rows:
+    def acknowledge(self, notice_id: bytes, agency: AgencyId, *, finding: int) -> Rows:
         """The agency answered; what was sealed for it is gone."""
-        return ((_ACKNOWLEDGE, (notice_id, agency, b"", at_ms, finding, INDEX)),)
+        return ((_ACKNOWLEDGE, (notice_id, agency, b"", finding, INDEX)),)
 
     async def sent_by(self, owner: AgencyId) -> Sequence[Sent]:
         """The newest notices that this agency caused, in order."""

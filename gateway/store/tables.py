@@ -236,7 +236,7 @@ alert = Table(
     Column("notice_id", LargeBinary, nullable=False),
     # Which youth it is about only the holder of its key can tell (store/alert_keys); empty where it is about none.
     Column("mark", LargeBinary, nullable=False),
-    # What it says of the youth, under the youth's key: a serialized Alert.
+    # What it says of the youth, under the youth's key: a serialized Alert. Of a notice, how its copy was sent.
     Column("sealed", LargeBinary, nullable=False),
     # Of a review's alert to the listing agency, sealed likewise: digests of tokens, and the epoch they end with.
     Column("digests", LargeBinary, nullable=False),
@@ -380,7 +380,7 @@ notice_copy = Table(
     # Sealed to the agency: which entries it means is read by nobody here. Empty once it was acknowledged.
     Column("sealed", LargeBinary, nullable=False),
     Column("key_id", LargeBinary, nullable=False),
-    Column("acknowledge_ms", BigInteger, nullable=True),
+    # What its agency answered, and by which entry; 0, and the notice's own entry, until it has.
     Column("finding", Integer, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
 )

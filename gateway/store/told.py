@@ -40,6 +40,7 @@ from gateway.ports import Says
 from gateway.protocol.epochs import EpochState
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.succession import ALERTS_OF_A_LOG
+from gateway.store.notice_rows import CopyRow, Key, NoticeRows, SentRow
 from gateway.store.succession import succession_count
 from gateway.store.tables import alert, epoch
 
@@ -126,6 +127,10 @@ class ComparedAlerts:
     wrong: dict[tuple[str, int], int] = field(default_factory=dict)
     """Rows that are not what an entry names, by agency and number, with the entry that they, or it, say."""
     missing: list[Untold] = field(default_factory=list)
+    copies: dict[Key, CopyRow | None] = field(default_factory=dict)
+    """Copies of notices that are not what they must be, with that; None for one too many."""
+    notices: dict[bytes, SentRow | None] = field(default_factory=dict)
+    """Notices, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def telling(rows: Sequence[AlertRow]) -> Says:
 
 def compare_alerts(tx: Tx, op_key: bytes, epochs: Mapping[str, tuple[str, int]]) -> ComparedAlerts:
     """Which rows are what the entries say. `epochs` are those of the token key, with the entry by which each is so."""
-    compared, last = ComparedAlerts(), -1
+    compared, last, notices = ComparedAlerts(), -1, NoticeRows.read(tx, op_key)
     ended = {name: index for name, (state, index) in epochs.items() if state in _ENDED}
     while entries := tx.all(_ENTRIES, (last, _PAGE)):
         before, last = last, entries[-1][0]
@@ -179,9 +184,10 @@ def compare_alerts(tx: Tx, op_key: bytes, epochs: Mapping[str, tuple[str, int]])
             told = read_annex(nonce, box, op_key)
             if told:
                 gone = [name for name, end in ended.items() if index < end]
-                _compare(compared, index, told, rows.pop(index, []), gone)
+                _compare(compared, index, told, rows.pop(index, []), gone, notices)
         _refuse(compared, rows)
     _refuse(compared, _by_entry(tx.all(_NO_ENTRY, (last,))))
+    compared.copies, compared.notices = dict(notices.wrong_copies()), dict(notices.wrong_sent())
     return compared
 
 
@@ -220,13 +226,16 @@ def _next(tx: Tx, agency: str) -> int:
     return int(max(newest or 0, count * ALERTS_OF_A_LOG)) + 1
 
 
-def _compare(compared: ComparedAlerts, index: int, told: bytes, rows: list[Row], gone: list[str]) -> None:
-    """Of one entry. `gone` are the epochs that have ended since."""
+def _compare(
+    compared: ComparedAlerts, index: int, told: bytes, rows: list[Row], gone: list[str], notices: NoticeRows
+) -> None:
+    """Of one entry. `gone` are the epochs that have ended since. An alert whose notice is lost is lost with it."""
     named = {said: rest for said, *rest in map(_parts, _triples(told))}
     for row in rows:
         said, ending, _ = _parts(triple_of(row)) if _is_typed(row) else (b"", b"", b"")
         then, until = named.get(said, (None, None))
-        if then == ending or (_is_blank(row) and until in _until(said, gone)):
+        is_named = then == ending or (_is_blank(row) and until in _until(said, gone))
+        if is_named and notices.go_with(row):
             del named[said]
         else:
             compared.wrong[row[0], row[1]] = index

@@ -33,6 +33,7 @@ RECORD = "tests/unit/members/test_record.py"
 ATTESTATION = "tests/integration/test_attestation.py"
 NOTICES = "tests/unit/exchange/test_seal_notices.py"
 TOLD = "tests/unit/exchange/test_told.py"
+NOTICES = "tests/unit/exchange/test_bound_notices.py"
 CLOCK = "tests/integration/test_log_clock.py"
 POWER = "tests/integration/test_power_loss.py"
 
@@ -334,8 +335,8 @@ MUTANTS = {
     ),
     "14 digests may be blank before their epoch ends": Mutant(
         "gateway/store/told.py",
-        "if then == ending or (_is_blank(row) and until in _until(said, gone)):",
-        "if said in named and (then == ending or _is_blank(row)):",
+        "is_named = then == ending or (_is_blank(row) and until in _until(said, gone))",
+        "is_named = said in named and (then == ending or _is_blank(row))",
         f"{TOLD}::test_digests_end_with_their_epoch_and_not_before",
     ),
     "14 digests may be blank when another epoch ends": Mutant(
@@ -343,6 +344,24 @@ MUTANTS = {
         "until in _until(said, gone)",
         "gone and said in named",
         f"{TOLD}::test_digests_end_with_their_epoch_and_not_before",
+    ),
+    "14 a notice may be another than the one that was sent": Mutant(
+        "gateway/store/notice_rows.py",
+        "sha256(copy.sealed).digest() != sent_as.digest",
+        "False",
+        f"{NOTICES}::test_a_lost_notice_is_lost_with_its_alert",
+    ),
+    "14 whoever was sent a notice may be said to have answered": Mutant(
+        "gateway/store/told.py",
+        "compared.copies, compared.notices = dict(notices.wrong_copies()), dict(notices.wrong_sent())",
+        "compared.notices = dict(notices.wrong_sent())",
+        f"{NOTICES}::test_what_entries_say_of_notices_is_written_from_them",
+    ),
+    "14 the exchange says which alerts are lost": Mutant(
+        "adapters/node/alerts.py",
+        "if first > logs_of(connection).first_alert:",
+        "if False:",
+        "tests/integration/test_source_link.py::test_no_exchange_says_that_an_alert_of_its_log_is_lost",
     ),
     "14 a lost alert is not missed by the adapter it was for": Mutant(
         "gateway/store/alerts.py",
@@ -484,9 +503,21 @@ MUTANTS = {
     ),
     "7 an adapter that knows nothing is an answer": Mutant(
         "gateway/publishing/shown.py",
-        "if agency not in self._attested or _is_of_entries(note):",
+        "if agency not in self._attested or _is_of_entries(note, self._key.origin):",
         "if True:",
         f"{SHOWN}::test_an_adapter_made_anew_knows_nothing_and_is_no_answer",
+    ),
+    "7 whoever knows a closed log is an answer": Mutant(
+        "gateway/publishing/shown.py",
+        "shown.origin == origin and shown.size > 0",
+        "shown.size > 0",
+        f"{SHOWN}::test_an_adapter_made_anew_knows_nothing_and_is_no_answer",
+    ),
+    "7 a revocation overtakes those that were kept": Mutant(
+        "gateway/publishing/shown.py",
+        "        await shown.begun.wait()\n",
+        "        pass\n",
+        f"{SHOWN}::test_a_revocation_does_not_overtake_what_a_late_start_has_to_write",
     ),
     "7 a start waits for nobody": Mutant(
         "gateway/publishing/shown.py",

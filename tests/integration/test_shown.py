@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from audit.errors import LogRecovering
 from audit.highwater import read_high_water
 from audit.log import Append, Log, LogState
 from audit.reader import Reader
+from gateway.errors import ErrorReason, Unavailable
 from gateway.protocol.names import AgencyId
-from gateway.publishing.shown import Shown
+from gateway.publishing.shown import Shown, carried_out
+from gateway.recovery.held import HeldMember, HeldRevocations, Revoking
 from tests.integration.log_kit import SIGNER, LogHome, append_one, draft, fill, sqlite_home
 from tests.integration.witness_kit import Told, cosigner
 
@@ -165,7 +168,9 @@ async def test_too_few_that_cosigned_begin_nothing_and_all_that_were_asked_do(tm
         assert (await first).index == COUNT
 
 
-@pytest.mark.parametrize("shown", ["", "junk", note(0)], ids=["none", "junk", "of no entry"])
+@pytest.mark.parametrize(
+    "shown", ["", "junk", note(0), note(signer=CLOSED)], ids=["none", "junk", "of no entry", "of a closed log"]
+)
 async def test_an_adapter_made_anew_knows_nothing_and_is_no_answer(tmp_path: Path, shown: str) -> None:
     async with started(tmp_path, A, attested=[A], seconds=0.1) as at:
         await at.shown.hear(A, shown)
@@ -201,3 +206,32 @@ async def test_an_operator_who_says_that_nobody_can_come_waits_the_seconds_alone
 async def test_a_log_that_nobody_uses_has_nobody_to_ask(tmp_path: Path) -> None:
     async with started(tmp_path) as at:
         assert (await append_one(at.log)).index == COUNT
+
+
+@pytest.mark.parametrize("is_put_back", [False, True], ids=["", "that finds the log put back"])
+async def test_a_revocation_does_not_overtake_what_a_late_start_has_to_write(tmp_path: Path, is_put_back: bool) -> None:
+    """Whoever was revoked meanwhile is so by the start, and could act before it."""
+    async with started(tmp_path, A, seconds=0.1) as at:
+        held = HeldRevocations(tmp_path / "revocations.held")
+
+        def keeps() -> bool:
+            return at.log.state is LogState.RECOVERING or bool(at.shown.waits_for())
+
+        revoking = Revoking(held, keeps, partial(carried_out, at.shown))
+        assert await is_late(at)
+        with pytest.raises(Unavailable) as kept:
+            await revoking.member(A)
+        assert kept.value.reason is ErrorReason.REVOCATION_HELD
+        await at.shown.hear(A, note(COUNT))
+        second = asyncio.create_task(revoking.member(B))
+        done, _ = await asyncio.wait({second}, timeout=0.3)
+        assert not done, "the start has not carried out what was kept"
+        if is_put_back:
+            await at.shown.look(B, note())
+        at.shown.begin()
+        if is_put_back:
+            with pytest.raises(Unavailable):
+                await second
+        else:
+            await second
+        assert held.all() == [HeldMember(A), *([HeldMember(B)] if is_put_back else [])]

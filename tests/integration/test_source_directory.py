@@ -8,12 +8,23 @@ from pathlib import Path
 import pytest
 
 from adapters.keyring import KeyFileUnusable
+from adapters.node.alerts import Alerts, Arrival
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import Missing, NotReady
+from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperRefused
 from adapters.node.rpcs import FETCH_PEPPER, GET_DIRECTORY, CallFailed, CallFault
-from homeward.gateway.v1.directory_pb2 import PEPPER_STATE_ABSENT, Directory, FetchPepperRequest, SignedDirectory
+from gateway.protocol.succession import ALERTS_OF_A_LOG
+from homeward.gateway.v1.directory_pb2 import (
+    PEPPER_STATE_ABSENT,
+    Directory,
+    FetchPepperRequest,
+    LogSuccession,
+    SignedDirectory,
+    SignedSuccession,
+)
+from homeward.gateway.v1.link_pb2 import Alert
 from tests.integration.source_kit import Gateway, make_node, membership, prepare
 from tests.unit.node import world
 from tests.unit.node.world import ASKER, SOURCE, THIRD
@@ -107,6 +118,55 @@ async def test_a_policy_this_release_does_not_carry_stops_questions(source: Node
     with pytest.raises(NotReady) as caught:
         source.policy()
     assert caught.value.missing is Missing.POLICY
+
+
+def goes_on(closed: str, origin: str, *, key: bytes = bytes(32)) -> SignedSuccession:
+    message = LogSuccession(
+        trust_domain=world.DOMAIN, closed_origin=closed, closed_key=hashlib.sha256(closed.encode()).digest(),
+        closed_checkpoint="note", kept_count=2, closed_size=5, log_origin=origin, log_key=key,
+        create_time=timestamp(world.NOW),
+    )  # fmt: skip
+    return SignedSuccession(succession=message.SerializeToString())
+
+
+async def test_who_joins_after_a_declared_loss_is_told_of_what_the_log_in_force_alerts_of(
+    source: Node, gateway: Gateway
+) -> None:
+    """Alerts are numbered anew from there; waiting for the first of all, it would be told of nothing for ever."""
+    first = Alert(sequence=2 * ALERTS_OF_A_LOG + 1)
+
+    def edit(message: Directory) -> None:
+        between = hashlib.sha256(b"log-2").digest()
+        message.successions.extend(
+            [goes_on("log-1", "log-2", key=between), goes_on("log-2", message.log_origin, key=message.log_key)]
+        )
+
+    gateway.edit = edit
+    alerts = Alerts(source.store)
+    assert alerts.accept(first, world.NOW) is Arrival.GAP
+    await source.keeper.refresh()
+    assert alerts.accept(first, world.NOW) is Arrival.STORED
+    assert alerts.accept(Alert(sequence=2 * ALERTS_OF_A_LOG + 2), world.NOW) is Arrival.STORED
+
+
+async def test_who_is_here_already_follows_no_loss_that_leads_nowhere(source: Node, gateway: Gateway) -> None:
+    await source.keeper.refresh()
+
+    def edit(message: Directory) -> None:
+        message.version = 8
+        message.successions.append(goes_on("log-1", message.log_origin, key=message.log_key))
+
+    gateway.edit = edit
+    await source.keeper.refresh()
+    assert Alerts(source.store).accept(Alert(sequence=ALERTS_OF_A_LOG + 1), world.NOW) is Arrival.GAP
+
+
+async def test_losses_that_do_not_lead_to_the_log_in_force_make_no_first_directory(
+    source: Node, gateway: Gateway
+) -> None:
+    gateway.edit = lambda message: message.successions.append(goes_on("log-1", "log-2"))
+    await source.keeper.refresh()
+    assert (source.keeper.version, source.keeper.fault) == (0, "log")
 
 
 # --- pepper

@@ -21,6 +21,7 @@ from adapters.node.link.channels import FAULTS, MOST_FIELDS, PeerChannel
 from adapters.node.link.stream import Link
 from adapters.node.rpcs import ALL, GET_DIRECTORY, CallFailed, CallFault
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.succession import ALERTS_OF_A_LOG
 from homeward.audit.v1 import service_pb2 as audit_pb
 from homeward.gateway.v1 import (
     authority_pb2,
@@ -38,6 +39,7 @@ from homeward.gateway.v1 import directory_pb2 as directory_pb
 from homeward.gateway.v1 import link_pb2 as pb
 from tests.integration.channel_kit import Authority
 from tests.integration.source_kit import Clock, Gateway, make_node
+from tests.integration.test_presenting import lose
 from tests.unit.node import world
 
 Script = Callable[["Visit"], Awaitable[None]]
@@ -136,11 +138,17 @@ def refuse(order: pb.WorkOrder) -> pb.WorkResult:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, authority: Authority, *scripts: Script, work: Callable[[pb.WorkOrder], pb.WorkResult] = refuse
+    tmp_path: Path,
+    authority: Authority,
+    *scripts: Script,
+    work: Callable[[pb.WorkOrder], pb.WorkResult] = refuse,
+    has_lost: bool = False,
 ) -> AsyncIterator[Running]:
-    """A link that runs against these scripts."""
+    """A link that runs against these scripts. `has_lost`: the exchange has declared a loss."""
     peer = Peer(list(scripts))
     node = make_node(tmp_path, Gateway())
+    if has_lost:
+        lose(node)
     async with serving(peer, authority) as address:
         channel = PeerChannel(address, authority.adapter(world.SOURCE), roots=authority.root_pem)
         alerts = Alerts(node.store)
@@ -328,11 +336,28 @@ async def test_alerts_that_the_gateway_lost_are_given_up_aloud(
         seen.append((await visit.until("alert_acknowledgement")).sequence)
         await remain(visit)
 
-    async with running(tmp_path, authority, script) as run:
+    async with running(tmp_path, authority, script, has_lost=True) as run:
         await wait_for(lambda: bool(seen))
         assert (seen, run.alerts.cursor(), run.link.status.resync_required) == ([40], 40, True)
     (record,) = (each for each in caplog.records if "alerts are lost" in each.message)
     assert (record.levelname, record.__dict__["first"], record.__dict__["last"]) == ("WARNING", 1, 39)
+
+
+@pytest.mark.parametrize("has_lost", [False, True], ids=["that declared none", "that goes on since"])
+async def test_no_exchange_says_that_an_alert_of_its_log_is_lost(
+    tmp_path: Path, authority: Authority, has_lost: bool
+) -> None:
+    """Whoever withholds one could else have the county believe that a loss was declared of it."""
+    first = ALERTS_OF_A_LOG * has_lost + 1
+
+    async def withholding(visit: Visit) -> None:
+        await welcome(visit, resync_required=True, alert_sequence=first + 1)
+        await visit.send(alert=alert(first + 1))
+        await visit.until("never")
+
+    async with running(tmp_path, authority, withholding, has_lost=has_lost) as run:
+        await wait_for(lambda: len(run.peer.visits) >= 2)
+        assert (run.link.missing_alert, run.alerts.cursor(), run.link.status.last_end) == (1, 0, "ALERT_GAP")
 
 
 async def test_what_was_given_up_once_gives_up_no_later_hole(tmp_path: Path, authority: Authority) -> None:
@@ -346,7 +371,7 @@ async def test_what_was_given_up_once_gives_up_no_later_hole(tmp_path: Path, aut
         await visit.send(alert=alert(42))
         await visit.until("never")
 
-    async with running(tmp_path, authority, lossy, later) as run:
+    async with running(tmp_path, authority, lossy, later, has_lost=True) as run:
         await wait_for(lambda: len(run.peer.visits) >= 3)
         assert (run.alerts.cursor(), run.link.missing_alert) == (40, 41)
 

@@ -29,6 +29,7 @@ from homeward.failure import CommandFailure
 from homeward.gateway.v1.link_pb2 import Alert
 from tests.integration.channel_kit import Authority, public
 from tests.integration.source_kit import membership
+from tests.integration.test_presenting import lose
 from tests.unit.node.world import SOURCE
 
 COUNTY_FILE = """\
@@ -132,7 +133,8 @@ async def test_the_status_names_holders_that_could_not_prove_their_answers(adapt
 
 async def test_the_status_says_that_alerts_are_lost_for_good(adapter: Adapter) -> None:
     assert "lost for good" not in _status_text(adapter.status(), False)
-    adapter.alerts.resync(40)
+    lose(adapter.node)
+    assert adapter.alerts.resync(40)
     status = adapter.status()
     assert status.lost_alert == 39
     assert "warn  alerts up to number 39 did not all arrive, and are lost" in _status_text(status, False)

@@ -287,10 +287,10 @@ class _Session:
         arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP and self._link.status.resync_required:
             before = self._link.alerts.cursor()
-            await asyncio.to_thread(self._link.alerts.resync, alert.sequence)
-            lost = {"first": before + 1, "last": alert.sequence - 1}
-            _LOG.warning("alerts are lost: a person must look through the flags", extra=lost)
-            arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
+            if await asyncio.to_thread(self._link.alerts.resync, alert.sequence):
+                lost = {"first": before + 1, "last": alert.sequence - 1}
+                _LOG.warning("alerts are lost: a person must look through the flags", extra=lost)
+                arrival = await asyncio.to_thread(self._link.alerts.accept, alert, self._link.now())
         if arrival is Arrival.GAP:
             raise _awaiting(self._link, "ALERT_GAP")
         if arrival is Arrival.STORED:

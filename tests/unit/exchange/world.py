@@ -55,7 +55,7 @@ from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.sealing import SealKey
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.wire_names import to_wire
-from gateway.recovery.held import HeldRevocations
+from gateway.recovery.held import HeldRevocations, Revoking
 from gateway.rpc.access import AuditServicer
 from gateway.rpc.authority import AuthorityServicer
 from gateway.rpc.exchange import ExchangeServicer
@@ -410,8 +410,7 @@ class World:
             self.records,
             exchange,
             now=now,
-            held=self.held,
-            keeps_revocations=lambda: self.recovering,
+            revoking=Revoking(self.held, lambda: self.recovering, _at_once),
         )
         self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
         registrations = Registrations(
@@ -450,3 +449,7 @@ class World:
 def evidence(kind: EvidenceKind) -> Evidence:
     """Evidence with a commitment to some reference."""
     return Evidence(kind=to_wire(kind), reference_commitment=b"c" * 32)  # type: ignore[arg-type]
+
+
+async def _at_once() -> None:
+    """No start carries out anything."""
