@@ -335,10 +335,7 @@ def open_store(path: Path) -> Store:
         path.touch(mode=0o600)
     engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
     event.listen(engine, "connect", _prepare)
-    with engine.begin() as connection:
-        # The driver opens no transaction for these by itself, and would wait for the disk at each table.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        metadata.create_all(connection)
+    metadata.create_all(engine)
     store = Store(engine)
     store.settle()
     return store

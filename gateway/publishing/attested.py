@@ -22,10 +22,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from audit.errors import EvidenceError
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.names import AgencyId
 from gateway.publishing.own_entries import OwnEntriesReader
+from gateway.state import StateBroken
 from homeward.audit.v1.log_pb2 import (
     COMPLETENESS_FINDING_COMPLETE,
     COMPLETENESS_FINDING_UNSPECIFIED,
@@ -182,11 +185,20 @@ class Attestations:
 
 
 def kept_attestations(directory: Path, origin: str) -> list[CompletenessAttestation]:
-    """What agencies attested of the log of this origin, as kept in the directory; it blocks."""
-    paths = sorted(path for path in directory.glob("*.*") if path.suffix != _PARTIAL)
-    envelopes = (SignedEnvelope.FromString(path.read_bytes()) for path in paths)
-    messages = (CompletenessAttestation.FromString(each.payload) for each in envelopes)
-    return [each for each in messages if each.log_origin == origin]
+    """What agencies attested of the log of this origin, as kept in the directory; it blocks.
+
+    Raises `StateBroken` for a file that cannot be read.
+    """
+    found = []
+    for path in sorted(directory.glob("*.*")):
+        # An agency's name has one dot, and what comes behind it may be what a file ends in that was not finished.
+        if path.name.count(".") == 1:
+            try:
+                message = CompletenessAttestation.FromString(SignedEnvelope.FromString(path.read_bytes()).payload)
+            except DecodeError as exc:
+                raise StateBroken(f"{path}: not what an agency attested; move it away to go on without") from exc
+            found += [message] if message.log_origin == origin else []
+    return found
 
 
 def _check(agency: AgencyId, message: CompletenessAttestation) -> datetime:

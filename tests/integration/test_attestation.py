@@ -19,8 +19,9 @@ from gateway.errors import Invalid
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
-from gateway.publishing.attested import Attestations, AttestationStanding
+from gateway.publishing.attested import Attestations, AttestationStanding, kept_attestations
 from gateway.publishing.own_entries import PAGE, OwnEntriesReader
+from gateway.state import StateBroken
 from homeward.audit.v1 import log_pb2 as pb
 from homeward.audit.v1.log_pb2 import CompletenessAttestation
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -219,6 +220,17 @@ async def test_what_was_attested_counts_after_a_restart(world: World) -> None:
     await again.load()
     assert again.standing(OWN) is AttestationStanding.CONTRADICTED
     assert (world.home.directory / "attestations" / OWN).is_file()
+
+
+async def test_what_was_attested_is_not_passed_over(world: World) -> None:
+    await world.attest(without(1))
+    kept = world.home.directory / "attestations"
+    (kept / "06037.tmp").write_bytes((kept / OWN).read_bytes())
+    (kept / f"{OWN}.tmp").write_bytes(b"half of it")
+    assert len(kept_attestations(kept, SIGNER.public.origin)) == 2
+    (kept / OWN).write_bytes(b"half of it")
+    with pytest.raises(StateBroken, match=OWN):
+        await world.gateway().load()
 
 
 async def test_nobody_vouches_for_another_agency_or_another_log(world: World) -> None:
