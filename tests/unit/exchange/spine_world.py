@@ -353,7 +353,7 @@ class World:
 
     def _run(self, clause: Executable, rows: Sequence[dict[str, object]] = ()) -> None:
         with self._engine.begin() as connection:
-            connection.execute(clause, rows)
+            connection.execute(clause, rows or None)
 
     @cached_property
     def _engine(self) -> Engine:
