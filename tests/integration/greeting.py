@@ -1,5 +1,6 @@
 """An adapter's link that is opened and given up: a start that waits some seconds for its adapters goes on sooner."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,9 +24,18 @@ def hello(wrapped: Callable[[Message], SignedEnvelope], *, cosigned: str = "") -
 
 async def greet(channel: grpc.aio.Channel, wrapped: Callable[[Message], SignedEnvelope]) -> Welcome:
     """The gateway, which may still be starting, has heard this adapter; returns its answer."""
-    stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True, timeout=20)
-    await stream.write(hello(wrapped))
-    answer = await stream.read()
-    assert answer.HasField("welcome")
-    stream.cancel()
-    return answer.welcome
+    async with asyncio.timeout(20):
+        while True:
+            stream = AdapterLinkServiceStub(channel).Connect(wait_for_ready=True)
+            try:
+                await stream.write(hello(wrapped))
+                answer = await stream.read()
+            except grpc.aio.AioRpcError as lost:
+                # The connection was to the process before.
+                if lost.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL):
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            assert answer.HasField("welcome")
+            stream.cancel()
+            return answer.welcome
