@@ -33,7 +33,7 @@ RECORD = "tests/unit/members/test_record.py"
 ATTESTATION = "tests/integration/test_attestation.py"
 NOTICES = "tests/unit/exchange/test_seal_notices.py"
 TOLD = "tests/unit/exchange/test_told.py"
-NOTICES = "tests/unit/exchange/test_bound_notices.py"
+BOUND_NOTICES = "tests/unit/exchange/test_bound_notices.py"
 CLOCK = "tests/integration/test_log_clock.py"
 POWER = "tests/integration/test_power_loss.py"
 
@@ -349,13 +349,13 @@ MUTANTS = {
         "gateway/store/notice_rows.py",
         "sha256(copy.sealed).digest() != sent_as.digest",
         "False",
-        f"{NOTICES}::test_a_lost_notice_is_lost_with_its_alert",
+        f"{BOUND_NOTICES}::test_a_lost_notice_is_lost_with_its_alert",
     ),
     "14 whoever was sent a notice may be said to have answered": Mutant(
         "gateway/store/told.py",
         "compared.copies, compared.notices = dict(notices.wrong_copies()), dict(notices.wrong_sent())",
         "compared.notices = dict(notices.wrong_sent())",
-        f"{NOTICES}::test_what_entries_say_of_notices_is_written_from_them",
+        f"{BOUND_NOTICES}::test_what_entries_say_of_notices_is_written_from_them",
     ),
     "14 the exchange says which alerts are lost": Mutant(
         "adapters/node/alerts.py",
