@@ -71,7 +71,7 @@ class PreparedLog(Log):
 class _PreparedSequencer(Sequencer):
     log: PreparedLog
 
-    def _place(self, tx: Tx, tree: Any, draft: Draft) -> BuiltEntry:
+    def _place(self, tx: Tx, tree: Any, draft: Draft, annex: bytes) -> BuiltEntry:
         leaf = next(self.log.leaves)
         tree.add(leaf.entry)
         return leaf

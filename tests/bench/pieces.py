@@ -17,7 +17,7 @@ from typing import Any, Final
 from audit.entry import KEY_BYTES, Place, YouthKey, build_entry
 from audit.sequencer import Append
 from gateway.exchange.asked import Asked, shown
-from gateway.exchange.authenticate import authenticate
+from gateway.exchange.authenticate import authenticate, read_request
 from gateway.exchange.facts import request_facts, youth_facts
 from gateway.exchange.locate import NOTHING
 from gateway.exchange.spine import Result
@@ -68,7 +68,8 @@ def _stages(world: World) -> Mapping[str, float]:
     ).SerializeToString()
     request = CheckFlagRequest(payload=payload, user_assertion=world.assertion(QUESTION, payload))
     call = call_of(request, party.peer, world.clock())
-    caller = authenticate(call, directory)
+    claims, _ = read_request(call, directory, FlagQuery)
+    caller = authenticate(call, claims, directory)
     query = flag_query(parse(FlagQuery, payload), payload)
     facts = request_facts(caller, query, None, emergency_uses=0)
     first = decide_request(at.policy, facts)
@@ -83,8 +84,10 @@ def _stages(world: World) -> Mapping[str, float]:
     result = Result(decision, NOTHING, (), shown(entered, decision, query.family))
     reply = world.servicer._flag_response(caller, result)
     stages: dict[str, Callable[[], object]] = {
-        "request: parse and check": lambda: (check(request), parse(FlagQuery, payload), flag_query(query_of, payload)),
-        "assertion: read, verify": lambda: authenticate(call, directory),
+        "request: check": lambda: (check(request), flag_query(query_of, payload)),
+        "assertion and payload: read, verify": lambda: authenticate(
+            call, read_request(call, directory, FlagQuery)[0], directory
+        ),
         "facts and decision, request and youth": lambda: (
             decide_request(at.policy, request_facts(caller, query, None, emergency_uses=0)),
             decide_youth(at.policy, facts, youth, first),
