@@ -98,14 +98,36 @@ class Tokenizer:
         return await asyncio.to_thread(self._blinding().finish, batch, evaluations, threshold=asked.threshold)
 
     async def _ask(self, asked: Quorum, request: EvaluateRequest, batch: BlindedBatch) -> dict[int, Sequence[bytes]]:
-        """Proven evaluations of the first holders that make a token. Raises `HolderUnavailable`."""
+        """Proven evaluations of the first holders that make a token. Raises `HolderUnavailable`.
+
+        Where none can be made without one that failed lately, that one is asked first, and nobody else before it
+        answers: a holder charges for what it evaluates, also when nothing comes of it.
+        """
         waiting = self._order(asked.holders)
+        rested = [each for each in waiting if not self._failed_lately(each)]
         evaluations: dict[int, Sequence[bytes]] = {}
+        lacking = asked.threshold - len(rested)
+        if lacking > 0:
+            tired = waiting[len(rested) :]
+            await self._gather(tired, lacking, evaluations, request, batch)
+            waiting = [*rested, *tired]
+        await self._gather(waiting, asked.threshold, evaluations, request, batch)
+        return evaluations
+
+    async def _gather(
+        self,
+        waiting: list[HolderView],
+        threshold: int,
+        evaluations: dict[int, Sequence[bytes]],
+        request: EvaluateRequest,
+        batch: BlindedBatch,
+    ) -> None:
+        """So many have answered, the first of those `waiting`, who leave it as they are asked."""
         faults: list[HolderFault] = []
         running: set[asyncio.Task[EvaluateResponse | HolderFault]] = set()
-        wanted = asked.threshold
+        wanted = threshold
         try:
-            while len(evaluations) < asked.threshold:
+            while len(evaluations) < threshold:
                 while waiting and len(running) + len(evaluations) < wanted:
                     running.add(asyncio.ensure_future(self._evaluate(waiting.pop(0), request, batch)))
                 if not running:
@@ -124,17 +146,14 @@ class Tokenizer:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        return evaluations
 
     def _order(self, holders: Sequence[HolderView]) -> list[HolderView]:
         """At random, so that the load is shared and nobody sees all questions; those that failed lately come last."""
-        since = self.now() - REST
+        return sorted(holders, key=lambda each: (self._failed_lately(each), self.random_bytes(8)))
 
-        def rank(holder: HolderView) -> tuple[bool, bytes]:
-            failed = self.failed.get(holder.share_index)
-            return failed is not None and failed > since, self.random_bytes(8)
-
-        return sorted(holders, key=rank)
+    def _failed_lately(self, holder: HolderView) -> bool:
+        failed = self.failed.get(holder.share_index)
+        return failed is not None and failed > self.now() - REST
 
     async def _evaluate(
         self, holder: HolderView, request: EvaluateRequest, batch: BlindedBatch

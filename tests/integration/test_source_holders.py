@@ -107,6 +107,27 @@ async def test_below_the_threshold_nothing_is_made_and_only_operators_are_named(
     assert not any(value and value.lower() in said.lower() for value in ANA.identity.values())
 
 
+async def test_while_too_few_are_there_nobody_evaluates_and_charges_again_and_again(
+    node: Node, gateway: Gateway, clock: Clock
+) -> None:
+    before = await look_up(node)
+    gateway.down = {1, 2}
+    for _ in range(2):
+        # Until it is known who is away.
+        with pytest.raises(HolderUnavailable):
+            await look_up(node)
+    gateway.evaluated.clear()
+    for _ in range(20):
+        clock.now += timedelta(seconds=5)
+        with pytest.raises(HolderUnavailable) as caught:
+            await look_up(node)
+        assert {each.operator for each in caught.value.faults} == {"exchange", "auditor"}
+    assert gateway.evaluated == []
+    gateway.down = {1}
+    assert agreeing_keys(before, await look_up(node)) == present_keys(before)
+    assert asked(gateway) == [2, 3]
+
+
 async def test_a_holder_that_failed_is_asked_last_for_a_while(node: Node, gateway: Gateway, clock: Clock) -> None:
     gateway.down = {3}
     node.tokenizer.failed[3] = clock.now
