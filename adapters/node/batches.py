@@ -1,7 +1,8 @@
 """Registers youths in bulk: signed batches on one stream, each durable at the gateway before the next is sent.
 
-    1  tokens with the holders, as many at once as a batch holds, while the batch before is on its way; tokens that lie
-       here and were never confirmed are sent again, not made again: a registration is paid for once
+    1  tokens with the holders, as many at once as a batch holds, from the third batch on while the one before is on
+       its way; tokens that lie here and were never confirmed are sent again, not made again: a registration is paid
+       for once
     2  on disk before the gateway has them
     3  sent, and confirmed here when the gateway has answered
 
@@ -98,8 +99,10 @@ class Batches:
                 if number and not go_on():
                     return False
                 made = await (making or asyncio.ensure_future(self._proposals(part)))
-                following = parts[number + 1] if number + 1 < len(parts) else ()
-                making = asyncio.ensure_future(self._proposals(following))
+                making = None
+                if 0 < number < len(parts) - 1:
+                    # Not before the gateway has taken one: while it is away each try would pay for another batch.
+                    making = asyncio.ensure_future(self._proposals(parts[number + 1]))
                 await self._list(part, made, stream.send)
                 self.progress.advance(self.epoch, len(part))
         finally:

@@ -117,6 +117,10 @@ async def test_a_registration_that_was_cut_off_goes_on_after_the_last_answer(
     gateway.cut_off_after = batches
     with pytest.raises(CallFailed):
         await first.synchronize()
+    gateway.cut_off_after = 1
+    for _ in range(3):
+        with pytest.raises(CallFailed):
+            await first.synchronize()
     assert first.comparison.subjects.listed_count(EPOCH) == (batches - 1) * BATCH
     assert seen[0] == (0, MANY)
     assert seen[-1] == ((batches - 1) * BATCH, MANY - (batches - 1) * BATCH)
