@@ -1,5 +1,6 @@
 """Adapters for the tests of the source side: real stores and keys, a gateway that behaves, sources held in memory."""
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
@@ -115,6 +116,8 @@ class Gateway:
     """Handles under seal: a registration leaves them out, and the answer names them."""
     cut_off_after: int | None = None
     """A stream fails once it has taken so many batches more: the last of them is taken, and not answered."""
+    silent_seconds: float = 0
+    """How long it takes until that shows."""
     heartbeats: list[tuple[str, index_pb2.IndexHeartbeat]] = field(default_factory=list)
     presented: list[restoration_pb2.PresentedEvent] = field(default_factory=list)
     refused_events: dict[bytes, str] = field(default_factory=dict)
@@ -176,6 +179,7 @@ class GatewayStream:
         if gateway.cut_off_after is not None:
             gateway.cut_off_after -= 1
             if gateway.cut_off_after <= 0:
+                await asyncio.sleep(gateway.silent_seconds)
                 raise CallFailed(CallFault.UNAVAILABLE)
         return index_pb2.RegisterAllResponse(request_id=gateway.batches[-1].request_id, result=result)
 
