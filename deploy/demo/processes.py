@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from homeward.failure import CommandFailure
 
-READY_SECONDS: Final = 20.0
+READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _TAIL_LINES: Final = 6
 _POLL_SECONDS: Final = 0.02

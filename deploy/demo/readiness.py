@@ -14,7 +14,7 @@ from deploy.demo.processes import Running, is_alive
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure
 
-READY_SECONDS: Final = 20.0
+READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
 

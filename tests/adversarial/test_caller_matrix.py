@@ -8,6 +8,7 @@ here, and a server without a row for a method does not start.
 import asyncio
 import tomllib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,11 @@ async def _first_of_stream(channel: grpc.aio.Channel, path: str) -> None:
     call: Any = channel.stream_stream(path, request_serializer=bytes, response_deserializer=bytes)(timeout=10)
     reading = asyncio.ensure_future(call.read())
     # Who may not call is refused without a message; a message sent meanwhile would hide the refusal from this client.
-    await asyncio.wait({reading}, timeout=0.5)
+    await asyncio.wait({reading}, timeout=2)
     if not reading.done():
-        await call.write(b"")
+        # It may end between the two: what was read says how.
+        with suppress(asyncio.InvalidStateError):
+            await call.write(b"")
     await reading
 
 
