@@ -10,11 +10,10 @@ import grpc
 
 from deploy.demo.counties import Agency, SourceKind
 from deploy.demo.county import CALL_SECONDS, Calls, County
-from deploy.demo.processes import Running, is_alive
+from deploy.demo.processes import READY_SECONDS, Running, is_alive
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure
 
-READY_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 
 

@@ -19,7 +19,7 @@ from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
 from gateway.store.tables import metadata
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW
-from tests.integration.log_kit import clean_postgres, postgres_url
+from tests.integration.log_kit import clean_postgres
 
 pytestmark = pytest.mark.docker
 
@@ -28,12 +28,6 @@ MARK = b"OLD-"
 """Every token of the old epoch begins with it, so that one search finds any of them, and any part from its start."""
 HANDLE, REF, FLAG = b"sealed-youth-001", b"itsref-1", b"sealed-flag--001"
 OWNER = "06037.cwa"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_url() as url:
-        yield url
 
 
 @pytest.fixture

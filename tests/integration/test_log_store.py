@@ -28,31 +28,15 @@ from tests.integration.log_kit import (
     B,
     C,
     LogHome,
-    clean_postgres,
     draft,
-    postgres_url,
-    sqlite_home,
     youth_draft,
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_url() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.docker)])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> LogHome:
-    if request.param == "sqlite":
-        return sqlite_home(tmp_path)
-    from audit.store_postgres import PostgresStore
-
-    url = request.getfixturevalue("server")
-    clean_postgres(url)
-    made = LogHome(tmp_path, PostgresStore(url))
-    made.create()
-    return made
+@pytest.fixture
+def home(place: LogHome) -> LogHome:
+    place.create()
+    return place
 
 
 @pytest.fixture
@@ -301,7 +285,7 @@ def test_a_log_is_not_made_over_another(home: LogHome) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("home", ["postgres"], indirect=True)
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 async def test_two_replicas_write_one_log_without_a_fork(home: LogHome, tmp_path: Path) -> None:
     other = LogHome(tmp_path / "replica", home.store)
     other.directory.mkdir()
@@ -321,7 +305,7 @@ async def test_two_replicas_write_one_log_without_a_fork(home: LogHome, tmp_path
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("home", ["postgres"], indirect=True)
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 async def test_lost_connection_stops_this_replica_and_a_new_start_goes_on(home: LogHome) -> None:
     log = home.open()
     await log.append(Append(draft()))
@@ -340,7 +324,7 @@ async def test_lost_connection_stops_this_replica_and_a_new_start_goes_on(home: 
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("home", ["postgres"], indirect=True)
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 def test_server_that_acknowledges_before_the_disk_has_it_is_refused(home: LogHome, server: str) -> None:
     from audit.store_postgres import PostgresStore
 

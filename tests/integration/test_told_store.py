@@ -1,8 +1,5 @@
 """Alerts and notices are compared with the log on either database, whatever types its driver gives, page for page."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import bindparam, delete, insert
 
@@ -12,7 +9,6 @@ from audit.reader import Reader
 from audit.sequencer import INDEX
 from audit.startup import create_log
 from audit.statement import Statement
-from audit.store_sqlite import SqliteStore
 from gateway.exchange.notices import Copy, sent_as
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId
@@ -20,7 +16,7 @@ from gateway.store import tables, told
 from gateway.store.told import AlertRow, ComparedAlerts, compare_alerts, telling
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, ALERT_KIND_NOTICE
 from homeward.gateway.v1.sealing_pb2 import NOTICE_FINDING_DONE, NOTICE_KIND_SEALED
-from tests.integration.log_kit import KEYS, SIGNER, A, B, LogHome, clean_postgres, postgres_url
+from tests.integration.log_kit import KEYS, SIGNER, A, B, LogHome
 
 NOTICE = b"n" * 16
 COPIES = tuple(Copy(AgencyId(agency), b"sealed to it", b"k" * 16) for agency in (A, B))
@@ -29,24 +25,10 @@ DROP_COPY = Statement(delete(tables.notice_copy).where(tables.notice_copy.c.agen
 DROP_ALERT = Statement(delete(tables.alert).where(tables.alert.c.sequence == bindparam("sequence_")), "sequence_")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_url() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.docker)])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> LogHome:
-    if request.param == "sqlite":
-        made = LogHome(tmp_path, SqliteStore(tmp_path / "log.db"))
-    else:
-        from audit.store_postgres import PostgresStore
-
-        url = request.getfixturevalue("server")
-        clean_postgres(url)
-        made = LogHome(tmp_path, PostgresStore(url))
-    create_log(made.store, signer=SIGNER, high_water=made.high_water, also=[tables.metadata])
-    return made
+@pytest.fixture
+def home(place: LogHome) -> LogHome:
+    create_log(place.store, signer=SIGNER, high_water=place.high_water, also=[tables.metadata])
+    return place
 
 
 def leaf(kind: Kind, requester: str, **said: str) -> Draft:
