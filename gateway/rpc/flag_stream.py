@@ -62,6 +62,8 @@ class FlagStream:
                     yield _response(ready)
                     for _ in ready:
                         self._room.release()
+            # A message can be refused in the very turn in which the loop ends.
+            reading.result()
         finally:
             for task in (reading, ticking, *self._asked.values()):
                 task.cancel()

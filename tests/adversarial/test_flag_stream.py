@@ -12,6 +12,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.errors import Invalid
 from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
 from gateway.protocol.spiffe import parse_spiffe
 from gateway.rpc.flag_stream import MOST_UNDER_WAY, FlagStream
@@ -230,6 +231,27 @@ async def test_who_asks_and_does_not_read_is_no_longer_heard() -> None:
     assert len(asked) <= MOST_UNDER_WAY
     told = len(first.results) + sum([len(each.results) async for each in answers])
     assert told == len(asked) == 4 * MOST_UNDER_WAY
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_malformed_message_is_refused_in_whichever_turn_it_comes(turns: int) -> None:
+    """Also in the very turn in which everything before it has been answered."""
+    answered = asyncio.Event()
+
+    async def answer(request: CheckFlagRequest) -> CheckFlagResponse:
+        answered.set()
+        return CheckFlagResponse()
+
+    async def messages() -> AsyncIterator[StreamFlagChecksRequest]:
+        yield message({1: CheckFlagRequest(payload=b"x", user_assertion="x")})
+        await answered.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        yield StreamFlagChecksRequest()
+
+    with pytest.raises(Invalid):
+        async for _ in FlagStream(at_the_edge(), answer).serve(messages()):
+            pass
 
 
 async def test_questions_of_streams_take_their_peers_places() -> None:
