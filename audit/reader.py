@@ -40,6 +40,10 @@ _NODE_HASH = Statement(
 _TREE = Statement(select(TREE.c.log_key, TREE.c.size, TREE.c.root, TREE.c.frontier, TREE.c.time_ms, TREE.c.note))
 _AGENCY = Statement(select(AGENCY.c.seq, AGENCY.c.leaf_hash).where(AGENCY.c.agency == bindparam("agency_id")))
 _AGENCIES = Statement(select(AGENCY.c.agency).order_by(AGENCY.c.agency))
+_GLANCE = (_E.idx, _E.requester, _E.holder, _E.kind, _E.nonce, _E.box_op, _E.box_req)
+_GLANCES = Statement(
+    select(*_GLANCE).where(_E.idx >= bindparam("start")).order_by(_E.idx).limit(bindparam("page")), "start", "page"
+)
 _BY_INDEX = Statement(select(ENTRY).where(_E.idx == bindparam("position")))
 _TIME_AT = Statement(select(_E.time_ms).where(_E.idx == bindparam("position")))
 
@@ -232,23 +236,23 @@ def select_entries(tx: Tx, selection: Selection, *, limit: int = MAX_PAGE) -> li
     Takes about as long for a log of a million entries as for a small one: times become positions, each seat of an
     agency is a range of an index that holds the conditions, and whole rows are read only of what is returned.
     """
-    start, end = _positions(tx, selection)
+    start, end = positions(tx, selection)
     wanted = min(limit, MAX_PAGE)
     found: set[int] = set()
-    for seat in _seats(selection):
+    for seat in seats(selection):
         for kinds in _kinds(seat, selection.kinds):
             statement, values = _seat_query(seat, kinds)
             found.update(row[0] for row in tx.all(statement, (*values, start, end, wanted)))
-    return [entry_of(row) for index in sorted(found)[:wanted] for row in tx.all(_BY_INDEX, (index,))]
+    return [*entries_at(tx, sorted(found)[:wanted])]
 
 
 def includes(wanted: Selection, entry: StoredEntry) -> bool:
     """Whether an entry found by other means is selected too."""
-    seats = [
-        (asking in (None, entry.requester)) and (holding in (None, entry.holder)) for asking, holding in _seats(wanted)
+    taken = [
+        (asking in (None, entry.requester)) and (holding in (None, entry.holder)) for asking, holding in seats(wanted)
     ]
     return (
-        any(seats)
+        any(taken)
         and (not wanted.kinds or entry.kind in wanted.kinds)
         and wanted.start <= entry.index
         and (wanted.end is None or entry.index < wanted.end)
@@ -261,7 +265,9 @@ def includes(wanted: Selection, entry: StoredEntry) -> bool:
 class Glance:
     """As much of an entry as a search looks at first."""
 
+    index: int
     requester: str
+    holder: str
     kind: str
     nonce: bytes = field(repr=False)
     op: bytes = field(repr=False)
@@ -270,37 +276,29 @@ class Glance:
     """Box of class REQ."""
 
 
-Promising = Callable[[Glance], bool]
-"""Whether an entry may be wanted, as far as a glance tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What was found in one stretch of the selected entries: `examined` of them, up to position `last` (-1: none)."""
-
-    entries: tuple[StoredEntry, ...]
-    examined: int
-    last: int
-
-
-def scan_entries(tx: Tx, selection: Selection, promising: Promising, *, limit: int = MAX_PAGE) -> Scan:
-    """Looks at the first `limit` selected entries and returns those that `promising` lets through.
-
-    Of the others no more is read than a glance.
-    """
-    start, end = _positions(tx, selection)
+def select_glances(tx: Tx, selection: Selection, *, limit: int = MAX_PAGE) -> list[Glance]:
+    """Returns a glance at each of the first `limit` selected entries, in the order of the log."""
+    start, end = positions(tx, selection)
     found: dict[int, Glance] = {}
-    for seat in _seats(selection):
+    for seat in seats(selection):
         for kinds in _kinds(seat, selection.kinds):
             statement, values = _seat_query(seat, kinds, with_box=True)
-            found |= {row[0]: Glance(*row[1:]) for row in tx.all(statement, (*values, start, end, limit))}
-    indexes = sorted(found)[:limit]
-    matching = [index for index in indexes if promising(found[index])]
-    entries = tuple(entry_of(row) for index in matching for row in tx.all(_BY_INDEX, (index,)))
-    return Scan(entries, len(indexes), indexes[-1] if indexes else -1)
+            found |= {row[0]: Glance(*row) for row in tx.all(statement, (*values, start, end, limit))}
+    return [found[index] for index in sorted(found)[:limit]]
 
 
-def _positions(tx: Tx, wanted: Selection) -> tuple[int, int]:
+def glances(tx: Tx, start: int, *, limit: int = MAX_PAGE) -> list[Glance]:
+    """Returns a glance at each of the first `limit` entries from this index on, in the order of the log."""
+    return [Glance(*row) for row in tx.all(_GLANCES, (start, limit))]
+
+
+def entries_at(tx: Tx, indexes: Iterable[int]) -> tuple[StoredEntry, ...]:
+    """Returns the entries at these indexes, in the order given."""
+    return tuple(entry_of(row) for index in indexes for row in tx.all(_BY_INDEX, (index,)))
+
+
+def positions(tx: Tx, wanted: Selection) -> tuple[int, int]:
+    """Returns between which indexes (the second exclusive) the entries of a selection lie, its times among them."""
     # Times never go back, so each is found by halving; an index over them would cost every append.
     size = tree_state(tx).size
     start, end = max(wanted.start, 0), size if wanted.end is None else min(wanted.end, size)
@@ -326,7 +324,8 @@ Seat = tuple[str | None, str | None]
 """Who asked and who holds, as far as it is a condition."""
 
 
-def _seats(wanted: Selection) -> list[Seat]:
+def seats(wanted: Selection) -> list[Seat]:
+    """Returns the ways in which an entry can meet the conditions on agencies; one is enough."""
     asking, holding = (wanted.agency, wanted.counterpart), (wanted.counterpart, wanted.agency)
     if wanted.side is Side.REQUESTER:
         return [asking]
@@ -353,7 +352,7 @@ def _seat_statement(asks: bool, holds: bool, kinds: int, *, with_box: bool = Fal
         conditions.append(or_(*(_E.kind == bindparam(name) for name in named)))
         names += named
     within = (_E.idx >= bindparam("start"), _E.idx < bindparam("end"))
-    columns = (_E.idx, _E.requester, _E.kind, _E.nonce, _E.box_op, _E.box_req) if with_box else (_E.idx,)
+    columns = _GLANCE if with_box else (_E.idx,)
     query = select(*columns).where(*conditions, *within).order_by(_E.idx).limit(bindparam("page"))
     return Statement(query, *names, "start", "end", "page")
 

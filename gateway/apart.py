@@ -1,7 +1,8 @@
 """Another process that does work for this one, asked over a pair of connected sockets.
 
-Decides how it begins and ends. It is forked while nothing is open yet and no secret is read, holds none, and ends when
-this process does, however that ends. When it ends by itself, whoever asked is told, and so is this process.
+Decides how it begins and ends. It is forked while nothing is open yet and no secret is read, holds none but what it is
+asked with, and ends when this process does, however that ends. When it ends by itself, whoever asked is told, and so is
+this process.
 
 Questions are answered in their order. A frame on the wire is four bytes of length, big-endian, and what `marshal` makes
 of plain values: both ends are one program in one version, and neither listens to anybody else.
@@ -18,6 +19,9 @@ from io import BufferedReader
 from typing import Any, Final, Self
 
 _LENGTH: Final = 4
+_STANDARD: Final = 3
+"""Descriptors below this are everybody's."""
+_MOST: Final = 1 << 16
 
 
 class ApartEnded(Exception):
@@ -46,7 +50,7 @@ class Apart(asyncio.Protocol):
         if pid == 0:
             # Whatever happens, nothing of the program that was forked goes on here.
             try:
-                ours.close()
+                _close_all_but(theirs.fileno())
                 _serve(theirs, work)
             finally:
                 os._exit(0)
@@ -103,6 +107,12 @@ def _fail(answer: "asyncio.Future[Any]") -> None:
         answer.set_exception(ApartEnded())
         # Nobody may be waiting any more; a future that is never awaited must not complain.
         answer.exception()
+
+
+def _close_all_but(kept: int) -> None:
+    # Our ends of the connections with others that were forked before: they must end when we do.
+    os.closerange(_STANDARD, kept)
+    os.closerange(kept + 1, _MOST)
 
 
 def _serve(connection: socket.socket, work: Callable[[Any], Any]) -> None:

@@ -12,6 +12,7 @@ from audit.log import LogState
 from gateway.aside import Aside
 from gateway.config import GatewayConfig
 from gateway.errors import ErrorReason, Unavailable
+from gateway.finding import Finding
 from gateway.members.assembly import Members
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, SubjectHandle
@@ -47,6 +48,7 @@ class Running:
     journal: LogJournal
     class_keys: ClassKeys
     aside: Aside
+    finding: Finding
     lookups: Lookups
     youth_keys: FileYouthKeys
     authority_keys: FileAuthorityKeys

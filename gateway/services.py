@@ -46,6 +46,7 @@ from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.projections import SqlProjections
+from gateway.store.proposed import LogProposals
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
 from gateway.store.succession import SqlLosses
@@ -94,7 +95,8 @@ def services_of(running: Running) -> Services:
     )
     sealing = running.seals.orders(setting, marked=entries, deeds=deeds, keys=running.class_keys)
     authority = AuthorityServicer(records, exchange, now=utc_now, revoking=running.revoking())
-    audit = AuditServicer(AccessLog(setting, entries, running.class_keys), exchange, now=utc_now)
+    proposals = LogProposals(ledger.reader, running.finding, running.class_keys)
+    audit = AuditServicer(AccessLog(setting, entries, proposals, running.class_keys), exchange, now=utc_now)
     reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
     served = [
         adding(add_ExchangeServiceServicer_to_server, _exchange(running, setting, exchange, machine)),

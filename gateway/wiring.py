@@ -22,9 +22,10 @@ from audit.log import Append, LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
 from gateway.announcing import figures, ready_line
-from gateway.aside import Aside
+from gateway.beside import Beside
 from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
+from gateway.exchange.access import size_of
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
 from gateway.ports import OF_NOBODY, own_youth
 from gateway.protocol.names import AgencyId
@@ -74,12 +75,12 @@ def run(directory: Path) -> int:
     Raises what `load_gateway`, `State` and `open_members` raise when it must not start.
     """
     state = State(directory, "gateway")
-    aside = Aside.begin(state.database)
+    beside = Beside.begin(state.database)
     with state.writing():
-        return asyncio.run(_run(state, load_gateway(directory), aside))
+        return asyncio.run(_run(state, load_gateway(directory), beside))
 
 
-async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
+async def _run(state: State, config: GatewayConfig, beside: Beside) -> int:
     loop, stop, failed = asyncio.get_running_loop(), asyncio.Event(), []
 
     def log_stopped(log_state: LogState) -> None:
@@ -89,14 +90,14 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
             # The loop may be gone: then nobody is left to tell.
             loop.call_soon_threadsafe(stop.set)
 
-    def aside_ended() -> None:
-        _LOG.critical("the process beside this one ended by itself")
+    def one_ended() -> None:
+        _LOG.critical("a process beside this one ended by itself")
         failed.append(LogState.FAILED)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await aside.attach(aside_ended)
+    await beside.attach(state.read_class_keys(), one_ended)
     group = load_suite().group
     keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
     signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
@@ -113,12 +114,12 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
         start=Start(steady=steady_seconds, may_recover=True),
         on_stop=log_stopped,
     )
-    running = _assemble(state, config, members, policy, aside)
+    running = _assemble(state, config, members, policy, beside)
     try:
         check_operators(members.office.view(), demo=config.demo)
         await _serve(running, stop)
     finally:
-        aside.close()
+        beside.close()
         await signers.close()
         running.authority_keys.close()
         running.youth_keys.close()
@@ -126,7 +127,7 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
     return 1 if failed else 0
 
 
-def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy, aside: Aside) -> Running:
+def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy, beside: Beside) -> Running:
     links, lookups = Links(), Lookups(Reader(members.store), threaded=False)
     youth_keys = FileYouthKeys(
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
@@ -141,7 +142,8 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         policy=policy,
         journal=LogJournal(members.ledger.log),
         class_keys=state.read_class_keys(),
-        aside=aside,
+        aside=beside.aside,
+        finding=beside.finding,
         lookups=lookups,
         youth_keys=youth_keys,
         authority_keys=authority_keys,
@@ -207,6 +209,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     tasks = [
         _background(members.office.run(), stop),
         _background(members.denied.follow(members.ledger), stop),
+        _background(running.finding.run(lambda: size_of(members.ledger.log.checkpoint)), stop),
         _background(running.publishing.rounds.run(), stop),
         _background(_begin(running, services, stop), stop),
         _background(running.publishing.attestations.run(), stop),

@@ -6,21 +6,23 @@ In this order:
 2. the leaf of the reading is durable before anything is read
 3. entries before that leaf that concern the agency, with the fields it may open (`openings`)
 4. conditions on what an entry says apply to opened fields only: a filter must not tell what the
-   entry would not
+   entry would not. Where to look, a concordance proposes, which knows what each reader sees
 5. every entry is proved in the tree of the reading's own checkpoint, so that one page speaks of one
    state of the log
 """
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from audit.entry import ClassKeys, FieldClass, StoredEntry
-from audit.reader import Glance, Promising, Scan, Selection, Side, includes
+from audit.entry import ClassKeys, StoredEntry
+from audit.reader import Selection, Side, includes
 from audit.receipt import Receipt
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
+from gateway.exchange.concordance import Question
 from gateway.exchange.deed import reading, worker
 from gateway.exchange.entry_filter import conditions, following, selection
 from gateway.exchange.journal import ALLOW, DENY, Kind, Value, draft
@@ -37,12 +39,13 @@ READER_OPENS: Final = REQUESTER_OPENS | {"seq", "prev"}
 """Field names that the receipt of a reading opens: with its own number the reader knows how many entries there are."""
 DEFAULT_PAGE: Final = 50
 NO_MORE: Final = -1
-_BATCH: Final = 200
+_CLOSE_BEHIND: Final = 10
 _CLOSING_BATCH: Final = 100
 _MOST_CLOSING: Final = 400
 _LONGEST_STRETCH: Final = 400
 _MOST_EXAMINED: Final = 1_000
-"""Entries looked at for one page; a rare condition then ends a page early, not the service."""
+"""Entries looked at for one page where no concordance reaches yet; a rare condition then ends a page early, not the
+service."""
 
 
 class Entries(Protocol):
@@ -50,9 +53,6 @@ class Entries(Protocol):
 
     async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
         """The first `limit` selected entries, in the order of the log."""
-
-    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
-        """As `Scanned.scan`."""
 
     async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
         """The entries that carry one of these marks, in the order of the log."""
@@ -74,6 +74,26 @@ class Entries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a stretch of the log has for a reader: `examined` selected entries were looked at, up to position `last`.
+
+    `more`: selected entries may follow.
+    """
+
+    entries: Sequence[StoredEntry]
+    examined: int
+    last: int
+    more: bool
+
+
+class Proposals(Protocol):
+    """Where in the log to look for words."""
+
+    async def proposed(self, question: Question, selection: Selection, *, limit: int) -> Stretch:
+        """The first `limit` selected entries that may meet the question, or fewer, in the order of the log."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadPage:
     """One page of entries, before it is a message."""
 
@@ -89,9 +109,10 @@ class ReadPage:
 class AccessLog:
     """Reads the log for members. `keys` open the classes that are not the youths'."""
 
-    def __init__(self, at: Setting, entries: Entries, keys: ClassKeys) -> None:
+    def __init__(self, at: Setting, entries: Entries, proposals: Proposals, keys: ClassKeys) -> None:
         self._at = at
         self._entries = entries
+        self._proposals = proposals
         self._keys = keys
 
     async def read(self, caller: Caller, query: EntryQuery) -> ReadPage:
@@ -103,10 +124,7 @@ class AccessLog:
         entered = await self._enter(caller, decision, permitted=permitted)  # 2
         if not permitted:
             return ReadPage(False, entered)
-        scanned: Scanned = self._entries
-        if query.youth_handle:
-            scanned = _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
-        found, next_after = await self._page(caller, query, chosen, scanned, end=entered.index)  # 3, 4
+        found, next_after = await self._page(caller, query, chosen, end=entered.index)  # 3, 4
         return ReadPage(True, entered, await self._prove(found, entered), tuple(found), next_after)  # 5
 
     def checkpoint(self) -> str:
@@ -137,15 +155,22 @@ class AccessLog:
     async def _marks_of(self, agency: AgencyId, handle: bytes) -> Sequence[bytes]:
         return tuple(await self._at.youth_keys.marks(agency, [SubjectHandle(handle)]))
 
+    async def _source(self, caller: Caller, query: EntryQuery, chosen: Selection) -> "Source":
+        if query.youth_handle:
+            return _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
+        asked = conditions(query.filter)
+        if asked or chosen.kinds:
+            return _Proposed(self._proposals, asked.question(chosen, caller.agency))
+        return _Selected(self._entries)
+
     async def _page(
-        self, caller: Caller, query: EntryQuery, chosen: Selection, entries: "Scanned", *, end: int
+        self, caller: Caller, query: EntryQuery, chosen: Selection, *, end: int
     ) -> tuple[list[Opened], int]:
         wanted, found, asked = query.page_size or DEFAULT_PAGE, list[Opened](), conditions(query.filter)
         after, examined, marks = query.after_index, 0, _Marks(self._at, self._entries, caller.agency)
-        reader = None if _oversees(caller) else caller.agency
-        promising, size = asked.promising(self._keys, reader=reader), wanted
+        source, size = await self._source(caller, query, chosen), wanted
         while examined < _MOST_EXAMINED:
-            stretch = await entries.scan(following(chosen, after, end), promising, limit=size)
+            stretch = await source.stretch(following(chosen, after, end), limit=size)
             for some in _slices(stretch.entries, wanted):
                 # No more is opened at once than can be wanted: opening costs much more than looking.
                 for opened in await self._open(caller, some, marks, end):
@@ -154,7 +179,7 @@ class AccessLog:
                         if len(found) == wanted:
                             return found, opened.entry.index
             examined += stretch.examined
-            if stretch.examined < size:
+            if not stretch.more:
                 return found, NO_MORE
             after, size = stretch.last, min(2 * size, _LONGEST_STRETCH)
         return found, after
@@ -177,17 +202,19 @@ class AccessLog:
         A decision is closed within seconds, so its closing entry is looked for close behind it; one that is not found
         there counts as open still, and shows nothing.
         """
-        missing = {entry.index for entry in asked if awaits_end(entry, self._keys)}
         found: dict[int, bool] = {}
-        after, read = min(missing, default=end), 0
-        while missing and read < _MOST_CLOSING:
-            closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=after, end=end)
-            batch = await self._entries.select(closing, limit=_CLOSING_BATCH)
-            found |= ends(batch, self._keys)
-            missing.difference_update(found)
-            if len(batch) < _CLOSING_BATCH:
-                break
-            after, read = batch[-1].index + 1, read + len(batch)
+        read: list[int] = []
+        read_to = 0
+        for index in sorted(entry.index for entry in asked if awaits_end(entry, self._keys)):
+            read_to = max(read_to, index)
+            while index not in found and read_to < end and (behind := len(read) - bisect(read, index)) < _MOST_CLOSING:
+                closing = Selection(agency=agency, side=Side.REQUESTER, kinds=(Kind.OUTCOME,), start=read_to, end=end)
+                # Of most it is among the first few.
+                limit = _CLOSING_BATCH if behind else _CLOSE_BEHIND
+                batch = await self._entries.select(closing, limit=limit)
+                found |= ends(batch, self._keys)
+                read += [each.index for each in batch]
+                read_to = read[-1] + 1 if len(batch) == limit else end
         return found
 
     async def _prove(self, found: Sequence[Opened], entered: Entered) -> tuple[Receipt, ...]:
@@ -199,30 +226,48 @@ class AccessLog:
         )
 
 
-class Scanned(Protocol):
+class Source(Protocol):
     """Where entries come from, in the order of the log."""
 
-    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
-        """Those of the first `limit` selected entries that `promising` lets through."""
+    async def stretch(self, selection: Selection, *, limit: int) -> Stretch:
+        """The first `limit` selected entries that may be wanted, or fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """All of them."""
+
+    entries: Entries
+
+    async def stretch(self, selection: Selection, *, limit: int) -> Stretch:
+        return _stretch(await self.entries.select(selection, limit=limit), limit)
 
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
-    """`Scanned` over one youth's entries: few enough to be read whole and selected here."""
+    """One youth's: few enough to be read whole and selected here."""
 
     entries: Entries
     marks: Sequence[bytes] = field(repr=False)
 
-    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
+    async def stretch(self, selection: Selection, *, limit: int) -> Stretch:
         all_of_them = await self.entries.marked(self.marks)
-        those = [each for each in all_of_them if includes(selection, each)][:limit]
-        matching = tuple(each for each in those if promising(_glance(each)))
-        return Scan(matching, len(those), those[-1].index if those else NO_MORE)
+        return _stretch([each for each in all_of_them if includes(selection, each)][:limit], limit)
 
 
-def _glance(entry: StoredEntry) -> Glance:
-    boxes = entry.boxes
-    return Glance(entry.requester, entry.kind, entry.nonce, boxes[FieldClass.OP], boxes[FieldClass.REQ])
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    """Those that may say what is asked for."""
+
+    proposals: Proposals
+    question: Question
+
+    async def stretch(self, selection: Selection, *, limit: int) -> Stretch:
+        return await self.proposals.proposed(self.question, selection, limit=limit)
+
+
+def _stretch(entries: Sequence[StoredEntry], limit: int) -> Stretch:
+    return Stretch(entries, len(entries), entries[-1].index if entries else NO_MORE, len(entries) == limit)
 
 
 def _slices(entries: Sequence[StoredEntry], size: int) -> Iterator[Sequence[StoredEntry]]:

@@ -10,12 +10,20 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audit.entry import ClassKeys, FieldClass, read_values
-from audit.reader import Glance, Promising, Selection, Side
+from audit.reader import Selection, Side, seats
 from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.concordance import (
+    COUNTERPART,
+    HOLDER,
+    REQUESTER,
+    ROLE,
+    WORKER,
+    Alternative,
+    Question,
+    shown_to_whoever_asked,
+)
 from gateway.exchange.journal import ALLOW, DENY
-from gateway.exchange.openings import Opened, Stand, shown_to_asker
-from gateway.protocol.log_kinds import parse_grant
+from gateway.exchange.openings import Opened, Stand, texts, word_of
 from gateway.protocol.names import ROLES, AgencyId, Basis, Purpose
 from gateway.protocol.outcomes import Outcome, Reason
 from homeward.audit.v1 import log_pb2
@@ -44,30 +52,43 @@ class Conditions:
     """What an entry must say, by the name it is asked under; empty: anything."""
 
     op: Mapping[str, str]
-    """On class `op`, which is opened first: most entries fail here and nothing else of them is opened."""
+    """On class `op`."""
     worker: str
     role: str
     counterpart: str
 
-    def promising(self, keys: ClassKeys, *, reader: AgencyId | None) -> Promising:
-        """Whether an entry could meet the conditions, by what its reader may see; `reader` is None for an overseer."""
+    def __bool__(self) -> bool:
+        return bool(self.op or self.worker or self.role or self.counterpart)
 
-        def could(seen: Glance) -> bool:
-            if self.op:
-                said: Mapping[str, str] | None = _texts(read_values(seen.nonce, seen.op, FieldClass.OP, keys.op))
-                if said is not None and seen.requester == reader:
-                    said = shown_to_asker(seen.kind, said)
-                if said is not None and not self._op_holds(said):
-                    return False
-            if not self.worker and not self.role:
-                return True
-            return self._worker_holds(_texts(read_values(seen.nonce, seen.req, FieldClass.REQ, keys.req)))
+    def question(self, chosen: Selection, reader: AgencyId) -> Question:
+        """What a concordance of the log is asked: for every entry that could meet the conditions, by what its reader
+        may see of it."""
+        asked: list[Alternative] = []
+        for asking, holding in seats(chosen):
+            if asking in (None, reader):
+                asked.append(self._asked_by(reader, holding))
+            if asking != reader and not self.worker and not self.role:
+                # Of another agency's entries no worker is open.
+                asked.append(self._not_asked_by(reader, asking, holding))
+        return asked, list(chosen.kinds)
 
-        return could
+    def _asked_by(self, reader: AgencyId, holding: str | None) -> Alternative:
+        alternative: Alternative = [(REQUESTER, reader, True)]
+        alternative += [(HOLDER, holding, True)] if holding is not None else []
+        words = {COUNTERPART: self.counterpart, WORKER: self.worker, ROLE: self.role}
+        words |= {shown_to_whoever_asked(name): word for name, word in self.op.items()}
+        return [*alternative, *((name, word, True) for name, word in words.items() if word)]
+
+    def _not_asked_by(self, reader: AgencyId, asking: str | None, holding: str | None) -> Alternative:
+        alternative: Alternative = [(REQUESTER, reader, False)]
+        # To whoever holds, the other side is whoever asked; of what others did, the seat says it already.
+        asked_by = asking or (self.counterpart if holding == reader else None)
+        words = {REQUESTER: asked_by, HOLDER: holding, **self.op}
+        return [*alternative, *((name, word, True) for name, word in words.items() if word)]
 
     def hold(self, opened: Opened) -> bool:
         """Whether the fields this reader may see meet the conditions."""
-        said = _texts({each.name: each.value for each in opened.openings})
+        said = texts({each.name: each.value for each in opened.openings})
         return self._worker_holds(said) and self._op_holds(said) and self._is_with(opened)
 
     def _worker_holds(self, said: Mapping[str, str]) -> bool:
@@ -75,7 +96,7 @@ class Conditions:
         return self.worker in ("", pseudonym) and self.role in ("", role)
 
     def _op_holds(self, said: Mapping[str, str]) -> bool:
-        return all(_value(said, name) == value for name, value in self.op.items())
+        return all(word_of(said, name) == value for name, value in self.op.items())
 
     def _is_with(self, opened: Opened) -> bool:
         if not self.counterpart:
@@ -129,16 +150,6 @@ def following(chosen: Selection, after: int, end: int) -> Selection:
         start_ms=chosen.start_ms,
         end_ms=chosen.end_ms,
     )
-
-
-def _texts(values: Mapping[str, bytes]) -> dict[str, str]:
-    return {name: value.decode("utf-8", "replace") for name, value in values.items()}
-
-
-def _value(said: Mapping[str, str], name: str) -> str:
-    if name == "basis" and "fields" in said:
-        return parse_grant(said["fields"])[1]
-    return said.get(name, "")
 
 
 def _check_words(wanted: log_pb2.EntryFilter) -> None:

@@ -113,53 +113,66 @@ def open_entry(
     return _opened(entry, stand, fields, counterpart=entry.requester)
 
 
-def shown_to_asker(kind: str, said: Mapping[str, str]) -> Mapping[str, str] | None:
-    """What of class `op` the agency that asked may see; None where that depends on how the call ended.
+def asker_shows(kind: str, said: Mapping[str, str], *, came_to_nothing: bool) -> tuple[frozenset[str] | None, bool]:
+    """Which names of an entry the agency that asked may see (None: all), and whether it may know the holder.
 
-    None for every decision of a record call that found somebody or nobody, permits among them: whoever searches must do
+    `said` are the entry's fields, those of class `op` at least. Of a decision it counts whether the call came to
+    nothing.
+    """
+    if kind == Kind.DECISION and came_to_nothing:
+        return VEILED, False
+    if _is_veiled_refusal(said):
+        return _VEILED_REFUSAL, False
+    # A report of somebody else's youth: whether it found one is not the reporter's to learn.
+    return None, kind not in (Kind.FLAG_RAISED, Kind.REPORT_PRESENTED) or "state" in said
+
+
+def depends_on_end(kind: str, said: Mapping[str, str]) -> bool:
+    """Whether what is shown of this entry to who asked depends on the entry that closed the call.
+
+    True of every decision of a record call that found somebody or nobody, permits among them: whoever searches must do
     the same work for each of them, or the time a search takes would tell what the entries do not.
     """
-    if kind == Kind.DECISION and said.get("decision") == ALLOW:
-        return said if set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK else None
-    if not _is_veiled_refusal(said):
-        return said
-    if kind == Kind.DECISION and said.get("outcome") != Outcome.NO_ACTIVE_FLAG_FOUND:
-        return None
-    return {name: value for name, value in said.items() if name in _VEILED_REFUSAL}
+    if kind != Kind.DECISION:
+        return False
+    if said.get("decision") == ALLOW:
+        return not _is_flag_check(said)
+    outcome = said.get("outcome")
+    return outcome == Outcome.NO_DISCLOSABLE_RECORD or (
+        outcome != Outcome.NO_ACTIVE_FLAG_FOUND and _is_veiled_refusal(said)
+    )
 
 
 def awaits_end(entry: StoredEntry, keys: ClassKeys) -> bool:
-    """Whether what may be shown of this entry to who asked depends on the entry that closed the call."""
-    if entry.kind != Kind.DECISION:
-        return False
-    said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
-    if said.get("decision") == ALLOW:
-        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
-    return said.get("outcome") == Outcome.UNDETERMINED and _is_veiled_refusal(said)
+    """Likewise, of a stored entry."""
+    return entry.kind == Kind.DECISION and depends_on_end(entry.kind, _op(entry, keys))
+
+
+def closes(kind: str, said: Mapping[str, str]) -> tuple[int, bool] | None:
+    """The index of the decision that an entry closes, and whether its caller learned that it was a permit."""
+    if kind != Kind.OUTCOME or not said.get("decided", "").isdecimal():
+        return None
+    return int(said["decided"]), not _is_veiled_refusal(said)
 
 
 def ends(outcomes: Iterable[StoredEntry], keys: ClassKeys) -> dict[int, bool]:
     """For each decision that these entries close, whether its caller learned that it was a permit."""
-    found: dict[int, bool] = {}
-    for entry in outcomes:
-        said = {name: value.decode("utf-8", "replace") for name, value in _op(entry, keys).items()}
-        if said.get("decided", "").isdecimal():
-            found[int(said["decided"])] = not _is_veiled_refusal(said)
-    return found
+    return dict(each for entry in outcomes if (each := closes(entry.kind, _op(entry, keys))) is not None)
+
+
+def word_of(said: Mapping[str, str], name: str) -> str:
+    """What an entry says under a name that can be asked by; empty for nothing. The basis stands within a grant."""
+    if name == "basis" and "fields" in said:
+        return parse_grant(said["fields"])[1]
+    return said.get(name, "")
 
 
 def _to_requester(entry: StoredEntry, fields: Sequence[Opening], ended: Mapping[int, bool]) -> Opened:
     said = _values(fields)
-    shown = frozenset(each.name for each in fields) - NEVER_TO_REQUESTER
-    counterpart = entry.holder
-    if entry.kind == Kind.DECISION and _came_to_nothing(entry.index, said, ended):
-        shown, counterpart = shown & VEILED, ""
-    elif _is_veiled_refusal(said):
-        shown, counterpart = shown & _VEILED_REFUSAL, ""
-    elif entry.kind in (Kind.FLAG_RAISED, Kind.REPORT_PRESENTED) and "state" not in said:
-        # A report of somebody else's youth: whether it found one is not the reporter's to learn.
-        counterpart = ""
-    return _opened(entry, Stand.ASKED, [each for each in fields if each.name in shown], counterpart=counterpart)
+    nothing = entry.kind == Kind.DECISION and _came_to_nothing(entry.index, said, ended)
+    names, names_holder = asker_shows(entry.kind, said, came_to_nothing=nothing)
+    shown = [each for each in fields if each.name not in NEVER_TO_REQUESTER and (names is None or each.name in names)]
+    return _opened(entry, Stand.ASKED, shown, counterpart=entry.holder if names_holder else "")
 
 
 def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bool]) -> bool:
@@ -167,8 +180,12 @@ def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bo
     if index in ended:
         return not ended[index]
     if said.get("decision") == ALLOW:
-        return not set(parse_grant(said.get("fields", ""))[0]) <= _FLAG_CHECK
+        return not _is_flag_check(said)
     return said.get("outcome") == Outcome.NO_DISCLOSABLE_RECORD
+
+
+def _is_flag_check(permit: Mapping[str, str]) -> bool:
+    return set(parse_grant(permit.get("fields", ""))[0]) <= _FLAG_CHECK
 
 
 def _is_veiled_refusal(said: Mapping[str, str]) -> bool:
@@ -182,9 +199,14 @@ def _opened(entry: StoredEntry, stand: Stand, fields: Sequence[Opening], *, coun
     return Opened(entry, stand, tuple(sorted(fields, key=lambda each: each.slot)), counterpart)
 
 
-def _op(entry: StoredEntry, keys: ClassKeys) -> Mapping[str, bytes]:
-    return read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op)
+def _op(entry: StoredEntry, keys: ClassKeys) -> dict[str, str]:
+    return texts(read_values(entry.nonce, entry.boxes[FieldClass.OP], FieldClass.OP, keys.op))
 
 
 def _values(fields: Iterable[Opening]) -> dict[str, str]:
-    return {each.name: each.value.decode("utf-8", "replace") for each in fields}
+    return texts({each.name: each.value for each in fields})
+
+
+def texts(values: Mapping[str, bytes]) -> dict[str, str]:
+    """The values of fields by name, as text."""
+    return {name: value.decode("utf-8", "replace") for name, value in values.items()}

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 
 from audit.entry import ClassKeys, FieldClass, StoredEntry, open_class
 from audit.log import Log, LogState
-from audit.reader import Promising, Reader, Scan, Selection, scan_entries
+from audit.reader import Reader, Selection
 from audit.receipt import Receipt
 from audit.statement import Statement
 from gateway.errors import ErrorReason, Unavailable
@@ -79,10 +79,6 @@ class LogEntries:
     async def select(self, selection: Selection, *, limit: int) -> Sequence[StoredEntry]:
         """The first `limit` selected entries, in the order of the log."""
         return await asyncio.to_thread(self.reader.entries, selection, limit=limit)
-
-    async def scan(self, selection: Selection, promising: Promising, *, limit: int) -> Scan:
-        """Those of the first `limit` selected entries that `promising` lets through."""
-        return await asyncio.to_thread(self.reader.read, lambda tx: scan_entries(tx, selection, promising, limit=limit))
 
     async def marked(self, marks: Sequence[bytes]) -> Sequence[StoredEntry]:
         """The entries that carry one of these marks, in the order of the log."""

@@ -79,6 +79,8 @@ from gateway.store.index import SqlIndex
 from gateway.store.log_journal import LogJournal
 from gateway.store.lookups import Lookups
 from gateway.store.projections import SqlProjections
+from gateway.store.proposed import LogProposals
+from gateway.store.proposed import Words as WordsPort
 from gateway.store.reliance import SqlReliance
 from gateway.store.reviews import SqlReviews
 from gateway.store.tally import SqlTally
@@ -104,6 +106,7 @@ from tests.unit.exchange.members import (
 )
 from tests.unit.exchange.spine_parts import UNBOUNDED
 from tests.unit.exchange.surroundings import Clock, Leaf, SilentSources, at_rest, pairwise, read_leaf
+from tests.unit.exchange.words import Words
 from tests.unit.token_sets import token_set
 
 M = TypeVar("M", bound=Message)
@@ -112,18 +115,25 @@ M = TypeVar("M", bound=Message)
 class World:
     """The exchange, its members and its log."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, words: WordsPort | None = None) -> None:
+        """`words` is the concordance of the log; without it, `self.words` is one in this process."""
         self.clock, self.policy, self.sources = Clock(), load_california(), SilentSources()
         self.membership = Membership.make()
         self.class_keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
         self.signer = LogSigner(ORIGIN, Ed25519PrivateKey.generate())
         self._tokens: dict[tuple[str, str, str], tuple[bytes, ...]] = {}
         self._assertions = 0
-        self._database = directory / "gateway.db"
+        self._database = self.database(directory)
         self._view = self.membership.directory(self.policy, self.signer.public)
         self.held, self.recovering = HeldRevocations(directory / "revocations.held"), False
         self._open_log(directory)
-        self._assemble()
+        self.words = Words(self.reader, self.class_keys)
+        self._assemble(words or self.words)
+
+    @staticmethod
+    def database(directory: Path) -> Path:
+        """Where the log lies in a world's directory."""
+        return directory / "gateway.db"
 
     # --- what tests do ---------------------------------------------------------------------
 
@@ -376,7 +386,7 @@ class World:
         self.lookups = Lookups(self.reader, threaded=False)
         self.alert_keys = AlertKeys(self.lookups, self.youth_keys)
 
-    def _assemble(self) -> None:
+    def _assemble(self, words: WordsPort) -> None:
         now, journal, index = self.clock, LogJournal(self.log), SqlIndex(self.lookups, at_rest, self.youth_keys)
         self.setting = Setting(
             policy=self.policy,
@@ -412,7 +422,8 @@ class World:
             now=now,
             revoking=Revoking(self.held, lambda: self.recovering, _at_once),
         )
-        self.audit = AuditServicer(AccessLog(self.setting, entries, self.class_keys), exchange, now=now)
+        proposals = LogProposals(self.reader, words, self.class_keys)
+        self.audit = AuditServicer(AccessLog(self.setting, entries, proposals, self.class_keys), exchange, now=now)
         registrations = Registrations(
             Ledger(self.log, self.reader, self.clock),
             directory=self.directory,

@@ -1,0 +1,96 @@
+"""The process that knows the words of a log: it keeps up with the log, says how far it reaches, and may end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_PROGRAM = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway.errors import Unavailable
+from gateway.exchange.concordance import REQUESTER
+from gateway.finding import Finding
+from tests.unit.exchange.members import LA, SF, Youth, officer
+from tests.unit.exchange.world import World
+from homeward.audit.v1.log_pb2 import EntryFilter
+
+place = Path(sys.argv[1])
+finding = Finding.begin(World.database(place))
+OWN = Youth("Own Invented")
+
+async def everything():
+    async with asyncio.timeout(30):
+        while True:
+            found, reached = await finding.find(([[(REQUESTER, LA, True)]], []), 0, 1 << 40, limit=1000)
+            if reached == world.size():
+                return found
+            await asyncio.sleep(0.05)
+
+async def main():
+    global world
+    world, ended = World(place, finding), []
+    await finding.attach(world.class_keys, lambda: ended.append(True))
+    keeping = asyncio.create_task(finding.run(world.size))
+    {body}
+    keeping.cancel()
+
+asyncio.run(main())
+"""
+
+
+def run(place: Path, body: str) -> str:
+    """What a program prints whose `main` goes on like this."""
+    text = _PROGRAM.replace("{body}", body.strip().replace("\n", "\n    "))
+    done = subprocess.run(
+        [sys.executable, "-c", text, place], capture_output=True, text=True, timeout=90, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_it_keeps_up_with_the_log_and_answers_a_reader(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+await world.register(LA, OWN)
+await world.all_current()
+before = await everything()
+for _ in range(3):
+    await world.check_flag(LA, OWN)
+print(len(await everything()) - len(before))
+page = await world.read_log(officer(LA), wanted=EntryFilter(purpose="MFC_HANDOFF"))
+print(len(page.entries), page.next_after_index)
+""",
+    )
+    assert printed == "3\n3 -1\n"
+
+
+def test_a_reader_is_answered_before_anything_is_read_in(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+keeping.cancel()
+await world.register(LA, OWN)
+await world.all_current()
+await world.check_flag(LA, OWN)
+print(await finding.find(([[(REQUESTER, LA, True)]], []), 0, world.size(), limit=9))
+page = await world.read_log(officer(LA), wanted=EntryFilter(purpose="MFC_HANDOFF"))
+print(len(page.entries), page.next_after_index)
+""",
+    )
+    assert printed == "([], 0)\n1 -1\n"
+
+
+def test_whoever_asks_is_told_when_it_has_ended(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+os.kill(finding.pid, signal.SIGKILL)
+try:
+    await everything()
+except Unavailable as refused:
+    print(refused.reason)
+print(ended)
+""",
+    )
+    assert printed == "NOT_READY\n[True]\n"
