@@ -159,7 +159,7 @@ class AccessLog:
         if query.youth_handle:
             return _Marked(self._entries, await self._marks_of(caller.agency, query.youth_handle))
         asked = conditions(query.filter)
-        if asked or chosen.kinds:
+        if asked.needs_words(chosen):
             return _Proposed(self._proposals, asked.question(chosen, caller.agency))
         return _Selected(self._entries)
 

@@ -57,8 +57,9 @@ class Conditions:
     role: str
     counterpart: str
 
-    def __bool__(self) -> bool:
-        return bool(self.op or self.worker or self.role or self.counterpart)
+    def needs_words(self, chosen: Selection) -> bool:
+        """Whether anything is asked that the log's columns do not answer, each of which is an index of its own."""
+        return bool(self.op or self.worker or self.role or (self.counterpart and chosen.counterpart is None))
 
     def question(self, chosen: Selection, reader: AgencyId) -> Question:
         """What a concordance of the log is asked: for every entry that could meet the conditions, by what its reader
