@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from adapters.keyring import KeyFileUnusable, read_secret, write_secret
-from adapters.membership import read_membership, replace_file, write_membership
+from adapters.membership import read_membership, write_membership
+from homeward.replacing import replace_file
 
 KEY_FILE: Final = "tls.key"
 CHAIN_FILE: Final = "tls.pem"

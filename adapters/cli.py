@@ -32,6 +32,7 @@ from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
+from adapters.staff_keys import KeysNeeded
 from adapters.telling import Telling
 from audit.fork import Fork
 from audit.new_path import new_path
@@ -57,8 +58,11 @@ adapter.add_command(receipts)
 @click.option("--strict", is_flag=True, help="Exit status 4 for warnings.")
 @AS_JSON
 def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
-    """Read the county's file and its sources once; say what became of every row. Sends nothing."""
-    config = read_file(county_file)
+    """Read the county's file, its staff's keys and its sources once; say what became of every row.
+
+    Nothing is sent to the exchange.
+    """
+    config = read_file(county_file, keys=KeysNeeded.NOW)
     report = _read_once(config)
     if as_json:
         click.echo(json.dumps({"ok": not report.has_failed, **as_data(report, show_values=values)}))

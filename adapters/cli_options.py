@@ -16,6 +16,7 @@ import click
 from adapters.config import FILE_NAME, AdapterConfig, read_config, unreadable
 from adapters.local.address_file import read_address
 from adapters.local.client import Endpoint, endpoint
+from adapters.staff_keys import KeysNeeded
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import CommandFailure, ExitCode
@@ -98,10 +99,10 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_place
 
 
-def read_file(file: Path) -> AdapterConfig:
+def read_file(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
     """The county's file. Raises `CommandFailure` after every problem was printed at its place."""
     try:
-        return read_config(file)
+        return read_config(file, keys=keys)
     except DocumentErrors as errors:
         for problem in errors.problems:
             click.echo(str(problem), err=True)

@@ -17,6 +17,7 @@ from adapters.node.alert_runs import QUIET
 from adapters.node.listing import IndexPolicy, Restricted
 from adapters.sources.config import known_zone
 from adapters.staff import StaffConfig
+from adapters.staff_keys import KeysLookedAt, KeysNeeded
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.names import FieldSet, NameSyntaxError, Purpose, Role, parse_agency_id, parse_role
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
@@ -165,6 +166,7 @@ def unreadable(file: Path, error: Exception) -> CommandFailure:
     return CommandFailure("ADAPTER-001", "the county file cannot be read", where=str(file), why=why, fix=fix)
 
 
-def read_config(file: Path) -> AdapterConfig:
+def read_config(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
     """The settings in the file. Raises `DocumentErrors` with every problem; `OSError` when it cannot be read."""
-    return load(file.read_text(encoding="utf-8"), AdapterConfig, origin=str(file))
+    looked = KeysLookedAt(file.parent, keys)
+    return load(file.read_text(encoding="utf-8"), AdapterConfig, origin=str(file), context=looked)

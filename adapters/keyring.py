@@ -21,7 +21,6 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.membership import replace_file
 from gateway.protocol.directory import certify
 from gateway.protocol.names import AgencyId, county_of
 from gateway.protocol.sealing import SealKey
@@ -37,6 +36,7 @@ from homeward.gateway.v1.directory_pb2 import (
     KeyUse,
 )
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.replacing import replace_file
 
 KEY_LIFE: Final = timedelta(days=365)
 BACKDATING: Final = timedelta(minutes=5)

@@ -5,7 +5,6 @@ once by joining and again by each renewal of the certificate, always as a whole 
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final, Self
 from gateway.protocol.directory import Pins
 from gateway.protocol.names import AgencyId, AgencyKind, NameSyntaxError, county_of, parse_agency_id
 from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
+from homeward.replacing import replace_file
 
 FILE_NAME: Final = "member.json"
 _FORMAT: Final = "homeward/member/v1"
@@ -96,30 +96,6 @@ def read_membership(state: Path) -> Membership:
 def write_membership(state: Path, membership: Membership) -> None:
     """The file holds this membership, durably; a reader sees the old one or the new one."""
     replace_file(state / FILE_NAME, membership.to_json().encode(), mode=0o644)
-
-
-def replace_file(path: Path, data: bytes, *, mode: int) -> None:
-    """The file has exactly these bytes and this mode, durably; a crash leaves the old file or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Renames within the directory are durable, where the system can say so."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _membership(document: dict[str, Any]) -> Membership:

@@ -32,6 +32,7 @@ from adapters.node.renew import IdentityLocked
 from adapters.node.rpcs import CallFailed
 from adapters.node.source import SourceUnusable
 from adapters.node.store import StoreUnsafe
+from adapters.staff_keys import KeysNeeded
 from adapters.telemetry import call_counts, figures
 from adapters.telling import LINE_SECONDS, Telling
 from adapters.wiring import Adapter, build
@@ -55,7 +56,7 @@ async def run(file: Path) -> None:
     Raises `CommandFailure` where it cannot start, or a part of it failed.
     """
     log_to(sys.stderr)
-    config = _read(file)
+    config = _read(file, keys=KeysNeeded.IF_ANSWERED)
     with _alone(config.state_directory(file)):
         adapter = _build(file, config)
         try:
@@ -271,9 +272,9 @@ async def _listen(adapter: Adapter, recorder: CallRecorder) -> LocalServer:
         ) from exc  # fmt: skip
 
 
-def _read(file: Path) -> AdapterConfig:
+def _read(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
     try:
-        return read_config(file)
+        return read_config(file, keys=keys)
     except DocumentErrors as errors:
         raise CommandFailure(
             "ADAPTER-001", "the county file has problems", where=str(file), why=str(errors),

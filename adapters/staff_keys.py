@@ -1,7 +1,8 @@
 """Keys of the county's identity provider: a JWK set from a file, or over https.
 
 Decides which keys count and the one algorithm each is for, so that a token cannot choose (RFC 8725 §3.1). Symmetric
-keys do not count: whoever can verify with one can also sign. Does not decide about tokens (`staff`).
+keys do not count: whoever can verify with one can also sign. Decides too that a set by which nobody could log in is a
+fault of the county's file. Does not decide about tokens (`staff`).
 """
 
 import asyncio
@@ -10,13 +11,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import jwt
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
-from gateway.protocol.strict_yaml import StrictModel
+from gateway.protocol.strict_yaml import FieldProblems, StrictModel
 
 MAX_BYTES: Final = 256 * 1024
 MAX_AGE: Final = timedelta(minutes=10)
@@ -30,8 +32,44 @@ _BY_CURVE: Final[Mapping[tuple[str, str], str]] = {
     ("EC", "P-384"): "ES384",
 }
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+_ALGORITHMS: Final = (*sorted(_BY_CURVE.values()), *sorted(_RSA))
 
 log = logging.getLogger(__name__)
+
+
+class KeysNeeded(Enum):
+    """When the key set that a county's file names must be of use."""
+
+    LATER = auto()
+    """Nobody looks: the command is not the one that logs staff in."""
+    IF_ANSWERED = auto()
+    """What is there must be. An address that does not answer is asked again at each login, and keeps nothing from
+    its start."""
+    NOW = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class KeysLookedAt:
+    """Given to the reading of a county's file as its context: what the key set holds is looked at, too."""
+
+    base: Path
+    """Where relative file names start."""
+    needed: KeysNeeded
+
+    def check(self, config: "JwksConfig") -> None:
+        """Raises `FieldProblems` for a set by which nobody could log in."""
+        try:
+            if parse_keys(_reading(config, self.base)()):
+                return
+            why = f"no key counts; each needs a kid, and to be for signatures by {', '.join(_ALGORITHMS)}"
+        except KeySetAway as away:
+            if self.needed is not KeysNeeded.NOW:
+                return
+            why = f"{away}; correct it, or ask whoever runs the identity provider"
+        except KeySetUnreadable as unreadable:
+            why = f"{unreadable}; put there what the identity provider shows at its jwks_uri"
+        name, where = ("url", config.url) if config.url is not None else ("file", self.base / (config.file or Path()))
+        raise FieldProblems(((name,), f"{where}: {why}"))
 
 
 class JwksConfig(StrictModel):
@@ -53,6 +91,12 @@ class JwksConfig(StrictModel):
             raise ValueError("give either file or url")
         return self
 
+    @model_validator(mode="after")
+    def _of_use(self, info: ValidationInfo) -> "JwksConfig":
+        if isinstance(info.context, KeysLookedAt) and info.context.needed is not KeysNeeded.LATER:
+            info.context.check(self)
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class StaffKey:
@@ -71,6 +115,10 @@ class KeySource(Protocol):
 
 class KeySetUnreadable(Exception):
     """A JWK set cannot be had or read. The text holds no key."""
+
+
+class KeySetAway(KeySetUnreadable):
+    """The address of a set does not answer: it may answer later."""
 
 
 class KeySet:
@@ -104,11 +152,15 @@ class KeySet:
 
 def key_set(config: JwksConfig, *, base: Path, now: Callable[[], datetime]) -> KeySet:
     """The key set a county's file names; `base` is where relative file names start."""
+    return KeySet(_reading(config, base), now=now)
+
+
+def _reading(config: JwksConfig, base: Path) -> Callable[[], Mapping[str, Any]]:
     if config.url is not None:
         client = jwt.PyJWKClient(config.url, cache_jwk_set=False, timeout=_FETCH_SECONDS)
-        return KeySet(lambda: _fetch(client), now=now)
+        return lambda: _fetch(client)
     path = base / (config.file or Path())
-    return KeySet(lambda: _load(path), now=now)
+    return lambda: _load(path)
 
 
 def parse_keys(document: Mapping[str, Any]) -> dict[str, StaffKey]:
@@ -123,7 +175,7 @@ def parse_keys(document: Mapping[str, Any]) -> dict[str, StaffKey]:
     for jwk in listed:
         if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str) or jwk.get("use", "sig") != "sig":
             continue
-        algorithm = _algorithm(jwk)
+        algorithm = _algorithm(jwk) if isinstance(jwk.get("alg"), str | None) else None
         if algorithm is None:
             continue
         if jwk["kid"] in keys:
@@ -164,8 +216,10 @@ def _load(path: Path) -> Mapping[str, Any]:
 def _fetch(client: jwt.PyJWKClient) -> Mapping[str, Any]:
     try:
         return _mapping(client.fetch_data())
-    except jwt.PyJWKClientError as exc:
-        raise KeySetUnreadable("the address does not answer") from exc
+    except (jwt.PyJWKClientConnectionError, OSError) as exc:
+        raise KeySetAway("the address does not answer") from exc
+    except (jwt.PyJWKClientError, ValueError) as exc:
+        raise KeySetUnreadable("not a JWK set") from exc
 
 
 def _mapping(document: object) -> Mapping[str, Any]:

@@ -3,15 +3,16 @@
 Decides what is sent to whom (each witness has its own last size), what counts of the answers, and how long is waited:
 until the policy is met, and then a moment for the rest. A witness may send junk, a forged line, somebody else's, or
 nothing: that costs its own voice and nobody else's. A witness that knows more than we have means that our store was put
-back; one that refuses the proof means that its history and ours differ. Both are reported by name.
+back; one that refuses the proof means that its history and ours differ. Both are reported by name. One that knows less
+than it cosigned was put back itself and would cosign a fork: its key has no voice any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -25,6 +26,8 @@ from audit.submission import Status, Submission, parse_size
 
 WAIT_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 0.2
+MOST_KEYS: Final = 8
+"""Keys remembered under one name: whoever links as a witness may make one after another."""
 _logger = logging.getLogger(__name__)
 Consistency = Callable[[int, int], Awaitable[tuple[bytes, ...]]]
 
@@ -65,6 +68,16 @@ class Standing(StrEnum):
     """It once named a smaller size than it had cosigned: its state was put back. Under this key it counts no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of a witness's key for as long as the log has this origin."""
+
+    size: int
+    """The largest that it cosigned."""
+    has_forgotten: bool = False
+    """Whether its witness named a smaller one afterwards."""
+
+
 ALARMING: Final = (Standing.AHEAD, Standing.REFUSED)
 
 
@@ -92,16 +105,27 @@ class Quorum:
         wait: float = WAIT_SECONDS,
         grace: float = GRACE_SECONDS,
     ) -> None:
-        """`consistency` gives the proof from an older size to a newer, `size` how many entries the log has by now."""
+        """`consistency` gives the proof from an older size to a newer, `size` how many entries the log has by now.
+
+        What is remembered of a process before: `remember`, before anybody is asked.
+        """
         self._size = size
         self._consistency = consistency
         self._wait = wait
         self._grace = grace
-        self._sizes: dict[bytes, int] = {}
-        self._new: set[bytes] = set()
+        self._sizes: dict[str, int] = {}
+        self._new: set[str] = set()
         """Witnesses that knew nothing of the log when they were first asked: what they cosign proves no memory."""
-        self._cosigned: dict[bytes, int] = {}
-        self._forgot: set[bytes] = set()
+        self._remembered: dict[str, Remembered] = {}
+
+    @property
+    def remembered(self) -> Mapping[str, Remembered]:
+        """What is known of each key, by `witness_key`, as it is now."""
+        return dict(self._remembered)
+
+    def remember(self, remembered: Mapping[str, Remembered]) -> None:
+        """What a process before this one knew of the witnesses counts here, too."""
+        self._remembered |= remembered
 
     async def gather(self, note: Note, peers: Iterable[WitnessPeer], policy: Policy) -> Gathered:
         """Returns the cosignatures of this checkpoint, which the log signed, that hold; `met` if the policy is."""
@@ -128,7 +152,7 @@ class Quorum:
                 found += lines
                 if standings[peer.name] in ALARMING:
                     against.update(peer.keys)
-                if _name(peer) not in self._new:
+                if witness_key(peer) not in self._new:
                     knowing.update(each.key for each in lines)
             met = policy.is_met_by({each.key for each in found})
         for task in pending:
@@ -139,19 +163,18 @@ class Quorum:
     async def _ask(
         self, peer: WitnessPeer, checkpoint: Checkpoint, note: Note
     ) -> tuple[Standing, tuple[Cosigned, ...]]:
-        name = _name(peer)
+        key = witness_key(peer)
         # The second time with the size it named itself.
-        for old in (min(self._sizes.get(name, 0), checkpoint.size), None):
-            known = self._sizes.get(name, 0) if old is None else old
+        for old in (min(self._sizes.get(key, 0), checkpoint.size), None):
+            known = self._sizes.get(key, 0) if old is None else old
             if known > checkpoint.size:
                 return (Standing.AHEAD if known > self._size() else Standing.NEWER), ()
             try:
                 proof = await self._consistency(known, checkpoint.size)
                 status, body = await peer.add_checkpoint(Submission(known, proof, note.whole()).encode())
                 if status == Status.OTHER_SIZE:
-                    self._sizes[name] = parse_size(body)
-                    if self._sizes[name] < self._cosigned.get(name, 0):
-                        self._forgot.add(name)
+                    self._sizes[key] = parse_size(body)
+                    self._hear(key, self._sizes[key])
                     continue
                 if status != Status.COSIGNED:
                     refused = status in (Status.INCONSISTENT, Status.NOT_SIGNED, Status.UNKNOWN_LOG)
@@ -163,19 +186,37 @@ class Quorum:
                 _logger.warning("a witness's answer was not understood", extra={"reason": fault.reason.value})
                 return Standing.JUNK, ()
             if not known:
-                self._new.add(name)
-            self._sizes[name] = checkpoint.size
-            if name in self._forgot:
+                self._new.add(key)
+            self._sizes[key] = checkpoint.size
+            self._hear(key, known)
+            before = self._remembered.get(key)
+            if before is not None and before.has_forgotten:
                 # It is shown the log as ever, by which its agency follows it; only its voice is gone.
                 return Standing.FORGOT, ()
             if lines:
-                self._cosigned[name] = checkpoint.size
+                self._keep(key, checkpoint.size)
             return (Standing.COSIGNED if lines else Standing.JUNK), lines
         return Standing.JUNK, ()
 
+    def _hear(self, key: str, size: int) -> None:
+        """The witness has seen no more than this, whatever it cosigned."""
+        before = self._remembered.get(key)
+        if before is not None and size < before.size:
+            self._remembered[key] = replace(before, has_forgotten=True)
 
-def _name(peer: WitnessPeer) -> bytes:
-    return peer.keys[0].key_id + peer.name.encode()
+    def _keep(self, key: str, size: int) -> None:
+        # Behind those that it has: which of a name's keys was heard last can be told.
+        self._remembered.pop(key, None)
+        name = key.rpartition("+")[0]
+        own = [each for each in self._remembered if each.rpartition("+")[0] == name]
+        for oldest in own[: max(0, len(own) - MOST_KEYS + 1)]:
+            del self._remembered[oldest]
+        self._remembered[key] = Remembered(size)
+
+
+def witness_key(peer: WitnessPeer) -> str:
+    """Name and id of the witness's first key, as a verifier key begins."""
+    return f"{peer.keys[0].name}+{peer.keys[0].key_id.hex()}"
 
 
 def _counting(body: bytes, keys: Sequence[VerifierKey], checkpoint: Checkpoint) -> tuple[Cosigned, ...]:

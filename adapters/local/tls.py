@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from adapters.keyring import make_private_directory, read_secret, write_secret
-from adapters.membership import replace_file
+from homeward.replacing import replace_file
 
 LIFE: Final = timedelta(days=3650)
 RENEW_BEFORE: Final = timedelta(days=90)

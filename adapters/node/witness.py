@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.keyring import read_secret
-from adapters.membership import Membership, replace_file
+from adapters.membership import Membership
 from adapters.node.errors import Missing, NotReady
 from adapters.node.identifiers import Clock
 from adapters.node.store import StoreUnsafe
@@ -30,6 +30,7 @@ from audit.witness import Witness, make_key
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.witness_names import witness_name
 from homeward.gateway.v1.link_pb2 import AddCheckpoint, CheckpointAnswer
+from homeward.replacing import replace_file
 
 STATE_FILE: Final = "witness.db"
 KEY_FILE: Final = "witness.key"

@@ -83,7 +83,7 @@ def published(stage: Stage, target: Path) -> Seen:
         (
             f"published      {said.get('size')} entries in {said.get('files')} files: C2SP tlog-tiles",
             "cosigned by    the adapters of A, B and C, each over the stream it keeps open anyway",
-            "left for you   demo-out/log with log.vkey, the counties' keys and witnesses.policy",
+            f"left for you   {target} with log.vkey, the counties' keys and witnesses.policy",
         ),
     )
 
@@ -111,7 +111,7 @@ def rewritten(stage: Stage, target: Path) -> Seen:
             f"alone          the forged log verifies: {forged.size} entries, one signed head, no number missing",
             "B and C        refused to cosign it, keep both histories, and ask this gateway nothing more: UNAVAILABLE",
             f"proof          {proof.out.strip().removeprefix('PROOF ')}",
-            f"               both statements, with the gateway's own signatures: demo-out/log/{_PROOF}",
+            f"               both statements, with the gateway's own signatures: {target / _PROOF}",
         ),
     )
 

@@ -104,12 +104,15 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 """A length of time in a configuration file, for example `30s`, `26h`, `7d`."""
 
 
-def load(text: str, model: type[T], *, origin: str) -> T:
-    """The document is a valid `model`. Raises `DocumentErrors` with every problem; `origin` names the file in them."""
+def load(text: str, model: type[T], *, origin: str, context: object = None) -> T:
+    """The document is a valid `model`. Raises `DocumentErrors` with every problem; `origin` names the file in them.
+
+    `context` is for validators that look beyond the document (`ValidationInfo.context`).
+    """
     reading = _Reading(text, origin)
     root = _read(reading)
     try:
-        value = model.model_validate_json(json.dumps(_plain(root)), strict=True)
+        value = model.model_validate_json(json.dumps(_plain(root)), strict=True, context=context)
     except ValidationError as exc:
         for error in exc.errors(include_url=False):
             reading.problems.extend(_explain(reading, root, model, error))

@@ -23,6 +23,7 @@ from gateway.config import GatewayConfig, Release
 from gateway.members.assembly import read_log_signer
 from gateway.protocol.names import AgencyId
 from gateway.publishing.attested import Attestations
+from gateway.publishing.cosigned_sizes import COSIGNED_SIZES, CosignedSizes
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.own_entries import OwnEntriesReader
 from gateway.publishing.rounds import Rounds
@@ -104,6 +105,7 @@ def assemble_publishing(
         peers=lambda: (*linked(), *outside),
         policy=policy,
         witnessed=witnessed,
+        sizes=CosignedSizes(state.directory / COSIGNED_SIZES, origin=config.log_origin),
         log=log,
         shown=shown,
         interval_seconds=config.publish.interval.total_seconds(),

@@ -14,7 +14,6 @@ signed, one file an agency, for whoever audits: they are evidence of the agency 
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ from audit.errors import EvidenceError
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.names import AgencyId
 from gateway.publishing.own_entries import OwnEntriesReader
-from gateway.state import StateBroken
+from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
 from homeward.audit.v1.log_pb2 import (
     COMPLETENESS_FINDING_COMPLETE,
     COMPLETENESS_FINDING_UNSPECIFIED,
@@ -37,12 +36,12 @@ from homeward.audit.v1.log_pb2 import (
 )
 from homeward.gateway.v1.admin_pb2 import AttestationStatus
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.replacing import replace_file
 
 WATCH_SECONDS: Final = 30.0
 SHORTEST_LIMIT: Final = timedelta(minutes=3)
 """Adapters attest once a minute: a shorter limit would call every one of them silent between two attestations."""
 _HASH_BYTES: Final = 32
-_PARTIAL: Final = ".tmp"
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -174,14 +173,8 @@ class Attestations:
         return head == (message.number, message.leaf_hash)
 
     def _write(self, agency: AgencyId, envelope: SignedEnvelope) -> None:
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        path = self._directory / agency
-        partial = path.with_name(f"{agency}{_PARTIAL}")
-        with partial.open("wb") as file:
-            file.write(envelope.SerializeToString())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        self._directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        replace_file(self._directory / agency, envelope.SerializeToString(), mode=PRIVATE_FILE)
 
 
 def kept_attestations(directory: Path, origin: str) -> list[CompletenessAttestation]:

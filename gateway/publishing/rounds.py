@@ -18,6 +18,7 @@ from audit.policy import Policy
 from audit.publish import Prepared, Publisher
 from audit.quorum import ALARMING, Gathered, Quorum, Standing, WitnessPeer
 from audit.reader import Reader, Selection
+from gateway.publishing.cosigned_sizes import CosignedSizes
 from gateway.publishing.shown import Shown
 from gateway.publishing.witnessed import Witnessed
 
@@ -38,10 +39,13 @@ class Rounds:
         policy: Callable[[], Policy],
         witnessed: Witnessed,
         interval_seconds: float,
+        sizes: CosignedSizes,
         log: Log | None = None,
         shown: Shown | None = None,
     ) -> None:
         """`peers` are the witnesses that can be asked now. The reader is also the publisher's, and closed here.
+
+        `sizes` keeps what they cosigned.
 
         `log` is told when its rows do not hold together, or when witnesses know more of it than the store does; `shown`
         who cosigned it as it is, while a start waits for that.
@@ -52,6 +56,7 @@ class Rounds:
         self._policy = policy
         self._witnessed = witnessed
         self._interval = interval_seconds
+        self._sizes = sizes
         self._log = log
         self._shown = shown
         # Of the moment: a witness that somebody showed a newer checkpoint since a round began knows no more of the log.
@@ -60,7 +65,11 @@ class Rounds:
         self.standings: dict[str, Standing] = {}
 
     async def begin(self) -> None:
-        """Whether disclosure is allowed is known: what was published before counts, and what has waited since."""
+        """Whether disclosure is allowed is known: what was published before counts, and what has waited since.
+
+        So does what each witness cosigned before. Raises `StateBroken` where what was kept of that cannot be read.
+        """
+        self._quorum.remember(await _in_thread(self._sizes.load))
         claimed = self._publisher.claimed()
         self._witnessed.advance(claimed.size if claimed is not None else 0)
         self._witnessed.observe(await _in_thread(self._oldest_unwitnessed))
@@ -122,6 +131,8 @@ class Rounds:
         policy = self._policy()
         gathered = await self._quorum.gather(note, self._peers(), policy)
         self._report(gathered)
+        # Before anything that was cosigned is shown to anybody: a witness put back behind it must be found by it.
+        await _in_thread(self._sizes.keep, self._quorum.remembered)
         # One dishonest witness must not stop an exchange; as many as could vouch for it may.
         self._witnessed.contradict(bool(gathered.against) and policy.is_met_by(gathered.against) and not gathered.met)
         self._consider_put_back(read_checkpoint(note.whole()).size, gathered)

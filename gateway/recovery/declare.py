@@ -49,6 +49,7 @@ from gateway.protocol.directory import DirectoryInvalid, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import is_newest, is_signed, open_succession, sign_succession
+from gateway.publishing.cosigned_sizes import COSIGNED_SIZES
 from gateway.recovery.record import records
 from gateway.recovery.repair import Clock, Place, known
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
@@ -320,7 +321,7 @@ def _set_aside(place: Place, closed: LogKey, number: int) -> None:
     state = place.state
     name = f"closed-{number}"
     aside, recorded = state.directory / name, state.high_water.parent / name
-    beside = [(state.log_key, aside), (state.attestations, aside)]
+    beside = [(state.log_key, aside), (state.attestations, aside), (state.directory / COSIGNED_SIZES, aside)]
     if place.published is not None:
         beside.append((place.published, aside))
     # The record stays on its own storage: nothing can be renamed from one to another.

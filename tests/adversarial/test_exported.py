@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from deploy.demo.issuer import make_issuer
 from gateway.protocol.names import AgencyKind
 from gateway.telemetry import call_counts
 from homeward.counting import SampledCalls
@@ -67,7 +68,7 @@ async def attack(resident: Resident) -> None:
 
 def start_adapter(place: Path, endpoint: str) -> Process:
     """The agency's adapter runs on the identity that joined."""
-    (place / "jwks.json").write_text('{"keys": []}', encoding="utf-8")
+    make_issuer(place)
     (place / "adapter.yaml").write_text(COUNTY_FILE + settings(endpoint), encoding="utf-8")
     return Process.start("adapter", "adapter", "run", "--config", place / "adapter.yaml", directory=place.parent)
 

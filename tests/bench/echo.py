@@ -47,12 +47,15 @@ async def echo(request: BytesValue, context: Any) -> BytesValue:
     return BytesValue(value=request.value)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def serve(directory: Path) -> None:
     """Serves until SIGTERM."""
-    now = lambda: datetime.now(UTC)  # noqa: E731
-    root = make_root("bench root", now=now(), random_bytes=os.urandom)
-    below = make_intermediate("bench intermediate", root, now=now(), random_bytes=os.urandom)
-    issuer = Issuer(below, now=now, random_bytes=os.urandom)
+    root = make_root("bench root", now=_now(), random_bytes=os.urandom)
+    below = make_intermediate("bench intermediate", root, now=_now(), random_bytes=os.urandom)
+    issuer = Issuer(below, now=_now, random_bytes=os.urandom)
     roots = root.certificate.public_bytes(Encoding.PEM)
     key = ec.generate_private_key(ec.SECP256R1())
     (directory / "roots.pem").write_bytes(roots)
@@ -60,7 +63,7 @@ async def serve(directory: Path) -> None:
         issuer.client("spiffe://bench.example/gateway/bench", key.public_key()).chain
     )
     (directory / "client.key").write_bytes(key_pem(key))
-    credential = server_credential(issuer, "spiffe://bench.example/gateway/echo", [_HOST], now=now)
+    credential = server_credential(issuer, "spiffe://bench.example/gateway/echo", [_HOST], now=_now)
     server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(
         echo, request_deserializer=BytesValue.FromString, response_serializer=BytesValue.SerializeToString

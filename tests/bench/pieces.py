@@ -83,8 +83,13 @@ def _stages(world: World) -> Mapping[str, float]:
     entered = LogEntered(asyncio.run(world.log.append(Append(leaf))))
     result = Result(decision, NOTHING, (), shown(entered, decision, query.family))
     reply = world.servicer._flag_response(caller, result)
+
+    def checked() -> None:
+        check(request)
+        flag_query(query_of, payload)
+
     stages: dict[str, Callable[[], object]] = {
-        "request: check": lambda: (check(request), flag_query(query_of, payload)),
+        "request: check": checked,
         "assertion and payload: read, verify": lambda: authenticate(
             call, read_request(call, directory, FlagQuery)[0], directory
         ),

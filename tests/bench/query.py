@@ -115,14 +115,14 @@ async def fill(world: World, count: int) -> float:
 def questions(world: World) -> dict[str, tuple[Act, EntryFilter, bytes]]:
     """What reviewers ask."""
     end = world.clock()
-    day = {"start_time": stamp(end - timedelta(days=2)), "end_time": stamp(end - timedelta(days=1))}
-    middle = {"start_time": stamp(end - timedelta(days=20))}
+    morning, evening = stamp(end - timedelta(days=2)), stamp(end - timedelta(days=1))
+    middle = stamp(end - timedelta(days=20))
     return {
         "a large county's first page": (officer(LA), EntryFilter(), b""),
-        "a large county's day": (officer(LA), EntryFilter(**day), b""),
+        "a large county's day": (officer(LA), EntryFilter(start_time=morning, end_time=evening), b""),
         "a county pair of one day, the state's reviewer": (
             officer(STATE),
-            EntryFilter(agency=LA, counterpart_agency=OTHERS[40], **day),
+            EntryFilter(agency=LA, counterpart_agency=OTHERS[40], start_time=morning, end_time=evening),
             b"",
         ),
         "a rare county pair, the state's reviewer": (
@@ -130,14 +130,22 @@ def questions(world: World) -> dict[str, tuple[Act, EntryFilter, bytes]]:
             EntryFilter(agency=OTHERS[50], counterpart_agency=OTHERS[55]),
             b"",
         ),
-        "one kind, from the middle of the log": (officer(LA), EntryFilter(kinds=[Kind.OUTCOME], **middle), b""),
+        "one kind, from the middle of the log": (
+            officer(LA),
+            EntryFilter(kinds=[Kind.OUTCOME], start_time=middle),
+            b"",
+        ),
         "a kind the county has none of": (officer(LA), EntryFilter(kinds=[Kind.FLAG_RAISED]), b""),
         "denied, for a purpose": (
             officer(SF),
-            EntryFilter(decision=log_pb2.DECISION_DENY, purpose="MFC_LOCATE", **middle),
+            EntryFilter(decision=log_pb2.DECISION_DENY, purpose="MFC_LOCATE", start_time=middle),
             b"",
         ),
-        "one worker of a large county": (officer(LA), EntryFilter(worker="worker-17", **day), b""),
+        "one worker of a large county": (
+            officer(LA),
+            EntryFilter(worker="worker-17", start_time=morning, end_time=evening),
+            b"",
+        ),
         "one youth, in the whole log": (officer(SF), EntryFilter(), HANDLE),
         "one worker, in the whole log": (officer(LA), EntryFilter(worker="worker-17"), b""),
         "a reason one entry in 100,003 has": (officer(STATE), EntryFilter(reason="EMERGENCY_QUOTA_SPENT"), b""),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from adapters.node.answers import Asked, check_flag, check_records, open_sealed
 from audit.checkpoint import LogKey
@@ -28,6 +29,7 @@ from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.exchange_pb2 import CheckFlagResponse, CheckFlagsResponse, RequestRecordsResponse
 from tests.bench.asker import Asker, Item, Prepared
 
+Answer = TypeVar("Answer")
 FULLY_CHECKED: int = 20
 """Replies of a run that are checked as the requester's adapter checks them."""
 
@@ -118,7 +120,7 @@ def check_log(gateway: Path, directory: DirectoryView, judge: Judge) -> LogFound
     return found
 
 
-def _some(items: Sequence[Item], answers: Sequence[object]) -> Iterable[tuple[Item, object]]:
+def _some(items: Sequence[Item], answers: Sequence[Answer]) -> Iterable[tuple[Item, Answer]]:
     step = max(1, len(items) // FULLY_CHECKED)
     return list(zip(items, answers, strict=True))[::step]
 

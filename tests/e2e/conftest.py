@@ -20,7 +20,7 @@ class DemoRun:
 
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
-    output = tmp_path_factory.mktemp("demo") / "demo-out"
+    output = tmp_path_factory.mktemp("demo") / "elsewhere"
     done = subprocess.run(
         [sys.executable, "-m", "homeward", "demo", "--out", str(output)],
         capture_output=True, text=True, timeout=240, check=False,

@@ -83,6 +83,9 @@ def lose(stage: Stage, backup: Path) -> None:
     # The closed log's record was set aside on its own storage, from which a file cannot be renamed to another.
     left = sorted(str(path.relative_to(elsewhere)) for path in elsewhere.rglob("*") if path.is_file())
     assert left == ["closed-1/log.checkpoint", "log.checkpoint"]
+    # What witnesses cosigned of the closed log is evidence of that alone.
+    assert (layout.gateway / "closed-1" / "cosigned.sizes").is_file()
+    assert not (layout.gateway / "cosigned.sizes").exists()
     sandbox.restart("gateway")
 
 

@@ -68,3 +68,11 @@ def test_what_is_printed_is_plain_ascii_and_ends_each_step_with_its_verdict(demo
 def test_the_reader_is_told_what_crossed_what_was_withheld_and_what_the_gateway_saw(demo_run: DemoRun) -> None:
     for words in ("what crossed", "withheld", "never left A", "they saw"):
         assert words in demo_run.printed
+
+
+def test_what_is_left_is_named_where_it_was_asked_for(demo_run: DemoRun) -> None:
+    left = demo_run.output / "log"
+    assert f"left for you   {left} with log.vkey" in demo_run.printed
+    assert f"own signatures: {left / 'fork-proof.json'}" in demo_run.printed
+    assert (left / "log.vkey").is_file()
+    assert (left / "fork-proof.json").is_file()

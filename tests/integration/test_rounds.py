@@ -27,6 +27,7 @@ from audit.submission import Status
 from audit.witness_serve import serving_witness
 from gateway.errors import Unavailable
 from gateway.protocol.names import AgencyId
+from gateway.publishing.cosigned_sizes import CosignedSizes
 from gateway.publishing.outside import outside_witnesses
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.shown import Shown
@@ -73,6 +74,7 @@ class Setting:
         self.rounds = Rounds(
             Publisher(reader, self.published, signer=SIGNER), reader, peers=lambda: self.peers,
             policy=lambda: policy, witnessed=self.witnessed, interval_seconds=0.02, log=log, shown=shown,
+            sizes=CosignedSizes(home.directory / "cosigned.sizes", origin=SIGNER.public.origin),
         )  # fmt: skip
 
     async def until(self, size: int) -> None:
@@ -83,7 +85,7 @@ class Setting:
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     home: LogHome,
     peers: list[WitnessPeer],
     policy: Policy,
@@ -103,7 +105,7 @@ async def _running(
 
 
 async def test_the_published_log_carries_its_quorum_and_grows(home: LogHome, peers: list[HonestPeer]) -> None:
-    async with _running(home, list(peers), POLICY) as setting:
+    async with running(home, list(peers), POLICY) as setting:
         await setting.until(COUNT)
         await asyncio.to_thread(fill, home, 70, start=COUNT)
         await setting.until(COUNT + 70)
@@ -119,7 +121,7 @@ async def test_without_its_quorum_no_checkpoint_is_published_and_disclosure_stop
         HostilePeer("b", lambda _: (500, b"")),
         HostilePeer("c", lambda _: (422, b"")),
     ]
-    async with _running(home, silent, POLICY, limit=timedelta(0)) as setting:
+    async with running(home, silent, POLICY, limit=timedelta(0)) as setting:
         async with asyncio.timeout(10):
             while not setting.rounds.standings:  # noqa: ASYNC110 - another task's doing
                 await asyncio.sleep(0.01)
@@ -155,7 +157,7 @@ async def test_3_a_full_tile_volume_stops_nothing_but_the_publishing_and_is_trie
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(os, "fsync", full)
-    async with _running(home, [], NOBODY, limit=timedelta(0)) as setting:
+    async with running(home, [], NOBODY, limit=timedelta(0)) as setting:
         await asyncio.wait_for(refused.wait(), 10)
         assert setting.witnessed.size == 0
         monkeypatch.setattr(os, "fsync", sync)
@@ -168,7 +170,7 @@ async def test_7_a_restored_store_discloses_nothing_once_a_quorum_of_witnesses_k
 ) -> None:
     backup = tmp_path / "backup"
     shutil.copytree(home.directory, backup)
-    async with _running(home, list(peers), POLICY) as setting:
+    async with running(home, list(peers), POLICY) as setting:
         await setting.until(COUNT)
         await asyncio.to_thread(fill, home, 70, start=COUNT)
         await setting.until(COUNT + 70)
@@ -176,7 +178,7 @@ async def test_7_a_restored_store_discloses_nothing_once_a_quorum_of_witnesses_k
     restored = LogHome(backup, SqliteStore(backup / "log.db"))
     for count, standing in ((10, Standing.AHEAD), (100, Standing.REFUSED)):
         await asyncio.to_thread(fill, restored, count, start=5000)
-        async with _running(restored, list(peers), POLICY) as again:
+        async with running(restored, list(peers), POLICY) as again:
             async with asyncio.timeout(10):
                 while not again.witnessed.stopped:  # noqa: ASYNC110 - another task's doing
                     await asyncio.sleep(0.01)
@@ -188,7 +190,7 @@ async def test_7_a_restored_store_discloses_nothing_once_a_quorum_of_witnesses_k
 
 async def test_one_witness_alone_cannot_stop_an_exchange(home: LogHome, peers: list[HonestPeer]) -> None:
     lying = HostilePeer("c", lambda _: (422, b""))
-    async with _running(home, [*peers[:1], lying], POLICY) as setting:
+    async with running(home, [*peers[:1], lying], POLICY) as setting:
         async with asyncio.timeout(10):
             while Standing.REFUSED not in setting.rounds.standings.values():  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
@@ -198,7 +200,7 @@ async def test_one_witness_alone_cannot_stop_an_exchange(home: LogHome, peers: l
 async def test_after_a_restart_old_unwitnessed_entries_stop_disclosure_before_the_first_round(
     home: LogHome, peers: list[HonestPeer]
 ) -> None:
-    async with _running(home, list(peers), POLICY) as setting:
+    async with running(home, list(peers), POLICY) as setting:
         await setting.until(COUNT)
     again = Setting(home, [], POLICY, limit=timedelta(0))
     await again.rounds.begin()
@@ -218,7 +220,7 @@ async def test_outside_witnesses_of_the_policy_are_asked_over_http_and_a_dead_on
         policy = Policy((), (outside, dead, *POLICY.witnesses), (), "outside")
         asked = outside_witnesses(policy)
         assert [each.name for each in asked] == ["outside.example/w", "dead.example/w"]
-        async with _running(home, [*asked, peers[0]], policy) as setting:
+        async with running(home, [*asked, peers[0]], policy) as setting:
             await setting.until(COUNT)
             await asyncio.to_thread(fill, home, 70, start=COUNT)
             await setting.until(COUNT + 70)
@@ -236,7 +238,7 @@ async def test_7_a_store_that_most_witnesses_have_seen_longer_takes_no_more_entr
 ) -> None:
     """Everything on the gateway's own machine was put back together: only its witnesses know."""
     kept = {name: (home.directory / name).read_bytes() for name in ("log.db", "high-water")}
-    async with _running(home, list(peers), POLICY) as setting:
+    async with running(home, list(peers), POLICY) as setting:
         await asyncio.to_thread(fill, home, 70, start=COUNT)
         await setting.until(COUNT + 70)
     for name, content in kept.items():
@@ -246,7 +248,7 @@ async def test_7_a_store_that_most_witnesses_have_seen_longer_takes_no_more_entr
     shutil.rmtree(setting.published)
     log = home.open()
     assert log.state is LogState.OPEN, "nothing here tells"
-    async with _running(home, list(peers), POLICY, log=log) as setting:
+    async with running(home, list(peers), POLICY, log=log) as setting:
         async with asyncio.timeout(10):
             while log.state is LogState.OPEN:  # noqa: ASYNC110 - another task's doing
                 await asyncio.sleep(0.01)
@@ -261,7 +263,7 @@ async def test_7_a_store_that_most_witnesses_have_seen_longer_takes_no_more_entr
 async def test_12_one_witness_that_claims_to_know_more_stops_nobody(home: LogHome, peers: list[HonestPeer]) -> None:
     liar = HostilePeer("c", lambda _: (409, b"100000\n"))
     log = home.open()
-    async with _running(home, [*peers[:2], liar], POLICY, log=log) as setting:
+    async with running(home, [*peers[:2], liar], POLICY, log=log) as setting:
         await setting.until(COUNT)
         assert list(setting.rounds.standings.values()).count(Standing.AHEAD) == 1
         await log.append(Append(draft()))
@@ -273,7 +275,7 @@ async def test_12_one_witness_that_claims_to_know_more_stops_nobody(home: LogHom
 async def test_12_the_only_witness_that_is_linked_stops_nobody_by_a_claim(home: LogHome) -> None:
     log = home.open()
     liar = HostilePeer("c", lambda _: (409, b"100000\n"))
-    async with _running(home, [liar], NOBODY, log=log) as setting:
+    async with running(home, [liar], NOBODY, log=log) as setting:
         await setting.until(COUNT)
         assert list(setting.rounds.standings.values()) == [Standing.AHEAD]
         await log.append(Append(draft()))
@@ -287,7 +289,7 @@ async def test_6_rows_that_do_not_hold_together_stop_the_log_and_say_so(home: Lo
     with sqlite3.connect(home.directory / "log.db") as connection:
         connection.execute("UPDATE log_node SET hash = zeroblob(32) WHERE level = 3 AND position = 7")
     connection.close()
-    async with _running(home, [], NOBODY, log=log):
+    async with running(home, [], NOBODY, log=log):
         async with asyncio.timeout(10):
             while log.state is LogState.OPEN:  # noqa: ASYNC110 - another task's doing
                 await asyncio.sleep(0.01)
@@ -321,14 +323,14 @@ async def test_7_whoever_is_asked_while_a_start_waits_is_told_of_one_history(
     home: LogHome, peers: list[HonestPeer], newer: int
 ) -> None:
     """A process that ends leaves entries that it had not published; its next start asks for the quorum again."""
-    async with _running(home, list(peers), POLICY) as setting:
+    async with running(home, list(peers), POLICY) as setting:
         await setting.until(COUNT)
     await asyncio.to_thread(fill, home, newer, start=COUNT)
     log, reader = home.open(), Reader(home.store)
     shown = Shown(log, SIGNER.public, stored=lambda: reader.tree().size, enough=POLICY.is_met_by)
     shown.ask([AgencyId("06037.cwa")], seconds=0.01)
     asked = LateWitness(peers[0])
-    async with _running(home, [asked], POLICY, log=log, shown=shown) as setting:
+    async with running(home, [asked], POLICY, log=log, shown=shown) as setting:
         async with asyncio.timeout(10):
             while len(asked.answers) < 5:  # noqa: ASYNC110 - another task's doing
                 await asyncio.sleep(0.01)

@@ -23,6 +23,7 @@ from adapters.membership import write_membership
 from adapters.node.holder_alarm import record_unproven
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build
+from deploy.demo.issuer import make_issuer
 from gateway.protocol.strict_yaml import DocumentErrors
 from homeward.alone import alone
 from homeward.failure import CommandFailure
@@ -54,6 +55,7 @@ def file(tmp_path: Path) -> Path:
     write_membership(state, membership(SOURCE))
     path = tmp_path / "adapter.yaml"
     path.write_text(COUNTY_FILE, encoding="utf-8")
+    make_issuer(tmp_path)
     return path
 
 
@@ -208,6 +210,7 @@ async def test_a_second_adapter_of_one_state_directory_is_refused(file: Path) ->
 async def test_without_a_state_directory_nobody_has_joined(tmp_path: Path) -> None:
     path = tmp_path / "adapter.yaml"
     path.write_text(COUNTY_FILE, encoding="utf-8")
+    make_issuer(tmp_path)
     with pytest.raises(CommandFailure) as caught:
         await service.run(path)
     assert caught.value.code == "ADAPTER-002"

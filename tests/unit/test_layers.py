@@ -22,6 +22,7 @@ COMMON = (
     "homeward.observed",
     "homeward.observing",
     "homeward.logs",
+    "homeward.replacing",
 )
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
