@@ -161,15 +161,19 @@ def _reap(pid: int) -> int | None:
 
 
 def start_mark(pid: int) -> str:
-    """Start time of the process in clock ticks since boot, empty if it is gone or a zombie."""
+    """Start time of the process in clock ticks since boot, empty if it is gone or a zombie.
+
+    While threads of a zombie still end, what the process has open is open, its locks among it: it is not gone.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except FileNotFoundError:
         return _mark_portable(pid)
     except ProcessLookupError:
         return ""
-    # Fields 3 and 22 of proc(5); the name in field 2 may itself hold spaces and parentheses.
-    return "" if fields[0] == "Z" else fields[19]
+    # Fields 3, 20 and 22 of proc(5); the name in field 2 may itself hold spaces and parentheses.
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    return "" if state == "Z" and threads <= 1 else started
 
 
 def _mark_portable(pid: int) -> str:

@@ -1,7 +1,9 @@
 """Processes are started, found and stopped by what the operating system says of them, and failures are told whole."""
 
 import os
+import platform
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +31,35 @@ def test_a_process_that_cannot_start_is_named_with_its_log_and_its_own_words(tmp
     assert "gateway" in refused.value.what
     assert refused.value.where == str(tmp_path / "gateway.log")
     assert "fix" in refused.value.why
+
+
+LINGERING = """
+import ctypes, platform, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+print("its first thread ends", flush=True)
+exits = {"x86_64": 60, "aarch64": 93}
+ctypes.CDLL(None).syscall(exits[platform.machine()], 0)
+"""
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64"), reason="the number of its system call is not known"
+)
+def test_a_process_is_not_gone_while_a_thread_of_it_still_ends() -> None:
+    """It has its locks until then: whoever starts in its place would be refused."""
+    with subprocess.Popen([sys.executable, "-c", LINGERING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        status = Path(f"/proc/{process.pid}/stat")
+        while ") Z " not in status.read_text():
+            time.sleep(0.01)
+        assert start_mark(process.pid)
+        process.stdin.close()
+        deadline = time.monotonic() + 10
+        while start_mark(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not start_mark(process.pid)
 
 
 def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path, commands: Commands) -> None:

@@ -520,8 +520,8 @@ MUTANTS = {
     ),
     "12 a witness that was put back goes on to count": Mutant(
         "quorum.py",
-        "                        self._forgot.add(name)\n",
-        "                        pass\n",
+        "            self._remembered[key] = replace(before, has_forgotten=True)\n",
+        "            pass\n",
         f"{QUORUM}::test_12_a_witness_that_was_put_back_has_no_voice_until_it_has_another_key",
     ),
     "12 one witness's junk ends the round": Mutant(
