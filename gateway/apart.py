@@ -18,6 +18,8 @@ from io import BufferedReader
 from typing import Any, Final, Self
 
 _LENGTH: Final = 4
+_STANDARD: Final = 3
+"""Input, output and errors stay."""
 
 
 class ApartEnded(Exception):
@@ -39,14 +41,16 @@ class Apart(asyncio.Protocol):
     def begin(cls, work: Callable[[Any], Any]) -> Self:
         """Forks; there, `work` answers. Values are None, numbers, text, bytes, and lists and tuples of these.
 
-        To be called before there are threads, event loops, connections or keys.
+        Nothing that is open here stays open there. To be called before there are threads, event loops, connections or
+        keys.
         """
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             # Whatever happens, nothing of the program that was forked goes on here.
             try:
-                ours.close()
+                # Ours, and those of others that were begun before: they would not see that this process has ended.
+                _close_all_but(theirs.fileno())
                 _serve(theirs, work)
             finally:
                 os._exit(0)
@@ -103,6 +107,11 @@ def _fail(answer: "asyncio.Future[Any]") -> None:
         answer.set_exception(ApartEnded())
         # Nobody may be waiting any more; a future that is never awaited must not complain.
         answer.exception()
+
+
+def _close_all_but(kept: int) -> None:
+    os.closerange(_STANDARD, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _serve(connection: socket.socket, work: Callable[[Any], Any]) -> None:

@@ -32,6 +32,7 @@ from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.rules import Policy
 from gateway.publishing.assembly import assemble_publishing
+from gateway.publishing.deriving import Deriving
 from gateway.recovery.carry_out import carry_out
 from gateway.recovery.due import clear_due, due_entries, is_unheard, withdraw_unheard
 from gateway.recovery.held import HeldRevocations
@@ -74,12 +75,12 @@ def run(directory: Path) -> int:
     Raises what `load_gateway`, `State` and `open_members` raise when it must not start.
     """
     state = State(directory, "gateway")
-    aside = Aside.begin(state.database)
+    aside, deriving = Aside.begin(state.database), Deriving.begin(state.database)
     with state.writing():
-        return asyncio.run(_run(state, load_gateway(directory), aside))
+        return asyncio.run(_run(state, load_gateway(directory), aside, deriving))
 
 
-async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
+async def _run(state: State, config: GatewayConfig, aside: Aside, deriving: Deriving) -> int:
     loop, stop, failed = asyncio.get_running_loop(), asyncio.Event(), []
 
     def log_stopped(log_state: LogState) -> None:
@@ -89,14 +90,15 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
             # The loop may be gone: then nobody is left to tell.
             loop.call_soon_threadsafe(stop.set)
 
-    def aside_ended() -> None:
-        _LOG.critical("the process beside this one ended by itself")
+    def other_ended() -> None:
+        _LOG.critical("a process beside this one ended by itself")
         failed.append(LogState.FAILED)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await aside.attach(aside_ended)
+    await aside.attach(other_ended)
+    await deriving.attach(other_ended)
     group = load_suite().group
     keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
     signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
@@ -113,12 +115,13 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
         start=Start(steady=steady_seconds, may_recover=True),
         on_stop=log_stopped,
     )
-    running = _assemble(state, config, members, policy, aside)
+    running = _assemble(state, config, members, policy, aside, deriving)
     try:
         check_operators(members.office.view(), demo=config.demo)
         await _serve(running, stop)
     finally:
         aside.close()
+        deriving.close()
         await signers.close()
         running.authority_keys.close()
         running.youth_keys.close()
@@ -126,7 +129,9 @@ async def _run(state: State, config: GatewayConfig, aside: Aside) -> int:
     return 1 if failed else 0
 
 
-def _assemble(state: State, config: GatewayConfig, members: Members, policy: Policy, aside: Aside) -> Running:
+def _assemble(
+    state: State, config: GatewayConfig, members: Members, policy: Policy, aside: Aside, deriving: Deriving
+) -> Running:
     links, lookups = Links(), Lookups(Reader(members.store), threaded=False)
     youth_keys = FileYouthKeys(
         state.youth_keys, wrapping_key=state.read_secret("youth-wrap.key", length=32), random_bytes=os.urandom
@@ -149,7 +154,13 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
         publishing=assemble_publishing(
-            state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
+            state,
+            config,
+            members.store,
+            linked=links.witnesses,
+            log=members.ledger.log,
+            derive=deriving.derive,
+            now=utc_now,
         ),
         held=HeldRevocations(state.held_revocations),
         mirroring=None if recovering else mirroring_of(state.directory, config.mirror, now=utc_now),

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.commands import Process, answered
 from tests.integration.exchange_kit import free_port
 
@@ -93,7 +95,18 @@ def test_it_ends_when_the_first_process_is_killed() -> None:
     assert process.wait(10) == -signal.SIGKILL
 
 
-def test_a_gateway_without_it_stops_and_says_why(tmp_path: Path) -> None:
+def test_each_of_two_ends_with_its_own_connection() -> None:
+    printed = run("""
+other = Apart.begin(work)
+await other.attach(lambda: ended.append("other"))
+apart.close()
+print((await asyncio.to_thread(os.waitpid, apart.pid, 0))[1], (await other.ask("still"))[0], ended)
+""")
+    assert printed == "0 still []\n"
+
+
+@pytest.mark.parametrize("which", range(2))
+def test_a_gateway_without_one_of_them_stops_and_says_why(tmp_path: Path, which: int) -> None:
     ports = [free_port() for _ in range(2)]
     answered("custodian", "deal", "--out", tmp_path / "shares")
     answered(
@@ -103,10 +116,10 @@ def test_a_gateway_without_it_stops_and_says_why(tmp_path: Path) -> None:
     )  # fmt: skip
     process = Process.start("gateway", "gateway", "serve", tmp_path / "gw", directory=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 1
-    os.kill(int(children[0]), signal.SIGKILL)
+    assert len(children) == 2
+    os.kill(int(children[which]), signal.SIGKILL)
     assert process.wait(30) == 1
-    assert "the process beside this one ended" in (tmp_path / "gateway.log").read_text()
+    assert "a process beside this one ended" in (tmp_path / "gateway.log").read_text()
 
 
 def test_a_question_that_cannot_be_asked_takes_nobody_elses_answer() -> None:
