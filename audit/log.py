@@ -4,7 +4,8 @@ Decides batching, delivery and the fail-stop rule. When a batch is due (gatherin
 (sequencer.py); then, in a thread of its own, it is committed, one checkpoint over it is signed and recorded apart from
 the database, and all its callers are answered at once. On a database in a file of this process the transaction is
 prepared on the event loop: that is the interpreter's work, and two threads that take the interpreter's lock from each
-other at every statement need twice the time for it. What may wait for a network is prepared in the thread.
+other at every statement need twice the time for it. What may be long (`Append`) or wait for a network is prepared in
+the thread.
 
 Whatever casts doubt on what was acknowledged (an I/O error, a tree that moved, a file that was replaced) stops the log
 for good: SQLite itself would go on after a failed fsync. The reason stays behind as a mark (stopping.py); only a start
@@ -312,8 +313,7 @@ class Log:
     async def _write(self, batch: Sequence[_Waiting]) -> Sequence[Appended | Exception]:
         appends = [waiting.append for waiting in batch]
         loop = asyncio.get_running_loop()
-        # A projection that reads before it writes may be long, and other calls must not wait for it.
-        if self._store.exclusive and not any(append.apply for append in appends):
+        if self._store.exclusive and not any(append.may_be_long for append in appends):
             written = await loop.run_in_executor(self._thread, self._commit, self._prepare(appends))
         else:
             written = await loop.run_in_executor(self._thread, lambda: self._commit(self._prepare(appends)))

@@ -64,6 +64,9 @@ class Append:
     `apply` is for what must read before it writes, `says`, which writes likewise and returns
     the entry's annex (`build_entry`), for rows that the entry must name. All see and change the same transaction as the
     log, and none may rely on deferred constraints or on the log's own rows of the same batch.
+
+    `guard` and `says` find rows by their keys and may run on the event loop. `apply` may walk over a table and does
+    not, unless `is_brief` says that it is content with rows by key, too.
     """
 
     draft: Draft
@@ -71,6 +74,12 @@ class Append:
     rows: tuple[tuple[Statement, Params], ...] = ()
     apply: Callable[[Tx, int], None] | None = None
     says: Callable[[Tx, int], bytes] | None = None
+    is_brief: bool = False
+
+    @property
+    def may_be_long(self) -> bool:
+        """Whether other calls must not wait for it."""
+        return self.apply is not None and not self.is_brief
 
 
 @dataclass(frozen=True, slots=True)

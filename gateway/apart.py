@@ -21,7 +21,6 @@ from typing import Any, Final, Self
 _LENGTH: Final = 4
 _STANDARD: Final = 3
 """Descriptors below this are everybody's."""
-_MOST: Final = 1 << 16
 
 
 class ApartEnded(Exception):
@@ -43,7 +42,8 @@ class Apart(asyncio.Protocol):
     def begin(cls, work: Callable[[Any], Any]) -> Self:
         """Forks; there, `work` answers. Values are None, numbers, text, bytes, and lists and tuples of these.
 
-        To be called before there are threads, event loops, connections or keys.
+        Nothing that is open here stays open there. To be called before there are threads, event loops, connections or
+        keys.
         """
         ours, theirs = socket.socketpair()
         pid = os.fork()
@@ -112,7 +112,7 @@ def _fail(answer: "asyncio.Future[Any]") -> None:
 def _close_all_but(kept: int) -> None:
     # Our ends of the connections with others that were forked before: they must end when we do.
     os.closerange(_STANDARD, kept)
-    os.closerange(kept + 1, _MOST)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _serve(connection: socket.socket, work: Callable[[Any], Any]) -> None:

@@ -275,7 +275,7 @@ class Exchange:
         says = await tell(at.projections, at.youth_keys, alerts)
         heard = self._found_today.heard(asker, asked.query.request_id, asked.found) if counts else None
         count = at.tally.count(asker, heard) if heard is not None else None
-        entered = await at.journal.enter(Append(leaf, guard, rows, count, says))
+        entered = await at.journal.enter(Append(leaf, guard, rows, count, says, is_brief=True))
         await at.tally.settle(asker.agency)
         if entered.guarded:
             return entered, refused[0]

@@ -184,7 +184,7 @@ class Tally(Protocol):
         that count, one for which the agency or the worker has no question left today (QUESTIONS_EXHAUSTED)."""
 
     def count(self, asker: Asker, heard: Heard) -> Count:
-        """The question is counted in the transaction of its leaf."""
+        """The question is counted in the transaction of its leaf, by rows that are found by key (`Append.is_brief`)."""
 
     async def settle(self, agency: AgencyId) -> None:
         """Alarms that became due are leaves, and look-ups that became suspicious are held. Raises `Unavailable`."""

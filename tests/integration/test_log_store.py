@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,6 +123,29 @@ async def test_failing_projection_harms_only_its_own_entry(log: Log, reader: Rea
     assert _indexes(answers) == [0, 1, 2, 3, 4]
     assert [name for name, _ in reader.read(lambda tx: tx.all(ALL))] == ["n0", "n1", "n2", "n4", "n5"]
     assert verify_log(reader).size == 5
+
+
+async def test_projection_that_may_be_long_holds_no_other_call_up(log: Log) -> None:
+    walking, go_on = threading.Event(), threading.Event()
+
+    def walk(tx: Tx, index: int) -> None:
+        walking.set()
+        assert go_on.wait(10), "nothing else went on meanwhile"
+
+    appended = asyncio.ensure_future(log.append(Append(draft(), apply=walk)))
+    assert await asyncio.to_thread(walking.wait, 10)
+    go_on.set()
+    assert (await appended).index == 0
+
+
+async def test_brief_projection_is_done_where_the_transaction_takes_least_time(log: Log, home: LogHome) -> None:
+    threads: list[threading.Thread] = []
+
+    def read_a_row(tx: Tx, index: int) -> None:
+        threads.append(threading.current_thread())
+
+    await _append_all(log, [Append(draft()), Append(draft(), apply=read_a_row, is_brief=True)])
+    assert [each is threading.current_thread() for each in threads] == [home.store.exclusive]
 
 
 async def test_violated_constraint_in_grouped_rows_harms_only_its_own_entry(log: Log, home: LogHome) -> None:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from audit.checkpoint import LogSigner
 from audit.cli import verify
 from audit.cosignature import Cosigner
+from audit.derive import derive
 from audit.errors import EvidenceError, EvidenceReason
 from audit.log import Append
 from audit.note import parse_verifier_key
@@ -220,6 +221,29 @@ def test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published(
         publisher.prepare()
     assert caught.value.reason is reason
     assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
+
+
+def test_6_what_was_derived_elsewhere_from_other_rows_is_neither_signed_nor_published(
+    home: LogHome, published: Path
+) -> None:
+    fill(home, 200)
+    shutil.copytree(home.directory, home.directory.parent / "other")
+    other = LogHome(home.directory.parent / "other", SqliteStore(home.directory.parent / "other" / "log.db"))
+    fill(home, 1)
+    fill(other, 1)
+    elsewhere, reader = Reader(other.store), Reader(home.store)
+    publisher = Publisher(
+        reader, published, signer=SIGNER, derive=lambda _, edge, size: derive(elsewhere, edge, size)
+    )  # fmt: skip
+    publisher.open()
+    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    with pytest.raises(EvidenceError) as caught:
+        publisher.prepare()
+    assert caught.value.reason is EvidenceReason.NODE
+    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
+    publisher.close()
+    elsewhere.close()
+    reader.close()
 
 
 def test_6_published_evidence_is_not_overwritten_with_another_history(home: LogHome, published: Path) -> None:
