@@ -113,15 +113,25 @@ def assemble_publishing(
         shown=shown,
         interval_seconds=config.publish.interval.total_seconds(),
     )
-    attestations = Attestations(
+    return Publishing(rounds, witnessed, _attestations(state, config, store, linked=linked, now=now), shown, required)
+
+
+def _attestations(
+    state: State,
+    config: GatewayConfig,
+    store: SqliteStore,
+    *,
+    linked: Callable[[], Iterable[LinkedWitness]],
+    now: Callable[[], datetime],
+) -> Attestations:
+    return Attestations(
         state.attestations,
         OwnEntriesReader(Reader(store), state.read_class_keys()),
         origin=config.log_origin,
         linked=lambda: [peer.agency for peer in linked()],
         now=now,
-        limit=wanted.limit,
+        limit=config.witnesses.limit,
     )
-    return Publishing(rounds, witnessed, attestations, shown, required)
 
 
 def _enough(policy: Callable[[], Policy], *, required: bool) -> Callable[[Collection[VerifierKey]], bool]:

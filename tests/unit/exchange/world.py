@@ -128,7 +128,8 @@ class World:
         self.held, self.recovering = HeldRevocations(directory / "revocations.held"), False
         self._open_log(directory)
         self.words = Words(self.reader, self.class_keys)
-        self._assemble(words or self.words)
+        self._searched = words or self.words
+        self._assemble()
 
     @staticmethod
     def database(directory: Path) -> Path:
@@ -386,7 +387,7 @@ class World:
         self.lookups = Lookups(self.reader, threaded=False)
         self.alert_keys = AlertKeys(self.lookups, self.youth_keys)
 
-    def _assemble(self, words: WordsPort) -> None:
+    def _assemble(self) -> None:
         now, journal, index = self.clock, LogJournal(self.log), SqlIndex(self.lookups, at_rest, self.youth_keys)
         self.setting = Setting(
             policy=self.policy,
@@ -422,7 +423,7 @@ class World:
             now=now,
             revoking=Revoking(self.held, lambda: self.recovering, _at_once),
         )
-        proposals = LogProposals(self.reader, words, self.class_keys)
+        proposals = LogProposals(self.reader, self._searched, self.class_keys)
         self.audit = AuditServicer(AccessLog(self.setting, entries, proposals, self.class_keys), exchange, now=now)
         registrations = Registrations(
             Ledger(self.log, self.reader, self.clock),
