@@ -102,7 +102,7 @@ class Concordance:
             for name, word, has in conditions:
                 of_all &= self._columns[name].compared(word, low, high, has=has)
             met |= of_all
-        return met & self._columns[KIND].among(kinds, low, high) if kinds else met
+        return met & self._columns[KIND].among(kinds, low, high) if met and kinds else met
 
     def _append(self, words: Mapping[str, str]) -> None:
         for name, column in self._columns.items():
@@ -137,17 +137,19 @@ class _Column:
 
     def compared(self, word: str, low: int, high: int, *, has: bool) -> int:
         """A number with a byte for each entry between the positions, the first lowest: 1 where it may meet this."""
+        if len(self._bytes) == 1 and has:
+            return self.among((word,), low, high)
         number = self._numbers.get(word, _ANY)
         # A word that no entry has is met by nothing but what may be any.
         same = self._equal(number, low, high) if number != _ANY else 0
         return (same if has else same ^ _ones(high - low)) | self._equal(_ANY, low, high)
 
     def among(self, words: Iterable[str], low: int, high: int) -> int:
-        """As `compared`, where any of the words is enough."""
-        met = 0
-        for word in words:
-            met |= self.compared(word, low, high, has=True)
-        return met
+        """As `compared`, where any of the words is enough. Of a column of one byte."""
+        (numbers,) = self._bytes
+        met = {_ANY, *(self._numbers.get(word, _ANY) for word in words)}
+        table = bytes(octet in met for octet in range(256))
+        return int.from_bytes(numbers[low:high].translate(table), "little")
 
     def _equal(self, number: int, low: int, high: int) -> int:
         met = _ones(high - low)
