@@ -17,8 +17,9 @@ from homeward.replacing import replace_file
 
 COSIGNED_SIZES: Final = "cosigned.sizes"
 _FORGOT: Final = "FORGOT"
+# A log without entries is published, and cosigned, too.
 _LINE: Final = re.compile(
-    rf"(?P<key>{NAME.pattern}\+[0-9a-f]{{{2 * ID_BYTES}}}) (?P<size>[1-9][0-9]{{0,18}})(?P<forgot> {_FORGOT})?"
+    rf"(?P<key>{NAME.pattern}\+[0-9a-f]{{{2 * ID_BYTES}}}) (?P<size>0|[1-9][0-9]{{0,18}})(?P<forgot> {_FORGOT})?"
 )
 
 

@@ -37,11 +37,11 @@ def key_of(name: str) -> str:
 class Place:
     """A log, what its gateway keeps beside it, and the states of its witnesses."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, count: int = COUNT) -> None:
         self.directory = directory
-        self.home = filled_home(directory / "log", COUNT)
+        self.home = filled_home(directory / "log", count)
         self.sizes = self.home.directory / "cosigned.sizes"
-        self.size = COUNT
+        self.size = count
 
     def state(self, name: str) -> Path:
         return self.directory / f"{name}.db"
@@ -99,6 +99,20 @@ async def test_a_witness_that_was_put_back_while_the_gateway_was_down_has_no_voi
     assert await place.life("a", "b", "c") == {
         "a": Standing.COSIGNED, "b": Standing.FORGOT, "c": Standing.COSIGNED,
     }, "another key counts"  # fmt: skip
+
+
+async def test_a_log_that_was_cosigned_before_its_first_entry_starts_again(tmp_path: Path) -> None:
+    place = await asyncio.to_thread(Place, tmp_path, 0)
+    opened = [open_witness(place.state(name), name) for name in "ab"]
+    async with running(place.home, [HonestPeer(each, at) for each, at in zip("ab", opened, strict=True)], POLICY):
+        async with asyncio.timeout(10):
+            while not place.sizes.exists():  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+    for witness in opened:
+        witness.close()
+    assert CosignedSizes(place.sizes, origin=ORIGIN).load() == {key_of(name): Remembered(0) for name in "ab"}
+    await place.grow()
+    assert await place.life("a", "b") == {"a": Standing.COSIGNED, "b": Standing.COSIGNED}
 
 
 async def test_an_operator_readmits_a_key_by_taking_its_line_out_of_what_is_kept(place: Place) -> None:
