@@ -48,10 +48,14 @@ class Work:
             raise LookupError("no keys yet")
         if kind == _FIND:
             return find(self._concordance, *values)
-        if self._reader is None:
-            # Not before: a start may put another file in its place.
-            self._reader = Reader(SqliteStore(self._database))
-        return read_in(self._reader, self._concordance)
+        try:
+            if self._reader is None:
+                # Not before: a start may put another file in its place.
+                self._reader = Reader(SqliteStore(self._database))
+            return read_in(self._reader, self._concordance)
+        except SqliteStore.database_errors:
+            # Whether the log can be read is for the first process to find; here it is tried again.
+            return self._concordance.size
 
 
 def read_in(reader: Reader, concordance: Concordance) -> int:
@@ -91,14 +95,15 @@ class Finding:
 
     async def run(self, size: Callable[[], int]) -> None:
         """It keeps up with a log that has so many entries, until canceled or it ends."""
-        known = 0
+        known, before = 0, -1
         while True:
-            while known < size():
+            while before < known < size():
                 try:
-                    known = await self.read_in()
+                    before, known = known, await self.read_in()
                 except ApartEnded:
                     # Whoever attached was told.
                     return
+            before = -1
             await asyncio.sleep(_BEHIND_SECONDS)
 
     async def read_in(self) -> int:

@@ -17,6 +17,7 @@ from typing import Final
 from audit.entry import ClassKeys, FieldClass, read_values
 from audit.errors import EvidenceError
 from audit.reader import Glance
+from gateway.exchange.journal import Kind
 from gateway.exchange.openings import asker_shows, closes, depends_on_end, texts, word_of
 
 KIND: Final = "kind"
@@ -32,6 +33,8 @@ _SHOWN: Final = {name: f"{name} as shown to whoever asked" for name in SAID}
 _WIDTHS: Final = {REQUESTER: 2, HOLDER: 2, COUNTERPART: 2, WORKER: 3}
 """Bytes of an entry in these columns; one in all others."""
 _BLOCK: Final = 1 << 16
+MOST_OPEN: Final = 1 << 14
+"""Decisions that are held open: far more than calls can be under way. Of what is open longer no end comes."""
 _ANY: Final = 0
 """Stands for a word that is not known, and for one that found no number: either could be any."""
 
@@ -55,8 +58,9 @@ class Concordance:
         self._keys = keys
         names = (KIND, REQUESTER, HOLDER, COUNTERPART, WORKER, ROLE, *SAID, *_SHOWN.values())
         self._columns = {name: _Column(_WIDTHS.get(name, 1)) for name in names}
-        self._open: dict[int, tuple[int, Glance, Mapping[str, str]]] = {}
-        """By index, decisions of which what is shown hangs on how the call ends."""
+        self._open: dict[int, tuple[int, str, dict[str, str]]] = {}
+        """By index, the oldest first, decisions of which what is shown hangs on how the call ends: where they stand,
+        who holds, and what they say."""
         self.size = 0
 
     def add(self, entry: Glance) -> None:
@@ -74,11 +78,14 @@ class Concordance:
             # To both at once everything is open.
             words |= {_SHOWN[name]: words[name] for name in SAID} | {COUNTERPART: entry.requester}
         elif depends_on_end(entry.kind, op):
-            self._open[entry.index] = self.size, entry, op
+            self._open[entry.index] = self.size, entry.holder, op
         else:
-            words |= _as_shown(entry, op, came_to_nothing=False)
+            words |= _as_shown(entry.kind, op, entry.holder, came_to_nothing=False)
         self._append(words)
         self._close(entry, op)
+        if len(self._open) > MOST_OPEN:
+            # Long behind is what no entry closes: it is shown as what came to nothing.
+            self._settle(next(iter(self._open)), came_to_nothing=True)
 
     def find(self, question: Question, start: int, end: int, *, limit: int) -> list[int]:
         """The first `limit` positions from `start` and before `end` that may meet the question, in order."""
@@ -111,10 +118,12 @@ class Concordance:
 
     def _close(self, entry: Glance, op: Mapping[str, str]) -> None:
         closed = closes(entry.kind, op)
-        if closed is None or closed[0] not in self._open:
-            return
-        at, decided, said = self._open.pop(closed[0])
-        for name, word in _as_shown(decided, said, came_to_nothing=not closed[1]).items():
+        if closed is not None and closed[0] in self._open:
+            self._settle(closed[0], came_to_nothing=not closed[1])
+
+    def _settle(self, index: int, *, came_to_nothing: bool) -> None:
+        at, holder, said = self._open.pop(index)
+        for name, word in _as_shown(Kind.DECISION, said, holder, came_to_nothing=came_to_nothing).items():
             self._columns[name].put(at, word)
 
 
@@ -139,9 +148,10 @@ class _Column:
         """A number with a byte for each entry between the positions, the first lowest: 1 where it may meet this."""
         if len(self._bytes) == 1 and has:
             return self.among((word,), low, high)
-        number = self._numbers.get(word, _ANY)
-        # A word that no entry has is met by nothing but what may be any.
-        same = self._equal(number, low, high) if number != _ANY else 0
+        number = self._numbers.get(word)
+        # A word that no entry has costs what others do: how long it takes must not tell that none has it.
+        same = self._equal(_ANY if number is None else number, low, high)
+        same = 0 if number is None else same
         return (same if has else same ^ _ones(high - low)) | self._equal(_ANY, low, high)
 
     def among(self, words: Iterable[str], low: int, high: int) -> int:
@@ -175,8 +185,8 @@ def _ones(count: int) -> int:
     return int.from_bytes(bytes((1,)) * count, "little")
 
 
-def _as_shown(entry: Glance, op: Mapping[str, str], *, came_to_nothing: bool) -> dict[str, str]:
-    names, names_holder = asker_shows(entry.kind, op, came_to_nothing=came_to_nothing)
+def _as_shown(kind: str, op: Mapping[str, str], holder: str, *, came_to_nothing: bool) -> dict[str, str]:
+    names, names_holder = asker_shows(kind, op, came_to_nothing=came_to_nothing)
     said = op if names is None else {name: value for name, value in op.items() if name in names}
     words = {_SHOWN[name]: word_of(said, name) for name in SAID}
-    return words | {COUNTERPART: entry.holder if names_holder else ""}
+    return words | {COUNTERPART: holder if names_holder else ""}

@@ -131,7 +131,8 @@ def depends_on_end(kind: str, said: Mapping[str, str]) -> bool:
     """Whether what is shown of this entry to who asked depends on the entry that closed the call.
 
     True of every decision of a record call that found somebody or nobody, permits among them: whoever searches must do
-    the same work for each of them, or the time a search takes would tell what the entries do not.
+    the same work for each of them, or the time a search takes would tell what the entries do not. An entry does not say
+    which call it decides, so it is true of a flag check that was UNDETERMINED, too, which no entry closes.
     """
     if kind != Kind.DECISION:
         return False
@@ -177,11 +178,7 @@ def _to_requester(entry: StoredEntry, fields: Sequence[Opening], ended: Mapping[
 
 def _came_to_nothing(index: int, said: Mapping[str, str], ended: Mapping[int, bool]) -> bool:
     """Whether this decides a record call of which its caller learned nothing, or has not yet."""
-    if index in ended:
-        return not ended[index]
-    if said.get("decision") == ALLOW:
-        return not _is_flag_check(said)
-    return said.get("outcome") == Outcome.NO_DISCLOSABLE_RECORD
+    return not ended[index] if index in ended else depends_on_end(Kind.DECISION, said)
 
 
 def _is_flag_check(permit: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from audit.entry import ClassKeys, Draft, Field, FieldClass, Place, build_entry
 from audit.log import Append
 from audit.reader import Glance
-from gateway.exchange.concordance import HOLDER, KIND, REQUESTER, WORKER, Concordance
+from gateway.exchange.concordance import HOLDER, KIND, REQUESTER, WORKER, Concordance, shown_to_whoever_asked
 from gateway.exchange.journal import Kind, draft
 from gateway.protocol.log_kinds import parse_grant
 from homeward.audit.v1 import log_pb2
@@ -125,6 +125,44 @@ async def test_permits_far_apart_are_shown_each_with_what_its_call_came_to(world
     wanted = EntryFilter(decision=log_pb2.DECISION_ALLOW, kinds=[Kind.DECISION])
     page = await world.read_log(officer(LA), wanted=wanted, page_size=500)
     assert [index for index, _ in said(page)] == answered
+
+
+async def test_decisions_that_no_entry_closes_look_alike_to_whoever_asked(world: World) -> None:
+    """In flight, or given up by the caller: a permit, a refusal, and what a stale county leaves undetermined."""
+    decided = (
+        {"decision": "ALLOW", "outcome": "ANSWERED", "fields": "FS4 STATUTE"},
+        {"decision": "DENY", "outcome": "UNDETERMINED", "reason": "NO_MATCH"},
+        {"decision": "DENY", "outcome": "UNDETERMINED", "reason": "RECORD_SEALED"},
+        {"decision": "DENY", "outcome": "NO_DISCLOSABLE_RECORD", "reason": "RECORD_SEALED"},
+    )
+    for op in decided:
+        entry = draft(Kind.DECISION, requester=LA, holder=SF, op=op | {"purpose": "MFC_LOCATE"})
+        await world.log.append(Append(entry))
+    page = await world.read_log(officer(LA), wanted=EntryFilter(kinds=[Kind.DECISION]))
+    shown = [{each.name for each in entry.openings} for entry in page.entries]
+    assert len(shown) == len(decided)
+    assert all(names == shown[0] for names in shown)
+    assert {"decision", "outcome", "reason", "fields"}.isdisjoint(shown[0])
+    for words in ({"decision": log_pb2.DECISION_DENY}, {"outcome": "UNDETERMINED"}, {"counterpart_agency": SF}):
+        wanted = EntryFilter(kinds=[Kind.DECISION], **words)  # type: ignore[arg-type]
+        assert not (await world.read_log(officer(LA), wanted=wanted)).entries
+        assert (await world.read_log(officer(SF), wanted=EntryFilter(outcome="UNDETERMINED"))).entries
+
+
+def test_decisions_that_nothing_closes_are_held_open_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag check is closed by no entry: an outage of one county must not fill the memory."""
+    monkeypatch.setattr("gateway.exchange.concordance.MOST_OPEN", 10)
+    concordance = Concordance(KEYS)
+    op = {"decision": "DENY", "outcome": "UNDETERMINED", "reason": "NO_MATCH", "purpose": "MFC_HANDOFF"}
+    for index in range(30):
+        concordance.add(entry(index, kind=Kind.DECISION, **op))
+    asked_by = ((REQUESTER, "a", True),)
+
+    def found(name: str, word: str) -> list[int]:
+        return concordance.find(([[*asked_by, (shown_to_whoever_asked(name), word, True)]], []), 0, 30, limit=30)
+
+    assert found("reason", "NO_MATCH") == found("reason", "RECORD_SEALED") == list(range(20, 30))
+    assert found("purpose", "MFC_HANDOFF") == list(range(30))
 
 
 def entry(index: int, *, kind: str = Kind.REFUSED, requester: str = "a", holder: str = "b", **op: str) -> Glance:
