@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 from gateway.acting import BROKEN, broken, check_there, failure
-from gateway.state import PRIVATE_FILE, State, StateBroken, StateExists, settle_path, write_new
+from gateway.state import PRIVATE_FILE, State, StateBroken, StateExists, write_new
+from homeward.replacing import settle_path
 
 
 @click.command()

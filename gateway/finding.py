@@ -1,8 +1,8 @@
 """The concordance of the whole log, in a process of its own: a reviewer's question must not wait for a walk over a log.
 
 To read an entry in takes some 25 us of the processor, a second for every 40,000: what another process does, calls need
-not wait for. That process is given the keys of the log's classes once they are read, and reads the database; what it
-keeps is some 20 bytes an entry, in memory, and gone with it.
+not wait for. That process is given the keys of the two classes that it opens, and reads the database; what it keeps is
+some 20 bytes an entry, in memory, and gone with it.
 
 Decides how it keeps up: it reads in, a page at a time, whatever the log has more, so that a question waits for a page
 at most; what it has not read in yet, whoever asks looks through without it (`store.proposed`).
@@ -42,7 +42,7 @@ class Work:
         kind, values = asked
         if kind == _KEYS:
             os.nice(_NICE)
-            self._concordance = Concordance(ClassKeys(*values))
+            self._concordance = Concordance(*values)
             return None
         if self._concordance is None:
             raise LookupError("no keys yet")
@@ -87,7 +87,7 @@ class Finding:
     async def attach(self, keys: ClassKeys, on_end: Callable[[], None]) -> None:
         """It can be asked (`Apart.attach`)."""
         await self._apart.attach(on_end)
-        await self._apart.ask((_KEYS, (keys.op, keys.req, keys.hold)))
+        await self._apart.ask((_KEYS, (keys.op, keys.req)))
 
     def close(self) -> None:
         """`Apart.close`."""

@@ -199,15 +199,6 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def settle_path(path: Path) -> None:
-    """What was written at this path is on disk: a file's content, or the names in a directory."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The private key as PKCS #8 PEM without a passphrase; only for a secret file or the TLS library."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -14,7 +14,7 @@ that neither what is found nor how long it takes tells what an answer hid:
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from audit.entry import ClassKeys, FieldClass, read_values
+from audit.entry import FieldClass, read_values
 from audit.errors import EvidenceError
 from audit.reader import Glance
 from gateway.exchange.journal import Kind
@@ -33,8 +33,9 @@ _SHOWN: Final = {name: f"{name} as shown to whoever asked" for name in SAID}
 _WIDTHS: Final = {REQUESTER: 2, HOLDER: 2, COUNTERPART: 2, WORKER: 3}
 """Bytes of an entry in these columns; one in all others."""
 _BLOCK: Final = 1 << 16
-MOST_OPEN: Final = 1 << 14
-"""Decisions that are held open: far more than calls can be under way. Of what is open longer no end comes."""
+MOST_OPEN: Final = 1 << 17
+"""Decisions that are held open, some 100 bytes each: more than a gateway decides in the minute that a call may take, so
+that the oldest is one that no entry closes."""
 _ANY: Final = 0
 """Stands for a word that is not known, and for one that found no number: either could be any."""
 
@@ -54,21 +55,21 @@ def shown_to_whoever_asked(name: str) -> str:
 class Concordance:
     """Of entries that are added in the order of the log. Positions count from the first that was added."""
 
-    def __init__(self, keys: ClassKeys) -> None:
-        self._keys = keys
+    def __init__(self, op_key: bytes, req_key: bytes) -> None:
+        """The keys of classes `op` and `req`; nobody can ask by what stands in others."""
+        self._op_key, self._req_key = op_key, req_key
         names = (KIND, REQUESTER, HOLDER, COUNTERPART, WORKER, ROLE, *SAID, *_SHOWN.values())
         self._columns = {name: _Column(_WIDTHS.get(name, 1)) for name in names}
-        self._open: dict[int, tuple[int, str, dict[str, str]]] = {}
-        """By index, the oldest first, decisions of which what is shown hangs on how the call ends: where they stand,
-        who holds, and what they say."""
+        self._open: dict[int, int] = {}
+        """Index and position of decisions of which what is shown hangs on how the call ends; the oldest first."""
         self.size = 0
 
     def add(self, entry: Glance) -> None:
         """The entry is the last. One that does not open with the keys is proposed for any word."""
         words: dict[str, str] = {KIND: entry.kind, REQUESTER: entry.requester, HOLDER: entry.holder}
         try:
-            op = texts(read_values(entry.nonce, entry.op, FieldClass.OP, self._keys.op))
-            req = texts(read_values(entry.nonce, entry.req, FieldClass.REQ, self._keys.req))
+            op = texts(read_values(entry.nonce, entry.op, FieldClass.OP, self._op_key))
+            req = texts(read_values(entry.nonce, entry.req, FieldClass.REQ, self._req_key))
         except EvidenceError:
             self._append(words)
             return
@@ -78,13 +79,13 @@ class Concordance:
             # To both at once everything is open.
             words |= {_SHOWN[name]: words[name] for name in SAID} | {COUNTERPART: entry.requester}
         elif depends_on_end(entry.kind, op):
-            self._open[entry.index] = self.size, entry.holder, op
+            self._open[entry.index] = self.size
         else:
-            words |= _as_shown(entry.kind, op, entry.holder, came_to_nothing=False)
+            words |= _as_shown(words, *asker_shows(entry.kind, op, came_to_nothing=False))
         self._append(words)
         self._close(entry, op)
         if len(self._open) > MOST_OPEN:
-            # Long behind is what no entry closes: it is shown as what came to nothing.
+            # It is shown as what came to nothing.
             self._settle(next(iter(self._open)), came_to_nothing=True)
 
     def find(self, question: Question, start: int, end: int, *, limit: int) -> list[int]:
@@ -122,8 +123,14 @@ class Concordance:
             self._settle(closed[0], came_to_nothing=not closed[1])
 
     def _settle(self, index: int, *, came_to_nothing: bool) -> None:
-        at, holder, said = self._open.pop(index)
-        for name, word in _as_shown(Kind.DECISION, said, holder, came_to_nothing=came_to_nothing).items():
+        at = self._open.pop(index)
+        found = {name: self._columns[name].word(at) for name in (HOLDER, *SAID)}
+        words = {name: word for name, word in found.items() if word is not None}
+        if len(words) < len(found):
+            # One of them found no number: the entry goes on to be proposed for any word.
+            return
+        shows = asker_shows(Kind.DECISION, words, came_to_nothing=came_to_nothing)
+        for name, word in _as_shown(words, *shows).items():
             self._columns[name].put(at, word)
 
 
@@ -133,16 +140,24 @@ class _Column:
     def __init__(self, width: int) -> None:
         self._bytes = [bytearray() for _ in range(width)]
         self._numbers: dict[str, int] = {}
+        self._words: list[str | None] = [None]
+        """By number."""
 
     def append(self, word: str | None) -> None:
         """The word of the next entry; None where it may be any."""
+        number = self._number(word)
         for at, each in enumerate(self._bytes):
-            each.append(self._number(word) >> (8 * at) & 0xFF)
+            each.append(number >> (8 * at) & 0xFF)
 
     def put(self, position: int, word: str) -> None:
         """The word of an entry that could have had any so far."""
+        number = self._number(word)
         for at, each in enumerate(self._bytes):
-            each[position] = self._number(word) >> (8 * at) & 0xFF
+            each[position] = number >> (8 * at) & 0xFF
+
+    def word(self, position: int) -> str | None:
+        """The word of an entry; None where it may be any."""
+        return self._words[sum(each[position] << (8 * at) for at, each in enumerate(self._bytes))]
 
     def compared(self, word: str, low: int, high: int, *, has: bool) -> int:
         """A number with a byte for each entry between the positions, the first lowest: 1 where it may meet this."""
@@ -170,10 +185,13 @@ class _Column:
     def _number(self, word: str | None) -> int:
         if word is None:
             return _ANY
-        number = self._numbers.get(word, len(self._numbers) + 1)
-        if number >> (8 * len(self._bytes)):
+        number = self._numbers.get(word)
+        if number is not None:
+            return number
+        if len(self._words) >> (8 * len(self._bytes)):
             return _ANY
-        self._numbers[word] = number
+        self._words.append(word)
+        number = self._numbers[word] = len(self._words) - 1
         return number
 
 
@@ -185,8 +203,6 @@ def _ones(count: int) -> int:
     return int.from_bytes(bytes((1,)) * count, "little")
 
 
-def _as_shown(kind: str, op: Mapping[str, str], holder: str, *, came_to_nothing: bool) -> dict[str, str]:
-    names, names_holder = asker_shows(kind, op, came_to_nothing=came_to_nothing)
-    said = op if names is None else {name: value for name, value in op.items() if name in names}
-    words = {_SHOWN[name]: word_of(said, name) for name in SAID}
-    return words | {COUNTERPART: holder if names_holder else ""}
+def _as_shown(words: Mapping[str, str], names: frozenset[str] | None, names_holder: bool) -> dict[str, str]:
+    shown = {name: words[name] if names is None or name in names else "" for name in SAID}
+    return {_SHOWN[name]: word for name, word in shown.items()} | {COUNTERPART: words[HOLDER] if names_holder else ""}

@@ -52,11 +52,12 @@ from gateway.protocol.succession import is_newest, is_signed, open_succession, s
 from gateway.publishing.cosigned_sizes import COSIGNED_SIZES
 from gateway.recovery.record import records
 from gateway.recovery.repair import Clock, Place, known
-from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, settle_path, write_new
+from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, State, StateBroken, write_new
 from gateway.store import tables
 from gateway.store.derived import derive
 from gateway.store.mended import Mending, plan_mending
 from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, LossDeclaration, SignedDirectory
+from homeward.replacing import settle_path
 
 KEY_BYTES: Final = 32
 _NEXT_KEY: Final = "log-next.key"

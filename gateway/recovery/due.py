@@ -14,7 +14,8 @@ from audit.entry import Draft
 from audit.errors import StopReason
 from audit.heal import Healed
 from audit.own_entries import recovered, stop_explained
-from gateway.state import PRIVATE_FILE, State, StateBroken, settle_path, write_new
+from gateway.state import PRIVATE_FILE, State, StateBroken, write_new
+from homeward.replacing import settle_path
 
 _HEALED: Final = "healed"
 

@@ -21,7 +21,8 @@ from typing import Final
 from gateway.errors import ErrorReason, Unavailable
 from gateway.exchange.call import Call
 from gateway.protocol.names import AgencyId
-from gateway.state import PRIVATE_FILE, settle_path, write_new
+from gateway.state import PRIVATE_FILE, write_new
+from homeward.replacing import settle_path
 
 MAX_HELD: Final = 1_000
 """Of one agency: more than it has consents to take back in a day; beyond it somebody fills the disk."""

@@ -23,7 +23,8 @@ from audit.reader import Reader
 from audit.stopping import StopMark
 from audit.store_sqlite import SqliteStore
 from gateway.recovery.record_lines import RecordPlace
-from gateway.state import State, settle_path
+from gateway.state import State
+from homeward.replacing import settle_path
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -49,7 +49,7 @@ class LogProposals:
 
     def _looked_at(self, tx: Tx, question: Question, selection: Selection) -> Stretch:
         seen = select_glances(tx, selection, limit=_STRETCH)
-        concordance = Concordance(self.keys)
+        concordance = Concordance(self.keys.op, self.keys.req)
         for each in seen:
             concordance.add(each)
         found = concordance.find(question, 0, len(seen), limit=len(seen))

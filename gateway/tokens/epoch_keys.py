@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gateway.state import State, StateBroken, settle_path
+from gateway.state import State, StateBroken
+from homeward.replacing import settle_path
 
 KEY_LENGTH: Final = 32
 _FIRST: Final = "storage.key"

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.protocol.ristretto import Ristretto
-from gateway.state import PRIVATE_FILE, State, settle_path, write_new
+from gateway.state import PRIVATE_FILE, State, write_new
 from gateway.tokens.share_file import DealtShare, ShareFileBroken, read_refresh, read_share
+from homeward.replacing import settle_path
 
 IN_FORCE: Final = "share.bin"
 NEXT: Final = "share-next.bin"

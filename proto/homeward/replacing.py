@@ -1,4 +1,4 @@
-"""A file of state that is replaced whole.
+"""What is on disk: a file of state that is replaced whole, and a path that was settled.
 
 Decides the order in which the new content becomes durable. Does not decide what the file holds.
 """
@@ -17,11 +17,12 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    _sync_directory(path.parent)
+    settle_path(path.parent)
 
 
-def _sync_directory(path: Path) -> None:
-    """Renames within the directory are durable, where the system can say so."""
+def settle_path(path: Path) -> None:
+    """What was written at this path is on disk, where the system can say so: a file's content, or the names in a
+    directory."""
     if os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -71,7 +71,8 @@ def test_one_key_that_counts_is_enough(tmp_path: Path) -> None:
 
 
 def test_who_asks_a_running_adapter_needs_no_key_set(tmp_path: Path) -> None:
-    homeward("adapter", "fork", "--config", county_file(tmp_path, "{ file: keys.json }"))
+    asked = homeward("adapter", "fork", "--config", county_file(tmp_path, "{ file: keys.json }"))
+    assert "ADAPTER-001" not in asked.err
 
 
 @dataclass

@@ -219,7 +219,7 @@ async def test_a_search_looks_at_all_or_none_of_what_an_answer_hid(world: World)
     assert {leaf.op.get("reason") for leaf in records} > {"RECORD_SEALED", "NO_MATCH", None}
     glances = world.reader.read(lambda tx: select_glances(tx, Selection()))
     for still_open in (True, False):
-        concordance = Concordance(world.class_keys)
+        concordance = Concordance(world.class_keys.op, world.class_keys.req)
         for each in glances:
             if each.kind != Kind.OUTCOME or not still_open:
                 concordance.add(each)

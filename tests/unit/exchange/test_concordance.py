@@ -152,7 +152,7 @@ async def test_decisions_that_no_entry_closes_look_alike_to_whoever_asked(world:
 def test_decisions_that_nothing_closes_are_held_open_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag check is closed by no entry: an outage of one county must not fill the memory."""
     monkeypatch.setattr("gateway.exchange.concordance.MOST_OPEN", 10)
-    concordance = Concordance(KEYS)
+    concordance = Concordance(KEYS.op, KEYS.req)
     op = {"decision": "DENY", "outcome": "UNDETERMINED", "reason": "NO_MATCH", "purpose": "MFC_HANDOFF"}
     for index in range(30):
         concordance.add(entry(index, kind=Kind.DECISION, **op))
@@ -176,7 +176,7 @@ def entry(index: int, *, kind: str = Kind.REFUSED, requester: str = "a", holder:
 
 
 def test_more_words_than_a_column_has_numbers_for_are_proposed_and_none_is_lost() -> None:
-    concordance = Concordance(KEYS)
+    concordance = Concordance(KEYS.op, KEYS.req)
     for index in range(300):
         concordance.add(entry(index, reason=f"REASON_{index}"))
     for index in (0, 100, 254, 255, 299):
@@ -186,7 +186,7 @@ def test_more_words_than_a_column_has_numbers_for_are_proposed_and_none_is_lost(
 
 
 def test_an_entry_that_does_not_open_is_proposed_for_any_word() -> None:
-    concordance = Concordance(KEYS)
+    concordance = Concordance(KEYS.op, KEYS.req)
     concordance.add(entry(0, reason="NO_MATCH"))
     whole = entry(1, reason="NO_MATCH")
     concordance.add(Glance(1, "a", "b", whole.kind, whole.nonce, whole.op[:-1] + b"\0", whole.req))
@@ -222,7 +222,7 @@ def test_what_is_found_is_what_meets_the_question(
     bounds: tuple[int, int],
     limit: int,
 ) -> None:
-    concordance = Concordance(KEYS)
+    concordance = Concordance(KEYS.op, KEYS.req)
     rows = []
     for index, (requester, holder, kind, reason, worker) in enumerate(said):
         concordance.add(entry(index, kind=kind, requester=requester, holder=holder, reason=reason, worker=worker))
@@ -239,7 +239,7 @@ def test_what_is_found_is_what_meets_the_question(
 
 
 def test_a_question_reaches_over_all_of_a_long_log() -> None:
-    concordance = Concordance(KEYS)
+    concordance = Concordance(KEYS.op, KEYS.req)
     common, rare = entry(0, reason="NO_MATCH"), entry(1, reason="RECORD_SEALED")
     for index in range(140_000):
         concordance.add(rare if index % 65_536 == 65_535 else common)

@@ -11,7 +11,7 @@ class Words:
 
     def __init__(self, reader: Reader, keys: ClassKeys) -> None:
         self._reader = reader
-        self.concordance = Concordance(keys)
+        self.concordance = Concordance(keys.op, keys.req)
         self.reach: int | None = None
         """Entries that it reaches to; None for all."""
 
