@@ -4,7 +4,7 @@ Decides what is checked before anything is signed (one flipped bit between hashi
 2022), and the order of publishing:
 
 1. every new row is checked against its own digests, hashed again, and compared with the stored leaf hash;
-2. every inner node is derived and compared with the stored one; upper tiles come from what was derived (derive.py);
+2. every inner node is derived here and compared with the stored one; upper tiles come from what was derived;
 3. root and frontier are compared with the tree's row; only then is a file written;
 4. tiles and bundles are on disk before the checkpoint is signed, the checkpoint replaces the old one last.
 
@@ -19,27 +19,38 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, select
 
 from audit import merkle
 from audit.checkpoint import Checkpoint, LogSigner, parse_checkpoint, parse_vkey
 from audit.cosignature import Cosigner
-from audit.derive import Derive, Files, derive
+from audit.entry import check_entry
 from audit.errors import EvidenceError, EvidenceReason
 from audit.failpoints import reach
 from audit.files import PublishedFiles
 from audit.note import KeyKind, Note, parse_note
-from audit.reader import Reader, root_at, tree_state
+from audit.reader import Reader, entry_of, root_at, tree_state
+from audit.statement import Statement
+from audit.tables import ENTRY
 from audit.tiles import CHECKPOINT, Edge, Tile, TileNodes, parse_tile
 from audit.transaction import Tx
+from audit.verify import check_nodes
 
-_STEP: Final = 1 << 13
-"""Rows that are derived before their tiles are written: some megabytes, which may come from another process at once."""
+_PAGE: Final = 1000
+_STEP: Final = 1 << 16
 _KEY_FILE: Final = "log.vkey"
 _COSIGNER_FILES: Final = {
     KeyKind.COSIGNATURE_ED25519: "log-cosignature.vkey",
     KeyKind.COSIGNATURE_MLDSA44: "log-mldsa44.vkey",
 }
+_ROWS: Final = Statement(
+    select(ENTRY).where(and_(ENTRY.c.idx >= bindparam("start"), ENTRY.c.idx < bindparam("end"))).order_by(ENTRY.c.idx),
+    "start", "end",
+)  # fmt: skip
+_TIME_AT: Final = Statement(select(ENTRY.c.time_ms).where(ENTRY.c.idx == bindparam("position")))
+_Files = list[tuple[Tile, bytes]]
 _logger = logging.getLogger(__name__)
 
 
@@ -55,17 +66,10 @@ class Publisher:
     """Publishes one log into one directory. Calls block and must not overlap; not thread-safe."""
 
     def __init__(
-        self,
-        reader: Reader,
-        directory: Path,
-        *,
-        signer: LogSigner,
-        cosigners: Sequence[Cosigner] = (),
-        derive: Derive = derive,
+        self, reader: Reader, directory: Path, *, signer: LogSigner, cosigners: Sequence[Cosigner] = ()
     ) -> None:
         """`cosigners` are further keys of the log itself, such as one for ML-DSA-44; their lines carry no time."""
         self._reader = reader
-        self._derive = derive
         self._files = PublishedFiles(directory)
         self._signer = signer
         self._cosigners = tuple(cosigners)
@@ -103,7 +107,7 @@ class Publisher:
         if self.published is not None and size == self.published.checkpoint.size and self._edge.size == size:
             return None
         while True:
-            edge, files = self._derived(self._edge, min(size, self._edge.size + _STEP))
+            edge, files = self._derive(min(size, self._edge.size + _STEP))
             reach("publish.derived")
             self._write(files)
             self._full.update(tile.path for tile, _ in files)
@@ -162,7 +166,7 @@ class Publisher:
         if owner.vkey() != self._signer.public.vkey():
             raise EvidenceError(EvidenceReason.ORIGIN, "another log is published in this directory")
 
-    def _again(self, known: Checkpoint) -> tuple[Edge, Files]:
+    def _again(self, known: Checkpoint) -> tuple[Edge, _Files]:
         tree = self._reader.tree()
         if known.size > tree.size:
             raise EvidenceError(
@@ -172,25 +176,29 @@ class Publisher:
             )
         edge, damaged = Edge(), []
         while edge.size < known.size:
-            edge, files = self._derived(edge, min(known.size, edge.size + _STEP))
+            edge, files = self._derive(min(known.size, edge.size + _STEP), edge)
             damaged += self._differing(files)
         damaged += self._differing(edge.partial())
         if edge.root() != known.root:
             raise EvidenceError(EvidenceReason.CONSISTENCY, "the published checkpoint is of another history of the log")
         return edge, damaged
 
-    def _differing(self, files: Iterable[tuple[Tile, bytes]]) -> Files:
+    def _differing(self, files: Iterable[tuple[Tile, bytes]]) -> _Files:
         return [(tile, data) for tile, data in files if self._files.read(tile.path) != data]
 
     def _write(self, files: Iterable[tuple[Tile, bytes]]) -> None:
         for tile, data in self._differing(files):
             self._files.write(tile.path, data)
 
-    def _derived(self, edge: Edge, size: int) -> tuple[Edge, Files]:
-        grown, files = self._derive(self._reader, edge, size)
-        # By whoever signs it: what another process derived must be of the tree that this one knows.
-        self._reader.read(lambda tx: _check_root(tx, grown))
-        return grown, files
+    def _derive(self, size: int, start: Edge | None = None) -> tuple[Edge, _Files]:
+        edge = (start or self._edge).copy()
+        files: _Files = []
+        while edge.size < size:
+            end = min(size, edge.size + _PAGE)
+            with self._reader.snapshot() as tx:
+                _extend(tx, edge, end, files)
+        self._reader.read(lambda tx: _check_root(tx, edge))
+        return edge, files
 
     def _sign(self, checkpoint: Checkpoint) -> Prepared:
         note = parse_note(self._signer.sign(checkpoint.size, checkpoint.root))
@@ -209,6 +217,32 @@ class Publisher:
         if data is None:
             raise EvidenceError(EvidenceReason.STORE, "a published tile is gone")
         return parse_tile(data, tile.width)
+
+
+def _extend(tx: Tx, edge: Edge, end: int, files: _Files) -> None:
+    completed: list[tuple[int, int, bytes]] = []
+    before = tx.one(_TIME_AT, (edge.size - 1,))
+    after_ms = before[0] if before is not None else 0
+    rows = tx.all(_ROWS, (edge.size, end))
+    if len(rows) != end - edge.size:
+        raise EvidenceError(EvidenceReason.GAP, "the entry is missing", index=edge.size + len(rows))
+    for row in rows:
+        leaf = _checked_leaf(row, edge.size, after_ms)
+        after_ms = row[1]
+        completed += edge.add(leaf, row[2])
+        files += edge.cut_full()
+    check_nodes(tx, completed)
+
+
+def _checked_leaf(row: Sequence[Any], index: int, after_ms: int) -> bytes:
+    entry = entry_of(row)
+    check_entry(entry)
+    if entry.index != index or entry.time_ms < after_ms:
+        raise EvidenceError(EvidenceReason.TIME, "the entry is out of order", index=index)
+    leaf = entry.leaf
+    if merkle.leaf_hash(leaf) != row[2]:
+        raise EvidenceError(EvidenceReason.LEAF, "the entry does not hash to its leaf", index=index)
+    return leaf
 
 
 def _check_root(tx: Tx, edge: Edge) -> None:

@@ -136,10 +136,6 @@ def _fold_complete(hashes: Sequence[bytes]) -> bytes:
     return row[0]
 
 
-EdgeValues = tuple[int, list[bytes], list[tuple[int, list[bytes]]]]
-"""Size, frontier from the left, and each level with its hashes or entries that are in no full tile yet."""
-
-
 class Edge:
     """The right edge of a growing tree, from which its tiles are cut: every upper hash is derived here from leaves."""
 
@@ -150,19 +146,10 @@ class Edge:
 
     def copy(self) -> Edge:
         """Returns an edge that grows on its own from here."""
-        return Edge.of(self.values())
-
-    @classmethod
-    def of(cls, values: EdgeValues) -> Edge:
-        """Returns the edge that `values` gave, trusted."""
-        edge = cls()
-        edge.size, stack, rows = values
-        edge.stack, edge._rows = list(stack), {level: list(row) for level, row in rows}
-        return edge
-
-    def values(self) -> EdgeValues:
-        """Returns all of it, to be carried elsewhere."""
-        return self.size, self.stack, list(self._rows.items())
+        other = Edge()
+        other.size, other.stack = self.size, list(self.stack)
+        other._rows = {level: list(row) for level, row in self._rows.items()}
+        return other
 
     def add(self, leaf: bytes, hashed: bytes) -> list[tuple[int, int, bytes]]:
         """Appends a leaf; returns the inner nodes it completed (merkle.extend). Full rows must have been cut before."""

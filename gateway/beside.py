@@ -8,7 +8,6 @@ from typing import Self
 from audit.entry import ClassKeys
 from gateway.aside import Aside
 from gateway.finding import Finding
-from gateway.publishing.deriving import Deriving
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +15,19 @@ class Beside:
     """What each of them is to the first."""
 
     aside: Aside
-    deriving: Deriving
     finding: Finding
 
     @classmethod
     def begin(cls, database: Path) -> Self:
         """They run; to be called first of all (`Apart.begin`)."""
-        return cls(Aside.begin(database), Deriving.begin(database), Finding.begin(database))
+        return cls(Aside.begin(database), Finding.begin(database))
 
     async def attach(self, keys: ClassKeys, on_end: Callable[[], None]) -> None:
         """They can be asked; `on_end` is called when one of them ends by itself."""
         await self.aside.attach(on_end)
-        await self.deriving.attach(on_end)
         await self.finding.attach(keys, on_end)
 
     def close(self) -> None:
         """They end."""
         self.aside.close()
-        self.deriving.close()
         self.finding.close()

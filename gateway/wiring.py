@@ -151,13 +151,7 @@ def _assemble(state: State, config: GatewayConfig, members: Members, policy: Pol
         outcomes=outcome_counts(),
         peers=Peers(trust_domain=config.trust_domain, is_denied=members.denied.is_denied, now=utc_now),
         publishing=assemble_publishing(
-            state,
-            config,
-            members.store,
-            linked=links.witnesses,
-            log=members.ledger.log,
-            derive=beside.deriving.derive,
-            now=utc_now,
+            state, config, members.store, linked=links.witnesses, log=members.ledger.log, now=utc_now
         ),
         held=HeldRevocations(state.held_revocations),
         mirroring=None if recovering else mirroring_of(state.directory, config.mirror, now=utc_now),

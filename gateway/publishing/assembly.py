@@ -12,7 +12,6 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from audit.cosignature import Cosigner
-from audit.derive import Derive
 from audit.log import Log
 from audit.note import VerifierKey
 from audit.policy import Policy, Witness, k_of, parse_policy
@@ -78,11 +77,9 @@ def assemble_publishing(
     *,
     linked: Callable[[], Iterable[LinkedWitness]],
     log: Log,
-    derive: Derive,
     now: Callable[[], datetime],
 ) -> Publishing:
-    """The publishing of this gateway. `linked` are the adapters that are witnesses, as they are linked now; `derive` is
-    where tiles are derived.
+    """The publishing of this gateway. `linked` are the adapters that are witnesses, as they are linked now.
 
     Raises `StateBroken`, EvidenceError for a policy that cannot be read, OSError where its file is missing.
     """
@@ -99,7 +96,7 @@ def assemble_publishing(
     reader = Reader(store)
     signer = read_log_signer(state, config.log_origin)
     directory = state.directory / config.publish.directory
-    publisher = Publisher(reader, directory, signer=signer, cosigners=_own_cosigners(state, config), derive=derive)
+    publisher = Publisher(reader, directory, signer=signer, cosigners=_own_cosigners(state, config))
     required = wanted.quorum > 0 if fixed is None else not fixed.is_met_by(())
     shown = Shown(log, signer.public, stored=lambda: reader.tree().size, enough=_enough(policy, required=required))
     rounds = Rounds(

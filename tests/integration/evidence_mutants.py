@@ -84,19 +84,19 @@ MUTANTS = {
         f"{PUBLISHED}::test_5_a_flipped_bit_anywhere_is_found",
     ),
     "6 the leaf is taken from the row": Mutant(
-        "derive.py",
+        "publish.py",
         "    if merkle.leaf_hash(leaf) != row[2]:\n",
         "    if False:\n",
         f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
     ),
     "6 the body is not looked at": Mutant(
-        "derive.py",
+        "publish.py",
         "    check_entry(entry)\n",
         "",
         f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",
     ),
     "6 inner nodes are believed": Mutant(
-        "derive.py",
+        "publish.py",
         "    check_nodes(tx, completed)\n",
         "",
         f"{PUBLISHED}::test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published",

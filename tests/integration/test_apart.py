@@ -106,7 +106,7 @@ print((await asyncio.to_thread(os.waitpid, apart.pid, 0))[1], (await other.ask("
     assert printed == "0 on []\n"
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(2))
 def test_a_gateway_without_one_of_them_stops_and_says_why(tmp_path: Path, which: int) -> None:
     ports = [free_port() for _ in range(2)]
     answered("custodian", "deal", "--out", tmp_path / "shares")
@@ -117,7 +117,7 @@ def test_a_gateway_without_one_of_them_stops_and_says_why(tmp_path: Path, which:
     )  # fmt: skip
     process = Process.start("gateway", "gateway", "serve", tmp_path / "gw", directory=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 3
+    assert len(children) == 2
     os.kill(int(children[which]), signal.SIGKILL)
     assert process.wait(30) == 1
     assert "a process beside this one ended" in (tmp_path / "gateway.log").read_text()

@@ -29,7 +29,6 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from audit.checkpoint import LogSigner
 from audit.cli import verify
 from audit.cosignature import Cosigner
-from audit.derive import derive
 from audit.errors import EvidenceError, EvidenceReason
 from audit.log import Append
 from audit.note import parse_verifier_key
@@ -37,10 +36,11 @@ from audit.policy import Witness, k_of
 from audit.publish import Publisher
 from audit.published import Published, check_witnessed, verify_published
 from audit.reader import Reader
+from audit.sequencer import Sequencer
 from audit.serve import serving
 from audit.source import DirectorySource, HttpSource, open_source
 from audit.store_sqlite import SqliteStore
-from tests.integration.log_kit import SIGNER, LogHome, draft
+from tests.integration.log_kit import KEYS, SIGNER, LogHome, draft
 from tests.integration.published_kit import Publishing, answering, fill, filled_home, publish
 
 COUNT = 600
@@ -223,27 +223,18 @@ def test_6_rows_that_do_not_hold_together_are_neither_signed_nor_published(
     assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
 
 
-def test_6_what_was_derived_elsewhere_from_other_rows_is_neither_signed_nor_published(
-    home: LogHome, published: Path
-) -> None:
-    fill(home, 200)
-    shutil.copytree(home.directory, home.directory.parent / "other")
-    other = LogHome(home.directory.parent / "other", SqliteStore(home.directory.parent / "other" / "log.db"))
-    fill(home, 1)
-    fill(other, 1)
-    elsewhere, reader = Reader(other.store), Reader(home.store)
-    publisher = Publisher(
-        reader, published, signer=SIGNER, derive=lambda _, edge, size: derive(elsewhere, edge, size)
-    )  # fmt: skip
-    publisher.open()
-    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
-    with pytest.raises(EvidenceError) as caught:
-        publisher.prepare()
-    assert caught.value.reason is EvidenceReason.NODE
-    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
-    publisher.close()
-    elsewhere.close()
+def test_6_an_entry_that_is_older_than_what_is_published_is_not_published(home: LogHome, published: Path) -> None:
+    connection = home.store.connect()
+    connection.execute("UPDATE log_tree SET time_ms = 0")
+    reader = Reader(home.store)
+    tree = reader.tree()
     reader.close()
+    sequencer = Sequencer(home.store, connection, keys=KEYS, random_bytes=os.urandom, known=(tree.size, tree.root))
+    sequencer.commit(sequencer.prepare([Append(draft())], time_ms=1, note=tree.note))
+    connection.close()
+    with Publishing(home, published) as publisher, pytest.raises(EvidenceError) as caught:
+        publisher.prepare()
+    assert (caught.value.reason, caught.value.index) == (EvidenceReason.TIME, COUNT)
 
 
 def test_6_published_evidence_is_not_overwritten_with_another_history(home: LogHome, published: Path) -> None:
