@@ -7,12 +7,11 @@ in as fields; time and index come from it too.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -43,18 +42,15 @@ class FieldClass(IntEnum):
 _LABELS: Final = (b"op", b"req", b"hold", b"youth")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of an entry. `value` is at most 1024 bytes and is hashed exactly as given."""
+class Field(NamedTuple):
+    """One field of an entry. `value` is at most 1024 bytes and is hashed exactly as given; a `Draft` checks both."""
 
     cls: FieldClass
     name: str
-    value: bytes = field(repr=False)
+    value: bytes
 
-    def __post_init__(self) -> None:
-        fmt.name_bytes(self.name)
-        if len(self.value) > fmt.MAX_VALUE_BYTES:
-            raise DraftError(f"field {self.name} is longer than {fmt.MAX_VALUE_BYTES} bytes")
+    def __repr__(self) -> str:
+        return f"Field({self.cls!r}, {self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +92,21 @@ class Draft:
     holder: str | None = None
 
     def __post_init__(self) -> None:
-        names = {(item.cls, item.name) for item in self.fields}
+        names: set[tuple[FieldClass, str]] = set()
+        about_youth = False
+        for cls, name, value in self.fields:
+            fmt.name_bytes(name)
+            if len(value) > fmt.MAX_VALUE_BYTES:
+                raise DraftError(f"field {name} is longer than {fmt.MAX_VALUE_BYTES} bytes")
+            names.add((cls, name))
+            about_youth = about_youth or cls is FieldClass.YOUTH
         if len(names) != len(self.fields):
             raise DraftError("a class has two fields of one name")
         if not names.isdisjoint(RESERVED):
             raise DraftError("seq, prev and parties are the log's own fields")
         if not (is_name(self.requester or "") and is_name(self.holder or "")):
             raise DraftError("the name of an agency has a blank, or is too long")
-        if (self.youth is None) and any(item.cls is FieldClass.YOUTH for item in self.fields):
+        if about_youth and self.youth is None:
             raise DraftError("fields about a youth need that youth's key")
         taken = len(self.fields) + 2 * len({self.requester, self.holder} - {None})
         if taken > fmt.FIELD_SLOTS:
@@ -176,15 +179,19 @@ class BuiltEntry:
     """A finished entry, and what its maker still knows of it: a field and a salt for each used slot, in order."""
 
     entry: StoredEntry
+    leaf: bytes = field(repr=False)
+    """Of the entry."""
     fields: tuple[Field, ...] = field(repr=False)
     salts: tuple[bytes, ...] = field(repr=False)
 
     def openings(self, classes: Container[FieldClass], names: Container[str]) -> tuple[Opening, ...]:
         """Returns the fields of these classes and names laid open, in slot order, without any key."""
         return tuple(
-            Opening(slot, item.name, item.value, salt)
-            for slot, (item, salt) in enumerate(zip(self.fields, self.salts, strict=True))
-            if item.cls in classes and item.name in names
+            [
+                Opening(slot, item.name, item.value, self.salts[slot])
+                for slot, item in enumerate(self.fields)
+                if item.name in names and item.cls in classes
+            ]
         )
 
 
@@ -216,7 +223,7 @@ def build_entry(
         place.index, place.time_ms, nonce, b"".join(digests), boxes, tag,
         kind, requester, holder, place.requester_seq, place.holder_seq,
     )  # fmt: skip
-    return BuiltEntry(entry, fields, salts)
+    return BuiltEntry(entry, entry.leaf, fields, salts)
 
 
 def _seal_fields(
@@ -226,14 +233,15 @@ def _seal_fields(
     plain: tuple[list[bytes], ...] = ([], [], [], [])
     digests: list[bytes] = []
     salts: list[bytes] = []
-    for slot, item in enumerate(fields):
-        cls, value = item.cls, item.value
+    for slot, (cls, name, value) in enumerate(fields):
         stream = streams[cls]
         if stream is None:
             stream = streams[cls] = fmt.class_stream(class_keys[cls], _LABELS[cls], nonce)
-        salt, named = fmt.field_salt(stream, slot), fmt.name_bytes(item.name)
+        salt, named = stream[fmt.SALT_AT[slot]], fmt.name_bytes(name)
         salts.append(salt)
-        digests.append(hashlib.sha256(fmt.FIELD_LABEL + salt + named + value).digest())
+        digest = fmt.FIELD_BEGUN.copy()
+        digest.update(salt + named + value)
+        digests.append(digest.digest())
         plain[cls].extend((fmt.SLOT_OCTETS[slot], named, fmt.TWO_OCTETS(len(value)), value))
     if annex:
         if streams[FieldClass.OP] is None:

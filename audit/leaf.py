@@ -31,8 +31,11 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 SLOT_OCTETS = tuple(bytes((slot,)) for slot in range(SLOTS))
 TWO_OCTETS = struct.Struct(">H").pack
 FIELD_LABEL = DOMAIN + b"/field\0"
+FIELD_BEGUN = hashlib.sha256(FIELD_LABEL)
 STREAM_LABEL = DOMAIN + b"/stream\0"
 STREAM_BYTES = DIGEST_BYTES + FIELD_SLOTS * SALT_BYTES
+# Where in a `class_stream` the salt of each slot stands.
+SALT_AT = tuple(slice(at, at + SALT_BYTES) for at in range(DIGEST_BYTES, STREAM_BYTES, SALT_BYTES))
 
 
 @lru_cache(maxsize=1024)
@@ -91,5 +94,4 @@ def box_key(stream: bytes) -> bytes:
 
 def field_salt(stream: bytes, slot: int) -> bytes:
     """Returns the salt of the field in `slot`; `stream` is a `class_stream`."""
-    start = DIGEST_BYTES + slot * SALT_BYTES
-    return stream[start : start + SALT_BYTES]
+    return stream[SALT_AT[slot]]

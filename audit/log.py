@@ -95,8 +95,9 @@ class Appended:
     def receipt(self, classes: Container[FieldClass] = (), names: Container[str] = ()) -> Receipt:
         """Returns the proof that the entry is in the log, with its fields of these classes and names open."""
         path = merkle.assemble(merkle.inclusion_plan(self.index, self.size), self._nodes)
-        entry, openings = self._built.entry, self._built.openings(classes, names)
-        return Receipt(self.index, entry.leaf, entry.digests, openings, path, self.checkpoint)
+        built = self._built
+        openings = built.openings(classes, names)
+        return Receipt(self.index, built.leaf, built.entry.digests, openings, path, self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)

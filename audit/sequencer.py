@@ -20,7 +20,7 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, insert, select, update
 
 from audit import merkle
-from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, StoredEntry, build_entry
+from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry
 from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.failpoints import reach
 from audit.reader import row_of
@@ -129,16 +129,16 @@ class _Tree:
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.advanced: set[str] = set()
 
-    def add(self, entry: StoredEntry) -> bytes:
+    def add(self, built: BuiltEntry) -> bytes:
         """The entry is the last leaf; returns its hash."""
-        hashed = merkle.leaf_hash(entry.leaf)
+        hashed = merkle.leaf_hash(built.leaf)
         completed = merkle.extend(self.size, self.stack, hashed)
         self.nodes[0, self.size] = hashed
         for level, position, node in completed:
             self.nodes[level, position] = node
         self.node_rows += completed
         self.size += 1
-        self.entry_rows.append(row_of(entry, hashed))
+        self.entry_rows.append(row_of(built.entry, hashed))
         return hashed
 
 
@@ -285,7 +285,7 @@ class Sequencer:
         holder_seq = self._number(tx, tree, other, FieldClass.HOLD, own)
         place = Place(tree.size, tree.time_ms, requester_seq, holder_seq)
         built = build_entry(draft, place, keys=self._keys, own_fields=own, annex=annex, random_bytes=self._random_bytes)
-        hashed = tree.add(built.entry)
+        hashed = tree.add(built)
         for agency, seq in ((draft.requester, requester_seq), (other, holder_seq)):
             if agency:
                 tree.heads[agency] = (seq, hashed)

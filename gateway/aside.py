@@ -25,7 +25,7 @@ from gateway.protocol.assertion import AssertionFault, AssertionRefused, Claims
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import AgencyId, Purpose
 from gateway.protocol.policy.facts import milliseconds, moment_of
-from gateway.store.index import shared_tokens
+from gateway.store.index import LookedUp, Sought, looked_up
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.exchange_pb2 import FlagQuery
 
@@ -34,7 +34,8 @@ FEW: Final = 3
 _DIRECTORY, _REQUEST, _TOKENS = range(3)
 _Question = tuple[int, Params]
 _NAMES: Final = tuple(each.name for each in fields(Claims))
-_TIMES: Final = ("issued", "expires", "login")
+_TIMES: Final = tuple(map(_NAMES.index, ("issued", "expires", "login")))
+_PURPOSE: Final = _NAMES.index("purpose")
 
 
 class Work:
@@ -78,10 +79,10 @@ class Work:
             return (str(refused.fault),)
         return (faults, *_plain(claims))
 
-    def _find(self, values: Params) -> list[Params]:
+    def _find(self, sought: Sought) -> LookedUp:
         if self._reader is None:
             self._reader = Reader(SqliteStore(self._database))
-        return self._reader.all(shared_tokens(len(values) - 1), values)
+        return looked_up(self._reader.all, sought)
 
 
 class Aside:
@@ -118,9 +119,9 @@ class Aside:
             raise AssertionRefused(AssertionFault(first))
         return _claims(*plain), first
 
-    async def find(self, values: Params) -> list[Params]:
-        """Rows of `shared_tokens` for these values. Raises `Unavailable` when the other process is no more."""
-        return await self._answer(_TOKENS, *values)  # type: ignore[no-any-return]
+    async def find(self, sought: Sought) -> LookedUp:
+        """`looked_up`. Raises `Unavailable` when the other process is no more."""
+        return await self._answer(_TOKENS, *sought)  # type: ignore[no-any-return]
 
     def _use(self, directory: DirectoryView) -> None:
         if directory is not self._directory:
@@ -168,12 +169,16 @@ def _settle(places: Sequence[asyncio.Future[Any]], answered: asyncio.Future[list
 
 
 def _plain(claims: Claims) -> Params:
-    plain = {name: getattr(claims, name) for name in _NAMES}
-    plain |= {name: milliseconds(plain[name]) for name in _TIMES} | {"purpose": str(claims.purpose)}
-    return tuple(plain.values())
+    plain = [getattr(claims, name) for name in _NAMES]
+    plain[_PURPOSE] = str(claims.purpose)
+    for at in _TIMES:
+        plain[at] = milliseconds(plain[at])
+    return tuple(plain)
 
 
 def _claims(*plain: Any) -> Claims:
-    claims = dict(zip(_NAMES, plain, strict=True))
-    claims |= {name: moment_of(claims[name]) for name in _TIMES} | {"purpose": Purpose(claims["purpose"])}
-    return Claims(**claims)
+    values = list(plain)
+    values[_PURPOSE] = Purpose(values[_PURPOSE])
+    for at in _TIMES:
+        values[at] = moment_of(values[at])
+    return Claims(*values)

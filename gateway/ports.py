@@ -16,7 +16,7 @@ from audit.statement import Params, Statement
 from audit.transaction import Tx
 from gateway.exchange.call import Caller
 from gateway.exchange.coverage import Listing
-from gateway.exchange.locate import Candidate
+from gateway.exchange.locate import Candidate, Verdicts
 from gateway.protocol.names import AgencyId, AuthorityId, Obligation, RequestId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
@@ -60,9 +60,10 @@ class Journal(Protocol):
 class SubjectIndex(Protocol):
     """The blind index."""
 
-    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
-        """Youths that share a token of a present key with these, with their open flags. Raises `Invalid` for
-        an epoch that is not served."""
+    async def look_up(self, asking: AgencyId, tokens: TokenSet) -> tuple[Sequence[Candidate], Verdicts]:
+        """Youths that share a token of a present key with these, with their open flags; and what was said of those
+        that this agency named by one of these tokens before. `tokens` is checked. Raises `Invalid` for an epoch that is
+        not served."""
 
     async def records(self) -> int:
         """How many youths are listed; a match among many needs more evidence than one among few."""

@@ -11,8 +11,7 @@ it, as after any other wait: what a decision rests on is checked again with its 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from audit.gathering import Gathering
@@ -40,19 +39,23 @@ class Cohorts:
         self._waiting: list[asyncio.Future[None]] = []
         self._gathering: Gathering | None = None
 
-    @asynccontextmanager
-    async def member(self, questions: int = 1) -> AsyncIterator[None]:
+    def member(self, questions: int = 1) -> AbstractAsyncContextManager[None]:
         """Within, so many questions are under way; they begin when whoever asks at this moment has come, too."""
+        return _Member(self, questions)
+
+    async def come(self, questions: int) -> None:
+        """So many are under way from now on, and may begin; they `go` whatever becomes of this."""
         loop = asyncio.get_running_loop()
+        now = loop.time()
         if self._under_way:
-            self._company_until = loop.time() + _COMPANY_SECONDS
+            self._company_until = now + _COMPANY_SECONDS
         self._under_way += questions
-        try:
-            if loop.time() < self._company_until:
-                await self._gathered(loop)
-            yield
-        finally:
-            self._under_way -= questions
+        if now < self._company_until:
+            await self._gathered(loop)
+
+    def go(self, questions: int) -> None:
+        """So many are under way no longer."""
+        self._under_way -= questions
 
     async def abreast(self) -> None:
         """Whoever entered at the same moment has come as far."""
@@ -79,3 +82,21 @@ class Cohorts:
             # Whoever gave up meanwhile holds up nobody.
             if not place.done():
                 place.set_result(None)
+
+
+class _Member(AbstractAsyncContextManager[None]):
+    """`Cohorts.member`: no generator, which would cost each question more than its place in the cohort."""
+
+    def __init__(self, cohorts: Cohorts, questions: int) -> None:
+        self._cohorts = cohorts
+        self._questions = questions
+
+    async def __aenter__(self) -> None:
+        try:
+            await self._cohorts.come(self._questions)
+        except BaseException:
+            self._cohorts.go(self._questions)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._cohorts.go(self._questions)

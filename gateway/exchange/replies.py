@@ -62,7 +62,8 @@ class Replies:
         Raises `Conflict` when the identifier came with another question or the assertion was used before, and
         whatever the work raises; a request that failed is not kept.
         """
-        self._forget()
+        now = self._now()
+        self._forget(now)
         key = (caller.agency, query.request_id)
         assertion = caller.claims.assertion_id
         kept, asked = self._kept.get(key), _Asked.by(caller, query)
@@ -74,7 +75,7 @@ class Replies:
             kept.assertions.add(assertion)
             return cast(Reply, await asyncio.shield(kept.reply))
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._kept[key] = _Kept(asked, {assertion}, future, self._now() + KEPT_FOR)
+        self._kept[key] = _Kept(asked, {assertion}, future, now + KEPT_FOR)
         try:
             reply = await work()
         except BaseException as failure:
@@ -86,8 +87,7 @@ class Replies:
         future.set_result(reply)
         return reply
 
-    def _forget(self) -> None:
-        now = self._now()
+    def _forget(self, now: datetime) -> None:
         while self._kept:
             key, oldest = next(iter(self._kept.items()))
             if not oldest.reply.done() or (oldest.until > now and len(self._kept) <= _LIMIT):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from audit.entry import YouthKey
-from gateway.exchange.locate import Candidate, Verdict, Verdicts
+from gateway.exchange.locate import Candidate, Verdict
 from gateway.ports import Guard, NewAlert, Rows
 from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.evidence import evidence
@@ -135,9 +135,6 @@ def review_alerts(
 
 class Reviews(Protocol):
     """Possible matches on record."""
-
-    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Verdicts:
-        """What was said of youths that this agency named by one of these tokens."""
 
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""

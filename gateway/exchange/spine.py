@@ -35,7 +35,7 @@ from gateway.exchange.coverage import Coverage, sources_of
 from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts, youth_facts
 from gateway.exchange.index_size import IndexSize
-from gateway.exchange.locate import NOTHING, Found, Search, check_core, locate
+from gateway.exchange.locate import NOTHING, Found, Search, Verdicts, check_core, locate
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.refusals import Refusals
@@ -129,12 +129,11 @@ class Exchange:
         if first.permit:
             await self.cohorts.abreast()
             stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
-            candidates = await at.index.candidates(query.tokens)
+            candidates, verdicts = await at.index.look_up(caller.agency, query.tokens)
             if not self._is_listed_in(query.tokens.epoch):
                 # The epoch ended since: whoever is not found may have been erased with it a moment ago.
                 stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
-            search = await self._search(caller, query)
-            await self.cohorts.abreast()
+            search = await self._search(caller, query, verdicts)
             found = locate(candidates, search)  # 7
             youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
             decision = decide_youth(at.policy, request, youth, first)
@@ -174,7 +173,7 @@ class Exchange:
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
 
-    async def _search(self, caller: Caller, query: Query) -> Search:
+    async def _search(self, caller: Caller, query: Query, verdicts: Verdicts) -> Search:
         at = self._at
         return Search(
             family=query.family,
@@ -183,7 +182,7 @@ class Exchange:
             auto=at.auto,
             purpose=caller.claims.purpose,
             asking=caller.agency,
-            verdicts=await at.reviews.verdicts(caller.agency, query.tokens),
+            verdicts=verdicts,
         )
 
     async def _slot(self, asked: Asked) -> None:
@@ -248,9 +247,12 @@ class Exchange:
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
         # A refusal of the request alone says nothing of whom it is about. A further page counts: that it is one is the
         # caller's word, and its tokens may be any.
-        counts = asked.facts is not None
         asker = asker_of(asked.caller.agency, asked.caller.claims.subject, asked.caller.call.received_at)
-        guard = both(at.tally.guard(asker, counts=counts), at.projections.unspent(asked.caller, asked.query))
+        heard = None
+        if asked.facts is not None:
+            heard = self._found_today.heard(asker, asked.query.request_id, asked.found)
+        budget, count = at.tally.asked(asker, heard)
+        guard = both(budget, at.projections.unspent(asked.caller, asked.query))
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
@@ -273,8 +275,6 @@ class Exchange:
             rows += reviewed
         alerts = (*asked.decision_alerts(decision), *told)
         says = await tell(at.projections, at.youth_keys, alerts)
-        heard = self._found_today.heard(asker, asked.query.request_id, asked.found) if counts else None
-        count = at.tally.count(asker, heard) if heard is not None else None
         entered = await at.journal.enter(Append(leaf, guard, rows, count, says, is_brief=True))
         await at.tally.settle(asker.agency)
         if entered.guarded:

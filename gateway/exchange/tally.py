@@ -22,9 +22,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
-from audit.entry import Draft
 from audit.transaction import Tx
 from gateway.exchange.locate import Candidate, Found
+from gateway.ports import Guard
 from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
 from gateway.protocol.policy.facts import Located
@@ -179,12 +179,14 @@ def reached(agency: Tallied, worker: Tallied, *, possible: bool, limits: Limits)
 class Tally(Protocol):
     """What agencies asked and found, counted with the leaves of their questions."""
 
-    def guard(self, asker: Asker, *, counts: bool) -> Callable[[Tx], Draft | None]:
-        """Refuses, by raising `Exhausted`, a look-up of an agency whose look-ups are held (LOOKUPS_HELD); and, of those
-        that count, one for which the agency or the worker has no question left today (QUESTIONS_EXHAUSTED)."""
+    def asked(self, asker: Asker, heard: Heard | None) -> tuple[Guard, Count | None]:
+        """The guard and the counting of one question, by rows that are found by key (`Append.is_brief`).
 
-    def count(self, asker: Asker, heard: Heard) -> Count:
-        """The question is counted in the transaction of its leaf, by rows that are found by key (`Append.is_brief`)."""
+        The guard refuses, by raising `Exhausted`, a look-up of an agency whose look-ups are held (LOOKUPS_HELD); and,
+        of those that count, one for which the agency or the worker has no question left today (QUESTIONS_EXHAUSTED).
+        The other counts the question in the transaction of its leaf; it reads nothing anew, and so follows the guard.
+        `heard` is None for a question that does not count.
+        """
 
     async def settle(self, agency: AgencyId) -> None:
         """Alarms that became due are leaves, and look-ups that became suspicious are held. Raises `Unavailable`."""

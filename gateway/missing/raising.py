@@ -136,7 +136,7 @@ class Raising:
         check_core(report.tokens)
         if report.tokens.epoch != at.directory().epoch:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
-        candidates = await at.index.candidates(report.tokens)
+        candidates, verdicts = await at.index.look_up(caller.agency, report.tokens)
         search = Search(
             family=Call.FLAG_CHECK,
             keys=present_keys(report.tokens),
@@ -144,7 +144,7 @@ class Raising:
             auto=at.auto,
             purpose=caller.claims.purpose,
             asking=caller.agency,
-            verdicts=await at.reviews.verdicts(caller.agency, report.tokens),
+            verdicts=verdicts,
         )
         own_handle = None if is_again else await self._own_handle(caller, report)
         return _Case(caller, deed, report, learned, own_handle, candidates, search, is_again)

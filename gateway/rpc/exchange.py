@@ -149,7 +149,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
             policy_version=self._policy_version,
             stale_counties=result.stale_counties if not decision.permit else (),
         )
-        answer.decide_time.FromDatetime(caller.call.received_at)
+        answer.decide_time.FromMilliseconds(milliseconds(caller.call.received_at))
         if decision.permit and candidate is not None and candidate.flag is not None:
             answer.flag_statement.CopyFrom(SignedEnvelope.FromString(candidate.flag.statement))
             answer.flag_state = to_wire(candidate.flag.state)  # type: ignore[assignment]

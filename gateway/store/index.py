@@ -15,14 +15,16 @@ from sqlalchemy import and_, bindparam, func, literal_column, select
 from audit.statement import Params, Statement
 from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
-from gateway.exchange.locate import Candidate, FlagRow
+from gateway.exchange.locate import Candidate, FlagRow, Verdicts
 from gateway.ports import YouthKeys
-from gateway.protocol.matching.key_scheme import load_key_scheme
+from gateway.protocol.match_keys import naming_tokens
+from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, FlagState, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import moment_of
 from gateway.store.flags import open_flag
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
+from gateway.store.reviews import NAMED, said
 from gateway.store.succession import last_loss_ms
 from gateway.store.tables import flag, index_token, listing, subject
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -37,6 +39,13 @@ _LISTINGS: Final = Statement(
 )
 
 
+Sought = tuple[str, bytes, AgencyId, bytes]
+"""An epoch with the tokens of the keys that are present, and an agency with the tokens by which it names a youth; tokens
+rest, and stand one after another."""
+LookedUp = tuple[Sequence[Params], Sequence[Params]]
+"""Rows of `shared_tokens` and of `NAMED`."""
+
+
 @dataclass(frozen=True, slots=True)
 class SqlIndex:
     """`ports.SubjectIndex` on the database."""
@@ -44,17 +53,22 @@ class SqlIndex:
     lookups: Lookups
     at_rest: AtRest
     youth_keys: YouthKeys = field(repr=False)
-    find: Callable[[Params], Awaitable[list[Params]]] | None = None
-    """Rows of `shared_tokens`, found elsewhere."""
+    find: Callable[[Sought], Awaitable[LookedUp]] | None = None
+    """As `looked_up`, elsewhere."""
 
-    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
-        """Youths that share a token of a present key, with their open flags."""
-        wanted = self.at_rest(tokens.epoch, load_key_scheme().present(tokens))
-        # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
-        size = -(-len(wanted) // _STEP) * _STEP
-        params = (tokens.epoch, *wanted, *wanted[-1:] * (size - len(wanted)))
-        rows = self.lookups.all(shared_tokens(size), params) if self.find is None else self.find(params)
-        return await self._candidates(await rows)
+    async def look_up(self, asking: AgencyId, tokens: TokenSet) -> tuple[Sequence[Candidate], Verdicts]:
+        """`ports.SubjectIndex`."""
+        present, naming = load_key_scheme().present(tokens), naming_tokens(tokens)
+        # What names a youth is among the keys that are present, and is made into its resting form with them once more:
+        # cheaper than finding it there.
+        resting = self.at_rest(tokens.epoch, present + naming)
+        sought = (tokens.epoch, resting[: len(present)], asking, resting[len(present) :])
+        find = self._find if self.find is None else self.find
+        shared, named = await find(sought)
+        return await self._candidates(shared), said(named)
+
+    async def _find(self, sought: Sought) -> LookedUp:
+        return await self.lookups.read(lambda tx: looked_up(tx.all, sought))
 
     async def _candidates(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Candidate]:
         keys: dict[tuple[str, bytes], set[int]] = defaultdict(set)
@@ -90,6 +104,16 @@ def read_listings(tx: Tx) -> list[Listing]:
         Listing(AgencyId(owner), Scope(scope), moment_of(heartbeat), frozenset(epochs.split()))
         for owner, scope, heartbeat, epochs in tx.all(_LISTINGS)
     ]
+
+
+def looked_up(rows: Callable[[Statement, Params], Sequence[Params]], sought: Sought) -> LookedUp:
+    """What `rows` finds."""
+    epoch, present, asking, naming = sought
+    wanted = split_tokens(present)
+    # One statement for each multiple of eight keeps the number of compiled texts small; repeats do no harm.
+    size = -(-len(wanted) // _STEP) * _STEP
+    shared = rows(shared_tokens(size), (epoch, *wanted, *wanted[-1:] * (size - len(wanted))))
+    return shared, rows(NAMED, (asking, *split_tokens(naming)))
 
 
 @cache

@@ -18,6 +18,7 @@ from gateway.exchange.reliance import Account, Pair
 from gateway.exchange.reviews import Review, Said
 from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.match_keys import naming_tokens
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.outcomes import Reason
 from gateway.store.lookups import Lookups
 from gateway.store.resting import AtRest
@@ -99,5 +100,5 @@ class SqlReliance:
         return ((_SETTLE, (review_id,)),)
 
     def _values(self, pair: Pair) -> Params:
-        naming = self.at_rest(pair.tokens.epoch, naming_tokens(pair.tokens))
+        naming = split_tokens(self.at_rest(pair.tokens.epoch, naming_tokens(pair.tokens)))
         return (pair.asking, *naming, pair.owner, pair.handle, str(Said.SAME))

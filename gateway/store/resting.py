@@ -15,11 +15,10 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from gateway.errors import ErrorReason, Invalid
-from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.oprf import TOKEN_LENGTH
 
-AtRest = Callable[[str, bytes], tuple[bytes, ...]]
-"""The resting form of each of the tokens of an epoch that lie one after another, 16 bytes to 16 bytes.
+AtRest = Callable[[str, bytes], bytes]
+"""The resting forms of tokens of an epoch, both one after another, 16 bytes to 16 bytes.
 
 Raises `Invalid` for an epoch without a key.
 """
@@ -34,14 +33,13 @@ class TokensAtRest:
         self._blocks = Cipher(AES256(key), ECB()).encryptor()  # noqa: S305
         self._turn = threading.Lock()
 
-    def __call__(self, tokens: bytes) -> tuple[bytes, ...]:
-        """The resting form of each token, 16 bytes to 16 bytes. Raises ValueError unless all are whole."""
+    def __call__(self, tokens: bytes) -> bytes:
+        """`AtRest`. Raises ValueError unless all tokens are whole."""
         if len(tokens) % TOKEN_LENGTH:
             # The context would keep the rest, and put it before the tokens of the next call.
             raise ValueError("a token has 16 bytes")
         with self._turn:
-            resting = self._blocks.update(tokens)
-        return split_tokens(resting)
+            return self._blocks.update(tokens)
 
 
 class EpochsAtRest:
@@ -52,7 +50,7 @@ class EpochsAtRest:
         self._key_of = key_of
         self._known: dict[str, TokensAtRest] = {}
 
-    def __call__(self, epoch: str, tokens: bytes) -> tuple[bytes, ...]:
+    def __call__(self, epoch: str, tokens: bytes) -> bytes:
         """`AtRest`."""
         known = self._known.get(epoch)
         if known is None:

@@ -6,7 +6,7 @@ end with their epoch, and reviews with them: after a rotation the two are asked 
 and when who said what of it, rests under the key of the youth that may be meant (`row_seal`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, Final
@@ -14,14 +14,14 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, insert, select
 
 from audit.entry import Draft, YouthKey
-from audit.statement import Statement, upsert
+from audit.statement import Params, Statement, upsert
 from audit.transaction import Tx
 from gateway.exchange.deed import Moved
 from gateway.exchange.locate import Judged, Verdict, Verdicts
 from gateway.exchange.reviews import Review, Said, verdict_of
 from gateway.ports import Guard, Rows, YouthKeys
 from gateway.protocol.match_keys import DECISIVE_KEY, naming_tokens
-from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme
+from gateway.protocol.matching.key_scheme import SCHEME, load_key_scheme, split_tokens
 from gateway.protocol.matching.score import Comparison
 from gateway.protocol.names import AgencyId, RequestId, SubjectHandle
 from gateway.store.listed import stays_listed
@@ -36,13 +36,14 @@ _PAD: Final = next(rule.pad for rule in load_key_scheme().keys if rule.name == D
 NAMING_TOKENS: Final = tuple(f"token_{place}" for place in range(_PAD))
 """Names of the parameters that take what an agency names a youth by."""
 _CLEAR: Final = (_R.owner, _R.handle, _R.scheme, _R.agreeing, _R.differing, _R.asking_said, _R.owner_said)
-_NAMED: Final = Statement(
+NAMED: Final = Statement(
     select(*_CLEAR)
     .select_from(review_token.join(review, _T.review_id == _R.review_id))
     .where(and_(_T.asking == bindparam("asking_"), _T.token.in_([bindparam(name) for name in NAMING_TOKENS]))),
     "asking_",
     *NAMING_TOKENS,
 )
+"""What was said of youths that this agency named by one of these tokens, as they rest: rows for `said`."""
 _GET: Final = Statement(select(review).where(_R.review_id == bindparam("review_")), "review_")
 _VERSION: Final = Statement(select(_R.version).where(_R.review_id == bindparam("review_")), "review_")
 _JUDGED: Final = Statement(select(*_CLEAR).where(_R.scheme == bindparam("scheme_")).order_by(_R.review_id), "scheme_")
@@ -60,16 +61,6 @@ class SqlReviews:
     lookups: Lookups
     at_rest: AtRest
     youth_keys: YouthKeys = field(repr=False)
-
-    async def verdicts(self, asking: AgencyId, tokens: TokenSet) -> Verdicts:
-        """What was said of youths that this agency named by one of these tokens."""
-        found: dict[tuple[AgencyId, SubjectHandle], list[Judged]] = {}
-        for owner, handle, *compared, asking_said, owner_said in await self.lookups.all(
-            _NAMED, (asking, *self._named(tokens))
-        ):
-            judged = Judged(verdict_of(Said(asking_said), Said(owner_said)), _comparison(*compared))
-            found.setdefault((AgencyId(owner), SubjectHandle(bytes(handle))), []).append(judged)
-        return found
 
     async def get(self, review_id: bytes) -> Review | None:
         """The review, or None."""
@@ -118,7 +109,16 @@ class SqlReviews:
         return guard
 
     def _named(self, tokens: TokenSet) -> tuple[bytes, ...]:
-        return self.at_rest(tokens.epoch, naming_tokens(tokens))
+        return split_tokens(self.at_rest(tokens.epoch, naming_tokens(tokens)))
+
+
+def said(rows: Iterable[Params]) -> Verdicts:
+    """What rows of `NAMED` say."""
+    found: dict[tuple[AgencyId, SubjectHandle], list[Judged]] = {}
+    for owner, handle, *compared, asking_said, owner_said in rows:
+        judged = Judged(verdict_of(Said(asking_said), Said(owner_said)), _comparison(*compared))
+        found.setdefault((AgencyId(owner), SubjectHandle(bytes(handle))), []).append(judged)
+    return found
 
 
 def judged_pairs(tx: Tx) -> Iterator[tuple[Comparison, bool]]:

@@ -32,7 +32,7 @@ from gateway.exchange.tally import (
     spent,
 )
 from gateway.members.ledger import Ledger
-from gateway.ports import Journal
+from gateway.ports import Guard, Journal
 from gateway.protocol.names import AgencyId
 from gateway.store.tables import tally
 
@@ -91,26 +91,24 @@ class SqlTally:
         self._alarms: dict[AgencyId, list[tuple[Figure, int]]] = {}
         self._due: set[AgencyId] = set()
 
-    def guard(self, asker: Asker, *, counts: bool) -> Callable[[Tx], Draft | None]:
-        """Refuses, by raising, what the agency or the worker has no question left for, and what is held."""
+    def asked(self, asker: Asker, heard: Heard | None) -> tuple[Guard, Count | None]:
+        """`exchange.tally.Tally`."""
+        suspicion = self._suspicion
+        agency = worker = _Row("", "")
 
         def guard(tx: Tx) -> Draft | None:
+            nonlocal agency, worker
             agency, worker = _rows(tx, asker)
-            if agency.hold_index and self._suspicion is not None:
+            if agency.hold_index and suspicion is not None:
                 raise Exhausted(ErrorReason.LOOKUPS_HELD)
-            figure = spent(agency.tallied, worker.tallied, asker, self._limits) if counts else None
+            figure = None if heard is None else spent(agency.tallied, worker.tallied, asker, self._limits)
             if figure is not None:
                 raise Exhausted(ErrorReason.QUESTIONS_EXHAUSTED, fields=(f"budget: {figure}",))
             return None
 
-        return guard
-
-    def count(self, asker: Asker, heard: Heard) -> Count:
-        """The question is counted in the transaction of its leaf."""
-        suspicion = self._suspicion
-
         def apply(tx: Tx, index: int) -> None:
-            agency, worker = _rows(tx, asker)
+            if heard is None:
+                return
             if agency.tallied.day != asker.day:
                 tx.run(_DROP, (asker.agency, asker.agency, asker.day))
             of_agency = agency.tallied.after(asker.day, possible=heard.possible)
@@ -126,7 +124,7 @@ class SqlTally:
             if now:
                 self._alarms[asker.agency] = [*self._alarms.get(asker.agency, ()), *now]
 
-        return apply
+        return guard, None if heard is None else apply
 
     async def settle(self, agency: AgencyId) -> None:
         """Alarms that became due are leaves, and look-ups that became suspicious are held."""

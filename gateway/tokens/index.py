@@ -37,7 +37,7 @@ from gateway.exchange.locate import check_core
 from gateway.exchange.moments import past_moment
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.matching.key_scheme import load_key_scheme
+from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
@@ -255,7 +255,7 @@ class Registrations:
 
 def _token_rows(ref: bytes, tokens: TokenSet, at_rest: AtRest) -> list[tuple[bytes, bytes, int, str]]:
     scheme, epoch = load_key_scheme(), tokens.epoch
-    resting = at_rest(epoch, scheme.present(tokens))
+    resting = split_tokens(at_rest(epoch, scheme.present(tokens)))
     return [
         (rest, ref, place, epoch) for rest, place in zip(resting, scheme.place_of_each(tokens.presence), strict=True)
     ]

@@ -180,7 +180,7 @@ def opaque_values(at: Gateway, youth: str) -> dict[str, bytes]:
         "handle": handle,
         "pairwise handle": pairwise(ASKER, OWNER, handle),
         "token": token,
-        "token at rest": at_rest(EPOCH, token)[0],
+        "token at rest": at_rest(EPOCH, token),
     }
 
 

@@ -31,8 +31,8 @@ from sqlalchemy import Table, insert
 from audit.reader import Reader
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
-from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
-from gateway.protocol.names import Restriction
+from gateway.protocol.matching.key_scheme import load_key_scheme
+from gateway.protocol.names import AgencyId, Restriction
 from gateway.store import tables
 from gateway.store.index import SqlIndex
 from gateway.store.lookups import Lookups
@@ -53,7 +53,7 @@ BAR: Final = 4.0
 WHOLE_BAR: Final = 1.3
 OUT: Final = Path("bench-out/index.json")
 EPOCH: Final = "e1"
-OWNERS: Final = tuple(f"06{number:03}.cwa" for number in range(1, 117, 2))
+OWNERS: Final = tuple(AgencyId(f"06{number:03}.cwa") for number in range(1, 117, 2))
 Rows = Iterator[tuple[object, ...]]
 _SPACE: Final = 1 << 128
 _ROWS: Final = 50_000
@@ -88,7 +88,7 @@ class Filled:
         FileYouthKeys.create(directory / f"keys-{size}.db")
         # Nobody here is flagged, so that none of them is needed.
         keys = FileYouthKeys(directory / f"keys-{size}.db", wrapping_key=bytes(32), random_bytes=os.urandom)
-        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: split_tokens(tokens), keys)
+        self.index = SqlIndex(Lookups(self.reader, threaded=False), lambda _, tokens: tokens, keys)
 
     def token(self, position: int) -> bytes:
         """The token at this place of the index, in ascending order; any spread in between stands for nobody's."""
@@ -107,7 +107,7 @@ class Filled:
         """Microseconds of one look-up; what it finds is checked."""
         question = self.question(hit=hit)
         started = time.perf_counter()
-        found = self.loop.run_until_complete(self.index.candidates(question))
+        found, _ = self.loop.run_until_complete(self.index.look_up(OWNERS[0], question))
         taken = (time.perf_counter() - started) * 1e6
         if len(found) != hit:
             raise SystemExit(f"{len(found)} candidates instead of {int(hit)}")

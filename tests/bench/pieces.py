@@ -99,7 +99,7 @@ def _stages(world: World) -> Mapping[str, float]:
         ),
         "coverage and index look-up": lambda: (
             _now(world.exchange._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())),
-            _now(at.index.candidates(query.tokens)),
+            _now(at.index.look_up(caller.agency, query.tokens)),
         ),
         "decision leaf: fields, digest of the decision's argument": lambda: asked.decision_leaf(
             decision, policy=at.policy.version

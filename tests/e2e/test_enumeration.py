@@ -25,6 +25,7 @@ from deploy.demo.layout import Layout
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.youths import Person, make_caseload
 from gateway.protocol import oprf
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.ristretto import ORDER, load_ristretto
 from gateway.store.resting import TokensAtRest
 from gateway.tokens.share_file import DealtShare, read_share
@@ -130,7 +131,7 @@ def keyed(guesses: list[bytes], pepper: bytes) -> Iterator[bytes]:
 
 def rested(loot: Loot, tokens: Iterable[bytes]) -> Iterator[bytes]:
     """As the gateway keeps tokens."""
-    return iter(TokensAtRest(loot.at_rest)(b"".join(token[: oprf.TOKEN_LENGTH] for token in tokens)))
+    return iter(split_tokens(TokensAtRest(loot.at_rest)(b"".join(token[: oprf.TOKEN_LENGTH] for token in tokens))))
 
 
 def under(secret: bytes, inputs: Iterable[bytes]) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from gateway.exchange.coverage import Coverage
 from gateway.exchange.journal import Kind, draft
 from gateway.members.assembly import open_members, read_keys
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import AgencyId, Call, FlagState, SubjectHandle
 from gateway.protocol.policy.bundle import load_california
 from gateway.protocol.policy.facts import milliseconds
@@ -109,7 +110,8 @@ class Town:
         reader = Reader(self.world.gateway.store)
         try:
             index = SqlIndex(Lookups(reader, threaded=False), self.world.gateway.at_rest, self.youth_keys)
-            return [each.handle for each in await index.candidates(self.tokens(epoch, name))]
+            candidates, _ = await index.look_up(AgencyId(self.counties[0].agency), self.tokens(epoch, name))
+            return [each.handle for each in candidates]
         finally:
             reader.close()
 
@@ -180,7 +182,7 @@ class Town:
 
     def resting(self, epoch: str, name: str) -> tuple[bytes, ...]:
         """The youth's tokens as they rest."""
-        return self.world.gateway.at_rest(epoch, SHAPE.present(self.tokens(epoch, name)))
+        return split_tokens(self.world.gateway.at_rest(epoch, SHAPE.present(self.tokens(epoch, name))))
 
 
 def shares(world: World, epoch: str) -> tuple[bytes, bytes]:

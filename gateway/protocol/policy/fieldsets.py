@@ -5,6 +5,7 @@ withheld with it. Decides inclusion only; which set a purpose allows is bundle d
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from gateway.protocol.names import Call, FieldSet
@@ -67,7 +68,8 @@ def expand(field_sets: Iterable[FieldSet]) -> tuple[FieldSet, ...]:
     return _MEMBERS[mask_of(field_sets)]
 
 
-def call_of(field_sets: Iterable[FieldSet]) -> Call:
+@lru_cache(maxsize=1024)
+def call_of(field_sets: tuple[FieldSet, ...]) -> Call:
     """Family of the call that asks for these sets: FS1 or less is a flag check, anything else a record call."""
     return Call.RECORD if mask_of(field_sets) & ~FLAG_STATUS else Call.FLAG_CHECK
 

@@ -255,9 +255,9 @@ def test_a_draft_leaves_room_for_the_logs_own_fields() -> None:
 
 
 def test_oversized_values_are_refused_at_once() -> None:
-    Field(OP, "kind", bytes(1024))
+    Draft((Field(OP, "kind", bytes(1024)),))
     with pytest.raises(DraftError):
-        Field(OP, "kind", bytes(1025))
+        Draft((Field(OP, "kind", bytes(1025)),))
 
 
 def test_no_value_or_key_is_shown_by_repr() -> None:

@@ -221,9 +221,9 @@ def _tokens(key: str, youth: str, count: int) -> list[bytes]:
     return [hashlib.sha256(f"{key} {youth} {place}".encode()).digest()[:16] for place in range(count)]
 
 
-def at_rest(epoch: str, tokens: bytes) -> tuple[bytes, ...]:
+def at_rest(epoch: str, tokens: bytes) -> bytes:
     """How tokens rest in the index."""
-    return tuple(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
+    return b"".join(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

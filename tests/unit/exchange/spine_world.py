@@ -33,7 +33,7 @@ from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.directory import DirectoryView, read_directory
 from gateway.protocol.envelope import wrap
 from gateway.protocol.match_keys import CORE_KEYS, naming_digests
-from gateway.protocol.matching.key_scheme import present_keys
+from gateway.protocol.matching.key_scheme import present_keys, split_tokens
 from gateway.protocol.names import (
     AgencyId,
     AuthorityId,
@@ -255,7 +255,7 @@ class World:
             {"token": rest, "ref": ref_of(owner, handle), "key": place, "epoch": tokens.epoch}
             for place, (key, each) in enumerate(tokens_by_key(tokens).items())
             if key in shared
-            for rest in at_rest(tokens.epoch, b"".join(each))
+            for rest in split_tokens(at_rest(tokens.epoch, b"".join(each)))
         ]
         if rows:
             self._run(insert(tables.index_token), rows)

@@ -85,9 +85,9 @@ def read_leaf(entry: StoredEntry, keys: ClassKeys, youth_key: bytes | None) -> L
     )
 
 
-def at_rest(epoch: str, tokens: bytes) -> tuple[bytes, ...]:
+def at_rest(epoch: str, tokens: bytes) -> bytes:
     """How tokens rest in the index."""
-    return tuple(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
+    return b"".join(hashlib.sha256(b"rest" + epoch.encode() + token).digest()[:16] for token in split_tokens(tokens))
 
 
 def pairwise(requester: AgencyId, owner: AgencyId, handle: SubjectHandle) -> bytes:

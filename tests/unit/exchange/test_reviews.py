@@ -107,8 +107,8 @@ async def test_a_link_is_good_for_the_agency_that_asked_and_for_the_youth_it_ask
     for agency in (OWNER, ASKER):
         await say(world, agency, pb.VERDICT_SAME)
     named = tokens_of("known")
-    assert await world.setting.reviews.verdicts(ASKER, named)
-    assert not await world.setting.reviews.verdicts(FAR_OWNER, named)
+    assert (await world.setting.index.look_up(ASKER, named))[1]
+    assert not (await world.setting.index.look_up(FAR_OWNER, named))[1]
     # `half:` shares the sound of the name alone: it is another youth of the same agency's.
     answered = await world.records(replace(PLACEMENT, youth="half:known"))
     assert from_wire(Outcome, answered.response.outcome) is Outcome.NO_DISCLOSABLE_RECORD

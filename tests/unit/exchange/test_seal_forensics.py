@@ -21,7 +21,7 @@ import pytest
 from audit.checkpoint import Checkpoint
 from audit.entry import StoredEntry, YouthKey, youth_tag
 from audit.errors import EvidenceError
-from audit.leaf import class_stream, field_digest, field_salt
+from audit.leaf import FIELD_SLOTS, class_stream, field_digest, field_salt
 from audit.publish import Publisher
 from audit.published import verify_published
 from audit.reader import Selection
@@ -368,7 +368,8 @@ def _hits(entries: Iterable[StoredEntry], keys: Iterable[bytes], candidates: Ite
     for entry in entries:
         digests = {entry.digests[at : at + 32] for at in range(0, len(entry.digests), 32)}
         streams = [class_stream(key, b"youth", entry.nonce) for key in keys]
-        salts = [field_salt(stream, slot) for stream in streams for slot in range(16)] + [bytes(32), entry.nonce * 2]
+        salts = [field_salt(stream, slot) for stream in streams for slot in range(FIELD_SLOTS)]
+        salts += [bytes(32), entry.nonce * 2]
         for salt in salts:
             found |= {each for each in candidates if field_digest(salt, "handle", each) in digests}
     return found

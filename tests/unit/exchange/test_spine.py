@@ -231,9 +231,9 @@ async def test_a_consent_revoked_after_it_was_read_stops_a_flag_check(world: Wor
     class Slow:
         """The index, with a revocation that is acknowledged while it is read."""
 
-        async def candidates(self, tokens: object) -> object:
+        async def look_up(self, asking: object, tokens: object) -> object:
             await world.revoke(consent)
-            return await index.candidates(tokens)  # type: ignore[arg-type]
+            return await index.look_up(asking, tokens)  # type: ignore[arg-type]
 
         async def listings(self) -> object:
             return await index.listings()

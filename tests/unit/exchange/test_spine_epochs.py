@@ -8,10 +8,10 @@ import pytest
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.coverage import Listing
-from gateway.exchange.locate import Candidate
+from gateway.exchange.locate import Candidate, Verdicts
 from gateway.ports import SubjectIndex
 from gateway.protocol.match_keys import CORE_KEYS
-from gateway.protocol.names import FlagState, Restriction
+from gateway.protocol.names import AgencyId, FlagState, Restriction
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -96,9 +96,9 @@ class Erased:
     world: World
     index: SubjectIndex
 
-    async def candidates(self, tokens: TokenSet) -> Sequence[Candidate]:
+    async def look_up(self, asking: AgencyId, tokens: TokenSet) -> tuple[Sequence[Candidate], Verdicts]:
         self.world.announce("")
-        return ()
+        return (), {}
 
     async def records(self) -> int:
         return await self.index.records()

@@ -66,7 +66,7 @@ def test_what_is_removed_takes_along_what_includes_it(asked: frozenset[FieldSet]
 
 
 def test_a_call_for_flag_status_alone_is_a_flag_check() -> None:
-    flag_checks = [field_set for field_set in FieldSet if call_of([field_set]) is Call.FLAG_CHECK]
+    flag_checks = [field_set for field_set in FieldSet if call_of((field_set,)) is Call.FLAG_CHECK]
     assert flag_checks == [FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS]
 
 

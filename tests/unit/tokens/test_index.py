@@ -34,7 +34,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def found(world: World, youth: Youth) -> list[tuple[str, bytes, frozenset[str]]]:
-    candidates = await world.setting.index.candidates(world.tokens(youth))
+    candidates, _ = await world.setting.index.look_up(SF, world.tokens(youth))
     return sorted((each.owner, each.handle, each.agreeing_keys) for each in candidates)
 
 
@@ -48,7 +48,7 @@ async def test_a_listed_youth_is_found_by_its_tokens_and_its_leaf_counts_only(wo
     before = world.size()
     handle = await world.register(SF, ANA, restriction=Restriction.SENSITIVE, placed_in="06029")
     assert await found(world, ANA) == [(SF, handle, CORE_KEYS)]
-    (candidate,) = await world.setting.index.candidates(world.tokens(ANA))
+    (candidate,), _ = await world.setting.index.look_up(SF, world.tokens(ANA))
     assert (candidate.restriction, candidate.placement_county) == (Restriction.SENSITIVE, "06029")
     (leaf,) = await world.leaves(before)
     assert leaf.op == {"kind": Kind.INDEX_REGISTERED, "epoch": "e1", "listed": "1", "removed": "0"}
