@@ -40,8 +40,8 @@ _LISTINGS: Final = Statement(
 
 
 Sought = tuple[str, bytes, AgencyId, bytes]
-"""An epoch with the tokens of the keys that are present, and an agency with the tokens by which it names a youth; tokens
-rest, and stand one after another."""
+"""An epoch with the tokens of the keys that are present, and an agency with those by which it names a youth; all as they
+rest, one after another."""
 LookedUp = tuple[Sequence[Params], Sequence[Params]]
 """Rows of `shared_tokens` and of `NAMED`."""
 
