@@ -40,7 +40,7 @@ _LISTINGS: Final = Statement(
 
 
 Sought = tuple[str, bytes, AgencyId, bytes]
-"""An epoch with the tokens of the keys that are present, and an agency with those by which it names a youth; all as they
+"""An epoch with the tokens of the keys that are present, and an agency with those by which it names a youth; as they
 rest, one after another."""
 LookedUp = tuple[Sequence[Params], Sequence[Params]]
 """Rows of `shared_tokens` and of `NAMED`."""
