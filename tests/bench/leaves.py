@@ -73,7 +73,7 @@ class _PreparedSequencer(Sequencer):
 
     def _place(self, tx: Tx, tree: Any, draft: Draft, annex: bytes) -> BuiltEntry:
         leaf = next(self.log.leaves)
-        tree.add(leaf.entry)
+        tree.add(leaf)
         return leaf
 
 

@@ -254,6 +254,12 @@ def test_a_draft_leaves_room_for_the_logs_own_fields() -> None:
         Draft(fields[:12], None, "06037.cwa", "06059.cwa")
 
 
+def test_neither_a_field_nor_its_draft_shows_a_value_where_it_is_printed() -> None:
+    field = Field(OP, "kind", b"CANARY")
+    assert "kind" in repr(field)
+    assert not any("CANARY" in text for text in (repr(field), str(field), f"{field}", repr(Draft((field,)))))
+
+
 def test_oversized_values_are_refused_at_once() -> None:
     Draft((Field(OP, "kind", bytes(1024)),))
     with pytest.raises(DraftError):
