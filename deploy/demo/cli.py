@@ -15,7 +15,7 @@ import click
 from deploy.demo.counties import MOST_COUNTIES
 from deploy.demo.demo import TRANSCRIPT, run_demo
 from deploy.demo.example import describe
-from deploy.demo.layout import DEFAULT_NAME
+from deploy.demo.layout import DEFAULT_NAME, make_directory
 from deploy.demo.processes import is_alive
 from deploy.demo.sandbox import Sandbox
 
@@ -40,6 +40,8 @@ def demo(keep: Path | None, out: Path, as_json: bool) -> int:
     Real processes, invented people. Writes transcript.json, gateway-view/ and the published log to --out. Exits with 1
     when a step went otherwise than it must.
     """
+    # First of all: the story takes its time, and what it leaves behind is written last.
+    make_directory(out)
     work = keep or Path(tempfile.mkdtemp(prefix="homeward-demo-"))
     # What failed to start names its log, which lies in there: the directory goes only after a story that was played.
     result = run_demo(work, out, _silent if as_json else click.echo)

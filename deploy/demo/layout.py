@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final, Self
 
 from deploy.demo.processes import Running
@@ -57,17 +58,23 @@ class Layout:
 
     def make(self) -> None:
         """The directories exist, readable by their owner alone. Raises `CommandFailure`."""
-        try:
-            for path in (self.root, self.logs, self.received):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as exc:
-            raise CommandFailure(
-                "SBX-008",
-                "the directory cannot be made",
-                where=str(self.root),
-                why=exc.strerror or type(exc).__name__,
-                fix="name one that is yours to write: --dir",
-            ) from exc
+        for path in (self.root, self.logs, self.received):
+            make_directory(path, mode=0o700)
+
+
+def make_directory(path: Path, *, mode: int = 0o777) -> None:
+    """The directory exists and takes files. Raises `CommandFailure`."""
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()
+    except OSError as exc:
+        raise CommandFailure(
+            "SBX-008",
+            "the directory cannot be made, or takes no files",
+            where=str(path),
+            why=exc.strerror or type(exc).__name__,
+            fix="name one that is yours to write",
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)

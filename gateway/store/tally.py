@@ -106,9 +106,10 @@ class SqlTally:
                 raise Exhausted(ErrorReason.QUESTIONS_EXHAUSTED, fields=(f"budget: {figure}",))
             return None
 
+        if heard is None:
+            return guard, None
+
         def apply(tx: Tx, index: int) -> None:
-            if heard is None:
-                return
             if agency.tallied.day != asker.day:
                 tx.run(_DROP, (asker.agency, asker.agency, asker.day))
             of_agency = agency.tallied.after(asker.day, possible=heard.possible)
@@ -124,7 +125,7 @@ class SqlTally:
             if now:
                 self._alarms[asker.agency] = [*self._alarms.get(asker.agency, ()), *now]
 
-        return guard, None if heard is None else apply
+        return guard, apply
 
     async def settle(self, agency: AgencyId) -> None:
         """Alarms that became due are leaves, and look-ups that became suspicious are held."""

@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,17 @@ def test_a_directory_that_is_not_a_sandbox_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "ten years of work"
 
 
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("sandbox", "up", "--dir"), ("demo", "--keep"), ("demo", "--out")])
+def test_a_directory_that_cannot_be_made_is_named_before_anything_starts(words: Sequence[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused = homeward("sandbox", "up", "--dir", str(tmp_path / "file" / "box"), "--json")
+    there = tmp_path / "file" / "box"
+    refused = homeward(*words, str(there), "--json")
+    error = json.loads(refused.stdout)["error"]
+    assert (error["code"], error["where"].startswith(str(there))) == ("SBX-008", True)
+
+
+def test_a_directory_that_takes_no_files_is_named_before_anything_starts() -> None:
+    refused = homeward("demo", "--out", "/proc/self", "--json")
     assert json.loads(refused.stdout)["error"]["code"] == "SBX-008"
 
 
