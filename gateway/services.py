@@ -164,6 +164,7 @@ def _link(running: Running, machine: MachineCalls, alert_keys: AlertKeys) -> Lin
         journal=running.journal,
         directory=running.directory,
         attestations=running.publishing.attestations,
+        own_entries=running.finding.own_entries,
         shown=running.publishing.shown,
         now=utc_now,
     )

@@ -3,8 +3,9 @@
 A retry repeats the identifier and the exact question, by the same worker in the same role, for
 the same purpose and under the same authority, under a fresh assertion, and gets the same message:
 same decision, same leaf (SECURITY §4.2). Whoever else asks it asks anew: that answer was not
-decided for them, and the log would name another. Kept in memory for fifteen minutes; a
-retry after that, or after a restart, is told to ask anew.
+decided for them, and the log would name another. Kept in memory for fifteen minutes, as
+bytes, a third of what the message itself takes; a retry after that, or after a restart, is
+told to ask anew.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -45,7 +46,7 @@ class _Asked:
 class _Kept:
     asked: _Asked
     assertions: set[str]
-    reply: asyncio.Future[Message]
+    reply: asyncio.Future[bytes]
     until: datetime
 
 
@@ -56,8 +57,10 @@ class Replies:
         self._now = now
         self._kept: OrderedDict[tuple[AgencyId, RequestId], _Kept] = OrderedDict()
 
-    async def once(self, caller: Caller, query: Query, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """The reply to this request: the work's, or the one already given or being worked on. It must not be changed.
+    async def once(
+        self, caller: Caller, query: Query, kind: type[Reply], work: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
+        """The reply to this request: the work's, or the one already given or being worked on.
 
         Raises `Conflict` when the identifier came with another question or the assertion was used before, and
         whatever the work raises; a request that failed is not kept.
@@ -73,8 +76,8 @@ class Replies:
             if assertion in kept.assertions:
                 raise Conflict(ErrorReason.ASSERTION_REPLAYED)
             kept.assertions.add(assertion)
-            return cast(Reply, await asyncio.shield(kept.reply))
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+            return kind.FromString(await asyncio.shield(kept.reply))
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._kept[key] = _Kept(asked, {assertion}, future, now + KEPT_FOR)
         try:
             reply = await work()
@@ -84,7 +87,7 @@ class Replies:
             # Nobody may be waiting for the same reply; a future that is never awaited must not complain.
             future.exception()
             raise
-        future.set_result(reply)
+        future.set_result(reply.SerializeToString())
         return reply
 
     def _forget(self, now: datetime) -> None:

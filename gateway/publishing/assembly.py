@@ -25,7 +25,7 @@ from gateway.protocol.names import AgencyId
 from gateway.publishing.attested import Attestations
 from gateway.publishing.cosigned_sizes import COSIGNED_SIZES, CosignedSizes
 from gateway.publishing.outside import outside_witnesses
-from gateway.publishing.own_entries import OwnEntriesReader
+from gateway.publishing.own_entries import OwnHeads
 from gateway.publishing.rounds import Rounds
 from gateway.publishing.shown import Shown
 from gateway.publishing.witnessed import Witnessed
@@ -123,7 +123,7 @@ def _attestations(
 ) -> Attestations:
     return Attestations(
         state.attestations,
-        OwnEntriesReader(Reader(store), state.read_class_keys()),
+        OwnHeads(Reader(store)),
         origin=config.log_origin,
         linked=lambda: [peer.agency for peer in linked()],
         now=now,

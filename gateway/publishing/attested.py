@@ -26,7 +26,7 @@ from google.protobuf.message import DecodeError
 from audit.errors import EvidenceError
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.names import AgencyId
-from gateway.publishing.own_entries import OwnEntriesReader
+from gateway.publishing.own_entries import OwnHeads
 from gateway.state import PRIVATE_DIRECTORY, PRIVATE_FILE, StateBroken
 from homeward.audit.v1.log_pb2 import (
     COMPLETENESS_FINDING_COMPLETE,
@@ -72,7 +72,7 @@ class Attestations:
     def __init__(
         self,
         directory: Path,
-        entries: OwnEntriesReader,
+        heads: OwnHeads,
         *,
         origin: str,
         linked: Callable[[], Iterable[AgencyId]],
@@ -80,7 +80,7 @@ class Attestations:
         limit: timedelta,
     ) -> None:
         """`linked` are agencies whose adapters are witnesses and linked now. `limit` is never below the shortest."""
-        self.entries = entries
+        self._heads = heads
         self._directory = directory
         self._origin = origin
         self._linked = linked
@@ -138,7 +138,7 @@ class Attestations:
                     self._tell(agency)
                 await asyncio.sleep(WATCH_SECONDS)
         finally:
-            self.entries.close()
+            self._heads.close()
 
     def _status(self, agency: AgencyId) -> AttestationStatus:
         status = AttestationStatus(agency=agency, standing=self.standing(agency))
@@ -163,11 +163,11 @@ class Attestations:
 
     def _agrees(self, message: CompletenessAttestation) -> bool:
         try:
-            if self.entries.root(message.tree_size) != message.root:
+            if self._heads.root(message.tree_size) != message.root:
                 return False
             if message.finding != COMPLETENESS_FINDING_COMPLETE:
                 return True
-            head = self.entries.head(AgencyId(message.agency), message.tree_size)
+            head = self._heads.head(AgencyId(message.agency), message.tree_size)
         except EvidenceError:
             return False
         return head == (message.number, message.leaf_hash)

@@ -16,16 +16,11 @@ PAGE = 64
 _OPEN = frozenset({"seq", "prev"})
 
 
-class OwnEntriesReader:
-    """Reads the log of one gateway. Usable from any thread."""
+class OwnHeads:
+    """Where the entries of agencies end, by the log of one gateway. Usable from any thread."""
 
-    def __init__(self, reader: Reader, keys: ClassKeys) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._keys = keys
-
-    def page(self, agency: AgencyId, query: OwnEntriesQuery) -> OwnEntries | None:
-        """The next entries; None where the log has not grown to that tree, as after a restored backup."""
-        return self._reader.read(lambda tx: self._page(tx, agency, query))
 
     def root(self, size: int) -> bytes | None:
         """The root of the first `size` entries; None where there are not so many."""
@@ -40,33 +35,35 @@ class OwnEntriesReader:
         """The connection is closed."""
         self._reader.close()
 
-    def _page(self, tx: Tx, agency: AgencyId, query: OwnEntriesQuery) -> OwnEntries | None:
-        if tree_state(tx).size < query.tree_size:
-            return None
-        wanted = Selection(agency=agency, start=query.start_index, end=query.tree_size)
-        found = select_entries(tx, wanted, limit=PAGE + 1)
-        plans = {each.index: merkle.inclusion_plan(each.index, query.tree_size) for each in found[:PAGE]}
-        # Neighbors share most of their paths.
-        nodes = read_nodes(tx, set().union(*map(merkle.needed, plans.values())))
-        entries = [
-            OwnEntry(entry=self._opened(each, agency), inclusion_hashes=merkle.assemble(plans[each.index], nodes))
-            for each in found[:PAGE]
-        ]
-        return OwnEntries(entries=entries, more=len(found) > PAGE)
 
-    def _opened(self, entry: StoredEntry, agency: AgencyId) -> LogEntry:
-        asked = entry.requester == agency
-        opened = (
-            open_class(entry, FieldClass.REQ, self._keys.req)
-            if asked
-            else open_class(entry, FieldClass.HOLD, self._keys.hold)
-        )
-        openings = [
-            Opening(slot=each.slot, name=each.name, value=each.value, salt=each.salt)
-            for each in opened
-            if each.name in _OPEN
-        ]
-        return LogEntry(index=entry.index, leaf=entry.leaf, digests=entry.digests, openings=openings)
+def page_of(tx: Tx, keys: ClassKeys, agency: AgencyId, query: OwnEntriesQuery) -> OwnEntries | None:
+    """The agency's next entries; None where the log has not grown to that tree, as after a restored backup.
+
+    Raises `EvidenceError` where one of them cannot be opened.
+    """
+    if tree_state(tx).size < query.tree_size:
+        return None
+    wanted = Selection(agency=agency, start=query.start_index, end=query.tree_size)
+    found = select_entries(tx, wanted, limit=PAGE + 1)
+    plans = {each.index: merkle.inclusion_plan(each.index, query.tree_size) for each in found[:PAGE]}
+    # Neighbors share most of their paths.
+    nodes = read_nodes(tx, set().union(*map(merkle.needed, plans.values())))
+    entries = [
+        OwnEntry(entry=_opened(each, agency, keys), inclusion_hashes=merkle.assemble(plans[each.index], nodes))
+        for each in found[:PAGE]
+    ]
+    return OwnEntries(entries=entries, more=len(found) > PAGE)
+
+
+def _opened(entry: StoredEntry, agency: AgencyId, keys: ClassKeys) -> LogEntry:
+    asked = entry.requester == agency
+    opened = open_class(entry, FieldClass.REQ, keys.req) if asked else open_class(entry, FieldClass.HOLD, keys.hold)
+    openings = [
+        Opening(slot=each.slot, name=each.name, value=each.value, salt=each.salt)
+        for each in opened
+        if each.name in _OPEN
+    ]
+    return LogEntry(index=entry.index, leaf=entry.leaf, digests=entry.digests, openings=openings)
 
 
 def _newest(tx: Tx, agency: AgencyId, size: int) -> StoredEntry | None:

@@ -102,7 +102,9 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
         async def work() -> pb.RequestRecordsResponse:
             query = records_query(message, call.payload)
-            return await self._replies.once(caller, query, lambda: self._records(caller, query))
+            return await self._replies.once(
+                caller, query, pb.RequestRecordsResponse, lambda: self._records(caller, query)
+            )
 
         return await on_record(call, self._exchange, work)
 
@@ -126,7 +128,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         async def work() -> pb.CheckFlagResponse:
             return self._flag_response(caller, await self._run(caller, query))
 
-        return await self._replies.once(caller, query, work)
+        return await self._replies.once(caller, query, pb.CheckFlagResponse, work)
 
     async def _records(self, caller: Caller, query: Query) -> pb.RequestRecordsResponse:
         return self._records_response(caller, await self._run(caller, query))

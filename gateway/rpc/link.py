@@ -10,7 +10,7 @@ could hold every place that the others' calls need.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -43,6 +43,9 @@ MAX_GREETINGS: Final = 4
 """Streams of one adapter that have not greeted yet (SECURITY §3.5)."""
 _RECHECK_SECONDS: Final = 1.0
 
+OwnEntriesPage = Callable[[AgencyId, pb.OwnEntriesQuery], Awaitable[pb.OwnEntries | None]]
+"""An agency's next entries, or None where the log has not grown so far; raises `Unavailable` (`finding`)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +62,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         journal: Journal,
         directory: Callable[[], DirectoryView],
         attestations: Attestations,
+        own_entries: OwnEntriesPage,
         shown: Shown,
         now: Callable[[], datetime],
     ) -> None:
@@ -69,6 +73,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         self._journal = journal
         self._directory = directory
         self._attestations = attestations
+        self._own_entries = own_entries
         self._shown = shown
         self._now = now
         self._greeting = Counter[str]()
@@ -223,8 +228,7 @@ class LinkServicer(link_pb2_grpc.AdapterLinkServiceServicer):
         while True:
             request = await link.of_own.get()
             if request.HasField("own_entries_query"):
-                entries = self._attestations.entries
-                page = await asyncio.to_thread(entries.page, link.agency, request.own_entries_query)
+                page = await self._own_entries(link.agency, request.own_entries_query)
                 if page is not None:
                     link.send(pb.ConnectResponse(own_entries=page))
                 continue

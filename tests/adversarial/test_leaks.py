@@ -135,7 +135,7 @@ async def test_a_stream_that_fails_in_the_middle_ends_in_a_constant(tmp_path: Pa
         def link(world: World, machine: MachineCalls, peers: Peers, poison: Poisoned = poison) -> Add:
             servicer = LinkServicer(
                 Links(), peers=peers, machine=cast(Any, poison), alerts=cast(Any, poison), journal=world.journal,
-                directory=world.directory, attestations=cast(Any, poison),
+                directory=world.directory, attestations=cast(Any, poison), own_entries=cast(Any, poison),
                 shown=cast(Any, poison), now=world.clock,
             )  # fmt: skip
             return lambda server: add_AdapterLinkServiceServicer_to_server(servicer, server)

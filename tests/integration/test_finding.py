@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 _PROGRAM = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sqlite3, sys
 from pathlib import Path
 from gateway.errors import Unavailable
 from gateway.exchange.concordance import REQUESTER
 from gateway.finding import Finding
 from tests.unit.exchange.members import LA, SF, Youth, officer
 from tests.unit.exchange.world import World
+from audit.entry import check_openings
 from homeward.audit.v1.log_pb2 import EntryFilter
+from homeward.gateway.v1.link_pb2 import OwnEntriesQuery
 
 place = Path(sys.argv[1])
 finding = Finding.begin(World.database(place))
@@ -47,13 +49,13 @@ asyncio.run(main())
 """
 
 
-def run(place: Path, body: str) -> str:
-    """What a program prints whose `main` goes on like this."""
+def run(place: Path, body: str, *, said: str = "") -> str:
+    """What a program prints whose `main` goes on like this, and that `said` is all it logs."""
     text = _PROGRAM.replace("{body}", body.strip().replace("\n", "\n    "))
     done = subprocess.run(
         [sys.executable, "-c", text, place], capture_output=True, text=True, timeout=90, check=False
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, said)
     return done.stdout
 
 
@@ -82,6 +84,45 @@ await shown()
 """,
     )
     assert printed == "([], 0)\n1 -1\n"
+
+
+def test_it_shows_an_agency_its_own_entries_and_nothing_of_others(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+await asked()
+query = OwnEntriesQuery(tree_size=world.size())
+shown = await finding.own_entries(LA, query)
+for each in shown.entries:
+    check_openings(each.entry.leaf, each.entry.digests, each.entry.openings)
+print({o.name for each in shown.entries for o in each.entry.openings}, len(shown.entries) > 0, shown.more)
+print(len((await finding.own_entries(SF, query)).entries) < len(shown.entries))
+print(await finding.own_entries(LA, OwnEntriesQuery(tree_size=world.size() + 1)))
+""",
+    )
+    names, *rest = printed.splitlines()
+    assert sorted(names.split("}")[0].strip("{").split(", ")) == ["'prev'", "'seq'"]
+    assert (names.endswith("True False"), rest) == (True, ["True", "None"])
+
+
+def test_a_log_that_cannot_be_read_shows_nobody_anything_and_ends_nothing(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+await asked()
+query = OwnEntriesQuery(tree_size=world.size())
+changed = sqlite3.connect(World.database(place))
+changed.execute("UPDATE log_entry SET box_req = zeroblob(40), box_hold = zeroblob(40)")
+changed.commit()
+try:
+    await finding.own_entries(LA, query)
+except Unavailable as refused:
+    print(refused.reason)
+print(ended)
+""",
+        said="an agency cannot be shown its own entries: the log cannot be read\n",
+    )
+    assert printed == "LOG_UNAVAILABLE\n[]\n"
 
 
 def test_whoever_asks_is_told_when_it_has_ended(tmp_path: Path) -> None:
