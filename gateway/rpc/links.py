@@ -133,6 +133,7 @@ class Links:
     def __init__(self) -> None:
         self._links: dict[AgencyId, Link] = {}
         self._acknowledged: dict[AgencyId, int] = {}
+        self._leaving: GoingAway | None = None
         self.witness_linked: Callable[[], None] = lambda: None
         """Called when an adapter that is a witness has opened its link."""
 
@@ -150,6 +151,8 @@ class Links:
         self._links[link.agency] = link
         if older is not None:
             older.close()
+        if self._leaving is not None:
+            link.send(ConnectResponse(going_away=self._leaving))
         if link.keys:
             self.witness_linked()
 
@@ -186,6 +189,10 @@ class Links:
             link.send(ConnectResponse(directory_changed=DirectoryChanged(version=version)))
 
     def going_away(self, seconds: int) -> None:
-        """Every link is told that the gateway will stop; else a restart costs the whole grace (SECURITY §4.6)."""
+        """Every link is told that the gateway will stop; else a restart costs the whole grace (SECURITY §4.6).
+
+        Whoever was greeting at that moment, too.
+        """
+        self._leaving = GoingAway(seconds=seconds)
         for link in self._links.values():
-            link.send(ConnectResponse(going_away=GoingAway(seconds=seconds)))
+            link.send(ConnectResponse(going_away=self._leaving))

@@ -216,3 +216,13 @@ def test_only_links_with_keys_are_asked_and_each_new_one_at_once() -> None:
     witness = _link()
     links.open(witness)
     assert (links.witnesses(), linked) == ((witness,), ["linked"])
+
+
+def test_a_link_that_opens_while_the_gateway_stops_is_told_like_the_others() -> None:
+    links = Links()
+    early, late = (Link(AgencyId(name), credit=4, alert_cursor=0) for name in ("06037.cwa", "06019.cwa"))
+    links.open(early)
+    links.going_away(5)
+    # It was greeting when the others were told; one that hears nothing keeps a stop waiting for the whole grace.
+    links.open(late)
+    assert [link.outgoing.get_nowait().going_away.seconds for link in (early, late)] == [5, 5]
