@@ -70,7 +70,9 @@ class Work:
         try:
             wanted = OwnEntriesQuery.FromString(query)
             found = self._reader().read(lambda tx: page_of(tx, keys, agency, wanted))
-        except (*SqliteStore.database_errors, EvidenceError):
+        except SqliteStore.database_errors:
+            return _UNREADABLE
+        except EvidenceError:
             return _UNREADABLE
         return None if found is None else found.SerializeToString()
 

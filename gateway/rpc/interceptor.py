@@ -82,7 +82,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._reflection = reflection
         self._messages = messages
         self._answering = answering
-        self._places = Places()
+        self.places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = False
         """Whether the listener stops."""
@@ -123,7 +123,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         async def call(_: AsyncIterator[Any], context: Any) -> Any:
             try:
                 if self._peers is not None:
-                    self._places.take(self._peers.peer(context.auth_context()).identity.uri, context)
+                    self.places.take(self._peers.peer(context.auth_context()).identity.uri, context)
                 request = await only_message(context)
             except Error as refusal:
                 await context.abort_with_status(ending_with(status_of(refusal)))
@@ -197,11 +197,13 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         if self._peers is not None:
             peer = self._peers.peer(context.auth_context())
             _check_kind(row, peer.identity.kind)
-            self._places.take(peer.identity.uri, context)
+            self.places.take(peer.identity.uri, context)
             _PEER.set(peer)
             if name in _OF_CALLS:
-                STREAM.set(OpenStream(name, peer, self._peers, self._places, self._recorder, lambda: self.draining))
-        elif row.proof not in (Proof.TICKET, Proof.LOCAL):
+                STREAM.set(OpenStream(name, peer, self._peers, self.places, self._recorder, lambda: self.draining))
+        elif row.proof in (Proof.TICKET, Proof.LOCAL):
+            self.places.follow("", context)
+        else:
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
 
 

@@ -34,8 +34,16 @@ class Places:
         """
         if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
             raise Exhausted(ErrorReason.OVERLOADED)
+        self.follow(peer, context)
+
+    def follow(self, peer: str, context: Any) -> None:
+        """As `take`, for a peer whose calls have no limit of their own."""
         self._taken[peer] += 1
         context.add_done_callback(lambda _: self._leave(peer))
+
+    def are_empty(self) -> bool:
+        """Whether no call is under way."""
+        return not self._taken
 
     @contextmanager
     def held(self, peer: str) -> Iterator[None]:

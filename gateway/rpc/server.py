@@ -4,6 +4,7 @@ Decides what every listener has in common, and that a listener whose methods are
 the method table does not start.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,9 @@ from homeward.counting import CallRecorder
 
 # Beyond this the library refuses at once with RESOURCE_EXHAUSTED instead of queueing (SECURITY §3.5).
 MAX_CONCURRENT_CALLS: Final = 1024
+_HANGING_UP_SECONDS: Final = 0.3
+"""Those who hang up when they are told that the listener stops have done so by then."""
+_LOOK_SECONDS: Final = 0.05
 Add = Callable[[grpc.aio.Server], None]
 
 
@@ -56,8 +60,22 @@ class Served:
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace: float) -> None:
-        """Calls under way have this many seconds to finish."""
-        await self._server.stop(grace)
+        """Calls under way have this many seconds to finish; where there are none, nothing is waited for.
+
+        The library would wait for whoever is connected and asks nothing, should it not hang up: once in sixty stops for
+        an adapter that connects in this very moment, and each time for a peer that means to hold it up.
+        """
+        stopping = asyncio.create_task(self._server.stop(grace))
+        await asyncio.wait({stopping}, timeout=_HANGING_UP_SECONDS)
+        while not stopping.done() and not self._edge.places.are_empty():
+            await asyncio.wait({stopping}, timeout=_LOOK_SECONDS)
+        if not stopping.done():
+            stopping.cancel()
+            await asyncio.wait({stopping})
+            # At once: whoever came since is told as little as after a grace.
+            await self._server.stop(None)
+        elif not stopping.cancelled():
+            stopping.result()
 
 
 @dataclass(frozen=True, slots=True)
