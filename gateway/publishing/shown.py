@@ -94,6 +94,10 @@ class Shown:
         self.begun.set()
         self._decided.set()
 
+    def give_up(self) -> None:
+        """The process stops: calls that wait for the start are refused, and keep nobody waiting."""
+        self._decided.set()
+
     async def answered(self) -> None:
         """Returns when nothing that is asked keeps entries waiting any more."""
         if self._log.may_begin is not None:

@@ -235,3 +235,13 @@ async def test_a_revocation_does_not_overtake_what_a_late_start_has_to_write(tmp
         else:
             await second
         assert held.all() == [HeldMember(A), *([HeldMember(B)] if is_put_back else [])]
+
+
+async def test_a_call_that_waits_for_the_start_is_refused_when_the_process_stops(tmp_path: Path) -> None:
+    async with started(tmp_path, A) as at:
+        waiting = asyncio.create_task(at.shown.answering())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        at.shown.give_up()
+        async with asyncio.timeout(5):
+            assert not await waiting
