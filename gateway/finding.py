@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from audit.entry import ClassKeys
-from audit.errors import EvidenceError
 from audit.reader import Reader, glances
 from audit.store_sqlite import SqliteStore
 from gateway.apart import Apart, ApartEnded
@@ -70,9 +69,8 @@ class Work:
         try:
             wanted = OwnEntriesQuery.FromString(query)
             found = self._reader().read(lambda tx: page_of(tx, keys, agency, wanted))
-        except SqliteStore.database_errors:
-            return _UNREADABLE
-        except EvidenceError:
+        # An adapter chose the numbers: nothing that comes of them may end the process, and with it the gateway.
+        except Exception:
             return _UNREADABLE
         return None if found is None else found.SerializeToString()
 
@@ -144,12 +142,12 @@ class Finding:
         return found, reached
 
     async def own_entries(self, agency: AgencyId, query: OwnEntriesQuery) -> OwnEntries | None:
-        """`own_entries.page_of`. Raises `Unavailable` when the log cannot be read, or the process is no more."""
+        """`own_entries.page_of`. Raises `Unavailable` when that cannot be read, or the process is no more."""
         try:
             found = await self._apart.ask((_OWN, (agency, query.SerializeToString())))
         except ApartEnded as exc:
             raise Unavailable(ErrorReason.NOT_READY) from exc
         if found is _UNREADABLE:
-            _LOG.critical("an agency cannot be shown its own entries: the log cannot be read", extra={"agency": agency})
+            _LOG.critical("what an agency asked of its own entries cannot be read", extra={"agency": agency})
             raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
         return None if found is None else OwnEntries.FromString(found)

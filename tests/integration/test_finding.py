@@ -49,6 +49,9 @@ asyncio.run(main())
 """
 
 
+UNREAD = "what an agency asked of its own entries cannot be read\n"
+
+
 def run(place: Path, body: str, *, said: str = "") -> str:
     """What a program prints whose `main` goes on like this, and that `said` is all it logs."""
     text = _PROGRAM.replace("{body}", body.strip().replace("\n", "\n    "))
@@ -120,9 +123,24 @@ except Unavailable as refused:
     print(refused.reason)
 print(ended)
 """,
-        said="an agency cannot be shown its own entries: the log cannot be read\n",
+        said=UNREAD,
     )
     assert printed == "LOG_UNAVAILABLE\n[]\n"
+
+
+def test_numbers_that_no_log_has_end_nothing(tmp_path: Path) -> None:
+    printed = run(
+        tmp_path,
+        """
+await asked()
+most = (1 << 63) - 1
+for start, size in ((most, world.size()), (0, most), (most, most), (-most, world.size()), (0, 0), (0, -1)):
+    shown = await finding.own_entries(LA, OwnEntriesQuery(tree_size=size, start_index=start))
+    print(None if shown is None else len(shown.entries) > 0, end=" ")
+print(ended)
+""",
+    )
+    assert printed == "False None None True False False []\n"
 
 
 def test_whoever_asks_is_told_when_it_has_ended(tmp_path: Path) -> None:
