@@ -62,8 +62,8 @@ class Served:
     async def stop(self, grace: float) -> None:
         """Calls under way have this many seconds to finish; where there are none, nothing is waited for.
 
-        The library would wait for whoever is connected and asks nothing, should it not hang up: once in sixty stops for
-        an adapter that connects in this very moment, and each time for a peer that means to hold it up.
+        The library would wait for whoever is connected and asks nothing, should it not hang up: so one peer that means
+        to could hold up every stop.
         """
         stopping = asyncio.create_task(self._server.stop(grace))
         await asyncio.wait({stopping}, timeout=_HANGING_UP_SECONDS)
