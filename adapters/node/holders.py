@@ -106,12 +106,13 @@ class Tokenizer:
         waiting = self._order(asked.holders)
         rested = [each for each in waiting if not self._failed_lately(each)]
         evaluations: dict[int, Sequence[bytes]] = {}
+        faults: list[HolderFault] = []
         lacking = asked.threshold - len(rested)
         if lacking > 0:
             tired = waiting[len(rested) :]
-            await self._gather(tired, lacking, evaluations, request, batch)
+            await self._gather(tired, lacking, evaluations, faults, request, batch)
             waiting = [*rested, *tired]
-        await self._gather(waiting, asked.threshold, evaluations, request, batch)
+        await self._gather(waiting, asked.threshold, evaluations, faults, request, batch)
         return evaluations
 
     async def _gather(
@@ -119,11 +120,11 @@ class Tokenizer:
         waiting: list[HolderView],
         threshold: int,
         evaluations: dict[int, Sequence[bytes]],
+        faults: list[HolderFault],
         request: EvaluateRequest,
         batch: BlindedBatch,
     ) -> None:
-        """So many have answered, the first of those `waiting`, who leave it as they are asked."""
-        faults: list[HolderFault] = []
+        """So many have answered, the first of those `waiting`, who leave it when asked; `faults` has the others."""
         running: set[asyncio.Task[EvaluateResponse | HolderFault]] = set()
         wanted = threshold
         try:

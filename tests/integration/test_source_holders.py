@@ -128,6 +128,19 @@ async def test_while_too_few_are_there_nobody_evaluates_and_charges_again_and_ag
     assert asked(gateway) == [2, 3]
 
 
+async def test_every_holder_that_gave_nothing_is_named_whoever_was_asked_first(
+    node: Node, gateway: Gateway, clock: Clock
+) -> None:
+    gateway.down = {1, 2}
+    for _ in range(12):
+        # One of those that failed lately is there again, and only the other one is named by whoever is asked first.
+        node.tokenizer.failed.clear()
+        node.tokenizer.failed.update({1: clock.now, 3: clock.now})
+        with pytest.raises(HolderUnavailable) as caught:
+            await look_up(node)
+        assert {each.operator for each in caught.value.faults} == {"exchange", "auditor"}
+
+
 async def test_a_holder_that_failed_is_asked_last_for_a_while(node: Node, gateway: Gateway, clock: Clock) -> None:
     gateway.down = {3}
     node.tokenizer.failed[3] = clock.now
