@@ -26,8 +26,8 @@ _SYNCHRONOUS_FULL = 2
 # Every commit makes a reader's pages void, and until then as many questions as came at once look up some eighty tokens
 # each: with the 2 MiB that SQLite would give a reader they read each other's pages out of its cache.
 _READER_CACHE_KIB = 32 * 1024
-# Under load the write-ahead log would be brought into the file, with two waits for the disk, every dozen batches. It may
-# grow to 16 MiB instead, four times what SQLite would let it.
+# Under load the write-ahead log would be brought into the file, with two waits for the disk, every dozen batches. It
+# may grow to 16 MiB instead, four times what SQLite would let it.
 _CHECKPOINT_PAGES = 4000
 _SETTINGS = (
     ("journal_mode", "wal"), ("synchronous", _SYNCHRONOUS_FULL), ("secure_delete", 1), ("foreign_keys", 1),
