@@ -1,4 +1,4 @@
-"""What takes every entry of the log into the hand, in a process of its own: the concordance, and what agencies follow.
+"""What reads every entry of the log, in a process of its own: the concordance, and the pages that agencies follow.
 
 A reviewer's question must not wait for a walk over the log: to read an entry in takes some 25 us of the processor, a
 second for every 40,000. Nor need calls wait for the pages by which each agency's adapter follows its own entries, some
@@ -32,7 +32,6 @@ _BEHIND_SECONDS: Final = 1.0
 """So far it may be behind the log."""
 _NICE: Final = 10
 """While it catches up after a start, calls come first."""
-_UNREADABLE: Final = False
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -65,13 +64,14 @@ class Work:
             # Whether the log can be read is for the first process to find; here it is tried again.
             return self._concordance.size
 
-    def _own_entries(self, keys: ClassKeys, agency: AgencyId, query: bytes) -> Any:
+    def _own_entries(self, keys: ClassKeys, agency: AgencyId, query: bytes) -> bytes | str | None:
+        """The page, or the name of what kept it from being read."""
         try:
             wanted = OwnEntriesQuery.FromString(query)
             found = self._reader().read(lambda tx: page_of(tx, keys, agency, wanted))
         # An adapter chose the numbers: nothing that comes of them may end the process, and with it the gateway.
-        except Exception:
-            return _UNREADABLE
+        except Exception as failure:
+            return type(failure).__name__
         return None if found is None else found.SerializeToString()
 
     def _reader(self) -> Reader:
@@ -147,7 +147,8 @@ class Finding:
             found = await self._apart.ask((_OWN, (agency, query.SerializeToString())))
         except ApartEnded as exc:
             raise Unavailable(ErrorReason.NOT_READY) from exc
-        if found is _UNREADABLE:
-            _LOG.critical("what an agency asked of its own entries cannot be read", extra={"agency": agency})
+        if isinstance(found, str):
+            extra = {"agency": agency, "exception_type": found}
+            _LOG.critical("what an agency asked of its own entries cannot be read", extra=extra)
             raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
         return None if found is None else OwnEntries.FromString(found)

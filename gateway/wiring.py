@@ -228,7 +228,7 @@ async def _listen(running: Running, recorder: CallRecorder, stop: asyncio.Event)
     sys.stdout.flush()
     async with keeping(running.mirroring):
         await stop.wait()
-    shown.give_up()
+    shown.decided.set()
     running.links.going_away(int(GRACE_SECONDS))
     await main.drain()
     for task in tasks:

@@ -64,8 +64,8 @@ class Shown:
         self._is_late = False
         self._unheard = False
         self._may_begin = asyncio.Event()
-        self._decided = asyncio.Event()
-        """The start is over, or it is late and calls are refused."""
+        self.decided = asyncio.Event()
+        """The start is over, or calls are refused: it is late, or the process stops, which sets this."""
         self.begun = asyncio.Event()
         """What the start had to write is in the log: whoever calls may be answered. Set unless a start asks."""
         self.begun.set()
@@ -92,11 +92,7 @@ class Shown:
     def begin(self) -> None:
         """What the start had to write is in the log."""
         self.begun.set()
-        self._decided.set()
-
-    def give_up(self) -> None:
-        """The process stops: calls that wait for the start are refused, and keep nobody waiting."""
-        self._decided.set()
+        self.decided.set()
 
     async def answered(self) -> None:
         """Returns when nothing that is asked keeps entries waiting any more."""
@@ -106,7 +102,7 @@ class Shown:
     async def answering(self) -> bool:
         """Whether calls are answered, once that is known: not while a start is late."""
         if not self.begun.is_set():
-            await self._decided.wait()
+            await self.decided.wait()
         return self.begun.is_set()
 
     @property
@@ -132,7 +128,7 @@ class Shown:
             _LOG.critical("a start waits: too few who know the log were heard", extra={"count": len(self._awaited)})
             for agency in self.waits_for():
                 _LOG.warning("a start waits for an agency, or for enough witnesses", extra={"agency": agency})
-            self._decided.set()
+            self.decided.set()
 
     async def hear(self, agency: AgencyId, note: str) -> None:
         """The member has linked, and showed this untrusted note: no start waits for it any more, if it knows the log.

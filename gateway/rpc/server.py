@@ -69,13 +69,12 @@ class Served:
         await asyncio.wait({stopping}, timeout=_HANGING_UP_SECONDS)
         while not stopping.done() and not self._edge.places.are_empty():
             await asyncio.wait({stopping}, timeout=_LOOK_SECONDS)
-        if not stopping.done():
-            stopping.cancel()
-            await asyncio.wait({stopping})
-            # At once: whoever came since is told as little as after a grace.
-            await self._server.stop(None)
-        elif not stopping.cancelled():
+        if stopping.done():
             stopping.result()
+            return
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        await self._server.stop(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,6 @@ async def test_a_call_that_waits_for_the_start_is_refused_when_the_process_stops
         waiting = asyncio.create_task(at.shown.answering())
         await asyncio.sleep(0)
         assert not waiting.done()
-        at.shown.give_up()
+        at.shown.decided.set()
         async with asyncio.timeout(5):
             assert not await waiting

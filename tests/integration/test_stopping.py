@@ -59,6 +59,17 @@ async def listener(slow: Slow) -> AsyncIterator[tuple[Served, ChannelIdentityFil
         await served.stop(0)
 
 
+@asynccontextmanager
+async def asked(slow: Slow, served: Served, identity: ChannelIdentityFiles) -> AsyncIterator[Any]:
+    """A call that is under way, and is not answered before it is let."""
+    address = f"127.0.0.1:{served.port}"
+    credentials = grpc.ssl_channel_credentials(identity.ca, identity.key, identity.chain)
+    async with aio.secure_channel(address, credentials, options=client_options(address)) as channel:
+        call = MembershipServiceStub(channel).GetDirectory(pb.GetDirectoryRequest(), timeout=GRACE)
+        await slow.asked.wait()
+        yield call
+
+
 def connected(port: int, identity: ChannelIdentityFiles, place: Path, said: bytes) -> ssl.SSLSocket:
     """A member's connection on which this was said, and nothing is ever asked."""
     (place / "chain.pem").write_bytes(identity.chain)
@@ -84,30 +95,20 @@ async def test_who_is_connected_and_asks_nothing_does_not_hold_up_a_stop(tmp_pat
 
 async def test_a_call_that_is_under_way_is_answered_before_the_listener_has_stopped() -> None:
     slow = Slow()
-    async with listener(slow) as (served, identity):
-        address = f"127.0.0.1:{served.port}"
-        credentials = grpc.ssl_channel_credentials(identity.ca, identity.key, identity.chain)
-        async with aio.secure_channel(address, credentials, options=client_options(address)) as channel:
-            call = MembershipServiceStub(channel).GetDirectory(pb.GetDirectoryRequest(), timeout=GRACE)
-            await slow.asked.wait()
-            stopping = asyncio.create_task(served.stop(GRACE))
-            await asyncio.sleep(1)
-            assert not stopping.done()
-            slow.let.set()
-            assert (await call).pending_count == 3
-            async with asyncio.timeout(GRACE / 2):
-                await stopping
+    async with listener(slow) as (served, identity), asked(slow, served, identity) as call:
+        stopping = asyncio.create_task(served.stop(GRACE))
+        await asyncio.sleep(1)
+        assert not stopping.done()
+        slow.let.set()
+        assert (await call).pending_count == 3
+        async with asyncio.timeout(GRACE / 2):
+            await stopping
 
 
 async def test_a_call_that_takes_longer_than_the_grace_is_ended() -> None:
     slow = Slow()
-    async with listener(slow) as (served, identity):
-        address = f"127.0.0.1:{served.port}"
-        credentials = grpc.ssl_channel_credentials(identity.ca, identity.key, identity.chain)
-        async with aio.secure_channel(address, credentials, options=client_options(address)) as channel:
-            call = MembershipServiceStub(channel).GetDirectory(pb.GetDirectoryRequest(), timeout=GRACE)
-            await slow.asked.wait()
-            async with asyncio.timeout(GRACE / 2):
-                await served.stop(1.0)
-            with pytest.raises(aio.AioRpcError):
-                await call
+    async with listener(slow) as (served, identity), asked(slow, served, identity) as call:
+        async with asyncio.timeout(GRACE / 2):
+            await served.stop(1.0)
+        with pytest.raises(aio.AioRpcError):
+            await call

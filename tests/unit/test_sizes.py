@@ -48,7 +48,6 @@ EXCEPTIONS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "gateway/exchange/spine.py:Exchange": (19, "the spine and its stages, read from top to bottom"),
         "gateway/members/office.py:DirectoryOffice": (16, "the one place that proposes, gathers and shows a directory"),
         "gateway/protocol/directory.py:DirectoryView": (14, "what a directory says, a question a method"),
-        "gateway/publishing/shown.py:Shown": (11, "one start: what it hears, and who waits for it"),
         "gateway/rpc/link.py:LinkServicer": (13, "one stream: a method for each message that may come"),
         "gateway/state.py:State": (21, "names of files, half of them in a line each; reading secrets could be apart"),
         "gateway/store/seals.py:SqlSeals": (14, "implements the port of sealing"),
