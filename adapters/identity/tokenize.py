@@ -82,8 +82,9 @@ class Blinding:
         self, batch: BlindedBatch, evaluations: Mapping[int, Sequence[bytes]], *, threshold: int
     ) -> list[TokenSet]:
         """Return one token set per person, from untrusted answers by share index; raises `oprf.BatchError`."""
-        evaluated = oprf.combine(self._suite.group, evaluations, threshold=threshold)
-        outputs = oprf.finalize(self._suite.group, batch.inputs, blinds=batch.blinds, evaluated=evaluated)
+        outputs = oprf.finalize(
+            self._suite.group, batch.inputs, blinds=batch.blinds, evaluations=evaluations, threshold=threshold
+        )
         tokens, count = [oprf.to_token(output) for output in outputs], self._shape.elements
         return [
             self._shape.token_set(batch.epoch, tokens[place * count : (place + 1) * count], carried=carried)

@@ -41,8 +41,8 @@ CLIENT_OPTIONS: Final[tuple[Option, ...]] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # By default a peer that was away for long is tried every two minutes; it must be found again at once.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
     # A transparent retry by the library would repeat a single-use assertion.
     ("grpc.enable_retries", 0),
 )

@@ -2,8 +2,8 @@
 
     adapter   blind        B = r * H(x)                       the holder learns nothing of x
     holder i  evaluate     Z_i = k_i * B                      k_i is a Shamir share, index i
-    adapter   combine      Z = sum of lambda_i * Z_i = k * B  any `threshold` holders
-    adapter   finalize     SHA-512 over x and (1/r) * Z       token = first 16 bytes
+    adapter   finalize     Z = sum of lambda_i * Z_i = k * B  any `threshold` holders
+                           SHA-512 over x and (1/r) * Z       token = first 16 bytes
 
 Homeward uses mode VOPRF: its tokens do not depend on whether a proof travels with the evaluation, so proofs can be
 required later without changing a token. Mode OPRF exists because the RFC's vectors for both check the same code.
@@ -185,29 +185,6 @@ def evaluate_share(group: Ristretto, share: KeyShare, blinded: Sequence[bytes]) 
     return evaluate(group, share.secret, blinded)
 
 
-def combine(group: Ristretto, evaluations: Mapping[int, Sequence[bytes]], *, threshold: int) -> list[bytes]:
-    """Return the evaluation under the shared key, from the untrusted answers of holders by share index.
-
-    Uses the `threshold` lowest indices; with fewer the result would be a wrong token, so `BatchError` is raised.
-    Whether a holder used its true share is not visible here: only `verify_proof` shows it.
-    """
-    indices = sorted(evaluations)[:threshold]
-    if threshold < 1 or len(indices) < threshold:
-        raise BatchError(BatchFault.TOO_FEW_SHARES)
-    for index in indices:
-        _check_batch(evaluations[index])
-    weights = lagrange_weights(group, indices)
-    try:
-        weighted = [group.multiply_all(w, evaluations[i]) for i, w in zip(indices, weights, strict=True)]
-        total = weighted[0]
-        for other in weighted[1:]:
-            _check_lengths(total, other)
-            total = [group.add(left, right) for left, right in zip(total, other, strict=True)]
-    except InvalidElement as bad:
-        raise BatchError(BatchFault.INVALID_ELEMENT) from bad
-    return total
-
-
 def lagrange_weights(group: Ristretto, indices: Sequence[int]) -> list[bytes]:
     """Return, for each share index, its weight in the polynomial's value at zero. Indices are distinct, 1-255."""
     if len(set(indices)) != len(indices) or not all(1 <= index <= 255 for index in indices):
@@ -216,16 +193,41 @@ def lagrange_weights(group: Ristretto, indices: Sequence[int]) -> list[bytes]:
 
 
 def finalize(
-    group: Ristretto, inputs: Sequence[bytes], *, blinds: Sequence[bytes], evaluated: Sequence[bytes]
+    group: Ristretto,
+    inputs: Sequence[bytes],
+    *,
+    blinds: Sequence[bytes],
+    evaluations: Mapping[int, Sequence[bytes]],
+    threshold: int,
 ) -> list[bytes]:
-    """Return the 64-byte outputs for inputs blinded with these blinds (RFC 9497 §3.3.1); raises `BatchError`."""
+    """Return the 64-byte outputs for inputs blinded with these blinds, from the untrusted answers by share index.
+
+    Uses the `threshold` lowest indices; with fewer the result would be a wrong token, so `BatchError` is raised. With a
+    whole key, as the one share of threshold 1, this is RFC 9497 §3.3.1. Whether a holder used its true share is not
+    visible here: only `verify_proof` shows it.
+    """
+    indices = sorted(evaluations)[:threshold]
+    if threshold < 1 or len(indices) < threshold:
+        raise BatchError(BatchFault.TOO_FEW_SHARES)
     _check_lengths(inputs, blinds)
-    _check_lengths(inputs, evaluated)
+    for index in indices:
+        _check_batch(evaluations[index])
+        _check_lengths(inputs, evaluations[index])
+    # Sum of lambda_i * Z_i, times 1/r: as one multiplication for each answer, which is nearly all the work.
+    unblinds = group.scalars.invert_all(blinds)
+    weighted = zip(lagrange_weights(group, indices), (evaluations[index] for index in indices), strict=True)
     try:
-        elements = [group.multiply(group.scalars.invert(r), z) for r, z in zip(blinds, evaluated, strict=True)]
+        elements, *others = [_unblinded(group, unblinds, weight, evaluated) for weight, evaluated in weighted]
+        for other in others:
+            elements = [group.add(left, right) for left, right in zip(elements, other, strict=True)]
     except InvalidElement as bad:
         raise BatchError(BatchFault.INVALID_ELEMENT) from bad
     return [_output(text, element) for text, element in zip(inputs, elements, strict=True)]
+
+
+def _unblinded(group: Ristretto, unblinds: Sequence[bytes], weight: bytes, evaluated: Sequence[bytes]) -> list[bytes]:
+    pairs = zip(unblinds, evaluated, strict=True)
+    return [group.multiply(group.scalars.multiply(weight, each), element) for each, element in pairs]
 
 
 def evaluate_directly(suite: Suite, key: bytes, text: bytes) -> bytes:

@@ -18,10 +18,11 @@ import functools
 import hashlib
 import hmac
 import importlib.util
+import itertools
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ELEMENT_LENGTH = 32
@@ -102,6 +103,16 @@ class Scalars:
         if self._library.crypto_core_ristretto255_scalar_invert(result, _exactly(scalar, SCALAR_LENGTH)) != 0:
             raise InvalidScalar
         return result.raw
+
+    def invert_all(self, scalars: Sequence[bytes]) -> list[bytes]:
+        """Return 1 / scalar for each of at least one, in order; raises `InvalidScalar` if any is zero."""
+        # Montgomery's trick: one inversion takes as long as twenty multiplications, and three of these replace it.
+        products = list(itertools.accumulate(scalars, self.multiply))
+        inverse, inverses = self.invert(products[-1]), list[bytes]()
+        for place in range(len(scalars) - 1, 0, -1):
+            inverses.append(self.multiply(inverse, products[place - 1]))
+            inverse = self.multiply(inverse, scalars[place])
+        return [inverse, *reversed(inverses)]
 
     def _pair(self, function: ctypes._NamedFuncPointer, left: bytes, right: bytes) -> bytes:
         return self._into(function, _exactly(left, SCALAR_LENGTH), _exactly(right, SCALAR_LENGTH))

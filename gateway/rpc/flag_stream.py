@@ -46,6 +46,8 @@ class FlagStream:
         reading = asyncio.create_task(self._read(messages))
         reading.add_done_callback(lambda _: self._wake.set())
         ticking = asyncio.create_task(self._tick())
+        stopping = asyncio.create_task(self._edge.draining.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
         try:
             while not reading.done() or self._asked or self._ready:
                 await self._wake.wait()
@@ -53,7 +55,7 @@ class FlagStream:
                 self._edge.check_live()
                 if reading.done():
                     reading.result()
-                elif self._edge.is_draining() and not self._asked and not self._ready:
+                elif self._edge.draining.is_set() and not self._asked and not self._ready:
                     return
                 # What was decided together becomes ready in the same turn of the loop.
                 await asyncio.sleep(0)
@@ -65,7 +67,7 @@ class FlagStream:
             # A message can be refused in the very turn in which the loop ends.
             reading.result()
         finally:
-            for task in (reading, ticking, *self._asked.values()):
+            for task in (reading, ticking, stopping, *self._asked.values()):
                 task.cancel()
 
     async def _read(self, messages: AsyncIterator[pb.StreamFlagChecksRequest]) -> None:

@@ -84,7 +84,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._answering = answering
         self.places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        self.draining = False
+        self.draining = asyncio.Event()
         """Whether the listener stops."""
 
     async def intercept_service(
@@ -200,7 +200,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             self.places.take(peer.identity.uri, context)
             _PEER.set(peer)
             if name in _OF_CALLS:
-                STREAM.set(OpenStream(name, peer, self._peers, self.places, self._recorder, lambda: self.draining))
+                STREAM.set(OpenStream(name, peer, self._peers, self.places, self._recorder, self.draining))
         elif row.proof in (Proof.TICKET, Proof.LOCAL):
             self.places.follow("", context)
         else:

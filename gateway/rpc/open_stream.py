@@ -32,8 +32,8 @@ class OpenStream:
     peers: Peers
     places: Places
     recorder: CallRecorder
-    is_draining: Callable[[], bool] = field(repr=False)
-    """Whether the listener stops, and nothing that is quiet should keep it."""
+    draining: asyncio.Event = field(repr=False)
+    """Set when the listener stops, and nothing that is quiet should keep it."""
 
     def check_live(self) -> None:
         """The peer still counts. Raises `Unauthenticated`."""

@@ -56,7 +56,7 @@ class Served:
 
     async def drain(self) -> None:
         """Health says NOT_SERVING, so that nobody new is sent here; streams of calls end when nothing is asked."""
-        self._edge.draining = True
+        self._edge.draining.set()
         await self._health.enter_graceful_shutdown()
 
     async def stop(self, grace: float) -> None:

@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.errors import Invalid
 from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, Purpose, Role
 from gateway.protocol.spiffe import parse_spiffe
+from gateway.rpc import flag_stream
 from gateway.rpc.flag_stream import MOST_UNDER_WAY, FlagStream
 from gateway.rpc.open_stream import OpenStream
 from gateway.rpc.peer import Peer, Peers
@@ -211,7 +212,7 @@ def at_the_edge() -> OpenStream:
     """A stream of a member in force, without a connection."""
     peer = Peer(parse_spiffe(SPIFFE), bytes(32), utc_now() - timedelta(days=1), utc_now() + timedelta(days=1))
     peers = Peers(trust_domain=TRUST_DOMAIN, is_denied=lambda _: False, now=utc_now)
-    return OpenStream(PATH, peer, peers, Places(), call_counts(), bool)
+    return OpenStream(PATH, peer, peers, Places(), call_counts(), asyncio.Event())
 
 
 async def test_who_asks_and_does_not_read_is_no_longer_heard() -> None:
@@ -231,6 +232,28 @@ async def test_who_asks_and_does_not_read_is_no_longer_heard() -> None:
     assert len(asked) <= MOST_UNDER_WAY
     told = len(first.results) + sum([len(each.results) async for each in answers])
     assert told == len(asked) == 4 * MOST_UNDER_WAY
+
+
+async def test_a_stream_on_which_nothing_is_asked_ends_when_the_listener_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when it next looks whether its peer still counts: so long it would hold up the stop."""
+    monkeypatch.setattr(flag_stream, "_RECHECK_SECONDS", 3600.0)
+    edge, silence = at_the_edge(), asyncio.Event()
+
+    async def answer(request: CheckFlagRequest) -> CheckFlagResponse:
+        return CheckFlagResponse()
+
+    async def messages() -> AsyncIterator[StreamFlagChecksRequest]:
+        yield message({1: CheckFlagRequest(payload=b"x", user_assertion="x")})
+        await silence.wait()
+
+    answers = FlagStream(edge, answer).serve(messages())
+    assert len((await anext(answers)).results) == 1
+    ended = asyncio.ensure_future(anext(answers, None))
+    await asyncio.sleep(0.05)
+    assert not ended.done()
+    edge.draining.set()
+    async with asyncio.timeout(10):
+        assert await ended is None
 
 
 @pytest.mark.parametrize("turns", range(12))

@@ -160,7 +160,7 @@ def elements(bench: Bench) -> dict[str, tuple[Act, int]]:
     share, group, suite = bench.shares[0], bench.group, bench.suite
     evaluated, proof = bench.answer(share, bench.blinded)
     answers = {each.index: oprf.evaluate_share(group, each, bench.blinded) for each in bench.shares[:2]}
-    combined, public = oprf.combine(group, answers, threshold=2), bench.public(share)
+    public = bench.public(share)
 
     def evaluate() -> None:
         oprf.evaluate_share(group, share, bench.blinded)
@@ -169,15 +169,14 @@ def elements(bench: Bench) -> dict[str, tuple[Act, int]]:
         oprf.verify_proof(suite, public, blinded=bench.blinded, evaluated=evaluated, proof=proof)
 
     def finalize() -> None:
-        oprf.finalize(group, bench.inputs, blinds=bench.blinds, evaluated=combined)
+        oprf.finalize(group, bench.inputs, blinds=bench.blinds, evaluations=answers, threshold=2)
 
     return {
         "evaluate": (evaluate, BATCH),
         "evaluate and prove": (lambda: bench.answer(share, bench.blinded), BATCH),
         "verify a proof": (verify, BATCH),
         "blind": (lambda: oprf.blind(suite, bench.inputs, bench.blinds), BATCH),
-        "combine, two of three": (lambda: oprf.combine(group, answers, threshold=2), BATCH),
-        "finalize": (finalize, BATCH),
+        "finalize, two of three": (finalize, BATCH),
     }
 
 

@@ -167,7 +167,8 @@ def test_evaluated_elements_are_those_of_the_rfc(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", VECTORS, ids=named)
 def test_outputs_are_those_of_the_rfc_with_and_without_blinding(vector: Vector) -> None:
     suite, inputs = Suite(load_ristretto(), vector.mode), decoded(vector.inputs)
-    blinded = oprf.finalize(suite.group, inputs, blinds=decoded(vector.blinds), evaluated=decoded(vector.evaluated))
+    evaluations, blinds = {1: decoded(vector.evaluated)}, decoded(vector.blinds)
+    blinded = oprf.finalize(suite.group, inputs, blinds=blinds, evaluations=evaluations, threshold=1)
     key = bytes.fromhex(SECRET_KEYS[vector.mode])
     assert blinded == decoded(vector.outputs)
     assert [oprf.evaluate_directly(suite, key, text) for text in inputs] == decoded(vector.outputs)

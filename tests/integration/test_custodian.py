@@ -64,17 +64,15 @@ async def test_both_holders_together_give_what_the_whole_key_gives(world: World,
         await holder.evaluate(AGENCY, batch(county, elements))
         for holder in (world.gateway.evaluator, world.custodian.evaluator)
     ]
-    combined = oprf.combine(SUITE.group, {answer.share_index: list(answer.elements) for answer in answers}, threshold=2)
-    outputs = oprf.finalize(SUITE.group, inputs, blinds=blinds, evaluated=combined)
+    evaluations = {answer.share_index: list(answer.elements) for answer in answers}
+    outputs = oprf.finalize(SUITE.group, inputs, blinds=blinds, evaluations=evaluations, threshold=2)
     again, other_elements = blinded(inputs)
     once_more = [
         await holder.evaluate(AGENCY, batch(county, other_elements))
         for holder in (world.gateway.evaluator, world.custodian.evaluator)
     ]
-    combined = oprf.combine(
-        SUITE.group, {answer.share_index: list(answer.elements) for answer in once_more}, threshold=2
-    )
-    assert oprf.finalize(SUITE.group, inputs, blinds=again, evaluated=combined) == outputs
+    evaluations = {answer.share_index: list(answer.elements) for answer in once_more}
+    assert oprf.finalize(SUITE.group, inputs, blinds=again, evaluations=evaluations, threshold=2) == outputs
     view = world.gateway.office.view()
     assert view is not None
     for holder, answer in zip(view.holders, answers, strict=True):

@@ -3,7 +3,7 @@
 import itertools
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,8 @@ BAD_ENCODINGS = [
     "26948d35ca62e643e26a83177332e6b6afeb9d08e4268b650f1f5bbd8d81d371",
 ]
 
+INPUTS = [bytes([n]) for n in range(5)]
+
 
 @pytest.fixture
 def group() -> Ristretto:
@@ -47,9 +49,15 @@ def random_bytes() -> Callable[[int], bytes]:
 
 
 @pytest.fixture
-def blinded(suite: Suite, random_bytes: Callable[[int], bytes]) -> list[bytes]:
+def blinds(suite: Suite, random_bytes: Callable[[int], bytes]) -> list[bytes]:
+    """Of the five inputs."""
+    return blinds_for(suite, len(INPUTS), random_bytes)
+
+
+@pytest.fixture
+def blinded(suite: Suite, blinds: list[bytes]) -> list[bytes]:
     """Five elements as an adapter sends them."""
-    return oprf.blind(suite, [bytes([n]) for n in range(5)], blinds_for(suite, 5, random_bytes))
+    return oprf.blind(suite, INPUTS, blinds)
 
 
 def blinds_for(suite: Suite, count: int, random_bytes: Callable[[int], bytes]) -> list[bytes]:
@@ -62,6 +70,11 @@ def fault_of(act: Callable[[], object]) -> BatchFault:
     with pytest.raises(BatchError) as refusal:
         act()
     return refusal.value.fault
+
+
+def refused(group: Ristretto, blinds: list[bytes], answers: Mapping[int, list[bytes]], *, threshold: int) -> BatchFault:
+    """The fault for which no output is made of the answers."""
+    return fault_of(lambda: oprf.finalize(group, INPUTS, blinds=blinds, evaluations=answers, threshold=threshold))
 
 
 # --- the library
@@ -158,6 +171,14 @@ def test_scalars_that_are_not_canonical_and_non_zero_are_refused(group: Ristrett
         group.scalars.parse(scalar)
 
 
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_inverting_many_scalars_gives_what_inverting_each_gives(suite: Suite, count: int) -> None:
+    scalars, secrets = suite.group.scalars, blinds_for(suite, count, random.Random(count).randbytes)
+    assert scalars.invert_all(secrets) == [scalars.invert(secret) for secret in secrets]
+    with pytest.raises(InvalidScalar):
+        scalars.invert_all([*secrets, bytes(32), *secrets])
+
+
 # --- one key
 
 
@@ -168,7 +189,8 @@ def test_output_does_not_depend_on_the_blind(suite: Suite, random_bytes: Callabl
         blinds = blinds_for(suite, 1, random_bytes)
         blinded = oprf.blind(suite, [b"same"], blinds)
         evaluated = oprf.evaluate(suite.group, key, blinded)
-        outputs.update(oprf.finalize(suite.group, [b"same"], blinds=blinds, evaluated=evaluated))
+        answers = {1: evaluated}
+        outputs.update(oprf.finalize(suite.group, [b"same"], blinds=blinds, evaluations=answers, threshold=1))
         elements.update(blinded)
     assert outputs == {oprf.evaluate_directly(suite, key, b"same")}
     assert len(elements) == 3
@@ -219,11 +241,10 @@ def test_refusals_do_not_repeat_the_element(group: Ristretto, blinded: list[byte
 
 
 def test_an_answer_of_another_length_than_the_question_is_refused(
-    suite: Suite, blinded: list[bytes], random_bytes: Callable[[int], bytes]
+    group: Ristretto, blinds: list[bytes], blinded: list[bytes]
 ) -> None:
-    inputs, blinds = [b"a", b"b"], blinds_for(suite, 2, random_bytes)
-    act = lambda: oprf.finalize(suite.group, inputs, blinds=blinds, evaluated=blinded[:3])  # noqa: E731
-    assert fault_of(act) is BatchFault.LENGTH_MISMATCH
+    answers = {1: blinded[:3]}
+    assert refused(group, blinds, answers, threshold=1) is BatchFault.LENGTH_MISMATCH
 
 
 # --- shares
@@ -231,44 +252,65 @@ def test_an_answer_of_another_length_than_the_question_is_refused(
 
 @pytest.mark.parametrize(("threshold", "holders"), [(2, 2), (2, 3), (3, 5), (5, 5)])
 def test_any_threshold_of_shares_evaluates_like_the_whole_key(
-    suite: Suite, blinded: list[bytes], random_bytes: Callable[[int], bytes], threshold: int, holders: int
+    suite: Suite,
+    blinds: list[bytes],
+    blinded: list[bytes],
+    random_bytes: Callable[[int], bytes],
+    threshold: int,
+    holders: int,
 ) -> None:
     key = oprf.derive_key_pair(suite, bytes(32), info=b"test")
     dealing = deal_key(suite.group, key.secret, threshold=threshold, holders=holders, random_bytes=random_bytes)
-    expected = oprf.evaluate(suite.group, key.secret, blinded)
+    expected = [oprf.evaluate_directly(suite, key.secret, text) for text in INPUTS]
     answers = {share.index: oprf.evaluate_share(suite.group, share, blinded) for share in dealing.shares}
     for indices in itertools.combinations(answers, threshold):
         chosen = {index: answers[index] for index in indices}
-        assert oprf.combine(suite.group, chosen, threshold=threshold) == expected
-    assert oprf.combine(suite.group, answers, threshold=threshold) == expected
+        assert oprf.finalize(suite.group, INPUTS, blinds=blinds, evaluations=chosen, threshold=threshold) == expected
+    assert oprf.finalize(suite.group, INPUTS, blinds=blinds, evaluations=answers, threshold=threshold) == expected
     assert dealing.public_key == key.public
 
 
-def test_fewer_answers_than_the_threshold_are_refused(group: Ristretto, blinded: list[bytes]) -> None:
-    assert fault_of(lambda: oprf.combine(group, {1: blinded}, threshold=2)) is BatchFault.TOO_FEW_SHARES
-    assert fault_of(lambda: oprf.combine(group, {1: blinded}, threshold=0)) is BatchFault.TOO_FEW_SHARES
+@pytest.mark.parametrize("threshold", [2, 0])
+def test_fewer_answers_than_the_threshold_are_refused(
+    group: Ristretto, blinds: list[bytes], blinded: list[bytes], threshold: int
+) -> None:
+    assert refused(group, blinds, {1: blinded}, threshold=threshold) is BatchFault.TOO_FEW_SHARES
 
 
 def test_combining_with_a_wrong_share_gives_another_result(
-    suite: Suite, blinded: list[bytes], random_bytes: Callable[[int], bytes]
+    suite: Suite, blinds: list[bytes], blinded: list[bytes], random_bytes: Callable[[int], bytes]
 ) -> None:
     first, second = (deal(suite.group, threshold=2, holders=2, random_bytes=random_bytes) for _ in range(2))
     right = {share.index: oprf.evaluate_share(suite.group, share, blinded) for share in first.shares}
     wrong = right | {2: oprf.evaluate_share(suite.group, second.shares[1], blinded)}
-    combined = [oprf.combine(suite.group, answers, threshold=2) for answers in (right, wrong)]
-    assert not set(combined[0]) & set(combined[1])
+    outputs = [
+        oprf.finalize(suite.group, INPUTS, blinds=blinds, evaluations=answers, threshold=2)
+        for answers in (right, wrong)
+    ]
+    assert not set(outputs[0]) & set(outputs[1])
 
 
 @pytest.mark.parametrize("index", [0, 256, -1])
-def test_share_indices_outside_1_to_255_are_refused(group: Ristretto, blinded: list[bytes], index: int) -> None:
+def test_share_indices_outside_1_to_255_are_refused(
+    group: Ristretto, blinds: list[bytes], blinded: list[bytes], index: int
+) -> None:
     assert fault_of(lambda: KeyShare(index, bytes(32))) is BatchFault.INVALID_SHARE_INDEX
-    act = lambda: oprf.combine(group, {index: blinded, 2: blinded}, threshold=2)  # noqa: E731
-    assert fault_of(act) is BatchFault.INVALID_SHARE_INDEX
+    answers = {index: blinded, 2: blinded}
+    assert refused(group, blinds, answers, threshold=2) is BatchFault.INVALID_SHARE_INDEX
 
 
-def test_answers_of_different_length_are_refused(group: Ristretto, blinded: list[bytes]) -> None:
+def test_answers_of_different_length_are_refused(group: Ristretto, blinds: list[bytes], blinded: list[bytes]) -> None:
     answers = {1: blinded, 2: blinded[:-1]}
-    assert fault_of(lambda: oprf.combine(group, answers, threshold=2)) is BatchFault.LENGTH_MISMATCH
+    assert refused(group, blinds, answers, threshold=2) is BatchFault.LENGTH_MISMATCH
+
+
+@pytest.mark.parametrize("bad", [IDENTITY, *map(bytes.fromhex, BAD_ENCODINGS)])
+@pytest.mark.parametrize("index", [1, 2])
+def test_a_bad_element_in_any_answer_refuses_the_whole_batch(
+    group: Ristretto, blinds: list[bytes], blinded: list[bytes], bad: bytes, index: int
+) -> None:
+    answers = {1: blinded, 2: blinded} | {index: [*blinded[:-1], bad]}
+    assert refused(group, blinds, answers, threshold=2) is BatchFault.INVALID_ELEMENT
 
 
 # --- the ceremony

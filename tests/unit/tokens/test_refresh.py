@@ -35,8 +35,7 @@ def tokens(shares: list[DealtShare], threshold: int) -> list[bytes]:
     blinds = oprf.random_scalars(SUITE, len(INPUTS), random_bytes=os.urandom)
     blinded = oprf.blind(SUITE, INPUTS, blinds)
     answers = {each.share.index: oprf.evaluate_share(GROUP, each.share, blinded) for each in shares}
-    combined = oprf.combine(GROUP, answers, threshold=threshold)
-    return oprf.finalize(GROUP, INPUTS, blinds=blinds, evaluated=combined)
+    return oprf.finalize(GROUP, INPUTS, blinds=blinds, evaluations=answers, threshold=threshold)
 
 
 @pytest.mark.parametrize("threshold", [2, 3])
