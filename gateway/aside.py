@@ -1,74 +1,116 @@
 """What a flag check needs that depends on its own bytes, the directory and the index alone: done in another process.
 
 The interpreter runs one thread at a time; what another process does for some questions, this one need not do while it
-goes on with others. Decides which work goes there, and that what is asked in one turn of the loop goes together. The
-other process knows the directory and reads the database, holds no key and writes nothing; whether a question comes that
-far, and what becomes of what was found, is decided here as ever. A few questions are cheaper to answer than to send.
+goes on with others. Decides which work goes there, and that what is asked in one turn of the loop goes together: a
+request is read, and its question settled in the same go (`exchange/settle`), for the spine to take when it comes that
+far. Who asks under an authority is settled by the spine itself, which alone opens one; that is known of the request.
+The other process knows the directory and reads the database, holds no key and writes nothing; whether a question comes
+that far, and what becomes of what was found, is decided here as ever. A few questions are cheaper to answer than to
+send.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from audit.reader import Reader
 from audit.statement import Params
 from audit.store_sqlite import SqliteStore
 from gateway.apart import Apart, ApartEnded
-from gateway.errors import ErrorReason, Unavailable
+from gateway.carried import (
+    circumstances_of,
+    claims_of,
+    decision_of,
+    found_of,
+    plain_circumstances,
+    plain_claims,
+    plain_decision,
+    plain_found,
+)
+from gateway.errors import ErrorReason, Invalid, Unavailable
 from gateway.exchange.authenticate import Reading, read_request
-from gateway.exchange.call import Call
+from gateway.exchange.call import Call, Caller
+from gateway.exchange.facts import request_facts
+from gateway.exchange.locate import check_core
+from gateway.exchange.settle import Circumstances, Settled, settle, settled_by_request, youth_facts
 from gateway.protocol.assertion import AssertionFault, AssertionRefused, Claims
+from gateway.protocol.decide import decide_request
 from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import AgencyId, Purpose
+from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds, moment_of
-from gateway.store.index import LookedUp, Sought, looked_up
+from gateway.protocol.policy.rules import Policy
+from gateway.rpc.incoming import flag_query
+from gateway.store.index import LookedUp, Sought, candidates, looked_up, sought_of
+from gateway.store.resting import AtRest
+from gateway.store.reviews import said
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.exchange_pb2 import FlagQuery
 
 FEW: Final = 3
 """Questions in one turn of the loop that are answered here."""
-_DIRECTORY, _REQUEST, _TOKENS = range(3)
+_DIRECTORY, _CIRCUMSTANCES, _REQUEST, _TOKENS = range(4)
 _Question = tuple[int, Params]
-_NAMES: Final = tuple(each.name for each in fields(Claims))
-_TIMES: Final = tuple(map(_NAMES.index, ("issued", "expires", "login")))
-_PURPOSE: Final = _NAMES.index("purpose")
 
 
 class Work:
     """What is done, in either process; questions and answers are values that `Apart` carries."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, policy: Policy) -> None:
         self._database = database
+        self._policy = policy
         self._directory: DirectoryView | None = None
+        self._circumstances: Circumstances | None = None
         self._reader: Reader | None = None
 
     def __call__(self, batch: Sequence[_Question]) -> list[Any]:
-        """Answers in the order of the questions; None for one that failed."""
-        answers: list[Any] = []
-        for kind, values in batch:
-            try:
-                answers.append(self.do(kind, values))
-            except Exception:
-                # It is asked again where it came from, and fails there; everybody else's go on.
-                answers.append(None)
+        """Answers in the order of the questions; None for one that failed. All take each step together (`cohort`)."""
+        answers: list[Any] = [None] * len(batch)
+        going = [(place, self._steps(*question)) for place, question in enumerate(batch)]
+        while going:
+            going = [(place, steps) for place, steps in going if self._goes_on(steps, answers, place)]
         return answers
 
     def do(self, kind: int, values: Params) -> Any:
         """The answer to one question."""
+        steps = self._steps(kind, values)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+
+    def _goes_on(self, steps: Generator[None, None, Any], answers: list[Any], place: int) -> bool:
+        try:
+            next(steps)
+        except StopIteration as done:
+            answers[place] = done.value
+            return False
+        except Exception:
+            # It is asked again where it came from, and fails there; everybody else's go on.
+            return False
+        return True
+
+    def _steps(self, kind: int, values: Params) -> Generator[None, None, Any]:
         if kind == _REQUEST:
-            return self._read(*values)
-        return self._find(values) if kind == _TOKENS else self._take(*values)
+            return (yield from self._read(*values))
+        if kind == _TOKENS:
+            return self._find(values)
+        if kind == _CIRCUMSTANCES:
+            self._circumstances = circumstances_of(*values)
+            return None
+        return self._take(*values)
 
     def _take(self, directory: bytes) -> None:
         # Should the new one fail, nothing is read by the old one.
         self._directory = None
         self._directory = DirectoryView(Directory.FromString(directory))
 
-    def _read(self, payload: bytes, assertion: str, thumbprint: bytes, received_ms: int) -> Params:
+    def _read(
+        self, payload: bytes, assertion: str, thumbprint: bytes, received_ms: int, resting: bytes
+    ) -> Generator[None, None, Params]:
         if self._directory is None:
             raise LookupError("no directory yet")
         received = moment_of(received_ms)
@@ -77,7 +119,44 @@ class Work:
             claims, faults = read_request(call, self._directory, FlagQuery)
         except AssertionRefused as refused:
             return (str(refused.fault),)
-        return (faults, *_plain(claims))
+        settled = None
+        if resting and not faults and claims.authority_id is None:
+            yield
+            settled = yield from self._settle(call, claims, self._directory, resting)
+        return (faults, settled, *plain_claims(claims))
+
+    def _settle(
+        self, call: Call, claims: Claims, directory: DirectoryView, resting: bytes
+    ) -> Generator[None, None, Params | None]:
+        """None for what the spine refuses, which finds that by itself."""
+        known, member = self._circumstances, directory.member(claims.issuer)
+        query = flag_query(FlagQuery.FromString(call.payload), call.payload)
+        if known is None or member is None or member.suspended or query.tokens.epoch not in known.stale:
+            return None
+        try:
+            check_core(query.tokens)
+        except Invalid:
+            return None
+        request = request_facts(Caller(call, claims, member), query, None, emergency_uses=0)
+        first = decide_request(self._policy, request)
+        if not first.permit:
+            return _plain(settled_by_request(self._policy, directory, request, first))
+        yield
+        shared, named = self._find(sought_of(claims.issuer, query.tokens, resting))
+        yield
+        settled = settle(
+            self._policy,
+            directory,
+            request,
+            first,
+            tokens=query.tokens,
+            authority=None,
+            candidates=candidates(shared),
+            verdicts=said(named),
+            circumstances=known,
+        )
+        yield
+        return _plain(settled)
 
     def _find(self, sought: Sought) -> LookedUp:
         if self._reader is None:
@@ -88,17 +167,19 @@ class Work:
 class Aside:
     """The other process, as questions see it. One event loop uses it."""
 
-    def __init__(self, apart: Apart, database: Path) -> None:
+    def __init__(self, apart: Apart, here: Work) -> None:
         self._apart = apart
-        self._here = Work(database)
+        self._here = here
         self._directory: DirectoryView | None = None
+        self._circumstances: Circumstances | None = None
         self._waiting: list[_Question] = []
         self._places: list[asyncio.Future[Any]] = []
 
     @classmethod
-    def begin(cls, database: Path) -> Self:
+    def begin(cls, database: Path, policy: Policy) -> Self:
         """The other process runs; to be called first of all (`Apart.begin`)."""
-        return cls(Apart.begin(Work(database)), database)
+        work = Work(database, policy)
+        return cls(Apart.begin(work), work)
 
     async def attach(self, on_end: Callable[[], None]) -> None:
         """`Apart.attach`."""
@@ -108,28 +189,41 @@ class Aside:
         """`Apart.close`."""
         self._apart.close()
 
-    async def read(self, call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
-        """`authenticate.Read`. Raises `Unavailable` when the other process is no more."""
+    async def read(
+        self,
+        at_rest: AtRest,
+        call: Call,
+        directory: DirectoryView,
+        message_type: type[Message],
+        known: Circumstances | None,
+    ) -> Reading:
+        """`authenticate.Read`, where tokens rest like this. Raises `Unavailable` when the other process is no more."""
         if message_type is not FlagQuery:
-            return read_request(call, directory, message_type)
-        self._use(directory)
-        received_ms = milliseconds(call.received_at)
-        first, *plain = await self._answer(_REQUEST, call.payload, call.assertion, call.thumbprint, received_ms)
-        if not plain:
-            raise AssertionRefused(AssertionFault(first))
-        return _claims(*plain), first
+            return (*read_request(call, directory, message_type), None)
+        self._use(directory, known)
+        received_ms, resting = milliseconds(call.received_at), _resting(call.payload, known, at_rest)
+        answer = await self._answer(_REQUEST, call.payload, call.assertion, call.thumbprint, received_ms, resting)
+        if len(answer) == 1:
+            raise AssertionRefused(AssertionFault(answer[0]))
+        faults, settled, *claims = answer
+        return claims_of(claims), faults, None if settled is None else _settled(settled, call.agency, directory)
 
     async def find(self, sought: Sought) -> LookedUp:
         """`looked_up`. Raises `Unavailable` when the other process is no more."""
         return await self._answer(_TOKENS, *sought)  # type: ignore[no-any-return]
 
-    def _use(self, directory: DirectoryView) -> None:
+    def _use(self, directory: DirectoryView, known: Circumstances | None) -> None:
         if directory is not self._directory:
             self._directory = directory
-            question = (_DIRECTORY, (directory.message.SerializeToString(),))
-            self._here([question])
-            # Before any request that is read by it, because questions keep their order.
-            self._apart.ask([question])
+            self._tell(_DIRECTORY, directory.message.SerializeToString())
+        if known is not None and known != self._circumstances:
+            self._circumstances = known
+            self._tell(_CIRCUMSTANCES, *plain_circumstances(known))
+
+    def _tell(self, kind: int, *values: Any) -> None:
+        self._here([(kind, values)])
+        # Before any request that is read by it, because questions keep their order.
+        self._apart.ask([(kind, values)])
 
     async def _answer(self, kind: int, *values: Any) -> Any:
         if not self._waiting:
@@ -168,17 +262,25 @@ def _settle(places: Sequence[asyncio.Future[Any]], answered: asyncio.Future[list
             place.set_exception(failure)
 
 
-def _plain(claims: Claims) -> Params:
-    plain = [getattr(claims, name) for name in _NAMES]
-    plain[_PURPOSE] = str(claims.purpose)
-    for at in _TIMES:
-        plain[at] = milliseconds(plain[at])
-    return tuple(plain)
+def _resting(payload: bytes, known: Circumstances | None, at_rest: AtRest) -> bytes:
+    """Resting forms of all tokens of a question, one after another; empty for what cannot be settled."""
+    if known is None:
+        return b""
+    try:
+        tokens = FlagQuery.FromString(payload).tokens
+        return at_rest(tokens.epoch, tokens.tokens) if tokens.epoch in known.stale else b""
+    except (DecodeError, ValueError, Invalid):
+        # Whoever reads it says what is wrong with it, and an epoch that has ended since is refused by the spine.
+        return b""
 
 
-def _claims(*plain: Any) -> Claims:
-    values = list(plain)
-    values[_PURPOSE] = Purpose(values[_PURPOSE])
-    for at in _TIMES:
-        values[at] = moment_of(values[at])
-    return Claims(*values)
+def _plain(settled: Settled) -> Params:
+    looked = settled.youth is not None
+    return plain_decision(settled.decision), plain_found(settled.found), looked, settled.stale, settled.committed
+
+
+def _settled(plain: Params, asking: AgencyId, directory: DirectoryView) -> Settled:
+    decision, carried, looked, stale, committed = plain
+    found = found_of(carried)
+    youth = youth_facts(found, asking, None, directory, coverage_complete=not stale) if looked else None
+    return Settled(decision_of(decision), found, youth, stale, committed, directory)

@@ -8,6 +8,7 @@ from typing import Self
 from audit.entry import ClassKeys
 from gateway.aside import Aside
 from gateway.finding import Finding
+from gateway.protocol.policy.rules import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,9 @@ class Beside:
     finding: Finding
 
     @classmethod
-    def begin(cls, database: Path) -> Self:
+    def begin(cls, database: Path, policy: Policy) -> Self:
         """They run; to be called first of all (`Apart.begin`)."""
-        return cls(Aside.begin(database), Finding.begin(database))
+        return cls(Aside.begin(database, policy), Finding.begin(database))
 
     async def attach(self, keys: ClassKeys, on_end: Callable[[], None]) -> None:
         """They can be asked; `on_end` is called when one of them ends by itself."""

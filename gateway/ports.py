@@ -65,6 +65,10 @@ class SubjectIndex(Protocol):
         that this agency named by one of these tokens before. `tokens` is checked. Raises `Invalid` for an epoch that is
         not served."""
 
+    async def statement(self, candidate: Candidate) -> bytes | None:
+        """Of the candidate's open flag, the owner's FlagStatement as a serialized SignedEnvelope; None where there is
+        none, or its youth was sealed meanwhile."""
+
     async def records(self) -> int:
         """How many youths are listed; a match among many needs more evidence than one among few."""
 

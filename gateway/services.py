@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import grpc
@@ -189,7 +190,7 @@ def _setting(running: Running, alert_keys: AlertKeys) -> Setting:
         now=utc_now,
         until=_until,
         auto=running.config.matching.auto,
-        read=running.aside.read,
+        read=partial(running.aside.read, at_rest),
         slot_seconds=running.config.negative_slot_ms / 1000,
     )
 

@@ -81,12 +81,13 @@ def run(directory: Path) -> int:
     """
     gc.set_threshold(_UNCOLLECTED)
     state = State(directory, "gateway")
-    beside = Beside.begin(state.database)
+    policy = load_california()
+    beside = Beside.begin(state.database, policy)
     with state.writing():
-        return asyncio.run(_run(state, load_gateway(directory), beside))
+        return asyncio.run(_run(state, load_gateway(directory), policy, beside))
 
 
-async def _run(state: State, config: GatewayConfig, beside: Beside) -> int:
+async def _run(state: State, config: GatewayConfig, policy: Policy, beside: Beside) -> int:
     loop, stop, failed = asyncio.get_running_loop(), asyncio.Event(), []
 
     def log_stopped(log_state: LogState) -> None:
@@ -107,7 +108,6 @@ async def _run(state: State, config: GatewayConfig, beside: Beside) -> int:
     group = load_suite().group
     keys = read_keys(state, config, group, now=utc_now, random_bytes=os.urandom)
     signers = CountersignClient(dialing_credential(keys, config, now=utc_now))
-    policy = load_california()
     members = await open_members(
         state,
         config,

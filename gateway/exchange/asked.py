@@ -12,10 +12,10 @@ from audit.entry import Draft, YouthKey
 from audit.receipt import Receipt
 from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
-from gateway.exchange.facts import youth_facts
 from gateway.exchange.locate import Candidate, Found
 from gateway.exchange.reliance import Pair
 from gateway.exchange.reviews import Review, to_review
+from gateway.exchange.settle import youth_facts
 from gateway.ports import Entered, KeptAuthority, NewAlert
 from gateway.protocol.authority import Authority
 from gateway.protocol.decide import (
@@ -178,7 +178,7 @@ class Asked:
             state = candidate.flag.state if candidate.flag is not None else None
             certain = youth_facts(
                 Found(Located.ONE, candidate, state),
-                self.caller,
+                self.caller.agency,
                 self.authority,
                 directory,
                 coverage_complete=facts.coverage_complete,

@@ -12,17 +12,18 @@ from google.protobuf.message import Message
 
 from gateway.errors import AssertionInvalid, ErrorReason, Unauthenticated
 from gateway.exchange.call import Call, Caller
+from gateway.exchange.settle import Circumstances, Settled
 from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, parse
 
-Reading = tuple[Claims, tuple[str, ...]]
-"""What the assertion says, and which fields of the payload break a rule."""
-Read = Callable[[Call, DirectoryView, type[Message]], Awaitable[Reading]]
-"""As `read_request`, elsewhere perhaps."""
+Reading = tuple[Claims, tuple[str, ...], Settled | None]
+"""What the assertion says, which fields of the payload break a rule, and what was settled of its question ahead."""
+Read = Callable[[Call, DirectoryView, type[Message], Circumstances | None], Awaitable[Reading]]
+"""As `read_request`, elsewhere perhaps; with circumstances, a well-formed question may be settled there, too."""
 
 
-def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
+def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> tuple[Claims, tuple[str, ...]]:
     """The claims of an assertion that counts, and whether the payload is a message of this type, well-formed.
 
     Raises `AssertionRefused`.
@@ -41,16 +42,18 @@ def read_request(call: Call, directory: DirectoryView, message_type: type[Messag
     return claims, ()
 
 
-async def read_here(call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
-    """`Read`, in this process."""
-    return read_request(call, directory, message_type)
+async def read_here(
+    call: Call, directory: DirectoryView, message_type: type[Message], _: Circumstances | None
+) -> Reading:
+    """`Read`, in this process; nothing is settled ahead."""
+    return (*read_request(call, directory, message_type), None)
 
 
-def authenticate(call: Call, claims: Claims, directory: DirectoryView) -> Caller:
+def authenticate(call: Call, claims: Claims, directory: DirectoryView, *, ahead: Settled | None = None) -> Caller:
     """The caller. Raises `AssertionInvalid` or `Unauthenticated`."""
     if (claims.issuer, claims.actor) != (call.agency, call.actor):
         raise AssertionInvalid(ErrorReason.ASSERTION_BINDING)
     member = directory.member(call.agency)
     if member is None or member.suspended:
         raise Unauthenticated(ErrorReason.MEMBER_UNKNOWN)
-    return Caller(call=call, claims=claims, member=member)
+    return Caller(call, claims, member, ahead)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.exchange.settle import Settled
 from gateway.protocol.assertion import Claims
 from gateway.protocol.directory import MemberView
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, RequestId
@@ -33,6 +34,8 @@ class Caller:
     call: Call
     claims: Claims
     member: MemberView
+    ahead: Settled | None = field(default=None, repr=False, compare=False)
+    """What was settled of the call's one question when it was read, should it come that far (`authenticate.Read`)."""
 
     @property
     def agency(self) -> AgencyId:

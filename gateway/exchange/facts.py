@@ -1,16 +1,11 @@
-"""From what was verified to what is decided on. Pure.
+"""From what was verified of a request to what is decided on. Pure.
 
-Decides how what was found becomes `YouthFacts`; the source takes these from its own records
-(`adapters.node.settle`). What the request shows by itself both ends derive alike
-(`protocol.request_facts`).
+What the request shows by itself both ends derive alike (`protocol.request_facts`); what was found, `settle`.
 """
 
 from gateway.exchange.call import Caller, Query
-from gateway.exchange.locate import Found
-from gateway.protocol.authority import Authority, AuthorityFacts, check, covers_subject
-from gateway.protocol.directory import DirectoryView
-from gateway.protocol.names import county_of
-from gateway.protocol.policy.facts import RequestFacts, YouthFacts
+from gateway.protocol.authority import Authority, AuthorityFacts, check
+from gateway.protocol.policy.facts import RequestFacts
 from gateway.protocol.request_facts import facts_of, use_of
 
 
@@ -38,24 +33,4 @@ def request_facts(
         authority=authority,
         received_at=caller.call.received_at,
         emergency_uses=emergency_uses,
-    )
-
-
-def youth_facts(
-    found: Found, caller: Caller, authority: Authority | None, directory: DirectoryView, *, coverage_complete: bool
-) -> YouthFacts:
-    """What was found."""
-    candidate = found.candidate
-    if candidate is None:
-        return YouthFacts(located=found.located, coverage_complete=coverage_complete, flag=found.flag_state)
-    home, asking = county_of(candidate.owner), county_of(caller.agency)
-    return YouthFacts(
-        located=found.located,
-        coverage_complete=coverage_complete,
-        owner=candidate.owner,
-        flag=found.flag_state,
-        restriction=candidate.restriction,
-        placed_in_callers_county=(candidate.placement_county or home) == asking,
-        agreement_with_owner=directory.agreement(home, asking),
-        authority_covers_youth=authority is not None and covers_subject(authority, candidate.owner, candidate.handle),
     )

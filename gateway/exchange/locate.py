@@ -44,8 +44,8 @@ class FlagRow:
     flag_id: bytes
     state: FlagState
     version: int
-    statement: bytes = field(repr=False)
-    """Serialized SignedEnvelope of the owner's FlagStatement."""
+    sealed: bytes = field(repr=False)
+    """The owner's statement, as it is kept (`SubjectIndex.statement`)."""
 
 
 @dataclass(frozen=True, slots=True)

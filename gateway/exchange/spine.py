@@ -14,7 +14,7 @@ refusal is the uniform negative, with the same leaves and in the same time (`slo
 refusal leaves through the journal; nothing leaves before it is written down.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -33,29 +33,29 @@ from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.cohort import Cohorts
 from gateway.exchange.coverage import Coverage, sources_of
 from gateway.exchange.deed import Moved, both, on_what_stands
-from gateway.exchange.facts import authority_facts, request_facts, youth_facts
+from gateway.exchange.facts import authority_facts, request_facts
 from gateway.exchange.index_size import IndexSize
-from gateway.exchange.locate import NOTHING, Found, Search, Verdicts, check_core, locate
+from gateway.exchange.locate import Found, check_core
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.refusals import Refusals
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
+from gateway.exchange.settle import Circumstances, Settled, settle, settled_by_request
 from gateway.exchange.tally import FoundToday, asker_of
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
 from gateway.protocol.assertion import AssertionRefused
 from gateway.protocol.authority import Authority, AuthorityFacts
 from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
-from gateway.protocol.decide import Decision, DecisionInput, between_pages, decide_request, decide_youth
+from gateway.protocol.decide import Decision, RequestFacts, between_pages, decide_request
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.matching.key_scheme import present_keys
-from gateway.protocol.names import OPAQUE_LENGTH, AgencyId, AuthorityId, Basis
+from gateway.protocol.names import OPAQUE_LENGTH, AuthorityId, Basis
 from gateway.protocol.names import Call as Family
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.conditions import claims_emergency
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.directory_pb2 import KEY_USE_SEAL
-from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, SealedRecord
+from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, FlagQuery, SealedRecord
 
 M = TypeVar("M", bound=Message)
 
@@ -71,6 +71,8 @@ class Result:
     released: Entered | None = field(default=None, repr=False)
     sealed: SealedRecord | None = field(default=None, repr=False)
     source_status: int = SOURCE_STATUS_UNSPECIFIED
+    statement: bytes = field(default=b"", repr=False)
+    """Of a permitted flag check: the owner's FlagStatement as a serialized SignedEnvelope."""
 
 
 class Exchange:
@@ -82,7 +84,9 @@ class Exchange:
         # Looked up with each entry: an exchange is made over a journal that fails, too, and says so when it is asked.
         self.refusals = Refusals(lambda append: setting.journal.enter(append), setting.now)
         self._at = setting
-        self._coverage = Coverage(self._sources, lambda: setting.index.listings(), is_listed_in=self._is_listed_in)
+        self._coverage = Coverage(
+            lambda: sources_of(setting.directory()), lambda: setting.index.listings(), is_listed_in=self._is_listed_in
+        )
         self._size = IndexSize(lambda: setting.index.records())
         self._found_today = FoundToday()
 
@@ -93,10 +97,11 @@ class Exchange:
         """
         try:
             try:
-                claims, faults = await self._at.read(call, self._at.directory(), message_type)
+                known = await self._foreknown() if message_type is FlagQuery else None
+                claims, faults, ahead = await self._at.read(call, self._at.directory(), message_type, known)
             except AssertionRefused as refused:
                 raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
-            caller = authenticate(call, claims, self._at.directory())
+            caller = authenticate(call, claims, self._at.directory(), ahead=ahead)
             if faults:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=faults)
         except (Unauthenticated, Invalid) as refusal:
@@ -115,36 +120,25 @@ class Exchange:
         `Exhausted` while the agency's look-ups are held or the day's questions are asked, `Unavailable` when the log
         cannot be written.
         """
+        ahead = iter((self._standing(caller.ahead, query),))
         self._check(caller, query)
-        return await on_what_stands(lambda: self._answer(caller, query))
+        return await on_what_stands(lambda: self._answer(caller, query, next(ahead, None)))
 
-    async def _answer(self, caller: Caller, query: Query) -> Result:
-        at = self._at
+    async def _answer(self, caller: Caller, query: Query, ahead: Settled | None) -> Result:
         kept, authority = await self._authority(caller)  # 6
         worth = authority_facts(authority, caller, query, revoked=kept is not None and kept.revoked)
         request = request_facts(caller, query, worth, emergency_uses=await self._emergencies(caller, worth))
-        first = decision = decide_request(at.policy, request)  # 5
-        found, youth = NOTHING, None
-        stale: tuple[str, ...] = ()
-        if first.permit:
-            await self.cohorts.abreast()
-            stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
-            candidates, verdicts = await at.index.look_up(caller.agency, query.tokens)
-            if not self._is_listed_in(query.tokens.epoch):
-                # The epoch ended since: whoever is not found may have been erased with it a moment ago.
-                stale = await self._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())
-            search = await self._search(caller, query, verdicts)
-            found = locate(candidates, search)  # 7
-            youth = youth_facts(found, caller, authority, at.directory(), coverage_complete=not stale)
-            decision = decide_youth(at.policy, request, youth, first)
+        settled = ahead or await self._settle(caller, query, request, authority)  # 5, 7
+        decision, found, youth = settled.decision, settled.found, settled.youth
         under = caller.claims.authority_id if kept is not None and found.candidate is None else None
         key = await self._key(found, under)
-        committed = DecisionInput(at.policy.digest, request, youth).to_bytes()
-        asked = Asked(caller, query, kept, found, key, request, youth, committed, authority, under)
+        statement = await self._statement(query, decision, found)
+        asked = Asked(caller, query, kept, found, key, request, youth, settled.committed, authority, under)
         decision = between_pages(decision) if query.page > 1 else decision
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
-            return Result(decision, found, stale, shown(decided, decision, query.family))
+            told = shown(decided, decision, query.family)
+            return Result(decision, found, settled.stale, told, statement=statement)
         sealed: SealedRecord | None = None
         status: int = SOURCE_STATUS_UNSPECIFIED
         if decision.permit:
@@ -159,7 +153,8 @@ class Exchange:
             sealed, status = None, SOURCE_STATUS_UNSPECIFIED
         if released.guarded:
             await self._slot(asked)
-        return Result(decision, found, stale, shown(decided, decision, query.family), released, sealed, status)  # 13
+        told = shown(decided, decision, query.family)
+        return Result(decision, found, settled.stale, told, released, sealed, status)  # 13
 
     def _check(self, caller: Caller, query: Query) -> None:
         check_core(query.tokens)
@@ -173,17 +168,54 @@ class Exchange:
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
 
-    async def _search(self, caller: Caller, query: Query, verdicts: Verdicts) -> Search:
-        at = self._at
-        return Search(
-            family=query.family,
-            keys=present_keys(query.tokens),
-            records=await self._size.at(at.now()),
-            auto=at.auto,
-            purpose=caller.claims.purpose,
-            asking=caller.agency,
+    async def _foreknown(self) -> Circumstances:
+        """Those of any flag check that may come."""
+        return await self._circumstances(Family.FLAG_CHECK, self._at.directory().epochs)
+
+    def _standing(self, ahead: Settled | None, query: Query) -> Settled | None:
+        """What was settled ahead, if nothing changed since that it rests on."""
+        if ahead is None or ahead.directory is not self._at.directory() or not self._is_listed_in(query.tokens.epoch):
+            return None
+        return ahead
+
+    async def _settle(
+        self, caller: Caller, query: Query, request: RequestFacts, authority: Authority | None
+    ) -> Settled:
+        at, epoch = self._at, query.tokens.epoch
+        directory, first = at.directory(), decide_request(at.policy, request)  # 5
+        if not first.permit:
+            return settled_by_request(at.policy, directory, request, first)
+        await self.cohorts.abreast()
+        circumstances = await self._circumstances(query.family, (epoch,))
+        candidates, verdicts = await at.index.look_up(caller.agency, query.tokens)
+        if not self._is_listed_in(epoch):
+            # The epoch ended since: whoever is not found may have been erased with it a moment ago.
+            circumstances = await self._circumstances(query.family, (epoch,))
+        return settle(  # 7
+            at.policy,
+            at.directory(),
+            request,
+            first,
+            tokens=query.tokens,
+            authority=authority,
+            candidates=candidates,
             verdicts=verdicts,
+            circumstances=circumstances,
         )
+
+    async def _circumstances(self, family: Family, epochs: Iterable[str]) -> Circumstances:
+        now = self._at.now()
+        stale = {epoch: await self._coverage.stale(family, epoch=epoch, now=now) for epoch in epochs}
+        return Circumstances(stale, await self._size.at(now), self._at.auto)
+
+    async def _statement(self, query: Query, decision: Decision, found: Found) -> bytes:
+        """What a permitted flag check tells; opened before it is decided, because it may not be there any more."""
+        if not decision.permit or query.family is not Family.FLAG_CHECK or found.candidate is None:
+            return b""
+        statement = await self._at.index.statement(found.candidate)
+        if statement is None:
+            raise Moved
+        return statement
 
     async def _slot(self, asked: Asked) -> None:
         at = self._at
@@ -210,9 +242,6 @@ class Exchange:
 
     def _emergency_period(self, caller: Caller) -> int:
         return milliseconds(caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days))
-
-    def _sources(self) -> tuple[AgencyId, ...]:
-        return sources_of(self._at.directory())
 
     def _is_listed_in(self, epoch: str) -> bool:
         named = self._at.directory().epochs.get(epoch)

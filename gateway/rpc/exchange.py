@@ -153,7 +153,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         )
         answer.decide_time.FromMilliseconds(milliseconds(caller.call.received_at))
         if decision.permit and candidate is not None and candidate.flag is not None:
-            answer.flag_statement.CopyFrom(SignedEnvelope.FromString(candidate.flag.statement))
+            answer.flag_statement.CopyFrom(SignedEnvelope.FromString(result.statement))
             answer.flag_state = to_wire(candidate.flag.state)  # type: ignore[assignment]
             answer.pairwise_handle = self._pairwise(caller.agency, candidate.owner, candidate.handle)
         receipt = receipt_message(result.decided.receipt(REQUESTER_OPENS))

@@ -18,8 +18,9 @@ from audit.entry import KEY_BYTES, Place, YouthKey, build_entry
 from audit.sequencer import Append
 from gateway.exchange.asked import Asked, shown
 from gateway.exchange.authenticate import authenticate, read_request
-from gateway.exchange.facts import request_facts, youth_facts
+from gateway.exchange.facts import request_facts
 from gateway.exchange.locate import NOTHING
+from gateway.exchange.settle import youth_facts
 from gateway.exchange.spine import Result
 from gateway.protocol.decide import DecisionInput, decide_request, decide_youth
 from gateway.protocol.names import EvidenceKind, FieldSet, Purpose, Role
@@ -73,7 +74,7 @@ def _stages(world: World) -> Mapping[str, float]:
     query = flag_query(parse(FlagQuery, payload), payload)
     facts = request_facts(caller, query, None, emergency_uses=0)
     first = decide_request(at.policy, facts)
-    youth = youth_facts(NOTHING, caller, None, directory, coverage_complete=True)
+    youth = youth_facts(NOTHING, caller.agency, None, directory, coverage_complete=True)
     decision = decide_youth(at.policy, facts, youth, first)
     key = YouthKey(os.urandom(KEY_BYTES), 0)
     committed = DecisionInput(at.policy.digest, facts, youth).to_bytes()

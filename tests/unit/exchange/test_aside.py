@@ -5,6 +5,7 @@ import marshal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,10 +60,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture
 def elsewhere(world: World, tmp_path: Path) -> Elsewhere:
     """The world's exchange has flag checks worked on elsewhere."""
-    other = Elsewhere(Work(world.path))
-    aside = Aside(cast(Apart, other), world.path)
+    other = Elsewhere(Work(world.path, world.setting.policy))
+    aside = Aside(cast(Apart, other), Work(world.path, world.setting.policy))
     index = SqlIndex(Lookups(world.reader, threaded=False), at_rest, world.youth_keys, aside.find)
-    world.use(replace(world.setting, read=aside.read, index=index))
+    world.use(replace(world.setting, read=partial(aside.read, at_rest), index=index))
     return other
 
 
@@ -80,7 +81,7 @@ async def test_one_alone_is_answered_here(world: World, elsewhere: Elsewhere) ->
     world.register("ada", flag=FlagState.ACTIVE)
     answered = await world.flag(replace(FINDER, youth="ada"))
     assert answered.response.answer.outcome == codes_pb2.OUTCOME_ANSWERED
-    assert elsewhere.asked == [1], "the directory and nothing else went there"
+    assert elsewhere.asked == [1, 1], "the directory and the circumstances, and nothing else went there"
 
 
 async def admitted(world: World, calls: Sequence[Call]) -> list[ErrorReason | tuple[str, ...]]:

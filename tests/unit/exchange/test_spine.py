@@ -235,6 +235,9 @@ async def test_a_consent_revoked_after_it_was_read_stops_a_flag_check(world: Wor
             await world.revoke(consent)
             return await index.look_up(asking, tokens)  # type: ignore[arg-type]
 
+        async def statement(self, candidate: object) -> object:
+            return await index.statement(candidate)  # type: ignore[arg-type]
+
         async def listings(self) -> object:
             return await index.listings()
 

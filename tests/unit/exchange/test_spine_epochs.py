@@ -100,6 +100,9 @@ class Erased:
         self.world.announce("")
         return (), {}
 
+    async def statement(self, candidate: Candidate) -> bytes | None:
+        return await self.index.statement(candidate)
+
     async def records(self) -> int:
         return await self.index.records()
 
