@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
 from audit import merkle
 from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry
-from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
+from audit.errors import DraftError, EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.failpoints import reach
 from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
@@ -111,6 +111,14 @@ class Prepared:
     tx: Tx | None = field(repr=False)
 
 
+class _Asked(NamedTuple):
+    """What is to be written, once what it asked for is done or announced."""
+
+    draft: Draft
+    annex: bytes
+    guarded: bool
+
+
 class _Blame(Exception):
     """The attempt failed because of what some entry asked for; which one is not known."""
 
@@ -198,8 +206,7 @@ class Sequencer:
         self._store.begin(tx)
         tree = self._lock(tx, time_ms)
         reach("append.begin")
-        one = self._one_carefully if careful else self._one
-        outcomes = tuple(one(tx, tree, append) for append in appends)
+        outcomes = self._by_themselves(tx, tree, appends) if careful else self._together(tx, tree, appends)
         try:
             tx.flush()
         except self._store.database_errors as exc:
@@ -232,10 +239,25 @@ class Sequencer:
             raise LogStops(StopReason.MOVED, EvidenceReason.STORE, "the tree moved while it was locked")
         return root
 
-    def _one(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
+    def _together(self, tx: Tx, tree: _Tree, appends: Sequence[Append]) -> tuple[Written | Exception, ...]:
+        """Two steps, each for all: what the entries ask for, then the entries. Both at once for each would take a
+        quarter longer, because what the one touches and what the other does not fit the processor's caches."""
+        index, asked = tree.size, list[_Asked | Exception]()
+        for append in appends:
+            one = self._one(tx, index, append)
+            asked.append(one)
+            index += not isinstance(one, Exception)
+        try:
+            return tuple([each if isinstance(each, Exception) else self._place(tx, tree, each) for each in asked])
+        except self._store.database_errors as exc:
+            raise self._blame(exc) from exc
+        except DraftError as exc:
+            raise _Blame from exc
+
+    def _one(self, tx: Tx, index: int, append: Append) -> _Asked | Exception:
         before = tx.effect_count
         try:
-            return self._write_one(tx, tree, append)
+            return self._ask_one(tx, index, append)
         except self._store.database_errors as exc:
             raise self._blame(exc) from exc
         # A guard or projection is the caller's code and may raise anything; it goes to that caller, and to no other.
@@ -244,10 +266,16 @@ class Sequencer:
                 raise _Blame from exc
             return exc
 
+    def _by_themselves(self, tx: Tx, tree: _Tree, appends: Sequence[Append]) -> tuple[Written | Exception, ...]:
+        return tuple([self._one_carefully(tx, tree, append) for append in appends])
+
     def _one_carefully(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
         tx.command("SAVEPOINT entry")
         try:
-            written = self._write_one(tx, tree, append, at_once=True)
+            asked = self._ask_one(tx, tree.size, append)
+            # Before the leaf: what fails must fail while the tree has not grown.
+            tx.flush()
+            written = self._place(tx, tree, asked)
         except Exception as exc:  # as above; what is not the entry's fault is raised again
             if isinstance(exc, self._store.database_errors) and not self._store.blames_entry(exc):
                 raise
@@ -261,23 +289,21 @@ class Sequencer:
     def _blame(self, exc: Exception) -> Exception:
         return _Blame() if self._store.blames_entry(exc) else exc
 
-    def _write_one(self, tx: Tx, tree: _Tree, append: Append, *, at_once: bool = False) -> Written:
+    def _ask_one(self, tx: Tx, index: int, append: Append) -> _Asked:
         refusal = append.guard(tx) if append.guard is not None else None
         draft = append.draft if refusal is None else refusal
         annex = b""
         if refusal is None:
             for statement, params in append.rows:
-                tx.later(statement, tuple(tree.size if value is INDEX else value for value in params))
+                tx.later(statement, tuple(index if value is INDEX else value for value in params))
             if append.apply is not None:
-                append.apply(tx, tree.size)
+                append.apply(tx, index)
             if append.says is not None:
-                annex = append.says(tx, tree.size)
-        # Before the leaf: what fails must fail while the tree has not grown.
-        if at_once:
-            tx.flush()
-        return Written(self._place(tx, tree, draft, annex), refusal is not None)
+                annex = append.says(tx, index)
+        return _Asked(draft, annex, refusal is not None)
 
-    def _place(self, tx: Tx, tree: _Tree, draft: Draft, annex: bytes) -> BuiltEntry:
+    def _place(self, tx: Tx, tree: _Tree, asked: _Asked) -> Written:
+        draft, annex = asked.draft, asked.annex
         own: list[Field] = []
         requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
         # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
@@ -290,7 +316,7 @@ class Sequencer:
             if agency:
                 tree.heads[agency] = (seq, hashed)
                 tree.advanced.add(agency)
-        return built
+        return Written(built, asked.guarded)
 
     def _number(self, tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
         if not agency:
