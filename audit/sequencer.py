@@ -27,7 +27,7 @@ from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
 from audit.tables import AGENCY, NODE, TREE
-from audit.transaction import Tx
+from audit.transaction import Seek, Tx
 
 INDEX: Final = object()
 """Stands in the values of `Append.rows` for the index that the entry will get."""
@@ -75,6 +75,8 @@ class Append:
     apply: Callable[[Tx, int], None] | None = None
     says: Callable[[Tx, int], bytes] | None = None
     is_brief: bool = False
+    seeks: tuple[Seek, ...] = ()
+    """What the guard will look for: read once for a batch."""
 
     @property
     def may_be_long(self) -> bool:
@@ -206,6 +208,7 @@ class Sequencer:
         self._store.begin(tx)
         tree = self._lock(tx, time_ms)
         reach("append.begin")
+        tx.seek(each for append in appends for each in append.seeks)
         outcomes = self._by_themselves(tx, tree, appends) if careful else self._together(tx, tree, appends)
         try:
             tx.flush()
@@ -248,7 +251,7 @@ class Sequencer:
             asked.append(one)
             index += not isinstance(one, Exception)
         try:
-            return tuple([each if isinstance(each, Exception) else self._place(tx, tree, each) for each in asked])
+            return tuple([each if isinstance(each, Exception) else self._written(tx, tree, each) for each in asked])
         except self._store.database_errors as exc:
             raise self._blame(exc) from exc
         except DraftError as exc:
@@ -275,7 +278,7 @@ class Sequencer:
             asked = self._ask_one(tx, tree.size, append)
             # Before the leaf: what fails must fail while the tree has not grown.
             tx.flush()
-            written = self._place(tx, tree, asked)
+            written = self._written(tx, tree, asked)
         except Exception as exc:  # as above; what is not the entry's fault is raised again
             if isinstance(exc, self._store.database_errors) and not self._store.blames_entry(exc):
                 raise
@@ -302,8 +305,10 @@ class Sequencer:
                 annex = append.says(tx, index)
         return _Asked(draft, annex, refusal is not None)
 
-    def _place(self, tx: Tx, tree: _Tree, asked: _Asked) -> Written:
-        draft, annex = asked.draft, asked.annex
+    def _written(self, tx: Tx, tree: _Tree, asked: _Asked) -> Written:
+        return Written(self._place(tx, tree, asked.draft, asked.annex), asked.guarded)
+
+    def _place(self, tx: Tx, tree: _Tree, draft: Draft, annex: bytes) -> BuiltEntry:
         own: list[Field] = []
         requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
         # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
@@ -316,7 +321,7 @@ class Sequencer:
             if agency:
                 tree.heads[agency] = (seq, hashed)
                 tree.advanced.add(agency)
-        return Written(built, asked.guarded)
+        return built
 
     def _number(self, tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
         if not agency:

@@ -8,11 +8,19 @@ still sees everything that entries before it in the log have done.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect
 
 from audit.statement import Params, Statement
+
+
+class Seek(NamedTuple):
+    """Rows that are looked for by key: `statement` takes keys of one length as one value, one after another
+    (`statement.pieces`), and returns the key first."""
+
+    statement: Statement
+    keys: tuple[bytes, ...]
 
 
 class Tx:
@@ -26,6 +34,7 @@ class Tx:
         self._announced: dict[Statement, list[Params]] = {}
         self._newest: dict[Statement, dict[Any, Params]] = {}
         self._touched: set[str] = set()
+        self._sought: dict[Statement, dict[bytes, list[tuple[Any, ...]]]] = {}
 
     def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
         """Returns every row of a query, after whatever was announced for its tables."""
@@ -51,6 +60,28 @@ class Tx:
             self.flush()
         return self._all(statement, keys)
 
+    def seek(self, seeks: Iterable[Seek]) -> None:
+        """Reads at once what guards will look for, so that it need not be asked for each of them (`sought`)."""
+        wanted: dict[Statement, list[bytes]] = {}
+        for each in seeks:
+            wanted.setdefault(each.statement, []).extend(each.keys)
+        for statement, keys in wanted.items():
+            rows: dict[bytes, list[tuple[Any, ...]]] = {key: [] for key in keys}
+            for row in self._all(statement, (b"".join(rows),)):
+                rows[row[0]].append(row)
+            self._sought[statement] = rows
+
+    def sought(self, seek: Seek, *, written_by: Statement) -> list[tuple[Any, ...]]:
+        """As `by_key`; without a query where the rows were read before, and nothing was written since."""
+        statement, keys = seek
+        announced = self._newest.get(written_by)
+        if announced is not None and not announced.keys().isdisjoint(keys):
+            self.flush()
+        known = self._sought.get(statement)
+        if known is not None and known.keys() >= set(keys):
+            return [row for key in keys for row in known[key]]
+        return self._all(statement, (b"".join(keys),))
+
     def announced(self, statement: Statement, key: Any) -> Params | None:
         """Returns the values of the newest announced change with this first value, or None if there is none.
 
@@ -72,6 +103,7 @@ class Tx:
         """Changes rows and returns how many."""
         self.flush()
         self.effect_count += 1
+        self._sought.clear()
         self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
         return int(self.cursor.rowcount)
 
@@ -89,17 +121,18 @@ class Tx:
             rows = self._announced[statement] = []
             self._newest[statement] = {}
             self._touched |= statement.tables
-        rows.append(params)
+        if not statement.replaces:
+            rows.append(params)
         self._newest[statement][params[0]] = params
 
     def flush(self) -> None:
         """Brings every announced row to the database, statements in the order of their first announcement."""
         if not self._announced:
             return
-        announced = self._announced
+        announced, newest = self._announced, self._newest
         self.forget()
         for statement, rows in announced.items():
-            self._many(statement, rows)
+            self._many(statement, newest[statement].values() if statement.replaces else rows)
 
     def forget(self) -> None:
         """What was announced and not yet flushed will not happen."""
@@ -110,4 +143,5 @@ class Tx:
         self.cursor.execute(text)
 
     def _many(self, statement: Statement, rows: Iterable[Params]) -> None:
+        self._sought.clear()
         self.cursor.executemany(statement.text(self.dialect), statement.arrange_all(self.dialect, list(rows)))

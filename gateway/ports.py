@@ -7,13 +7,13 @@ database keeps, `rpc/link` for sources, fakes in tests that behave.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from audit.entry import Draft, YouthKey
 from audit.receipt import Receipt
 from audit.sequencer import Append
 from audit.statement import Params, Statement
-from audit.transaction import Tx
+from audit.transaction import Seek, Tx
 from gateway.exchange.call import Caller
 from gateway.exchange.coverage import Listing
 from gateway.exchange.locate import Candidate, Verdicts
@@ -213,11 +213,22 @@ class OneTime(Protocol):
         """False for all but the first of several requests under one assertion."""
 
 
+class Once(NamedTuple):
+    """That something happens once."""
+
+    guard: Guard
+    """Refuses, by raising `Conflict`, an entry whose request or assertion was used before."""
+    rows: Rows
+    """`Projections.spend`."""
+    seeks: tuple[Seek, ...]
+    """What the guard looks for."""
+
+
 class Projections(Protocol):
     """What changes in the tables together with a leaf, and what is checked in the same transaction."""
 
-    def unspent(self, caller: Caller, query: OneTime) -> Guard:
-        """Refuses, by raising `Conflict`, an entry whose request or assertion was used before."""
+    def once(self, caller: Caller, query: OneTime) -> Once:
+        """What an entry needs whose request and assertion are used by it, and were not before."""
 
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""

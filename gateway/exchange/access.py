@@ -145,12 +145,11 @@ class AccessLog:
             "policy": self._at.policy.version,
         }
         op |= {} if decision.permit else {"reason": decision.reason}
-        deed, projections = reading(caller), self._at.projections
+        deed = reading(caller)
         req: dict[str, Value] = {"worker": worker(caller), "request": deed.digest}
         leaf = draft(Kind.AUDIT_READ, requester=caller.agency, op=op, req=req)
-        return await self._at.journal.enter(
-            Append(leaf, projections.unspent(caller, deed), projections.spend(caller, deed))
-        )
+        once = self._at.projections.once(caller, deed)
+        return await self._at.journal.enter(Append(leaf, once.guard, once.rows, seeks=once.seeks))
 
     async def _marks_of(self, agency: AgencyId, handle: bytes) -> Sequence[bytes]:
         return tuple(await self._at.youth_keys.marks(agency, [SubjectHandle(handle)]))

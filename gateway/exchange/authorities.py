@@ -170,10 +170,8 @@ class AuthorityRecords:
             op={"decision": ALLOW, "outcome": Outcome.ANSWERED},
             req={"worker": worker(caller), "request": deed.digest},
         )
-        at = self._at
-        entered = await at.journal.enter(
-            Append(leaf, at.projections.unspent(caller, deed), at.projections.spend(caller, deed))
-        )
+        once = self._at.projections.once(caller, deed)
+        entered = await self._at.journal.enter(Append(leaf, once.guard, once.rows, seeks=once.seeks))
         listed, more = await self._page(caller, message)
         token = listed[-1].record_index.to_bytes(_TOKEN_BYTES, "big") if more else b""
         return Kept(Outcome.ANSWERED, entered, tuple(listed), token)

@@ -46,8 +46,8 @@ class Recall:
         leaf = draft(
             Kind.NOTICE_LISTED, requester=caller.agency, op=op, req={"worker": worker(caller), "request": deed.digest}
         )
-        guard, rows = at.projections.unspent(caller, deed), at.projections.spend(caller, deed)
-        entered = await at.journal.enter(Append(leaf, guard, rows))
+        once = at.projections.once(caller, deed)
+        entered = await at.journal.enter(Append(leaf, once.guard, once.rows, seeks=once.seeks))
         sent = await self.orders.seals.sent_by(caller.agency)
         return Ordered(
             Outcome.ANSWERED, entered, sent=tuple(each for each in sent if each.is_open or not wanted.open_only)

@@ -281,13 +281,14 @@ class Exchange:
         if asked.facts is not None:
             heard = self._found_today.heard(asker, asked.query.request_id, asked.found)
         budget, count = at.tally.asked(asker, heard)
-        guard = both(budget, at.projections.unspent(asked.caller, asked.query))
+        once = at.projections.once(asked.caller, asked.query)
+        guard = both(budget, once.guard)
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
         if asked.under is not None:
             guard = both(guard, at.authorities.speaks(asked.under))
-        rows = at.projections.spend(asked.caller, asked.query)
+        rows = once.rows
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             rows += self._relied(asked, asked.youth)
         kept = asked.youth if asked.candidate is not None or asked.under is not None else None
@@ -304,7 +305,7 @@ class Exchange:
             rows += reviewed
         alerts = (*asked.decision_alerts(decision), *told)
         says = await tell(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, guard, rows, count, says, is_brief=True))
+        entered = await at.journal.enter(Append(leaf, guard, rows, count, says, is_brief=True, seeks=once.seeks))
         await at.tally.settle(asker.agency)
         if entered.guarded:
             return entered, refused[0]

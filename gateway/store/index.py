@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import LargeBinary, and_, bindparam, func, literal_column, select
 
-from audit.statement import Params, Statement
+from audit.statement import Params, Statement, pieces
 from audit.transaction import Tx
 from gateway.exchange.coverage import Listing, Scope
 from gateway.exchange.locate import Candidate, FlagRow, Verdicts
@@ -39,15 +39,9 @@ _LISTINGS: Final = Statement(
 
 
 def _shared_tokens() -> Statement:
-    # All tokens are one value, cut by the database: seventy values of their own, put in order first because they stand
-    # in a list, took as long again as to find them.
-    tokens = bindparam("tokens", type_=LargeBinary)
-    place = select(literal_column("1").label("at")).cte("place", recursive=True)
-    following = place.c.at + literal_column(str(TOKEN_LENGTH))
-    place = place.union_all(select(following).where(following < func.length(tokens)))
-    shares = index_token.c.token == func.substr(tokens, place.c.at, literal_column(str(TOKEN_LENGTH)))
+    place, token = pieces(bindparam("tokens", type_=LargeBinary), TOKEN_LENGTH)
     joined = (
-        place.join(index_token, shares)
+        place.join(index_token, index_token.c.token == token)
         .join(subject, subject.c.ref == index_token.c.ref)
         .outerjoin(
             flag,

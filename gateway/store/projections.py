@@ -4,18 +4,18 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import and_, bindparam, insert, or_, select
+from sqlalchemy import LargeBinary, and_, bindparam, insert, or_, select
 
 from audit.entry import ClassKeys, Draft, YouthKey
 from audit.sequencer import INDEX
-from audit.statement import Statement
+from audit.statement import Statement, pieces
 from audit.tables import ENTRY
-from audit.transaction import Tx
+from audit.transaction import Seek, Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
-from gateway.ports import Guard, NewAlert, OneTime, Rows, Says
+from gateway.ports import Guard, NewAlert, Once, OneTime, Rows, Says
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -27,13 +27,16 @@ from gateway.store.listed import is_listed
 from gateway.store.tables import authority, decision_input, denied, emergency_use, spent
 from gateway.store.told import telling
 
-_SPENT: Final = Statement(
-    select(spent.c.identifier, spent.c.digest).where(
-        or_(spent.c.identifier == bindparam("request"), spent.c.identifier == bindparam("assertion"))
-    ),
-    "request",
-    "assertion",
-)
+
+def _spent() -> Statement:
+    place, identifier = pieces(bindparam("identifiers", type_=LargeBinary), IDENTIFIER_BYTES)
+    known = place.join(spent, spent.c.identifier == identifier)
+    return Statement(select(spent.c.identifier, spent.c.digest).select_from(known), "identifiers")
+
+
+IDENTIFIER_BYTES: Final = 17
+"""What is spent: a letter, and half of a SHA-256."""
+_SPENT: Final = _spent()
 _SPEND: Final = Statement(insert(spent))
 _COMMITTED: Final = Statement(insert(decision_input))
 _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY.c.idx == bindparam("release")))
@@ -79,13 +82,14 @@ class SqlProjections:
         key = youth.key if youth is not None else self._nobody
         return ((_COMMITTED, (INDEX, seal_input(argument, key))),)
 
-    def unspent(self, caller: Caller, query: OneTime) -> Guard:
-        """Refuses an entry whose request or assertion was used before."""
-        request = request_identifier(caller.agency, query.request_id)
-        assertion = assertion_identifier(caller.agency, caller.claims.assertion_id)
+    def once(self, caller: Caller, query: OneTime) -> Once:
+        """`ports.Projections`."""
+        rows = self.spend(caller, query)
+        request, assertion = rows[0][1][0], assertion_identifier(caller.agency, caller.claims.assertion_id)
+        seek = Seek(_SPENT, (request, assertion))
 
         def guard(tx: Tx) -> Draft | None:
-            used = dict(tx.by_key(_SPENT, (request, assertion), written_by=_SPEND))
+            used = dict(tx.sought(seek, written_by=_SPEND))
             if request in used:
                 same = used[request] == query.digest
                 raise Conflict(ErrorReason.EXPIRED_REFETCH if same else ErrorReason.ID_REUSED)
@@ -93,7 +97,7 @@ class SqlProjections:
                 raise Conflict(ErrorReason.ASSERTION_REPLAYED)
             return None
 
-        return guard
+        return Once(guard, rows, (seek,))
 
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
@@ -118,7 +122,7 @@ class SqlProjections:
             released = tx.one(_RELEASED, (release_index,))
             if released != (Kind.OUTCOME, agency):
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=("release_index: yours",))
-            if tx.all(_SPENT, (confirmation_identifier(agency, release_index), b"")):
+            if tx.all(_SPENT, (confirmation_identifier(agency, release_index),)):
                 raise Conflict(ErrorReason.ID_REUSED)
             return None
 
