@@ -120,9 +120,11 @@ class Exchange:
         `Exhausted` while the agency's look-ups are held or the day's questions are asked, `Unavailable` when the log
         cannot be written.
         """
-        ahead = iter((self._standing(caller.ahead, query),))
-        self._check(caller, query)
-        return await on_what_stands(lambda: self._answer(caller, query, next(ahead, None)))
+        ahead = self._standing(caller.ahead, query)
+        if ahead is None:
+            self._check(caller, query)
+        tries = iter((ahead,))
+        return await on_what_stands(lambda: self._answer(caller, query, next(tries, None)))
 
     async def _answer(self, caller: Caller, query: Query, ahead: Settled | None) -> Result:
         kept, authority = await self._authority(caller)  # 6
