@@ -36,7 +36,7 @@ _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}
 # A developer may ask about nobody as often as needed.
 hold: {{ enabled: false }}
-negative_slot_ms: 400
+negative_slot_ms: 250
 # So many counties must have seen the log grow before its checkpoint is published.
 witnesses: {{ quorum: QUORUM }}
 # Whoever keeps the keys of sealed youths for the court; the private half is the court's own.

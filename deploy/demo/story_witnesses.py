@@ -135,7 +135,7 @@ def _await_fork(stage: Stage, letter: str, where: Path) -> int:
         done = stage.commands.ask("adapter", "fork", "--dir", place, "--out", str(where), "--json")
         if done.exit != 0 or time.monotonic() > ended:
             return done.exit
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _asks(stage: Stage) -> str:

@@ -1,17 +1,18 @@
 """An interpreter that has loaded the product's commands and runs each in a child of its own.
 
 Decides nothing but how a command is started. A child is a process like any other, with its own arguments, output and
-exit status, and ends as `homeward` ends; it only need not load again what this one has loaded. One line of JSON on
-standard input asks for a command; one on standard output tells its process number, and one its end. Ends when standard
-input does, and its children with it: whoever is killed leaves nothing running.
+exit status; it only need not load again what this one has loaded, nor take it apart. One line of JSON on standard input
+asks for a command; one on standard output tells its process number, and one its end. Ends when standard input does, and
+its children with it: whoever is killed leaves nothing running.
 """
 
+import atexit
 import json
 import os
 import selectors
 import signal
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -96,6 +97,20 @@ def load() -> None:
             continue
 
 
+def end(ended: SystemExit) -> NoReturn:
+    """The process ends with this status once all is done that was left for its end, and takes nothing apart: object by
+    object, as an interpreter does, all that the server had loaded took three quarters of the time of a command.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1)
+
+
 if __name__ == "__main__":
     load()
-    main(serve())
+    words = serve()
+    try:
+        main(words)
+    except SystemExit as ended:
+        end(ended)
