@@ -2,10 +2,11 @@
 
 A batch is prepared and then committed. Preparing is the interpreter's work, committing the disk's.
 
-Decides order and isolation. In order, for each entry: its guard sees all that entries before it did; then its rows and
-its projection; then its leaf. A first attempt runs without savepoints and groups rows; if anything an entry asked for
-fails, the transaction is rolled back and the batch runs again with a savepoint around each entry, so that only the
-entry at fault fails. Guards and projections may therefore run twice and must act on the transaction only.
+Decides order and isolation. In order, for each entry: its guard sees what all entries before it asked for, but not
+their leaves; then its rows and its projection. When all have asked, the leaves are made, in the same order. A first
+attempt runs so, without savepoints, and groups rows; if anything an entry asked for fails, or a leaf cannot be made,
+the transaction is rolled back and the batch runs again, each entry with its leaf within a savepoint of its own, so that
+only the entry at fault fails. Guards and projections may therefore run twice and must act on the transaction only.
 
 The rules that make a fork impossible: the tree's row is locked first, its update must hit the row it was read from, and
 an exclusive store's tree must be the one this process left behind.
@@ -249,6 +250,7 @@ class Sequencer:
         for append in appends:
             one = self._one(tx, index, append)
             asked.append(one)
+            # An entry that is refused by raising takes no place: the second step gives the same indices.
             index += not isinstance(one, Exception)
         try:
             return tuple([each if isinstance(each, Exception) else self._written(tx, tree, each) for each in asked])

@@ -126,7 +126,8 @@ class Tx:
         self._newest[statement][params[0]] = params
 
     def flush(self) -> None:
-        """Brings every announced row to the database, statements in the order of their first announcement."""
+        """Brings what was announced to the database, statements in the order of their first announcement; of a row that
+        is replaced again and again, its last values."""
         if not self._announced:
             return
         announced, newest = self._announced, self._newest

@@ -1,12 +1,13 @@
-"""What a flag check needs that depends on its own bytes, the directory and the index alone: done in another process.
+"""What a flag check needs that depends on its own bytes, the directory, the policy, the index and the circumstances:
+done in another process.
 
 The interpreter runs one thread at a time; what another process does for some questions, this one need not do while it
 goes on with others. Decides which work goes there, and that what is asked in one turn of the loop goes together: a
 request is read, and its question settled in the same go (`exchange/settle`), for the spine to take when it comes that
-far. Who asks under an authority is settled by the spine itself, which alone opens one; that is known of the request.
-The other process knows the directory and reads the database, holds no key and writes nothing; whether a question comes
-that far, and what becomes of what was found, is decided here as ever. A few questions are cheaper to answer than to
-send.
+far. A question under an authority is only read there: the spine alone opens authorities. The other process is told the
+directory and the circumstances, gets tokens as they rest, and reads the database; it holds no key and writes nothing.
+Whether a question comes that far, and what becomes of what was found, is decided here as ever. A few questions are
+cheaper to answer than to send.
 """
 
 import asyncio
@@ -23,19 +24,18 @@ from gateway.apart import Apart, ApartEnded
 from gateway.carried import (
     circumstances_of,
     claims_of,
-    decision_of,
-    found_of,
     plain_circumstances,
     plain_claims,
-    plain_decision,
-    plain_found,
+    plain_settled,
+    settled_of,
 )
 from gateway.errors import ErrorReason, Invalid, Unavailable
 from gateway.exchange.authenticate import Reading, read_request
 from gateway.exchange.call import Call, Caller
+from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.facts import request_facts
 from gateway.exchange.locate import check_core
-from gateway.exchange.settle import Circumstances, Settled, settle, settled_by_request, youth_facts
+from gateway.exchange.settle import settle, settled_by_request
 from gateway.protocol.assertion import AssertionFault, AssertionRefused, Claims
 from gateway.protocol.decide import decide_request
 from gateway.protocol.directory import DirectoryView
@@ -140,7 +140,7 @@ class Work:
         request = request_facts(Caller(call, claims, member), query, None, emergency_uses=0)
         first = decide_request(self._policy, request)
         if not first.permit:
-            return _plain(settled_by_request(self._policy, directory, request, first))
+            return plain_settled(settled_by_request(self._policy, directory, request, first))
         yield
         shared, named = self._find(sought_of(claims.issuer, query.tokens, resting))
         yield
@@ -156,7 +156,7 @@ class Work:
             circumstances=known,
         )
         yield
-        return _plain(settled)
+        return plain_settled(settled)
 
     def _find(self, sought: Sought) -> LookedUp:
         if self._reader is None:
@@ -206,7 +206,7 @@ class Aside:
         if len(answer) == 1:
             raise AssertionRefused(AssertionFault(answer[0]))
         faults, settled, *claims = answer
-        return claims_of(claims), faults, None if settled is None else _settled(settled, call.agency, directory)
+        return claims_of(claims), faults, None if settled is None else settled_of(settled, call.agency, directory)
 
     async def find(self, sought: Sought) -> LookedUp:
         """`looked_up`. Raises `Unavailable` when the other process is no more."""
@@ -242,7 +242,7 @@ class Aside:
         batch, places = self._waiting, self._places
         self._waiting, self._places = [], []
         if len(batch) > FEW:
-            self._apart.ask(batch).add_done_callback(lambda answered: _settle(places, answered))
+            self._apart.ask(batch).add_done_callback(lambda answered: _hand_out(places, answered))
             return
         for place in places:
             # None: done by whoever waits, as what failed elsewhere.
@@ -250,7 +250,7 @@ class Aside:
                 place.set_result(None)
 
 
-def _settle(places: Sequence[asyncio.Future[Any]], answered: asyncio.Future[list[Any]]) -> None:
+def _hand_out(places: Sequence[asyncio.Future[Any]], answered: asyncio.Future[list[Any]]) -> None:
     failure = answered.exception()
     for at, place in enumerate(places):
         # Whoever asked may have gone.
@@ -272,15 +272,3 @@ def _resting(payload: bytes, known: Circumstances | None, at_rest: AtRest) -> by
     except (DecodeError, ValueError, Invalid):
         # Whoever reads it says what is wrong with it, and an epoch that has ended since is refused by the spine.
         return b""
-
-
-def _plain(settled: Settled) -> Params:
-    looked = settled.youth is not None
-    return plain_decision(settled.decision), plain_found(settled.found), looked, settled.stale, settled.committed
-
-
-def _settled(plain: Params, asking: AgencyId, directory: DirectoryView) -> Settled:
-    decision, carried, looked, stale, committed = plain
-    found = found_of(carried)
-    youth = youth_facts(found, asking, None, directory, coverage_complete=not stale) if looked else None
-    return Settled(decision_of(decision), found, youth, stale, committed, directory)

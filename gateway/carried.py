@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Final
 
 from audit.statement import Params
+from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.locate import NOTHING, Candidate, FlagRow, Found
-from gateway.exchange.settle import Circumstances
+from gateway.exchange.settle import Settled, youth_facts
 from gateway.protocol.assertion import Claims
 from gateway.protocol.decide import Decision
+from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import (
     AgencyId,
     Basis,
@@ -112,6 +114,7 @@ def plain_found(found: Found) -> Params | None:
     return (
         tuple(map(_plain_candidate, youths.values())),
         str(found.located),
+        # The candidate, if there is one, is the first of the youths.
         0 if one else None,
         _word(found.flag_state),
         tuple(places[id(each)] for each in found.flagged),
@@ -136,6 +139,20 @@ def found_of(plain: Params | None) -> Found:
         linked=linked,
         likely=tuple(all_of[place] for place in likely),
     )
+
+
+def plain_settled(settled: Settled) -> Params:
+    """Without what both processes know: the directory, and what follows from it and from whom was found."""
+    looked = settled.youth is not None
+    return plain_decision(settled.decision), plain_found(settled.found), looked, settled.stale, settled.committed
+
+
+def settled_of(plain: Params, asking: AgencyId, directory: DirectoryView) -> Settled:
+    """`plain_settled`, back; of a question of this agency, under this directory."""
+    decision, carried, looked, stale, committed = plain
+    found = found_of(carried)
+    youth = youth_facts(found, asking, None, directory, coverage_complete=not stale) if looked else None
+    return Settled(decision_of(decision), found, youth, stale, committed, directory)
 
 
 def _plain_candidate(candidate: Candidate) -> Params:

@@ -1,4 +1,4 @@
-"""Tokens, made with the holders of the token key: blind here, ask the holders directly, check, combine.
+"""Tokens, made with the holders of the token key: blind here, ask the holders directly, check, finalize.
 
 Decides whom to ask and when an answer counts. Each holder asked gets the same signed batch and none of them the others'
 answers, so that no holder alone can make a token; each proves (DLEQ, RFC 9497 section 2.2) that it used the share to

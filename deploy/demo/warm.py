@@ -98,13 +98,16 @@ def load() -> None:
 
 
 def end(ended: SystemExit) -> NoReturn:
-    """The process ends with this status once all is done that was left for its end, and takes nothing apart: object by
-    object, as an interpreter does, all that the server had loaded took three quarters of the time of a command.
+    """The process ends with this status, once what was registered for its end is done. Threads are not waited for, and
+    nothing is taken apart: object by object, as an interpreter does, all that the server had loaded took three
+    quarters of the time of a command.
     """
+    if isinstance(ended.code, str):
+        print(ended.code, file=sys.stderr)
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1)
+    os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 
 from gateway.errors import AssertionInvalid, ErrorReason, Unauthenticated
 from gateway.exchange.call import Call, Caller
-from gateway.exchange.settle import Circumstances, Settled
+from gateway.exchange.circumstances import Circumstances
+from gateway.exchange.settle import Settled
 from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, parse

@@ -1,6 +1,7 @@
 """From what was verified of a request to what is decided on. Pure.
 
-What the request shows by itself both ends derive alike (`protocol.request_facts`); what was found, `settle`.
+What the request shows by itself both ends derive alike (`protocol.request_facts`). What was found becomes facts in
+`settle`.
 """
 
 from gateway.exchange.call import Caller, Query

@@ -4,9 +4,10 @@ One rule, taken in two places: by the spine when a question has come that far, a
 another process and from the same facts (`gateway/aside`). Which of them took it shows nowhere.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.locate import NOTHING, Candidate, Found, Search, Verdicts, locate
 from gateway.protocol.authority import Authority, covers_subject
 from gateway.protocol.decide import Decision, DecisionInput, RequestFacts, YouthFacts, decide_youth
@@ -15,18 +16,6 @@ from gateway.protocol.matching.key_scheme import present_keys
 from gateway.protocol.names import AgencyId, county_of
 from gateway.protocol.policy.rules import Policy
 from homeward.gateway.v1.envelope_pb2 import TokenSet
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What an answer rests on besides the question, the directory and what is listed; read before that is."""
-
-    stale: Mapping[str, tuple[str, ...]]
-    """By epoch, the counties of whose lists a miss cannot be believed (`coverage`), for questions of one family."""
-    records: int
-    """Youths in the index."""
-    auto: bool
-    """`Search.auto`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
  4  authenticate   who asks (`authenticate`)
  6  authority      what the named consent, order or agreement is worth (`protocol/authority`)
  5  decide (a)     what the request alone settles, that worth among it (`protocol/decide`)
- 7  locate         tokens to at most one youth (`locate`); decide (b)
+ 7  locate         tokens to at most one youth (`locate`); decide (b) (`settle`)
  8  journal        the DECISION leaf is durable; a flag check is answered from here
  9  work order     over the source's own stream; 10 and 11 happen at the source
 12  journal        revocation re-checked and RELEASE durable, in one transaction
@@ -12,9 +12,12 @@
 Everything refused up to step 6 depends on the request alone. From step 7 on the only
 refusal is the uniform negative, with the same leaves and in the same time (`slot`). Every
 refusal leaves through the journal; nothing leaves before it is written down.
+
+Of a flag check without an authority, 5 and 7 may have been taken when it was read (`Caller.ahead`), from the same
+facts; that counts once, and only while the directory it was settled under is in force.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -30,18 +33,17 @@ from gateway.exchange.alerting import announce, tell
 from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
+from gateway.exchange.circumstances import Known
 from gateway.exchange.cohort import Cohorts
-from gateway.exchange.coverage import Coverage, sources_of
 from gateway.exchange.deed import Moved, both, on_what_stands
 from gateway.exchange.facts import authority_facts, request_facts
-from gateway.exchange.index_size import IndexSize
 from gateway.exchange.locate import Found, check_core
 from gateway.exchange.orders import work_order
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.refusals import Refusals
 from gateway.exchange.reviews import Review, review_alerts
 from gateway.exchange.setting import Setting
-from gateway.exchange.settle import Circumstances, Settled, settle, settled_by_request
+from gateway.exchange.settle import Settled, settle, settled_by_request
 from gateway.exchange.tally import FoundToday, asker_of
 from gateway.ports import Entered, Guard, KeptAuthority, NewAlert, Rows, SourceUnreachable, own_youth
 from gateway.protocol.assertion import AssertionRefused
@@ -84,20 +86,23 @@ class Exchange:
         # Looked up with each entry: an exchange is made over a journal that fails, too, and says so when it is asked.
         self.refusals = Refusals(lambda append: setting.journal.enter(append), setting.now)
         self._at = setting
-        self._coverage = Coverage(
-            lambda: sources_of(setting.directory()), lambda: setting.index.listings(), is_listed_in=self._is_listed_in
+        self._known = Known(
+            setting.directory,
+            listings=lambda: setting.index.listings(),
+            records=lambda: setting.index.records(),
+            auto=setting.auto,
+            now=setting.now,
         )
-        self._size = IndexSize(lambda: setting.index.records())
         self._found_today = FoundToday()
 
     async def admit(self, call: Call, message_type: type[M]) -> tuple[Caller, M]:
         """Step 4: the caller and its message, or a refusal that is on record.
 
-        Raises `Unauthenticated` and its kinds, `Invalid`.
+        Raises `Unauthenticated` and its kinds, `Invalid`, `Unavailable`.
         """
         try:
             try:
-                known = await self._foreknown() if message_type is FlagQuery else None
+                known = await self._known.of_flag_checks() if message_type is FlagQuery else None
                 claims, faults, ahead = await self._at.read(call, self._at.directory(), message_type, known)
             except AssertionRefused as refused:
                 raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
@@ -123,6 +128,7 @@ class Exchange:
         ahead = self._standing(caller.ahead, query)
         if ahead is None:
             self._check(caller, query)
+        # The first try alone: what was settled ahead is what has moved when there is a second.
         tries = iter((ahead,))
         return await on_what_stands(lambda: self._answer(caller, query, next(tries, None)))
 
@@ -140,7 +146,8 @@ class Exchange:
         decided, decision = await self._decide(asked, decision)  # 8
         if youth is None or query.family is Family.FLAG_CHECK:
             told = shown(decided, decision, query.family)
-            return Result(decision, found, settled.stale, told, statement=statement)
+            # As with what a source says: it must not outlast the permit.
+            return Result(decision, found, settled.stale, told, statement=statement if decision.permit else b"")
         sealed: SealedRecord | None = None
         status: int = SOURCE_STATUS_UNSPECIFIED
         if decision.permit:
@@ -170,13 +177,11 @@ class Exchange:
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
 
-    async def _foreknown(self) -> Circumstances:
-        """Those of any flag check that may come."""
-        return await self._circumstances(Family.FLAG_CHECK, self._at.directory().epochs)
-
     def _standing(self, ahead: Settled | None, query: Query) -> Settled | None:
         """What was settled ahead, if nothing changed since that it rests on."""
-        if ahead is None or ahead.directory is not self._at.directory() or not self._is_listed_in(query.tokens.epoch):
+        if ahead is None or ahead.directory is not self._at.directory():
+            return None
+        if not self._known.is_listed_in(query.tokens.epoch):
             return None
         return ahead
 
@@ -188,11 +193,11 @@ class Exchange:
         if not first.permit:
             return settled_by_request(at.policy, directory, request, first)
         await self.cohorts.abreast()
-        circumstances = await self._circumstances(query.family, (epoch,))
+        circumstances = await self._known.of(query.family, (epoch,))
         candidates, verdicts = await at.index.look_up(caller.agency, query.tokens)
-        if not self._is_listed_in(epoch):
+        if not self._known.is_listed_in(epoch):
             # The epoch ended since: whoever is not found may have been erased with it a moment ago.
-            circumstances = await self._circumstances(query.family, (epoch,))
+            circumstances = await self._known.of(query.family, (epoch,))
         return settle(  # 7
             at.policy,
             at.directory(),
@@ -205,13 +210,8 @@ class Exchange:
             circumstances=circumstances,
         )
 
-    async def _circumstances(self, family: Family, epochs: Iterable[str]) -> Circumstances:
-        now = self._at.now()
-        stale = {epoch: await self._coverage.stale(family, epoch=epoch, now=now) for epoch in epochs}
-        return Circumstances(stale, await self._size.at(now), self._at.auto)
-
     async def _statement(self, query: Query, decision: Decision, found: Found) -> bytes:
-        """What a permitted flag check tells; opened before it is decided, because it may not be there any more."""
+        """What a permitted flag check tells. Opened before the leaf: without the key, it is another answer."""
         if not decision.permit or query.family is not Family.FLAG_CHECK or found.candidate is None:
             return b""
         statement = await self._at.index.statement(found.candidate)
@@ -244,10 +244,6 @@ class Exchange:
 
     def _emergency_period(self, caller: Caller) -> int:
         return milliseconds(caller.call.received_at - timedelta(days=self._at.policy.emergency.uses_period_days))
-
-    def _is_listed_in(self, epoch: str) -> bool:
-        named = self._at.directory().epochs.get(epoch)
-        return named is not None and named.is_listed_in
 
     async def _key(self, found: Found, under: AuthorityId | None) -> YouthKey:
         keys, candidate = self._at.youth_keys, found.candidate

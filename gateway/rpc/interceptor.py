@@ -85,7 +85,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self.places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = asyncio.Event()
-        """Whether the listener stops."""
+        """Set when the listener stops."""
 
     async def intercept_service(
         self,

@@ -27,15 +27,17 @@ from gateway.store.listed import is_listed
 from gateway.store.tables import authority, decision_input, denied, emergency_use, spent
 from gateway.store.told import telling
 
+_DIGEST_BYTES: Final = 16
+_IDENTIFIER_BYTES: Final = 1 + _DIGEST_BYTES
+"""A letter, and half of a SHA-256: all of one length, because they are looked for as one value (`pieces`)."""
+
 
 def _spent() -> Statement:
-    place, identifier = pieces(bindparam("identifiers", type_=LargeBinary), IDENTIFIER_BYTES)
+    place, identifier = pieces(bindparam("identifiers", type_=LargeBinary), _IDENTIFIER_BYTES)
     known = place.join(spent, spent.c.identifier == identifier)
     return Statement(select(spent.c.identifier, spent.c.digest).select_from(known), "identifiers")
 
 
-IDENTIFIER_BYTES: Final = 17
-"""What is spent: a letter, and half of a SHA-256."""
 _SPENT: Final = _spent()
 _SPEND: Final = Statement(insert(spent))
 _COMMITTED: Final = Statement(insert(decision_input))
@@ -57,17 +59,21 @@ _DENIED: Final = Statement(
 
 def request_identifier(agency: str, request_id: bytes) -> bytes:
     """Identifier under which a request is spent: its own id within its agency."""
-    return b"r" + sha256(agency.encode() + b"\0" + request_id).digest()[:16]
+    return _identifier(b"r", agency, request_id)
 
 
 def assertion_identifier(agency: str, assertion_id: str) -> bytes:
     """Identifier under which a user assertion is spent."""
-    return b"a" + sha256(agency.encode() + b"\0" + assertion_id.encode()).digest()[:16]
+    return _identifier(b"a", agency, assertion_id.encode())
 
 
 def confirmation_identifier(agency: str, release_index: int) -> bytes:
     """Identifier under which the confirmation of a release is spent."""
-    return b"c" + sha256(agency.encode() + b"\0" + release_index.to_bytes(8, "big")).digest()[:16]
+    return _identifier(b"c", agency, release_index.to_bytes(8, "big"))
+
+
+def _identifier(letter: bytes, agency: str, said: bytes) -> bytes:
+    return letter + sha256(agency.encode() + b"\0" + said).digest()[:_DIGEST_BYTES]
 
 
 class SqlProjections:
@@ -85,6 +91,7 @@ class SqlProjections:
     def once(self, caller: Caller, query: OneTime) -> Once:
         """`ports.Projections`."""
         rows = self.spend(caller, query)
+        # As `spend` made the first: hashed once.
         request, assertion = rows[0][1][0], assertion_identifier(caller.agency, caller.claims.assertion_id)
         seek = Seek(_SPENT, (request, assertion))
 

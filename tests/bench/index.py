@@ -2,7 +2,7 @@
 
     python -m tests.bench.index [--sizes 10000 100000 1000000 10000000] [--lookups 400] [--directory DIR] [--out FILE]
 
-Builds the tables that the gateway serves from and asks `SqlIndex.candidates`, as a question of a county does: half of
+Builds the tables that the gateway serves from and asks `SqlIndex.look_up`, as a question of a county does: half of
 the questions are about a listed youth, half about nobody, each about another, so that no page is warm because it was
 just read. The indexes are built in the order of their tokens, which leaves their pages fuller than years of
 registrations would; the largest takes 1.4 GB of disk and some minutes. Ratios are to the smallest index of the same

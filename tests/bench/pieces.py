@@ -99,7 +99,7 @@ def _stages(world: World) -> Mapping[str, float]:
             decide_youth(at.policy, facts, youth, first),
         ),
         "coverage and index look-up": lambda: (
-            _now(world.exchange._coverage.stale(query.family, epoch=query.tokens.epoch, now=at.now())),
+            _now(world.exchange._known.of(query.family, (query.tokens.epoch,))),
             _now(at.index.look_up(caller.agency, query.tokens)),
         ),
         "decision leaf: fields, digest of the decision's argument": lambda: asked.decision_leaf(

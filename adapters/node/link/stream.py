@@ -11,8 +11,9 @@ Decides when the stream counts as broken, and never treats silence as calm:
     checkpoint      witnessed in a thread, one at a time: on disk before the cosignature leaves
     own entries     asked for in the tree cosigned last, once a minute; followed in a thread, then attested
     going away      the stream is opened anew at once
-    broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter); to half a
-                    second only while nobody welcomes it, because a gateway that comes back needs its counties at once
+    broken          opened anew after a random pause, up to 100 ms at first, doubling to 5 s (full jitter), and no
+                    further than 0.5 s while nobody welcomes it, because a gateway that comes back needs its counties
+                    at once
 """
 
 import asyncio

@@ -1,0 +1,56 @@
+"""What an answer rests on besides the question, the directory and what is listed, as a moment knows it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.exchange.coverage import Coverage, Listing, sources_of
+from gateway.exchange.index_size import IndexSize
+from gateway.protocol.directory import DirectoryView
+from gateway.protocol.names import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Of questions of one family; to be read before the index is."""
+
+    stale: Mapping[str, tuple[str, ...]]
+    """By epoch, the counties of whose lists a miss cannot be believed (`coverage`)."""
+    records: int
+    """Youths in the index."""
+    auto: bool
+    """`Search.auto`."""
+
+
+class Known:
+    """Circumstances as they are now."""
+
+    def __init__(
+        self,
+        directory: Callable[[], DirectoryView],
+        *,
+        listings: Callable[[], Awaitable[Sequence[Listing]]],
+        records: Callable[[], Awaitable[int]],
+        auto: bool,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._directory = directory
+        self._coverage = Coverage(lambda: sources_of(directory()), listings, is_listed_in=self.is_listed_in)
+        self._size = IndexSize(records)
+        self._auto = auto
+        self._now = now
+
+    async def of(self, family: Call, epochs: Iterable[str]) -> Circumstances:
+        """Of questions of this family in these epochs, each of which is answered."""
+        now = self._now()
+        stale = {epoch: await self._coverage.stale(family, epoch=epoch, now=now) for epoch in epochs}
+        return Circumstances(stale, await self._size.at(now), self._auto)
+
+    async def of_flag_checks(self) -> Circumstances:
+        """Of any flag check that may come. Raises `Unavailable` as `directory`."""
+        return await self.of(Call.FLAG_CHECK, self._directory().epochs)
+
+    def is_listed_in(self, epoch: str) -> bool:
+        """Whether members list their youths in this epoch now."""
+        named = self._directory().epochs.get(epoch)
+        return named is not None and named.is_listed_in
