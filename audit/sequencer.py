@@ -22,7 +22,7 @@ from sqlalchemy import and_, bindparam, insert, select, update
 
 from audit import merkle
 from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry
-from audit.errors import DraftError, EvidenceError, EvidenceReason, LogStops, StopReason
+from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.failpoints import reach
 from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
@@ -210,7 +210,10 @@ class Sequencer:
         tree = self._lock(tx, time_ms)
         reach("append.begin")
         tx.seek(each for append in appends for each in append.seeks)
-        outcomes = self._by_themselves(tx, tree, appends) if careful else self._together(tx, tree, appends)
+        if careful:
+            outcomes = tuple([self._one_carefully(tx, tree, append) for append in appends])
+        else:
+            outcomes = self._together(tx, tree, appends)
         try:
             tx.flush()
         except self._store.database_errors as exc:
@@ -253,16 +256,24 @@ class Sequencer:
             # An entry that is refused by raising takes no place: the second step gives the same indices.
             index += not isinstance(one, Exception)
         try:
-            return tuple([each if isinstance(each, Exception) else self._written(tx, tree, each) for each in asked])
+            return tuple(
+                [
+                    each
+                    if isinstance(each, Exception)
+                    else Written(self._place(tx, tree, each.draft, each.annex), each.guarded)
+                    for each in asked
+                ]
+            )
         except self._store.database_errors as exc:
             raise self._blame(exc) from exc
-        except DraftError as exc:
+        # Whatever it is: the second attempt finds out whose leaf it was.
+        except Exception as exc:
             raise _Blame from exc
 
     def _one(self, tx: Tx, index: int, append: Append) -> _Asked | Exception:
         before = tx.effect_count
         try:
-            return self._ask_one(tx, index, append)
+            return _ask(tx, index, append)
         except self._store.database_errors as exc:
             raise self._blame(exc) from exc
         # A guard or projection is the caller's code and may raise anything; it goes to that caller, and to no other.
@@ -271,16 +282,13 @@ class Sequencer:
                 raise _Blame from exc
             return exc
 
-    def _by_themselves(self, tx: Tx, tree: _Tree, appends: Sequence[Append]) -> tuple[Written | Exception, ...]:
-        return tuple([self._one_carefully(tx, tree, append) for append in appends])
-
     def _one_carefully(self, tx: Tx, tree: _Tree, append: Append) -> Written | Exception:
         tx.command("SAVEPOINT entry")
         try:
-            asked = self._ask_one(tx, tree.size, append)
+            asked = _ask(tx, tree.size, append)
             # Before the leaf: what fails must fail while the tree has not grown.
             tx.flush()
-            written = self._written(tx, tree, asked)
+            written = Written(self._place(tx, tree, asked.draft, asked.annex), asked.guarded)
         except Exception as exc:  # as above; what is not the entry's fault is raised again
             if isinstance(exc, self._store.database_errors) and not self._store.blames_entry(exc):
                 raise
@@ -294,28 +302,12 @@ class Sequencer:
     def _blame(self, exc: Exception) -> Exception:
         return _Blame() if self._store.blames_entry(exc) else exc
 
-    def _ask_one(self, tx: Tx, index: int, append: Append) -> _Asked:
-        refusal = append.guard(tx) if append.guard is not None else None
-        draft = append.draft if refusal is None else refusal
-        annex = b""
-        if refusal is None:
-            for statement, params in append.rows:
-                tx.later(statement, tuple(index if value is INDEX else value for value in params))
-            if append.apply is not None:
-                append.apply(tx, index)
-            if append.says is not None:
-                annex = append.says(tx, index)
-        return _Asked(draft, annex, refusal is not None)
-
-    def _written(self, tx: Tx, tree: _Tree, asked: _Asked) -> Written:
-        return Written(self._place(tx, tree, asked.draft, asked.annex), asked.guarded)
-
     def _place(self, tx: Tx, tree: _Tree, draft: Draft, annex: bytes) -> BuiltEntry:
         own: list[Field] = []
-        requester_seq = self._number(tx, tree, draft.requester, FieldClass.REQ, own)
+        requester_seq = _number(tx, tree, draft.requester, FieldClass.REQ, own)
         # An agency that asks itself takes part once: two numbers in one entry would look like a gap to it.
         other = draft.holder if draft.holder != draft.requester else None
-        holder_seq = self._number(tx, tree, other, FieldClass.HOLD, own)
+        holder_seq = _number(tx, tree, other, FieldClass.HOLD, own)
         place = Place(tree.size, tree.time_ms, requester_seq, holder_seq)
         built = build_entry(draft, place, keys=self._keys, own_fields=own, annex=annex, random_bytes=self._random_bytes)
         hashed = tree.add(built)
@@ -325,13 +317,28 @@ class Sequencer:
                 tree.advanced.add(agency)
         return built
 
-    def _number(self, tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
-        if not agency:
-            return 0
-        head = tree.heads.get(agency)
-        if head is None:
-            row = tx.one(_AGENCY_HEAD, (agency,))
-            head = tree.heads[agency] = (row[0], row[1]) if row else _NO_ENTRY
-        seq, previous = head[0] + 1, head[1]
-        own += (Field(cls, "seq", seq.to_bytes(8, "big")), Field(cls, "prev", previous))
-        return seq
+
+def _ask(tx: Tx, index: int, append: Append) -> _Asked:
+    refusal = append.guard(tx) if append.guard is not None else None
+    draft = append.draft if refusal is None else refusal
+    annex = b""
+    if refusal is None:
+        for statement, params in append.rows:
+            tx.later(statement, tuple(index if value is INDEX else value for value in params))
+        if append.apply is not None:
+            append.apply(tx, index)
+        if append.says is not None:
+            annex = append.says(tx, index)
+    return _Asked(draft, annex, refusal is not None)
+
+
+def _number(tx: Tx, tree: _Tree, agency: str | None, cls: FieldClass, own: list[Field]) -> int:
+    if not agency:
+        return 0
+    head = tree.heads.get(agency)
+    if head is None:
+        row = tx.one(_AGENCY_HEAD, (agency,))
+        head = tree.heads[agency] = (row[0], row[1]) if row else _NO_ENTRY
+    seq, previous = head[0] + 1, head[1]
+    own += (Field(cls, "seq", seq.to_bytes(8, "big")), Field(cls, "prev", previous))
+    return seq

@@ -49,19 +49,25 @@ class Tx:
         while rows := self.cursor.fetchmany(size):
             yield rows
 
-    def by_key(self, statement: Statement, keys: Params, *, written_by: Statement) -> list[tuple[Any, ...]]:
+    def by_key(
+        self, statement: Statement, keys: Params, *, written_by: Statement, as_one: bool = False
+    ) -> list[tuple[Any, ...]]:
         """Returns every row of a query for these keys, in a table that only `written_by` changes, key first.
 
         Unlike `all` it leaves alone what was announced for other keys: thus a guard that looks for its own row does
-        not make every entry's rows a statement of their own.
+        not make every entry's rows a statement of their own. `as_one`: the statement takes all keys as one value, as in
+        a `Seek`, and is not asked where that read the rows and nothing was written since.
         """
         announced = self._newest.get(written_by)
         if announced is not None and not announced.keys().isdisjoint(keys):
             self.flush()
-        return self._all(statement, keys)
+        known = self._sought.get(statement)
+        if known is not None and known.keys() >= set(keys):
+            return [row for key in keys for row in known[key]]
+        return self._all(statement, (b"".join(keys),) if as_one else keys)
 
     def seek(self, seeks: Iterable[Seek]) -> None:
-        """Reads at once what guards will look for, so that it need not be asked for each of them (`sought`)."""
+        """Reads at once what guards will look for, so that it need not be asked for each of them (`by_key`)."""
         wanted: dict[Statement, list[bytes]] = {}
         for each in seeks:
             wanted.setdefault(each.statement, []).extend(each.keys)
@@ -70,17 +76,6 @@ class Tx:
             for row in self._all(statement, (b"".join(rows),)):
                 rows[row[0]].append(row)
             self._sought[statement] = rows
-
-    def sought(self, seek: Seek, *, written_by: Statement) -> list[tuple[Any, ...]]:
-        """As `by_key`; without a query where the rows were read before, and nothing was written since."""
-        statement, keys = seek
-        announced = self._newest.get(written_by)
-        if announced is not None and not announced.keys().isdisjoint(keys):
-            self.flush()
-        known = self._sought.get(statement)
-        if known is not None and known.keys() >= set(keys):
-            return [row for key in keys for row in known[key]]
-        return self._all(statement, (b"".join(keys),))
 
     def announced(self, statement: Statement, key: Any) -> Params | None:
         """Returns the values of the newest announced change with this first value, or None if there is none.

@@ -39,7 +39,9 @@ from gateway.exchange.settle import settle, settled_by_request
 from gateway.protocol.assertion import AssertionFault, AssertionRefused, Claims
 from gateway.protocol.decide import decide_request
 from gateway.protocol.directory import DirectoryView
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import AgencyId
+from gateway.protocol.oprf import TOKEN_LENGTH
 from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.policy.rules import Policy
 from gateway.rpc.incoming import flag_query
@@ -268,7 +270,9 @@ def _resting(payload: bytes, known: Circumstances | None, at_rest: AtRest) -> by
         return b""
     try:
         tokens = FlagQuery.FromString(payload).tokens
-        return at_rest(tokens.epoch, tokens.tokens) if tokens.epoch in known.stale else b""
-    except (DecodeError, ValueError, Invalid):
+        # Before anybody's signature is verified: no more than a question has.
+        is_whole = len(tokens.tokens) == load_key_scheme().elements * TOKEN_LENGTH
+        return at_rest(tokens.epoch, tokens.tokens) if is_whole and tokens.epoch in known.stale else b""
+    except (DecodeError, Invalid):
         # Whoever reads it says what is wrong with it, and an epoch that has ended since is refused by the spine.
         return b""

@@ -61,9 +61,9 @@ class SubjectIndex(Protocol):
     """The blind index."""
 
     async def look_up(self, asking: AgencyId, tokens: TokenSet) -> tuple[Sequence[Candidate], Verdicts]:
-        """Youths that share a token of a present key with these, with their open flags; and what was said of those
-        that this agency named by one of these tokens before. `tokens` is checked. Raises `Invalid` for an epoch that is
-        not served."""
+        """Youths that share a token of a present key with these, with their open flags, if their audit keys are there;
+        and what was said of those that this agency named by one of these tokens before. `tokens` is checked. Raises
+        `Invalid` for an epoch that is not served."""
 
     async def statement(self, candidate: Candidate) -> bytes | None:
         """Of the candidate's open flag, the owner's FlagStatement as a serialized SignedEnvelope; None where there is

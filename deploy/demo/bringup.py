@@ -36,6 +36,7 @@ _GATEWAY_SETTINGS: Final = """# A match by tokens alone is good for records.
 matching: {{ auto: true }}
 # A developer may ask about nobody as often as needed.
 hold: {{ enabled: false }}
+# A source that nobody else asks answers within some 30 ms: what it refuses leaves on the slot of what nobody knows.
 negative_slot_ms: 250
 # So many counties must have seen the log grow before its checkpoint is published.
 witnesses: {{ quorum: QUORUM }}

@@ -125,7 +125,7 @@ class Exchange:
         `Exhausted` while the agency's look-ups are held or the day's questions are asked, `Unavailable` when the log
         cannot be written.
         """
-        ahead = self._standing(caller.ahead, query)
+        ahead = await self._standing(caller.ahead, query)
         if ahead is None:
             self._check(caller, query)
         # The first try alone: what was settled ahead is what has moved when there is a second.
@@ -177,13 +177,17 @@ class Exchange:
         except KeyUnknown as exc:
             raise Invalid(ErrorReason.KEY_UNKNOWN) from exc
 
-    def _standing(self, ahead: Settled | None, query: Query) -> Settled | None:
+    async def _standing(self, ahead: Settled | None, query: Query) -> Settled | None:
         """What was settled ahead, if nothing changed since that it rests on."""
-        if ahead is None or ahead.directory is not self._at.directory():
+        at, epoch = self._at, query.tokens.epoch
+        if ahead is None or ahead.directory is not at.directory() or not self._known.is_listed_in(epoch):
             return None
-        if not self._known.is_listed_in(query.tokens.epoch):
+        if ahead.youth is not None and ahead.stale != (await self._known.of(query.family, (epoch,))).stale[epoch]:
             return None
-        return ahead
+        # Whoever keeps no key of a youth sees no flag of it (`SubjectIndex.look_up`).
+        flagged = [each for each in ahead.found.likely if each.flag is not None]
+        keys = [await at.youth_keys.find(each.owner, each.handle) for each in flagged]
+        return None if None in keys else ahead
 
     async def _settle(
         self, caller: Caller, query: Query, request: RequestFacts, authority: Authority | None

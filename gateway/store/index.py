@@ -6,7 +6,7 @@ cannot be compared with tokens somebody knows (TOKENS §4.2).
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, case, func, literal_column, select
@@ -101,7 +101,13 @@ class SqlIndex:
         sought = sought_of(asking, tokens, self.at_rest(tokens.epoch, tokens.tokens))
         find = self._find if self.find is None else self.find
         shared, named = await find(sought)
-        return candidates(shared), said(named)
+        return [await self._seen(each) for each in candidates(shared)], said(named)
+
+    async def _seen(self, candidate: Candidate) -> Candidate:
+        """Without its flag where its youth's key is gone."""
+        if candidate.flag is None or await self.youth_keys.find(candidate.owner, candidate.handle) is not None:
+            return candidate
+        return replace(candidate, flag=None)
 
     async def statement(self, candidate: Candidate) -> bytes | None:
         """`ports.SubjectIndex`."""

@@ -93,10 +93,9 @@ class SqlProjections:
         rows = self.spend(caller, query)
         # As `spend` made the first: hashed once.
         request, assertion = rows[0][1][0], assertion_identifier(caller.agency, caller.claims.assertion_id)
-        seek = Seek(_SPENT, (request, assertion))
 
         def guard(tx: Tx) -> Draft | None:
-            used = dict(tx.sought(seek, written_by=_SPEND))
+            used = dict(tx.by_key(_SPENT, (request, assertion), written_by=_SPEND, as_one=True))
             if request in used:
                 same = used[request] == query.digest
                 raise Conflict(ErrorReason.EXPIRED_REFETCH if same else ErrorReason.ID_REUSED)
@@ -104,7 +103,7 @@ class SqlProjections:
                 raise Conflict(ErrorReason.ASSERTION_REPLAYED)
             return None
 
-        return Once(guard, rows, (seek,))
+        return Once(guard, rows, (Seek(_SPENT, (request, assertion)),))
 
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""

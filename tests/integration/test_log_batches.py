@@ -3,7 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from audit.entry import Draft
+import pytest
+
+from audit.entry import Draft, Field, FieldClass
 from audit.errors import DraftError
 from audit.log import INDEX, Append, Appended
 from audit.reader import Reader
@@ -49,11 +51,18 @@ async def test_an_entry_that_is_refused_takes_no_place_from_the_next(tmp_path: P
     assert rows == stand
 
 
-async def test_an_entry_whose_leaf_cannot_be_made_fails_alone(tmp_path: Path) -> None:
-    # The annex stands with fields of class OP, and there are none: that shows when the leaf is made, and not before.
-    bare = Append(Draft((), requester="06037.cwa"), rows=((PUT, ("bare", INDEX)),), says=lambda tx, index: b"annex")
-    outcomes, rows = await together(tmp_path, [named("a"), bare, named("b")])
-    assert isinstance(outcomes[1], DraftError)
+BARE = Draft((), requester="06037.cwa")
+WORDS = Draft((Field(FieldClass.OP, "words", "no bytes"),), requester="06037.cwa")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("leaf", "fault"), [(BARE, DraftError), (WORDS, TypeError)], ids=["annex", "words"])
+async def test_an_entry_whose_leaf_cannot_be_made_fails_alone(
+    tmp_path: Path, leaf: Draft, fault: type[Exception]
+) -> None:
+    # The annex stands with fields of class OP, and there are none; a value is bytes: both show when the leaf is made.
+    bad = Append(leaf, rows=((PUT, ("bad", INDEX)),), says=lambda tx, index: b"annex")
+    outcomes, rows = await together(tmp_path, [named("a"), bad, named("b")])
+    assert isinstance(outcomes[1], fault)
     stand = {name: each.index for name, each in zip("a-b", outcomes, strict=True) if isinstance(each, Appended)}
     assert rows == stand, "and its row went with it"
     assert len(stand) == 2

@@ -19,12 +19,11 @@ from sqlalchemy.dialects import sqlite
 from gateway.apart import Apart
 from gateway.aside import FEW, Aside, Work
 from gateway.carried import decision_of, found_of, plain_decision, plain_found
-from gateway.errors import Unavailable
 from gateway.exchange.call import Caller
 from gateway.exchange.coverage import Listing
 from gateway.exchange.locate import NOTHING, Candidate, FlagRow, Found, Verdicts
 from gateway.exchange.settle import Settled
-from gateway.ports import SubjectIndex
+from gateway.ports import SubjectIndex, YouthKeys
 from gateway.protocol.decide import DecisionInput, decide
 from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
 from gateway.protocol.names import (
@@ -196,15 +195,14 @@ async def found(world: World, caller: Caller, ahead: Settled, number: int = 0) -
 
 @dataclass
 class Sealing:
-    """The index, without keys, from which a youth goes between two looks at it."""
+    """The index, from which a youth goes between two looks at it."""
 
     index: SubjectIndex
-    goes: bool = True
     looked: int = 0
 
     async def look_up(self, asking: AgencyId, tokens: TokenSet) -> tuple[Sequence[Candidate], Verdicts]:
         self.looked += 1
-        return ((), {}) if self.goes else await self.index.look_up(asking, tokens)
+        return (), {}
 
     async def statement(self, candidate: Candidate) -> bytes | None:
         return None
@@ -227,10 +225,45 @@ async def test_a_youth_that_was_sealed_since_is_looked_for_again(world: World) -
     assert sealing.looked == 1
 
 
-async def test_of_a_youth_that_is_listed_and_has_no_key_nobody_is_told_that_nobody_looks(world: World) -> None:
-    world.use(replace(world.setting, index=Sealing(world.setting.index, goes=False)))
-    with pytest.raises(Unavailable):
-        await world.flag(replace(FINDER, youth="flagged"))
+@dataclass
+class Keyless:
+    """The youths' audit keys, of which none is found."""
+
+    keys: YouthKeys
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.keys, name)
+
+    async def find(self, owner: AgencyId, handle: SubjectHandle) -> bytes | None:
+        return None
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_without_the_youths_key_nobody_is_flagged(world: World, ahead: bool) -> None:
+    world.youth_keys = Keyless(world.youth_keys)  # type: ignore[assignment]
+    index = SqlIndex(Lookups(world.reader, threaded=False), at_rest, world.youth_keys)
+    world.setting = replace(world.setting, youth_keys=world.youth_keys, index=index)
+    if ahead:
+        use_other(world)
+    else:
+        world.use(world.setting)
+    asked = [replace(FINDER, youth=youth, number=number) for youth in ("flagged", "shared") for number in range(FEW)]
+    answers = await asyncio.gather(*map(world.flag, asked))
+    assert {outcome(each.response) for each in answers} == {Outcome.NO_ACTIVE_FLAG_FOUND}
+    assert world.sources.alerts == []
+
+
+async def test_nothing_counts_that_was_settled_while_other_counties_were_believed(world: World) -> None:
+    use_other(world)
+    (caller, *_) = await read(world, [replace(FINDER, youth="nobody", number=number) for number in range(2 * FEW)])
+    assert caller.ahead is not None
+    assert caller.ahead.stale == ()
+    world.silence(FAR_OWNER)
+    world.clock.advance(seconds=2)
+    payload = flag_payload(replace(FINDER, youth="nobody"))
+    result = await world.exchange.run(caller, flag_query(FlagQuery.FromString(payload), payload))
+    assert result.stale_counties == (county_of(FAR_OWNER),)
+    assert result.decision.outcome is Outcome.UNDETERMINED
 
 
 @pytest.mark.parametrize("first", ["", "ANALYZE"], ids=["as made", "with statistics"])
