@@ -28,7 +28,7 @@ from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
 from audit.tables import AGENCY, NODE, TREE
-from audit.transaction import Seek, Tx
+from audit.transaction import Seek, Tx, read_ahead
 
 INDEX: Final = object()
 """Stands in the values of `Append.rows` for the index that the entry will get."""
@@ -209,7 +209,7 @@ class Sequencer:
         self._store.begin(tx)
         tree = self._lock(tx, time_ms)
         reach("append.begin")
-        tx.seek(each for append in appends for each in append.seeks)
+        read_ahead(tx, (each for append in appends for each in append.seeks))
         if careful:
             outcomes = tuple([self._one_carefully(tx, tree, append) for append in appends])
         else:
@@ -256,14 +256,13 @@ class Sequencer:
             # An entry that is refused by raising takes no place: the second step gives the same indices.
             index += not isinstance(one, Exception)
         try:
-            return tuple(
-                [
-                    each
-                    if isinstance(each, Exception)
-                    else Written(self._place(tx, tree, each.draft, each.annex), each.guarded)
-                    for each in asked
-                ]
-            )
+            outcomes: list[Written | Exception] = []
+            for each in asked:
+                if isinstance(each, _Asked):
+                    outcomes.append(Written(self._place(tx, tree, each.draft, each.annex), each.guarded))
+                else:
+                    outcomes.append(each)
+            return tuple(outcomes)
         except self._store.database_errors as exc:
             raise self._blame(exc) from exc
         # Whatever it is: the second attempt finds out whose leaf it was.

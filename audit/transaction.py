@@ -34,7 +34,8 @@ class Tx:
         self._announced: dict[Statement, list[Params]] = {}
         self._newest: dict[Statement, dict[Any, Params]] = {}
         self._touched: set[str] = set()
-        self._sought: dict[Statement, dict[bytes, list[tuple[Any, ...]]]] = {}
+        # What `read_ahead` read, by key; nothing of it counts after a write.
+        self.ahead: dict[Statement, dict[bytes, list[tuple[Any, ...]]]] = {}
 
     def all(self, statement: Statement, params: Params = ()) -> list[tuple[Any, ...]]:
         """Returns every row of a query, after whatever was announced for its tables."""
@@ -61,21 +62,10 @@ class Tx:
         announced = self._newest.get(written_by)
         if announced is not None and not announced.keys().isdisjoint(keys):
             self.flush()
-        known = self._sought.get(statement)
+        known = self.ahead.get(statement)
         if known is not None and known.keys() >= set(keys):
             return [row for key in keys for row in known[key]]
         return self._all(statement, (b"".join(keys),) if as_one else keys)
-
-    def seek(self, seeks: Iterable[Seek]) -> None:
-        """Reads at once what guards will look for, so that it need not be asked for each of them (`by_key`)."""
-        wanted: dict[Statement, list[bytes]] = {}
-        for each in seeks:
-            wanted.setdefault(each.statement, []).extend(each.keys)
-        for statement, keys in wanted.items():
-            rows: dict[bytes, list[tuple[Any, ...]]] = {key: [] for key in keys}
-            for row in self._all(statement, (b"".join(rows),)):
-                rows[row[0]].append(row)
-            self._sought[statement] = rows
 
     def announced(self, statement: Statement, key: Any) -> Params | None:
         """Returns the values of the newest announced change with this first value, or None if there is none.
@@ -98,7 +88,7 @@ class Tx:
         """Changes rows and returns how many."""
         self.flush()
         self.effect_count += 1
-        self._sought.clear()
+        self.ahead.clear()
         self.cursor.execute(statement.text(self.dialect), statement.arrange(self.dialect, params))
         return int(self.cursor.rowcount)
 
@@ -139,5 +129,17 @@ class Tx:
         self.cursor.execute(text)
 
     def _many(self, statement: Statement, rows: Iterable[Params]) -> None:
-        self._sought.clear()
+        self.ahead.clear()
         self.cursor.executemany(statement.text(self.dialect), statement.arrange_all(self.dialect, list(rows)))
+
+
+def read_ahead(tx: Tx, seeks: Iterable[Seek]) -> None:
+    """Reads at once what the guards of a batch will look for, so that it need not be asked for each (`Tx.by_key`)."""
+    wanted: dict[Statement, list[bytes]] = {}
+    for each in seeks:
+        wanted.setdefault(each.statement, []).extend(each.keys)
+    for statement, keys in wanted.items():
+        rows: dict[bytes, list[tuple[Any, ...]]] = {key: [] for key in keys}
+        for row in tx.all(statement, (b"".join(rows),)):
+            rows[row[0]].append(row)
+        tx.ahead[statement] = rows

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, bindparam,
 from sqlalchemy.dialects import sqlite
 
 from audit.statement import Statement, pieces, upsert
-from audit.transaction import Seek, Tx
+from audit.transaction import Seek, Tx, read_ahead
 
 USED = Table("used", MetaData(), Column("name", LargeBinary, primary_key=True), Column("count", Integer))
 _PLACE, _NAME = pieces(bindparam("names", type_=LargeBinary), 2)
@@ -74,7 +74,7 @@ def test_values_that_lie_one_after_another_are_each_looked_for(tx: Tx) -> None:
 
 
 def test_what_was_read_for_all_is_not_asked_again(tx: Tx, cursor: Counting) -> None:
-    tx.seek([names(b"aa", b"xx"), names(b"bb", b"xx")])
+    read_ahead(tx, [names(b"aa", b"xx"), names(b"bb", b"xx")])
     asked = cursor.queries
     assert found(tx, b"aa", b"xx") == [(b"aa", 1)]
     assert found(tx, b"xx", b"bb") == [(b"bb", 2)]
@@ -84,7 +84,7 @@ def test_what_was_read_for_all_is_not_asked_again(tx: Tx, cursor: Counting) -> N
 
 
 def test_what_an_entry_before_announced_is_seen(tx: Tx) -> None:
-    tx.seek([names(b"xx"), names(b"yy")])
+    read_ahead(tx, [names(b"xx"), names(b"yy")])
     tx.later(USE, (b"xx", 7))
     assert found(tx, b"yy") == []
     assert found(tx, b"xx") == [(b"xx", 7)]
@@ -92,7 +92,7 @@ def test_what_an_entry_before_announced_is_seen(tx: Tx) -> None:
 
 @pytest.mark.parametrize("way", ["flushed", "run", "many"])
 def test_what_was_read_is_not_believed_after_a_write(tx: Tx, way: str) -> None:
-    tx.seek([names(b"xx")])
+    read_ahead(tx, [names(b"xx")])
     if way == "flushed":
         tx.later(USE, (b"xx", 7))
         tx.flush()
