@@ -189,7 +189,7 @@ def test_an_entry_that_does_not_open_is_proposed_for_any_word() -> None:
     concordance = Concordance(KEYS.op, KEYS.req)
     concordance.add(entry(0, reason="NO_MATCH"))
     whole = entry(1, reason="NO_MATCH")
-    concordance.add(Glance(1, "a", "b", whole.kind, whole.nonce, whole.op[:-1] + b"\0", whole.req))
+    concordance.add(Glance(1, "a", "b", whole.kind, whole.nonce, whole.op[:-1] + bytes([whole.op[-1] ^ 1]), whole.req))
     assert concordance.find(([[("reason", "RECORD_SEALED", True)]], []), 0, 2, limit=9) == [1]
     assert concordance.find(([[(REQUESTER, "c", True)]], []), 0, 2, limit=9) == []
 
