@@ -4,7 +4,8 @@ What one step touches, of code and of data, fits the processor's caches; what al
 questions of which each goes the whole way by itself cost half as much again as sixteen that take each step one after
 another (tests/bench). So a question waits at the entrance until nobody who is on the way there could still join, as
 entries wait for their batch (audit/gathering), and before a step that touches much until the others have come as far.
-A question that comes while no other is under way, or was shortly before, waits for nobody.
+A question that comes while no other is under way, or was shortly before, waits for nobody. One that comes while many
+are waits for some of them, who ask again once they are answered: by itself it would cost the log a batch of its own.
 
 Decides when a question goes on and never what becomes of it. What was read before such a moment may have changed after
 it, as after any other wait: what a decision rests on is checked again with its leaf (`deed`).
@@ -22,8 +23,10 @@ _WINDOW_SECONDS: Final = 0.05
 """How long the first of a cohort waits at most, while others keep joining: about as long as a cohort of sixty is under
 way. With 6 ms sixty-four who ask at once went in cohorts of nine, at a quarter more of the processor for each."""
 _MOST: Final = 32
-"""Who begin at once, at most: while one cohort waits for its entries or for work that is done elsewhere, the next goes
-on. Of sixty-four who ask at once all would wait at the same time."""
+"""Who begin at once: while one cohort waits for its entries or for work that is done elsewhere, the next goes on. Of
+sixty-four who ask at once all would wait at the same time. A few more go along, because alone they would stay alone."""
+_FEW: Final = 4
+"""Those who wait are few while they are less than one in so many of all under way."""
 _COMPANY_SECONDS: Final = 0.02
 """How long after two were under way at once more are expected: who was answered together asks again together."""
 
@@ -38,6 +41,7 @@ class Cohorts:
         self._company_until = 0.0
         self._waiting: list[asyncio.Future[None]] = []
         self._gathering: Gathering | None = None
+        self._over: asyncio.TimerHandle | None = None
 
     def member(self, questions: int = 1) -> AbstractAsyncContextManager[None]:
         """Within, so many questions are under way; they begin when whoever asks at this moment has come, too."""
@@ -65,23 +69,33 @@ class Cohorts:
 
     async def _gathered(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._gathering is None or self._gathering.loop is not loop:
-            self._gathering = Gathering(loop, self._enter, window_seconds=self._window, quiet_turns=_QUIET_TURNS)
+            self._gathering = Gathering(loop, self._quiet, window_seconds=self._window, quiet_turns=_QUIET_TURNS)
         place = loop.create_future()
         self._waiting.append(place)
-        if len(self._waiting) >= self._most:
-            self._enter()
-            # The last to come goes on in the same turn as those who waited for it.
-            await asyncio.sleep(0)
+        if len(self._waiting) == 1:
+            self._over = loop.call_later(self._window, self._enter)
+        if len(self._waiting) == self._most:
+            # Whoever comes in the same turn joins.
+            loop.call_soon(self._enter)
         else:
             self._gathering.added()
         await place
 
+    def _quiet(self) -> None:
+        if len(self._waiting) * _FEW >= self._under_way:
+            self._enter()
+
     def _enter(self) -> None:
-        cohort, self._waiting = self._waiting, []
+        if self._over is not None:
+            self._over.cancel()
+        count = len(self._waiting) if len(self._waiting) <= self._most * 3 // 2 else self._most
+        cohort, self._waiting = self._waiting[:count], self._waiting[count:]
         for place in cohort:
             # Whoever gave up meanwhile holds up nobody.
             if not place.done():
                 place.set_result(None)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._enter)
 
 
 class _Member(AbstractAsyncContextManager[None]):

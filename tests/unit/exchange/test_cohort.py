@@ -103,13 +103,59 @@ async def test_as_many_as_may_go_together_go_on_though_others_keep_coming() -> N
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         group.create_task(entrance.first())
         await asyncio.sleep(0)
-        for name in ("one", "two", "three", "four"):
+        for name in ("one", "two", "three"):
             group.create_task(entrance.question(name))
         while not entrance.steps:
             group.create_task(entrance.question("later"))
             await asyncio.sleep(0)
-        assert entrance.steps == ["one looks up", "two looks up", "three looks up"]
+        assert entrance.steps[:3] == ["one looks up", "two looks up", "three looks up"]
         entrance.answered.set()
+
+
+async def test_one_more_than_may_go_together_goes_with_them() -> None:
+    entrance, names = Entrance(most=3), ("one", "two", "three", "four")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        await asyncio.sleep(0)
+        await asyncio.wait([group.create_task(entrance.question(name)) for name in names])
+        entrance.answered.set()
+    assert entrance.steps == [f"{name} {step}" for step in ("looks up", "decides") for name in names]
+
+
+async def test_twice_as_many_as_may_go_together_go_as_two() -> None:
+    entrance, names = Entrance(most=3), ("one", "two", "three", "four", "five", "six")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(entrance.first())
+        await asyncio.sleep(0)
+        await asyncio.wait([group.create_task(entrance.question(name)) for name in names])
+        entrance.answered.set()
+    first, second = ([f"{name} looks up" for name in each] for each in (names[:3], names[3:]))
+    assert entrance.steps[:3] == first
+    assert [step for step in entrance.steps if step in second] == second
+
+
+async def test_one_alone_is_joined_by_some_of_many_who_are_under_way() -> None:
+    entrance = Entrance()
+    async with asyncio.timeout(5), entrance.cohorts.member(4), asyncio.TaskGroup() as group:
+        group.create_task(entrance.question("alone"))
+        await asyncio.sleep(0.02)
+        assert not entrance.steps
+        group.create_task(entrance.question("another"))
+    assert entrance.steps == ["alone looks up", "another looks up", "alone decides", "another decides"]
+
+
+async def test_one_alone_waits_no_longer_than_the_window_for_many_who_are_under_way() -> None:
+    entrance = Entrance(window_seconds=0.02)
+    async with asyncio.timeout(5), entrance.cohorts.member(50):
+        await entrance.question("alone")
+    assert entrance.steps == ["alone looks up", "alone decides"]
+
+
+async def test_one_alone_does_not_wait_for_few() -> None:
+    entrance = Entrance()
+    async with asyncio.timeout(5), entrance.cohorts.member(2):
+        await entrance.question("alone")
+    assert entrance.steps == ["alone looks up", "alone decides"]
 
 
 async def test_whoever_gives_up_holds_up_nobody() -> None:
