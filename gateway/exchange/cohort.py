@@ -22,7 +22,7 @@ _QUIET_TURNS: Final = 24
 _WINDOW_SECONDS: Final = 0.05
 """How long the first of a cohort waits at most, while others keep joining: about as long as a cohort of sixty is under
 way. With 6 ms sixty-four who ask at once went in cohorts of nine, at a quarter more of the processor for each."""
-_MOST: Final = 32
+_MOST: Final = 22
 """Who begin at once: while one cohort waits for its entries or for work that is done elsewhere, the next goes on. Of
 sixty-four who ask at once all would wait at the same time. A few more go along, because alone they would stay alone."""
 _FEW: Final = 4
