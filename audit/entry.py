@@ -164,14 +164,16 @@ class StoredEntry:
         return fmt.encode_leaf(self.time_ms, fmt.commitment(self.digests))
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """One field laid open. Unverified until `check_openings`."""
 
     slot: int
     name: str
-    value: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
+    value: bytes
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return f"Opening({self.slot!r}, {self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)

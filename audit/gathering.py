@@ -33,23 +33,29 @@ class Gathering:
         self._window = window_seconds
         self._quiet_turns = quiet_turns
         self._added = False
-        self._watching = False
+        self._watching: asyncio.Handle | None = None
         self._quiet = 0
         self._until = 0.0
 
     def added(self) -> None:
         """Somebody has joined the batch."""
         self._added = True
-        if not self._watching:
-            self._watching, self._quiet = True, 0
+        if self._watching is None:
+            self._quiet = 0
             self._until = self.loop.time() + self._window
-            self.loop.call_soon(self._turn)
+            self._watching = self.loop.call_soon(self._turn)
+
+    def gone(self) -> None:
+        """Nobody waits any more, and nothing is due."""
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     def _turn(self) -> None:
         self._quiet = 0 if self._added else self._quiet + 1
         self._added = False
         if self._quiet < self._quiet_turns and self.loop.time() < self._until:
-            self.loop.call_soon(self._turn)
+            self._watching = self.loop.call_soon(self._turn)
             return
-        self._watching = False
+        self._watching = None
         self._due()

@@ -96,6 +96,8 @@ class Cohorts:
                 place.set_result(None)
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._enter)
+        elif self._gathering is not None:
+            self._gathering.gone()
 
 
 class _Member(AbstractAsyncContextManager[None]):

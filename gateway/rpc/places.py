@@ -6,8 +6,7 @@ connections, on each of which calls begin and never go on, would hold the places
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import grpc
@@ -32,35 +31,48 @@ class Places:
 
         Raises `Exhausted` (OVERLOADED) when this peer has as many as it may.
         """
-        if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
-            raise Exhausted(ErrorReason.OVERLOADED)
-        self.follow(peer, context)
+        self.enter(peer)
+        context.add_done_callback(lambda _: self.leave(peer))
 
     def follow(self, peer: str, context: Any) -> None:
         """As `take`, for a peer whose calls have no limit of their own."""
         self._taken[peer] += 1
-        context.add_done_callback(lambda _: self._leave(peer))
+        context.add_done_callback(lambda _: self.leave(peer))
 
     def are_empty(self) -> bool:
         """Whether no call is under way."""
         return not self._taken
 
-    @contextmanager
-    def held(self, peer: str) -> Iterator[None]:
+    def held(self, peer: str) -> AbstractContextManager[None]:
         """Within, a question of this peer's stream counts as a call. Raises as `take`."""
+        return _Held(self, peer)
+
+    def enter(self, peer: str) -> None:
+        """One more of this peer is under way. Raises as `take`."""
         if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
             raise Exhausted(ErrorReason.OVERLOADED)
         self._taken[peer] += 1
-        try:
-            yield
-        finally:
-            self._leave(peer)
 
-    def _leave(self, peer: str) -> None:
+    def leave(self, peer: str) -> None:
+        """One less."""
         self._taken[peer] -= 1
         # Leaves no trace of identities that come once.
         if not self._taken[peer]:
             del self._taken[peer]
+
+
+class _Held(AbstractContextManager[None]):
+    """`Places.held`: no generator, as `cohort` has none."""
+
+    def __init__(self, places: Places, peer: str) -> None:
+        self._places = places
+        self._peer = peer
+
+    def __enter__(self) -> None:
+        self._places.enter(self._peer)
+
+    def __exit__(self, *_: object) -> None:
+        self._places.leave(self._peer)
 
 
 async def only_message(context: Any) -> Any:

@@ -6,7 +6,7 @@ about that youth without a pause could keep it from ever being carried out. So i
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 
 class Entrance:
@@ -17,20 +17,23 @@ class Entrance:
         self._inside = 0
         self._changed = asyncio.Condition()
 
-    @asynccontextmanager
-    async def entering(self) -> AsyncIterator[None]:
+    def entering(self) -> AbstractAsyncContextManager[None]:
         """Within, an entry is being written; not before whoever is alone has done."""
+        return _Entering(self)
+
+    async def come(self) -> None:
+        """One more writes, as soon as nobody is alone."""
         if self._alone is not None:
             async with self._changed:
                 await self._changed.wait_for(self._is_open)
         self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            if self._alone is not None:
-                async with self._changed:
-                    self._changed.notify_all()
+
+    async def go(self) -> None:
+        """One less."""
+        self._inside -= 1
+        if self._alone is not None:
+            async with self._changed:
+                self._changed.notify_all()
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
@@ -50,3 +53,16 @@ class Entrance:
 
     def _is_open(self) -> bool:
         return self._alone is None or self._alone is asyncio.current_task()
+
+
+class _Entering(AbstractAsyncContextManager[None]):
+    """`Entrance.entering`: no generator, as `cohort` has none."""
+
+    def __init__(self, entrance: Entrance) -> None:
+        self._entrance = entrance
+
+    async def __aenter__(self) -> None:
+        await self._entrance.come()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._entrance.go()

@@ -126,7 +126,7 @@ def test_who_took_part_cannot_be_opened_to_something_else(change: dict[str, obje
     entry = _entry()
     opening = open_parties(entry)
     with pytest.raises(EvidenceError):
-        check_openings(entry.leaf, entry.digests, [dataclasses.replace(opening, **change)])  # type: ignore[arg-type]
+        check_openings(entry.leaf, entry.digests, [opening._replace(**change)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [{"requester": "06001.cwa"}, {"holder_seq": 8}, {"tag": b"t" * 16}])
@@ -201,10 +201,10 @@ def test_altered_openings_are_never_accepted(at: int, part: str) -> None:
     check_openings(entry.leaf, entry.digests, openings)
     item = openings[at]
     changed = {
-        "slot": dataclasses.replace(item, slot=FIELD_SLOTS - 1),
-        "name": dataclasses.replace(item, name=item.name + "x"),
-        "value": dataclasses.replace(item, value=item.value + b"x"),
-        "salt": dataclasses.replace(item, salt=bytes(32)),
+        "slot": item._replace(slot=FIELD_SLOTS - 1),
+        "name": item._replace(name=item.name + "x"),
+        "value": item._replace(value=item.value + b"x"),
+        "salt": item._replace(salt=bytes(32)),
     }[part]
     with pytest.raises(EvidenceError):
         check_openings(entry.leaf, entry.digests, [changed])

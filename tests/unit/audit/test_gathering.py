@@ -37,3 +37,16 @@ async def test_nobody_waits_longer_than_the_window_however_many_come() -> None:
         await asyncio.sleep(0)
     assert due
     assert due[0] - started >= 0.02
+
+
+async def test_nothing_is_due_once_nobody_waits_any_more_and_the_next_are_as_ever() -> None:
+    due: list[int] = []
+    gathering = Gathering(asyncio.get_running_loop(), lambda: due.append(1), window_seconds=60.0)
+    gathering.added()
+    await asyncio.sleep(0)
+    gathering.gone()
+    await asyncio.sleep(0.05)
+    assert due == []
+    gathering.added()
+    await asyncio.sleep(0.05)
+    assert due == [1]

@@ -78,7 +78,7 @@ def _receipt(edit: Callable[[Receipt], Receipt]) -> Callable[[Row], None]:
 
 
 def _first_opening(**change: Any) -> Callable[[Row], None]:
-    return _receipt(lambda it: replace(it, openings=(replace(it.openings[0], **change), *it.openings[1:])))
+    return _receipt(lambda it: replace(it, openings=(it.openings[0]._replace(**change), *it.openings[1:])))
 
 
 def _renamed(row: Row, name: str) -> None:
