@@ -182,7 +182,7 @@ class Exchange:
         at, epoch = self._at, query.tokens.epoch
         if ahead is None or ahead.directory is not at.directory() or not self._known.is_listed_in(epoch):
             return None
-        if ahead.youth is not None and ahead.stale != (await self._known.of(query.family, (epoch,))).stale[epoch]:
+        if ahead.youth is not None and ahead.stale != await self._known.stale(query.family, epoch):
             return None
         # Whoever keeps no key of a youth sees no flag of it (`SubjectIndex.look_up`).
         flagged = [each for each in ahead.found.likely if each.flag is not None]

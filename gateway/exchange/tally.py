@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from audit.transaction import Tx
 from gateway.exchange.locate import Candidate, Found
@@ -116,8 +116,7 @@ class Suspicion:
     misses_percent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The last look-ups, the newest in the lowest bit; a set bit is a miss."""
 
     misses: int = 0
@@ -137,8 +136,7 @@ UNSEEN: Final = Window()
 """Nothing was looked up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tallied:
+class Tallied(NamedTuple):
     """What was counted for one agency, or one of its workers, on one day."""
 
     day: int = 0

@@ -6,8 +6,7 @@ leaf: nearly every question of an agency reads and writes its row again.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, or_, select
 
@@ -56,29 +55,30 @@ class _Held(Exception):
     """The agency's look-ups are held already."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One account: of an agency, whose name it then is, or of one of its workers."""
+class _Row(NamedTuple):
+    """One account: of an agency, whose name it then is, or of one of its workers. In the order of the columns."""
 
     account: str
     agency: str
-    tallied: Tallied = NEVER
-    window: Window = UNSEEN
+    day: int = NEVER.day
+    asked: int = NEVER.asked
+    possible: int = NEVER.possible
+    misses: bytes = b""
+    length: int = UNSEEN.length
     hold_index: int = 0
 
-    @classmethod
-    def read(cls, values: tuple[Any, ...]) -> "_Row":
-        account, agency, day, asked, possible, misses, length, hold_index = values
-        window = Window(int.from_bytes(misses, "big"), length)
-        return cls(account, agency, Tallied(day, asked, possible), window, hold_index)
+    @property
+    def tallied(self) -> Tallied:
+        return Tallied(self.day, self.asked, self.possible)
 
-    def values(self) -> tuple[Any, ...]:
-        misses = self.window.misses.to_bytes((self.window.length + 7) // 8, "big")
-        counted = self.tallied
-        return (
-            self.account, self.agency, counted.day, counted.asked, counted.possible, misses, self.window.length,
-            self.hold_index,
-        )  # fmt: skip
+    @property
+    def window(self) -> Window:
+        return Window(int.from_bytes(self.misses, "big"), self.length)
+
+
+def _row_of(account: str, agency: str, tallied: Tallied, window: Window = UNSEEN, hold_index: int = 0) -> _Row:
+    misses = window.misses.to_bytes((window.length + 7) // 8, "big")
+    return _Row(account, agency, tallied.day, tallied.asked, tallied.possible, misses, window.length, hold_index)
 
 
 class SqlTally:
@@ -119,8 +119,8 @@ class SqlTally:
                 window = window.after(missed=heard.missed, limit=suspicion.lookups)
                 if window.is_suspicious(suspicion):
                     self._due.add(asker.agency)
-            tx.later(_PUT, _Row(asker.agency, asker.agency, of_agency, window).values())
-            tx.later(_PUT, _Row(worker.account, asker.agency, of_worker).values())
+            tx.later(_PUT, _row_of(asker.agency, asker.agency, of_agency, window))
+            tx.later(_PUT, _row_of(worker.account, asker.agency, of_worker))
             now = [*reached(of_agency, of_worker, possible=heard.possible, limits=self._limits)]
             if now:
                 self._alarms[asker.agency] = [*self._alarms.get(asker.agency, ()), *now]
@@ -166,7 +166,7 @@ async def release_lookups(ledger: Ledger, agency: AgencyId) -> int:
         return None
 
     def apply(tx: Tx, index: int) -> None:
-        tx.run(_PUT, _Row(agency, agency, _row(tx, agency).tallied).values())
+        tx.run(_PUT, _row_of(agency, agency, _row(tx, agency).tallied))
 
     return (await ledger.append(Append(entry, guard=guard, apply=apply))).index
 
@@ -183,13 +183,13 @@ def _rows(tx: Tx, asker: Asker) -> tuple[_Row, _Row]:
     missing = [each for each in accounts if each not in known]
     if missing:
         known |= {row[0]: row for row in tx.by_key(_READ, (missing[0], missing[-1]), written_by=_PUT)}
-    agency, worker = (_Row.read(known[each]) if each in known else _Row(each, asker.agency) for each in accounts)
+    agency, worker = (_Row._make(known[each]) if each in known else _Row(each, asker.agency) for each in accounts)
     return agency, worker
 
 
 def _row(tx: Tx, agency: AgencyId) -> _Row:
     rows = tx.all(_READ, (agency, agency))
-    return _Row.read(rows[0]) if rows else _Row(agency, agency)
+    return _Row._make(rows[0]) if rows else _Row(agency, agency)
 
 
 def _unheld(agency: AgencyId) -> Callable[[Tx], Draft | None]:
@@ -204,6 +204,6 @@ def _unheld(agency: AgencyId) -> Callable[[Tx], Draft | None]:
 def _hold(agency: AgencyId) -> Callable[[Tx, int], None]:
     def apply(tx: Tx, index: int) -> None:
         row = _row(tx, agency)
-        tx.run(_PUT, _Row(agency, agency, row.tallied, row.window, index).values())
+        tx.run(_PUT, row._replace(hold_index=index))
 
     return apply
