@@ -276,12 +276,12 @@ class Exchange:
             return asked.decision_leaf(refused[0], policy=at.policy.version)
 
         leaf = asked.decision_leaf(decision, policy=at.policy.version)
+        # Whoever is in the same cohort has made theirs.
+        await self.cohorts.abreast()
         # A refusal of the request alone says nothing of whom it is about. A further page counts: that it is one is the
         # caller's word, and its tokens may be any.
         asker = asker_of(asked.caller.agency, asked.caller.claims.subject, asked.caller.call.received_at)
-        heard = None
-        if asked.facts is not None:
-            heard = self._found_today.heard(asker, asked.query.request_id, asked.found)
+        heard = None if asked.facts is None else self._found_today.heard(asker, asked.query.request_id, asked.found)
         budget, count = at.tally.asked(asker, heard)
         once = at.projections.once(asked.caller, asked.query)
         guard = both(budget, once.guard)
