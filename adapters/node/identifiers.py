@@ -1,4 +1,4 @@
-"""Identifiers the adapter makes: request ids (UUIDv7, RFC 9562 section 5.7) and timestamps of messages."""
+"""Identifiers the adapter makes (UUIDv7, RFC 9562 section 5.7), and timestamps of messages."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,10 +17,19 @@ _VARIANT: Final = 0x80
 
 def new_request_id(now: datetime, random_bytes: RandomBytes) -> RequestId:
     """A UUIDv7: 48 bits of milliseconds, then randomness. 16 bytes."""
+    return RequestId(_uuid7(now, random_bytes))
+
+
+def new_assertion_id(now: datetime, random_bytes: RandomBytes) -> str:
+    """The `jti` of a user assertion: a UUIDv7 as 32 hexadecimal digits."""
+    return _uuid7(now, random_bytes).hex()
+
+
+def _uuid7(now: datetime, random_bytes: RandomBytes) -> bytes:
     raw = bytearray(milliseconds(now).to_bytes(6, "big") + random_bytes(10))
     raw[6] = _VERSION | raw[6] & 0x0F
     raw[8] = _VARIANT | raw[8] & 0x3F
-    return RequestId(bytes(raw))
+    return bytes(raw)
 
 
 def timestamp(moment: datetime) -> Timestamp:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 
 from adapters.errors import ErrorReason, Unavailable
-from adapters.node.identifiers import Clock, RandomBytes
+from adapters.node.identifiers import Clock, RandomBytes, new_assertion_id
 from adapters.node.receipts import request_digest
 from adapters.node.rpcs import Caller, CallFailed, CallFault, Rpc
 from adapters.staff import Staff
@@ -106,7 +106,7 @@ class Sender:
             request_digest=request_digest(payload),
             channel_thumbprint=self.thumbprint(),
             audience=self.directory().trust_domain,
-            assertion_id=self.random_bytes(16).hex(),
+            assertion_id=new_assertion_id(issued, self.random_bytes),
             issued=issued,
             expires=issued + ASSERTION_LIFE,
             login=act.staff.login,

@@ -28,8 +28,11 @@ from gateway.store.tables import authority, decision_input, denied, emergency_us
 from gateway.store.told import telling
 
 _DIGEST_BYTES: Final = 16
-_IDENTIFIER_BYTES: Final = 1 + _DIGEST_BYTES
-"""A letter, and half of a SHA-256: all of one length, because they are looked for as one value (`pieces`)."""
+_BEGINNING_BYTES: Final = 12
+_IDENTIFIER_BYTES: Final = 1 + _BEGINNING_BYTES + _DIGEST_BYTES
+"""A letter, how the name begins, and half of a SHA-256: all of one length, because they are looked for as one value
+(`pieces`). Names that begin with their time, as those of our adapters do (UUIDv7), stand beside each other: by the
+digest alone each new one would change a page of its own, and two hundred thousand questions took a quarter more."""
 
 
 def _spent() -> Statement:
@@ -73,7 +76,8 @@ def confirmation_identifier(agency: str, release_index: int) -> bytes:
 
 
 def _identifier(letter: bytes, agency: str, said: bytes) -> bytes:
-    return letter + sha256(agency.encode() + b"\0" + said).digest()[:_DIGEST_BYTES]
+    beginning = said[:_BEGINNING_BYTES].ljust(_BEGINNING_BYTES, b"\0")
+    return letter + beginning + sha256(agency.encode() + b"\0" + said).digest()[:_DIGEST_BYTES]
 
 
 class SqlProjections:
@@ -90,9 +94,8 @@ class SqlProjections:
 
     def once(self, caller: Caller, query: OneTime) -> Once:
         """`ports.Projections`."""
-        rows = self.spend(caller, query)
-        # As `spend` made the first: hashed once.
-        request, assertion = rows[0][1][0], assertion_identifier(caller.agency, caller.claims.assertion_id)
+        request, assertion = _identifiers(caller, query)
+        rows = _spend(caller, query, request, assertion)
 
         def guard(tx: Tx) -> Draft | None:
             used = dict(tx.by_key(_SPENT, (request, assertion), written_by=_SPEND, as_one=True))
@@ -107,11 +110,7 @@ class SqlProjections:
 
     def spend(self, caller: Caller, query: OneTime) -> Rows:
         """The request's identifier, and the assertion's with the first question under it, are used."""
-        at = milliseconds(caller.call.received_at)
-        rows = [(_SPEND, (request_identifier(caller.agency, query.request_id), query.digest, INDEX, at))]
-        if query.spends_assertion:
-            rows.append((_SPEND, (assertion_identifier(caller.agency, caller.claims.assertion_id), b"", INDEX, at)))
-        return tuple(rows)
+        return _spend(caller, query, *_identifiers(caller, query))
 
     def tell(self, alerts: Sequence[tuple[NewAlert, YouthKey | None]]) -> Says:
         """Each alert is next in its agency's sequence, and the entry says that it is; see `ports.Projections`."""
@@ -175,3 +174,16 @@ class SqlProjections:
             return None
 
         return guard
+
+
+def _identifiers(caller: Caller, query: OneTime) -> tuple[bytes, bytes]:
+    agency = caller.agency
+    return request_identifier(agency, query.request_id), assertion_identifier(agency, caller.claims.assertion_id)
+
+
+def _spend(caller: Caller, query: OneTime, request: bytes, assertion: bytes) -> Rows:
+    at = milliseconds(caller.call.received_at)
+    rows = [(_SPEND, (request, query.digest, INDEX, at))]
+    if query.spends_assertion:
+        rows.append((_SPEND, (assertion, b"", INDEX, at)))
+    return tuple(rows)

@@ -390,7 +390,7 @@ notice_copy = Table(
 spent = Table(
     "spent",
     metadata,
-    # Namespaced identifier of a request or an assertion: see exchange/once.
+    # Of a request, an assertion or a confirmation (store/projections).
     Column("identifier", LargeBinary, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),

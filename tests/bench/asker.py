@@ -16,7 +16,7 @@ from typing import Final, Self
 from adapters.channel_identity import CA_FILE, CHAIN_FILE, KEY_FILE, load_identity
 from adapters.keyring import Keyring, load_keyring
 from adapters.membership import Membership, read_membership
-from adapters.node.identifiers import new_request_id
+from adapters.node.identifiers import new_assertion_id, new_request_id
 from gateway.protocol.assertion import Claims, sign_assertion
 from gateway.protocol.names import EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.outcomes import Outcome
@@ -133,7 +133,7 @@ class Asker:
             request_digest=sha256(payload).digest(),
             channel_thumbprint=self.thumbprint,
             audience=self.membership.trust_domain,
-            assertion_id=os.urandom(16).hex(),
+            assertion_id=new_assertion_id(now, os.urandom),
             issued=now,
             expires=now + _LIFE,
             login=now - _LOGIN_AGO,
