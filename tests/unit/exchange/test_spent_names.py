@@ -1,4 +1,4 @@
-"""Under which names requests and assertions are spent: told apart whatever they begin with, and in the order of time."""
+"""Under which names requests and assertions are spent: told apart whatever they begin with, and as time goes on."""
 
 import os
 from datetime import UTC, datetime, timedelta
