@@ -42,11 +42,12 @@ class Known:
 
     async def of(self, family: Call, epochs: Iterable[str]) -> Circumstances:
         """Of questions of this family in these epochs, each of which is answered."""
-        stale = {epoch: await self.stale(family, epoch) for epoch in epochs}
-        return Circumstances(stale, await self._size.at(self._now()), self._auto)
+        now = self._now()
+        stale = {epoch: await self._coverage.stale(family, epoch=epoch, now=now) for epoch in epochs}
+        return Circumstances(stale, await self._size.at(now), self._auto)
 
     async def stale(self, family: Call, epoch: str) -> tuple[str, ...]:
-        """`Circumstances.stale`, of one epoch."""
+        """As `of` would know it, of one epoch alone."""
         return await self._coverage.stale(family, epoch=epoch, now=self._now())
 
     async def of_flag_checks(self) -> Circumstances:

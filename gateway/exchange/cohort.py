@@ -20,13 +20,16 @@ from audit.gathering import Gathering
 _QUIET_TURNS: Final = 24
 """Three times what a call takes from its arrival to the entrance: whoever was just answered may ask again at once."""
 _WINDOW_SECONDS: Final = 0.05
-"""How long the first of a cohort waits at most, while others keep joining: about as long as a cohort of sixty is under
-way. With 6 ms sixty-four who ask at once went in cohorts of nine, at a quarter more of the processor for each."""
+"""How long the first of a cohort waits at most, whether others keep joining or those it waits for take long: about as
+long as sixty are under way. With 6 ms sixty-four who ask at once went in cohorts of nine, at a quarter more of the
+processor for each."""
 _MOST: Final = 22
-"""Who begin at once: while one cohort waits for its entries or for work that is done elsewhere, the next goes on. Of
-sixty-four who ask at once all would wait at the same time. A few more go along, because alone they would stay alone."""
+"""How many make a cohort: while one waits for its entries and another for work that is done elsewhere, the third of
+sixty-four goes on."""
+_LARGEST: Final = 3 / 2
+"""So many times as many go together where the others would be fewer than half a cohort: few who are left stay few."""
 _FEW: Final = 4
-"""Those who wait are few while they are less than one in so many of all under way."""
+"""Those who wait are few while they are less than one in so many who call at this moment, or of a cohort."""
 _COMPANY_SECONDS: Final = 0.02
 """How long after two were under way at once more are expected: who was answered together asks again together."""
 
@@ -38,10 +41,12 @@ class Cohorts:
         self._window = window_seconds
         self._most = most
         self._under_way = 0
+        # A batch asks many questions and waits in one place.
+        self._callers = 0
         self._company_until = 0.0
         self._waiting: list[asyncio.Future[None]] = []
         self._gathering: Gathering | None = None
-        self._over: asyncio.TimerHandle | None = None
+        self._window_ends: asyncio.TimerHandle | None = None
 
     def member(self, questions: int = 1) -> AbstractAsyncContextManager[None]:
         """Within, so many questions are under way; they begin when whoever asks at this moment has come, too."""
@@ -54,12 +59,17 @@ class Cohorts:
         if self._under_way:
             self._company_until = now + _COMPANY_SECONDS
         self._under_way += questions
+        self._callers += 1
         if now < self._company_until:
             await self._gathered(loop)
 
     def go(self, questions: int) -> None:
         """So many are under way no longer."""
         self._under_way -= questions
+        self._callers -= 1
+        if self._waiting and self._gathering is not None:
+            # Whoever waits for some of many may have nobody left to wait for.
+            self._gathering.added()
 
     async def abreast(self) -> None:
         """Whoever entered at the same moment has come as far."""
@@ -69,26 +79,33 @@ class Cohorts:
 
     async def _gathered(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._gathering is None or self._gathering.loop is not loop:
-            self._gathering = Gathering(loop, self._quiet, window_seconds=self._window, quiet_turns=_QUIET_TURNS)
+            due, window = self._nobody_joined, self._window
+            self._gathering = Gathering(loop, due, window_seconds=window, quiet_turns=_QUIET_TURNS)
+            self._waiting, self._window_ends = [], None
         place = loop.create_future()
         self._waiting.append(place)
-        if len(self._waiting) == 1:
-            self._over = loop.call_later(self._window, self._enter)
+        if self._window_ends is None:
+            self._window_ends = loop.call_later(self._window, self._enter)
         if len(self._waiting) == self._most:
             # Whoever comes in the same turn joins.
             loop.call_soon(self._enter)
         else:
             self._gathering.added()
-        await place
+        try:
+            await place
+        finally:
+            if place.cancelled() and place in self._waiting:
+                self._waiting.remove(place)
 
-    def _quiet(self) -> None:
-        if len(self._waiting) * _FEW >= self._under_way:
+    def _nobody_joined(self) -> None:
+        if len(self._waiting) * _FEW >= min(self._callers, self._most):
             self._enter()
 
     def _enter(self) -> None:
-        if self._over is not None:
-            self._over.cancel()
-        count = len(self._waiting) if len(self._waiting) <= self._most * 3 // 2 else self._most
+        if self._window_ends is not None:
+            self._window_ends.cancel()
+            self._window_ends = None
+        count = len(self._waiting) if len(self._waiting) <= self._most * _LARGEST else self._most
         cohort, self._waiting = self._waiting[:count], self._waiting[count:]
         for place in cohort:
             # Whoever gave up meanwhile holds up nobody.

@@ -307,3 +307,8 @@ def test_what_an_entry_keeps_besides_its_fields_is_bound() -> None:
 def test_an_entry_without_a_field_of_the_log_keeps_nothing_besides_them() -> None:
     with pytest.raises(DraftError):
         _with_annex(b"kept", tuple(field for field in FIELDS if field.cls is not OP))
+
+
+def test_an_opening_is_shown_without_what_it_opens() -> None:
+    shown = repr(Opening(3, "purpose", b"CANARY-VALUE", b"CANARY-SALT"))
+    assert shown == "Opening(3, 'purpose')"

@@ -129,33 +129,71 @@ async def test_twice_as_many_as_may_go_together_go_as_two() -> None:
         await asyncio.sleep(0)
         await asyncio.wait([group.create_task(entrance.question(name)) for name in names])
         entrance.answered.set()
-    first, second = ([f"{name} looks up" for name in each] for each in (names[:3], names[3:]))
-    assert entrance.steps[:3] == first
-    assert [step for step in entrance.steps if step in second] == second
+    assert entrance.steps == [
+        f"{name} {step}" for some in (names[:3], names[3:]) for step in ("looks up", "decides") for name in some
+    ]
+
+
+async def _many(entrance: Entrance, group: asyncio.TaskGroup) -> None:
+    for _ in range(6):
+        group.create_task(entrance.first())
+    await asyncio.sleep(0.02)
 
 
 async def test_one_alone_is_joined_by_some_of_many_who_are_under_way() -> None:
     entrance = Entrance()
-    async with asyncio.timeout(5), entrance.cohorts.member(4), asyncio.TaskGroup() as group:
-        group.create_task(entrance.question("alone"))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        await _many(entrance, group)
+        alone = group.create_task(entrance.question("alone"))
         await asyncio.sleep(0.02)
         assert not entrance.steps
-        group.create_task(entrance.question("another"))
+        await asyncio.wait([alone, group.create_task(entrance.question("another"))])
+        entrance.answered.set()
     assert entrance.steps == ["alone looks up", "another looks up", "alone decides", "another decides"]
 
 
+async def test_one_alone_goes_on_once_there_are_no_longer_many_to_wait_for() -> None:
+    entrance = Entrance()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        await _many(entrance, group)
+        alone = group.create_task(entrance.question("alone"))
+        await asyncio.sleep(0.02)
+        assert not entrance.steps
+        entrance.answered.set()
+        await alone
+    assert entrance.steps == ["alone looks up", "alone decides"]
+
+
 async def test_one_alone_waits_no_longer_than_the_window_for_many_who_are_under_way() -> None:
-    entrance = Entrance(window_seconds=0.02)
+    entrance, loop = Entrance(window_seconds=0.05), asyncio.get_running_loop()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        await _many(entrance, group)
+        started = loop.time()
+        await group.create_task(entrance.question("alone"))
+        assert loop.time() - started >= 0.04
+        entrance.answered.set()
+    assert entrance.steps == ["alone looks up", "alone decides"]
+
+
+async def test_one_alone_waits_neither_for_few_nor_for_the_many_questions_of_one_call() -> None:
+    entrance = Entrance()
     async with asyncio.timeout(5), entrance.cohorts.member(50):
         await entrance.question("alone")
     assert entrance.steps == ["alone looks up", "alone decides"]
 
 
-async def test_one_alone_does_not_wait_for_few() -> None:
+async def test_whoever_gave_up_is_no_company() -> None:
     entrance = Entrance()
-    async with asyncio.timeout(5), entrance.cohorts.member(2):
-        await entrance.question("alone")
-    assert entrance.steps == ["alone looks up", "alone decides"]
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        await _many(entrance, group)
+        given_up = group.create_task(entrance.question("given up"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.sleep(0)
+        group.create_task(entrance.question("alone"))
+        await asyncio.sleep(0.02)
+        assert not entrance.steps
+        entrance.answered.set()
 
 
 async def test_whoever_gives_up_holds_up_nobody() -> None:
