@@ -31,13 +31,13 @@ class Places:
 
         Raises `Exhausted` (OVERLOADED) when this peer has as many as it may.
         """
-        self.enter(peer)
-        context.add_done_callback(lambda _: self.leave(peer))
+        self.come(peer)
+        context.add_done_callback(lambda _: self.go(peer))
 
     def follow(self, peer: str, context: Any) -> None:
         """As `take`, for a peer whose calls have no limit of their own."""
         self._taken[peer] += 1
-        context.add_done_callback(lambda _: self.leave(peer))
+        context.add_done_callback(lambda _: self.go(peer))
 
     def are_empty(self) -> bool:
         """Whether no call is under way."""
@@ -47,13 +47,13 @@ class Places:
         """Within, a question of this peer's stream counts as a call. Raises as `take`."""
         return _Held(self, peer)
 
-    def enter(self, peer: str) -> None:
+    def come(self, peer: str) -> None:
         """One more of this peer is under way. Raises as `take`."""
         if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
             raise Exhausted(ErrorReason.OVERLOADED)
         self._taken[peer] += 1
 
-    def leave(self, peer: str) -> None:
+    def go(self, peer: str) -> None:
         """One less."""
         self._taken[peer] -= 1
         # Leaves no trace of identities that come once.
@@ -62,17 +62,17 @@ class Places:
 
 
 class _Held(AbstractContextManager[None]):
-    """`Places.held`: no generator, as `cohort` has none."""
+    """`Places.held`: no generator, for what that costs each question (`exchange/cohort`)."""
 
     def __init__(self, places: Places, peer: str) -> None:
         self._places = places
         self._peer = peer
 
     def __enter__(self) -> None:
-        self._places.enter(self._peer)
+        self._places.come(self._peer)
 
     def __exit__(self, *_: object) -> None:
-        self._places.leave(self._peer)
+        self._places.go(self._peer)
 
 
 async def only_message(context: Any) -> Any:

@@ -56,7 +56,7 @@ class Entrance:
 
 
 class _Entering(AbstractAsyncContextManager[None]):
-    """`Entrance.entering`: no generator, as `cohort` has none."""
+    """`Entrance.entering`: no generator, for what that costs each entry (`exchange/cohort`)."""
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance

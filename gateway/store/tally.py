@@ -76,9 +76,9 @@ class _Row(NamedTuple):
         return Window(int.from_bytes(self.misses, "big"), self.length)
 
 
-def _row_of(account: str, agency: str, tallied: Tallied, window: Window = UNSEEN, hold_index: int = 0) -> _Row:
+def _row_of(account: str, agency: str, tallied: Tallied, window: Window = UNSEEN) -> _Row:
     misses = window.misses.to_bytes((window.length + 7) // 8, "big")
-    return _Row(account, agency, tallied.day, tallied.asked, tallied.possible, misses, window.length, hold_index)
+    return _Row(account, agency, tallied.day, tallied.asked, tallied.possible, misses, window.length)
 
 
 class SqlTally:

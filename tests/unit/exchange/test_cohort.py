@@ -140,13 +140,19 @@ async def _many(entrance: Entrance, group: asyncio.TaskGroup) -> None:
     await asyncio.sleep(0.02)
 
 
+async def _alone_among_many(entrance: Entrance, group: asyncio.TaskGroup) -> asyncio.Task[None]:
+    """One who waits, because many are under way."""
+    await _many(entrance, group)
+    alone = group.create_task(entrance.question("alone"))
+    await asyncio.sleep(0.02)
+    assert not entrance.steps
+    return alone
+
+
 async def test_one_alone_is_joined_by_some_of_many_who_are_under_way() -> None:
     entrance = Entrance()
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        await _many(entrance, group)
-        alone = group.create_task(entrance.question("alone"))
-        await asyncio.sleep(0.02)
-        assert not entrance.steps
+        alone = await _alone_among_many(entrance, group)
         await asyncio.wait([alone, group.create_task(entrance.question("another"))])
         entrance.answered.set()
     assert entrance.steps == ["alone looks up", "another looks up", "alone decides", "another decides"]
@@ -155,10 +161,7 @@ async def test_one_alone_is_joined_by_some_of_many_who_are_under_way() -> None:
 async def test_one_alone_goes_on_once_there_are_no_longer_many_to_wait_for() -> None:
     entrance = Entrance()
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        await _many(entrance, group)
-        alone = group.create_task(entrance.question("alone"))
-        await asyncio.sleep(0.02)
-        assert not entrance.steps
+        alone = await _alone_among_many(entrance, group)
         entrance.answered.set()
         await alone
     assert entrance.steps == ["alone looks up", "alone decides"]
@@ -185,15 +188,14 @@ async def test_one_alone_waits_neither_for_few_nor_for_the_many_questions_of_one
 async def test_whoever_gave_up_is_no_company() -> None:
     entrance = Entrance()
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        await _many(entrance, group)
-        given_up = group.create_task(entrance.question("given up"))
-        await asyncio.sleep(0)
+        given_up = await _alone_among_many(entrance, group)
         given_up.cancel()
-        await asyncio.sleep(0)
-        group.create_task(entrance.question("alone"))
+        another = group.create_task(entrance.question("another"))
         await asyncio.sleep(0.02)
         assert not entrance.steps
         entrance.answered.set()
+        await another
+    assert entrance.steps == ["another looks up", "another decides"]
 
 
 async def test_whoever_gives_up_holds_up_nobody() -> None:
