@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from audit import leaf as fmt
 from audit.body import PARTIES, SLOT, body_digest, is_name, parties_salt, parties_value
 from audit.errors import DraftError, EvidenceError, EvidenceReason
+from audit.hot_value import hot_value
 
 KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
@@ -53,7 +54,7 @@ class Field(NamedTuple):
         return f"Field({self.cls!r}, {self.name!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class YouthKey:
     """The audit key of one youth, 32 bytes, and this entry's position among that youth's entries (never reused)."""
 
@@ -78,7 +79,7 @@ class ClassKeys:
             raise ValueError("class keys are 32 bytes each")
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Draft:
     """What an entry is to say, before the log has given it a place.
 
@@ -127,7 +128,7 @@ RESERVED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Place:
     """Where and when the log puts an entry, and the sequence numbers it gives (0 = none)."""
 
@@ -137,7 +138,7 @@ class Place:
     holder_seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class StoredEntry:
     """An entry as kept: the leaf, what it commits to, and what stands beside it for those who hold a key.
 
@@ -176,7 +177,7 @@ class Opening(NamedTuple):
         return f"Opening({self.slot!r}, {self.name!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class BuiltEntry:
     """A finished entry, and what its maker still knows of it: a field and a salt for each used slot, in order."""
 

@@ -41,6 +41,7 @@ from audit.errors import (
 from audit.failpoints import reach
 from audit.gathering import Gathering
 from audit.highwater import HighWater
+from audit.hot_value import hot_value
 from audit.own_entries import clock_stepped
 from audit.reader import TreeState, tree_state
 from audit.receipt import Receipt
@@ -76,7 +77,7 @@ class LogSettings:
     window_seconds: float = 0.002
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Appended:
     """A durable entry and a signed checkpoint that covers it. `guarded`: it is the refusal that the guard asked for."""
 
@@ -100,7 +101,7 @@ class Appended:
         return Receipt(self.index, built.leaf, built.entry.digests, openings, path, self.checkpoint)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class _Waiting:
     append: Append
     future: asyncio.Future[Appended]

@@ -7,12 +7,12 @@ openings travel in the `extra` line, which is not trusted: all of it is checked 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from audit import leaf as fmt
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.entry import Opening, check_openings
 from audit.errors import DraftError, EvidenceError, EvidenceReason
+from audit.hot_value import hot_value
 from audit.merkle import HASH_BYTES, check_inclusion, leaf_hash
 from audit.note import decode_base64, encode_base64
 
@@ -23,7 +23,7 @@ MAX_TEXT_CHARACTERS = 256 * 1024
 MAX_PATH = 63
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Receipt:
     """An entry, with the fields its holder may see, and its place in the log. Unverified until `verify`."""
 

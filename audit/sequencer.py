@@ -24,6 +24,7 @@ from audit import merkle
 from audit.entry import BuiltEntry, ClassKeys, Draft, Field, FieldClass, Place, build_entry
 from audit.errors import EvidenceError, EvidenceReason, LogStops, StopReason
 from audit.failpoints import reach
+from audit.hot_value import hot_value
 from audit.reader import row_of
 from audit.statement import Params, Statement, upsert
 from audit.store import Store
@@ -56,7 +57,7 @@ _SET_AGENCY = upsert(AGENCY, "agency")
 _NO_ENTRY = (0, bytes(merkle.HASH_BYTES))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Append:
     """What is to be written in one step: an entry and everything that must change with it, or not at all.
 
@@ -85,7 +86,7 @@ class Append:
         return self.apply is not None and not self.is_brief
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Written:
     """One entry that is in the log. `guarded` is true if it is the refusal that the guard asked for."""
 

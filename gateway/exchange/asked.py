@@ -3,12 +3,13 @@
 Carried through steps 8 to 13, so that each leaf, alert and order is made from the same values.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from math import floor
 from typing import Final
 
 from audit.entry import Draft, YouthKey
+from audit.hot_value import hot_value
 from audit.receipt import Receipt
 from gateway.exchange import leaves
 from gateway.exchange.call import Caller, Query
@@ -57,7 +58,7 @@ _TOLD: Final = frozenset({"kind", "purpose", "policy", "worker", "request"})
 _RESULT: Final = _TOLD | {"decision", "outcome"}
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Shown:
     """A durable entry of which its reader can be shown the fields of these names and no other."""
 
@@ -90,7 +91,22 @@ def shown(decided: Entered, decision: Decision, family: Call) -> Shown:
     return Shown(decided, _TOLD if withdrawn else _RESULT)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
+class Result:
+    """What the caller gets, before it is a message."""
+
+    decision: Decision
+    found: Found = field(repr=False)
+    stale_counties: tuple[str, ...]
+    decided: Entered = field(repr=False)
+    released: Entered | None = field(default=None, repr=False)
+    sealed: SealedRecord | None = field(default=None, repr=False)
+    source_status: int = SOURCE_STATUS_UNSPECIFIED
+    statement: bytes = field(default=b"", repr=False)
+    """Of a permitted flag check: the owner's FlagStatement as a serialized SignedEnvelope."""
+
+
+@hot_value
 class Asked:
     """A decided question."""
 

@@ -1,8 +1,9 @@
 """Values of one call on its way through the spine."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from audit.hot_value import hot_value
 from gateway.exchange.settle import Settled
 from gateway.protocol.assertion import Claims
 from gateway.protocol.directory import MemberView
@@ -12,7 +13,7 @@ from gateway.protocol.policy.fieldsets import call_of
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Call:
     """What arrived: exact bytes and the assertion over them, unverified; and the channel it came by, verified."""
 
@@ -27,7 +28,7 @@ class Call:
     """UTC, whole milliseconds; read once, and every expiry of this call uses it."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Caller:
     """Who asks, established: channel, member and user."""
 
@@ -43,7 +44,7 @@ class Caller:
         return self.member.agency
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Query:
     """A question about one youth, well-formed."""
 

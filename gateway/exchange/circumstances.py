@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from gateway.exchange.coverage import Coverage, Listing, sources_of
+from gateway.exchange.coverage import KNOWN_FOR, Coverage, Listing, sources_of
 from gateway.exchange.index_size import IndexSize
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Call
@@ -39,6 +39,7 @@ class Known:
         self._size = IndexSize(records)
         self._auto = auto
         self._now = now
+        self._newest: tuple[DirectoryView, datetime, Circumstances] | None = None
 
     async def of(self, family: Call, epochs: Iterable[str]) -> Circumstances:
         """Of questions of this family in these epochs, each of which is answered."""
@@ -51,8 +52,15 @@ class Known:
         return await self._coverage.stale(family, epoch=epoch, now=self._now())
 
     async def of_flag_checks(self) -> Circumstances:
-        """Of any flag check that may come. Raises `Unavailable` as `directory`."""
-        return await self.of(Call.FLAG_CHECK, self._directory().epochs)
+        """Of any flag check that may come, as the last second knew them. Raises `Unavailable` as `directory`."""
+        directory, now = self._directory(), self._now()
+        if self._newest is not None:
+            known_by, since, known = self._newest
+            if known_by is directory and timedelta(0) <= now - since < KNOWN_FOR:
+                return known
+        found = await self.of(Call.FLAG_CHECK, directory.epochs)
+        self._newest = (directory, now, found)
+        return found
 
     def is_listed_in(self, epoch: str) -> bool:
         """Whether members list their youths in this epoch now."""

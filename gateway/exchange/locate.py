@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from audit.hot_value import hot_value
 from gateway.errors import ErrorReason, Invalid
 from gateway.protocol.match_keys import CORE_KEYS
 from gateway.protocol.matching.classify import Likeness, Scored, is_barred, likeness, scored
@@ -64,7 +65,7 @@ class Candidate:
     flag: FlagRow | None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Found:
     """What the tokens led to."""
 
@@ -120,7 +121,7 @@ _WEIGHT: Final = (Verdict.OPEN, Verdict.SAME, Verdict.DIFFERENT)
 """Two questions at once may have opened two reviews; the one that says more, or no, counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Search:
     """What is looked for, and among how many."""
 

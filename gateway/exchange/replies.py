@@ -11,12 +11,12 @@ told to ask anew.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
+from audit.hot_value import hot_value
 from gateway.errors import Conflict, Error, ErrorReason
 from gateway.exchange.call import Caller, Query
 from gateway.protocol.names import AgencyId, AuthorityId, Purpose, RequestId, Role
@@ -26,7 +26,7 @@ _LIMIT: Final = 20_000
 Reply = TypeVar("Reply", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class _Asked:
     """What two calls have in common when the second is a retry of the first."""
 
@@ -42,7 +42,7 @@ class _Asked:
         return cls(query.digest, claims.subject, claims.role, claims.purpose, claims.authority_id)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class _Kept:
     asked: _Asked
     assertions: set[str]

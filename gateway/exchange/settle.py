@@ -5,8 +5,9 @@ another process and from the same facts (`gateway/aside`). Which of them took it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from audit.hot_value import hot_value
 from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.locate import NOTHING, Candidate, Found, Search, Verdicts, locate
 from gateway.protocol.authority import Authority, covers_subject
@@ -18,7 +19,7 @@ from gateway.protocol.policy.rules import Policy
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Settled:
     """What steps 5 and 7 came to."""
 

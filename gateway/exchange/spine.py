@@ -19,7 +19,6 @@ facts; that counts once, and only while the directory it was settled under is in
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
@@ -30,7 +29,7 @@ from audit.sequencer import Append
 from gateway.errors import AssertionInvalid, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
 from gateway.exchange.alerting import announce, tell
-from gateway.exchange.asked import Asked, looks_unknown, next_slot, read_result, shown
+from gateway.exchange.asked import Asked, Result, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.circumstances import Known
@@ -62,21 +61,6 @@ from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_UNSPECIFIED, FlagQuer
 M = TypeVar("M", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the caller gets, before it is a message."""
-
-    decision: Decision
-    found: Found = field(repr=False)
-    stale_counties: tuple[str, ...]
-    decided: Entered = field(repr=False)
-    released: Entered | None = field(default=None, repr=False)
-    sealed: SealedRecord | None = field(default=None, repr=False)
-    source_status: int = SOURCE_STATUS_UNSPECIFIED
-    statement: bytes = field(default=b"", repr=False)
-    """Of a permitted flag check: the owner's FlagStatement as a serialized SignedEnvelope."""
-
-
 class Exchange:
     """Runs the spine."""
 
@@ -106,6 +90,7 @@ class Exchange:
                 claims, faults, ahead = await self._at.read(call, self._at.directory(), message_type, known)
             except AssertionRefused as refused:
                 raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
+            await self.cohorts.abreast()
             caller = authenticate(call, claims, self._at.directory(), ahead=ahead)
             if faults:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=faults)
@@ -128,6 +113,7 @@ class Exchange:
         ahead = await self._standing(caller.ahead, query)
         if ahead is None:
             self._check(caller, query)
+        await self.cohorts.abreast()
         # The first try alone: what was settled ahead is what has moved when there is a second.
         tries = iter((ahead,))
         return await on_what_stands(lambda: self._answer(caller, query, next(tries, None)))
@@ -285,6 +271,7 @@ class Exchange:
         budget, count = at.tally.asked(asker, heard)
         once = at.projections.once(asked.caller, asked.query)
         guard = both(budget, once.guard)
+        await self.cohorts.abreast()
         if decision.permit and asked.query.family is Family.FLAG_CHECK:
             # This leaf is the release: what ended since the authority was read ends the permit here.
             guard = both(guard, self._releasable(asked, decision, refusal))
@@ -300,6 +287,7 @@ class Exchange:
             since_ms, seen = self._emergency_period(asked.caller), asked.request.emergency_uses
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
+        await self.cohorts.abreast()
         opened, told = await self._reviews(asked, decision)
         for review, reviewed in opened:
             # A sealed youth's handle must not come back with a question that was under way.

@@ -22,6 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
+from audit.hot_value import hot_value
 from audit.transaction import Tx
 from gateway.exchange.locate import Candidate, Found
 from gateway.ports import Guard
@@ -58,7 +59,7 @@ class Limits:
     """How many of an agency's may be only *possible* before an alarm; none is refused for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Asker:
     """Who asks, on which day."""
 
@@ -69,7 +70,7 @@ class Asker:
     """Since 1970, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Heard:
     """What a question found, as far as it is counted."""
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from audit.hot_value import hot_value
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     AgencyId,
@@ -82,7 +83,7 @@ class PublicDecision:
     notices: tuple[Notice, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Decision:
     """Result of deciding. Between the two phases `permit` means: nothing in the request forbids it."""
 
@@ -216,7 +217,7 @@ def narrow(decision: Decision, request: RequestFacts, youth: YouthFacts, narrowi
     return replace(decision, field_sets=members(granted), withheld=members(asked & ~granted))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class _Gap:
     reason: Reason
     rule_id: RuleId | None

@@ -8,12 +8,13 @@ from typing import Any
 
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
+from gateway.exchange.asked import Result
 from gateway.exchange.call import Caller, Query
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.leaves import REQUESTER_OPENS
 from gateway.exchange.receipts import receipt_message
 from gateway.exchange.replies import Replies
-from gateway.exchange.spine import Exchange, Result
+from gateway.exchange.spine import Exchange
 from gateway.ports import Journal, Projections
 from gateway.protocol.decide import Decision
 from gateway.protocol.names import AgencyId, Obligation, SubjectHandle
@@ -66,6 +67,7 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         async with self._exchange.cohorts.member():
             caller, message = await admitted(request, call, self._exchange, pb.FlagQuery)
             query = flag_query(message, call.payload)
+            await self._exchange.cohorts.abreast()
             return await on_record(call, self._exchange, lambda: self._flag(caller, query))
 
     async def CheckFlags(self, request: pb.CheckFlagsRequest, context: Any) -> pb.CheckFlagsResponse:
@@ -126,7 +128,11 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
 
     async def _flag(self, caller: Caller, query: Query) -> pb.CheckFlagResponse:
         async def work() -> pb.CheckFlagResponse:
-            return self._flag_response(caller, await self._run(caller, query))
+            result = await self._run(caller, query)
+            await self._exchange.cohorts.abreast()
+            response = self._flag_response(caller, result)
+            await self._exchange.cohorts.abreast()
+            return response
 
         return await self._replies.once(caller, query, pb.CheckFlagResponse, work)
 

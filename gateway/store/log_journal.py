@@ -6,6 +6,7 @@ from typing import Final
 
 from audit.entry import FieldClass
 from audit.errors import LogBusy, LogRecovering, LogUnavailable
+from audit.hot_value import hot_value
 from audit.log import Append, Appended, Log
 from audit.receipt import Receipt
 from gateway.errors import ErrorReason, Unavailable
@@ -15,7 +16,7 @@ from gateway.store.entrance import Entrance
 _OPENED: Final = frozenset((FieldClass.OP, FieldClass.REQ, FieldClass.YOUTH))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class LogEntered:
     """`ports.Entered`. Opens fields of the classes `op` and `req` only."""
 

@@ -16,12 +16,11 @@ from typing import Any, Final
 
 from audit.entry import KEY_BYTES, Place, YouthKey, build_entry
 from audit.sequencer import Append
-from gateway.exchange.asked import Asked, shown
+from gateway.exchange.asked import Asked, Result, shown
 from gateway.exchange.authenticate import authenticate, read_request
 from gateway.exchange.facts import request_facts
 from gateway.exchange.locate import NOTHING
 from gateway.exchange.settle import youth_facts
-from gateway.exchange.spine import Result
 from gateway.protocol.decide import DecisionInput, decide_request, decide_youth
 from gateway.protocol.names import EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.parse import check, parse

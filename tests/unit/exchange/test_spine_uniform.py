@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from audit.sequencer import Append
-from gateway.exchange.asked import Shown
-from gateway.exchange.spine import Exchange, Result
+from gateway.exchange.asked import Result, Shown
+from gateway.exchange.spine import Exchange
 from gateway.ports import Entered, Journal
 from gateway.protocol.match_keys import SOUND_KEY
 from gateway.protocol.names import (
