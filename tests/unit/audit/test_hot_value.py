@@ -46,4 +46,6 @@ def test_the_type_checker_refuses_whoever_assigns(tmp_path: Path) -> None:
     planted.write_text(_PLANTED, encoding="utf-8")
     told, _, _ = api.run(["--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", str(planted)])
     faults = [line for line in told.splitlines() if ": error:" in line]
-    assert len(faults) == 1 and ":9:" in faults[0] and "read-only" in faults[0], told
+    assert len(faults) == 1, told
+    assert ":9:" in faults[0]
+    assert "read-only" in faults[0]
