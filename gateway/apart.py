@@ -75,6 +75,11 @@ class Apart(asyncio.Protocol):
             self._transport.write(frame)
         return answer
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something to answer."""
+        return bool(self._asked)
+
     def close(self) -> None:
         """It ends, and nothing is asked any more."""
         self._on_end = lambda: None

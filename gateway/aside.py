@@ -6,8 +6,8 @@ goes on with others. Decides which work goes there, and that what is asked in on
 request is read, and its question settled in the same go (`exchange/settle`), for the spine to take when it comes that
 far. A question under an authority is only read there: the spine alone opens authorities. The other process is told the
 directory and the circumstances, gets tokens as they rest, and reads the database; it holds no key and writes nothing.
-Whether a question comes that far, and what becomes of what was found, is decided here as ever. A few questions are
-cheaper to answer than to send.
+Whether a question comes that far, and what becomes of what was found, is decided here as ever. A few questions by
+themselves are cheaper to answer than to send.
 """
 
 import asyncio
@@ -52,7 +52,8 @@ from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.exchange_pb2 import FlagQuery
 
 FEW: Final = 3
-"""Questions in one turn of the loop that are answered here."""
+"""Questions in one turn of the loop that are answered here, unless the other process is at work: then there are many,
+and this one has more to do than that."""
 _DIRECTORY, _CIRCUMSTANCES, _REQUEST, _TOKENS = range(4)
 _Question = tuple[int, Params]
 
@@ -243,7 +244,7 @@ class Aside:
     def _send(self) -> None:
         batch, places = self._waiting, self._places
         self._waiting, self._places = [], []
-        if len(batch) > FEW:
+        if len(batch) > FEW or self._apart.is_busy:
             self._apart.ask(batch).add_done_callback(lambda answered: _hand_out(places, answered))
             return
         for place in places:
