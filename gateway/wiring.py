@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
 from audit.log import Append, LogState
 from audit.reader import Reader
 from audit.timekeeping import steady_seconds
@@ -84,7 +86,8 @@ def run(directory: Path) -> int:
     policy = load_california()
     beside = Beside.begin(state.database, policy)
     with state.writing():
-        return asyncio.run(_run(state, load_gateway(directory), policy, beside))
+        # A question waits for its turn of the loop a dozen times; asyncio's own takes seven calls in Python for each.
+        return uvloop.run(_run(state, load_gateway(directory), policy, beside))
 
 
 async def _run(state: State, config: GatewayConfig, policy: Policy, beside: Beside) -> int:
