@@ -324,7 +324,7 @@ def _ask(tx: Tx, index: int, append: Append) -> _Asked:
     annex = b""
     if refusal is None:
         for statement, params in append.rows:
-            tx.later(statement, tuple(index if value is INDEX else value for value in params))
+            tx.later(statement, tuple([index if value is INDEX else value for value in params]))
         if append.apply is not None:
             append.apply(tx, index)
         if append.says is not None:

@@ -30,7 +30,7 @@ from gateway.carried import (
     settled_of,
 )
 from gateway.errors import ErrorReason, Invalid, Unavailable
-from gateway.exchange.authenticate import Reading, read_request
+from gateway.exchange.authenticate import Reading, faults_of, read_claims, read_request
 from gateway.exchange.call import Call, Caller
 from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.facts import request_facts
@@ -119,9 +119,11 @@ class Work:
         received = moment_of(received_ms)
         call = Call(payload, assertion, AgencyId(""), actor="", thumbprint=thumbprint, received_at=received)
         try:
-            claims, faults = read_request(call, self._directory, FlagQuery)
+            claims = read_claims(call, self._directory)
         except AssertionRefused as refused:
             return (str(refused.fault),)
+        yield
+        faults = faults_of(call, FlagQuery)
         settled = None
         if resting and not faults and claims.authority_id is None:
             yield
@@ -140,6 +142,7 @@ class Work:
             check_core(query.tokens)
         except Invalid:
             return None
+        yield
         request = request_facts(Caller(call, claims, member), query, None, emergency_uses=0)
         first = decide_request(self._policy, request)
         if not first.permit:

@@ -25,22 +25,28 @@ Read = Callable[[Call, DirectoryView, type[Message], Circumstances | None], Awai
 
 
 def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> tuple[Claims, tuple[str, ...]]:
-    """The claims of an assertion that counts, and whether the payload is a message of this type, well-formed.
+    """`read_claims` and `faults_of`."""
+    return read_claims(call, directory), faults_of(call, message_type)
 
-    Raises `AssertionRefused`.
-    """
-    claims = verify_assertion(
+
+def read_claims(call: Call, directory: DirectoryView) -> Claims:
+    """The claims of an assertion that counts. Raises `AssertionRefused`."""
+    return verify_assertion(
         call.assertion,
         directory=directory,
         payload=call.payload,
         now=call.received_at,
         channel_thumbprint=call.thumbprint,
     )
+
+
+def faults_of(call: Call, message_type: type[Message]) -> tuple[str, ...]:
+    """Which fields of the payload break a rule of a message of this type; empty for one that is well-formed."""
     try:
         parse(message_type, call.payload)
     except MalformedMessage as malformed:
-        return claims, malformed.fields
-    return claims, ()
+        return malformed.fields
+    return ()
 
 
 async def read_here(

@@ -24,9 +24,9 @@ _WINDOW_SECONDS: Final = 0.05
 """How long the first of a cohort waits at most, whether others keep joining or those it waits for take long: about as
 long as sixty are under way. With 6 ms sixty-four who ask at once went in cohorts of nine, at a quarter more of the
 processor for each."""
-_MOST: Final = 22
-"""How many make a cohort: while one waits for its entries and another for work that is done elsewhere, the third of
-sixty-four goes on."""
+_MOST: Final = 16
+"""How many make a cohort: while one waits for its entries and another for work that is done elsewhere, two more of
+sixty-four go on."""
 _LARGEST: Final = 3 / 2
 """So many times as many go together where the others would be fewer than half a cohort: few who are left stay few."""
 _FEW: Final = 4

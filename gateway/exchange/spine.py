@@ -84,6 +84,7 @@ class Exchange:
 
         Raises `Unauthenticated` and its kinds, `Invalid`, `Unavailable`.
         """
+        await self.cohorts.abreast()
         try:
             try:
                 known = await self._known.of_flag_checks() if message_type is FlagQuery else None
