@@ -39,7 +39,7 @@ _LISTINGS: Final = Statement(
 
 
 def _shared_tokens() -> Statement:
-    place, token = pieces(bindparam("tokens", type_=LargeBinary), TOKEN_LENGTH)
+    place, token = pieces(bindparam("tokens", type_=LargeBinary), TOKEN_LENGTH, most=load_key_scheme().elements)
 
     def placed(value: ColumnElement[str]) -> ColumnElement[str]:
         # Depends on the place in form alone. A condition on one table by itself, and SQLite would read that table from

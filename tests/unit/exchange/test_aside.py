@@ -32,7 +32,7 @@ class Elsewhere:
     def __init__(self, work: Work) -> None:
         self._work = work
         self.asked: list[int] = []
-        self.fails = self.ended = False
+        self.fails = self.ended = self.is_busy = False
 
     def ask(self, question: Sequence[Any]) -> asyncio.Future[Any]:
         answer = asyncio.get_running_loop().create_future()
@@ -82,6 +82,14 @@ async def test_one_alone_is_answered_here(world: World, elsewhere: Elsewhere) ->
     answered = await world.flag(replace(FINDER, youth="ada"))
     assert answered.response.answer.outcome == codes_pb2.OUTCOME_ANSWERED
     assert elsewhere.asked == [1, 1], "the directory and the circumstances, and nothing else went there"
+
+
+async def test_one_that_comes_while_many_are_worked_on_joins_them(world: World, elsewhere: Elsewhere) -> None:
+    elsewhere.is_busy = True
+    world.register("ada", flag=FlagState.ACTIVE)
+    answered = await world.flag(replace(FINDER, youth="ada"))
+    assert answered.response.answer.outcome == codes_pb2.OUTCOME_ANSWERED
+    assert elsewhere.asked == [1, 1, 1], "the directory, the circumstances, and the question"
 
 
 async def admitted(world: World, calls: Sequence[Call]) -> list[ErrorReason | tuple[str, ...]]:

@@ -272,7 +272,7 @@ def test_tokens_are_looked_up_by_their_key_and_nothing_is_read_from_end_to_end(w
         database.execute(first)
     explained = f"EXPLAIN QUERY PLAN {SHARED_TOKENS.text(sqlite.dialect())}"
     with closing(sqlite3.connect(world.path)) as database:
-        plan = [str(row[3]) for row in database.execute(explained, (bytes(16), bytes(16), "e1"))]
+        plan = [str(row[3]) for row in database.execute(explained, (bytes(16), "e1"))]
     assert "SEARCH index_token USING PRIMARY KEY (token=?)" in plan
     assert not [each for each in plan if each.startswith(("SCAN index_token", "SCAN subject", "SCAN flag", "BLOOM"))], (
         plan
