@@ -30,8 +30,8 @@ from gateway.carried import (
     settled_of,
 )
 from gateway.errors import ErrorReason, Invalid, Unavailable
-from gateway.exchange.authenticate import Reading, faults_of, read_claims, read_request
-from gateway.exchange.call import Call, Caller
+from gateway.exchange.authenticate import Reading, read_claims, read_message, read_request
+from gateway.exchange.call import Call, Caller, Query
 from gateway.exchange.circumstances import Circumstances
 from gateway.exchange.facts import request_facts
 from gateway.exchange.locate import check_core
@@ -114,28 +114,29 @@ class Work:
     def _read(
         self, payload: bytes, assertion: str, thumbprint: bytes, received_ms: int, resting: bytes
     ) -> Generator[None, None, Params]:
-        if self._directory is None:
+        directory = self._directory
+        if directory is None:
             raise LookupError("no directory yet")
         received = moment_of(received_ms)
         call = Call(payload, assertion, AgencyId(""), actor="", thumbprint=thumbprint, received_at=received)
         try:
-            claims = read_claims(call, self._directory)
+            claims = read_claims(call, directory)
         except AssertionRefused as refused:
             return (str(refused.fault),)
         yield
-        faults = faults_of(call, FlagQuery)
+        faults, message = read_message(call, FlagQuery)
         settled = None
-        if resting and not faults and claims.authority_id is None:
+        if resting and isinstance(message, FlagQuery) and claims.authority_id is None:
             yield
-            settled = yield from self._settle(call, claims, self._directory, resting)
+            query = flag_query(message, call.payload)
+            settled = yield from self._settle(call, claims, query, directory, resting)
         return (faults, settled, *plain_claims(claims))
 
     def _settle(
-        self, call: Call, claims: Claims, directory: DirectoryView, resting: bytes
+        self, call: Call, claims: Claims, query: Query, directory: DirectoryView, resting: bytes
     ) -> Generator[None, None, Params | None]:
         """None for what the spine refuses, which finds that by itself."""
         known, member = self._circumstances, directory.member(claims.issuer)
-        query = flag_query(FlagQuery.FromString(call.payload), call.payload)
         if known is None or member is None or member.suspended or query.tokens.epoch not in known.stale:
             return None
         try:
@@ -207,12 +208,14 @@ class Aside:
         if message_type is not FlagQuery:
             return (*read_request(call, directory, message_type), None)
         self._use(directory, known)
-        received_ms, resting = milliseconds(call.received_at), _resting(call.payload, known, at_rest)
+        query = _decoded(call.payload)
+        received_ms, resting = milliseconds(call.received_at), _resting(query, known, at_rest)
         answer = await self._answer(_REQUEST, call.payload, call.assertion, call.thumbprint, received_ms, resting)
         if len(answer) == 1:
             raise AssertionRefused(AssertionFault(answer[0]))
         faults, settled, *claims = answer
-        return claims_of(claims), faults, None if settled is None else settled_of(settled, call.agency, directory)
+        ahead = None if settled is None else settled_of(settled, call.agency, directory)
+        return claims_of(claims), faults, query, ahead
 
     async def find(self, sought: Sought) -> LookedUp:
         """`looked_up`. Raises `Unavailable` when the other process is no more."""
@@ -268,15 +271,24 @@ def _hand_out(places: Sequence[asyncio.Future[Any]], answered: asyncio.Future[li
             place.set_exception(failure)
 
 
-def _resting(payload: bytes, known: Circumstances | None, at_rest: AtRest) -> bytes:
+def _decoded(payload: bytes) -> FlagQuery | None:
+    """None for what is none; whoever reads it says what is wrong with it."""
+    try:
+        return FlagQuery.FromString(payload)
+    except DecodeError:
+        return None
+
+
+def _resting(query: FlagQuery | None, known: Circumstances | None, at_rest: AtRest) -> bytes:
     """Resting forms of all tokens of a question, one after another; empty for what cannot be settled."""
-    if known is None:
+    if query is None or known is None or query.tokens.epoch not in known.stale:
+        return b""
+    tokens = query.tokens
+    # Before anybody's signature is verified: no more than a question has.
+    if len(tokens.tokens) != load_key_scheme().elements * TOKEN_LENGTH:
         return b""
     try:
-        tokens = FlagQuery.FromString(payload).tokens
-        # Before anybody's signature is verified: no more than a question has.
-        is_whole = len(tokens.tokens) == load_key_scheme().elements * TOKEN_LENGTH
-        return at_rest(tokens.epoch, tokens.tokens) if is_whole and tokens.epoch in known.stale else b""
-    except (DecodeError, Invalid):
-        # Whoever reads it says what is wrong with it, and an epoch that has ended since is refused by the spine.
+        return at_rest(tokens.epoch, tokens.tokens)
+    except Invalid:
+        # The epoch ended since: the spine refuses it.
         return b""

@@ -18,15 +18,18 @@ from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, parse
 
-Reading = tuple[Claims, tuple[str, ...], Settled | None]
-"""What the assertion says, which fields of the payload break a rule, and what was settled of its question ahead."""
+Reading = tuple[Claims, tuple[str, ...], Message | None, Settled | None]
+"""What the assertion says, which fields of the payload break a rule, the message, which is to be used where none does
+so, and what was settled of its question ahead."""
 Read = Callable[[Call, DirectoryView, type[Message], Circumstances | None], Awaitable[Reading]]
 """As `read_request`, elsewhere perhaps; with circumstances, a well-formed question may be settled there, too."""
 
 
-def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> tuple[Claims, tuple[str, ...]]:
-    """`read_claims` and `faults_of`."""
-    return read_claims(call, directory), faults_of(call, message_type)
+def read_request(
+    call: Call, directory: DirectoryView, message_type: type[Message]
+) -> tuple[Claims, tuple[str, ...], Message | None]:
+    """`read_claims` and `read_message`."""
+    return read_claims(call, directory), *read_message(call, message_type)
 
 
 def read_claims(call: Call, directory: DirectoryView) -> Claims:
@@ -40,13 +43,12 @@ def read_claims(call: Call, directory: DirectoryView) -> Claims:
     )
 
 
-def faults_of(call: Call, message_type: type[Message]) -> tuple[str, ...]:
-    """Which fields of the payload break a rule of a message of this type; empty for one that is well-formed."""
+def read_message(call: Call, message_type: type[Message]) -> tuple[tuple[str, ...], Message | None]:
+    """Which fields of the payload break a rule of a message of this type; and the message, if none does."""
     try:
-        parse(message_type, call.payload)
+        return (), parse(message_type, call.payload)
     except MalformedMessage as malformed:
-        return malformed.fields
-    return ()
+        return malformed.fields, None
 
 
 async def read_here(

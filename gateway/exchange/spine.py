@@ -88,17 +88,17 @@ class Exchange:
         try:
             try:
                 known = await self._known.of_flag_checks() if message_type is FlagQuery else None
-                claims, faults, ahead = await self._at.read(call, self._at.directory(), message_type, known)
+                claims, faults, message, ahead = await self._at.read(call, self._at.directory(), message_type, known)
             except AssertionRefused as refused:
                 raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
             await self.cohorts.abreast()
             caller = authenticate(call, claims, self._at.directory(), ahead=ahead)
-            if faults:
+            if faults or not isinstance(message, message_type):
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=faults)
         except (Unauthenticated, Invalid) as refusal:
             await self.refuse(call, refusal)
             raise
-        return caller, message_type.FromString(call.payload)
+        return caller, message
 
     async def refuse(self, call: Call, refusal: Error) -> None:
         """A known caller's message that is refused before any decision is on record, or counted (`refusals`)."""

@@ -68,7 +68,7 @@ def _stages(world: World) -> Mapping[str, float]:
     ).SerializeToString()
     request = CheckFlagRequest(payload=payload, user_assertion=world.assertion(QUESTION, payload))
     call = call_of(request, party.peer, world.clock())
-    claims, _ = read_request(call, directory, FlagQuery)
+    claims, *_ = read_request(call, directory, FlagQuery)
     caller = authenticate(call, claims, directory)
     query = flag_query(parse(FlagQuery, payload), payload)
     facts = request_facts(caller, query, None, emergency_uses=0)
