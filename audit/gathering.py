@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-# A call takes about this many turns from its arrival to the log: it is accepted, its message is received and decoded,
-# its handler runs. Fewer, and calls that are nearly there miss the batch (measured: batches a third as large).
+# A call by itself takes about this many turns from its arrival to the log: it is accepted, its message is received and
+# decoded, its handler runs. Fewer, and calls that are nearly there miss the batch (measured: batches a third as large).
+# Where many come at once, all of them come in one turn, so that they need no more.
 _QUIET_TURNS = 8
 
 

@@ -1,8 +1,8 @@
 """Values of which every question makes some: frozen to the type checker, and made in a third of the time.
 
 A frozen dataclass sets each of its fields by a call of `object.__setattr__`. A question makes thirty values with two
-hundred fields; set like that they took a twelfth of what the gateway needs for it (tests/bench/results). Where that
-does not count, a value is `@dataclass(frozen=True, slots=True)`.
+hundred fields, and setting them like that was a fourteenth of what it costs the event loop (tests/bench/results). Where
+that does not count, a value is `@dataclass(frozen=True, slots=True)`.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def hot_value(cls: type[T]) -> type[T]:
     """A dataclass with slots, compared and hashed by its fields. That nobody assigns to one is checked with the types
-    of the whole code base, and not when it runs."""
+    of everything that is shipped, and not when it runs."""
     return dataclass(slots=True, unsafe_hash=True)(cls)

@@ -15,6 +15,7 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from typing import Any, Final, Self
 
@@ -75,10 +76,10 @@ class Apart(asyncio.Protocol):
             self._transport.write(frame)
         return answer
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether it has something to answer."""
-        return bool(self._asked)
+    def kill(self) -> None:
+        """It ends, whatever it is at; whoever asked is told, and so is this process."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """It ends, and nothing is asked any more."""

@@ -52,8 +52,11 @@ from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.exchange_pb2 import FlagQuery
 
 FEW: Final = 3
-"""Questions in one turn of the loop that are answered here, unless the other process is at work: then there are many,
-and this one has more to do than that."""
+"""Questions in one turn of the loop that are answered here, unless others are out at this moment: then there are many,
+and this process has more to do than that."""
+_ANSWER_SECONDS: Final = 30.0
+"""A thousand times what a cohort takes. Whoever has not answered by then will not: it is ended, and the gateway with
+it, for whoever watches over it to start anew."""
 _DIRECTORY, _CIRCUMSTANCES, _REQUEST, _TOKENS = range(4)
 _Question = tuple[int, Params]
 
@@ -181,6 +184,7 @@ class Aside:
         self._circumstances: Circumstances | None = None
         self._waiting: list[_Question] = []
         self._places: list[asyncio.Future[Any]] = []
+        self._out = 0
 
     @classmethod
     def begin(cls, database: Path, policy: Policy) -> Self:
@@ -206,7 +210,7 @@ class Aside:
     ) -> Reading:
         """`authenticate.Read`, where tokens rest like this. Raises `Unavailable` when the other process is no more."""
         if message_type is not FlagQuery:
-            return (*read_request(call, directory, message_type), None)
+            return read_request(call, directory, message_type)
         self._use(directory, known)
         query = _decoded(call.payload)
         received_ms, resting = milliseconds(call.received_at), _resting(query, known, at_rest)
@@ -215,7 +219,7 @@ class Aside:
             raise AssertionRefused(AssertionFault(answer[0]))
         faults, settled, *claims = answer
         ahead = None if settled is None else settled_of(settled, call.agency, directory)
-        return claims_of(claims), faults, query, ahead
+        return Reading(claims_of(claims), faults, None if faults else query, ahead)
 
     async def find(self, sought: Sought) -> LookedUp:
         """`looked_up`. Raises `Unavailable` when the other process is no more."""
@@ -232,7 +236,7 @@ class Aside:
     def _tell(self, kind: int, *values: Any) -> None:
         self._here([(kind, values)])
         # Before any request that is read by it, because questions keep their order.
-        self._apart.ask([(kind, values)])
+        _ = self._apart.ask([(kind, values)])
 
     async def _answer(self, kind: int, *values: Any) -> Any:
         if not self._waiting:
@@ -250,8 +254,16 @@ class Aside:
     def _send(self) -> None:
         batch, places = self._waiting, self._places
         self._waiting, self._places = [], []
-        if len(batch) > FEW or self._apart.is_busy:
-            self._apart.ask(batch).add_done_callback(lambda answered: _hand_out(places, answered))
+        if len(batch) > FEW or self._out:
+            self._out += 1
+            overdue = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._apart.kill)
+
+            def answered(answer: asyncio.Future[list[Any]]) -> None:
+                overdue.cancel()
+                self._out -= 1
+                _hand_out(places, answer)
+
+            self._apart.ask(batch).add_done_callback(answered)
             return
         for place in places:
             # None: done by whoever waits, as what failed elsewhere.

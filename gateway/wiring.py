@@ -86,7 +86,7 @@ def run(directory: Path) -> int:
     policy = load_california()
     beside = Beside.begin(state.database, policy)
     with state.writing():
-        # A question waits for its turn of the loop a dozen times; asyncio's own takes seven calls in Python for each.
+        # A question waits for its turn of the loop fourteen times; asyncio's own takes seven calls in Python for each.
         return uvloop.run(_run(state, load_gateway(directory), policy, beside))
 
 

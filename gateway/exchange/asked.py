@@ -1,4 +1,4 @@
-"""One question together with everything established about it. Pure.
+"""One question together with everything established about it, and what its caller gets. Pure.
 
 Carried through steps 8 to 13, so that each leaf, alert and order is made from the same values.
 """

@@ -7,6 +7,7 @@ Reading takes the call's own bytes and the directory alone, and may be done else
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 
@@ -18,18 +19,27 @@ from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.parse import MalformedMessage, parse
 
-Reading = tuple[Claims, tuple[str, ...], Message | None, Settled | None]
-"""What the assertion says, which fields of the payload break a rule, the message, which is to be used where none does
-so, and what was settled of its question ahead."""
+
+class Reading(NamedTuple):
+    """What a call turned out to say."""
+
+    claims: Claims
+    faults: tuple[str, ...]
+    """Fields of the payload that break a rule."""
+    message: Message | None
+    """The payload; None where it has a fault."""
+    ahead: Settled | None
+    """What was settled of its question, where that was done."""
+
+
 Read = Callable[[Call, DirectoryView, type[Message], Circumstances | None], Awaitable[Reading]]
 """As `read_request`, elsewhere perhaps; with circumstances, a well-formed question may be settled there, too."""
 
 
-def read_request(
-    call: Call, directory: DirectoryView, message_type: type[Message]
-) -> tuple[Claims, tuple[str, ...], Message | None]:
-    """`read_claims` and `read_message`."""
-    return read_claims(call, directory), *read_message(call, message_type)
+def read_request(call: Call, directory: DirectoryView, message_type: type[Message]) -> Reading:
+    """`read_claims` and `read_message`; nothing is settled ahead. Raises `AssertionRefused`."""
+    claims = read_claims(call, directory)
+    return Reading(claims, *read_message(call, message_type), None)
 
 
 def read_claims(call: Call, directory: DirectoryView) -> Claims:
@@ -54,8 +64,8 @@ def read_message(call: Call, message_type: type[Message]) -> tuple[tuple[str, ..
 async def read_here(
     call: Call, directory: DirectoryView, message_type: type[Message], _: Circumstances | None
 ) -> Reading:
-    """`Read`, in this process; nothing is settled ahead."""
-    return (*read_request(call, directory, message_type), None)
+    """`Read`, in this process."""
+    return read_request(call, directory, message_type)
 
 
 def authenticate(call: Call, claims: Claims, directory: DirectoryView, *, ahead: Settled | None = None) -> Caller:

@@ -3,11 +3,15 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from gateway.exchange.coverage import KNOWN_FOR, Coverage, Listing, sources_of
+from gateway.exchange.coverage import Coverage, Listing, sources_of
 from gateway.exchange.index_size import IndexSize
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Call
+
+_KNOWN_FOR: Final = timedelta(seconds=1)
+"""Of flag checks. What is settled by older ones is settled again by the spine (`_standing`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Known:
         directory, now = self._directory(), self._now()
         if self._newest is not None:
             known_by, since, known = self._newest
-            if known_by is directory and timedelta(0) <= now - since < KNOWN_FOR:
+            if known_by is directory and timedelta(0) <= now - since < _KNOWN_FOR:
                 return known
         found = await self.of(Call.FLAG_CHECK, directory.epochs)
         self._newest = (directory, now, found)

@@ -93,11 +93,13 @@ class Exchange:
                 raise AssertionInvalid(ErrorReason(f"ASSERTION_{refused.fault}")) from refused
             await self.cohorts.abreast()
             caller = authenticate(call, claims, self._at.directory(), ahead=ahead)
-            if faults or not isinstance(message, message_type):
+            if faults:
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=faults)
         except (Unauthenticated, Invalid) as refusal:
             await self.refuse(call, refusal)
             raise
+        if not isinstance(message, message_type):
+            raise TypeError("read as a message of another type")
         return caller, message
 
     async def refuse(self, call: Call, refusal: Error) -> None:

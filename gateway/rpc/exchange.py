@@ -130,11 +130,11 @@ class ExchangeServicer(exchange_pb2_grpc.ExchangeServiceServicer):
         async def work() -> pb.CheckFlagResponse:
             result = await self._run(caller, query)
             await self._exchange.cohorts.abreast()
-            response = self._flag_response(caller, result)
-            await self._exchange.cohorts.abreast()
-            return response
+            return self._flag_response(caller, result)
 
-        return await self._replies.once(caller, query, pb.CheckFlagResponse, work)
+        reply = await self._replies.once(caller, query, pb.CheckFlagResponse, work)
+        await self._exchange.cohorts.abreast()
+        return reply
 
     async def _records(self, caller: Caller, query: Query) -> pb.RequestRecordsResponse:
         return self._records_response(caller, await self._run(caller, query))

@@ -38,8 +38,12 @@ _LISTINGS: Final = Statement(
 )
 
 
+_MOST: Final = load_key_scheme().elements
+_MOST_BYTES: Final = _MOST * TOKEN_LENGTH
+
+
 def _shared_tokens() -> Statement:
-    place, token = pieces(bindparam("tokens", type_=LargeBinary), TOKEN_LENGTH, most=load_key_scheme().elements)
+    place, token = pieces(bindparam("tokens", type_=LargeBinary), TOKEN_LENGTH, most=_MOST)
 
     def placed(value: ColumnElement[str]) -> ColumnElement[str]:
         # Depends on the place in form alone. A condition on one table by itself, and SQLite would read that table from
@@ -144,8 +148,11 @@ def sought_of(asking: AgencyId, tokens: TokenSet, resting: bytes) -> Sought:
 
 
 def looked_up(rows: Callable[[Statement, Params], Sequence[Params]], sought: Sought) -> LookedUp:
-    """What `rows` finds."""
+    """What `rows` finds. Raises ValueError for more tokens than the scheme has."""
     epoch, present, asking, naming = sought
+    if len(present) > _MOST_BYTES:
+        # The statement would pass the last of them over, and a youth be missed.
+        raise ValueError("more tokens than the scheme has")
     shared = rows(SHARED_TOKENS, (epoch, present))
     return shared, rows(NAMED, (asking, *split_tokens(naming)))
 

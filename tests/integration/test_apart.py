@@ -12,12 +12,15 @@ from tests.commands import Process, answered
 from tests.integration.exchange_kit import free_port
 
 _PROGRAM = """
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, time
+import uvloop
 from gateway.apart import Apart, ApartEnded
 
 def work(question):
     if question == "end":
         os._exit(3)
+    if question == "hang":
+        time.sleep(60)
     return [question, os.getpid()]
 
 apart = Apart.begin(work)
@@ -27,7 +30,7 @@ async def main():
     await apart.attach(lambda: ended.append(True))
     {body}
 
-asyncio.run(main())
+uvloop.run(main())
 """
 
 
@@ -59,6 +62,19 @@ except ApartEnded:
     print("ended")
 """)
     assert printed == "1\nApartEnded ApartEnded [True]\nended\n"
+
+
+def test_one_that_hangs_can_be_ended_and_whoever_asked_is_told() -> None:
+    printed = run("""
+asked = apart.ask("hang")
+await asyncio.sleep(0.1)
+apart.kill()
+try:
+    await asked
+except ApartEnded:
+    print("told", ended)
+""")
+    assert printed == "told [True]\n"
 
 
 def test_whoever_gave_up_takes_nobody_elses_answer() -> None:

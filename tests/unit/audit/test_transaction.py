@@ -15,6 +15,10 @@ from audit.transaction import Seek, Tx, read_ahead
 USED = Table("used", MetaData(), Column("name", LargeBinary, primary_key=True), Column("count", Integer))
 _PLACE, _NAME = pieces(bindparam("names", type_=LargeBinary), 2)
 FIND = Statement(select(USED.c.name, USED.c.count).select_from(_PLACE.join(USED, USED.c.name == _NAME)), "names")
+_PLACE_OF_THREE, _NAME_OF_THREE = pieces(bindparam("names", type_=LargeBinary), 2, most=3)
+FIND_THREE = Statement(
+    select(USED.c.name, USED.c.count).select_from(_PLACE_OF_THREE.join(USED, USED.c.name == _NAME_OF_THREE)), "names"
+)
 USE = Statement(insert(USED))
 PUT = upsert(USED, "name")
 ALL = Statement(select(USED.c.name, USED.c.count).order_by(USED.c.name))
@@ -71,6 +75,12 @@ def test_values_that_lie_one_after_another_are_each_looked_for(tx: Tx) -> None:
     assert sorted(tx.all(FIND, (b"bbxxaa",))) == [(b"aa", 1), (b"bb", 2)]
     assert tx.all(FIND, (b"abba",)) == [], "and none across two of them"
     assert tx.all(FIND, (b"",)) == []
+
+
+def test_a_number_of_them_that_is_known_is_looked_for_to_the_last(tx: Tx) -> None:
+    assert sorted(tx.all(FIND_THREE, (b"xxbbaa",))) == [(b"aa", 1), (b"bb", 2)]
+    assert tx.all(FIND_THREE, (b"aa",)) == [(b"aa", 1)], "also where there are fewer"
+    assert tx.all(FIND_THREE, (b"",)) == []
 
 
 def test_what_was_read_for_all_is_not_asked_again(tx: Tx, cursor: Counting) -> None:

@@ -32,18 +32,26 @@ class Elsewhere:
     def __init__(self, work: Work) -> None:
         self._work = work
         self.asked: list[int] = []
-        self.fails = self.ended = self.is_busy = False
+        self.fails = self.ended = self.killed = False
+        self.seconds = 0.0
+        self.heard_many = asyncio.Event()
 
     def ask(self, question: Sequence[Any]) -> asyncio.Future[Any]:
         answer = asyncio.get_running_loop().create_future()
         self.asked.append(len(question))
+        if len(question) > FEW:
+            self.heard_many.set()
         if self.ended:
             answer.set_exception(ApartEnded())
             answer.exception()
         else:
             done = self._work(_carried(question))
-            answer.set_result([None] * len(question) if self.fails else _carried(done))
+            said = [None] * len(question) if self.fails else _carried(done)
+            asyncio.get_running_loop().call_later(self.seconds, answer.set_result, said)
         return answer
+
+    def kill(self) -> None:
+        self.killed = True
 
 
 def _carried(value: Any) -> Any:
@@ -84,12 +92,31 @@ async def test_one_alone_is_answered_here(world: World, elsewhere: Elsewhere) ->
     assert elsewhere.asked == [1, 1], "the directory and the circumstances, and nothing else went there"
 
 
-async def test_one_that_comes_while_many_are_worked_on_joins_them(world: World, elsewhere: Elsewhere) -> None:
-    elsewhere.is_busy = True
+async def test_one_that_comes_while_many_are_out_goes_there_too(world: World, elsewhere: Elsewhere) -> None:
     world.register("ada", flag=FlagState.ACTIVE)
-    answered = await world.flag(replace(FINDER, youth="ada"))
+    await world.flag(replace(FINDER, youth="ada"))
+    assert elsewhere.asked == [1, 1], "the directory and the circumstances"
+    elsewhere.seconds = 0.5
+    many = [asyncio.create_task(world.flag(replace(FINDER, number=number))) for number in range(2, MANY + 2)]
+    await elsewhere.heard_many.wait()
+    answered = await world.flag(replace(FINDER, youth="ada", number=MANY + 2))
     assert answered.response.answer.outcome == codes_pb2.OUTCOME_ANSWERED
-    assert elsewhere.asked == [1, 1, 1], "the directory, the circumstances, and the question"
+    assert elsewhere.asked[2:] == [MANY - 1, 1], "the first of many waits for nobody"
+    await asyncio.gather(*many)
+    await world.flag(replace(FINDER, youth="ada", number=MANY + 3))
+    assert elsewhere.asked[2:] == [MANY - 1, 1], "nothing is out any more"
+
+
+async def test_one_that_never_answers_is_ended(
+    world: World, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.aside._ANSWER_SECONDS", 0.05)
+    await asyncio.gather(*(world.flag(replace(FINDER, number=number)) for number in range(MANY)))
+    await asyncio.sleep(0.1)
+    assert not elsewhere.killed
+    elsewhere.seconds = 0.2
+    await asyncio.gather(*(world.flag(replace(FINDER, number=number)) for number in range(MANY, 2 * MANY)))
+    assert elsewhere.killed
 
 
 async def admitted(world: World, calls: Sequence[Call]) -> list[ErrorReason | tuple[str, ...]]:

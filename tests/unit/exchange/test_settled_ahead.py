@@ -26,6 +26,7 @@ from gateway.exchange.settle import Settled
 from gateway.ports import SubjectIndex, YouthKeys
 from gateway.protocol.decide import DecisionInput, decide
 from gateway.protocol.match_keys import CORE_KEYS, SOUND_KEY
+from gateway.protocol.matching.key_scheme import load_key_scheme
 from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
@@ -40,7 +41,7 @@ from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import Located
 from gateway.protocol.wire_names import from_wire
 from gateway.rpc.incoming import flag_query
-from gateway.store.index import SHARED_TOKENS, SqlIndex
+from gateway.store.index import SHARED_TOKENS, SqlIndex, looked_up
 from gateway.store.lookups import Lookups
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.exchange_pb2 import CheckFlagResponse, FlagQuery
@@ -277,6 +278,13 @@ def test_tokens_are_looked_up_by_their_key_and_nothing_is_read_from_end_to_end(w
     assert not [each for each in plan if each.startswith(("SCAN index_token", "SCAN subject", "SCAN flag", "BLOOM"))], (
         plan
     )
+
+
+def test_more_tokens_than_a_question_has_are_not_passed_over_in_silence() -> None:
+    most = bytes(16 * load_key_scheme().elements)
+    assert looked_up(lambda *_: (), ("e1", most, OWNER, b"")) == ((), ())
+    with pytest.raises(ValueError, match="more tokens"):
+        looked_up(lambda *_: (), ("e1", most + bytes(16), OWNER, b""))
 
 
 # --- as plain values
