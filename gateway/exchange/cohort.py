@@ -3,7 +3,7 @@
 What one step touches, of code and of data, fits the processor's caches; what all of them touch does not. Sixteen
 questions of which each goes the whole way by itself cost half as much again as sixteen that take each step one after
 another (tests/bench). So a question waits at the entrance until nobody who is on the way there could still join, as
-entries wait for their batch (audit/gathering), and before a step that touches much until the others have come as far.
+entries wait for their batch (audit/gathering), and every few steps until the others have come as far.
 A question that comes while no other is under way, or was shortly before, waits for nobody. One that comes while many
 are waits for some of them, who ask again once they are answered: by itself it would cost the log a batch of its own.
 
