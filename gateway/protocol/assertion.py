@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -20,7 +21,6 @@ from typing import Any, Final
 
 import jwt
 
-from audit.hot_value import hot_value
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.names import (
     AgencyId,
@@ -72,7 +72,7 @@ class AssertionRefused(Exception):
         self.fault = fault
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What the county says of one user and one request."""
 

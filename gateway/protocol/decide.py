@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from audit.hot_value import hot_value
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     AgencyId,
@@ -83,7 +82,7 @@ class PublicDecision:
     notices: tuple[Notice, ...]
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Result of deciding. Between the two phases `permit` means: nothing in the request forbids it."""
 
@@ -217,7 +216,7 @@ def narrow(decision: Decision, request: RequestFacts, youth: YouthFacts, narrowi
     return replace(decision, field_sets=members(granted), withheld=members(asked & ~granted))
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class _Gap:
     reason: Reason
     rule_id: RuleId | None

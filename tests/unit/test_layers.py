@@ -27,7 +27,7 @@ COMMON = (
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "audit": ("audit",),
     "gateway": ("gateway", "audit", *COMMON, *MESSAGES),
-    "gateway.protocol": ("gateway.protocol", "audit.hot_value", *MESSAGES),
+    "gateway.protocol": ("gateway.protocol", *MESSAGES),
     "adapters": ("adapters", "gateway.protocol", "audit", "homeward"),
     "deploy": ("deploy", "homeward"),
     "deploy.bootstrap": (),

@@ -6,11 +6,11 @@ them. `DecisionInput.to_bytes` is deterministic JSON; `from_bytes` accepts exact
 """
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final, TypeVar
 
-from audit.hot_value import hot_value
 from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.names import (
     COMMITMENT_LENGTH,
@@ -60,7 +60,7 @@ class Located(StrEnum):
     NONE = "NONE"
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class RequestFacts:
     """What a request shows by itself. Verified: agency and kind by enrollment, role by the county's assertion."""
 
@@ -86,7 +86,7 @@ class RequestFacts:
         return call_of(self.field_sets)
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class YouthFacts:
     """What was found about a youth. Nothing in here names one."""
 
@@ -109,7 +109,7 @@ class YouthFacts:
             raise DecisionInputError("youth: an owner if and only if one candidate was found")
 
 
-@hot_value
+@dataclass(frozen=True, slots=True)
 class DecisionInput:
     """Everything a decision depended on. `youth` is None when the request alone was refused."""
 
