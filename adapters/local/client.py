@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 
 from adapters.local.tls import CA_FILE
 from gateway.protocol.channel import client_options
+from gateway.protocol.violations import fields_in
 from homeward.failure import CommandFailure, ExitCode
 
 R = TypeVar("R", bound=Message)
@@ -167,7 +168,7 @@ def _details(error: Any) -> tuple[error_details_pb2.ErrorInfo | None, list[str]]
         if detail.Unpack(info):
             found = info
         elif detail.Unpack(bad):
-            fields += [violation.field for violation in bad.field_violations]
+            fields += fields_in(bad)
     return found, fields
 
 

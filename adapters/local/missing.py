@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
-from adapters.local.wire import Reading, moment, number, person, receipt, stamp, withheld
+from adapters.local.wire import Reading, moment, number, past_day, person, receipt, stamp, withheld
 from adapters.node.alerts import Alerts, Told
 from adapters.node.reports import Absence, Change, Reporter
 from adapters.node.request import Page, Requester
@@ -18,6 +19,7 @@ from gateway.protocol.names import FieldSet, FlagId, HandlingCode, Purpose
 from gateway.protocol.policy.facts import moment_of
 from gateway.protocol.wire_names import from_wire
 from homeward.county.v1 import missing_pb2, missing_pb2_grpc
+from homeward.gateway.v1.records_pb2 import FlagLocate
 
 FLAG: Final = (FieldSet.FS1_FLAG_STATUS,)
 DETAILS: Final = (FieldSet.FS2_FLAG_LOCATE, FieldSet.FS3_FLAG_CASEWORK)
@@ -93,9 +95,9 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         absence = Absence(
             youth=person(inquiry.youth),
             local_id=LocalSubjectId(request.local_id) if request.local_id else None,
-            learned=moment(request.learn_time),
+            learned=moment(request.learn_time, "learn_time"),
             handling_code=_handling(request.handling_code) or HandlingCode.CALL_DUTY_LINE,
-            locate=request.flag_locate,
+            locate=_locate(request, self._at.reading.now()),
         )
         done = await self._at.reporter.raise_flag(entry, absence, call.deadline)
         return missing_pb2.RaiseFlagResponse(
@@ -111,10 +113,13 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         entry = self._at.reading.entry(
             request, call, request_id=request.request_id, role=request.role, purpose=Purpose.MFC_LOCATE
         )
+        for each in request.duties:
+            if each.HasField("done_time"):
+                moment(each.done_time, "duties.done_time")
         change = Change(
             duties=tuple(request.duties),
             handling_code=_handling(request.handling_code),
-            locate=request.flag_locate if request.HasField("flag_locate") else None,
+            locate=_locate(request, self._at.reading.now()) if request.HasField("flag_locate") else None,
             return_conversation_done=request.return_conversation_done,
         )
         done = await self._at.reporter.update_flag(entry, _flag(request.flag_id), change, call.deadline)
@@ -139,7 +144,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         done = await self._at.reporter.report_located(
             entry,
             _flag(request.flag_id),
-            located=moment(request.locate_time),
+            located=moment(request.locate_time, "locate_time"),
             county=request.located_county,
             deadline=call.deadline,
         )
@@ -219,6 +224,13 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
 
 def _handling(number: int) -> HandlingCode | None:
     return from_wire(HandlingCode, number) if number else None
+
+
+def _locate(request: missing_pb2.RaiseFlagRequest | missing_pb2.UpdateFlagRequest, now: datetime) -> FlagLocate:
+    """What helps to locate. Raises `Invalid` for a day that is none, or is yet to come: others would be told of it."""
+    if request.HasField("flag_locate"):
+        past_day(request.flag_locate.missing_since_date, "flag_locate.missing_since_date", now)
+    return request.flag_locate
 
 
 def _flag(text: str) -> FlagId:

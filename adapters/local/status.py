@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from adapters import errors
+from gateway.protocol.violations import bad_request
 
 DOMAIN: Final = "homeward.county"
 
@@ -41,6 +42,5 @@ def status_of(error: errors.Error) -> grpc.Status:
     metadata = {"fault": error.fault} if error.fault else {}
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata))
     if error.fields:
-        violations = [error_details_pb2.BadRequest.FieldViolation(field=path) for path in error.fields]
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+        status.details.add().Pack(bad_request(error.fields))
     return rpc_status.to_status(status)

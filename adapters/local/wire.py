@@ -135,19 +135,37 @@ def person(youth: county_pb2.YouthIdentity) -> Person:
 
 def birth_date(youth: county_pb2.YouthIdentity) -> date:
     """The day of birth. Raises `Invalid` where the text is no day of the calendar, or impossibly early."""
-    try:
-        born = date.fromisoformat(youth.birth_date)
-    except ValueError:
-        born = None
-    if born is None or born < EARLIEST_BIRTH:
-        # `from None` and no text: the message of the library's own error quotes the date.
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("youth.birth_date: day of the calendar",)) from None
+    born = day(youth.birth_date, "youth.birth_date")
+    if born < EARLIEST_BIRTH:
+        # As with a text that is none: nothing of it is shown with the error.
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"youth.birth_date: from {EARLIEST_BIRTH}",)) from None
     return born
 
 
-def moment(message: Timestamp) -> datetime:
-    """The time, UTC."""
-    return message.ToDatetime(UTC)
+def day(text: str, path: str) -> date:
+    """The day, `YYYY-MM-DD`. Raises `Invalid` naming the field where the text is no day of the calendar."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        # `from None` and no text: the message of the library's own error quotes the date.
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: day of the calendar",)) from None
+
+
+def past_day(text: str, path: str, now: datetime) -> date:
+    """The day, which has begun somewhere. Raises `Invalid` naming the field for any other."""
+    found = day(text, path)
+    if found > now.date():
+        # No county is east of UTC: its today is no later than this one.
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: past",))
+    return found
+
+
+def moment(message: Timestamp, path: str) -> datetime:
+    """The time, UTC. Raises `Invalid` naming the field for one beyond the years 1 to 9999, or a broken fraction."""
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: timestamp",)) from None
 
 
 def stamp(value: datetime | None) -> Timestamp | None:

@@ -53,6 +53,13 @@ _FIELDS: Final[dict[str, str]] = {
     "released_key: opens": "release: opens",
     "seal_id: yours": "seal_id: yours",
     "subject_handle: yours": "local_id: yours",
+    "subject_handle: required": "local_id: required for a youth of this agency",
+    "subject_handle: another youth": "local_id: another youth",
+    **{
+        word: word
+        for name in ("learn_time", "locate_time", "duties.done_time")
+        for word in (f"{name}: past", f"{name}: too long ago", f"{name}: timestamp")
+    },
 }
 """What a field that the gateway found at fault is called in a county's request; of any other its word is dropped."""
 
@@ -61,6 +68,12 @@ _IDENTITY_FIELDS: Final[dict[str, str]] = {
     "surname": "youth.surname",
     "date_of_birth": "youth.birth_date",
 }
+_LACKS: Final[dict[str, str]] = {
+    "given_name": "required, with a letter",
+    "surname": "required, with a letter",
+    "date_of_birth": "required, a day that is past",
+}
+"""What a search needs of them."""
 
 
 @contextmanager
@@ -83,7 +96,9 @@ def county_errors() -> Iterator[None]:
     except KeyUnknown as unknown:
         raise Unavailable(ErrorReason.NOT_READY, fault="KEY") from unknown
     except IncompleteIdentity as incomplete:
-        fields = tuple(f"{_IDENTITY_FIELDS.get(name, 'youth')}: required" for name in incomplete.missing)
+        fields = tuple(
+            f"{_IDENTITY_FIELDS.get(name, 'youth')}: {_LACKS.get(name, 'required')}" for name in incomplete.missing
+        )
         raise Invalid(ErrorReason.IDENTITY_INCOMPLETE, fields=fields) from incomplete
     except InvalidIdentity as invalid:
         fields = tuple(f"{_IDENTITY_FIELDS.get(name, 'youth')}: max_len" for name in invalid.fields)
@@ -98,4 +113,5 @@ def of_call(failed: CallFailed) -> Error:
     known = _BY_REASON.get(failed.reason)
     kind, reason = known or _BY_FAULT[failed.fault]
     fields = tuple(_FIELDS[each] for each in failed.fields if each in _FIELDS)
-    return kind(reason, fault=failed.reason if known else failed.fault, fields=fields)
+    fault = failed.reason if known else failed.fault
+    return kind(reason, fault="" if fault == reason else fault, fields=fields)

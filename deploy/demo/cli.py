@@ -64,17 +64,22 @@ def sandbox() -> None:
 def up(counties: int, directory: Path, as_json: bool) -> None:
     """Start gateway, custodian and adapters; print how to reach them and an example call."""
     if not as_json:
-        click.echo(f"sandbox: starting gateway, custodian and {counties} adapters (invented people only)", err=True)
+        click.echo(
+            f"sandbox: starting gateway, custodian and adapters for {counties} counties (invented people only)",
+            err=True,
+        )
     described = describe(Sandbox.up(directory, count=counties))
     if as_json:
         click.echo(json.dumps({"ok": True, **described}, indent=1))
         return
     for letter, county in described["counties"].items():
         click.echo(f"{letter}  {county['agency']:<12} {county['endpoint']:<22} {county['source']}")
-    click.echo("\nAsk from county C whether anybody looks for a youth (sandbox, invented):\n")
-    click.echo(described["example"]["grpcurl"])
-    click.echo(f"\nThe same in Python: {described['example']['python_file']}")
-    click.echo(f"Logs: {described['logs']}     Stop: homeward sandbox down --dir {directory}")
+    for says, call in (
+        ("Ask whether anybody looks for a youth (sandbox, invented)", described["example"]),
+        ("Report from county A that she is missing, and ask again", described["report"]),
+    ):
+        click.echo(f"\n{says}:\n\n{call['grpcurl']}\n\nThe same in Python: {call['python_file']}")
+    click.echo(f"\nLogs: {described['logs']}     Stop: homeward sandbox down --dir {directory}")
 
 
 @sandbox.command()

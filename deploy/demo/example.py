@@ -1,31 +1,37 @@
 """What `homeward sandbox up` tells a county's engineer: addresses, certificates, tokens, and a call that works.
 
-Decides the example: C's intake desk asks about a youth of A, in Python and as a grpcurl line.
+Decides the examples, each in Python and as a grpcurl line: C's intake desk asks about a youth of A, of whom nobody has
+said that she is missing; A's case worker reports it. Asked after that, C learns that somebody looks for her.
 """
 
 import json
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from pprint import pformat
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 
+from adapters.node.identifiers import timestamp
 from deploy.demo.counties import counties
 from deploy.demo.county import inquiry
 from deploy.demo.sandbox import Sandbox
+from deploy.demo.youths import InventedYouth
+from homeward.county.v1.missing_pb2 import CheckFlagRequest, RaiseFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1.records_pb2 import FlagLocate
 
-_EXAMPLE_ROLE: Final = "CWA.hotline_screener"
 _PYTHON: Final = '''\
-"""C's intake desk asks whether anybody looks for a youth. Sandbox: everybody is invented."""
+"""{says} Sandbox: everybody is invented."""
 
 from pathlib import Path
 
 import grpc
 from google.protobuf.json_format import MessageToJson, ParseDict
 
-from homeward.county.v1.missing_pb2 import CheckFlagRequest
+from homeward.county.v1.missing_pb2 import {method}Request
 from homeward.county.v1.missing_pb2_grpc import MissingServiceStub
 
 QUESTION = {question}
@@ -34,8 +40,8 @@ CA = Path({certificate!r}).read_bytes()
 
 options = [("grpc.enable_http_proxy", 0)]
 with grpc.secure_channel({endpoint!r}, grpc.ssl_channel_credentials(CA), options) as channel:
-    answer = MissingServiceStub(channel).CheckFlag(
-        ParseDict(QUESTION, CheckFlagRequest()), metadata=[("authorization", "Bearer " + TOKEN)], timeout=10
+    answer = MissingServiceStub(channel).{method}(
+        ParseDict(QUESTION, {method}Request()), metadata=[("authorization", "Bearer " + TOKEN)], timeout=10
     )
 print(MessageToJson(answer, preserving_proto_field_name=True))
 '''
@@ -68,27 +74,71 @@ def describe(sandbox: Sandbox) -> dict[str, Any]:
         },
         "pids": {process.name: process.pid for process in sandbox.state.processes},
         "counties": described,
-        "example": _example(sandbox, described),
+        "example": _check(sandbox, described),
+        "report": _report(sandbox, described),
     }
 
 
-def _example(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
+def _check(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
     letter = "C" if "C" in described else "A"
-    county = described[letter]
-    token_file = _private(sandbox.layout.root / "example.token", county["tokens"][_EXAMPLE_ROLE])
-    question = json.dumps(_question(sandbox), ensure_ascii=False)
+    question = inquiry(
+        _youth(sandbox).person,
+        codes.PURPOSE_MFC_HANDOFF,
+        evidence=[(codes.EVIDENCE_KIND_YOUTH_PRESENT, "TEST-INCIDENT-1")],
+    )
+    says = f"{letter}'s intake desk asks whether anybody looks for a youth."
+    request = CheckFlagRequest(inquiry=question)
+    return _written(sandbox, described[letter], "example", "CWA.hotline_screener", says, request)
+
+
+def _report(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
+    youth, now = _youth(sandbox), datetime.now(UTC)
+    question = inquiry(
+        youth.person,
+        codes.PURPOSE_MFC_LOCATE,
+        evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-1")],
+    )
+    request = RaiseFlagRequest(
+        inquiry=question,
+        local_id=youth.local_id,
+        learn_time=timestamp(now),
+        flag_locate=FlagLocate(
+            missing_since_date=now.date().isoformat(), absence_category=codes.ABSENCE_CATEGORY_RUNAWAY
+        ),
+    )
+    return _written(sandbox, described["A"], "report", "CWA.case_worker", "A reports the youth missing.", request)
+
+
+def _youth(sandbox: Sandbox) -> InventedYouth:
+    return sandbox.caseload.youth(sandbox.caseload.cast.runaway)
+
+
+def _written(
+    sandbox: Sandbox,
+    county: dict[str, Any],
+    name: str,
+    role: str,
+    says: str,
+    request: CheckFlagRequest | RaiseFlagRequest,
+) -> dict[str, str]:
+    """The call in both forms; its token and its Python lie in the sandbox's directory."""
+    root, method = sandbox.layout.root, request.DESCRIPTOR.name.removesuffix("Request")
+    token_file = _private(root / f"{name}.token", county["tokens"][role])
+    question = MessageToDict(request, preserving_proto_field_name=True)
     python_file = _private(
-        sandbox.layout.root / "example.py",
+        root / f"{name}.py",
         _PYTHON.format(
-            question=question,
+            says=says,
+            method=method,
+            question=pformat(question, sort_dicts=False),
             token_file=str(token_file),
             certificate=county["certificate"],
             endpoint=county["endpoint"],
         ),
     )
     grpcurl = [
-        "grpcurl", "-cacert", county["certificate"], "-d", question, county["endpoint"],
-        "homeward.county.v1.MissingService/CheckFlag",
+        "grpcurl", "-cacert", county["certificate"], "-d", json.dumps(question, ensure_ascii=False), county["endpoint"],
+        f"homeward.county.v1.MissingService/{method}",
     ]  # fmt: skip
     # The token is read by the shell, so that the line can be shown and kept without it.
     header = f'-H "authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
@@ -97,16 +147,6 @@ def _example(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
         "python": f"{shlex.quote(sys.executable)} {shlex.quote(str(python_file))}",
         "python_file": str(python_file),
     }
-
-
-def _question(sandbox: Sandbox) -> dict[str, Any]:
-    caseload = sandbox.caseload
-    asked = inquiry(
-        caseload.youth(caseload.cast.runaway).person,
-        codes.PURPOSE_MFC_HANDOFF,
-        evidence=[(codes.EVIDENCE_KIND_YOUTH_PRESENT, "TEST-INCIDENT-1")],
-    )
-    return {"inquiry": MessageToDict(asked, preserving_proto_field_name=True)}
 
 
 def _private(path: Path, text: str) -> Path:

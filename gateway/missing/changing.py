@@ -13,7 +13,7 @@ from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, on_what_stands, standing
 from gateway.exchange.journal import Kind
-from gateway.exchange.moments import LEEWAY, past_moment
+from gateway.exchange.moments import LEEWAY, observed_moment
 from gateway.missing.episode import FOUND_STATES, Event, after
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
@@ -59,7 +59,7 @@ class Changing:
         reason = standing(self._on.at.policy, caller)
         if reason is not None:
             return await self._on.deny(caller, deed, reason)
-        past_moment(report.locate_time, caller.call.received_at, field="locate_time")
+        observed_moment(report.locate_time, caller.call.received_at, field="locate_time")
         return await on_what_stands(
             lambda: self._locate(caller, deed, report.flag_id, Event.LOCATED, county=report.located_county)
         )
@@ -206,5 +206,5 @@ def _done(update: FlagUpdate, at: datetime) -> frozenset[int]:
     """The duties that were done, at a time that can be, or do not apply. Raises `Invalid`."""
     for each in update.duties:
         if each.HasField("done_time"):
-            past_moment(each.done_time, at, field="duties.done_time")
+            observed_moment(each.done_time, at, field="duties.done_time")
     return frozenset(each.duty for each in update.duties)

@@ -5,8 +5,10 @@ In this order:
 1. carried out before: the entry of that time
 2. the role exists in the caller's kind, and the purpose is to locate; otherwise the policy's refusal
 3. another agency's open flag for the youth: a supporting report, and its owner is told (S15)
-4. the agency owns the youth: its own open flag again, as stated anew where a newer statement came, or a new one
-5. anybody else: the owner is told where one youth is known for certain, and the reporter sees no
+4. the agency says which of its youths it is: refused where the identity is another's or nobody's; else its own open
+   flag again, as stated anew where a newer statement came, or a new one
+5. it does not say so, and one of its youths it is for certain: refused, because nobody would be looked for
+6. anybody else: the owner is told where one youth is known for certain, and the reporter sees no
    difference, because whether a youth is known is not the reporter's to learn
 
 Two agencies that raise at once cannot both succeed: what step 3 found is checked again in the
@@ -23,7 +25,7 @@ from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, both, on_what_stands, standing
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, Search, check_core, locate
-from gateway.exchange.moments import past_moment
+from gateway.exchange.moments import observed_moment
 from gateway.missing.episode import OWNER_KINDS, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.ports import Flag
@@ -38,6 +40,7 @@ from gateway.protocol.names import (
     FlagId,
     FlagState,
     Purpose,
+    Restriction,
     SubjectHandle,
     county_of,
 )
@@ -77,6 +80,21 @@ class _Case:
     def theirs(self) -> Sequence[Candidate]:
         """Youths of other agencies."""
         return [each for each in self.candidates if each.owner != self.caller.agency]
+
+    @property
+    def own(self) -> Sequence[Candidate]:
+        """Youths of the reporting agency, without their flags: that one is looked for makes it no likelier."""
+        return [replace(each, flag=None) for each in self.candidates if each.owner == self.caller.agency]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of them for certain; of a sealed one nobody learns that there is one."""
+        return self.certain(each for each in self.own if each.restriction is not Restriction.SEALED) is not None
+
+    def is_about(self, handle: SubjectHandle) -> bool:
+        """Whether the identity can mean this youth of the agency, and no other for certain."""
+        certain = self.certain(self.own)
+        return handle in {each.handle for each in self.own} and (certain is None or certain.handle == handle)
 
     @property
     def flagged(self) -> Sequence[Candidate]:
@@ -125,14 +143,18 @@ class Raising:
         flagged = case.certain(case.flagged)
         if flagged is not None:  # 3
             return await self._support(case, flagged)
-        if case.own_handle is None:  # 5
-            return await self._support(case, case.certain(case.candidates))
+        if case.own_handle is None:
+            if caller.member.kind in OWNER_KINDS and case.is_own:  # 5
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: required",))
+            return await self._support(case, case.certain(case.candidates))  # 6
+        if not case.is_about(case.own_handle):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: another youth",))
         own = await self._on.flags.open_of(caller.agency, case.own_handle)
         return await self._raise(case, case.own_handle) if own is None else await self._repost(case, own)  # 4
 
     async def _case(self, caller: Caller, deed: Deed, report: FlagReport, *, is_again: bool) -> _Case:
         at = self._on.at
-        learned = past_moment(report.learn_time, caller.call.received_at, field="learn_time")
+        learned = observed_moment(report.learn_time, caller.call.received_at, field="learn_time")
         check_core(report.tokens)
         if report.tokens.epoch != at.directory().epoch:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)

@@ -6,7 +6,7 @@ so it is refused (SECURITY CR-07). Decides nothing about meaning.
 """
 
 import threading
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
@@ -31,7 +31,7 @@ def parse(message_type: type[M], data: bytes) -> M:
     try:
         message.ParseFromString(data)
     except DecodeError as exc:
-        raise MalformedMessage("(encoding)") from exc
+        raise MalformedMessage("(message): encoding") from exc
     check(message)
     return message
 
@@ -42,7 +42,7 @@ def check(message: Message) -> None:
     A message that is refused may have lost its unknown fields.
     """
     if _has_unknown(message):
-        raise MalformedMessage("(unknown field)")
+        raise MalformedMessage("(message): unknown field")
     violations = _validator().collect_violations(message)
     if violations:
         raise MalformedMessage(*(_named(violation) for violation in violations[:_MAX_FIELDS_NAMED]))
@@ -50,8 +50,14 @@ def check(message: Message) -> None:
 
 def _named(violation: protovalidate.Violation) -> str:
     field = violation.proto.field
-    path = ".".join(element.field_name for element in field.elements) if field is not None else "(message)"
+    path = ".".join(map(_element, field.elements)) if field is not None else "(message)"
     return f"{path}: {violation.proto.rule_id}"
+
+
+def _element(element: Any) -> str:
+    # Of a map nothing but the field: a key may be anybody's word.
+    at = element.subscript
+    return f"{element.field_name}[{at.value}]" if at is not None and at.field == "index" else str(element.field_name)
 
 
 def _validator() -> protovalidate.Validator:

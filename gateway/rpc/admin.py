@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 
 from gateway.members.administration import Administration
 from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
+from gateway.protocol.violations import fields_in
 from gateway.recovery.held import Revoking
 from gateway.recovery.mirroring import Mirroring
 from gateway.rpc.interceptor import Answering, EdgeInterceptor
@@ -247,5 +248,5 @@ def _refusal(error: grpc.aio.AioRpcError) -> AdminRefused:
         if detail.Unpack(info):
             reason = info.reason
         elif detail.Unpack(bad):
-            fields = tuple(violation.field for violation in bad.field_violations)
+            fields = fields_in(bad)
     return AdminRefused(reason, fields)

@@ -17,7 +17,7 @@ class _Undecodable(Enum):
     REQUEST = "undecodable"
 
 
-_FIELDS: Final = ("(request): encoding",)
+_FIELDS: Final = ("(message): encoding",)
 
 
 def decoding(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway import errors
+from gateway.protocol.violations import bad_request
 
 DOMAIN: Final = "homeward"
 INTERNAL: Final = status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message="internal error")
@@ -41,6 +42,5 @@ def status_of(error: errors.Error) -> status_pb2.Status:
     status = status_pb2.Status(code=code.value[0], message=text)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
     if error.fields:
-        violations = [error_details_pb2.BadRequest.FieldViolation(field=path) for path in error.fields]
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=violations))
+        status.details.add().Pack(bad_request(error.fields))
     return status

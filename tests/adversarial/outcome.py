@@ -7,6 +7,8 @@ import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from gateway.protocol.violations import fields_in
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -45,5 +47,5 @@ def read(error: grpc.aio.AioRpcError) -> Refusal:
             assert not info.metadata
             reason = info.reason
         elif detail.Unpack(bad):
-            fields = tuple(each.field for each in bad.field_violations)
+            fields = fields_in(bad)
     return Refusal(error.code(), error.details() or "", reason, fields)

@@ -143,7 +143,7 @@ async def test_a_refused_question_ends_nothing_but_itself_and_is_on_record_as_an
 @pytest.mark.parametrize(
     ("second", "field"),
     [
-        pytest.param(b"\xff", "(request): encoding", id="not a message"),
+        pytest.param(b"\xff", "(message): encoding", id="not a message"),
         pytest.param(StreamFlagChecksRequest(), "questions", id="no question"),
         pytest.param("repeated", "questions.number: repeated", id="a number twice"),
         pytest.param("many", "questions", id="more than go into one message"),

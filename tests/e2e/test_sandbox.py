@@ -54,19 +54,22 @@ def test_every_process_is_a_real_one_of_its_own(described: Any) -> None:
         os.kill(pid, 0)
 
 
-def test_the_python_example_works_as_printed(described: Any) -> None:
-    done = subprocess.run(
-        shlex.split(described["example"]["python"]),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+def played(described: Any, name: str) -> Any:
+    """What one of the printed calls says."""
+    line = shlex.split(described[name]["python"])
+    done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_the_python_examples_work_as_printed_and_the_first_finds_whom_the_second_reports(described: Any) -> None:
+    answer = played(described, "example")
     assert answer["outcome"] == "OUTCOME_NO_ACTIVE_FLAG_FOUND"
     assert "NOTICE_NOT_A_CLEARANCE" in answer["notices"]
     assert int(answer["receipt"]["leaf_index"]) > 0
+    reported, found = played(described, "report"), played(described, "example")
+    assert (reported["outcome"], found["outcome"]) == ("OUTCOME_RECORDED", "OUTCOME_ANSWERED")
+    assert found["flag_id"] == reported["flag_id"]
 
 
 def test_the_endpoint_describes_itself_so_that_the_grpcurl_line_works(described: Any) -> None:

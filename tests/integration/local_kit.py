@@ -39,6 +39,7 @@ from adapters.staff_keys import JwksConfig, key_set
 from adapters.telemetry import call_counts
 from gateway.protocol.channel import client_options
 from gateway.protocol.names import SubjectHandle
+from gateway.protocol.violations import fields_in
 from homeward.counting import CallRecorder
 from homeward.county.v1 import county_pb2, missing_pb2
 from homeward.county.v1.access_pb2 import GetStatusResponse
@@ -241,7 +242,7 @@ def refused(error: aio.AioRpcError) -> Refused:
     for detail in status.details if status is not None else ():
         bad = error_details_pb2.BadRequest()
         if not detail.Unpack(info) and detail.Unpack(bad):
-            fields += [each.field for each in bad.field_violations]
+            fields += fields_in(bad)
     everything = f"{error!r} {error.details()} {error.debug_error_string()} {error.trailing_metadata()!r}"
     return Refused(
         code=error.code(),

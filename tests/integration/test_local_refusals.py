@@ -32,10 +32,10 @@ from tests.unit.local.exchange import (
 )
 
 BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
-    "not a message": (b"\xff\xff\xff", ("(encoding)",)),
+    "not a message": (b"\xff\xff\xff", ("(message): encoding",)),
     "an unknown field": (
         missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)).SerializeToString() + b"\xfa\x7f\x00",
-        ("(unknown field)",),
+        ("(message): unknown field",),
     ),
     "nothing": (b"", ("inquiry: required",)),
     "no purpose": (

@@ -6,6 +6,9 @@ from typing import Any, cast
 from uuid import UUID
 
 import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import aio
 
 from adapters.node import rpcs
 from adapters.node import store as tables
@@ -33,6 +36,7 @@ from tests.integration.local_kit import (
     county,
     inquiry,
     refusal,
+    refused,
 )
 from tests.unit.local.exchange import (
     CANARY,
@@ -91,6 +95,51 @@ def absence(*, request_id: str = "", local_id: str = OWN_YOUTH) -> missing_pb2.R
         learn_time=stamp(NOW),
         flag_locate=FlagLocate(missing_since_date="2026-11-20"),
     )
+
+
+BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
+    "no day": (
+        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2026-02-30")),
+        "flag_locate.missing_since_date: day of the calendar",
+    ),
+    "a day to come": (
+        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2030-01-01")),
+        "flag_locate.missing_since_date: past",
+    ),
+    "milliseconds for seconds": (
+        missing_pb2.RaiseFlagRequest(learn_time=Timestamp(seconds=int(NOW.timestamp()) * 1000)),
+        "learn_time: timestamp",
+    ),
+    "a negative fraction": (missing_pb2.RaiseFlagRequest(learn_time=Timestamp(nanos=-1)), "learn_time: timestamp"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ABSENCES)
+async def test_an_absence_with_a_day_or_time_that_is_none_is_named_and_nothing_is_stated(
+    name: str, tmp_path: Path
+) -> None:
+    changes, field = BAD_ABSENCES[name]
+    request = absence()
+    request.MergeFrom(changes)
+    async with county(tmp_path) as at:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        assert (at.gateway.calls, at.flags.of(OWN_HANDLE)) == ([], [])
+    found = refused(caught.value)
+    assert (found.code, found.reason, found.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", (field,))
+
+
+async def test_a_flag_that_the_exchange_refuses_for_its_identity_is_gone_here_too(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+
+        def refuse(payload: bytes, claims: Any) -> Any:
+            raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth",))
+
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = refuse
+        with pytest.raises(aio.AioRpcError) as caught:
+            await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
+        assert at.flags.of(OWN_HANDLE) == []
+    assert refused(caught.value).fields == ("local_id: another youth",)
 
 
 async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb2.RaiseFlagResponse:

@@ -94,7 +94,7 @@ class Peer(link_pb2_grpc.AdapterLinkServiceServicer, directory_pb2_grpc.Membersh
             code, reason = self.fault
             status = status_pb2.Status(code=code.value[0], message="a text that is not kept")
             status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="homeward"))
-            named = error_details_pb2.BadRequest.FieldViolation(field="level: rule", description="not kept either")
+            named = error_details_pb2.BadRequest.FieldViolation(field="level", description="rule")
             status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[named] * 20))
             await context.abort_with_status(rpc_status.to_status(status))
         return directory_pb.GetDirectoryResponse(pending_count=3)

@@ -23,6 +23,7 @@ from adapters.node.rpcs import A, CallFailed, CallFault, Q, Rpc
 from gateway.protocol.channel import client_options
 from gateway.protocol.directory import HolderView
 from gateway.protocol.parse import MalformedMessage, check
+from gateway.protocol.violations import fields_in
 
 CLOSE_SECONDS: Final = 30.0
 """How long calls on a replaced channel may still take."""
@@ -192,7 +193,7 @@ def _failure(fault: CallFault, details: Iterable[Any]) -> CallFailed:
         if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
             reason = str(info.reason)[:LONGEST_WORD]
         elif detail.Is(bad.DESCRIPTOR) and detail.Unpack(bad):
-            fields = tuple(str(each.field)[:LONGEST_WORD] for each in bad.field_violations[:MOST_FIELDS])
+            fields = fields_in(bad, most=MOST_FIELDS, longest=LONGEST_WORD)
     return CallFailed(fault, reason, fields=fields)
 
 

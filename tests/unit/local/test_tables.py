@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from hypothesis import given
@@ -18,7 +19,7 @@ from adapters import errors
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid, Exhausted, Invalid, NotFound, Unavailable
 from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
 from adapters.local import client, methods, status
-from adapters.local.wire import birth_date, page_id, person
+from adapters.local.wire import birth_date, moment, page_id, past_day, person
 from adapters.node.access_words import field_text, sentence
 from adapters.node.errors import HolderFault, HolderUnavailable, Missing, NotReady
 from adapters.node.presence import field_sets_present
@@ -55,7 +56,7 @@ def test_a_status_carries_reason_fault_and_field_paths_in_the_countys_domain() -
     assert found.details[0].Unpack(info)
     assert found.details[1].Unpack(bad)
     assert (info.reason, info.domain, dict(info.metadata)) == ("INVALID_REQUEST", "homeward.county", {"fault": "X"})
-    assert [each.field for each in bad.field_violations] == ["inquiry.youth: required"]
+    assert [(each.field, each.description) for each in bad.field_violations] == [("inquiry.youth", "required")]
     assert found.message == "the request is not valid"
 
 
@@ -120,7 +121,15 @@ def test_what_a_peer_calls_its_reason_is_passed_on_from_a_closed_list_only() -> 
     assert of_call(CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=fields)).fields == ("release: opens",)
     made = of_call(CallFailed(CallFault.REFUSED, "Zanzibarina Quetzalovich"))
     assert "Zanzibarina" not in f"{made!r}{made.fault}{made.fields}"
-    assert of_call(CallFailed(CallFault.REFUSED, "ID_REUSED")).fault == "ID_REUSED"
+    assert of_call(CallFailed(CallFault.REFUSED, "NOT_FLAG_OWNER")).fault == "NOT_FLAG_OWNER"
+
+
+def test_what_the_exchange_says_of_a_field_reaches_the_county_system_under_its_own_name() -> None:
+    said = ("subject_handle: required", "learn_time: past", "locate_time: too long ago", "duties.done_time: timestamp")
+    told = of_call(CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=said))
+    assert told.fields == ("local_id: required for a youth of this agency", *said[1:])
+    # That it is invalid is the reason already.
+    assert told.fault == ""
 
 
 STOPS: dict[str, tuple[Exception, type[errors.Error], ErrorReason]] = {
@@ -167,10 +176,29 @@ def test_what_stops_the_node_is_told_with_its_reason(name: str) -> None:
 def test_the_missing_part_of_an_identity_is_named_by_its_place_in_the_request() -> None:
     with pytest.raises(Invalid) as caught, county_errors():
         raise IncompleteIdentity(("given_name", "date_of_birth"))
-    assert caught.value.fields == ("youth.given_name: required", "youth.birth_date: required")
+    assert caught.value.fields == (
+        "youth.given_name: required, with a letter",
+        "youth.birth_date: required, a day that is past",
+    )
 
 
 # --- reading and telling
+
+
+@pytest.mark.parametrize("broken", [Timestamp(seconds=1 << 40), Timestamp(nanos=-1), Timestamp(seconds=-(1 << 40))])
+def test_a_time_that_is_none_is_refused_by_its_name(broken: Timestamp) -> None:
+    with pytest.raises(Invalid) as caught:
+        moment(broken, "learn_time")
+    assert caught.value.fields == ("learn_time: timestamp",)
+
+
+def test_a_day_that_has_not_begun_anywhere_is_refused_by_its_name() -> None:
+    now = datetime(2026, 11, 20, 0, 30, tzinfo=UTC)
+    assert past_day("2026-11-20", "since", now) == date(2026, 11, 20)
+    for text, rule in (("2026-11-21", "past"), ("2026-02-30", "day of the calendar"), ("", "day of the calendar")):
+        with pytest.raises(Invalid) as caught:
+            past_day(text, "since", now)
+        assert caught.value.fields == (f"since: {rule}",)
 
 
 @pytest.mark.parametrize("text", ["2011-02-30", "1899-12-31", "0001-01-01", "2011-13-01"])

@@ -10,11 +10,12 @@ from audit.entry import FieldClass, Opening, StoredEntry, open_class
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind
 from gateway.protocol.match_keys import DECISIVE_KEY
-from gateway.protocol.names import FlagState, HandlingCode, Purpose, Role
+from gateway.protocol.names import FlagState, HandlingCode, Purpose, Restriction, Role, SubjectHandle
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
 from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
 from homeward.observed import LATE_REPORTS
@@ -72,6 +73,66 @@ async def test_three_agencies_report_one_absence_and_one_of_them_owns_it(world: 
     ]
     assert all(each.flag_id == first.flag_id and each.subject_handle == ours for each in alerts)
     assert world.sources.alerted_agencies == [LA, LA]
+
+
+async def test_a_youth_of_the_agency_is_not_reported_without_saying_which(world: World) -> None:
+    """Else it would read RECORDED, and nobody would look for the youth."""
+    await world.register(SF, ANA)
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(SF, ANA)
+    assert (refused.value.reason, refused.value.fields) == (
+        ErrorReason.INVALID_REQUEST,
+        ("subject_handle: required",),
+    )
+    assert (await world.leaves())[-1].op == {"kind": "access.refused", "decision": "DENY", "reason": "INVALID_REQUEST"}
+
+
+async def test_another_agency_that_reports_the_same_youth_sees_no_difference(world: World) -> None:
+    await world.register(SF, ANA)
+    known, unknown = await world.raise_flag(LA, ANA), await world.raise_flag(LA, TWIN)
+    assert (known.outcome, known.flag_id) == (unknown.outcome, unknown.flag_id) == (OUTCOME_RECORDED, b"")
+
+
+async def test_that_a_youth_of_the_agency_is_sealed_is_not_told_by_a_refusal(world: World) -> None:
+    await world.register(SF, ANA, restriction=Restriction.SEALED)
+    raised = await world.raise_flag(SF, ANA)
+    assert (raised.outcome, raised.flag_id) == (OUTCOME_RECORDED, b"")
+
+
+@pytest.mark.parametrize("also_listed", [True, False], ids=["a youth of the agency", "a stranger"])
+async def test_a_flag_is_not_raised_for_one_youth_with_the_identity_of_another(world: World, also_listed: bool) -> None:
+    handle = await world.register(SF, ANA)
+    if also_listed:
+        await world.register(SF, TWIN)
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(SF, TWIN, handle=handle)
+    assert refused.value.fields == ("subject_handle: another youth",)
+    assert world.rows(tables.flag) == []
+
+
+async def test_of_two_youths_that_one_identity_fits_the_agency_says_which(world: World) -> None:
+    again = SubjectHandle(os.urandom(16))
+    first = await world.register(SF, ANA)
+    await world.list_subjects(
+        SF, subjects=[Subject(handle=again, tokens=world.tokens(ANA), restriction=RESTRICTION_NONE)]
+    )
+    for handle in (first, again):
+        raised = await world.raise_flag(SF, ANA, handle=handle)
+        assert len(raised.flag_id) == 16
+    assert {row["handle"] for row in world.rows(tables.flag)} == {first, again}
+
+
+@pytest.mark.parametrize(("years", "fields"), [(25, None), (27, ("learn_time: too long ago",))])
+async def test_a_time_in_which_nobody_was_in_care_is_none(
+    world: World, years: int, fields: tuple[str, ...] | None
+) -> None:
+    handle, learned = await world.register(SF, ANA), world.clock() - timedelta(days=366 * years)
+    if fields is None:
+        assert len((await world.raise_flag(SF, ANA, handle=handle, learned=learned)).flag_id) == 16
+        return
+    with pytest.raises(Invalid) as refused:
+        await world.raise_flag(SF, ANA, handle=handle, learned=learned)
+    assert refused.value.fields == fields
 
 
 async def test_two_owners_that_raise_at_once_make_one_episode(world: World) -> None:

@@ -69,7 +69,7 @@ def test_unknown_fields_are_refused_at_any_depth() -> None:
     inner = FOUND.SerializeToString() + b"\xfa\x01\x03abc"
     with pytest.raises(MalformedMessage) as refused:
         parse(ReceiptConfirmation, inner)
-    assert refused.value.fields == ("(unknown field)",)
+    assert refused.value.fields == ("(message): unknown field",)
     nested = HeartbeatRequest(envelope=wrap(FOUND, KEY)).SerializeToString()
     envelope = wrap(FOUND, KEY).SerializeToString() + b"\xfa\x01\x03abc"
     spliced = b"\x0a" + _varint(len(envelope)) + envelope
