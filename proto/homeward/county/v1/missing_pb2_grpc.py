@@ -145,7 +145,8 @@ class MissingServiceServicer:
         or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
         Who may call: staff with a casework or duty role, and the county's privacy
-        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
+        cursor, an unknown field).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,7 +155,8 @@ class MissingServiceServicer:
     def AcknowledgeAlerts(self, request, context):
         """Records that a person took note of alerts up to a sequence.
 
-        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
+        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
+        INVALID_REQUEST for a sequence below 1.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

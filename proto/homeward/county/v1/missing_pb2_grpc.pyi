@@ -73,12 +73,14 @@ class MissingServiceStub:
     or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
     Who may call: staff with a casework or duty role, and the county's privacy
-    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
+    cursor, an unknown field).
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]
     """Records that a person took note of alerts up to a sequence.
 
-    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
+    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
+    INVALID_REQUEST for a sequence below 1.
     """
 
 @_typing.type_check_only
@@ -126,12 +128,14 @@ class MissingServiceAsyncStub(MissingServiceStub):
     or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
     Who may call: staff with a casework or duty role, and the county's privacy
-    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+    officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
+    cursor, an unknown field).
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Records that a person took note of alerts up to a sequence.
 
-    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
+    Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
+    INVALID_REQUEST for a sequence below 1.
     """
 
 class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -218,7 +222,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         or a quiet time (15 minutes by default) has passed; then anew, with the count.
 
         Who may call: staff with a casework or duty role, and the county's privacy
-        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD.
+        officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
+        cursor, an unknown field).
         """
 
     @_abc_1.abstractmethod
@@ -229,7 +234,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.AcknowledgeAlertsResponse, _abc.Awaitable[_missing_pb2.AcknowledgeAlertsResponse]]:
         """Records that a person took note of alerts up to a sequence.
 
-        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts.
+        Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
+        INVALID_REQUEST for a sequence below 1.
         """
 
 def add_MissingServiceServicer_to_server(servicer: MissingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

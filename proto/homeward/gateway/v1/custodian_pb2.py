@@ -26,13 +26,14 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from homeward.gateway.v1 import directory_pb2 as homeward_dot_gateway_dot_v1_dot_directory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/custodian.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#homeward/gateway/v1/directory.proto\"U\n\x12\x43ountersignRequest\x12?\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectoryB\x06\xbaH\x03\xc8\x01\x01\"\x86\x01\n\x13\x43ountersignResponse\x12:\n\tsignature\x18\x01 \x01(\x0b\x32\'.homeward.gateway.v1.DirectorySignature\x12\x33\n\x10waiting_counties\x18\x02 \x03(\tB\x19\xbaH\x16\x92\x01\x13\x10\xa0\x1f\"\x0er\x0c\x32\n^[0-9]{5}$2v\n\x12\x43ountersignService\x12`\n\x0b\x43ountersign\x12\'.homeward.gateway.v1.CountersignRequest\x1a(.homeward.gateway.v1.CountersignResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/custodian.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#homeward/gateway/v1/directory.proto\"U\n\x12\x43ountersignRequest\x12?\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectoryB\x06\xbaH\x03\xc8\x01\x01\"\x86\x01\n\x13\x43ountersignResponse\x12:\n\tsignature\x18\x01 \x01(\x0b\x32\'.homeward.gateway.v1.DirectorySignature\x12\x33\n\x10waiting_counties\x18\x02 \x03(\tB\x19\xbaH\x16\x92\x01\x13\x10\xa0\x1f\"\x0er\x0c\x32\n^[0-9]{5}$2v\n\x12\x43ountersignService\x12`\n\x0b\x43ountersign\x12\'.homeward.gateway.v1.CountersignRequest\x1a(.homeward.gateway.v1.CountersignResponseB\x12\x42\x0e\x43ustodianProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'homeward.gateway.v1.custodian_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'B\016CustodianProtoP\001'
   _globals['_COUNTERSIGNREQUEST'].fields_by_name['directory']._loaded_options = None
   _globals['_COUNTERSIGNREQUEST'].fields_by_name['directory']._serialized_options = b'\272H\003\310\001\001'
   _globals['_COUNTERSIGNRESPONSE'].fields_by_name['waiting_counties']._loaded_options = None
