@@ -283,6 +283,9 @@ def _status_lines(reply: admin_pb2.GetGatewayStatusResponse) -> Iterator[str]:
     if reply.HasField("mirror"):
         yield from mirror_lines(reply.mirror)
     yield f"directory   version {reply.directory_version}" if reply.directory_version else "directory   none yet"
+    if reply.HasField("unpublished_since_time"):
+        since = reply.unpublished_since_time.ToDatetime().strftime("%Y-%m-%d %H:%MZ")
+        yield f"UNPUBLISHED since {since}: a holder does not sign what changed; a revocation holds, yet is not listed"
     yield from epoch_lines(reply)
     yield f"holders     {', '.join(reply.holders) or 'none but this gateway'}"
     yield f"invitations {reply.open_invitation_count} open"

@@ -90,6 +90,8 @@ class Error(Exception):
         super().__init__(reason)
         self.reason = reason
         self.fields = fields
+        self.on_record = False
+        """Whether whoever refused has seen to the log. What a member is refused otherwise, the edge puts there."""
 
 
 class Unauthenticated(Error):

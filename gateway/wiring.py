@@ -30,6 +30,7 @@ from gateway.config import GatewayConfig, load_gateway
 from gateway.errors import Unavailable
 from gateway.exchange.access import size_of
 from gateway.members.assembly import Members, Start, dialing_credential, open_members, read_keys
+from gateway.members.refusals import keeping_refusals
 from gateway.ports import OF_NOBODY, own_youth
 from gateway.protocol.names import AgencyId
 from gateway.protocol.oprf import load_suite
@@ -303,6 +304,7 @@ def _edge(running: Running, recorder: CallRecorder, listener: Listener, peers: P
         reflection=running.config.demo and listener is Listener.GATEWAY,
         messages=MessageRecorder(recorded) if recorded is not None else None,
         answering=running.publishing.shown.answering,
+        keep=keeping_refusals(running.members.ledger),
     )
 
 

@@ -30,7 +30,7 @@ from adapters.local.review import ReviewServicer
 from adapters.local.sealing import SealingServicer
 from adapters.local.tls import local_tls
 from adapters.staff import StaffTokens
-from gateway.protocol.channel import SERVER_OPTIONS
+from gateway.protocol.channel import server_options
 from gateway.protocol.strict_yaml import StrictModel
 from homeward.counting import CallRecorder
 from homeward.county.v1 import (
@@ -107,7 +107,7 @@ async def serve(
     server = aio.server(
         ThreadPoolExecutor(max_workers=1),
         interceptors=(LocalInterceptor(staff, recorder=recorder, sandbox=config.sandbox),),
-        options=SERVER_OPTIONS,
+        options=server_options(),
         maximum_concurrent_rpcs=MAX_CALLS,
     )
     missing_pb2_grpc.add_MissingServiceServicer_to_server(MissingServicer(edges.missing), server)

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 
-from adapters.node.identifiers import timestamp
 from deploy.demo.counties import counties
 from deploy.demo.county import inquiry
 from deploy.demo.sandbox import Sandbox
@@ -101,11 +100,11 @@ def _report(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
     request = RaiseFlagRequest(
         inquiry=question,
         local_id=youth.local_id,
-        learn_time=timestamp(now),
         flag_locate=FlagLocate(
             missing_since_date=now.date().isoformat(), absence_category=codes.ABSENCE_CATEGORY_RUNAWAY
         ),
     )
+    request.learn_time.FromDatetime(now)
     return _written(sandbox, described["A"], "report", "CWA.case_worker", "A reports the youth missing.", request)
 
 

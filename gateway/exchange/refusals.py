@@ -1,9 +1,10 @@
 """What a log, the exchange's or a holder's, keeps of messages of known callers that are refused before any decision.
 
 Decides that one member cannot make the log grow as fast as it can send: each refusal is an entry of its own, up to
-`MOST` a minute of one member and reason; those above are counted, and one entry says how many there were. By reason, so
-that nobody hides a refusal that matters behind many that do not. What a refusal tells its caller is the same above the
-limit as below; nothing is disclosed with either, so nothing waits for the entry of the count.
+`MOST` a minute of one member and reason (one of those that a program repeats by itself); those above are counted, and
+one entry says how many there were. By reason, so that nobody hides a refusal that matters behind many that do not. What
+a refusal tells its caller is the same above the limit as below; nothing is disclosed with either, so nothing waits for
+the entry of the count.
 
 The entry of a minute is written when the minute is over. A process that is killed before loses that count, and the
 `MOST` entries before it stay.
@@ -25,6 +26,8 @@ from gateway.protocol.names import AgencyId
 
 MOST: Final = 60
 """A minute, of one member, for one reason: more than any mistake of a person makes, less than fills a disk."""
+_MOST_OF: Final = {ErrorReason.CERTIFICATE_REFUSED: 1, ErrorReason.MEMBER_UNKNOWN: 1}
+"""Of what an adapter goes on trying by itself: one that is shut out, or one that waits to be admitted."""
 _MINUTE: Final = 60
 _LOOK_SECONDS: Final = 5.0
 
@@ -58,7 +61,7 @@ class Refusals:
 
     def is_full(self, agency: AgencyId, reason: ErrorReason) -> bool:
         """The next one in this minute is only counted."""
-        return self._seen[agency, reason] >= MOST and self._minute == _minute_of(self.now())
+        return self._seen[agency, reason] >= _most(reason) and self._minute == _minute_of(self.now())
 
     def seen(self, agency: AgencyId, reason: ErrorReason) -> None:
         """One more was refused; its entry, up to the limit, is the caller's."""
@@ -89,7 +92,8 @@ class Refusals:
                 continue
 
     def _owe(self) -> None:
-        self._owed.update({like: seen - MOST for like, seen in self._seen.items() if seen > MOST})
+        above = {like: seen - _most(like[1]) for like, seen in self._seen.items()}
+        self._owed.update({like: more for like, more in above.items() if more > 0})
         self._seen.clear()
 
     async def _pay(self) -> None:
@@ -108,6 +112,10 @@ class Refusals:
         except Unavailable:
             self._owed[like] += more
             raise
+
+
+def _most(reason: ErrorReason) -> int:
+    return _MOST_OF.get(reason, MOST)
 
 
 def _minute_of(moment: datetime) -> int:

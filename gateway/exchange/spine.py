@@ -105,6 +105,7 @@ class Exchange:
     async def refuse(self, call: Call, refusal: Error) -> None:
         """A known caller's message that is refused before any decision is on record, or counted (`refusals`)."""
         await self.refusals.record(call, refusal.reason)
+        refusal.on_record = True
 
     async def run(self, caller: Caller, query: Query) -> Result:
         """Answer one question, or refuse it; either way leave a durable trace first.

@@ -135,6 +135,8 @@ class Administration:
         status.log_state = self._ledger.log.state.value
         status.directory_version = view.version if view else 0
         status.waiting_counties.extend(sorted(self._office.waiting_counties))
+        if self._office.unpublished_since is not None:
+            status.unpublished_since_time.FromDatetime(self._office.unpublished_since)
         return status
 
 

@@ -101,6 +101,8 @@ class DirectoryOffice:
         self._published: SignedDirectory | None = None
         self._view: DirectoryView | None = None
         self._waiting: frozenset[str] = frozenset()
+        self.unpublished_since: datetime | None = None
+        """Since when a holder does not sign what the tables say."""
         self._subscribers: list[Callable[[int], None]] = []
 
     def current(self) -> SignedDirectory | None:
@@ -140,12 +142,12 @@ class DirectoryOffice:
             try:
                 if not await self.step():
                     seconds = RETRY_SECONDS
-                told = None
+                told, self.unpublished_since = None, None
             except (HolderSilent, Unavailable) as exc:
                 # Once an outage: a line at every try would fill the disk while a holder is down for a night.
                 if told is not type(exc):
                     _log.warning("directory not published", extra={"exception_type": type(exc).__name__})
-                told = type(exc)
+                told, self.unpublished_since = type(exc), self.unpublished_since or self._now()
                 seconds = RETRY_SECONDS
             try:
                 await asyncio.wait_for(self._wake.wait(), seconds)

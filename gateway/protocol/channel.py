@@ -20,9 +20,8 @@ _BOTH: Final[tuple[Option, ...]] = (
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
 )
 
-SERVER_OPTIONS: Final[tuple[Option, ...]] = (
+_SERVER: Final[tuple[Option, ...]] = (
     *_BOTH,
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 32),
     # Bounds how long a revoked or expired certificate can keep a quiet connection, and frees
     # handlers stuck on a reader that stopped (SECURITY §3.5).
@@ -52,6 +51,11 @@ LOOPBACK_CLIENT_OPTIONS: Final[tuple[Option, ...]] = (
     # A proxy variable would capture loopback calls too (grpc issue 29718).
     ("grpc.enable_http_proxy", 0),
 )
+
+
+def server_options(*, max_message_bytes: int = MAX_MESSAGE_BYTES) -> tuple[Option, ...]:
+    """Options of a server that reads requests up to this size. Each stands once: of two, gRPC takes the first."""
+    return (*_SERVER, ("grpc.max_receive_message_length", max_message_bytes))
 
 
 def client_options(address: str) -> tuple[Option, ...]:

@@ -43,7 +43,11 @@ def check(message: Message) -> None:
     """
     if _has_unknown(message):
         raise MalformedMessage("(message): unknown field")
-    violations = _validator().collect_violations(message)
+    try:
+        violations = _validator().collect_violations(message)
+    except protovalidate.EvaluationError as exc:
+        # A pattern over bytes that are no text cannot be tried, and these do not keep it. Its words are not shown.
+        raise MalformedMessage("(message): rule") from exc
     if violations:
         raise MalformedMessage(*(_named(violation) for violation in violations[:_MAX_FIELDS_NAMED]))
 

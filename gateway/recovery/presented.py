@@ -81,6 +81,7 @@ class Presentations:
         try:
             return await self._taken(by, event)
         except (Invalid, Conflict) as refusal:
+            refusal.on_record = True
             if not _mends_itself(refusal):
                 op: dict[str, Value] = {"decision": DENY, "reason": refusal.reason}
                 leaf = draft(Kind.REFUSED, requester=by.agency, op=op, req={"request": by.digest})

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.members.administration import Administration
-from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, SERVER_OPTIONS
+from gateway.protocol.channel import LOOPBACK_CLIENT_OPTIONS, server_options
 from gateway.protocol.violations import fields_in
 from gateway.recovery.held import Revoking
 from gateway.recovery.mirroring import Mirroring
@@ -194,7 +194,7 @@ async def serve_admin(
 ) -> grpc.aio.Server:
     """Both servicers answer on the socket. Raises `StateBroken` when the socket cannot be made."""
     interceptor = EdgeInterceptor(listener=Listener.ADMIN, peers=None, recorder=recorder, answering=answering)
-    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    server = grpc.aio.server(interceptors=[interceptor], options=server_options())
     if isinstance(servicer, AdminServicer):
         add_AdminServiceServicer_to_server(servicer, server)
     else:

@@ -1,12 +1,13 @@
 """The one interceptor: what happens around every call, in order.
 
-1. exact method name, served on this listener
-2. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
-3. the peer: TLS, certificate, time, deny-list (`peer`)
+1. the peer: TLS, certificate, time, deny-list (`peer`)
+2. exact method name, served on this listener
+3. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
 4. the peer's kind may call the method (`methods`), and the peer has a place left (`places`)
 5. the message of a call that has one, in its time
 6. what a start has to write is in the log, except for what adapters need to link; the handler
-7. its errors become constant statuses (`status`); one count per call, one line of log per call that failed
+7. what a member was refused, in any of these, is on record: by whoever refused, else by this
+8. errors become constant statuses (`status`); one count per call, one line of log per call that failed
 
 The broad `except` of the code base (its like are in `open_stream` and, for one of many questions, in `aside`): whatever
 a handler raises becomes INTERNAL without text, because grpcio would send the text to the peer (SECURITY §0.2).
@@ -17,11 +18,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 
-from gateway.errors import Error, ErrorReason, Invalid, Unauthenticated, Unavailable
+from gateway.errors import Conflict, Error, ErrorReason, Invalid, Unauthenticated, Unavailable
+from gateway.protocol.names import AgencyId
 from gateway.protocol.spiffe import ChannelKind
 from gateway.rpc.decoding import decoding, each_whole
 from gateway.rpc.endings import Ending
@@ -54,6 +56,7 @@ _KEPT: Final = frozenset(
 )
 """What is kept while a start is late (`recovery.held`)."""
 Answering = Callable[[], Awaitable[bool]]
+Keep = Callable[[AgencyId, str, ErrorReason], Awaitable[None]]
 _PEER: ContextVar[Peer] = ContextVar("homeward_peer")
 
 
@@ -74,14 +77,17 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         reflection: bool = False,
         messages: MessageRecorder | None = None,
         answering: Answering | None = None,
+        keep: Keep | None = None,
     ) -> None:
-        """`answering` tells, once that is known, whether the start is over; None where nothing waits for it."""
+        """`answering` tells, once that is known, whether the start is over; None where nothing waits for it. `keep`
+        puts on record what a member is refused; None for a listener without members."""
         self._listener = listener
         self._peers = peers
         self._recorder = recorder
         self._reflection = reflection
         self._messages = messages
         self._answering = answering
+        self._keep = keep
         self.places = Places()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = asyncio.Event()
@@ -148,7 +154,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 ending.cancelled()
                 raise
             except Exception as failure:
-                await context.abort_with_status(ending_with(ending.failed(failure)))
+                await context.abort_with_status(ending_with(ending.failed(await self._kept(name, failure))))
             ending.answered()
             return reply
 
@@ -171,7 +177,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 self._count(ending.cancelled, name)
                 raise
             except Exception as failure:
-                await context.abort_with_status(ending_with(ending.failed(failure)))
+                await context.abort_with_status(ending_with(ending.failed(await self._kept(name, failure))))
             self._count(ending.answered, name)
 
         return call
@@ -183,22 +189,38 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         if not await self._answering() and name not in _KEPT:
             raise Unavailable(ErrorReason.NOT_READY)
 
+    async def _kept(self, name: str, failure: Exception) -> Exception:
+        """The failure, which is on record if a member was refused; or what keeps it from the log."""
+        peer, is_refusal = _PEER.get(None), isinstance(failure, Unauthenticated | Invalid | Conflict)
+        if self._keep is None or peer is None or peer.identity.agency is None or not is_refusal:
+            return failure
+        if cast(Error, failure).on_record or (self._answering is not None and not await self._answering()):
+            return failure
+        try:
+            await self._keep(peer.identity.agency, name.rpartition("/")[2], cast(Error, failure).reason)
+        except Unavailable as unavailable:
+            return unavailable
+        return failure
+
     def _count(self, ended: Callable[[], None], name: str) -> None:
         if name not in _OF_CALLS:
             ended()
 
     def _admit(self, name: str, context: Any) -> None:
+        peer: Peer | None = None
+        if self._peers is not None:
+            peer = self._peers.known(context.auth_context())
+            _PEER.set(peer)
+            self._peers.check_live(peer)
         row = METHODS.get(name)
         if row is None or self._listener not in row.listeners:
             raise Unauthenticated(ErrorReason.METHOD_NOT_ALLOWED)
         _check_metadata(context)
         if name not in _LONG_LIVED:
             _check_deadline(context)
-        if self._peers is not None:
-            peer = self._peers.peer(context.auth_context())
+        if self._peers is not None and peer is not None:
             _check_kind(row, peer.identity.kind)
             self.places.take(peer.identity.uri, context)
-            _PEER.set(peer)
             if name in _OF_CALLS:
                 STREAM.set(OpenStream(name, peer, self._peers, self.places, self._recorder, self.draining))
         elif row.proof in (Proof.TICKET, Proof.LOCAL):

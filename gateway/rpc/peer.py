@@ -19,7 +19,8 @@ from gateway.errors import ErrorReason, Unauthenticated
 from gateway.protocol.names import AgencyId
 from gateway.protocol.spiffe import ChannelIdentity, IdentityMalformed, parse_spiffe
 
-ALLOWED_GROUPS: Final = frozenset({"X25519MLKEM768", "X25519", "P-256", "P-384"})
+ALLOWED_GROUPS: Final = frozenset({"X25519MLKEM768", "X25519", "prime256v1", "secp384r1"})
+"""As the transport names them: P-256 and P-384 by the names of OpenSSL."""
 _CACHE_LIMIT: Final = 4096
 
 
@@ -52,14 +53,18 @@ class Peers:
 
     def peer(self, auth_context: Mapping[str, Sequence[bytes]]) -> Peer:
         """The peer of a call. Raises `Unauthenticated` unless everything this module decides holds."""
+        peer = self.known(auth_context)
+        self.check_live(peer)
+        return peer
+
+    def known(self, auth_context: Mapping[str, Sequence[bytes]]) -> Peer:
+        """Who a call is from, whether or not it still counts (`check_live`). Raises `Unauthenticated` for nobody."""
         if _only(auth_context, "ssl_tls_version") != b"TLSv1.3":
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
         if _only(auth_context, "ssl_negotiated_key_exchange_group").decode("ascii", "replace") not in ALLOWED_GROUPS:
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
         pem = _only(auth_context, "x509_pem_cert")
-        peer = self._known.get(pem) or self._remember(pem)
-        self.check_live(peer)
-        return peer
+        return self._known.get(pem) or self._remember(pem)
 
     def check_live(self, peer: Peer) -> None:
         """The peer's certificate is in its time and neither it nor its agency is denied.

@@ -87,5 +87,8 @@ async def only_message(context: Any) -> Any:
     except TimeoutError as exc:
         raise Invalid(ErrorReason.PROTOCOL_ERROR) from exc
     if request is grpc.aio.EOF:
-        raise Invalid(ErrorReason.PROTOCOL_ERROR)
+        nothing = Invalid(ErrorReason.PROTOCOL_ERROR)
+        # The caller hung up, or the library refused what came for its size: nobody has asked anything.
+        nothing.on_record = True
+        raise nothing
     return whole(request)

@@ -13,8 +13,8 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from gateway.protocol.channel import MAX_MESSAGE_BYTES, SERVER_OPTIONS
-from gateway.rpc.interceptor import Answering, EdgeInterceptor
+from gateway.protocol.channel import MAX_MESSAGE_BYTES, server_options
+from gateway.rpc.interceptor import Answering, EdgeInterceptor, Keep
 from gateway.rpc.methods import METHODS, Listener, check_complete
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
@@ -41,6 +41,8 @@ class Edge:
     """Whether the start is over: until that is known calls wait, except for what adapters need to link."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Largest message received."""
+    keep: Keep | None = None
+    """Puts on record what a member is refused before or beside a handler."""
 
 
 class Served:
@@ -105,10 +107,11 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
         reflection=edge.reflection,
         messages=edge.messages,
         answering=edge.answering,
+        keep=edge.keep,
     )
     server = grpc.aio.server(
         interceptors=[interceptor],
-        options=[*SERVER_OPTIONS, ("grpc.max_receive_message_length", edge.max_message_bytes)],
+        options=server_options(max_message_bytes=edge.max_message_bytes),
         maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
     )
     for add in services:

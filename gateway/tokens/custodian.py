@@ -26,6 +26,7 @@ from gateway.members.assembly import read_log_signer
 from gateway.members.ca import Authority, Issuer
 from gateway.members.composition import fingerprint
 from gateway.members.ledger import Ledger
+from gateway.members.refusals import keeping_refusals
 from gateway.members.service_identity import RenewingCredential, server_credential
 from gateway.protocol.names import NameSyntaxError, parse_agency_id
 from gateway.protocol.oprf import load_suite
@@ -263,6 +264,7 @@ def _edge(custodian: Custodian, recorder: CallRecorder, *, now: Clock) -> Edge:
         recorder=recorder,
         messages=MessageRecorder(recorded) if recorded is not None else None,
         max_message_bytes=MAX_DIRECTORY_BYTES,
+        keep=keeping_refusals(custodian.ledger),
     )
 
 

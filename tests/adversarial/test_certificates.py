@@ -2,10 +2,14 @@
 
 import asyncio
 import secrets
+import select
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -26,6 +30,7 @@ from tests.adversarial.identities import forge, uri
 from tests.adversarial.outcome import Refusal, read, refusal
 from tests.adversarial.resident import Resident, dial
 from tests.adversarial.town import TRUST_DOMAIN, Town
+from tests.bench.http2 import Calls, ProtocolBroken
 from tests.integration.greeting import hello
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -82,6 +87,50 @@ async def test_a_certificate_of_another_authority_gets_no_connection(town: Town)
         assert (await refusal(directory(channel))).code is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.parametrize(
+    ("curve", "newest", "is_answered"),
+    [
+        ("X25519", ssl.TLSVersion.TLSv1_3, True),
+        ("prime256v1", ssl.TLSVersion.TLSv1_3, True),
+        ("secp384r1", ssl.TLSVersion.TLSv1_3, True),
+        ("secp521r1", ssl.TLSVersion.TLSv1_3, False),
+        ("prime256v1", ssl.TLSVersion.TLSv1_2, False),
+    ],
+    ids=["X25519", "P-256", "P-384", "P-521", "TLS 1.2"],
+)
+async def test_a_connection_counts_by_its_version_and_key_exchange(
+    town: Town, tmp_path: Path, curve: str, newest: ssl.TLSVersion, is_answered: bool
+) -> None:
+    """By a handshake of another library: what it is named there is what is decided by."""
+    identity = town.residents[VICTIM].identity
+    context = ssl.create_default_context(cadata=identity.ca.decode())
+    (tmp_path / "chain.pem").write_bytes(identity.chain)
+    (tmp_path / "key.pem").write_bytes(identity.key)
+    context.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
+    context.set_alpn_protocols(["h2"])
+    context.maximum_version = newest
+    context.set_ecdh_curve(curve)
+    host, port = town.address.rsplit(":", 1)
+    assert await asyncio.to_thread(_is_answered, context, host, int(port)) is is_answered
+
+
+def _is_answered(context: ssl.SSLContext, host: str, port: int) -> bool:
+    """Whether one GetDirectory over such a connection is."""
+    plain = socket.create_connection((host, port), timeout=5)
+    with context.wrap_socket(plain, server_hostname=host) as connection:
+        connection.setblocking(False)
+        calls = Calls(connection, path="/homeward.gateway.v1.MembershipService/GetDirectory", authority=host)
+        calls.ask(1, b"")
+        try:
+            while not calls.done:
+                calls.flush()
+                assert select.select([connection], [], [], 5)[0], "neither an answer nor a refusal"
+                calls.receive()
+        except ProtocolBroken:
+            return False
+        return True
+
+
 async def test_an_expired_certificate_loses_its_open_connection_and_stream(town: Town) -> None:
     # Certificates count in whole seconds.
     short = forge(town, [uri(GOOD)], life=timedelta(seconds=3))
@@ -131,8 +180,16 @@ async def test_a_denied_member_loses_its_open_connection_and_stream_within_5_sec
     assert await refusal(directory(resident.channel)) == REFUSED
     assert (await _end_of(stream, within=5.0)).reason == "CERTIFICATE_REFUSED"
     assert time.monotonic() - started < 5.0
-    (leaf,) = town.news(before)
-    assert leaf.kind == "member.revoked"
+    revoked, *tried = town.news(before)
+    assert revoked.kind == "member.revoked"
+    # One a minute: an adapter that is shut out goes on trying by itself.
+    assert 1 <= len(tried) <= 2
+    for leaf in tried:
+        assert (leaf.kind, leaf.requester, leaf.op["reason"]) == (
+            "access.refused",
+            resident.agency,
+            "CERTIFICATE_REFUSED",
+        )
 
 
 async def _end_of(stream: grpc.aio.StreamStreamCall[object, object], *, within: float) -> Refusal:

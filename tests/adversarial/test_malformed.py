@@ -8,8 +8,9 @@ import asyncio
 import gzip
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -36,6 +37,7 @@ from homeward.gateway.v1 import (
 )
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
+from homeward.gateway.v1.index_pb2_grpc import IndexServiceStub
 from tests.adversarial.mutants import mutants
 from tests.adversarial.outcome import Refusal, ending, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
@@ -310,6 +312,44 @@ async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other
     (leaf,) = town.news(before)
     assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", CLUMSY)
     assert town.rows("flag", "authority", "subject", "spent", "alert") == tables
+
+
+def _undecodable(resident: Resident) -> Awaitable[object]:
+    method = resident.channel.unary_unary(f"/{GATEWAY}.ExchangeService/CheckFlag")
+    return cast(Awaitable[object], method(b"\xff\xff\xff", timeout=5))
+
+
+def _asked(resident: Resident, **how: Any) -> Awaitable[object]:
+    request = resident.flag_request(flag_query(tokens_of("nobody"), EvidenceKind.YOUTH_PRESENT), ACT)
+    return cast(Awaitable[object], ExchangeServiceStub(resident.channel).CheckFlag(request, **how))
+
+
+def _under_a_broken_envelope(resident: Resident) -> Awaitable[object]:
+    envelope = resident.wrapped(index_pb2.IndexHeartbeat(revision=1))
+    envelope.signature = bytes(64)
+    stub = IndexServiceStub(resident.channel)
+    return cast(Awaitable[object], stub.Heartbeat(index_pb2.HeartbeatRequest(envelope=envelope), timeout=5))
+
+
+REFUSED_AT_THE_EDGE: dict[str, tuple[Callable[[Resident], Awaitable[object]], str, str]] = {
+    "no message": (_undecodable, "CheckFlag", "INVALID_REQUEST"),
+    "no deadline": (lambda by: _asked(by), "CheckFlag", "DEADLINE_REQUIRED"),
+    "metadata twice": (
+        lambda by: _asked(by, timeout=5, metadata=(("x", "1"), ("x", "2"))),
+        "CheckFlag",
+        "INVALID_REQUEST",
+    ),
+    "a broken envelope": (_under_a_broken_envelope, "Heartbeat", "ENVELOPE_INVALID"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_AT_THE_EDGE)
+async def test_what_a_member_is_refused_before_a_handler_is_on_record_once(town: Town, name: str) -> None:
+    call, method, reason = REFUSED_AT_THE_EDGE[name]
+    resident, before = town.residents[CLUMSY], town.size()
+    assert (await refusal(call(resident))).reason == reason
+    (leaf,) = town.news(before)
+    assert (leaf.kind, leaf.reason, leaf.requester, leaf.op["asked"]) == ("access.refused", reason, CLUMSY, method)
 
 
 async def test_a_member_that_sends_malformed_messages_as_fast_as_it_can_does_not_fill_the_log(town: Town) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import grpc
 from grpc import aio
 
-from gateway.protocol.channel import client_options
+from gateway.protocol.channel import MAX_MESSAGE_BYTES, client_options
 from gateway.rpc.interceptor import Answering
 from gateway.rpc.methods import Listener
 from gateway.rpc.peer import Peers
@@ -21,7 +21,11 @@ from tests.unit.node.world import ASKER, DOMAIN
 
 @asynccontextmanager
 async def main_listener(
-    services: Sequence[Add] = (), *, reflection: bool = False, answering: Answering | None = None
+    services: Sequence[Add] = (),
+    *,
+    reflection: bool = False,
+    answering: Answering | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[aio.Channel]:
     """Within, these services are served over mutual TLS to an adapter that nobody denies."""
     authority = Authority()
@@ -32,6 +36,7 @@ async def main_listener(
         recorder=call_counts(),
         reflection=reflection,
         answering=answering,
+        max_message_bytes=max_message_bytes,
     )
     served = await serve(edge, "127.0.0.1:0", authority.server_credentials(), services)
     identity, address = authority.adapter(ASKER), f"127.0.0.1:{served.port}"

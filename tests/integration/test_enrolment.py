@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -446,10 +446,13 @@ async def test_an_outage_is_one_line_of_log_and_the_next_outage_another(
         await world.enroll(County(office=f"office-{outage}", root=county.root, flag=county.flag, clock=world.clock))
         await asyncio.sleep(0.3)
         assert [record.message for record in caplog.records].count("directory not published") == outage
+        status = await world.gateway.administration.status()
+        assert status.unpublished_since_time.ToDatetime(UTC) == world.clock()
         world.signers.silent = False
         async with asyncio.timeout(5):
             while office.view() is None or len(office.view().message.members) < outage + 1:  # type: ignore[union-attr]  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+        assert not (await world.gateway.administration.status()).HasField("unpublished_since_time")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -15,7 +15,7 @@ from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.translate import of_call
 from adapters.staff import StaffFault
 from gateway.errors import ErrorReason as GatewayReason
-from gateway.protocol.channel import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, SERVER_OPTIONS
+from gateway.protocol.channel import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, server_options
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "proto" / "README.md").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_what_the_page_lacks_or_invents_is_found() -> None:
 
 
 def test_the_page_states_the_limits_that_hold() -> None:
-    options = dict(SERVER_OPTIONS)
+    options = dict(server_options())
     for line in (
         f"open `WatchAlerts` among them | {MAX_CALLS}; then `RESOURCE_EXHAUSTED` |",
         f"| streams on one connection | {options['grpc.max_concurrent_streams']};",

@@ -161,7 +161,7 @@ class GetGatewayStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetGatewayStatusResponse(_message.Message):
-    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs", "mirror", "erasing_waits")
+    __slots__ = ("trust_domain", "log_size", "directory_version", "waiting_counties", "members", "holders", "open_invitation_count", "published", "held_agencies", "log_state", "epochs", "mirror", "erasing_waits", "unpublished_since_time")
     TRUST_DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOG_SIZE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -175,6 +175,7 @@ class GetGatewayStatusResponse(_message.Message):
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     ERASING_WAITS_FIELD_NUMBER: _ClassVar[int]
+    UNPUBLISHED_SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
     trust_domain: str
     log_size: int
     directory_version: int
@@ -188,7 +189,8 @@ class GetGatewayStatusResponse(_message.Message):
     epochs: _containers.RepeatedCompositeFieldContainer[EpochStatus]
     mirror: MirrorStatus
     erasing_waits: bool
-    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ..., erasing_waits: _Optional[bool] = ...) -> None: ...
+    unpublished_since_time: _timestamp_pb2.Timestamp
+    def __init__(self, trust_domain: _Optional[str] = ..., log_size: _Optional[int] = ..., directory_version: _Optional[int] = ..., waiting_counties: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., holders: _Optional[_Iterable[str]] = ..., open_invitation_count: _Optional[int] = ..., published: _Optional[_Union[PublishedStatus, _Mapping]] = ..., held_agencies: _Optional[_Iterable[str]] = ..., log_state: _Optional[str] = ..., epochs: _Optional[_Iterable[_Union[EpochStatus, _Mapping]]] = ..., mirror: _Optional[_Union[MirrorStatus, _Mapping]] = ..., erasing_waits: _Optional[bool] = ..., unpublished_since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class MirrorStatus(_message.Message):
     __slots__ = ("kept", "mirrored_size", "behind_count", "age_seconds", "fault", "failing_seconds")
