@@ -124,6 +124,23 @@ def test_a_county_publishes_no_port() -> None:
     assert [service for service in adapters if "ports" in service] == []
 
 
+def test_what_counties_bring_is_in_no_image_and_in_no_commit() -> None:
+    sources = {
+        word.partition("}")[0].partition(":-")[2]
+        for word in re.findall(r"\$\{HOMEWARD_ETC.*?\}", (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    }
+    assert sources == {"./etc"}
+    assert "/deploy/etc/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    context = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in context
+    assert {line for line in context if line.startswith("!deploy")} == {
+        "!deploy/*.py",
+        "!deploy/*.lock",
+        "!deploy/county.example.yaml",
+        "!deploy/demo",
+    }
+
+
 def test_the_image_ends_unprivileged_and_takes_nothing_unhashed() -> None:
     text = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["10001:10001"]
