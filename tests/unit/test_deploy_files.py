@@ -124,6 +124,13 @@ def test_a_county_publishes_no_port() -> None:
     assert [service for service in adapters if "ports" in service] == []
 
 
+@pytest.mark.parametrize("letter", ["a", "b"])
+def test_what_a_county_calls_has_a_name_on_its_own_network_alone(letter: str) -> None:
+    networks = COMPOSE["services"][f"adapter-{letter}"]["networks"]
+    assert networks == {"exchange": {}, f"county-{letter}": {"aliases": [f"homeward.county-{letter}"]}}
+    assert COMPOSE["networks"][f"county-{letter}"] == {"internal": True}
+
+
 def test_what_counties_bring_is_in_no_image_and_in_no_commit() -> None:
     sources = {
         word.partition("}")[0].partition(":-")[2]
