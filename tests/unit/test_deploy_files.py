@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,18 @@ def compose_commands() -> Iterator[list[str]]:
         probe = service["healthcheck"]["test"]
         if probe[:2] == ["CMD", "homeward"]:
             yield probe[2:]
-    for line in (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") and " run --rm " in line:
-            yield shlex.split(line.partition(" run --rm ")[2])[1:]
+    head = (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8").partition("\nname: ")[0]
+    for line in "\n".join(line.removeprefix("#") for line in head.splitlines()).replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True) if line.startswith("   docker ") else []
+        if words[1:3] == ["compose", "exec"] and "homeward" in words:
+            yield _until_redirected(words[words.index("homeward") + 1 :])
+        elif "run" in words and "--entrypoint" not in words:
+            service = next(number for number, word in enumerate(words) if word in {*COMPOSE["services"], "homeward"})
+            yield _until_redirected(words[service + 1 :])
+
+
+def _until_redirected(words: list[str]) -> list[str]:
+    return list(takewhile(lambda word: word not in {"<", ">"}, words))
 
 
 def unit_commands() -> Iterator[list[str]]:
