@@ -41,6 +41,7 @@ TOGETHER = {
     },
     "tests/e2e": {
         "test_audit_evidence.py",
+        "test_compose.py",
         "test_declared_loss.py",
         "test_enumeration.py",
         "test_epochs.py",

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,18 @@ def compose_commands() -> Iterator[list[str]]:
         probe = service["healthcheck"]["test"]
         if probe[:2] == ["CMD", "homeward"]:
             yield probe[2:]
-    for line in (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") and " run --rm " in line:
-            yield shlex.split(line.partition(" run --rm ")[2])[1:]
+    head = (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8").partition("\nname: ")[0]
+    for line in "\n".join(line.removeprefix("#") for line in head.splitlines()).replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True) if line.startswith("   docker ") else []
+        if words[1:3] == ["compose", "exec"] and "homeward" in words:
+            yield _until_redirected(words[words.index("homeward") + 1 :])
+        elif "run" in words and "--entrypoint" not in words:
+            service = next(number for number, word in enumerate(words) if word in {*COMPOSE["services"], "homeward"})
+            yield _until_redirected(words[service + 1 :])
+
+
+def _until_redirected(words: list[str]) -> list[str]:
+    return list(takewhile(lambda word: word not in {"<", ">"}, words))
 
 
 def unit_commands() -> Iterator[list[str]]:
@@ -114,14 +124,41 @@ def test_every_service_is_unprivileged_on_a_read_only_root(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged")
-    writable = [volume for volume in service["volumes"] if not volume.endswith(":ro")]
-    assert writable == [f"{name}:/var/lib/homeward"]
+    assert [volume for volume in service["volumes"] if not is_read_only(volume)] == [f"{name}:/var/lib/homeward"]
+
+
+def is_read_only(volume: str | dict[str, Any]) -> bool:
+    return volume.endswith(":ro") if isinstance(volume, str) else volume["read_only"] is True
 
 
 def test_a_county_publishes_no_port() -> None:
     adapters = [service for name, service in COMPOSE["services"].items() if name.startswith("adapter-")]
     assert len(adapters) == 2
     assert [service for service in adapters if "ports" in service] == []
+
+
+@pytest.mark.parametrize("letter", ["a", "b"])
+def test_what_a_county_calls_has_a_name_on_its_own_network_alone(letter: str) -> None:
+    networks = COMPOSE["services"][f"adapter-{letter}"]["networks"]
+    assert networks == {"exchange": {}, f"county-{letter}": {"aliases": [f"homeward.county-{letter}"]}}
+    assert COMPOSE["networks"][f"county-{letter}"] == {"internal": True}
+
+
+def test_what_counties_bring_is_in_no_image_and_in_no_commit() -> None:
+    sources = {
+        word.partition("}")[0].partition(":-")[2]
+        for word in re.findall(r"\$\{HOMEWARD_ETC.*?\}", (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    }
+    assert sources == {"./etc"}
+    assert "/deploy/etc/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    context = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in context
+    assert {line for line in context if line.startswith("!deploy")} == {
+        "!deploy/*.py",
+        "!deploy/*.lock",
+        "!deploy/county.example.yaml",
+        "!deploy/demo",
+    }
 
 
 def test_the_image_ends_unprivileged_and_takes_nothing_unhashed() -> None:
