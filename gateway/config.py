@@ -6,6 +6,7 @@ beside it (`state`). A relative name in a file is never needed: everything a pro
 
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -33,6 +34,21 @@ def _address(text: str) -> str:
     return text
 
 
+def _dialed(text: str) -> str:
+    host, _ = split_address(text)
+    if _stands_for_all(host):
+        raise ValueError("others dial this: a name or one address of this machine, not all of them")
+    return text
+
+
+def _stands_for_all(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        # A name.
+        return False
+
+
 def _certificate_life(life: timedelta) -> timedelta:
     # Renewal happens at two thirds of the life; below ten minutes a slow network would end an identity.
     if not timedelta(minutes=10) <= life <= timedelta(days=7):
@@ -43,6 +59,7 @@ def _certificate_life(life: timedelta) -> timedelta:
 TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Address = Annotated[str, AfterValidator(_address)]
+Dialed = Annotated[str, AfterValidator(_dialed)]
 Origin = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]{0,126}$")]
 CountyPair = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}/[0-9]{5}$")]
 CertificateLife = Annotated[Duration, AfterValidator(_certificate_life)]
@@ -186,10 +203,10 @@ class GatewayConfig(StrictModel):
     name: Name
     """Last part of its channel identity, `spiffe://<trust domain>/gateway/<name>`; also its name as key holder."""
     listen: Address
-    address: Address
+    address: Dialed
     """What others dial; differs from `listen` behind a load balancer."""
     enroll_listen: Address
-    enroll_address: Address
+    enroll_address: Dialed
     log_origin: Origin
     certificate_life: CertificateLife = timedelta(hours=24)
     counties_without_agreement: tuple[CountyPair, ...] = ()
@@ -224,7 +241,7 @@ class CustodianConfig(StrictModel):
     trust_domain: TrustDomain
     operator: Name
     listen: Address
-    address: Address
+    address: Dialed
     log_origin: Origin
     certificate_life: CertificateLife = timedelta(hours=24)
     budgets: Budgets = Budgets()

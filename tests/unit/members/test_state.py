@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +78,25 @@ def test_an_address_is_a_host_and_a_port(address: str, parts: tuple[str, int]) -
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError):
         split_address(address)
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0:8443", "[::]:8443", "[0::0]:8443"])
+@pytest.mark.parametrize("name", ["address", "enroll_address"])
+def test_nobody_is_told_to_dial_every_address_at_once(name: str, everywhere: str) -> None:
+    """It would stand in each invitation, and every county would look for what is wrong with its firewall."""
+    settings = {
+        "trust_domain": "exchange.example",
+        "name": "gw1",
+        "log_origin": "exchange.example/log",
+        "listen": everywhere,
+        "address": "gw.example:8443",
+        "enroll_listen": everywhere,
+        "enroll_address": "gw.example:8444",
+    }
+    GatewayConfig(**settings)
+    with pytest.raises(ValidationError) as refused:
+        GatewayConfig(**settings | {name: everywhere})
+    assert [fault["loc"] for fault in refused.value.errors()] == [(name,)]
 
 
 def test_a_share_survives_its_file() -> None:
