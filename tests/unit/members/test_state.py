@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.cards import CardBroken, CustodianCard, GatewayCard, read_card
 from gateway.config import CustodianConfig, GatewayConfig, split_address
