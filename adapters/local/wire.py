@@ -14,6 +14,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.county_names import is_county
 from adapters.errors import ErrorReason, Invalid
 from adapters.identity.tokenize import Person
 from adapters.local.interceptor import LocalCall
@@ -158,6 +159,13 @@ def past_day(text: str, path: str, now: datetime) -> date:
         # No county is east of UTC: its today is no later than this one.
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: past",))
     return found
+
+
+def county_code(text: str, path: str) -> str:
+    """The code, or the empty text. Raises `Invalid` naming the field for a code that no county has."""
+    if text and not is_county(text):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: a county's FIPS code",))
+    return text
 
 
 def moment(message: Timestamp, path: str) -> datetime:

@@ -106,6 +106,10 @@ BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
         missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2030-01-01")),
         "flag_locate.missing_since_date: past",
     ),
+    "no county": (
+        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(last_seen_county="99999")),
+        "flag_locate.last_seen_county: a county's FIPS code",
+    ),
     "milliseconds for seconds": (
         missing_pb2.RaiseFlagRequest(learn_time=Timestamp(seconds=int(NOW.timestamp()) * 1000)),
         "learn_time: timestamp",
@@ -115,7 +119,7 @@ BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_ABSENCES)
-async def test_an_absence_with_a_day_or_time_that_is_none_is_named_and_nothing_is_stated(
+async def test_an_absence_with_a_day_time_or_county_that_is_none_is_named_and_nothing_is_stated(
     name: str, tmp_path: Path
 ) -> None:
     changes, field = BAD_ABSENCES[name]
@@ -306,6 +310,30 @@ async def test_a_located_report_names_the_callers_county_unless_it_says_otherwis
             done = await at.call("MissingService/ReportLocated", request, missing_pb2.ReportLocatedResponse, "workers")
             assert done.outcome == codes.OUTCOME_RECORDED
     assert sent == ["06029", "06037"]
+
+
+@pytest.mark.parametrize("code", ["00000", "99999", "06002"])
+async def test_a_county_that_is_none_is_told_to_nobody(code: str, tmp_path: Path) -> None:
+    located = missing_pb2.ReportLocatedRequest(
+        flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW), located_county=code
+    )
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        locate = FlagLocate(missing_since_date="2026-11-20", last_seen_county=code)
+        update = missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex(), flag_locate=locate)
+        at.gateway.calls.clear()
+        found = [
+            await refusal(at, "MissingService/ReportLocated", located, "workers"),
+            await refusal(at, "MissingService/UpdateFlag", update, "workers"),
+        ]
+        assert at.gateway.calls == []
+        assert at.flags.of(OWN_HANDLE) == [flag]
+    assert [each.fields for each in found] == [
+        ("located_county: a county's FIPS code",),
+        ("flag_locate.last_seen_county: a county's FIPS code",),
+    ]
+    assert not any(code in str(each) for each in found)
 
 
 async def test_a_report_whose_receipt_is_about_something_else_is_refused(tmp_path: Path) -> None:
