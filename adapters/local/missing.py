@@ -93,7 +93,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             authority_id=inquiry.authority_id,
         )
         absence = Absence(
-            youth=person(inquiry.youth),
+            youth=person(inquiry.youth, self._at.reading.now()),
             local_id=LocalSubjectId(request.local_id) if request.local_id else None,
             learned=moment(request.learn_time, "learn_time"),
             handling_code=_handling(request.handling_code) or HandlingCode.CALL_DUTY_LINE,

@@ -215,10 +215,10 @@ def test_a_code_that_no_county_has_is_refused_by_its_name(code: str) -> None:
     assert caught.value.fields == ("where: a county's FIPS code",)
 
 
-@pytest.mark.parametrize("text", ["2011-02-30", "1899-12-31", "0001-01-01", "2011-13-01"])
-def test_a_birth_date_that_is_no_day_is_refused_without_being_quoted(text: str) -> None:
+@pytest.mark.parametrize("text", ["2011-02-30", "1899-12-31", "0001-01-01", "2011-13-01", "2026-11-21", "2091-07-19"])
+def test_a_birth_date_that_is_no_day_of_the_past_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(Invalid) as caught:
-        birth_date(YouthIdentity(birth_date=text))
+        birth_date(YouthIdentity(birth_date=text), datetime(2026, 11, 20, 23, tzinfo=UTC))
     error = caught.value
     assert error.__cause__ is None
     assert error.__suppress_context__
@@ -228,7 +228,7 @@ def test_a_birth_date_that_is_no_day_is_refused_without_being_quoted(text: str) 
 def test_an_identity_is_read_in_the_form_tokens_are_made_from() -> None:
     youth = YouthIdentity(given_name="Inventa", surname="Fictiva", birth_date="2011-07-19")
     youth.aliases.add(given_name="Inventita", surname="Fictiva")
-    read = person(youth)
+    read = person(youth, datetime(2026, 11, 20, tzinfo=UTC))
     said = {name: value for name, value in read.identity.items() if value is not None}
     assert said == {"given_name": "Inventa", "surname": "Fictiva", "date_of_birth": "20110719"}
     assert read.aliases == ({"given_name": "Inventita", "surname": "Fictiva"},)
