@@ -96,7 +96,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             youth=person(inquiry.youth, self._at.reading.now()),
             local_id=LocalSubjectId(request.local_id) if request.local_id else None,
             learned=moment(request.learn_time, "learn_time"),
-            handling_code=_handling(request.handling_code) or HandlingCode.CALL_DUTY_LINE,
+            handling_code=_handling(request.handling_code),
             locate=_locate(request, self._at.reading.now()),
         )
         done = await self._at.reporter.raise_flag(entry, absence, call.deadline)
