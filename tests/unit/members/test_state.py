@@ -159,7 +159,7 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     state = state_in(tmp_path)
     state.write_secret("some.key", b"secret")
     state.secret("some.key").chmod(0o640)
-    with pytest.raises(StateBroken, match="chmod 600"):
+    with pytest.raises(StateBroken, match="others than its owner may read it"):
         state.read_secret("some.key")
 
 
