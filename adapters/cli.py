@@ -19,7 +19,7 @@ from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
-from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file
+from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file, read_to_check
 from adapters.cli_receipts import receipts
 from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
@@ -32,7 +32,6 @@ from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
-from adapters.staff_keys import KeysNeeded
 from adapters.telling import Telling
 from audit.fork import Fork
 from audit.new_path import new_path
@@ -62,12 +61,17 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
 
     Nothing is sent to the exchange.
     """
-    config = read_file(county_file, keys=KeysNeeded.NOW)
+    config, keys = read_to_check(county_file)
     report = _read_once(config)
     if as_json:
-        click.echo(json.dumps({"ok": not report.has_failed, **as_data(report, show_values=values)}))
+        verdict = {"ok": not report.has_failed} if keys is None else json.loads(keys.as_json())
+        click.echo(json.dumps({**verdict, **as_data(report, show_values=values)}))
     else:
         click.echo(render(report, zone=config.tzinfo, show_values=values) if config.sources else "no sources")
+    if keys is not None:
+        if as_json:
+            return int(keys.exit_code)
+        raise keys
     if config.sources and (report.has_failed or not report.is_in_use):
         return int(ExitCode.FAILED)
     return int(ExitCode.WARNINGS) if strict and report.has_warnings else int(ExitCode.OK)

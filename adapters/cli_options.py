@@ -116,5 +116,19 @@ def read_file(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConf
             why=told if count == 1 else "each is printed above, with its line and column",
             fix=f"correct it, then: homeward adapter check --config {file}",
         ) from errors
-    except (OSError, UnicodeDecodeError) as exc:
+    except OSError as exc:
         raise unreadable(file, exc) from exc
+
+
+def read_to_check(file: Path) -> tuple[AdapterConfig, CommandFailure | None]:
+    """The county's file, and what is wrong with the key set it names: that keeps no source from being looked at.
+
+    Raises `CommandFailure` as `read_file` for any other problem.
+    """
+    try:
+        return read_file(file, keys=KeysNeeded.NOW), None
+    except CommandFailure as failure:
+        try:
+            return read_config(file), failure
+        except (DocumentErrors, OSError):
+            raise failure from None

@@ -155,9 +155,9 @@ class AdapterConfig(CountySections):
         return file.parent / self.state
 
 
-def unreadable(file: Path, error: Exception) -> CommandFailure:
+def unreadable(file: Path, error: OSError) -> CommandFailure:
     """The words for a county file that cannot be read."""
-    why, fix = type(error).__name__, "check its permissions, and that it is UTF-8"
+    why, fix = error.strerror or type(error).__name__, "check what it is, and its permissions"
     if isinstance(error, FileNotFoundError):
         why, fix = (
             "there is no such file",
@@ -169,4 +169,4 @@ def unreadable(file: Path, error: Exception) -> CommandFailure:
 def read_config(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
     """The settings in the file. Raises `DocumentErrors` with every problem; `OSError` when it cannot be read."""
     looked = KeysLookedAt(file.parent, keys)
-    return load(file.read_text(encoding="utf-8"), AdapterConfig, origin=str(file), context=looked)
+    return load(file.read_bytes(), AdapterConfig, origin=str(file), context=looked)

@@ -280,7 +280,7 @@ def _read(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
             "ADAPTER-001", "the county file has problems", where=str(file), why=str(errors),
             fix=f"homeward adapter check --config {file} shows each with its line",
         ) from errors  # fmt: skip
-    except (OSError, UnicodeDecodeError) as exc:
+    except OSError as exc:
         raise unreadable(file, exc) from exc
 
 

@@ -174,6 +174,13 @@ _LOOKS: Final[dict[str, str]] = {
 """What a value of an operator's command looks like, by the field it goes into."""
 
 
+_LACKING: Final[dict[str, str]] = {
+    "duty_line: first_of_county": "--duty-line is needed for the first agency of a county, such as +15550100101",
+    "hotline: first_of_county": "--hotline is needed for the first agency of a county, such as +15550100102",
+}
+"""What a field that only the log's state makes necessary means to whoever left the option out."""
+
+
 def _ask(state: State, there: Callable[[Path], Reply]) -> Reply:
     try:
         return there(state.admin_socket)
@@ -183,6 +190,9 @@ def _ask(state: State, there: Callable[[Path], Reply]) -> Reply:
 
 def refusal(state: State, reason: str, fields: tuple[str, ...]) -> CommandFailure:
     """The words for a refused act."""
+    lacking = [_LACKING[field] for field in fields if field in _LACKING]
+    if lacking:
+        return wrong_option(*lacking)
     step = next((_STEPS[field] for field in fields if field in _STEPS), None)
     unknown = ("the act was refused for this reason", "see the reason in the documentation")
     why, fix = step or REFUSALS.get(reason, unknown)
@@ -243,7 +253,7 @@ def broken(state: State, error: Exception, *, file: Path | None = None) -> Comma
     """The words for a state, or a file given with it, that cannot be used. `error` is of a class in the table."""
     code, what, fix = next(row for kind, row in _BROKEN.items() if isinstance(error, kind))
     exit_code = next((given for kind, given in _EXIT_CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
-    fix = fix.format(dir=state.directory)
+    fix = (error.fix if isinstance(error, StateBroken) else "") or fix.format(dir=state.directory)
     return failure(code, what, state, why=str(error) or type(error).__name__, fix=fix, exit_code=exit_code, file=file)
 
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from gateway.protocol.strict_yaml import Duration, StrictModel, load
+from gateway.protocol.strict_yaml import Duration, FieldProblems, StrictModel, load
 from gateway.protocol.telemetry_settings import TelemetrySettings
 
 GATEWAY_FILE: Final = "gateway.yaml"
@@ -184,16 +184,18 @@ class Witnesses(StrictModel):
     limit: Annotated[Duration, AfterValidator(_unwitnessed)] = timedelta(minutes=15)
     """Nothing is disclosed while an entry older than this is not published with its quorum."""
 
-    @model_validator(mode="after")
-    def _one_rule(self) -> Self:
-        if self.policy is not None and self.quorum:
+    @field_validator("quorum")
+    @classmethod
+    def _one_rule(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("policy") is not None:
             raise ValueError("give a policy file or a quorum, not both")
-        return self
+        return value
 
 
-def _check_sandbox(sandbox: Sandbox, *, demo: bool) -> None:
-    if sandbox.record_messages is not None and not demo:
-        raise ValueError("sandbox.record_messages needs demo: true")
+def _only_in_demo(sandbox: Sandbox, info: ValidationInfo) -> Sandbox:
+    if sandbox.record_messages is not None and info.data.get("demo") is False:
+        raise FieldProblems((("record_messages",), "needs demo: true"))
+    return sandbox
 
 
 class GatewayConfig(StrictModel):
@@ -227,12 +229,7 @@ class GatewayConfig(StrictModel):
     that an unknown youth and one whose county refuses take equally long."""
     demo: bool = False
     """Demonstration: invented youths only. Shown at start-up; allows reflection."""
-    sandbox: Sandbox = Sandbox()
-
-    @model_validator(mode="after")
-    def _sandbox_only_in_demo(self) -> Self:
-        _check_sandbox(self.sandbox, demo=self.demo)
-        return self
+    sandbox: Annotated[Sandbox, AfterValidator(_only_in_demo)] = Sandbox()
 
 
 class CustodianConfig(StrictModel):
@@ -251,21 +248,16 @@ class CustodianConfig(StrictModel):
     """Directory on other storage for the log's high-water record, relative to the process's. Never made."""
     demo: bool = False
     """Demonstration: invented youths only."""
-    sandbox: Sandbox = Sandbox()
-
-    @model_validator(mode="after")
-    def _sandbox_only_in_demo(self) -> Self:
-        _check_sandbox(self.sandbox, demo=self.demo)
-        return self
+    sandbox: Annotated[Sandbox, AfterValidator(_only_in_demo)] = Sandbox()
 
 
 def load_gateway(directory: Path) -> GatewayConfig:
     """The settings in this directory. Raises `DocumentErrors` with every problem, or OSError."""
     path = directory / GATEWAY_FILE
-    return load(path.read_text(encoding="utf-8"), GatewayConfig, origin=str(path))
+    return load(path.read_bytes(), GatewayConfig, origin=str(path))
 
 
 def load_custodian(directory: Path) -> CustodianConfig:
     """The settings in this directory. Raises `DocumentErrors` with every problem, or OSError."""
     path = directory / CUSTODIAN_FILE
-    return load(path.read_text(encoding="utf-8"), CustodianConfig, origin=str(path))
+    return load(path.read_bytes(), CustodianConfig, origin=str(path))

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
 from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
+from gateway.protocol.wire_names import WIRE_ENUMS, prefix_of
 from homeward.failure import CommandFailure, ExitCode
 
 _ASKING_AGENCY = AgencyId("06000.example")
@@ -50,6 +52,19 @@ _BUNDLE = click.option(
     help="Policy bundle to read instead of the one that ships.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+class _Listed(click.Choice[str]):
+    """A value of a shared list, also as the API spells it: `PURPOSE_HOTLINE_SCREEN` is HOTLINE_SCREEN."""
+
+    def __init__(self, values: Iterable[StrEnum]) -> None:
+        given = list(values)
+        super().__init__([each.value for each in given])
+        self._prefix = prefix_of(WIRE_ENUMS[type(given[0])])
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value without the prefix; refused as any choice is."""
+        return super().convert(value.removeprefix(self._prefix), param, ctx)
 
 
 @click.group()
@@ -80,20 +95,18 @@ def show(bundle: Path | None, as_json: bool) -> None:
 
 
 @policy.command()
-@click.argument("purpose", type=click.Choice([each.value for each in Purpose]), metavar="PURPOSE")
+@click.argument("purpose", type=_Listed(Purpose), metavar="PURPOSE")
 @click.option("--role", required=True, type=click.Choice(list(ROLES)), metavar="ROLE", help="Who asks.")
-@click.option(
-    "--evidence", multiple=True, type=click.Choice([each.value for each in EvidenceKind]), help="What the caller shows."
-)
+@click.option("--evidence", multiple=True, type=_Listed(EvidenceKind), help="What the caller shows.")
 @click.option(
     "--authority",
-    type=click.Choice([each.value for each in Basis if each is not Basis.STATUTE]),
+    type=_Listed(each for each in Basis if each is not Basis.STATUTE),
     help="A live authority of this kind that covers the request.",
 )
 @click.option(
     "--ask",
     multiple=True,
-    type=click.Choice([each.value for each in FieldSet]),
+    type=_Listed(FieldSet),
     help="Field sets asked for, in one call; if left out, FS1 as a flag check and every one as a record request.",
 )
 @_BUNDLE

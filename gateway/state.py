@@ -39,6 +39,13 @@ class StateExists(Exception):
 class StateBroken(Exception):
     """A file of the state is missing or not what it should be. Names the file, never its content."""
 
+    fix = ""
+    """What to do where a backup of the secrets does not help."""
+
+    def __init__(self, text: str, *, fix: str = "") -> None:
+        super().__init__(text)
+        self.fix = fix
+
 
 class LogInUse(Exception):
     """Another process appends to this log."""
@@ -144,7 +151,7 @@ class State:
         path = self.secret(name)
         try:
             if path.stat().st_mode & 0o077:
-                raise StateBroken(f"{path}: others than its owner may read it (chmod 600)")
+                raise StateBroken(f"{path}: others than its owner may read it", fix=f"chmod 600 {path}")
             data = path.read_bytes()
         except OSError as exc:
             raise StateBroken(f"{path}: {exc.strerror}") from exc

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from adapters.errors import ErrorReason, Invalid
@@ -51,7 +52,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             page_size=request.page_size or DEFAULT_PAGE_SIZE,
             after_index=int(request.page_token) if request.page_token else -1,
             deadline=call.deadline,
-            about=_about(request),
+            about=_about(request, self._at.reading.now()),
             consistent_size=request.consistent_size,
         )
         return access_pb2.ListAccessesResponse(
@@ -80,11 +81,11 @@ class StatusServicer(access_pb2_grpc.StatusServiceServicer):
         return await asyncio.to_thread(self._status)
 
 
-def _about(request: access_pb2.ListAccessesRequest) -> About:
+def _about(request: access_pb2.ListAccessesRequest, now: datetime) -> About:
     if request.local_id and request.HasField("youth"):
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("local_id, youth: one of them",))
     if request.HasField("youth"):
-        return About(person=person(request.youth))
+        return About(person=person(request.youth, now))
     return About(local_id=LocalSubjectId(request.local_id)) if request.local_id else ANYBODY
 
 

@@ -115,8 +115,8 @@ def _permission(request: authority_pb2.RecordAuthorityRequest, now: datetime) ->
     except NameSyntaxError as exc:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("recipient_roles: unknown",)) from exc
     return Permission(
-        youth=person(request.youth),
-        birth_date=birth_date(request.youth),
+        youth=person(request.youth, now),
+        birth_date=birth_date(request.youth, now),
         local_id=LocalSubjectId(request.local_id) if request.local_id else None,
         basis=from_wire(Basis, request.basis),
         grantor=from_wire(Grantor, request.grantor),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
-from adapters.local.wire import Reading, moment, number, past_day, person, receipt, stamp, withheld
+from adapters.local.wire import Reading, county_code, moment, number, past_day, person, receipt, stamp, withheld
 from adapters.node.alerts import Alerts, Told
 from adapters.node.reports import Absence, Change, Reporter
 from adapters.node.request import Page, Requester
@@ -93,10 +93,10 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             authority_id=inquiry.authority_id,
         )
         absence = Absence(
-            youth=person(inquiry.youth),
+            youth=person(inquiry.youth, self._at.reading.now()),
             local_id=LocalSubjectId(request.local_id) if request.local_id else None,
             learned=moment(request.learn_time, "learn_time"),
-            handling_code=_handling(request.handling_code) or HandlingCode.CALL_DUTY_LINE,
+            handling_code=_handling(request.handling_code),
             locate=_locate(request, self._at.reading.now()),
         )
         done = await self._at.reporter.raise_flag(entry, absence, call.deadline)
@@ -145,7 +145,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             entry,
             _flag(request.flag_id),
             located=moment(request.locate_time, "locate_time"),
-            county=request.located_county,
+            county=county_code(request.located_county, "located_county"),
             deadline=call.deadline,
         )
         return missing_pb2.ReportLocatedResponse(
@@ -227,8 +227,11 @@ def _handling(number: int) -> HandlingCode | None:
 
 
 def _locate(request: missing_pb2.RaiseFlagRequest | missing_pb2.UpdateFlagRequest, now: datetime) -> FlagLocate:
-    """What helps to locate. Raises `Invalid` for a day that is none, or is yet to come: others would be told of it."""
+    """What helps to locate. Raises `Invalid` for what others must not be told: a day that is none or is yet to come,
+    a county that is none.
+    """
     if request.HasField("flag_locate"):
+        county_code(request.flag_locate.last_seen_county, "flag_locate.last_seen_county")
         past_day(request.flag_locate.missing_since_date, "flag_locate.missing_since_date", now)
     return request.flag_locate
 

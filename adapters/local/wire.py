@@ -14,6 +14,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.county_names import is_county
 from adapters.errors import ErrorReason, Invalid
 from adapters.identity.tokenize import Person
 from adapters.local.interceptor import LocalCall
@@ -61,7 +62,7 @@ class Reading:
         return Question(
             request_id=entry.request_id,
             act=entry.act,
-            youth=person(inquiry.youth),
+            youth=person(inquiry.youth, self.now()),
             evidence=self._evidence(inquiry.evidence),
             field_sets=field_sets,
             content=content_digest(self.commitment_key, entry.content, ",".join(field_sets).encode()),
@@ -119,12 +120,12 @@ def page_id(request_id: RequestId, page: int, *, key: bytes) -> RequestId:
     return RequestId(bytes(raw))
 
 
-def person(youth: county_pb2.YouthIdentity) -> Person:
-    """The identity, ready to be tokenized. Raises `Invalid` for a birth date that is no day."""
+def person(youth: county_pb2.YouthIdentity, now: datetime) -> Person:
+    """The identity, ready to be tokenized. Raises `Invalid` as `birth_date`."""
     identity = {
         "given_name": youth.given_name,
         "surname": youth.surname,
-        "date_of_birth": birth_date(youth).strftime("%Y%m%d"),
+        "date_of_birth": birth_date(youth, now).strftime("%Y%m%d"),
         "soc_sec_id": youth.ssn4 or None,
         "postcode": youth.postcode or None,
         "street_number": youth.house_number or None,
@@ -133,9 +134,9 @@ def person(youth: county_pb2.YouthIdentity) -> Person:
     return Person(identity=identity, aliases=aliases, estimated=youth.birth_date_estimated)
 
 
-def birth_date(youth: county_pb2.YouthIdentity) -> date:
-    """The day of birth. Raises `Invalid` where the text is no day of the calendar, or impossibly early."""
-    born = day(youth.birth_date, "youth.birth_date")
+def birth_date(youth: county_pb2.YouthIdentity, now: datetime) -> date:
+    """The day of birth. Raises `Invalid` where the text is no day of the calendar, impossibly early, or yet to come."""
+    born = past_day(youth.birth_date, "youth.birth_date", now)
     if born < EARLIEST_BIRTH:
         # As with a text that is none: nothing of it is shown with the error.
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"youth.birth_date: from {EARLIEST_BIRTH}",)) from None
@@ -156,8 +157,15 @@ def past_day(text: str, path: str, now: datetime) -> date:
     found = day(text, path)
     if found > now.date():
         # No county is east of UTC: its today is no later than this one.
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: past",))
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: past",)) from None
     return found
+
+
+def county_code(text: str, path: str) -> str:
+    """The code, or the empty text. Raises `Invalid` naming the field for a code that no county has."""
+    if text and not is_county(text):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{path}: a county's FIPS code",))
+    return text
 
 
 def moment(message: Timestamp, path: str) -> datetime:

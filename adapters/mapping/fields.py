@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Final, TypeVar
 
+from adapters.county_names import is_county
 from adapters.mapping.config import CountyCodes, CountyColumn, DateColumn, Equals, TimestampColumn
 from adapters.records import CountyFips, OutOfState, PlacementCounty
 from adapters.sources.freshness import moment
@@ -110,8 +111,7 @@ def _by_fips(code: str) -> PlacementCounty:
         raise NotReadable
     if not code.startswith(CALIFORNIA):
         return OutOfState.OUT_OF_STATE
-    # California's codes are the odd numbers from 001 to 115, in the order of the counties.
-    if int(code[2:]) % 2 == 0 or int(code[2:]) > 2 * COUNTIES - 1:
+    if not is_county(code):
         raise NotReadable
     return CountyFips(code)
 

@@ -1,21 +1,25 @@
 """The part of a county's file that concerns its data, with the references between its sections checked.
 
 Decides that every `from:` names a source, every secret and mark is defined, every column used stands in the source's
-`columns_required` where there is such a list, and `not_before` names a field. The whole file (`adapters/config`)
-extends this model by its other sections.
+`columns_required` where there is such a list, and `not_before` names a field. These are checked in what is written,
+so that a fault of one setting hides no other. The whole file (`adapters/config`) extends this model by its other
+sections.
 """
 
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
-from adapters.mapping.config import DateColumn, IdentityMapping, RecordMappings, TimestampColumn
+from adapters.mapping.config import IdentityMapping, RecordMappings
 from adapters.mapping.release import BUILT_IN_MARKS, ReleaseRules
-from adapters.sources.config import SecretRef, SourceConfig, SqlSourceConfig
-from gateway.protocol.strict_yaml import FieldProblems, Path, StrictModel
+from adapters.sources.config import SecretRef, SourceConfig
+from gateway.protocol.setting_names import Path
+from gateway.protocol.strict_yaml import StrictModel
+from gateway.protocol.written import Written
 
 Fault = tuple[Path, str]
+_RECORDS: Final = ("placement", "episode", "missing_episode", "contact")
 
 
 class CountySections(StrictModel):
@@ -28,12 +32,13 @@ class CountySections(StrictModel):
     records: RecordMappings | None = None
     release: ReleaseRules = Field(default_factory=ReleaseRules)
 
-    @model_validator(mode="after")
-    def _references_hold(self) -> Self:
-        faults = [*_sources(self), *_secrets(self), *_marks(self), *_order(self)]
-        if faults:
-            raise FieldProblems(*faults)
-        return self
+    @classmethod
+    def between(cls, written: Written) -> Iterator[Fault]:
+        """References that do not hold."""
+        yield from _sources(written)
+        yield from _secrets(written)
+        yield from _marks(written)
+        yield from _order(written)
 
 
 def mappings(sections: CountySections) -> Iterator[tuple[Path, BaseModel]]:
@@ -41,7 +46,7 @@ def mappings(sections: CountySections) -> Iterator[tuple[Path, BaseModel]]:
     if sections.identity is not None:
         yield ("identity", "client"), sections.identity.client
     if sections.records is not None:
-        for name in ("placement", "episode", "missing_episode", "contact"):
+        for name in _RECORDS:
             mapping = getattr(sections.records, name)
             if mapping is not None:
                 yield ("records", name), mapping
@@ -79,42 +84,75 @@ _COLUMN_FIELDS = frozenset(
 )
 
 
-def _sources(sections: CountySections) -> Iterator[Fault]:
-    if sections.sources and sections.identity is None:
-        yield (("sources",), "sources without identity: nothing says who the youths are")
-    if sections.records is not None and sections.identity is None:
-        yield (("records",), "records without identity: nothing says whose they are")
-    for path, mapping in mappings(sections):
-        source = sections.sources.get(getattr(mapping, "from_", ""))
-        if source is None:
-            yield ((*path, "from"), f"no such source; defined: {', '.join(sections.sources) or 'none'}")
-        elif source.columns_required:
-            lacking = sorted(set(columns_of(mapping)) - set(source.columns_required))
+def _mappings_written(written: Written) -> Iterator[tuple[tuple[str, ...], Mapping[str, object]]]:
+    for path in (("identity", "client"), *(("records", name) for name in _RECORDS)):
+        mapping = written.section(*path)
+        if mapping:
+            yield path, mapping
+
+
+def _columns_written(value: object, name: str = "") -> Iterator[str]:
+    """What `columns_of` gives, as far as it is written."""
+    if isinstance(value, str) and name in _COLUMN_FIELDS:
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _columns_written(item, name)
+    elif isinstance(value, Mapping) and name != _CODES:
+        for below, item in value.items():
+            yield from _columns_written(item, below)
+
+
+_CODES: Final = "map"
+"""Its keys are codes of the county, and no settings."""
+
+
+def _sources(written: Written) -> Iterator[Fault]:
+    sources = written.section("sources")
+    if written.lacks("identity"):
+        if sources:
+            yield (("sources",), "sources without identity: nothing says who the youths are")
+        if written.section("records"):
+            yield (("records",), "records without identity: nothing says whose they are")
+    for path, mapping in _mappings_written(written):
+        name = mapping.get("from")
+        if sources is None or not isinstance(name, str):
+            continue
+        if name not in sources:
+            yield ((*path, "from"), f"no such source; defined: {', '.join(sources) or 'none'}")
+            continue
+        required = written.section("sources", name)
+        listed = required.get("columns_required") if required else None
+        if isinstance(listed, list) and listed:
+            lacking = sorted(set(_columns_written(mapping)) - {each for each in listed if isinstance(each, str)})
             if lacking:
                 yield (path, f"columns not in columns_required of its source: {', '.join(lacking)}")
 
 
-def _secrets(sections: CountySections) -> Iterator[Fault]:
-    for name, source in sections.sources.items():
-        if isinstance(source, SqlSourceConfig) and source.password and source.password.secret not in sections.secrets:
+def _secrets(written: Written) -> Iterator[Fault]:
+    defined = written.section("secrets")
+    for name in written.section("sources") or ():
+        used = (written.section("sources", name, "password") or {}).get("secret")
+        if defined is not None and isinstance(used, str) and used not in defined:
             yield (("sources", name, "password", "secret"), "not defined under secrets")
 
 
-def _marks(sections: CountySections) -> Iterator[Fault]:
-    hold = sections.release.hold_for_human
-    known = BUILT_IN_MARKS | set(sections.identity.client.marks if sections.identity else ())
-    for number, mark in enumerate(hold.when if hold else ()):
-        if mark not in known:
+def _marks(written: Written) -> Iterator[Fault]:
+    held = (written.section("release", "hold_for_human") or {}).get("when")
+    marks = written.section("identity", "client", "marks")
+    if marks is None or not isinstance(held, list):
+        return
+    for number, mark in enumerate(held):
+        if isinstance(mark, str) and mark not in BUILT_IN_MARKS | set(marks):
             yield (("release", "hold_for_human", "when", number), "not defined under identity.client.marks")
 
 
-def _order(sections: CountySections) -> Iterator[Fault]:
-    for path, mapping in mappings(sections):
-        fields = getattr(mapping, "fields", None)
-        if not isinstance(fields, BaseModel):
-            continue
-        for name in type(fields).model_fields:
-            column = getattr(fields, name)
-            before = column.not_before if isinstance(column, (DateColumn, TimestampColumn)) else None
-            if before is not None and (before == name or getattr(fields, before, None) is None):
+def _order(written: Written) -> Iterator[Fault]:
+    for path, _ in _mappings_written(written):
+        fields = written.section(*path, "fields") or {}
+        for name in fields:
+            before = (written.section(*path, "fields", name) or {}).get("not_before")
+            if not isinstance(before, str):
+                continue
+            if before == name or (fields.get(before) is None and (*path, "fields") not in written.misnamed):
                 yield ((*path, "fields", name, "not_before"), "names a field of the same record that is mapped")

@@ -85,8 +85,11 @@ class Absence:
     local_id: LocalSubjectId | None = field(repr=False)
     """The county's own number; None from an agency that does not own the youth."""
     learned: datetime
-    handling_code: HandlingCode
+    """Of an open flag the first one stands: its duties fall due from then."""
+    handling_code: HandlingCode | None
+    """None: unchanged of an open flag, else CALL_DUTY_LINE."""
     locate: FlagLocate = field(repr=False)
+    """Of an open flag, what is said takes the place of what was said before; the rest stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,8 @@ class Reporter:
         """The report is on record. Raises an `adapters.errors.Error`."""
         with county_errors():
             # A flag is stated for a report that can be sent, and for no other.
-            await self.recorder.sent(rpcs.RAISE_FLAG, entry)
-            flag = await self._own_flag(absence)
+            sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
+            known, flag = await self._own_flag(absence, is_retry=sent is not None)
 
             async def build() -> Message:
                 (tokens,) = await self.tokens([absence.youth], entry.act.staff.pseudonym)
@@ -143,15 +146,14 @@ class Reporter:
             try:
                 response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
             except rpcs.CallFailed as failed:
-                if flag is not None and failed.fault is rpcs.CallFault.REFUSED:
-                    # Not recorded, and never will be: a flag nobody else knows must not be answered from.
-                    await asyncio.to_thread(self.flags.drop, flag.flag_id)
+                if failed.fault is rpcs.CallFault.REFUSED:
+                    await self._settle(known, flag, b"")
                 raise
             outcome = outcome_of(response.outcome)
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
             )
-            await self._settle(flag, response.flag_id)
+            await self._settle(known, flag, response.flag_id)
             if outcome is Outcome.RECORDED and not response.flag_id:
                 await self._keep(entry)
             return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
@@ -182,7 +184,7 @@ class Reporter:
             kept = await self.recorder.check(
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
             )
-            await self._settle_change(outcome, flag)
+            await self._settle_change(flag, recorded=outcome is Outcome.RECORDED)
             if outcome is Outcome.RECORDED:
                 await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
             return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
@@ -235,7 +237,7 @@ class Reporter:
                 response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
             )
             if flag is not None:
-                await self._settle_change(outcome, flag)
+                await self._settle_change(flag, recorded=outcome is Outcome.RECORDED)
                 if outcome is Outcome.RECORDED and not entered_in_error:
                     await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())
             elif outcome is Outcome.RECORDED:
@@ -244,34 +246,40 @@ class Reporter:
             open_duties = tuple(response.open_duties) if flag is not None else ()
             return Recorded(outcome, kept, flag_id=flag_id, flag_state=state, open_duties=open_duties)
 
-    async def _own_flag(self, absence: Absence) -> OwnFlag | None:
-        """The flag this agency states, on disk; the open one where the youth has one. None from a non-owner."""
+    async def _own_flag(self, absence: Absence, *, is_retry: bool) -> tuple[OwnFlag | None, OwnFlag | None]:
+        """The youth's open flag as it was, and the flag that this agency states, on disk. None from a non-owner.
+
+        A retry says nothing new: what was changed since its report came first stays.
+        """
         if absence.local_id is None:
-            return None
+            return None, None
         if not absence.locate.missing_since_date:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_locate.missing_since_date: required",))
         sender = self.recorder.sender
         handle = await self.listing.listed(absence.local_id)
         known = await asyncio.to_thread(self.flags.open_flag, handle)
-        if known is not None and known.expires > sender.now() and not known.waits_for_person(sender.now()):
-            return known
-        if known is not None:
-            # Its statement has ended, or the exchange no longer takes it: the same episode is stated anew.
-            flag = self.issuer.changed(known, now=sender.now())
-            await asyncio.to_thread(self.flags.keep, flag)
-            return flag
-        flag = self.issuer.raised(
-            FlagId(sender.random_bytes(16)),
-            handle,
-            handling_code=absence.handling_code,
-            learned=absence.learned,
-            locate=absence.locate,
-            now=sender.now(),
-        )
+        if known is None:
+            flag = self.issuer.raised(
+                FlagId(sender.random_bytes(16)),
+                handle,
+                handling_code=absence.handling_code or HandlingCode.CALL_DUTY_LINE,
+                learned=absence.learned,
+                locate=absence.locate,
+                now=sender.now(),
+            )
+        else:
+            code = known.handling_code if is_retry else absence.handling_code or known.handling_code
+            locate = known.locate if is_retry else _located_anew(known.locate, absence.locate)
+            flag = self.issuer.changed(known, now=sender.now(), handling_code=code, locate=locate)
+            stands = known.expires > sender.now() and not known.waits_for_person(sender.now())
+            if stands and not _differ(known, flag):
+                return known, known
+            # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
         await asyncio.to_thread(self.flags.keep, flag)
-        return flag
+        return known, flag
 
-    async def _settle(self, flag: OwnFlag | None, recorded: bytes) -> None:
+    async def _settle(self, known: OwnFlag | None, flag: OwnFlag | None, recorded: bytes) -> None:
+        """The flag is on record where `recorded` is its identifier; else it is what it was before."""
         if flag is None:
             if recorded:
                 raise EvidenceInvalid("flag_id")
@@ -279,8 +287,11 @@ class Reporter:
         if recorded == flag.flag_id:
             await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
         else:
-            # Refused, or a supporting report of another owner's flag: this agency states none.
+            # Refused, or a supporting report of another owner's flag: this agency states none. A flag that nobody else
+            # knows must not be answered from.
             await asyncio.to_thread(self.flags.drop, flag.flag_id)
+            if known is not None and _differ(known, flag):
+                await self._settle_change(known, recorded=False)
 
     async def _keep(self, entry: Entry, flag_id: FlagId | None = None) -> None:
         """The report can be presented again, under an assertion like the one that went with it and is used up."""
@@ -295,12 +306,12 @@ class Reporter:
             raise NotFound(ErrorReason.FLAG_NOT_FOUND)
         return flag
 
-    async def _settle_change(self, outcome: Outcome, before: OwnFlag) -> None:
-        """The flag is on record as changed, or it is again what it was before a change that the policy refused."""
+    async def _settle_change(self, before: OwnFlag, *, recorded: bool) -> None:
+        """The flag is on record as changed, or it is again what it was before a change that was refused."""
         changed = await asyncio.to_thread(self.flags.by_id, before.flag_id)
         if changed is None:
             return
-        if outcome is Outcome.RECORDED:
+        if recorded:
             await asyncio.to_thread(self.flags.recorded, changed.flag_id, changed.version)
         elif changed.version == before.version + 1:
             # Under a higher version: what was refused is signed, and a machine must never present it (`present`).
@@ -322,6 +333,20 @@ class Reporter:
 
 def _kinds(outcome: Outcome, kinds: frozenset[str]) -> frozenset[str]:
     return kinds if outcome is Outcome.RECORDED else _REFUSED
+
+
+def _differ(one: OwnFlag, other: OwnFlag) -> bool:
+    """Whether the two say different things about the same absence."""
+    return (one.handling_code, one.locate) != (other.handling_code, other.locate)
+
+
+def _located_anew(before: FlagLocate, said: FlagLocate) -> FlagLocate:
+    locate = FlagLocate()
+    locate.CopyFrom(before)
+    for field_said, _ in said.ListFields():
+        locate.ClearField(field_said.name)
+    locate.MergeFrom(said)
+    return locate
 
 
 def _casework(before: FlagCasework, change: Change) -> FlagCasework:

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -117,13 +117,19 @@ class Freshness(StrictModel):
     warn_after: Duration = Field(examples=["26h"])
     error_after: Duration = Field(examples=["50h"])
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.from_ not in {"file_time", "poll"} and self.newest_column is None:
-            raise FieldProblems((("from",), "one of file_time, poll, newest(COLUMN)"))
-        if self.error_after < self.warn_after:
-            raise FieldProblems((("error_after",), "must not be shorter than warn_after"))
-        return self
+    @field_validator("from_")
+    @classmethod
+    def _known_moment(cls, value: str) -> str:
+        if value not in {"file_time", "poll"} and _NEWEST.fullmatch(value) is None:
+            raise ValueError("one of file_time, poll, newest(COLUMN)")
+        return value
+
+    @field_validator("error_after")
+    @classmethod
+    def _not_shorter(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value < info.data.get("warn_after", value):
+            raise ValueError("must not be shorter than warn_after")
+        return value
 
     @property
     def newest_column(self) -> str | None:
@@ -159,20 +165,45 @@ class CsvSourceConfig(StrictModel):
     freshness: Freshness
     volume: Volume | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.control_total is not None and self.footer_rows == 0:
-            raise FieldProblems((("control_total",), "needs footer_rows: the total stands in the footer"))
-        if self.freshness.from_ == "poll":
-            raise FieldProblems((("freshness", "from"), "a file has no poll; use file_time or newest(COLUMN)"))
-        return self
+    @field_validator("control_total")
+    @classmethod
+    def _has_footer(cls, value: ControlTotal | None, info: ValidationInfo) -> ControlTotal | None:
+        if value is not None and info.data.get("footer_rows") == 0:
+            raise ValueError("needs footer_rows: the total stands in the footer")
+        return value
+
+    @field_validator("freshness")
+    @classmethod
+    def _of_a_file(cls, value: Freshness) -> Freshness:
+        if value.from_ == "poll":
+            raise FieldProblems((("from",), "a file has no poll; use file_time or newest(COLUMN)"))
+        return value
+
+
+def _database(text: str) -> str:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database address; for example postgresql://host/database") from None
+    if url.drivername not in SQL_DRIVERS:
+        raise ValueError(f"reads from: {', '.join(sorted(SQL_DRIVERS))}")
+    if url.get_backend_name() == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ValueError("names no file; for example sqlite:////data/county.db")
+        if url.query:
+            raise ValueError("an SQLite file takes no settings behind ?")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError("the port is a number from 1 to 65535")
+    if url.password is not None or "password" in url.query:
+        raise ValueError("no password in the address; use password: { secret: name }")
+    return text
 
 
 class SqlSourceConfig(StrictModel):
     """A read-only question to a database."""
 
     kind: Literal["sql"]
-    url: str = Field(examples=["postgresql://host/database"])
+    url: Annotated[str, AfterValidator(_database)] = Field(examples=["postgresql://host/database"])
     """`sqlite:////path` or `postgresql://host/database`; no password."""
     username: str | None = None
     password: SecretUse | None = None
@@ -182,34 +213,19 @@ class SqlSourceConfig(StrictModel):
     freshness: Freshness
     volume: Volume | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        faults = [*self._url_faults()]
-        if not _QUESTION.match(self.query) or ";" in self.query.rstrip().rstrip(";"):
-            faults.append((("query",), "one select statement: the adapter only reads"))
-        if self.freshness.from_ == "file_time":
-            faults.append((("freshness", "from"), "a query has no file; use poll or newest(COLUMN)"))
-        if faults:
-            raise FieldProblems(*faults)
-        return self
+    @field_validator("query")
+    @classmethod
+    def _only_reads(cls, value: str) -> str:
+        if not _QUESTION.match(value) or ";" in value.rstrip().rstrip(";"):
+            raise ValueError("one select statement: the adapter only reads")
+        return value
 
-    def _url_faults(self) -> list[tuple[tuple[str | int, ...], str]]:
-        try:
-            url = make_url(self.url)
-        except (ArgumentError, ValueError):
-            return [(("url",), "not a database address; for example postgresql://host/database")]
-        if url.drivername not in SQL_DRIVERS:
-            return [(("url",), f"reads from: {', '.join(sorted(SQL_DRIVERS))}")]
-        if url.get_backend_name() == "sqlite":
-            if url.database in {None, "", ":memory:"}:
-                return [(("url",), "names no file; for example sqlite:////data/county.db")]
-            if url.query:
-                return [(("url",), "an SQLite file takes no settings behind ?")]
-        if url.port is not None and not 0 < url.port < 65536:
-            return [(("url",), "the port is a number from 1 to 65535")]
-        if url.password is not None or "password" in url.query:
-            return [(("url",), "no password in the address; use password: { secret: name }")]
-        return []
+    @field_validator("freshness")
+    @classmethod
+    def _of_a_query(cls, value: Freshness) -> Freshness:
+        if value.from_ == "file_time":
+            raise FieldProblems((("from",), "a query has no file; use poll or newest(COLUMN)"))
+        return value
 
 
 SourceConfig = Annotated[CsvSourceConfig | SqlSourceConfig, Field(discriminator="kind")]

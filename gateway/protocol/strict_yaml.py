@@ -5,8 +5,12 @@ tags (a small file could otherwise mean a large one, and a reader of the file wo
 no duplicate keys, no unknown keys, no guessing between numbers and text. Does not read files and does not know what
 any setting means; models are `StrictModel`s of whoever owns the section.
 
-The order: size, syntax and structure (`_read`), then the model's own validation, then each problem is given the line
-and column of the key it is about. Structural and model problems are reported together; a syntax error ends the reading.
+The order: size, syntax and structure (`_read`), then the model's own validation, then what the model says of settings
+together (`between`), then each problem is given the line and column of the key it is about. All of these are reported
+together; a syntax error ends the reading.
+
+A validator of a whole model does not run while any setting below it is wrong. So what concerns several settings of a
+section is checked by the validator of the last of them, and what concerns several sections by `between`.
 
 Models must not use `mode="before"` validators on a whole model: they change pydantic's strict JSON rules
 (text -> enum, list -> tuple) to its strict Python rules. A validator that knows better where the fault is raises
@@ -16,7 +20,7 @@ Models must not use `mode="before"` validators on a whole model: they change pyd
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar
@@ -36,12 +40,12 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from gateway.protocol.setting_names import hint, names_at
+from gateway.protocol.masked import SECRET_NAME, masked_address, masked_line
+from gateway.protocol.setting_names import Path, hint, names_at
+from gateway.protocol.written import Written
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
-
-Path = tuple[str | int, ...]
 
 
 class StrictModel(BaseModel):
@@ -49,8 +53,15 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def between(cls, written: Written) -> Iterable[tuple[Path, str]]:
+        """Faults of settings of different sections together: path and sentence of each. Asked of a whole document,
+        whatever else is wrong with it.
+        """
+        return ()
 
-T = TypeVar("T", bound=BaseModel)
+
+T = TypeVar("T", bound=StrictModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +115,27 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 """A length of time in a configuration file, for example `30s`, `26h`, `7d`."""
 
 
-def load(text: str, model: type[T], *, origin: str, context: object = None) -> T:
+def load(text: str | bytes, model: type[T], *, origin: str, context: object = None) -> T:
     """The document is a valid `model`. Raises `DocumentErrors` with every problem; `origin` names the file in them.
 
     `context` is for validators that look beyond the document (`ValidationInfo.context`).
     """
-    reading = _Reading(text, origin)
+    reading = _Reading("", origin)
+    reading.text = _decoded(reading, text) if isinstance(text, bytes) else text
     root = _read(reading)
+    plain = _plain_mapping(root)
+    value: T | None = None
+    errors: Sequence[Mapping[str, Any]] = ()
     try:
-        value = model.model_validate_json(json.dumps(_plain(root)), strict=True, context=context)
+        value = model.model_validate_json(json.dumps(plain), strict=True, context=context)
     except ValidationError as exc:
-        for error in exc.errors(include_url=False):
-            reading.problems.extend(_explain(reading, root, model, error))
-        raise DocumentErrors(reading.problems) from None
-    if reading.problems:
+        errors = exc.errors(include_url=False)
+    for error in errors:
+        reading.problems.extend(_explain(reading, root, model, error))
+    misnamed = frozenset(tuple(error["loc"][:-1]) for error in errors if error["type"] == "extra_forbidden")
+    for path, sentence in model.between(Written(plain, misnamed)):
+        reading.problems.append(_problem(reading, _locate(root, path, missing=False), sentence))
+    if value is None or reading.problems:
         raise DocumentErrors(reading.problems)
     return value
 
@@ -162,8 +180,8 @@ class _Reading:
     def add(self, line: int, column: int, *, name: str = "", sentence: str) -> None:
         """Notes a problem; line and column from 0, as the parser counts."""
         lines = self.text.splitlines()
-        source = _masked(lines[line]) if line < len(lines) and self._holds_settings(lines) else ""
-        if _SECRET_NAME.search(name) or _SECRET_NAME.search(sentence):
+        source = masked_line(lines[line]) if line < len(lines) and self._holds_settings(lines) else ""
+        if SECRET_NAME.search(name) or SECRET_NAME.search(sentence):
             # Also a misspelled "pasword" has a value behind it.
             source = f"{name.rpartition('.')[2]}: ***"
         self.problems.append(Problem(self.origin, line + 1, column + 1, name, sentence, source))
@@ -177,6 +195,15 @@ class _Reading:
         """The error to raise when nothing behind this place can be read."""
         self.add(line, column, sentence=sentence)
         return DocumentErrors(self.problems)
+
+
+def _decoded(reading: _Reading, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start]
+        column = len(before) - before.rfind(b"\n") - 1
+        raise reading.stop(before.count(b"\n"), column, "not UTF-8 text: save the file as UTF-8") from None
 
 
 def _read(reading: _Reading) -> _Mapping:
@@ -260,10 +287,14 @@ _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]{1,18}|[0-9]{1,18}(\.[0-9]{0,18})?)([eE][-+]?[0-9]{1,2})?")
 
 
+def _plain_mapping(node: _Mapping) -> dict[str, object]:
+    return {name: _plain(value) for name, (_, value) in node.entries.items()}
+
+
 def _plain(node: _Node) -> object:
     """The node as JSON would have it, by the core schema of YAML 1.2 (§10.3.2). Names stay text as written."""
     if isinstance(node, _Mapping):
-        return {name: _plain(value) for name, (_, value) in node.entries.items()}
+        return _plain_mapping(node)
     if isinstance(node, _Sequence):
         return [_plain(item) for item in node.items]
     if not node.plain:
@@ -280,6 +311,12 @@ def _plain(node: _Node) -> object:
 # --- problems: pydantic's errors -> place and sentence
 
 
+def _problem(reading: _Reading, place: "_Place", sentence: str) -> Problem:
+    report = _Reading(reading.text, reading.origin)
+    report.add(place.line, place.column, name=place.name, sentence=sentence)
+    return report.problems[0]
+
+
 def _explain(reading: _Reading, root: _Mapping, model: type[BaseModel], error: Mapping[str, Any]) -> Iterator[Problem]:
     loc: Path = tuple(error["loc"])
     inner = error.get("ctx", {}).get("error")
@@ -289,9 +326,7 @@ def _explain(reading: _Reading, root: _Mapping, model: type[BaseModel], error: M
     for below, sentence in found:
         place = _locate(root, (*loc, *below), missing=error["type"] == "missing")
         text = sentence or _sentence(place, error, names_at(model, loc[:-1]), hint(model, loc))
-        report = _Reading(reading.text, reading.origin)
-        report.add(place.line, place.column, name=place.name, sentence=text)
-        yield from report.problems
+        yield _problem(reading, place, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +388,7 @@ def _quote_it(place: _Place, raw: str) -> str:
 
 
 def _guarded(place: _Place, raw: str) -> str:
-    return "***" if _SECRET_NAME.search(place.name) else _USERINFO.sub(r"\1***@", raw)
+    return "***" if SECRET_NAME.search(place.name) else masked_address(raw)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -363,13 +398,3 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 _BESIDE: Final = re.compile(r"\s*#|---|%")
 _SETTING: Final = re.compile(r"""[?{\s]*["']?[\w.-]{1,64}["']?\s*:(\s|$)""")
-_SECRET_NAME: Final = re.compile(r"(?i)^secrets\.|pas+w|passphrase|pwd|token|authorization|api_?key")
-_SECRET_VALUE: Final = re.compile(
-    r"""(?i)(["']?[\w.-]*(?:pas+w|passphrase|pwd|token|authorization|api_?key)[\w.-]*["']?\s*:\s*)(?![\s{\[#]).+"""
-)
-_USERINFO: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]*@")
-
-
-def _masked(line: str) -> str:
-    """The line without a secret that somebody wrote into the file, where only references belong."""
-    return _USERINFO.sub(r"\1***@", _SECRET_VALUE.sub(r"\1***", line))

@@ -213,7 +213,10 @@ def _prepare(socket: Path) -> None:
     socket.parent.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
     status = socket.parent.stat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise StateBroken(f"{socket.parent}: must belong to the user of this process alone")
+        raise StateBroken(
+            f"{socket.parent}: must belong to the user of this process alone",
+            fix="run it as the user who owns that directory, and give it mode 700",
+        )
     # The log's lock is held: whoever made it is gone.
     socket.unlink(missing_ok=True)
 

@@ -51,6 +51,15 @@ BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
         ).SerializeToString(),
         ("youth.birth_date: day of the calendar",),
     ),
+    "a birth date to come": (
+        missing_pb2.CheckFlagRequest(
+            inquiry=inquiry(
+                LOCATE,
+                youth=county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date="2035-07-19"),
+            )
+        ).SerializeToString(),
+        ("youth.birth_date: past",),
+    ),
     "a role that is none": (
         missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, role=CANARY)).SerializeToString(),
         ("inquiry.role: string.pattern",),

@@ -12,6 +12,7 @@ from grpc import aio
 
 from adapters.node import rpcs
 from adapters.node import store as tables
+from adapters.node.flags import OwnFlag
 from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.authority_wire import open_authority
@@ -106,6 +107,10 @@ BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
         missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2030-01-01")),
         "flag_locate.missing_since_date: past",
     ),
+    "no county": (
+        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(last_seen_county="99999")),
+        "flag_locate.last_seen_county: a county's FIPS code",
+    ),
     "milliseconds for seconds": (
         missing_pb2.RaiseFlagRequest(learn_time=Timestamp(seconds=int(NOW.timestamp()) * 1000)),
         "learn_time: timestamp",
@@ -115,7 +120,7 @@ BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_ABSENCES)
-async def test_an_absence_with_a_day_or_time_that_is_none_is_named_and_nothing_is_stated(
+async def test_an_absence_with_a_day_time_or_county_that_is_none_is_named_and_nothing_is_stated(
     name: str, tmp_path: Path
 ) -> None:
     changes, field = BAD_ABSENCES[name]
@@ -142,7 +147,9 @@ async def test_a_flag_that_the_exchange_refuses_for_its_identity_is_gone_here_to
     assert refused(caught.value).fields == ("local_id: another youth",)
 
 
-async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb2.RaiseFlagResponse:
+async def raise_own_flag(
+    at: County, request: missing_pb2.RaiseFlagRequest | None = None, *, kind: str = "flag.raised"
+) -> missing_pb2.RaiseFlagResponse:
     """A flag of this agency's own youth, recorded at the exchange."""
 
     def flag_of(payload: bytes) -> bytes:
@@ -150,7 +157,7 @@ async def raise_own_flag(at: County, *, kind: str = "flag.raised") -> missing_pb
         return FlagStatement.FromString(report.flag_statement.payload).flag_id
 
     at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, kind, gateway_missing.RaiseFlagResponse, flag_id=flag_of)
-    answer = await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
+    answer = await at.call("MissingService/RaiseFlag", request or absence(), missing_pb2.RaiseFlagResponse, "workers")
     return cast(missing_pb2.RaiseFlagResponse, answer)
 
 
@@ -213,6 +220,101 @@ async def test_a_flag_whose_statement_ended_is_stated_anew_by_whoever_reports_th
     assert again.flag_id == first.flag_id == flag.flag_id.hex()
     assert (flag.version, flag.recorded, flag.unheard) == (2, True, 0)
     assert flag.expires > NOW
+
+
+def more_known(*, request_id: str = "") -> missing_pb2.RaiseFlagRequest:
+    """Another report of the same absence: an earlier day, another code, a later time of learning."""
+    request = absence(request_id=request_id)
+    request.handling_code = codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE
+    request.flag_locate.missing_since_date = "2026-11-18"
+    request.learn_time.CopyFrom(stamp(NOW + timedelta(minutes=1)))
+    return request
+
+
+def stated(flag: OwnFlag) -> FlagStatement:
+    """What is signed of it."""
+    return FlagStatement.FromString(flag.statement.payload)
+
+
+async def test_what_another_report_says_of_an_open_flag_is_taken_over_and_the_rest_stays(tmp_path: Path) -> None:
+    sent: list[FlagStatement] = []
+
+    def flag_of(payload: bytes) -> bytes:
+        sent.append(FlagStatement.FromString(gateway_missing.FlagReport.FromString(payload).flag_statement.payload))
+        return sent[-1].flag_id
+
+    async with county(tmp_path) as at:
+        first = absence()
+        first.flag_locate.last_seen_county = "06037"
+        for request, kind in ((first, "flag.raised"), (more_known(), "flag.updated"), (absence(), "flag.updated")):
+            at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(
+                at, kind, gateway_missing.RaiseFlagResponse, flag_id=flag_of
+            )
+            await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    code = codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE
+    assert [each.handling_code for each in sent] == [codes.HANDLING_CODE_CALL_DUTY_LINE, code, code]
+    assert [each.version for each in sent] == [1, 2, 3]
+    assert len({each.flag_id for each in sent}) == 1
+    assert flag.locate == FlagLocate(missing_since_date="2026-11-20", last_seen_county="06037")
+    assert (flag.version, flag.recorded, flag.learned) == (3, True, NOW)
+
+
+async def test_a_report_that_says_nothing_new_of_an_open_flag_states_nothing_anew(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        await raise_own_flag(at)
+        assert at.flags.of(OWN_HANDLE) == [flag]
+
+
+@pytest.mark.parametrize("by_policy", [True, False])
+async def test_what_the_exchange_refuses_of_an_open_flag_is_not_taken_over(by_policy: bool, tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (before,) = at.flags.of(OWN_HANDLE)
+
+        def refusing(payload: bytes, claims: Any) -> Any:
+            if not by_policy:
+                raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth",))
+            receipt = at.gateway.leaf("access.decision", payload, claims, "NOT_PERMITTED")
+            return gateway_missing.RaiseFlagResponse(outcome=codes.OUTCOME_NOT_PERMITTED, receipt=receipt)
+
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = refusing
+        if by_policy:
+            await at.call("MissingService/RaiseFlag", more_known(), missing_pb2.RaiseFlagResponse, "workers")
+        else:
+            await refusal(at, "MissingService/RaiseFlag", more_known(), "workers")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert (flag.locate, flag.handling_code) == (before.locate, before.handling_code)
+    assert (flag.version, stated(flag).handling_code) == (3, codes.HANDLING_CODE_CALL_DUTY_LINE)
+
+
+async def test_what_the_exchange_did_not_hear_of_an_open_flag_is_said_by_the_next_report(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+
+        def silent(payload: bytes, claims: Any) -> Any:
+            raise CallFailed(CallFault.TIMED_OUT)
+
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = silent
+        await refusal(at, "MissingService/RaiseFlag", more_known(), "workers")
+        (unheard,) = at.flags.of(OWN_HANDLE)
+        await raise_own_flag(at, more_known(), kind="flag.updated")
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert (unheard.version, unheard.recorded) == (2, False)
+    assert (flag.version, flag.recorded) == (2, True)
+
+
+async def test_a_retry_of_the_first_report_takes_nothing_back(tmp_path: Path) -> None:
+    first = absence(request_id=str(UUID(int=7)))
+    async with county(tmp_path) as at:
+        await raise_own_flag(at, first)
+        await raise_own_flag(at, more_known(), kind="flag.updated")
+        (flag,) = at.flags.of(OWN_HANDLE)
+        await raise_own_flag(at, first)
+        assert at.flags.of(OWN_HANDLE) == [flag]
+    assert flag.locate.missing_since_date == "2026-11-18"
 
 
 async def test_a_youth_outside_the_caseload_cannot_be_flagged_as_an_own_one(tmp_path: Path) -> None:
@@ -306,6 +408,30 @@ async def test_a_located_report_names_the_callers_county_unless_it_says_otherwis
             done = await at.call("MissingService/ReportLocated", request, missing_pb2.ReportLocatedResponse, "workers")
             assert done.outcome == codes.OUTCOME_RECORDED
     assert sent == ["06029", "06037"]
+
+
+@pytest.mark.parametrize("code", ["00000", "99999", "06002"])
+async def test_a_county_that_is_none_is_told_to_nobody(code: str, tmp_path: Path) -> None:
+    located = missing_pb2.ReportLocatedRequest(
+        flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW), located_county=code
+    )
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        locate = FlagLocate(missing_since_date="2026-11-20", last_seen_county=code)
+        update = missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex(), flag_locate=locate)
+        at.gateway.calls.clear()
+        found = [
+            await refusal(at, "MissingService/ReportLocated", located, "workers"),
+            await refusal(at, "MissingService/UpdateFlag", update, "workers"),
+        ]
+        assert at.gateway.calls == []
+        assert at.flags.of(OWN_HANDLE) == [flag]
+    assert [each.fields for each in found] == [
+        ("located_county: a county's FIPS code",),
+        ("flag_locate.last_seen_county: a county's FIPS code",),
+    ]
+    assert not any(code in str(each) for each in found)
 
 
 async def test_a_report_whose_receipt_is_about_something_else_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from adapters.channel_identity import new_tls_key
-from tests.commands import homeward
+from tests.commands import answered, homeward
 from tests.integration.channel_kit import Authority, public
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -61,6 +61,23 @@ def test_a_file_by_which_nobody_could_log_in_is_refused_with_the_other_faults(tm
         assert f"{file}:7:11: error: staff.jwks.file: {tmp_path / 'keys.json'}: {why}" in shown
         assert f'{file}:6:3: error: staff.audeince: unknown key "audeince"' in shown, "all at once"
         assert ("ADAPTER-001" in shown, "c2VjcmV0" in shown) == (True, False)
+
+
+def test_a_check_looks_at_the_sources_though_the_keys_cannot_be_read(tmp_path: Path) -> None:
+    file = county_file(tmp_path, "{ file: keys.json }")
+    (tmp_path / "in.csv").write_text("CLIENT_ID\n1\n", encoding="utf-8")
+    with file.open("a", encoding="utf-8") as more:
+        more.write(
+            f"sources:\n  in:\n    kind: csv\n    path: {tmp_path / 'in.csv'}\n"
+            "    freshness: { from: file_time, warn_after: 1d, error_after: 2d }\n"
+            "identity:\n  client: { from: in, key: CLIENT_ID, last_name: SURNAME, first_name: GIVEN,"
+            ' birth_date: { column: BORN, format: "%Y-%m-%d" } }\n'
+        )
+    done = homeward("adapter", "check", "--config", file, code=1)
+    assert "staff.jwks.file" in done.err
+    assert "SURNAME" in done.out
+    told = answered("adapter", "check", "--config", file, code=1)
+    assert (told["ok"], told["exit_code"], bool(told["sources"])) == (False, 1, True)
 
 
 def test_one_key_that_counts_is_enough(tmp_path: Path) -> None:
@@ -148,3 +165,13 @@ def test_a_provider_that_is_away_is_a_fault_for_a_check_and_keeps_no_adapter_fro
     status, shown = provider.ask("adapter", "check", "--config", str(file))
     assert (status, "staff.jwks.url: https://127.0.0.1:9/keys: the address does not answer" in shown) == (1, True)
     assert "ADAPTER-002" in provider.ask("adapter", "run", "--config", str(file))[1], "it only has not joined"
+
+
+def test_a_county_file_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "adapter.yaml").mkdir()
+    assert "Is a directory" in homeward("adapter", "check", "--dir", tmp_path, code=1).err
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"version: 1\nname: \xff\n")
+    shown = homeward("adapter", "check", "--config", binary, code=1).err
+    assert f"{binary}:2:7: error: not UTF-8 text" in shown
+    assert "UnicodeDecodeError" not in shown

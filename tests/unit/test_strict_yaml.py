@@ -110,6 +110,13 @@ county.yaml:10:1: error: colour: unknown key "colour"
     )
 
 
+def test_what_is_no_text_is_told_in_words_at_its_place() -> None:
+    with pytest.raises(DocumentErrors) as caught:
+        load(b'county: "1"\nlevel: \xff\x00low\n', Document, origin="county.yaml")
+    assert str(caught.value) == "county.yaml:2:8: error: not UTF-8 text: save the file as UTF-8"
+    assert load('county: "Añasco"\n'.encode(), Document, origin="x").county == "Añasco"
+
+
 def test_a_missing_setting_is_named_at_its_section() -> None:
     assert problems('county: "1"\nsources:\n  a: { kind: csv }\n') == [
         "county.yaml:3:3: error: sources.a.path: missing\n    a: { kind: csv }"

@@ -19,7 +19,7 @@ from adapters import errors
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid, Exhausted, Invalid, NotFound, Unavailable
 from adapters.identity.errors import IncompleteIdentity, InvalidIdentity
 from adapters.local import client, methods, status
-from adapters.local.wire import birth_date, moment, page_id, past_day, person
+from adapters.local.wire import birth_date, county_code, moment, page_id, past_day, person
 from adapters.node.access_words import field_text, sentence
 from adapters.node.errors import HolderFault, HolderUnavailable, Missing, NotReady
 from adapters.node.presence import field_sets_present
@@ -201,10 +201,24 @@ def test_a_day_that_has_not_begun_anywhere_is_refused_by_its_name() -> None:
         assert caught.value.fields == (f"since: {rule}",)
 
 
-@pytest.mark.parametrize("text", ["2011-02-30", "1899-12-31", "0001-01-01", "2011-13-01"])
-def test_a_birth_date_that_is_no_day_is_refused_without_being_quoted(text: str) -> None:
+@pytest.mark.parametrize("code", ["", "06001", "06115", "32003", "51510", "56045", "72001"])
+def test_a_county_of_any_state_is_a_county_and_may_be_left_out(code: str) -> None:
+    assert county_code(code, "where") == code
+
+
+@pytest.mark.parametrize(
+    "code", ["00000", "99999", "06000", "06002", "06117", "03001", "07001", "52001", "57001", "32000", "6037", "٠٦٠٣٧"]
+)
+def test_a_code_that_no_county_has_is_refused_by_its_name(code: str) -> None:
     with pytest.raises(Invalid) as caught:
-        birth_date(YouthIdentity(birth_date=text))
+        county_code(code, "where")
+    assert caught.value.fields == ("where: a county's FIPS code",)
+
+
+@pytest.mark.parametrize("text", ["2011-02-30", "1899-12-31", "0001-01-01", "2011-13-01", "2026-11-21", "2091-07-19"])
+def test_a_birth_date_that_is_no_day_of_the_past_is_refused_without_being_quoted(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        birth_date(YouthIdentity(birth_date=text), datetime(2026, 11, 20, 23, tzinfo=UTC))
     error = caught.value
     assert error.__cause__ is None
     assert error.__suppress_context__
@@ -214,7 +228,7 @@ def test_a_birth_date_that_is_no_day_is_refused_without_being_quoted(text: str) 
 def test_an_identity_is_read_in_the_form_tokens_are_made_from() -> None:
     youth = YouthIdentity(given_name="Inventa", surname="Fictiva", birth_date="2011-07-19")
     youth.aliases.add(given_name="Inventita", surname="Fictiva")
-    read = person(youth)
+    read = person(youth, datetime(2026, 11, 20, tzinfo=UTC))
     said = {name: value for name, value in read.identity.items() if value is not None}
     assert said == {"given_name": "Inventa", "surname": "Fictiva", "date_of_birth": "20110719"}
     assert read.aliases == ({"given_name": "Inventita", "surname": "Fictiva"},)

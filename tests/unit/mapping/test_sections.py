@@ -108,6 +108,51 @@ def test_references_between_sections_are_checked_together() -> None:
     assert "identity.client: columns not in columns_required of its source: CLIENT_NO" in report
 
 
+def test_a_fault_of_one_setting_hides_no_reference_that_does_not_hold() -> None:
+    report = faults(
+        ("    from: placements\n    id:", "    from: nowhere\n    id:"),
+        ('PLC_BEG_DT, type: date, format: "%m/%d/%Y"', "PLC_BEG_DT, type: date, format: day"),
+        ("timeout: 30s", "timeout: soon"),
+        ("select CLIENT_ID", "delete from x; select CLIENT_ID"),
+        ("secret: sql_password }", "secret: sql_pass }"),
+        ("when: [sealed]", "when: [sealed, tribal]"),
+        ("not_before: start_date", "not_before: begin"),
+        ("key: CLIENT_ID", "key: CLIENT_NO"),
+        ("error_after: 50h", "error_after: 5h"),
+        ("footer_rows: 1", "footer_rows: 0"),
+        ("warn_if_changes_by: 30%", "warn_if_changes_by: 3"),
+    )
+    assert "county.yaml:34:5: error: records.placement.from: no such source; defined: placements, missing" in report
+    assert "records.placement.fields.start_date.format: a date format" in report
+    assert "sources.missing.query: one select statement" in report
+    assert "sources.missing.password.secret: not defined under secrets" in report
+    assert "release.hold_for_human.when.1: not defined under identity.client.marks" in report
+    assert "records.placement.fields.end_date.not_before: names a field" in report
+    assert "identity.client: columns not in columns_required of its source: CLIENT_NO" in report
+    assert "sources.placements.freshness.error_after: must not be shorter" in report
+    assert "sources.placements.control_total: needs footer_rows" in report
+    assert report.count(": error: ") == 11
+
+
+@pytest.mark.parametrize(
+    "misspelled", [("sources:", "sorces:"), ("  client:\n", "  cleint:\n"), ("secrets:", "secrts:")]
+)
+def test_a_misspelled_section_is_told_once_and_not_by_all_that_refers_to_it(misspelled: tuple[str, str]) -> None:
+    report = faults(misspelled, ("when: [sealed]", "when: [sealed]"))
+    assert "unknown key" in report
+    assert all("unknown key" in each or "missing" in each for each in report.split("county.yaml:")[1:])
+
+
+@pytest.mark.parametrize(
+    "line", ["sources: none", "records: []", "release: { hold_for_human: 4 }", "secrets:", "identity: 1"]
+)
+def test_a_section_that_is_none_is_refused_whatever_refers_to_it(line: str) -> None:
+    name = line.partition(":")[0]
+    with pytest.raises(DocumentErrors) as caught:
+        load(f"{line}\n", CountySections, origin="county.yaml")
+    assert f"county.yaml:1:1: error: {name}: " in str(caught.value) or "hold_for_human" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [

@@ -209,6 +209,22 @@ def test_a_copy_of_the_database_is_whole_and_for_its_owner_alone(desk: Desk, tmp
     assert entries(target) == entries(tmp_path / "gw" / "gateway.db") != []
 
 
+def test_a_secret_that_others_may_read_is_closed_and_not_restored(desk: Desk) -> None:
+    secret = Path(desk.gw) / "secrets" / "log.key"
+    secret.chmod(0o644)
+    failure = desk.refused("gateway", "invite", desk.gw, "06037.cwa", "--kind", "CWA")
+    assert (failure.code, failure.fix) == ("STATE-002", f"chmod 600 {secret}")
+
+
+def test_the_first_agency_of_a_county_is_not_invited_without_its_telephone_numbers(desk: Desk) -> None:
+    failure = desk.refused("gateway", "invite", desk.gw, "06037.cwa", "--kind", "CWA", "--hotline", "+15550100102")
+    assert (failure.code, failure.exit_code) == ("USAGE-001", ExitCode.USAGE)
+    assert failure.where.endswith("invite --duty-line")
+    assert failure.why.startswith("--duty-line is needed for the first agency of a county")
+    failure = desk.refused("gateway", "invite", desk.gw, "06037.cwa", "--kind", "CWA")
+    assert failure.where.endswith("invite --duty-line --hotline")
+
+
 def test_a_copy_replaces_nothing_and_one_that_fails_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept", encoding="utf-8")
     assert desk.refused("gateway", "backup", desk.gw, str(tmp_path / "kept")).code == "STATE-003"

@@ -55,16 +55,29 @@ def test_messages_are_recorded_in_a_demonstration_alone(
 ) -> None:
     recording = text + "sandbox: {record_messages: received}\n"
     assert load(recording + "demo: true\n", model, origin="settings").sandbox.record_messages is not None
-    with pytest.raises(DocumentErrors, match="needs demo: true"):
-        load(recording, model, origin="settings")
+    with pytest.raises(DocumentErrors) as refused:
+        load(recording + "certificate_life: 1m\n", model, origin="settings")
+    lines = text.count("\n")
+    assert [(each.line, each.field, each.sentence) for each in refused.value.problems] == [
+        (lines + 1, "sandbox.record_messages", "needs demo: true"),
+        (lines + 2, "certificate_life", "between 10m and 7d"),
+    ]
 
 
 def test_all_faults_of_a_file_are_told_at_once_with_their_places() -> None:
     text = SETTINGS.replace("8443", "no-port", 1) + "certificate_life: 1m\nbudgets: {lookups_a_day: 0}\ndemmo: true\n"
+    text += "witnesses:\n  policy: counties.policy\n  quorum: 2\n  limit: 1s\n"
     with pytest.raises(DocumentErrors) as refused:
         load(text, GatewayConfig, origin="gateway.yaml")
     places = [(problem.line, problem.field) for problem in refused.value.problems]
-    assert places == [(3, "listen"), (8, "certificate_life"), (9, "budgets.lookups_a_day"), (10, "demmo")]
+    assert places == [
+        (3, "listen"),
+        (8, "certificate_life"),
+        (9, "budgets.lookups_a_day"),
+        (10, "demmo"),
+        (13, "witnesses.quorum"),
+        (14, "witnesses.limit"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +179,7 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     state = state_in(tmp_path)
     state.write_secret("some.key", b"secret")
     state.secret("some.key").chmod(0o640)
-    with pytest.raises(StateBroken, match="chmod 600"):
+    with pytest.raises(StateBroken, match="others than its owner may read it"):
         state.read_secret("some.key")
 
 

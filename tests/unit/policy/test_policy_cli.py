@@ -113,6 +113,20 @@ def test_explain_says_once_what_refuses_every_call() -> None:
     assert shown.count("denied") == 1
 
 
+def test_explain_takes_every_word_as_the_api_spells_it() -> None:
+    words = ("--role", "CWA.placement_worker", "--evidence")
+    short = call(
+        "explain", "PLACEMENT_PLANNING", *words, "OPEN_CASE", "--ask", "FS4_PLACEMENT_SUMMARY", "--authority", "CONSENT"
+    )
+    long = call(
+        "explain", "PURPOSE_PLACEMENT_PLANNING", *words, "EVIDENCE_KIND_OPEN_CASE",
+        "--ask", "FIELD_SET_FS4_PLACEMENT_SUMMARY", "--authority", "BASIS_CONSENT",
+    )  # fmt: skip
+    assert (long.exit_code, long.output) == (short.exit_code, short.output)
+    assert short.exit_code == 0
+    assert call("explain", "BASIS_PLACEMENT_PLANNING", *words, "OPEN_CASE").exit_code == 2
+
+
 @pytest.mark.parametrize("words", [("explain", "RESEARCH", "--role", "LEA.patrol"), ("explain", "MFC_LOCATE")])
 def test_wrong_usage_exits_2(words: tuple[str, ...]) -> None:
     assert call(*words).exit_code == 2

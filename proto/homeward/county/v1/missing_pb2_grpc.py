@@ -103,7 +103,8 @@ class MissingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RaiseFlag(self, request, context):
-        """Raises a flag for a youth missing from care.
+        """Raises a flag for a youth missing from care. For a youth of the caller's own
+        agency whose flag is open, the flag stays, and what is said anew is taken over.
 
         Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
         CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).

@@ -47,7 +47,8 @@ class MissingServiceStub:
     Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
     """
     RaiseFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]
-    """Raises a flag for a youth missing from care.
+    """Raises a flag for a youth missing from care. For a youth of the caller's own
+    agency whose flag is open, the flag stays, and what is said anew is taken over.
 
     Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
     CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
@@ -102,7 +103,8 @@ class MissingServiceAsyncStub(MissingServiceStub):
     Who may call and reasons: as CheckFlag. A source that does not answer is an outcome.
     """
     RaiseFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.RaiseFlagRequest, _missing_pb2.RaiseFlagResponse]  # type: ignore[assignment]
-    """Raises a flag for a youth missing from care.
+    """Raises a flag for a youth missing from care. For a youth of the caller's own
+    agency whose flag is open, the flag stays, and what is said anew is taken over.
 
     Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
     CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
@@ -172,7 +174,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _missing_pb2.RaiseFlagRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_missing_pb2.RaiseFlagResponse, _abc.Awaitable[_missing_pb2.RaiseFlagResponse]]:
-        """Raises a flag for a youth missing from care.
+        """Raises a flag for a youth missing from care. For a youth of the caller's own
+        agency whose flag is open, the flag stays, and what is said anew is taken over.
 
         Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
         CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
