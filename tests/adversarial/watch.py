@@ -88,7 +88,11 @@ def watch(counts: CallCounts, others: Readings | None = None) -> Iterator[Watch]
 
 @contextmanager
 def descriptors() -> Iterator[Callable[[], bytes]]:
-    """What is written to descriptors 1 and 2 while the context lasts, through Python's streams or past them."""
+    """What is written to descriptors 1 and 2 while the context lasts, through Python's streams or past them.
+
+    It can be asked for afterwards, too.
+    """
+    whole: list[bytes] = []
     with TemporaryFile() as file, _through(1) as out, _through(2) as error:
         _flush()
         kept = {number: os.dup(number) for number in (1, 2)}
@@ -96,6 +100,8 @@ def descriptors() -> Iterator[Callable[[], bytes]]:
             os.dup2(file.fileno(), number)
 
         def printed() -> bytes:
+            if whole:
+                return whole[0]
             _flush()
             return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
@@ -103,7 +109,7 @@ def descriptors() -> Iterator[Callable[[], bytes]]:
             with redirect_stdout(out), redirect_stderr(error):
                 yield printed
         finally:
-            _flush()
+            whole.append(printed())
             for number, before in kept.items():
                 os.dup2(before, number)
                 os.close(before)
