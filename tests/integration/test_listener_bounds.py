@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONNECT = "/homeward.gateway.v1.AdapterLinkService/Connect"
 STREAMS = 32
 PUSH_SECONDS = 5.0
-BOUND_MB = 40
+BOUND_MB, BROKEN_MB = 40, 120
 CHUNK = b"\0" * 65_536
 
 
@@ -49,8 +49,11 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
 
 
-async def pushed(*words: str) -> float:
-    """By how many megabytes a listener grows at most while one connection pushes at handlers that read nothing."""
+async def pushed(*words: str, seconds: float = PUSH_SECONDS, enough: float = float("inf")) -> float:
+    """By how many megabytes a listener grows at most while one connection pushes at handlers that read nothing.
+
+    It pushes so long, or until the listener has grown by enough.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.integration.unread_listener", *words,
         cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -65,8 +68,8 @@ async def pushed(*words: str) -> float:
         await asyncio.gather(*(call.wait_for_connection() for call in calls))
         before = resident_mb(process.pid)
         pushing = [asyncio.create_task(push(call)) for call in calls]
-        end, most = time.monotonic() + PUSH_SECONDS, 0.0
-        while time.monotonic() < end and most < 6 * BOUND_MB:
+        end, most = time.monotonic() + seconds, 0.0
+        while time.monotonic() < end and most < enough:
             await asyncio.sleep(0.05)
             most = max(most, resident_mb(process.pid) - before)
         for task in pushing:
@@ -92,11 +95,12 @@ async def push(call: Any) -> int:
 
 
 async def test_a_peer_that_pushes_at_handlers_that_read_nothing_fills_no_memory() -> None:
-    assert await pushed() < BOUND_MB
+    assert await pushed(enough=BOUND_MB) < BOUND_MB
 
 
 async def test_without_the_fixed_window_the_same_peer_would_have() -> None:
-    assert await pushed("bare") > 5 * BOUND_MB
+    # A busy machine takes longer to be filled.
+    assert await pushed("bare", seconds=2 * PUSH_SECONDS, enough=BROKEN_MB) >= BROKEN_MB
 
 
 # --- streams ------------------------------------------------------------------------------
