@@ -35,6 +35,7 @@ TOGETHER = {
         "test_exported.py",
         "test_forgotten.py",
         "test_lost_rows.py",
+        "test_renewing.py",
         "test_roster.py",
         "test_survival.py",
         "test_unwitnessed.py",

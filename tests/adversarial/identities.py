@@ -21,6 +21,7 @@ def forge(
     *,
     use: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
     life: timedelta = timedelta(hours=1),
+    backdated: timedelta = timedelta(minutes=5),
 ) -> ChannelIdentityFiles:
     """A leaf below the gateway's intermediate with these names. Its life ends `life` from now."""
     authority = load_pem_private_key(town.state.read_secret("ca-intermediate.key"), password=None)
@@ -35,7 +36,7 @@ def forge(
         .issuer_name(above.subject)
         .public_key(key.public_key())  # type: ignore[arg-type]
         .serial_number(int.from_bytes(secrets.token_bytes(15), "big"))
-        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_before(now - backdated)
         .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([use]), critical=False)

@@ -67,10 +67,10 @@ async def attack(resident: Resident) -> None:
     await MembershipServiceStub(resident.channel).GetDirectory(GetDirectoryRequest(), timeout=5, metadata=metadata)
 
 
-def start_adapter(place: Path, endpoint: str) -> Process:
-    """The agency's adapter runs on the identity that joined."""
+def start_adapter(place: Path, more: str = "") -> Process:
+    """The agency's adapter runs on the identity that joined. `more` are more lines of its file."""
     make_issuer(place)
-    (place / "adapter.yaml").write_text(COUNTY_FILE + settings(endpoint), encoding="utf-8")
+    (place / "adapter.yaml").write_text(COUNTY_FILE + more, encoding="utf-8")
     return Process.start("adapter", "adapter", "run", "--config", place / "adapter.yaml", directory=place.parent)
 
 
@@ -86,7 +86,9 @@ async def test_what_three_processes_export_and_log_holds_listed_words_only(tmp_p
         try:
             resident = await town.settle(AGENCY, AgencyKind.CWA)
             await town.listed(resident.membership.agency)
-            town.processes["adapter"] = await asyncio.to_thread(start_adapter, tmp_path / AGENCY, collector.address)
+            town.processes["adapter"] = await asyncio.to_thread(
+                start_adapter, tmp_path / AGENCY, settings(collector.address)
+            )
             await attack(resident)
             await until(collector, "homeward-gateway", "homeward.calls", "homeward.log.size", "homeward.link.up")
             await until(collector, "homeward-custodian", "homeward.calls", "homeward.certificate.life")

@@ -171,18 +171,29 @@ async def test_a_gateway_that_is_away_is_told_as_such_and_never_as_a_negative(tm
     assert "not a negative answer" in found.text
 
 
-async def test_a_call_without_a_deadline_ends_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "longest"), [(None, 30.0), (20.0, 20.0), (600.0, 60.0)], ids=["none", "short", "long"]
+)
+async def test_a_call_waits_as_long_as_its_caller_a_minute_at_most_and_half_a_minute_where_none_is_given(
+    given: float | None, longest: float, tmp_path: Path
+) -> None:
+    waited: list[float] = []
     async with county(tmp_path) as at:
+        reach = at.gateway.call
+
+        async def call(rpc: Any, request: Any, *, seconds: float) -> Any:
+            waited.append(seconds)
+            return await reach(rpc, request, seconds=seconds)
+
+        at.gateway.call = call  # type: ignore[method-assign]
         at.gateway.unreachable = 1
-        answer = missing_pb2.CheckFlagResponse.FromString(
-            await at.raw(
-                f"/homeward.county.v1.{CHECK}",
-                missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)).SerializeToString(),
-                metadata=_bearer(at, "workers"),
-                seconds=None,
-            )
-        )
-    assert answer.outcome == codes.OUTCOME_ANSWERED
+        data = missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE)).SerializeToString()
+        path = f"/homeward.county.v1.{CHECK}"
+        answer = await at.raw(path, data, metadata=_bearer(at, "workers"), seconds=given)
+    assert missing_pb2.CheckFlagResponse.FromString(answer).outcome == codes.OUTCOME_ANSWERED
+    assert len(waited) > 1, "it was tried again"
+    # The margin is for a machine that is busy.
+    assert all(longest - 10 < seconds < longest for seconds in waited)
 
 
 async def test_a_shelters_refused_question_leaves_no_trace_outside(tmp_path: Path) -> None:

@@ -88,23 +88,25 @@ async def test_a_flag_of_an_own_youth_is_signed_here_and_its_details_stay_here(t
     assert flag.locate.last_seen_county == "06037"
 
 
-def absence(*, request_id: str = "", local_id: str = OWN_YOUTH) -> missing_pb2.RaiseFlagRequest:
+def absence(*, request_id: str = "", **changes: Any) -> missing_pb2.RaiseFlagRequest:
     """A report that a youth of this agency is missing."""
-    return missing_pb2.RaiseFlagRequest(
-        inquiry=inquiry(LOCATE, request_id=request_id),
-        local_id=local_id,
-        learn_time=stamp(NOW),
-        flag_locate=FlagLocate(missing_since_date="2026-11-20"),
-    )
+    fields: dict[str, Any] = {
+        "local_id": OWN_YOUTH,
+        "learn_time": stamp(NOW),
+        "flag_locate": FlagLocate(missing_since_date="2026-11-20"),
+    }
+    return missing_pb2.RaiseFlagRequest(inquiry=inquiry(LOCATE, request_id=request_id), **fields | changes)
 
 
-BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
+BAD_ABSENCES: dict[str, tuple[dict[str, Any], str]] = {
+    "an empty day": ({"flag_locate": FlagLocate()}, "flag_locate.missing_since_date: string.pattern"),
+    "no word of the day": ({"flag_locate": None}, "flag_locate.missing_since_date: required"),
     "no day": (
-        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2026-02-30")),
+        {"flag_locate": FlagLocate(missing_since_date="2026-02-30")},
         "flag_locate.missing_since_date: day of the calendar",
     ),
     "a day to come": (
-        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(missing_since_date="2030-01-01")),
+        {"flag_locate": FlagLocate(missing_since_date="2030-01-01")},
         "flag_locate.missing_since_date: past",
     ),
     "no county": (
@@ -112,10 +114,10 @@ BAD_ABSENCES: dict[str, tuple[missing_pb2.RaiseFlagRequest, str]] = {
         "flag_locate.last_seen_county: a county's FIPS code",
     ),
     "milliseconds for seconds": (
-        missing_pb2.RaiseFlagRequest(learn_time=Timestamp(seconds=int(NOW.timestamp()) * 1000)),
+        {"learn_time": Timestamp(seconds=int(NOW.timestamp()) * 1000)},
         "learn_time: timestamp",
     ),
-    "a negative fraction": (missing_pb2.RaiseFlagRequest(learn_time=Timestamp(nanos=-1)), "learn_time: timestamp"),
+    "a negative fraction": ({"learn_time": Timestamp(seconds=int(NOW.timestamp()), nanos=-1)}, "learn_time: timestamp"),
 }
 
 
@@ -124,11 +126,9 @@ async def test_an_absence_with_a_day_time_or_county_that_is_none_is_named_and_no
     name: str, tmp_path: Path
 ) -> None:
     changes, field = BAD_ABSENCES[name]
-    request = absence()
-    request.MergeFrom(changes)
     async with county(tmp_path) as at:
         with pytest.raises(aio.AioRpcError) as caught:
-            await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+            await at.call("MissingService/RaiseFlag", absence(**changes), missing_pb2.RaiseFlagResponse, "workers")
         assert (at.gateway.calls, at.flags.of(OWN_HANDLE)) == ([], [])
     found = refused(caught.value)
     assert (found.code, found.reason, found.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", (field,))

@@ -252,22 +252,3 @@ def test_our_own_code_logs_constant_messages_and_listed_keys_only() -> None:
 )
 def test_a_planted_careless_line_is_found(planted: str) -> None:
     assert faults(planted)
-
-
-STRANGERS_COMMAND = ROOT / "audit" / "bundled" / "verify.py"
-"""Runs outside of everything of ours, beside the evidence it reads, and prints its verdict."""
-
-
-def test_nothing_of_ours_prints_past_the_log() -> None:
-    """`print` and `traceback` outside commands would go around everything above."""
-    for room in ("gateway", "adapters", "audit"):
-        for path in set((ROOT / room).rglob("*.py")) - {STRANGERS_COMMAND}:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            names = {
-                node.func.id
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            }
-            imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-            assert "print" not in names, path
-            assert "traceback" not in imported, path
