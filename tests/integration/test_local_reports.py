@@ -1,5 +1,6 @@
 """Reports and authorities through the local endpoint: what is stated here, and what leaves."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -110,7 +111,7 @@ BAD_ABSENCES: dict[str, tuple[dict[str, Any], str]] = {
         "flag_locate.missing_since_date: past",
     ),
     "no county": (
-        missing_pb2.RaiseFlagRequest(flag_locate=FlagLocate(last_seen_county="99999")),
+        {"flag_locate": FlagLocate(missing_since_date="2026-11-20", last_seen_county="99999")},
         "flag_locate.last_seen_county: a county's FIPS code",
     ),
     "milliseconds for seconds": (
@@ -340,6 +341,31 @@ async def test_a_duty_done_raises_the_version_and_an_unknown_flag_is_not_found(t
     assert (changed.version, changed.recorded) == (2, True)
     assert changed.casework.ncmec_report_time == stamp(NOW)
     assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "FLAG_NOT_FOUND")
+
+
+async def test_reports_about_one_flag_at_one_moment_follow_each_other(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(at, "flag.updated", gateway_missing.UpdateFlagResponse)
+        codes_in_turn = [codes.HANDLING_CODE_CALL_DUTY_LINE, codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE] * 3
+        requests = [
+            missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex(), handling_code=code) for code in codes_in_turn
+        ]
+        answers = await asyncio.gather(
+            *(
+                at.call("MissingService/UpdateFlag", each, missing_pb2.UpdateFlagResponse, "workers")
+                for each in requests
+            )
+        )
+        (changed,) = at.flags.of(OWN_HANDLE)
+        said = [
+            gateway_missing.FlagUpdate.FromString(payload) for path, payload, _ in at.gateway.calls if "Update" in path
+        ]
+    assert {each.outcome for each in answers} == {codes.OUTCOME_RECORDED}
+    assert changed.version == flag.version + len(requests)
+    versions = [FlagStatement.FromString(each.flag_statement.payload).version for each in said]
+    assert versions == list(range(flag.version + 1, changed.version + 1))
 
 
 async def test_only_the_owner_ends_a_flag_and_anybody_else_reports_the_youth_located(tmp_path: Path) -> None:
