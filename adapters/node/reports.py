@@ -8,7 +8,7 @@ The details of a flag (FS2) and its duties (FS3) stay in the county; a duty done
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -131,7 +131,7 @@ class Reporter:
 
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
-        async with self._in_turn(is_own=absence.local_id is not None):
+        async with _in(self.turn if absence.local_id is not None else nullcontext()):
             # A flag is stated for a report that can be sent, and for no other.
             sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
             known, flag = await self._own_flag(absence, is_retry=sent is not None)
@@ -163,7 +163,7 @@ class Reporter:
 
     async def update_flag(self, entry: Entry, flag_id: FlagId, change: Change, deadline: Deadline) -> Recorded:
         """The change is on record and this county's own copy has it. Raises `NotFound` unless the flag is its own."""
-        async with self._in_turn():
+        async with _in(self.turn):
             flag = await self._own(flag_id)
 
             async def build() -> Message:
@@ -225,7 +225,7 @@ class Reporter:
         deadline: Deadline,
     ) -> Recorded:
         """The flag is ended by its owner, or reported as located by anybody else."""
-        async with self._in_turn():
+        async with _in(self.turn):
             flag = await asyncio.to_thread(self.flags.by_id, flag_id)
 
             async def build() -> Message:
@@ -248,12 +248,6 @@ class Reporter:
             state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
             open_duties = tuple(response.open_duties) if flag is not None else ()
             return Recorded(outcome, kept, flag_id=flag_id, flag_state=state, open_duties=open_duties)
-
-    @asynccontextmanager
-    async def _in_turn(self, *, is_own: bool = True) -> AsyncIterator[None]:
-        with county_errors():
-            async with self.turn if is_own else nullcontext():
-                yield
 
     async def _own_flag(self, absence: Absence, *, is_retry: bool) -> tuple[OwnFlag | None, OwnFlag | None]:
         """The youth's open flag as it was, and the flag that this agency states, on disk. None from a non-owner.
@@ -338,6 +332,13 @@ class Reporter:
         following = self.issuer.changed(flag, now=now, state=state, casework=casework)
         await asyncio.to_thread(self.flags.keep, following)
         return following.statement
+
+
+@asynccontextmanager
+async def _in(turn: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+    with county_errors():
+        async with turn:
+            yield
 
 
 def _kinds(outcome: Outcome, kinds: frozenset[str]) -> frozenset[str]:
