@@ -1,6 +1,7 @@
 """The custodian's listener: token evaluation for adapters, countersigning for one gateway, health.
 
-Decides its size limit: a directory is the largest message it receives, from the gateway alone, and it must fit.
+Decides its size limit: a directory is the largest message it receives, from the gateway alone, and it must fit. The
+limit is the listener's and not the method's, so that a peer has fewer calls at once here.
 """
 
 from typing import Final
@@ -16,6 +17,8 @@ from homeward.gateway.v1.custodian_pb2_grpc import add_CountersignServiceService
 from homeward.gateway.v1.token_pb2_grpc import add_TokenServiceServicer_to_server
 
 MAX_DIRECTORY_BYTES: Final = 4 * 1024 * 1024
+CALLS_OF_A_PEER: Final = 32
+"""With messages as large as that, an adapter that means harm holds 128 MiB and not four times as many."""
 
 
 async def serve_custodian(

@@ -30,7 +30,7 @@ from gateway.rpc.endings import Ending
 from gateway.rpc.methods import METHODS, Listener, Method, Proof
 from gateway.rpc.open_stream import STREAM, OpenStream
 from gateway.rpc.peer import Peer, Peers
-from gateway.rpc.places import Places, only_message
+from gateway.rpc.places import MAX_CALLS_OF_A_PEER, Places, only_message
 from gateway.rpc.recording import MessageRecorder
 from gateway.rpc.status import ending_with, status_of
 from homeward.counting import CallRecorder
@@ -78,6 +78,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         messages: MessageRecorder | None = None,
         answering: Answering | None = None,
         keep: Keep | None = None,
+        calls_of_a_peer: int = MAX_CALLS_OF_A_PEER,
     ) -> None:
         """`answering` tells, once that is known, whether the start is over; None where nothing waits for it. `keep`
         puts on record what a member is refused; None for a listener without members."""
@@ -88,7 +89,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._messages = messages
         self._answering = answering
         self._keep = keep
-        self.places = Places()
+        self.places = Places(most=calls_of_a_peer)
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self.draining = asyncio.Event()
         """Set when the listener stops."""

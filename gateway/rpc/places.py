@@ -23,7 +23,9 @@ MESSAGE_SECONDS: Final = 5.0
 class Places:
     """The calls under way at one listener, by the identity of the peer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MAX_CALLS_OF_A_PEER) -> None:
+        """`most` calls of one peer at once."""
+        self._most = most
         self._taken = Counter[str]()
 
     def take(self, peer: str, context: Any) -> None:
@@ -49,7 +51,7 @@ class Places:
 
     def come(self, peer: str) -> None:
         """One more of this peer is under way. Raises as `take`."""
-        if self._taken[peer] >= MAX_CALLS_OF_A_PEER:
+        if self._taken[peer] >= self._most:
             raise Exhausted(ErrorReason.OVERLOADED)
         self._taken[peer] += 1
 

@@ -17,6 +17,7 @@ from gateway.protocol.channel import MAX_MESSAGE_BYTES, server_options
 from gateway.rpc.interceptor import Answering, EdgeInterceptor, Keep
 from gateway.rpc.methods import METHODS, Listener, check_complete
 from gateway.rpc.peer import Peers
+from gateway.rpc.places import MAX_CALLS_OF_A_PEER
 from gateway.rpc.recording import MessageRecorder
 from homeward.counting import CallRecorder
 
@@ -41,6 +42,8 @@ class Edge:
     """Whether the start is over: until that is known calls wait, except for what adapters need to link."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
     """Largest message received."""
+    calls_of_a_peer: int = MAX_CALLS_OF_A_PEER
+    """So many at once: what one peer can make this process hold is as many messages."""
     keep: Keep | None = None
     """Puts on record what a member is refused before or beside a handler."""
 
@@ -108,6 +111,7 @@ async def serve(edge: Edge, address: str, credentials: grpc.ServerCredentials, s
         messages=edge.messages,
         answering=edge.answering,
         keep=edge.keep,
+        calls_of_a_peer=edge.calls_of_a_peer,
     )
     server = grpc.aio.server(
         interceptors=[interceptor],

@@ -37,7 +37,7 @@ from gateway.recovery.mirroring import Mirroring, keeping, mirroring_of
 from gateway.recovery.record import settle_record, told_place
 from gateway.rpc.admin import CustodianAdminServicer, HolderAdminServicer, serve_admin
 from gateway.rpc.countersign import CountersignServicer
-from gateway.rpc.custodian import MAX_DIRECTORY_BYTES, serve_custodian
+from gateway.rpc.custodian import CALLS_OF_A_PEER, MAX_DIRECTORY_BYTES, serve_custodian
 from gateway.rpc.methods import Listener
 from gateway.rpc.peer import Peers
 from gateway.rpc.recording import MessageRecorder
@@ -264,6 +264,7 @@ def _edge(custodian: Custodian, recorder: CallRecorder, *, now: Clock) -> Edge:
         recorder=recorder,
         messages=MessageRecorder(recorded) if recorded is not None else None,
         max_message_bytes=MAX_DIRECTORY_BYTES,
+        calls_of_a_peer=CALLS_OF_A_PEER,
         keep=keeping_refusals(custodian.ledger),
     )
 

@@ -13,6 +13,7 @@ from gateway.protocol.channel import MAX_MESSAGE_BYTES, client_options
 from gateway.rpc.interceptor import Answering
 from gateway.rpc.methods import Listener
 from gateway.rpc.peer import Peers
+from gateway.rpc.places import MAX_CALLS_OF_A_PEER
 from gateway.rpc.server import Add, Edge, serve
 from gateway.telemetry import call_counts
 from tests.integration.channel_kit import Authority
@@ -26,6 +27,7 @@ async def main_listener(
     reflection: bool = False,
     answering: Answering | None = None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
+    calls_of_a_peer: int = MAX_CALLS_OF_A_PEER,
 ) -> AsyncIterator[aio.Channel]:
     """Within, these services are served over mutual TLS to an adapter that nobody denies."""
     authority = Authority()
@@ -37,6 +39,7 @@ async def main_listener(
         reflection=reflection,
         answering=answering,
         max_message_bytes=max_message_bytes,
+        calls_of_a_peer=calls_of_a_peer,
     )
     served = await serve(edge, "127.0.0.1:0", authority.server_credentials(), services)
     identity, address = authority.adapter(ASKER), f"127.0.0.1:{served.port}"

@@ -1,5 +1,6 @@
-"""How large a message a listener reads: what its edge says, and not what stands for all servers."""
+"""How large a message a listener reads, and how many of one peer: what its edge says, not what all servers have."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -7,7 +8,7 @@ import pytest
 from grpc import aio
 
 from gateway.protocol.channel import MAX_MESSAGE_BYTES
-from gateway.rpc.custodian import MAX_DIRECTORY_BYTES
+from gateway.rpc.custodian import CALLS_OF_A_PEER, MAX_DIRECTORY_BYTES
 from homeward.gateway.v1 import token_pb2
 from homeward.gateway.v1.token_pb2_grpc import (
     TokenServiceServicer,
@@ -18,9 +19,21 @@ from tests.integration.edge_kit import main_listener
 
 
 class Service(TokenServiceServicer):
-    """Answers whatever it reads."""
+    """Answers whatever it reads, when it is let."""
+
+    def __init__(self) -> None:
+        self.let = asyncio.Event()
+        self.let.set()
+        self.asked = asyncio.Semaphore(0)
+
+    async def reached(self, calls: int) -> None:
+        """So many more calls are here."""
+        for _ in range(calls):
+            await self.asked.acquire()
 
     async def Evaluate(self, request: token_pb2.EvaluateRequest, context: Any) -> token_pb2.EvaluateResponse:
+        self.asked.release()
+        await self.let.wait()
         return token_pb2.EvaluateResponse()
 
 
@@ -46,3 +59,19 @@ async def test_what_is_larger_than_the_listener_says_is_not_read(limit: int, siz
         with pytest.raises(aio.AioRpcError) as refused:
             await TokenServiceStub(channel).Evaluate(request_of(size), timeout=10)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_where_messages_are_large_one_peer_has_fewer_at_once() -> None:
+    assert CALLS_OF_A_PEER * MAX_DIRECTORY_BYTES == 128 * 1024 * 1024
+    service = Service()
+    service.let.clear()
+    add = [lambda server: add_TokenServiceServicer_to_server(service, server)]
+    async with main_listener(add, calls_of_a_peer=2) as channel:
+        stub = TokenServiceStub(channel)
+        held = [asyncio.ensure_future(stub.Evaluate(request_of(9), timeout=10)) for _ in range(2)]
+        await service.reached(2)
+        with pytest.raises(aio.AioRpcError) as refused:
+            await stub.Evaluate(request_of(9), timeout=10)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        service.let.set()
+        await asyncio.gather(*held)
