@@ -6,7 +6,7 @@ beside it (`state`). A relative name in a file is never needed: everything a pro
 
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -43,7 +43,8 @@ def _dialed(text: str) -> str:
 
 def _stands_for_all(host: str) -> bool:
     try:
-        return ip_address(host).is_unspecified
+        address = ip_address(host)
+        return address.is_unspecified or getattr(address, "ipv4_mapped", None) == IPv4Address(0)
     except ValueError:
         # A name.
         return False

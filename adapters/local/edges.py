@@ -31,6 +31,7 @@ from adapters.node.reviews import Reviewer, Reviews
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.sealing import SealingOrders
 from adapters.node.send import Sender
+from adapters.node.stating import Stating
 from adapters.node.subjects import Subjects
 from gateway.protocol.names import county_of
 from homeward.gateway.v1.envelope_pb2 import TokenSet
@@ -85,7 +86,7 @@ def assemble(
     reporter = Reporter(
         recorder=recorder,
         flags=flags,
-        issuer=FlagIssuer(county_of(node.agency), node.keyring.flag),
+        stating=Stating(flags, FlagIssuer(county_of(node.agency), node.keyring.flag), node.now, node.random_bytes),
         listing=listing,
         tokens=tokens,
         own=OwnReports(node.store),

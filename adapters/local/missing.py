@@ -98,6 +98,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             learned=moment(request.learn_time, "learn_time"),
             handling_code=_handling(request.handling_code),
             locate=_locate(request, self._at.reading.now()),
+            of_another_agency=request.of_another_agency,
         )
         done = await self._at.reporter.raise_flag(entry, absence, call.deadline)
         return missing_pb2.RaiseFlagResponse(

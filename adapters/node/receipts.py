@@ -166,6 +166,12 @@ class Requests:
                 )
             )
 
+    def forget(self, request_id: RequestId) -> None:
+        """The identifier stands for nothing any more: its bytes were refused; the same words may make others now."""
+        with self._store.write() as connection:
+            connection.execute(request_epoch.delete().where(request_epoch.c.request_id == request_id))
+            connection.execute(request.delete().where(request.c.request_id == request_id))
+
     def keep(self, request_id: RequestId, receipts: Sequence[Kept], *, now: datetime) -> None:
         """The receipts are on disk; keeping one twice changes nothing. Raises as `check_history`."""
         for kept in receipts:

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from adapters.errors import EvidenceInvalid
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
-from adapters.node.rpcs import Rpc
+from adapters.node.rpcs import CallFailed, CallFault, Rpc
 from adapters.node.send import Act, Deadline, Sender
 from gateway.protocol.names import RequestId
 from gateway.protocol.outcomes import Outcome
@@ -68,7 +68,12 @@ class Recorder:
                 epochs=epochs_of(message, self.sender.directory().epochs),
                 now=self.sender.now(),
             )
-        return await self.sender.send(rpc, payload, entry.act, deadline), request_digest(payload)
+        try:
+            return await self.sender.send(rpc, payload, entry.act, deadline), request_digest(payload)
+        except CallFailed as failed:
+            if failed.fault is CallFault.REFUSED:
+                await asyncio.to_thread(self.requests.forget, entry.request_id)
+            raise
 
     async def check(
         self, receipt: Receipt, entry: Entry, *, digest: bytes, kinds: frozenset[str], outcome: Outcome | None

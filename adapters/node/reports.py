@@ -7,31 +7,32 @@ The details of a flag (FS2) and its duties (FS3) stay in the county; a duty done
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
 
-from adapters.errors import ErrorReason, EvidenceInvalid, Invalid, NotFound
+from adapters.errors import ErrorReason, Invalid, NotFound
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.duties import OwnDuties
-from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlag, OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.send import Deadline
+from adapters.node.stating import Stating
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.codes_pb2 import ResolutionGroup
-from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
+from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.missing_pb2 import (
     DUTY_COURT_NOTICE,
     DUTY_LAW_ENFORCEMENT_REPORT,
@@ -91,6 +92,8 @@ class Absence:
     """None: unchanged of an open flag, else CALL_DUTY_LINE."""
     locate: FlagLocate = field(repr=False)
     """Of an open flag, what is said takes the place of what was said before; the rest stays."""
+    of_another_agency: bool = False
+    """The youth is none of this agency's, although one that it lists fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,81 +119,116 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class _Resolving:
+    """How an episode ends; `flag` is None where it is another agency's."""
+
+    flag: OwnFlag | None
+    group: ResolutionGroup
+    in_error: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reporter:
     """Reports to the exchange for this county's staff."""
 
     recorder: Recorder
     flags: OwnFlags
-    issuer: FlagIssuer
+    stating: Stating
     listing: Listing
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     own: OwnReports
     duties: OwnDuties
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    """Of own flags one report at a time: each states the version after the one before."""
 
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
-        async with _in(self.turn if absence.local_id is not None else nullcontext()):
-            # A flag is stated for a report that can be sent, and for no other.
-            sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
-            known, flag = await self._own_flag(absence, is_retry=sent is not None)
+        with county_errors():
+            is_retry = await self.recorder.sent(rpcs.RAISE_FLAG, entry) is not None
+            tokens = () if is_retry else await self.tokens([absence.youth], entry.act.staff.pseudonym)
+            handle = await self._handle(absence)
+            async with self.stating.turn(deadline) if handle is not None else nullcontext():
+                return await self._raise(entry, absence, handle, tokens, deadline, is_retry=is_retry)
 
-            async def build() -> Message:
-                (tokens,) = await self.tokens([absence.youth], entry.act.staff.pseudonym)
-                return FlagReport(
-                    request_id=entry.request_id,
-                    subject_handle=flag.handle if flag is not None else b"",
-                    tokens=tokens,
-                    flag_statement=flag.statement if flag is not None else None,
-                    learn_time=timestamp(absence.learned),
-                )
-
-            try:
-                response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
-            except rpcs.CallFailed as failed:
-                if failed.fault is rpcs.CallFault.REFUSED:
-                    await self._settle(known, flag, b"")
-                raise
-            outcome = outcome_of(response.outcome)
-            kept = await self.recorder.check(
-                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
+    async def _raise(
+        self,
+        entry: Entry,
+        absence: Absence,
+        handle: SubjectHandle | None,
+        tokens: Sequence[TokenSet],
+        deadline: Deadline,
+        *,
+        is_retry: bool,
+    ) -> Recorded:
+        known: OwnFlag | None = None
+        flag: OwnFlag | None = None
+        if handle is not None:
+            known, flag = await self.stating.raised(
+                handle,
+                handling_code=absence.handling_code,
+                learned=absence.learned,
+                locate=absence.locate,
+                is_retry=is_retry,
             )
-            await self._settle(known, flag, response.flag_id)
-            if outcome is Outcome.RECORDED and not response.flag_id:
-                await self._keep(entry)
-            return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
+
+        async def build() -> Message:
+            return FlagReport(
+                request_id=entry.request_id,
+                subject_handle=handle or b"",
+                tokens=tokens[0],
+                flag_statement=flag.statement if flag is not None else None,
+                learn_time=timestamp(absence.learned),
+                of_another_agency=absence.of_another_agency,
+            )
+
+        try:
+            response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
+        except rpcs.CallFailed as failed:
+            if failed.fault is rpcs.CallFault.REFUSED:
+                await self.stating.settle(known, flag, b"")
+            raise
+        outcome = outcome_of(response.outcome)
+        kept = await self.recorder.check(
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
+        )
+        await self.stating.settle(known, flag, response.flag_id)
+        if outcome is Outcome.RECORDED and not response.flag_id:
+            await self._keep(entry)
+        return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
 
     async def update_flag(self, entry: Entry, flag_id: FlagId, change: Change, deadline: Deadline) -> Recorded:
         """The change is on record and this county's own copy has it. Raises `NotFound` unless the flag is its own."""
-        async with _in(self.turn):
-            flag = await self._own(flag_id)
+        with county_errors():
+            async with self.stating.turn(deadline):
+                return await self._update(entry, await self._own(flag_id), change, deadline)
 
-            async def build() -> Message:
-                following = self.issuer.changed(
-                    flag,
-                    now=self.recorder.sender.now(),
-                    handling_code=change.handling_code,
-                    locate=change.locate,
-                    casework=_casework(flag.casework, change),
-                )
-                await asyncio.to_thread(self.flags.keep, following)
-                return FlagUpdate(
-                    request_id=entry.request_id,
-                    flag_id=flag_id,
-                    flag_statement=following.statement,
-                    duties=change.duties,
-                )
+    async def _update(self, entry: Entry, flag: OwnFlag, change: Change, deadline: Deadline) -> Recorded:
+        flag_id = flag.flag_id
 
-            response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
-            outcome = outcome_of(response.outcome)
-            kept = await self.recorder.check(
-                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
+        async def build() -> Message:
+            following = self.stating.issuer.changed(
+                flag,
+                now=self.recorder.sender.now(),
+                handling_code=change.handling_code,
+                locate=change.locate,
+                casework=_casework(flag.casework, change),
             )
-            await self._settle_change(flag, recorded=outcome is Outcome.RECORDED)
-            if outcome is Outcome.RECORDED:
-                await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
-            return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
+            await asyncio.to_thread(self.flags.keep, following)
+            return FlagUpdate(
+                request_id=entry.request_id,
+                flag_id=flag_id,
+                flag_statement=following.statement,
+                duties=change.duties,
+            )
+
+        async with self.stating.change_of(flag):
+            response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
+        outcome = outcome_of(response.outcome)
+        kept = await self.recorder.check(
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
+        )
+        await self.stating.settle_change(flag, recorded=outcome is Outcome.RECORDED)
+        if outcome is Outcome.RECORDED:
+            await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
+        return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
 
     async def report_located(
         self, entry: Entry, flag_id: FlagId, *, located: datetime, county: str, deadline: Deadline
@@ -225,76 +263,45 @@ class Reporter:
         deadline: Deadline,
     ) -> Recorded:
         """The flag is ended by its owner, or reported as located by anybody else."""
-        async with _in(self.turn):
-            flag = await asyncio.to_thread(self.flags.by_id, flag_id)
+        with county_errors():
+            is_own = await asyncio.to_thread(self.flags.by_id, flag_id) is not None
+            async with self.stating.turn(deadline) if is_own else nullcontext():
+                flag = await asyncio.to_thread(self.flags.by_id, flag_id)
+                resolving = _Resolving(flag, resolution, entered_in_error)
+                return await self._resolve(entry, flag_id, resolving, deadline)
 
-            async def build() -> Message:
-                statement = None
-                if flag is not None:
-                    statement = await self._ended(flag, resolution, entered_in_error=entered_in_error)
-                return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
+    async def _resolve(self, entry: Entry, flag_id: FlagId, resolving: "_Resolving", deadline: Deadline) -> Recorded:
+        flag = resolving.flag
 
-            response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
-            outcome = outcome_of(response.outcome)
-            kept = await self.recorder.check(
-                response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
-            )
+        async def build() -> Message:
+            statement = None
             if flag is not None:
-                await self._settle_change(flag, recorded=outcome is Outcome.RECORDED)
-                if outcome is Outcome.RECORDED and not entered_in_error:
-                    await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())
-            elif outcome is Outcome.RECORDED:
-                await self._keep(entry, flag_id)
-            state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
-            open_duties = tuple(response.open_duties) if flag is not None else ()
-            return Recorded(outcome, kept, flag_id=flag_id, flag_state=state, open_duties=open_duties)
+                statement = await self.stating.ended(flag, resolving.group, entered_in_error=resolving.in_error)
+            return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
 
-    async def _own_flag(self, absence: Absence, *, is_retry: bool) -> tuple[OwnFlag | None, OwnFlag | None]:
-        """The youth's open flag as it was, and the flag that this agency states, on disk. None from a non-owner.
+        async with self.stating.change_of(flag) if flag is not None else nullcontext():
+            response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
+        outcome = outcome_of(response.outcome)
+        kept = await self.recorder.check(
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
+        )
+        if flag is not None:
+            await self.stating.settle_change(flag, recorded=outcome is Outcome.RECORDED)
+            if outcome is Outcome.RECORDED and not resolving.in_error:
+                await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())
+        elif outcome is Outcome.RECORDED:
+            await self._keep(entry, flag_id)
+        state = from_wire(FlagState, response.flag_state) if outcome is Outcome.RECORDED else None
+        open_duties = tuple(response.open_duties) if flag is not None else ()
+        return Recorded(outcome, kept, flag_id=flag_id, flag_state=state, open_duties=open_duties)
 
-        A retry says nothing new: what was changed since its report came first stays.
-        """
+    async def _handle(self, absence: Absence) -> SubjectHandle | None:
+        """The youth's at this agency, listed at the gateway; None from a non-owner."""
         if absence.local_id is None:
-            return None, None
+            return None
         if not absence.locate.missing_since_date:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_locate.missing_since_date: required",))
-        sender = self.recorder.sender
-        handle = await self.listing.listed(absence.local_id)
-        known = await asyncio.to_thread(self.flags.open_flag, handle)
-        if known is None:
-            flag = self.issuer.raised(
-                FlagId(sender.random_bytes(16)),
-                handle,
-                handling_code=absence.handling_code or HandlingCode.CALL_DUTY_LINE,
-                learned=absence.learned,
-                locate=absence.locate,
-                now=sender.now(),
-            )
-        else:
-            code = known.handling_code if is_retry else absence.handling_code or known.handling_code
-            locate = known.locate if is_retry else _located_anew(known.locate, absence.locate)
-            flag = self.issuer.changed(known, now=sender.now(), handling_code=code, locate=locate)
-            stands = known.expires > sender.now() and not known.waits_for_person(sender.now())
-            if stands and not _differ(known, flag):
-                return known, known
-            # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
-        await asyncio.to_thread(self.flags.keep, flag)
-        return known, flag
-
-    async def _settle(self, known: OwnFlag | None, flag: OwnFlag | None, recorded: bytes) -> None:
-        """The flag is on record where `recorded` is its identifier; else it is what it was before."""
-        if flag is None:
-            if recorded:
-                raise EvidenceInvalid("flag_id")
-            return
-        if recorded == flag.flag_id:
-            await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
-        else:
-            # Refused, or a supporting report of another owner's flag: this agency states none. A flag that nobody else
-            # knows must not be answered from.
-            await asyncio.to_thread(self.flags.drop, flag.flag_id)
-            if known is not None and _differ(known, flag):
-                await self._settle_change(known, recorded=False)
+        return await self.listing.listed(absence.local_id)
 
     async def _keep(self, entry: Entry, flag_id: FlagId | None = None) -> None:
         """The report can be presented again, under an assertion like the one that went with it and is used up."""
@@ -309,54 +316,9 @@ class Reporter:
             raise NotFound(ErrorReason.FLAG_NOT_FOUND)
         return flag
 
-    async def _settle_change(self, before: OwnFlag, *, recorded: bool) -> None:
-        """The flag is on record as changed, or it is again what it was before a change that was refused."""
-        changed = await asyncio.to_thread(self.flags.by_id, before.flag_id)
-        if changed is None:
-            return
-        if recorded:
-            await asyncio.to_thread(self.flags.recorded, changed.flag_id, changed.version)
-        elif changed.version == before.version + 1:
-            # Under a higher version: what was refused is signed, and a machine must never present it (`present`).
-            stands = replace(before, version=changed.version)
-            again = self.issuer.changed(stands, now=self.recorder.sender.now())
-            await asyncio.to_thread(self.flags.keep, again)
-
-    async def _ended(self, flag: OwnFlag, resolution: ResolutionGroup, *, entered_in_error: bool) -> SignedEnvelope:
-        now = self.recorder.sender.now()
-        casework = FlagCasework()
-        casework.CopyFrom(flag.casework)
-        casework.resolved_date = now.date().isoformat()
-        casework.resolution_group = resolution
-        state = FlagState.ENTERED_IN_ERROR if entered_in_error else FlagState.RESOLVED
-        following = self.issuer.changed(flag, now=now, state=state, casework=casework)
-        await asyncio.to_thread(self.flags.keep, following)
-        return following.statement
-
-
-@asynccontextmanager
-async def _in(turn: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
-    with county_errors():
-        async with turn:
-            yield
-
 
 def _kinds(outcome: Outcome, kinds: frozenset[str]) -> frozenset[str]:
     return kinds if outcome is Outcome.RECORDED else _REFUSED
-
-
-def _differ(one: OwnFlag, other: OwnFlag) -> bool:
-    """Whether the two say different things about the same absence."""
-    return (one.handling_code, one.locate) != (other.handling_code, other.locate)
-
-
-def _located_anew(before: FlagLocate, said: FlagLocate) -> FlagLocate:
-    locate = FlagLocate()
-    locate.CopyFrom(before)
-    for field_said, _ in said.ListFields():
-        locate.ClearField(field_said.name)
-    locate.MergeFrom(said)
-    return locate
 
 
 def _casework(before: FlagCasework, change: Change) -> FlagCasework:

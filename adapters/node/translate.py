@@ -53,8 +53,8 @@ _FIELDS: Final[dict[str, str]] = {
     "released_key: opens": "release: opens",
     "seal_id: yours": "seal_id: yours",
     "subject_handle: yours": "local_id: yours",
-    "subject_handle: required": "local_id: required for a youth of this agency",
-    "subject_handle: another youth": "local_id: another youth",
+    "subject_handle: required": "local_id: required for a youth of this agency, else of_another_agency",
+    "subject_handle: another youth as listed": "local_id: another youth than the identity, as this agency lists it",
     **{
         word: word
         for name in ("learn_time", "locate_time", "duties.done_time")

@@ -15,11 +15,10 @@ from gateway.members.ledger import Ledger
 from gateway.protocol.names import AgencyId
 
 Work = TypeVar("Work")
-Keep = Callable[[AgencyId, str, ErrorReason], Awaitable[None]]
 _RECORDED_WHERE_DECIDED: Final = frozenset({ErrorReason.IDENTITY_LOCKED})
 
 
-def keeping_refusals(ledger: Ledger) -> Keep:
+def keeping_refusals(ledger: Ledger) -> Callable[[AgencyId, str, ErrorReason], Awaitable[None]]:
     """What puts a refusal of an agency on record, given the method it called. Raises `Unavailable`."""
 
     async def keep(agency: AgencyId, asked: str, reason: ErrorReason) -> None:

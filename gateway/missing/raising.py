@@ -7,7 +7,8 @@ In this order:
 3. another agency's open flag for the youth: a supporting report, and its owner is told (S15)
 4. the agency says which of its youths it is: refused where the identity is another's or nobody's; else its own open
    flag again, as stated anew where a newer statement came, or a new one
-5. it does not say so, and one of its youths it is for certain: refused, because nobody would be looked for
+5. it does not say so, and one of its youths it is for certain: refused, because nobody would be looked for; unless it
+   says that it is a youth of another agency all the same
 6. anybody else: the owner is told where one youth is known for certain, and the reporter sees no
    difference, because whether a youth is known is not the reporter's to learn
 
@@ -86,19 +87,19 @@ class _Case:
         """Youths of the reporting agency, without their flags: that one is looked for makes it no likelier."""
         return [replace(each, flag=None) for each in self.candidates if each.owner == self.caller.agency]
 
-    @property
-    def is_own(self) -> bool:
-        """Whether it is one of them for certain; of a sealed one nobody learns that there is one."""
-        return self.certain(each for each in self.own if each.restriction is not Restriction.SEALED) is not None
+    def owned(self, named: SubjectHandle | None) -> Candidate | None:
+        """Which of them it is for certain. Of a sealed one that was not `named` nobody learns that there is one."""
+        known = (each for each in self.own if each.restriction is not Restriction.SEALED or each.handle == named)
+        return self.certain(known)
 
     def is_about(self, handle: SubjectHandle) -> bool:
         """Whether the identity can mean this youth of the agency, and no other for certain."""
-        certain = self.certain(self.own)
-        return handle in {each.handle for each in self.own} and (certain is None or certain.handle == handle)
+        owned = self.owned(handle)
+        return handle in {each.handle for each in self.own} and (owned is None or owned.handle == handle)
 
     @property
     def flagged(self) -> Sequence[Candidate]:
-        """Those of them with an open flag."""
+        """Youths of other agencies with an open flag."""
         return [each for each in self.theirs if each.flag is not None]
 
     def certain(self, candidates: Iterable[Candidate]) -> Candidate | None:
@@ -144,11 +145,13 @@ class Raising:
         if flagged is not None:  # 3
             return await self._support(case, flagged)
         if case.own_handle is None:
-            if caller.member.kind in OWNER_KINDS and case.is_own:  # 5
+            may_own = caller.member.kind in OWNER_KINDS and not report.of_another_agency
+            if may_own and case.owned(None) is not None:  # 5
                 raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: required",))
-            return await self._support(case, case.certain(case.candidates))  # 6
+            told = case.theirs if report.of_another_agency else case.candidates
+            return await self._support(case, case.certain(told))  # 6
         if not case.is_about(case.own_handle):
-            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: another youth",))
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("subject_handle: another youth as listed",))
         own = await self._on.flags.open_of(caller.agency, case.own_handle)
         return await self._raise(case, case.own_handle) if own is None else await self._repost(case, own)  # 4
 

@@ -1,9 +1,9 @@
 """The one interceptor: what happens around every call, in order.
 
-1. the peer: TLS, certificate, time, deny-list (`peer`)
+1. the peer: TLS, certificate, a place left (`places`), time, deny-list (`peer`)
 2. exact method name, served on this listener
 3. no metadata key twice; a deadline, at most a minute (not for streams that stay open)
-4. the peer's kind may call the method (`methods`), and the peer has a place left (`places`)
+4. the peer's kind may call the method (`methods`)
 5. the message of a call that has one, in its time
 6. what a start has to write is in the log, except for what adapters need to link; the handler
 7. what a member was refused, in any of these, is on record: by whoever refused, else by this
@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 import grpc
 
@@ -155,7 +155,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 ending.cancelled()
                 raise
             except Exception as failure:
-                await context.abort_with_status(ending_with(ending.failed(await self._kept(name, failure))))
+                await self._end(name, failure, ending, context)
             ending.answered()
             return reply
 
@@ -178,7 +178,7 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
                 self._count(ending.cancelled, name)
                 raise
             except Exception as failure:
-                await context.abort_with_status(ending_with(ending.failed(await self._kept(name, failure))))
+                await self._end(name, failure, ending, context)
             self._count(ending.answered, name)
 
         return call
@@ -190,6 +190,16 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         if not await self._answering() and name not in _KEPT:
             raise Unavailable(ErrorReason.NOT_READY)
 
+    async def _end(self, name: str, failure: Exception, ending: Ending, context: Any) -> NoReturn:
+        try:
+            told = await self._kept(name, failure)
+        except asyncio.CancelledError:
+            # The caller has gone; what it was refused is counted all the same.
+            ending.failed(failure)
+            raise
+        await context.abort_with_status(ending_with(ending.failed(told)))
+        raise AssertionError("abort raises")
+
     async def _kept(self, name: str, failure: Exception) -> Exception:
         """The failure, which is on record if a member was refused; or what keeps it from the log."""
         peer, is_refusal = _PEER.get(None), isinstance(failure, Unauthenticated | Invalid | Conflict)
@@ -197,10 +207,12 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             return failure
         if cast(Error, failure).on_record or (self._answering is not None and not await self._answering()):
             return failure
+        reason = cast(Error, failure).reason
         try:
-            await self._keep(peer.identity.agency, name.rpartition("/")[2], cast(Error, failure).reason)
+            await self._keep(peer.identity.agency, name.rpartition("/")[2], reason)
         except Unavailable as unavailable:
-            return unavailable
+            # Whoever is shut out is told so whatever the log does: it discloses nothing, and ends the trying.
+            return failure if reason is ErrorReason.CERTIFICATE_REFUSED else unavailable
         return failure
 
     def _count(self, ended: Callable[[], None], name: str) -> None:
@@ -211,6 +223,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         peer: Peer | None = None
         if self._peers is not None:
             peer = self._peers.known(context.auth_context())
+            # At once: whoever is refused waits for the log, too, and may hold no more of the listener than others.
+            self.places.take(peer.identity.uri, context)
             _PEER.set(peer)
             self._peers.check_live(peer)
         row = METHODS.get(name)
@@ -221,7 +235,6 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
             _check_deadline(context)
         if self._peers is not None and peer is not None:
             _check_kind(row, peer.identity.kind)
-            self.places.take(peer.identity.uri, context)
             if name in _OF_CALLS:
                 STREAM.set(OpenStream(name, peer, self._peers, self.places, self._recorder, self.draining))
         elif row.proof in (Proof.TICKET, Proof.LOCAL):

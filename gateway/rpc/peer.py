@@ -26,7 +26,7 @@ _CACHE_LIMIT: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer whose channel counts right now."""
+    """Who is at the other end of a channel. Whether it counts right now, `check_live` says."""
 
     identity: ChannelIdentity
     thumbprint: bytes

@@ -11,6 +11,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
+from adapters.identity.errors import IncompleteIdentity
 from adapters.node import rpcs
 from adapters.node import store as tables
 from adapters.node.flags import OwnFlag
@@ -44,6 +45,7 @@ from tests.unit.local.exchange import (
     CANARY,
     CANARY_BIRTH,
     CANARY_SURNAME,
+    Tokens,
 )
 from tests.unit.node.world import ASKER, FLAG, NOW, directory, stamp
 
@@ -139,13 +141,114 @@ async def test_a_flag_that_the_exchange_refuses_for_its_identity_is_gone_here_to
     async with county(tmp_path) as at:
 
         def refuse(payload: bytes, claims: Any) -> Any:
-            raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth",))
+            raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth as listed",))
 
         at.gateway.answers[rpcs.RAISE_FLAG.path] = refuse
         with pytest.raises(aio.AioRpcError) as caught:
             await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
         assert at.flags.of(OWN_HANDLE) == []
-    assert refused(caught.value).fields == ("local_id: another youth",)
+    assert refused(caught.value).fields == ("local_id: another youth than the identity, as this agency lists it",)
+
+
+def refuses(payload: bytes, claims: Any) -> Any:
+    """An exchange that does not take what is stated."""
+    raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth as listed",))
+
+
+def hears_nothing(payload: bytes, claims: Any) -> Any:
+    """An exchange whose answer does not come."""
+    raise CallFailed(CallFault.TIMED_OUT)
+
+
+async def test_a_refused_report_that_is_right_later_states_the_flag_that_is_kept_here(tmp_path: Path) -> None:
+    """The county corrects its source: the request is the same."""
+    async with county(tmp_path) as at:
+        request = absence(request_id=str(UUID(int=7)))
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = refuses
+        with pytest.raises(aio.AioRpcError):
+            await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+        answer = await raise_own_flag(at, request=request)
+        (flag,) = at.flags.of(OWN_HANDLE)
+    assert (answer.flag_id, flag.recorded) == (flag.flag_id.hex(), True)
+
+
+async def test_an_identity_that_makes_no_tokens_leaves_no_flag_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(*_: Any) -> Any:
+        raise IncompleteIdentity(("given_name",))
+
+    monkeypatch.setattr(Tokens, "__call__", none)
+    async with county(tmp_path) as at:
+        with pytest.raises(aio.AioRpcError) as caught:
+            await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
+        assert at.flags.of(OWN_HANDLE) == []
+    assert refused(caught.value).reason == "IDENTITY_INCOMPLETE"
+
+
+async def test_a_first_report_that_was_never_answered_is_repeated_as_it_was(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = hears_nothing
+        with pytest.raises(aio.AioRpcError):
+            await at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
+        (first,) = at.flags.of(OWN_HANDLE)
+        at.gateway.answers[rpcs.RAISE_FLAG.path] = recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse)
+        other = absence(handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE)
+        await at.call("MissingService/RaiseFlag", other, missing_pb2.RaiseFlagResponse, "workers")
+        assert at.flags.of(OWN_HANDLE) == [], "it supports another owner's flag: this agency states none"
+        said = [gateway_missing.FlagReport.FromString(payload) for _, payload, _ in at.gateway.calls]
+    assert {each.flag_statement.SerializeToString() for each in said} == {first.statement.SerializeToString()}
+
+
+async def test_what_the_exchange_refuses_of_a_change_is_taken_back(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (before,) = at.flags.of(OWN_HANDLE)
+        done = gateway_missing.DutyDone(duty=gateway_missing.DUTY_NCMEC_REPORT, done_time=stamp(NOW))
+        calls: list[tuple[str, Any, Any]] = [
+            (
+                rpcs.UPDATE_FLAG.path,
+                missing_pb2.UpdateFlagRequest(flag_id=before.flag_id.hex(), duties=[done]),
+                missing_pb2.UpdateFlagResponse,
+            ),
+            (
+                rpcs.RESOLVE_FLAG.path,
+                missing_pb2.ResolveFlagRequest(
+                    flag_id=before.flag_id.hex(), resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME
+                ),
+                missing_pb2.ResolveFlagResponse,
+            ),
+        ]
+        for path, request, response in calls:
+            at.gateway.answers[path] = refuses
+            with pytest.raises(aio.AioRpcError):
+                await at.call(path.removeprefix("/homeward.gateway.v1."), request, response, "workers")
+            (after,) = at.flags.of(OWN_HANDLE)
+            assert (after.state, after.casework) == (before.state, before.casework)
+
+
+async def test_a_report_that_waits_for_key_holders_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        asked, never = asyncio.Event(), asyncio.Event()
+
+        async def hang(*_: Any) -> Any:
+            asked.set()
+            await never.wait()
+
+        monkeypatch.setattr(Tokens, "__call__", hang)
+        waiting = asyncio.ensure_future(
+            at.call("MissingService/RaiseFlag", absence(), missing_pb2.RaiseFlagResponse, "workers")
+        )
+        await asked.wait()
+        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(at, "flag.updated", gateway_missing.UpdateFlagResponse)
+        request = missing_pb2.UpdateFlagRequest(flag_id=flag.flag_id.hex())
+        async with asyncio.timeout(5):
+            await at.call("MissingService/UpdateFlag", request, missing_pb2.UpdateFlagResponse, "workers")
+        waiting.cancel()
 
 
 async def raise_own_flag(
@@ -277,7 +380,9 @@ async def test_what_the_exchange_refuses_of_an_open_flag_is_not_taken_over(by_po
 
         def refusing(payload: bytes, claims: Any) -> Any:
             if not by_policy:
-                raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth",))
+                raise CallFailed(
+                    CallFault.REFUSED, "INVALID_REQUEST", fields=("subject_handle: another youth as listed",)
+                )
             receipt = at.gateway.leaf("access.decision", payload, claims, "NOT_PERMITTED")
             return gateway_missing.RaiseFlagResponse(outcome=codes.OUTCOME_NOT_PERMITTED, receipt=receipt)
 

@@ -198,6 +198,7 @@ class World:
         learned: datetime | None = None,
         request_id: bytes = b"",
         tokens: TokenSet | None = None,
+        of_another_agency: bool = False,
     ) -> missing_pb2.RaiseFlagResponse:
         """A report that the youth is missing; with a handle as its owner, under a statement made here or given."""
         if handle is not None and statement is None:
@@ -208,6 +209,7 @@ class World:
             tokens=tokens or self.tokens(youth),
             flag_statement=statement,
             learn_time=stamp(learned or self.clock()),
+            of_another_agency=of_another_agency,
         )
         request = self.signed(missing_pb2.RaiseFlagRequest, report, act or staff(agency))
         return await self.as_peer(agency, lambda: self.missing.RaiseFlag(request, None))

@@ -127,7 +127,7 @@ def test_what_a_peer_calls_its_reason_is_passed_on_from_a_closed_list_only() -> 
 def test_what_the_exchange_says_of_a_field_reaches_the_county_system_under_its_own_name() -> None:
     said = ("subject_handle: required", "learn_time: past", "locate_time: too long ago", "duties.done_time: timestamp")
     told = of_call(CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=said))
-    assert told.fields == ("local_id: required for a youth of this agency", *said[1:])
+    assert told.fields == ("local_id: required for a youth of this agency, else of_another_agency", *said[1:])
     # That it is invalid is the reason already.
     assert told.fault == ""
 

@@ -93,7 +93,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         split_address(address)
 
 
-@pytest.mark.parametrize("everywhere", ["0.0.0.0:8443", "[::]:8443", "[0::0]:8443"])
+@pytest.mark.parametrize("everywhere", ["0.0.0.0:8443", "[::]:8443", "[0::0]:8443", "[::ffff:0.0.0.0]:8443"])
 @pytest.mark.parametrize("name", ["address", "enroll_address"])
 def test_nobody_is_told_to_dial_every_address_at_once(name: str, everywhere: str) -> None:
     """It would stand in each invitation, and every county would look for what is wrong with its firewall."""

@@ -87,6 +87,25 @@ async def test_a_youth_of_the_agency_is_not_reported_without_saying_which(world:
     assert (await world.leaves())[-1].op == {"kind": "access.refused", "decision": "DENY", "reason": "INVALID_REQUEST"}
 
 
+async def test_a_namesake_who_is_another_agencys_can_be_reported_by_saying_so(world: World) -> None:
+    await world.register(SF, ANA)
+    theirs = await world.register(LA, ANA)
+    raised = await world.raise_flag(SF, ANA, of_another_agency=True)
+    assert (raised.outcome, raised.flag_id) == (OUTCOME_RECORDED, b"")
+    assert world.rows(tables.flag) == []
+    (alert,) = await world.alerts(LA)
+    assert (alert.kind, alert.subject_handle) == (ALERT_KIND_SUPPORTING_REPORT, theirs)
+
+
+async def test_a_sealed_namesake_keeps_no_youth_of_the_agency_from_being_flagged(world: World) -> None:
+    """Nor does the answer tell that there is one."""
+    half = Youth("Mia Invented")
+    handle = await world.register(SF, half)
+    await world.register(SF, Youth("Mia Inventedly"), restriction=Restriction.SEALED)
+    raised = await world.raise_flag(SF, half, handle=handle)
+    assert len(raised.flag_id) == 16
+
+
 async def test_another_agency_that_reports_the_same_youth_sees_no_difference(world: World) -> None:
     await world.register(SF, ANA)
     known, unknown = await world.raise_flag(LA, ANA), await world.raise_flag(LA, TWIN)
@@ -106,7 +125,7 @@ async def test_a_flag_is_not_raised_for_one_youth_with_the_identity_of_another(w
         await world.register(SF, TWIN)
     with pytest.raises(Invalid) as refused:
         await world.raise_flag(SF, TWIN, handle=handle)
-    assert refused.value.fields == ("subject_handle: another youth",)
+    assert refused.value.fields == ("subject_handle: another youth as listed",)
     assert world.rows(tables.flag) == []
 
 

@@ -99,18 +99,20 @@ class GetFlagDetailsResponse(_message.Message):
     def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., notices: _Optional[_Iterable[_Union[_codes_pb2.Notice, str]]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., flag_casework: _Optional[_Union[_records_pb2.FlagCasework, _Mapping]] = ..., withheld: _Optional[_Iterable[_Union[_records_pb2.WithheldField, _Mapping]]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[_codes_pb2.Obligation, str]]] = ...) -> None: ...
 
 class RaiseFlagRequest(_message.Message):
-    __slots__ = ("inquiry", "local_id", "learn_time", "handling_code", "flag_locate")
+    __slots__ = ("inquiry", "local_id", "learn_time", "handling_code", "flag_locate", "of_another_agency")
     INQUIRY_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ID_FIELD_NUMBER: _ClassVar[int]
     LEARN_TIME_FIELD_NUMBER: _ClassVar[int]
     HANDLING_CODE_FIELD_NUMBER: _ClassVar[int]
     FLAG_LOCATE_FIELD_NUMBER: _ClassVar[int]
+    OF_ANOTHER_AGENCY_FIELD_NUMBER: _ClassVar[int]
     inquiry: _county_pb2.Inquiry
     local_id: str
     learn_time: _timestamp_pb2.Timestamp
     handling_code: _codes_pb2.HandlingCode
     flag_locate: _records_pb2.FlagLocate
-    def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ..., local_id: _Optional[str] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ...) -> None: ...
+    of_another_agency: bool
+    def __init__(self, inquiry: _Optional[_Union[_county_pb2.Inquiry, _Mapping]] = ..., local_id: _Optional[str] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., of_another_agency: _Optional[bool] = ...) -> None: ...
 
 class RaiseFlagResponse(_message.Message):
     __slots__ = ("outcome", "flag_id", "late", "receipt")

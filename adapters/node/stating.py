@@ -1,0 +1,151 @@
+"""What this agency states of a flag of its own around a call: on disk before it is sent, taken back if it is refused.
+
+Decides the versions. One report at a time states one (`turn`), because each follows the one before; what can fail by
+itself, or waits for others than the gateway, is done before, so that a report holds up another for the gateway's answer
+at most, and nobody waits longer than for an answer of its own.
+
+    raised     the youth's open flag, stated anew where the report says something new of it; else a new one
+    repeated   as it was, while no version of it was ever answered: what is said instead would not be heard either
+    refused    a new flag is dropped, a changed one says again what it said before, under a higher version
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
+from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.identifiers import Clock, RandomBytes
+from adapters.node.rpcs import CallFailed, CallFault
+from adapters.node.send import Deadline
+from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle
+from homeward.gateway.v1.codes_pb2 import ResolutionGroup
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
+
+
+@dataclass(frozen=True, slots=True)
+class Stating:
+    """States flags, one report at a time."""
+
+    flags: OwnFlags
+    issuer: FlagIssuer
+    now: Clock
+    random_bytes: RandomBytes = field(repr=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+
+    @asynccontextmanager
+    async def turn(self, deadline: Deadline) -> AsyncIterator[None]:
+        """Within, no other report states anything. Raises `Unavailable` when that takes as long as an answer may."""
+        try:
+            async with asyncio.timeout(deadline.left()):
+                await self._turn.acquire()
+        except TimeoutError as exc:
+            raise Unavailable(ErrorReason.GATEWAY_UNAVAILABLE, fault=CallFault.TIMED_OUT) from exc
+        try:
+            # Whoever has no time left to send it states nothing.
+            deadline.left()
+            yield
+        finally:
+            self._turn.release()
+
+    async def raised(
+        self,
+        handle: SubjectHandle,
+        *,
+        handling_code: HandlingCode | None,
+        learned: datetime,
+        locate: FlagLocate,
+        is_retry: bool,
+    ) -> tuple[OwnFlag | None, OwnFlag]:
+        """The youth's open flag as it was, and the flag that is stated, on disk.
+
+        A retry says nothing new: what was changed since its report came first stays.
+        """
+        known = await asyncio.to_thread(self.flags.open_flag, handle)
+        if known is None:
+            flag = self.issuer.raised(
+                FlagId(self.random_bytes(16)),
+                handle,
+                handling_code=handling_code or HandlingCode.CALL_DUTY_LINE,
+                learned=learned,
+                locate=locate,
+                now=self.now(),
+            )
+        else:
+            stands = known.expires > self.now() and not known.waits_for_person(self.now())
+            was_answered = known.recorded or known.version > 1 or known.unheard != HEARD
+            if is_retry or not was_answered:
+                handling_code, locate = None, FlagLocate()
+            code, details = handling_code or known.handling_code, _located_anew(known.locate, locate)
+            flag = self.issuer.changed(known, now=self.now(), handling_code=code, locate=details)
+            if stands and not _differ(known, flag):
+                return known, known
+            # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
+        await asyncio.to_thread(self.flags.keep, flag)
+        return known, flag
+
+    async def settle(self, known: OwnFlag | None, flag: OwnFlag | None, recorded: bytes) -> None:
+        """The flag is on record where `recorded` is its identifier; else it is what it was before."""
+        if flag is None:
+            if recorded:
+                raise EvidenceInvalid("flag_id")
+            return
+        if recorded == flag.flag_id:
+            await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
+            return
+        # Refused, or a supporting report of another owner's flag: this agency states none. A flag that nobody else
+        # knows must not be answered from.
+        await asyncio.to_thread(self.flags.drop, flag.flag_id)
+        if known is not None and _differ(known, flag):
+            await self.settle_change(known, recorded=False)
+
+    async def settle_change(self, before: OwnFlag, *, recorded: bool) -> None:
+        """The flag is on record as changed, or it is again what it was before a change that was refused."""
+        changed = await asyncio.to_thread(self.flags.by_id, before.flag_id)
+        if changed is None:
+            return
+        if recorded:
+            await asyncio.to_thread(self.flags.recorded, changed.flag_id, changed.version)
+        elif changed.version == before.version + 1:
+            # Under a higher version: what was refused is signed, and a machine must never present it (`present`).
+            stands = replace(before, version=changed.version)
+            await asyncio.to_thread(self.flags.keep, self.issuer.changed(stands, now=self.now()))
+
+    @asynccontextmanager
+    async def change_of(self, before: OwnFlag) -> AsyncIterator[None]:
+        """A change that is refused within is taken back."""
+        try:
+            yield
+        except CallFailed as failed:
+            if failed.fault is CallFault.REFUSED:
+                await self.settle_change(before, recorded=False)
+            raise
+
+    async def ended(self, flag: OwnFlag, resolution: ResolutionGroup, *, entered_in_error: bool) -> SignedEnvelope:
+        """The statement that the episode is over, on disk."""
+        now = self.now()
+        casework = FlagCasework()
+        casework.CopyFrom(flag.casework)
+        casework.resolved_date = now.date().isoformat()
+        casework.resolution_group = resolution
+        state = FlagState.ENTERED_IN_ERROR if entered_in_error else FlagState.RESOLVED
+        following = self.issuer.changed(flag, now=now, state=state, casework=casework)
+        await asyncio.to_thread(self.flags.keep, following)
+        return following.statement
+
+
+def _differ(one: OwnFlag, other: OwnFlag) -> bool:
+    """Whether the two say different things about the same absence."""
+    return (one.handling_code, one.locate) != (other.handling_code, other.locate)
+
+
+def _located_anew(before: FlagLocate, said: FlagLocate) -> FlagLocate:
+    locate = FlagLocate()
+    locate.CopyFrom(before)
+    for field_said, _ in said.ListFields():
+        locate.ClearField(field_said.name)
+    locate.MergeFrom(said)
+    return locate
