@@ -11,16 +11,20 @@ from typing import Final
 
 import grpc
 
+from deploy.demo.counties import COUNTY_A
 from deploy.demo.issuer import issue_token
 from deploy.demo.layout import Member
-from deploy.demo.youths import Person
+from deploy.demo.youths import InventedYouth, Person
 from homeward.county.v1.access_pb2_grpc import AccessLogServiceStub, StatusServiceStub
 from homeward.county.v1.authority_pb2_grpc import AuthorityServiceStub
 from homeward.county.v1.county_pb2 import EvidenceReference, Inquiry, YouthIdentity, YouthName
+from homeward.county.v1.missing_pb2 import RaiseFlagRequest
 from homeward.county.v1.missing_pb2_grpc import MissingServiceStub
 from homeward.county.v1.placement_pb2_grpc import PlacementServiceStub
 from homeward.county.v1.review_pb2_grpc import ReviewServiceStub
+from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.codes_pb2 import EvidenceKind, Purpose
+from homeward.gateway.v1.records_pb2 import FlagLocate
 
 CALL_SECONDS: Final = 10.0
 # A proxy variable in the environment would capture calls on loopback too.
@@ -81,3 +85,24 @@ def inquiry(
         evidence=[EvidenceReference(kind=kind, reference=reference) for kind, reference in evidence],
         authority_id=authority_id,
     )
+
+
+def absence(youth: InventedYouth, learned: datetime) -> RaiseFlagRequest:
+    """A report of county A that this youth of its own left a group home, on the day it was learned."""
+    request = RaiseFlagRequest(
+        inquiry=inquiry(
+            youth.person,
+            codes.PURPOSE_MFC_LOCATE,
+            evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-7731")],
+        ),
+        local_id=youth.local_id,
+        handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
+        flag_locate=FlagLocate(
+            missing_since_date=learned.date().isoformat(),
+            absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
+            last_seen_county=COUNTY_A.fips,
+            missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
+        ),
+    )
+    request.learn_time.FromDatetime(learned)
+    return request

@@ -15,12 +15,11 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 
 from deploy.demo.counties import counties
-from deploy.demo.county import inquiry
+from deploy.demo.county import absence, inquiry
 from deploy.demo.sandbox import Sandbox
 from deploy.demo.youths import InventedYouth
 from homeward.county.v1.missing_pb2 import CheckFlagRequest, RaiseFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
-from homeward.gateway.v1.records_pb2 import FlagLocate
 
 _PYTHON: Final = '''\
 """{says} Sandbox: everybody is invented."""
@@ -91,20 +90,7 @@ def _check(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
 
 
 def _report(sandbox: Sandbox, described: dict[str, Any]) -> dict[str, str]:
-    youth, now = _youth(sandbox), datetime.now(UTC)
-    question = inquiry(
-        youth.person,
-        codes.PURPOSE_MFC_LOCATE,
-        evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-1")],
-    )
-    request = RaiseFlagRequest(
-        inquiry=question,
-        local_id=youth.local_id,
-        flag_locate=FlagLocate(
-            missing_since_date=now.date().isoformat(), absence_category=codes.ABSENCE_CATEGORY_RUNAWAY
-        ),
-    )
-    request.learn_time.FromDatetime(now)
+    request = absence(_youth(sandbox), datetime.now(UTC))
     return _written(sandbox, described["A"], "report", "CWA.case_worker", "A reports the youth missing.", request)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.demo.counties import COUNTY_A, COUNTY_C
-from deploy.demo.county import CALL_SECONDS, inquiry
+from deploy.demo.county import CALL_SECONDS, absence, inquiry
 from deploy.demo.stage import Alerts, Seen, Stage, Step, Unexpected
 from deploy.demo.words import name, names
 from deploy.demo.write_csv import COLUMN_COUNT
@@ -19,14 +19,12 @@ from deploy.demo.youths import heard
 from homeward.county.v1.missing_pb2 import (
     CheckFlagRequest,
     CheckFlagResponse,
-    RaiseFlagRequest,
     RaiseFlagResponse,
     ReportLocatedRequest,
     ResolveFlagRequest,
     WatchAlertsResponse,
 )
 from homeward.gateway.v1 import codes_pb2 as codes
-from homeward.gateway.v1.records_pb2 import FlagLocate
 
 _CASEWORKER: Final = "CWA.case_worker"
 _INTAKE: Final = "CWA.hotline_screener"
@@ -145,24 +143,8 @@ def lookalikes(stage: Stage) -> Seen:
 
 
 def _raise(stage: Stage, local_id: str) -> RaiseFlagResponse:
-    learned = datetime.now(UTC) - _LEARNED_AGO
     response: RaiseFlagResponse = stage.at("A").missing.RaiseFlag(
-        RaiseFlagRequest(
-            inquiry=inquiry(
-                stage.sandbox.caseload.youth(local_id).person,
-                codes.PURPOSE_MFC_LOCATE,
-                evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-7731")],
-            ),
-            local_id=local_id,
-            learn_time=_stamp(learned),
-            handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
-            flag_locate=FlagLocate(
-                missing_since_date=learned.date().isoformat(),
-                absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
-                last_seen_county=COUNTY_A.fips,
-                missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
-            ),
-        ),
+        absence(stage.sandbox.caseload.youth(local_id), datetime.now(UTC) - _LEARNED_AGO),
         metadata=stage.county("A").metadata(_CASEWORKER),
         timeout=CALL_SECONDS,
     )

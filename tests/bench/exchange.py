@@ -18,23 +18,20 @@ from typing import Final
 
 import grpc
 
-from adapters.node.identifiers import new_request_id, timestamp
-from deploy.demo.counties import COUNTY_A, counties
-from deploy.demo.county import CALL_SECONDS, Calls, inquiry
+from adapters.node.identifiers import new_request_id
+from deploy.demo.counties import counties
+from deploy.demo.county import CALL_SECONDS, Calls, absence
 from deploy.demo.readiness import wait_ready
 from deploy.demo.sandbox import Sandbox
 from gateway.protocol.channel import client_options
 from gateway.protocol.directory import DirectoryView, open_directory
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import EvidenceKind, Purpose, Role
-from homeward.county.v1.missing_pb2 import RaiseFlagRequest
-from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, RegisterSubjectsRequest, RegistrationBatch, Subject
 from homeward.gateway.v1.index_pb2_grpc import IndexServiceStub
-from homeward.gateway.v1.records_pb2 import FlagLocate
 from tests.bench.asker import Asker, strangers
 
 FLAGGED: Final = 8
@@ -166,23 +163,7 @@ def _raise_flags(sandbox: Sandbox, numbers: Sequence[str]) -> None:
     learned = datetime.now(UTC) - timedelta(hours=5)
     with county.channel() as channel:
         for number in numbers:
-            question = inquiry(
-                sandbox.caseload.youth(number).person,
-                codes.PURPOSE_MFC_LOCATE,
-                evidence=[(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-1")],
-            )
-            request = RaiseFlagRequest(
-                inquiry=question,
-                local_id=number,
-                learn_time=timestamp(learned),
-                handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
-                flag_locate=FlagLocate(
-                    missing_since_date=learned.date().isoformat(),
-                    absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
-                    last_seen_county=COUNTY_A.fips,
-                    missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
-                ),
-            )
+            request = absence(sandbox.caseload.youth(number), learned)
             Calls(channel).missing.RaiseFlag(request, metadata=county.metadata("CWA.case_worker"), timeout=CALL_SECONDS)
 
 

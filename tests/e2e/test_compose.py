@@ -23,10 +23,9 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.demo.counties import COUNTY_A, COUNTY_B, Agency
-from deploy.demo.county import inquiry
+from deploy.demo.county import absence, inquiry
 from deploy.demo.county_files import ISSUER, county_file
 from deploy.demo.issuer import JWKS_FILE, issue_token, make_issuer
 from deploy.demo.write_csv import write_extract
@@ -34,7 +33,6 @@ from deploy.demo.write_sql import write_database
 from deploy.demo.youths import Caseload, heard, make_caseload
 from homeward.county.v1.missing_pb2 import CheckFlagRequest, RaiseFlagRequest
 from homeward.gateway.v1 import codes_pb2 as codes
-from homeward.gateway.v1.records_pb2 import FlagLocate
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
@@ -162,22 +160,7 @@ class Exchange:
 
     def report(self) -> dict[str, Any]:
         """A's worker reports that the youth left."""
-        learned, local_id = datetime.now(UTC) - timedelta(hours=2), self.caseload.cast.runaway
-        stamp = Timestamp()
-        stamp.FromDatetime(learned)
-        evidence = [(codes.EVIDENCE_KIND_REPORT_BEING_FILED, "TEST-LE-1")]
-        request = RaiseFlagRequest(
-            inquiry=inquiry(self.caseload.youth(local_id).person, codes.PURPOSE_MFC_LOCATE, evidence=evidence),
-            local_id=local_id,
-            learn_time=stamp,
-            handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE,
-            flag_locate=FlagLocate(
-                missing_since_date=learned.date().isoformat(),
-                absence_category=codes.ABSENCE_CATEGORY_RUNAWAY,
-                last_seen_county=COUNTY_A.fips,
-                missing_from_setting_group=codes.SETTING_GROUP_CONGREGATE_CARE,
-            ),
-        )
+        request = absence(self.caseload.youth(self.caseload.cast.runaway), datetime.now(UTC) - timedelta(hours=2))
         return self.call(COUNTY_A, "CWA.case_worker", request)
 
     def check(self) -> dict[str, Any]:

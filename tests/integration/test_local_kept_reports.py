@@ -16,7 +16,7 @@ from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import missing_pb2 as gateway_missing
 from tests.integration.local_kit import County, county
-from tests.integration.test_local_reports import absence, raise_own_flag, recorded
+from tests.integration.report_kit import absence, raise_own_flag, recorded
 from tests.unit.node.world import ASKER, FLAG, NOW, directory, stamp
 
 LOCATED = missing_pb2.ReportLocatedRequest(

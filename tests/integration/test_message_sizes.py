@@ -25,6 +25,7 @@ class Service(TokenServiceServicer):
         self.let = asyncio.Event()
         self.let.set()
         self.asked = asyncio.Semaphore(0)
+        self.sizes: list[int] = []
 
     async def reached(self, calls: int) -> None:
         """So many more calls are here."""
@@ -32,6 +33,7 @@ class Service(TokenServiceServicer):
             await self.asked.acquire()
 
     async def Evaluate(self, request: token_pb2.EvaluateRequest, context: Any) -> token_pb2.EvaluateResponse:
+        self.sizes.append(len(request.envelope.payload))
         self.asked.release()
         await self.let.wait()
         return token_pb2.EvaluateResponse()
@@ -47,9 +49,11 @@ def request_of(size: int) -> token_pb2.EvaluateRequest:
 @pytest.mark.parametrize("size", [MAX_MESSAGE_BYTES + 1, 300_000, 1_000_000, MAX_DIRECTORY_BYTES - 100])
 async def test_a_holder_reads_the_directory_of_a_whole_state(size: int) -> None:
     """California's 116 agencies of child welfare and probation are some 290 kB."""
-    add = [lambda server: add_TokenServiceServicer_to_server(Service(), server)]
+    service = Service()
+    add = [lambda server: add_TokenServiceServicer_to_server(service, server)]
     async with main_listener(add, max_message_bytes=MAX_DIRECTORY_BYTES) as channel:
         await TokenServiceStub(channel).Evaluate(request_of(size), timeout=10)
+    assert service.sizes == [size]
 
 
 @pytest.mark.parametrize(("limit", "size"), [(MAX_MESSAGE_BYTES, 300_000), (MAX_DIRECTORY_BYTES, 5_000_000)])
