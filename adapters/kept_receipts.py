@@ -16,7 +16,8 @@ from typing import Final
 from sqlalchemy import create_engine, select
 
 from adapters.audit_entries import opened_of, receipt_of
-from adapters.node.store import FILE_NAME, receipt, work
+from adapters.node.store import FILE_NAME
+from adapters.node.tables import receipt, work
 from audit.receipt import Receipt, parse_receipt
 from gateway.protocol.names import RequestId
 from gateway.protocol.policy.facts import milliseconds

@@ -13,7 +13,8 @@ from adapters.local.wire import Reading, county_code, moment, number, past_day, 
 from adapters.node.alerts import Alerts, Told
 from adapters.node.reports import Absence, Change, Reporter
 from adapters.node.request import Page, Requester
-from adapters.node.store import Store, subject
+from adapters.node.store import Store
+from adapters.node.tables import subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import FieldSet, FlagId, HandlingCode, Purpose
 from gateway.protocol.policy.facts import moment_of

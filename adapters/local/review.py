@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
 from adapters.node.reviews import KeptReview, Reviewer
-from adapters.node.store import Store, subject
+from adapters.node.store import Store
+from adapters.node.tables import subject
 from adapters.staff import choose_role
 from gateway.protocol.matching.evidence import Agreement, Trait, sentence
 from gateway.protocol.wire_names import from_wire

@@ -29,7 +29,8 @@ from adapters.node.recording import Entry, Recorder
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.send import Deadline
 from adapters.node.settle import agreeing_keys
-from adapters.node.store import Store, registration, subject
+from adapters.node.store import Store
+from adapters.node.tables import registration, subject
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from audit.body import PARTIES, parse_parties

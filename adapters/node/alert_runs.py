@@ -21,7 +21,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select, update
 
-from adapters.node.store import alert, alert_run, repeated_alert
+from adapters.node.tables import alert, alert_run, repeated_alert
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED, Alert
 
 QUIET: Final = timedelta(minutes=15)

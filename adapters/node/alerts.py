@@ -18,8 +18,9 @@ from sqlalchemy import Connection, func, select
 from adapters.node.alert_runs import QUIET, Run, forget_run, hush_known, join_run, repeats_after, runs_of
 from adapters.node.duties import note_found
 from adapters.node.reviews import keep_review
-from adapters.node.store import Store, alert, get_setting, put_setting, repeated_alert, review_epoch
+from adapters.node.store import Store, get_setting, put_setting
 from adapters.node.succession import logs_of
+from adapters.node.tables import alert, repeated_alert, review_epoch
 from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import Alert

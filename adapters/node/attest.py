@@ -22,7 +22,8 @@ from typing import Final
 from sqlalchemy import Connection, and_, delete, select
 
 from adapters.node.identifiers import Clock, timestamp
-from adapters.node.store import Store, awaited_entry, get_setting, own_entry, put_setting
+from adapters.node.store import Store, get_setting, put_setting
+from adapters.node.tables import awaited_entry, own_entry
 from audit.checkpoint import Checkpoint
 from audit.continuity import Continuity, Numbered, numbered
 from audit.entry import Opening, check_openings

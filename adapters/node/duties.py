@@ -12,7 +12,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table, or_, select
 
-from adapters.node.store import Store, metadata, own_flag
+from adapters.node.store import Store
+from adapters.node.tables import metadata, own_flag
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState
 from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.reporting_duties import DUTY_PERIOD, open_duties

@@ -29,16 +29,8 @@ from adapters.node.node import Node
 from adapters.node.own_authorities import forget_authorities
 from adapters.node.own_reports import forget_reports, is_kept
 from adapters.node.rpcs import CallFailed
-from adapters.node.store import (
-    alert,
-    owe_rewriting,
-    receipt,
-    registration,
-    request,
-    request_epoch,
-    review,
-    review_epoch,
-)
+from adapters.node.store import owe_rewriting
+from adapters.node.tables import alert, receipt, registration, request, request_epoch, review, review_epoch
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.link_pb2 import Alert
 

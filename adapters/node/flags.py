@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, case, select
 
 from adapters.node.identifiers import timestamp
-from adapters.node.store import Store, own_flag
+from adapters.node.store import Store
+from adapters.node.tables import own_flag
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,

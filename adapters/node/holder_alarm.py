@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy import select
 
-from adapters.node.store import Store, local_event
+from adapters.node.store import Store
+from adapters.node.tables import local_event
 from gateway.protocol.policy.facts import milliseconds
 
 UNPROVEN: Final = "holder.unproven"

@@ -22,18 +22,9 @@ from adapters.node.errors import NodeError
 from adapters.node.node import Node
 from adapters.node.receipts import origin_of
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
-from adapters.node.store import (
-    acted_notice,
-    alert,
-    get_setting,
-    owe_rewriting,
-    put_setting,
-    recalled_request,
-    receipt,
-    request,
-    work,
-)
+from adapters.node.store import get_setting, owe_rewriting, put_setting
 from adapters.node.succession import Logs, logs_of
+from adapters.node.tables import acted_notice, alert, recalled_request, receipt, request, work
 from audit.receipt import parse_receipt
 from gateway.protocol.envelope import wrap
 from gateway.protocol.notices import open_notice

@@ -15,7 +15,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, select
 
 from adapters.node.rpcs import REVOKE_AUTHORITY
-from adapters.node.store import Store, alert, own_authority, receipt, request
+from adapters.node.store import Store
+from adapters.node.tables import alert, own_authority, receipt, request
 from gateway.protocol.names import AuthorityId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1.authority_pb2 import Authority, AuthorityRevocation

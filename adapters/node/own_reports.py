@@ -21,7 +21,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from adapters.node.rpcs import RAISE_FLAG, REPORT_LOCATED, RESOLVE_FLAG
-from adapters.node.store import Store, own_report, request
+from adapters.node.store import Store
+from adapters.node.tables import own_report, request
 from gateway.protocol.names import FlagId, RequestId
 from gateway.protocol.succession import REPORT_LIFE
 from homeward.gateway.v1.restoration_pb2 import PresentedReport

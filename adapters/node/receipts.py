@@ -18,8 +18,9 @@ from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
-from adapters.node.store import Store, get_setting, local_event, put_setting, receipt, request, request_epoch
+from adapters.node.store import Store, get_setting, put_setting
 from adapters.node.succession import NEWEST_CHECKPOINT
+from adapters.node.tables import local_event, receipt, request, request_epoch
 from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
 from audit.errors import EvidenceError

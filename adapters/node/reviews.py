@@ -18,7 +18,8 @@ from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.rpcs import GIVE_VERDICT
 from adapters.node.send import Deadline
-from adapters.node.store import Store, review, review_epoch
+from adapters.node.store import Store
+from adapters.node.tables import review, review_epoch
 from adapters.node.translate import county_errors
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AgencyId, SubjectHandle

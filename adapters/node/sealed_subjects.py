@@ -17,10 +17,9 @@ from sqlalchemy import Connection, func, select
 from adapters.node.alerts import blank_alert
 from adapters.node.duties import forget_duties
 from adapters.node.own_reports import forget_reports_about
-from adapters.node.store import (
-    Store,
+from adapters.node.store import Store, owe_rewriting
+from adapters.node.tables import (
     alert,
-    owe_rewriting,
     own_authority,
     own_flag,
     registration,

@@ -12,7 +12,8 @@ from typing import Final
 from sqlalchemy import Connection, and_, func, select
 
 from adapters.node.identifiers import RandomBytes
-from adapters.node.store import Store, owe_rewriting, registration, subject
+from adapters.node.store import Store, owe_rewriting
+from adapters.node.tables import registration, subject
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import OPAQUE_LENGTH, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds

@@ -20,16 +20,8 @@ from sqlalchemy import Connection, delete, select
 
 from adapters.node.own_authorities import begin_again
 from adapters.node.own_reports import make_reports_due
-from adapters.node.store import (
-    awaited_entry,
-    drop_setting,
-    get_setting,
-    own_entry,
-    own_flag,
-    put_setting,
-    registration,
-    work,
-)
+from adapters.node.store import drop_setting, get_setting, put_setting
+from adapters.node.tables import awaited_entry, own_entry, own_flag, registration, work
 from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.node.attest import await_entry
 from adapters.node.refusal import OrderRefused, Refusal
-from adapters.node.store import Store, work
+from adapters.node.store import Store
+from adapters.node.tables import work
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
 from homeward.audit.v1.log_pb2 import Receipt

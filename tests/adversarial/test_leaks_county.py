@@ -18,7 +18,7 @@ from adapters.local import status as local_status
 from adapters.mapping.examples import BASE_ROWS
 from adapters.mapping.report import as_data, render
 from adapters.node import answers as adapter_answers
-from adapters.node.store import metadata
+from adapters.node.tables import metadata
 from adapters.telemetry import call_counts as adapter_counts
 from homeward.command import report_unexpected
 from homeward.county.v1 import county_pb2, missing_pb2, placement_pb2

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from adapters.audit_entries import receipt_of as read_receipt
 from adapters.cli import adapter
-from adapters.node import store as tables
+from adapters.node import tables
 from adapters.node.receipts import Kept, Requests
 from adapters.node.store import FILE_NAME, Store, open_store
 from adapters.node.work_log import ANSWERED, WorkLog

@@ -12,8 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from adapters.identity.errors import IncompleteIdentity
-from adapters.node import rpcs
-from adapters.node import store as tables
+from adapters.node import rpcs, tables
 from adapters.node.flags import OwnFlag
 from adapters.node.rpcs import CallFailed, CallFault
 from homeward.county.v1 import missing_pb2

@@ -10,7 +10,7 @@ import pytest
 from grpc import aio
 from sqlalchemy import select
 
-from adapters.node import store as tables
+from adapters.node import tables
 from adapters.node.rpcs import CallFailed, CallFault
 from homeward.county.v1 import county_pb2, missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes

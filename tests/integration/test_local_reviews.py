@@ -8,8 +8,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
-from adapters.node import rpcs
-from adapters.node import store as tables
+from adapters.node import rpcs, tables
 from adapters.node.reviews import Reviews
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.envelope import unwrap

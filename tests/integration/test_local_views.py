@@ -8,8 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from sqlalchemy import Connection
 
-from adapters.node import rpcs
-from adapters.node import store as tables
+from adapters.node import rpcs, tables
 from gateway.protocol.match_keys import CORE_KEYS
 from homeward.audit.v1 import service_pb2 as audit
 from homeward.audit.v1.log_pb2 import EntryFilter

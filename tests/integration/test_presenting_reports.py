@@ -16,7 +16,7 @@ from adapters.node.present import Presenter
 from adapters.node.receipts import Requests
 from adapters.node.rpcs import RAISE_FLAG, REPORT_LOCATED, RESOLVE_FLAG, CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
-from adapters.node.store import own_report, receipt, request
+from adapters.node.tables import own_report, receipt, request
 from adapters.presenting_words import presenting_lines
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import FlagId, RequestId

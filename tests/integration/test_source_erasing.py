@@ -16,14 +16,15 @@ import pytest
 from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason
-from adapters.node import store as tables
+from adapters.node import tables
 from adapters.node.alerts import Alerts
 from adapters.node.erase import REPEATABLE, Eraser
 from adapters.node.node import Node
 from adapters.node.recording import epochs_of
 from adapters.node.reviews import Reviews
 from adapters.node.rpcs import GET_DIRECTORY, CallFailed, CallFault
-from adapters.node.store import open_store, owe_rewriting, registration, request
+from adapters.node.store import open_store, owe_rewriting
+from adapters.node.tables import registration, request
 from gateway.protocol.envelope import wrap
 from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.matching.key_scheme import split_tokens

@@ -17,15 +17,9 @@ from adapters.node.node import Node
 from adapters.node.notices import NoticeKeeper
 from adapters.node.receipts import Kept, Requests, origin_of
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
-from adapters.node.store import (
-    acted_notice,
-    drop_setting,
-    recalled_request,
-    receipt,
-    request,
-    work,
-)
+from adapters.node.store import drop_setting
 from adapters.node.succession import NEWEST_CHECKPOINT
+from adapters.node.tables import acted_notice, recalled_request, receipt, request, work
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass
 from audit.log import Log

@@ -14,13 +14,8 @@ from adapters.node.listing import IndexPolicy
 from adapters.node.node import Node
 from adapters.node.reviews import Reviews
 from adapters.node.sealed_subjects import SealedSubjects
-from adapters.node.store import (
-    registration,
-    request,
-    sealed_subject,
-    subject,
-)
 from adapters.node.subjects import Subjects
+from adapters.node.tables import registration, request, sealed_subject, subject
 from adapters.records import (
     CountyFips,
     LocalSubjectId,

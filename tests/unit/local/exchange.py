@@ -23,7 +23,8 @@ from adapters.node.receipts import Requests
 from adapters.node.request import Question, Requester, content_digest
 from adapters.node.rpcs import A, CallFailed, CallFault, Q, Rpc
 from adapters.node.send import Act, Deadline, Sender
-from adapters.node.store import Store, metadata
+from adapters.node.store import Store
+from adapters.node.tables import metadata
 from adapters.staff import Staff
 from gateway.protocol.assertion import Claims, verify_assertion
 from gateway.protocol.decide import Decision, decide_request, decide_youth

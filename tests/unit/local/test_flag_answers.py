@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.errors import EvidenceInvalid
-from adapters.node import store as tables
+from adapters.node import tables
 from gateway.protocol.names import FlagState, Notice
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.signing import SigningKey

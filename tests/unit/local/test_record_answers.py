@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.errors import EvidenceInvalid, Unavailable
-from adapters.node import store as tables
+from adapters.node import tables
 from adapters.node.request import Page
 from adapters.node.rpcs import CallFailed, CallFault
 from audit.receipt import parse_receipt

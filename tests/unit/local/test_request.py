@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid, Unavailable
-from adapters.node import store as tables
+from adapters.node import tables
 from adapters.node.request import Page
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.names import EvidenceKind, FlagState, HandlingCode, Notice, Obligation, Purpose
