@@ -89,10 +89,15 @@ def load_identity(state: Path) -> ChannelIdentityFiles:
         key=key,
         chain=chain,
         ca=ca,
-        thumbprint=hashlib.sha256(leaf.public_bytes(Encoding.DER)).digest(),
+        thumbprint=thumbprint(chain),
         effective=leaf.not_valid_before_utc,
         expires=leaf.not_valid_after_utc,
     )
+
+
+def thumbprint(chain: bytes) -> bytes:
+    """SHA-256 of the DER form of the first certificate (RFC 8705 `x5t#S256`). Raises `KeyFileUnusable`."""
+    return hashlib.sha256(_leaf(chain).public_bytes(Encoding.DER)).digest()
 
 
 def next_key(state: Path) -> bytes:

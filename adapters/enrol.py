@@ -4,7 +4,8 @@
     2  look at the listener     its certificate is the one in the line, before anything secret is sent
     3  make keys                on this machine, durable before the ticket is spent
     4  redeem                   key request and statements of the county root; the ticket is spent once
-    5  check the answer         a certificate of our key, for exactly the identity we asked for
+    5  check the answer         a certificate of our key, for exactly the identity we asked for, and the receipt of its
+                                entry in the log that the line names
     6  write                    certificate, then member.json as the last file: without it nobody joined
 
 Decides that joining can be repeated after any interruption: the keys of step 3 are used again, and the exchange gives
@@ -22,7 +23,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from adapters import enrol_failures as failures
-from adapters.channel_identity import KEY_FILE, certificate_request, new_tls_key, write_identity
+from adapters.channel_identity import KEY_FILE, certificate_request, new_tls_key, thumbprint, write_identity
+from adapters.errors import EvidenceInvalid
 from adapters.fingerprint import fingerprint
 from adapters.keyring import (
     KeyFile,
@@ -38,7 +40,11 @@ from adapters.keyring import (
     write_secret,
 )
 from adapters.membership import Membership, MembershipInvalid, read_membership, write_membership
+from adapters.node.receipts import Expected, Kept, Requests, check_receipt
+from adapters.node.store import FILE_NAME as STORE_FILE
+from adapters.node.store import open_store
 from gateway.protocol.invitation import InvitationBroken, decode
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.signing import SigningKey
@@ -111,8 +117,10 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
         response = await exchange.redeem(invitation.enrollment_address, certificate, request)  # 4
     membership = _membership(invitation, wish, response, now())
     _check(response, membership, tls_key)  # 5
+    kept = _check_receipt(response, membership)
     with failures.of_files(state):  # 6
         write_identity(state / KEYS, key=tls_key, chain=response.certificate_chain, ca=response.ca_certificates)
+        _follow(state, kept)
         write_membership(state, membership)
     return Joined(membership, fingerprint(root.public_bytes), was_member=False)
 
@@ -177,6 +185,8 @@ def _membership(invitation: Invitation, wish: Wish, response: EnrollResponse, no
         gateway_address=invitation.gateway_address,
         gateway_key=invitation.gateway_key,
         holder_keys=tuple(invitation.holder_keys),
+        log_origin=invitation.log_origin,
+        log_key=invitation.log_key,
         generation=response.generation,
         has_sources=wish.has_sources,
         joined=now,
@@ -200,3 +210,21 @@ def _check(response: EnrollResponse, membership: Membership, tls_key: bytes) -> 
         raise failures.answer_unusable("its certificate is for another key")
     if membership.generation < 1:
         raise failures.answer_unusable("it names no generation")
+
+
+def _check_receipt(response: EnrollResponse, membership: Membership) -> Kept:
+    """That this certificate was issued to this agency is in the log."""
+    issued = Expected(frozenset({Kind.ENROLL_REDEEMED}), None, certificate=thumbprint(response.certificate_chain))
+    try:
+        return check_receipt(response.receipt, membership.log, issued)
+    except EvidenceInvalid as invalid:
+        why = "its receipt does not hold, or is of another log than the line names"
+        raise failures.answer_unusable(why) from invalid
+
+
+def _follow(state: Path, kept: Kept) -> None:
+    store = open_store(state / STORE_FILE)
+    try:
+        Requests(store).follow(kept)
+    finally:
+        store.close()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
+from audit.checkpoint import LogKey
 from gateway.protocol.directory import Pins
 from gateway.protocol.names import AgencyId, AgencyKind, NameSyntaxError, county_of, parse_agency_id
 from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
@@ -41,6 +42,10 @@ class Membership:
     """Raw Ed25519 key that signs directories, from the invitation."""
     holder_keys: tuple[bytes, ...]
     """Keys of the other signers of directories, from the invitation."""
+    log_origin: str
+    """Origin of the exchange's log when this adapter joined, from the invitation; it may have gone on elsewhere."""
+    log_key: bytes
+    """Raw Ed25519 key that signed that log's checkpoints."""
     generation: int
     """Of the certificate in use, from 1."""
     has_sources: bool
@@ -62,6 +67,11 @@ class Membership:
         """Signers without whom no directory counts."""
         return Pins(self.gateway_key, self.holder_keys)
 
+    @property
+    def log(self) -> LogKey:
+        """The log that the first directory must name, or lawfully lead to."""
+        return LogKey(self.log_origin, self.log_key)
+
     def renewed(self, generation: int) -> Self:
         """The same member with the next certificate."""
         return replace(self, generation=generation)
@@ -72,6 +82,7 @@ class Membership:
             "format": _FORMAT,
             "gateway_key": self.gateway_key.hex(),
             "holder_keys": [key.hex() for key in self.holder_keys],
+            "log_key": self.log_key.hex(),
             "joined": self.joined.astimezone(UTC).isoformat(),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
@@ -107,6 +118,8 @@ def _membership(document: dict[str, Any]) -> Membership:
         gateway_address=document["gateway_address"],
         gateway_key=_key(document["gateway_key"]),
         holder_keys=tuple(_key(key) for key in document["holder_keys"]),
+        log_origin=str(document["log_origin"]),
+        log_key=_key(document["log_key"]),
         generation=int(document["generation"]),
         has_sources=bool(document["has_sources"]),
         joined=datetime.fromisoformat(document["joined"]),

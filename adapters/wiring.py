@@ -16,10 +16,11 @@ from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
 from adapters.mapping.rule import Severity
 from adapters.membership import Membership, read_membership
+from adapters.node.acts import Acts, HolderReceipts
 from adapters.node.alerts import Alerts, lost_alert
 from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
-from adapters.node.directory_keeper import DirectoryKeeper
+from adapters.node.directory_keeper import DirectoryKeeper, lists
 from adapters.node.duties import OwnDuties
 from adapters.node.erase import Eraser
 from adapters.node.errors import NotReady
@@ -52,7 +53,6 @@ from adapters.node.work_log import WorkLog
 from adapters.sources.freshness import FreshnessState
 from adapters.staff import StaffTokens
 from adapters.staff_keys import key_set
-from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from homeward.county.v1.access_pb2 import (
@@ -63,7 +63,6 @@ from homeward.county.v1.access_pb2 import (
     PresentingState,
     SourceState,
 )
-from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,16 +275,19 @@ def _node(
     keeper = DirectoryKeeper(
         store=store,
         pins=membership.pins,
+        log=membership.log,
         gateway=channels.gateway,
-        is_listed=_lists(membership, keyring, now),
+        is_listed=lists(membership.agency, keyring.envelope.key_id, now),
         cosigned=lambda origin: witness.cosigned_of(origin),
     )
+    acts = Acts(Requests(store), lambda: keeper.log)
     pepper = PepperKeeper(
         agency=membership.agency,
         keyring=keyring,
         files=PepperFiles(state / "keys"),
         directory=keeper,
         gateway=channels.gateway,
+        acts=acts,
         now=now,
         random_bytes=random_bytes,
     )
@@ -299,6 +301,7 @@ def _node(
         keeper=keeper,
         pepper=pepper,
         tokenizer=_tokenizer(keyring, store, channels, scheme=scheme, now=now, random_bytes=random_bytes),
+        acts=acts,
         bundle=load_california(),
         now=now,
         random_bytes=random_bytes,
@@ -316,22 +319,10 @@ def _tokenizer(
         envelope_key=keyring.envelope,
         caller_of=channels.holder,
         alarm=lambda operator: record_unproven(store, operator, now()),
+        receipts=HolderReceipts(Requests(store)),
         now=now,
         random_bytes=random_bytes,
     )
-
-
-def _lists(membership: Membership, keyring: Keyring, now: Clock) -> Callable[[DirectoryView], bool]:
-    """Whether a directory lists this adapter: its agency, with the very key it signs envelopes with."""
-
-    def lists(directory: DirectoryView) -> bool:
-        try:
-            directory.key(membership.agency, KEY_USE_ENVELOPE, keyring.envelope.key_id, now())
-        except KeyUnknown:
-            return False
-        return True
-
-    return lists
 
 
 def _link(
@@ -373,6 +364,7 @@ def _renewer(state: Path, node: Node, channels: Channels) -> Renewer:
         envelope_key=node.keyring.envelope,
         identity=lambda: channels.identity,
         gateway=channels.gateway,
+        acts=node.acts,
         took_over=channels.reload,
         now=node.now,
         random_bytes=node.random_bytes,

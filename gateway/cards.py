@@ -8,7 +8,7 @@ from typing import Annotated, Final, TypeVar
 from cryptography import x509
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
-from gateway.config import Address, Name, TrustDomain
+from gateway.config import Address, Name, Origin, TrustDomain
 from gateway.protocol.strict_yaml import StrictModel
 from gateway.state import State, write_new
 
@@ -54,6 +54,9 @@ class CustodianCard(StrictModel):
     """Root certificate."""
     share_index: Annotated[int, Field(ge=2, le=255)]
     share_commitment: HexKey
+    log_origin: Origin
+    log_key: HexKey
+    """Raw Ed25519 key that signs its log's checkpoints."""
 
 
 C = TypeVar("C", GatewayCard, CustodianCard)

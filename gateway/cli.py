@@ -111,6 +111,8 @@ def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
         ca_certificate=root.public_bytes(Encoding.DER),
         directory_key=bytes.fromhex(card.directory_key),
         share_commitment=bytes.fromhex(card.share_commitment),
+        log_origin=card.log_origin,
+        log_key=bytes.fromhex(card.log_key),
     )
     act_on_members(
         state,

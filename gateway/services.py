@@ -43,7 +43,6 @@ from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
-from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.projections import SqlProjections
@@ -81,7 +80,7 @@ def services_of(running: Running) -> Services:
     setting = _setting(running, alert_keys)
     exchange, machine = Exchange(setting), MachineCalls(running.directory, utc_now)
     ledger = running.members.ledger
-    entries = LogEntries(ledger.log, ledger.reader, running.class_keys)
+    entries = ledger.entries
     deeds, flags = SqlDeeds(running.lookups, entries), SqlFlags(running.lookups, running.youth_keys)
     book = SqlAuthorityBook(running.lookups, running.authority_keys)
     records = AuthorityRecords(setting, book, deeds, listed=flags)
@@ -98,7 +97,7 @@ def services_of(running: Running) -> Services:
     authority = AuthorityServicer(records, exchange, now=utc_now, revoking=running.revoking())
     proposals = LogProposals(ledger.reader, running.finding, running.class_keys)
     audit = AuditServicer(AccessLog(setting, entries, proposals, running.class_keys), exchange, now=utc_now)
-    reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
+    reviews = ReviewServicer(_verdicts(running, setting, deeds), machine)
     served = [
         adding(add_ExchangeServiceServicer_to_server, _exchange(running, setting, exchange, machine)),
         adding(
@@ -131,7 +130,7 @@ def _exchange(running: Running, setting: Setting, exchange: Exchange, machine: M
     )
 
 
-def _verdicts(running: Running, setting: Setting, entries: LogEntries) -> Verdicts:
+def _verdicts(running: Running, setting: Setting, deeds: SqlDeeds) -> Verdicts:
     return Verdicts(
         journal=running.journal,
         projections=setting.projections,
@@ -139,7 +138,8 @@ def _verdicts(running: Running, setting: Setting, entries: LogEntries) -> Verdic
         reviews=setting.reviews,
         sources=running.links,
         pairwise=setting.pairwise,
-        recall=running.seals.link_recall(setting, marked=entries, keys=running.class_keys),
+        recall=running.seals.link_recall(setting, marked=deeds.entries, keys=running.class_keys),
+        deeds=deeds,
         now=utc_now,
     )
 

@@ -111,7 +111,7 @@ def assemble(
         authority=AuthorityEdge(reading, registrar, version),
         access=AccessEdge(reading, Accesses(recorder, node.store, tokens, listing.is_sealed_now, sealed), version),
         sealing=SealingEdge(reading, orders, version),
-        review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store),
+        review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store, version),
     )
 
 

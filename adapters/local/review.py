@@ -2,12 +2,14 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 
 from adapters.local.interceptor import current_call
+from adapters.local.wire import receipt
 from adapters.node.reviews import KeptReview, Reviewer
 from adapters.node.store import Store
 from adapters.node.tables import subject
@@ -24,6 +26,7 @@ class ReviewEdge:
 
     reviewer: Reviewer = field(repr=False)
     store: Store = field(repr=False)
+    policy_version: Callable[[], str]
 
 
 class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
@@ -43,13 +46,16 @@ class ReviewServicer(review_pb2_grpc.ReviewServiceServicer):
         """The agency's verdict."""
         call = current_call()
         role = choose_role(call.staff, request.role)
-        state = await self._at.reviewer.give(
+        given = await self._at.reviewer.give(
             bytes.fromhex(request.review_id),
             request.verdict,
             worker=f"{call.staff.pseudonym} {role}",
             deadline=call.deadline,
         )
-        return review_pb2.GiveVerdictResponse(state=state)  # type: ignore[arg-type]
+        return review_pb2.GiveVerdictResponse(
+            state=given.state,  # type: ignore[arg-type]
+            receipt=receipt(given.receipt, None, self._at.policy_version()),
+        )
 
     def _review(self, kept: KeptReview) -> review_pb2.Review:
         task, alert = kept.task, kept.alert

@@ -185,14 +185,14 @@ def stamp(value: datetime | None) -> Timestamp | None:
     return message
 
 
-def receipt(kept: Kept | None, request_id: RequestId, policy_version: str) -> county_pb2.Receipt | None:
-    """Evidence as a county system keeps it; None where nothing left the county."""
+def receipt(kept: Kept | None, request_id: RequestId | None, policy_version: str) -> county_pb2.Receipt | None:
+    """Evidence as a county system keeps it; None where nothing left the county. Not every call has an identifier."""
     if kept is None:
         return None
     return county_pb2.Receipt(
         leaf_index=kept.index,
         checkpoint=kept.receipt.checkpoint,
-        request_id=str(uuid.UUID(bytes=request_id)),
+        request_id=str(uuid.UUID(bytes=request_id)) if request_id is not None else "",
         policy_version=policy_version,
         proof=kept.receipt.text(),
     )

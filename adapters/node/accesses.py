@@ -30,6 +30,7 @@ from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.send import Deadline
 from adapters.node.settle import agreeing_keys
 from adapters.node.store import Store
+from adapters.node.succession import log_of
 from adapters.node.tables import registration, subject
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
@@ -267,7 +268,7 @@ def _in_order(entries: Iterable[Receipt], directory: DirectoryView, after_index:
     found: list[Kept] = []
     before = after_index
     for message in entries:
-        kept = open_receipt(message, directory)
+        kept = open_receipt(message, log_of(directory))
         if kept.index <= before:
             raise EvidenceInvalid("entries_order")
         before = kept.index

@@ -17,6 +17,7 @@ from typing import Final
 from adapters.errors import EvidenceInvalid
 from adapters.node.presence import field_sets_present
 from adapters.node.receipts import Expected, Kept, check_receipt, closed
+from adapters.node.succession import log_of
 from gateway.protocol.decide import Decision
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap
@@ -146,7 +147,7 @@ def check_flag(response: CheckFlagResponse, asked: Asked, directory: DirectoryVi
     answer = response.answer
     outcome = _outcome(answer.outcome, asked, FLAG_OUTCOMES)
     _check_policy(answer.policy_version, directory)
-    receipt = check_receipt(response.receipt, directory, Expected(DECISION, asked.digest, outcome))
+    receipt = check_receipt(response.receipt, log_of(directory), Expected(DECISION, asked.digest, outcome))
     notices = _notices(answer.notices, outcome)
     if outcome is not Outcome.ANSWERED:
         return negative(asked.agency, directory, outcome, notices=notices, stale=_stale(answer.stale_counties, outcome),
@@ -219,11 +220,11 @@ def check_records(
     outcome = _outcome(response.outcome, asked, RECORD_OUTCOMES)
     _check_policy(response.policy_version, directory)
     decided = Expected(DECISION, asked.digest, None if _may_change(outcome) else outcome)
-    decision = check_receipt(response.decision_receipt, directory, decided)
+    decision = check_receipt(response.decision_receipt, log_of(directory), decided)
     # A refusal by the request alone has one leaf; everything after it has two, known youth or not.
     release = None
     if response.HasField("release_receipt"):
-        release = check_receipt(response.release_receipt, directory, Expected(OUTCOME, asked.digest, outcome))
+        release = check_receipt(response.release_receipt, log_of(directory), Expected(OUTCOME, asked.digest, outcome))
         if release.opened.get("decided", b"") != str(decision.index).encode():
             raise EvidenceInvalid("receipt_decision")
     elif outcome in (Outcome.ANSWERED, Outcome.NO_DISCLOSABLE_RECORD):

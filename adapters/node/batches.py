@@ -4,7 +4,7 @@
        its way; tokens that lie here and were never confirmed are sent again, not made again: a registration is paid
        for once
     2  on disk before the gateway has them
-    3  sent, and confirmed here when the gateway has answered
+    3  sent, and confirmed here when the gateway has answered with a receipt that holds
 
 So whatever ends in between, the adapter goes on after the last batch that was answered: nobody is listed twice, because
 a handle replaces itself, and nobody is left out, because only what was answered counts as listed. Decides also that a
@@ -25,6 +25,7 @@ from adapters.node.rpcs import REGISTER_ALL, REGISTER_SUBJECTS, CallFailed, Conv
 from adapters.node.store import get_setting, put_setting
 from adapters.node.subjects import Proposal, Subjects
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import SubjectHandle
 from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -178,7 +179,9 @@ class Batches:
 
     async def _signed(self, batch: RegistrationBatch, send: _Send) -> RegisterSubjectsResponse:
         batch.request_id = new_request_id(self.node.now(), self.node.random_bytes)
-        answer = await send(wrap(batch, self.node.keyring.envelope))
+        envelope = wrap(batch, self.node.keyring.envelope)
+        answer = await send(envelope)
+        await self.node.acts.check(answer.receipt, Kind.INDEX_REGISTERED, envelope)
         with self.node.store.write() as connection:
             revision = int(get_setting(connection, REVISION) or b"0") + 1
             put_setting(connection, REVISION, str(revision).encode())

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from typing import Final
 
 from adapters.node.errors import Missing, NotReady
+from adapters.node.identifiers import Clock
 from adapters.node.rpcs import GET_DIRECTORY, Caller, CallFailed
 from adapters.node.store import Store, get_setting, put_setting
-from adapters.node.succession import Cosigned, begin_log, check_first, check_succession, is_other_log, join_log
-from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins, open_directory
+from adapters.node.succession import Cosigned, begin_log, check_first, check_succession, join_log, log_of
+from audit.checkpoint import LogKey
+from gateway.protocol.directory import DirectoryInvalid, DirectoryView, KeyUnknown, Pins, open_directory
+from gateway.protocol.names import AgencyId
 from gateway.protocol.parse import MalformedMessage, parse
-from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest, SignedDirectory
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, GetDirectoryRequest, SignedDirectory
 
 _SETTING: Final = "directory"
 CALL_SECONDS: Final = 10.0
@@ -36,14 +39,16 @@ class DirectoryKeeper:
         *,
         store: Store,
         pins: Pins,
+        log: LogKey,
         gateway: Caller,
         is_listed: Callable[[DirectoryView], bool],
         cosigned: Cosigned = lambda _: None,
     ) -> None:
-        """Holds the stored directory, if there is one and it counts under these pins."""
+        """Holds the stored directory, if there is one and it counts under these pins; `log` is that of joining."""
         self._cosigned = cosigned
         self._store = store
         self._pins = pins
+        self._joined = log
         self._gateway = gateway
         self._is_listed = is_listed
         self._changed = asyncio.Event()
@@ -59,6 +64,11 @@ class DirectoryKeeper:
         if not self._is_listed(self._view):
             raise NotReady(Missing.LISTING)
         return self._view
+
+    @property
+    def log(self) -> LogKey:
+        """The exchange's log: of the directory in force, or that of joining while there is none."""
+        return log_of(self._view) if self._view is not None else self._joined
 
     @property
     def version(self) -> int:
@@ -102,8 +112,8 @@ class DirectoryKeeper:
             kept = None
             if self._view is None:
                 check_first(view)
-            elif is_other_log(view, self._view):
-                kept = check_succession(view, self._view, self._pins, self._cosigned)
+            if log_of(view) != self.log:
+                kept = check_succession(view, self.log, self._pins, self._cosigned)
         except DirectoryInvalid as refused:
             self.fault = refused.why
             _LOG.error("directory refused", extra={"why": refused.why})
@@ -113,10 +123,10 @@ class DirectoryKeeper:
             return
         with self._store.write() as connection:
             put_setting(connection, _SETTING, signed.SerializeToString())
-            if self._view is None:
-                join_log(connection, view.message.successions)
-            elif kept is not None:
+            if kept is not None:
                 begin_log(connection, view.message.successions, kept=kept)
+            elif self._view is None:
+                join_log(connection, view.message.successions)
         self._view = view
         if kept is not None:
             _LOG.critical("the exchange's log lost entries and goes on under another origin")
@@ -134,3 +144,16 @@ class DirectoryKeeper:
             # Pins change only by joining again; then the stored directory is another exchange's.
             self.fault = "stored"
             return None
+
+
+def lists(agency: AgencyId, key_id: bytes, now: Clock) -> Callable[[DirectoryView], bool]:
+    """Whether a directory lists an adapter: its agency, with the very key it signs envelopes with."""
+
+    def listing(directory: DirectoryView) -> bool:
+        try:
+            directory.key(agency, KEY_USE_ENVELOPE, key_id, now())
+        except KeyUnknown:
+            return False
+        return True
+
+    return listing

@@ -4,7 +4,7 @@ Decides whom to ask and when an answer counts. Each holder asked gets the same s
 answers, so that no holder alone can make a token; each proves (DLEQ, RFC 9497 section 2.2) that it used the share to
 which the countersigned directory holds it. As many are asked as make a token; another one when one of them fails, or
 is slower than a youth at the door should wait for. A holder without a proof is a holder that did not answer, and an
-alarm: it is broken, or lies.
+alarm: it is broken, or lies. Likewise one without a receipt: what it evaluated for whom must stand in its own log.
 """
 
 import asyncio
@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from adapters.errors import EvidenceInvalid
 from adapters.identity.scheme import Scheme
 from adapters.identity.tokenize import BlindedBatch, Blinding, Person
+from adapters.node.acts import RECEIPT_INVALID, HolderReceipts
 from adapters.node.errors import HolderFault, HolderUnavailable
 from adapters.node.identifiers import Clock, RandomBytes, new_request_id
 from adapters.node.quorum import Quorum, quorum
@@ -26,7 +28,7 @@ from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import OPAQUE_LENGTH
 from gateway.protocol.signing import SigningKey
-from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP, EvaluateRequest, EvaluateResponse, EvaluationUse
 from homeward.gateway.v1.token_pb2 import BlindedBatch as BatchMessage
 
@@ -49,7 +51,8 @@ class Tokenizer:
     caller_of: Callable[[HolderView], Caller]
     """The channel to a holder: this gateway's for share 1, the holder's own for any other."""
     alarm: Callable[[str], None]
-    """Called with the operator of a holder whose proof did not hold."""
+    """Called with the operator of a holder whose proof or receipt did not hold."""
+    receipts: HolderReceipts = field(repr=False)
     now: Clock
     random_bytes: RandomBytes
     failed: dict[int, datetime] = field(default_factory=dict)
@@ -94,10 +97,10 @@ class Tokenizer:
         return made
 
     async def _batch(self, batch: BlindedBatch, message: BatchMessage, asked: Quorum) -> list[TokenSet]:
-        evaluations = await self._ask(asked, EvaluateRequest(envelope=wrap(message, self.envelope_key)), batch)
+        evaluations = await self._ask(asked, wrap(message, self.envelope_key), batch)
         return await asyncio.to_thread(self._blinding().finish, batch, evaluations, threshold=asked.threshold)
 
-    async def _ask(self, asked: Quorum, request: EvaluateRequest, batch: BlindedBatch) -> dict[int, Sequence[bytes]]:
+    async def _ask(self, asked: Quorum, said: SignedEnvelope, batch: BlindedBatch) -> dict[int, Sequence[bytes]]:
         """Proven evaluations of the first holders that make a token. Raises `HolderUnavailable`.
 
         Where none can be made without one that failed lately, that one is asked first, and nobody else before it
@@ -110,9 +113,9 @@ class Tokenizer:
         lacking = asked.threshold - len(rested)
         if lacking > 0:
             tired = waiting[len(rested) :]
-            await self._gather(tired, lacking, evaluations, faults, request, batch)
+            await self._gather(tired, lacking, evaluations, faults, said, batch)
             waiting = [*rested, *tired]
-        await self._gather(waiting, asked.threshold, evaluations, faults, request, batch)
+        await self._gather(waiting, asked.threshold, evaluations, faults, said, batch)
         return evaluations
 
     async def _gather(
@@ -121,7 +124,7 @@ class Tokenizer:
         threshold: int,
         evaluations: dict[int, Sequence[bytes]],
         faults: list[HolderFault],
-        request: EvaluateRequest,
+        said: SignedEnvelope,
         batch: BlindedBatch,
     ) -> None:
         """So many have answered, the first of those `waiting`, who leave it when asked; `faults` has the others."""
@@ -130,7 +133,7 @@ class Tokenizer:
         try:
             while len(evaluations) < threshold:
                 while waiting and len(running) + len(evaluations) < wanted:
-                    running.add(asyncio.ensure_future(self._evaluate(waiting.pop(0), request, batch)))
+                    running.add(asyncio.ensure_future(self._evaluate(waiting.pop(0), said, batch)))
                 if not running:
                     raise HolderUnavailable(tuple(faults))
                 patience = PATIENCE_SECONDS if waiting else None
@@ -157,8 +160,9 @@ class Tokenizer:
         return failed is not None and failed > self.now() - REST
 
     async def _evaluate(
-        self, holder: HolderView, request: EvaluateRequest, batch: BlindedBatch
+        self, holder: HolderView, said: SignedEnvelope, batch: BlindedBatch
     ) -> EvaluateResponse | HolderFault:
+        request = EvaluateRequest(envelope=said)
         try:
             answer = await self.caller_of(holder).call(EVALUATE, request, seconds=CALL_SECONDS)
         except CallFailed as failed:
@@ -166,12 +170,18 @@ class Tokenizer:
             return HolderFault(holder.operator, failed.fault, failed.reason)
         try:
             await asyncio.to_thread(check_evaluation, self.suite, holder, batch.elements, answer)
+            await asyncio.to_thread(self.receipts.check, holder, answer.receipt, said)
         except (oprf.ProofError, oprf.BatchError):
-            _LOG.error("a holder's evaluation is not proven", extra={"operator": holder.operator})
-            self.failed[holder.share_index] = self.now()
-            await asyncio.to_thread(self.alarm, holder.operator)
-            return HolderFault(holder.operator, CallFault.BROKEN, PROOF_INVALID)
+            return await self._unproven(holder, PROOF_INVALID)
+        except EvidenceInvalid:
+            return await self._unproven(holder, RECEIPT_INVALID)
         return answer
+
+    async def _unproven(self, holder: HolderView, reason: str) -> HolderFault:
+        _LOG.error("a holder's evaluation is not proven", extra={"operator": holder.operator, "reason": reason})
+        self.failed[holder.share_index] = self.now()
+        await asyncio.to_thread(self.alarm, holder.operator)
+        return HolderFault(holder.operator, CallFault.BROKEN, reason)
 
     def _blinding(self) -> Blinding:
         return Blinding(self.suite, self.scheme, random_bytes=self.random_bytes)

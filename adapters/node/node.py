@@ -11,6 +11,7 @@ from adapters.channel_identity import ChannelIdentityFiles
 from adapters.identity.tokenize import Person
 from adapters.keyring import Keyring
 from adapters.membership import Membership
+from adapters.node.acts import Acts
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import Missing, NotReady
 from adapters.node.holders import Tokenizer, holder_pseudonym
@@ -39,6 +40,7 @@ class Node:
     keeper: DirectoryKeeper = field(repr=False)
     pepper: PepperKeeper = field(repr=False)
     tokenizer: Tokenizer = field(repr=False)
+    acts: Acts = field(repr=False)
     bundle: Policy = field(repr=False)
     """The policy bundle this release carries."""
     now: Clock = field(repr=False)

@@ -27,6 +27,7 @@ from adapters.node.succession import Logs, logs_of
 from adapters.node.tables import acted_notice, alert, recalled_request, receipt, request, work
 from audit.receipt import parse_receipt
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.notices import open_notice
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealBroken
@@ -120,9 +121,11 @@ class NoticeKeeper:
 
     async def _acknowledge(self, notice_id: bytes, finding: NoticeFinding) -> None:
         answer = NoticeAcknowledgement(notice_id=notice_id, finding=finding)
-        message = AcknowledgeNoticeRequest(envelope=wrap(answer, self.node.keyring.envelope))
+        said = wrap(answer, self.node.keyring.envelope)
+        message = AcknowledgeNoticeRequest(envelope=said)
         try:
-            await self.node.gateway.call(ACKNOWLEDGE_NOTICE, message, seconds=CALL_SECONDS)
+            response = await self.node.gateway.call(ACKNOWLEDGE_NOTICE, message, seconds=CALL_SECONDS)
+            await self.node.acts.check(response.receipt, Kind.NOTICE_ACKNOWLEDGED, said)
         except CallFailed as failed:
             if failed.fault is not CallFault.REFUSED:
                 raise

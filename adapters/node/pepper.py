@@ -24,6 +24,7 @@ from typing import Final
 
 from adapters.identity.keys import PEPPER_LENGTH
 from adapters.keyring import Keyring, read_secret, write_secret
+from adapters.node.acts import Acts
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.errors import Missing, NotReady
 from adapters.node.identifiers import Clock, RandomBytes
@@ -31,6 +32,7 @@ from adapters.node.rpcs import FETCH_PEPPER, OFFER_PEPPER, Caller, CallFailed
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap, wrap
 from gateway.protocol.epochs import EpochView
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, parse_agency_id
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.sealing import SealBroken, SealKey, open_bytes, seal_bytes
@@ -106,6 +108,7 @@ class PepperKeeper:
     files: PepperFiles
     directory: DirectoryKeeper
     gateway: Caller
+    acts: Acts
     now: Clock
     random_bytes: RandomBytes = field(repr=False)
 
@@ -180,8 +183,9 @@ class PepperKeeper:
         for start in range(0, len(sealed), MAX_SEALED):
             part = sealed[start : start + MAX_SEALED]
             offer = PepperOffer(epoch=epoch.name, commitment=digest, sealed_peppers=part)
-            request = OfferPepperRequest(envelope=wrap(offer, self.keyring.envelope))
-            await self.gateway.call(OFFER_PEPPER, request, seconds=CALL_SECONDS)
+            envelope = wrap(offer, self.keyring.envelope)
+            answer = await self.gateway.call(OFFER_PEPPER, OfferPepperRequest(envelope=envelope), seconds=CALL_SECONDS)
+            await self.acts.check(answer.receipt, Kind.PEPPER_OFFERED, envelope)
 
     async def _pause(self, version: int) -> None:
         try:

@@ -30,7 +30,7 @@ from adapters.node.own_reports import STANDS as REPORT_STANDS
 from adapters.node.own_reports import OwnReport, OwnReports, give_up_reports
 from adapters.node.receipts import Expected, Requests, check_receipt, request_digest
 from adapters.node.rpcs import PRESENT_EVENT, CallFailed, CallFault
-from adapters.node.succession import logs_of
+from adapters.node.succession import log_of, logs_of
 from gateway.protocol.envelope import wrap
 from gateway.protocol.names import AuthorityId, FlagId, RequestId
 from gateway.protocol.policy.facts import moment_of
@@ -301,7 +301,7 @@ class Presenter:
                 said = Expected(_KINDS, request_digest(envelope.payload))
                 if of is not None:
                     said = Expected(_REPORT_KINDS, request_digest(of.payload))
-                kept = check_receipt(answer.receipt, directory, said)
+                kept = check_receipt(answer.receipt, log_of(directory), said)
                 if of is not None:
                     await asyncio.to_thread(self.requests.keep, of.request_id, [kept], now=self.node.now())
             except EvidenceInvalid:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
@@ -25,15 +25,16 @@ from audit.checkpoint import Checkpoint, LogKey
 from audit.entry import Opening
 from audit.errors import EvidenceError
 from audit.receipt import Receipt, parse_receipt
-from gateway.protocol.directory import DirectoryView
 from gateway.protocol.names import Purpose, RequestId, Role
 from gateway.protocol.policy.facts import LATEST_MS, milliseconds
 from homeward.audit.v1 import log_pb2
 
 KIND: Final = "kind"
 REQUEST_DIGEST: Final = "request"
+CERTIFICATE: Final = "certificate"
 OUTCOME: Final = "outcome"
 _UNIFORM: Final = frozenset({KIND, REQUEST_DIGEST, "purpose", "policy", "worker"})
+_LOG_NAME: Final = 32
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,11 +68,13 @@ class Expected:
     """SHA-256 of the exact request bytes; None where the leaf is not about any."""
     outcome: str | None = None
     """None where the leaf is written whatever the outcome."""
+    certificate: bytes | None = None
+    """SHA-256 of the DER certificate that the leaf says was issued; None where it is about none."""
 
 
-def check_receipt(message: log_pb2.Receipt, directory: DirectoryView, expected: Expected) -> Kept:
+def check_receipt(message: log_pb2.Receipt, log: LogKey, expected: Expected) -> Kept:
     """The receipt counts for an answer of which this is expected. Raises `EvidenceInvalid` otherwise."""
-    kept = open_receipt(message, directory)
+    kept = open_receipt(message, log)
     opened = kept.opened
     if opened.get(KIND, b"").decode("ascii", "replace") not in expected.kinds:
         raise EvidenceInvalid("receipt_kind")
@@ -79,11 +82,13 @@ def check_receipt(message: log_pb2.Receipt, directory: DirectoryView, expected: 
         raise EvidenceInvalid("receipt_request")
     if expected.outcome is not None and opened.get(OUTCOME) != expected.outcome.encode():
         raise EvidenceInvalid("receipt_outcome")
+    if expected.certificate is not None and opened.get(CERTIFICATE) != expected.certificate:
+        raise EvidenceInvalid("receipt_certificate")
     return kept
 
 
-def open_receipt(message: log_pb2.Receipt, directory: DirectoryView) -> Kept:
-    """The entry is in the log of this directory and the openings are its fields. Raises `EvidenceInvalid` otherwise."""
+def open_receipt(message: log_pb2.Receipt, log: LogKey) -> Kept:
+    """The entry is in this log and the openings are its fields. Raises `EvidenceInvalid` otherwise."""
     read = Receipt(
         index=message.index,
         leaf=message.leaf,
@@ -93,7 +98,7 @@ def open_receipt(message: log_pb2.Receipt, directory: DirectoryView) -> Kept:
         checkpoint=message.checkpoint,
     )
     try:
-        checkpoint = read.verify(LogKey(directory.message.log_origin, directory.message.log_key))
+        checkpoint = read.verify(log)
     except EvidenceError as exc:
         raise EvidenceInvalid("receipt") from exc
     if int.from_bytes(read.leaf[1:9], "big") > LATEST_MS:
@@ -174,11 +179,10 @@ class Requests:
             connection.execute(request.delete().where(request.c.request_id == request_id))
 
     def keep(self, request_id: RequestId, receipts: Sequence[Kept], *, now: datetime) -> None:
-        """The receipts are on disk; keeping one twice changes nothing. Raises as `check_history`."""
-        for kept in receipts:
-            self.check_history(kept.checkpoint)
+        """The receipts are on disk; keeping one twice changes nothing. Raises as `follow`."""
         with self._store.write() as connection:
             for kept in receipts:
+                _check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
                 same = (receipt.c.request_id == request_id, receipt.c.leaf_index == kept.index)
                 known = connection.scalar(select(receipt.c.proof).where(*same))
                 if known is None or origin_of(known) != kept.checkpoint.origin:
@@ -194,19 +198,22 @@ class Requests:
                     )
                     await_entry(connection, kept.index, kept.receipt.leaf)
 
-    def check_history(self, checkpoint: Checkpoint) -> None:
-        """The checkpoint does not contradict the newest one seen; it is now the newest if it is larger.
+    def follow(self, kept: Kept) -> None:
+        """The entry must be among those that are shown to this agency; the receipt itself is not kept.
 
-        Only equal sizes are compared here: that a larger tree contains a smaller one is what a witness proves.
+        Nor may it contradict the newest checkpoint that was seen; it is now the newest if it is larger. Only equal
+        sizes are compared here: that a larger tree contains a smaller one is what a witness proves.
         Raises `EvidenceInvalid`.
         """
         with self._store.write() as connection:
-            before = get_setting(connection, NEWEST_CHECKPOINT)
-            size, root = (int.from_bytes(before[:8], "big"), before[8:]) if before is not None else (0, b"")
-            if checkpoint.size == size and checkpoint.root != root:
-                raise EvidenceInvalid("receipt_split_view")
-            if checkpoint.size > size:
-                put_setting(connection, NEWEST_CHECKPOINT, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
+            _check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
+            await_entry(connection, kept.index, kept.receipt.leaf)
+
+    def check_holder(self, log: LogKey, checkpoint: Checkpoint) -> None:
+        """As `follow`, for the log of another holder of the token key, in which nobody is shown its entries."""
+        name = f"{NEWEST_CHECKPOINT}-{hashlib.sha256(log.vkey().encode()).hexdigest()[:_LOG_NAME]}"
+        with self._store.write() as connection:
+            _check_history(connection, checkpoint, name)
 
     def refused_here(self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime) -> None:
         """A refusal that never left the county is on record in it."""
@@ -216,6 +223,15 @@ class Requests:
                     kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=milliseconds(now)
                 )
             )
+
+
+def _check_history(connection: Connection, checkpoint: Checkpoint, name: str) -> None:
+    before = get_setting(connection, name)
+    size, root = (int.from_bytes(before[:8], "big"), before[8:]) if before is not None else (0, b"")
+    if checkpoint.size == size and checkpoint.root != root:
+        raise EvidenceInvalid("receipt_split_view")
+    if checkpoint.size > size:
+        put_setting(connection, name, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
 
 
 def origin_of(proof: str) -> str:

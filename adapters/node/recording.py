@@ -15,6 +15,7 @@ from adapters.errors import EvidenceInvalid
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
 from adapters.node.rpcs import CallFailed, CallFault, Rpc
 from adapters.node.send import Act, Deadline, Sender
+from adapters.node.succession import log_of
 from gateway.protocol.names import RequestId
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
@@ -79,7 +80,7 @@ class Recorder:
         self, receipt: Receipt, entry: Entry, *, digest: bytes, kinds: frozenset[str], outcome: Outcome | None
     ) -> Kept:
         """The receipt, after it was found to say this request and this outcome, and kept. Raises `EvidenceInvalid`."""
-        kept = check_receipt(receipt, self.sender.directory(), Expected(kinds, digest, outcome))
+        kept = check_receipt(receipt, log_of(self.sender.directory()), Expected(kinds, digest, outcome))
         await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
         return kept
 

@@ -31,6 +31,7 @@ from adapters.node.source import SourceUnusable
 from adapters.node.store import Store, get_setting
 from adapters.records import LocalSubjectId
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import SubjectHandle
 from homeward.gateway.v1.index_pb2 import (
     INDEX_SCOPE_ALL_IN_CARE,
@@ -205,8 +206,9 @@ class Registrar:
             complete_epochs=complete,
             log_origin=self._listed_under,
         )
-        request = HeartbeatRequest(envelope=wrap(beat, self.node.keyring.envelope))
-        await self.node.gateway.call(HEARTBEAT, request, seconds=CALL_SECONDS)
+        envelope = wrap(beat, self.node.keyring.envelope)
+        answer = await self.node.gateway.call(HEARTBEAT, HeartbeatRequest(envelope=envelope), seconds=CALL_SECONDS)
+        await self.node.acts.check(answer.receipt, Kind.INDEX_HEARTBEAT, envelope)
         self.beats += 1
 
     def has_more_to_list(self) -> bool:

@@ -1,8 +1,9 @@
 """Renews the channel certificate before it ends, with a new key each time.
 
 Decides when: at two thirds of its life, less or more a twentieth at random, so that adapters that joined together do
-not renew together. Decides what an answer means: a certificate takes over at once, on new channels, and nothing that
-runs is dropped; IDENTITY_LOCKED means that two holders renewed one identity, which only a person can settle.
+not renew together. Decides what an answer means: a certificate whose issuing is in the log takes over at once, on new
+channels, and nothing that runs is dropped; IDENTITY_LOCKED means that two holders renewed one identity, which only a
+person can settle.
 """
 
 import asyncio
@@ -18,12 +19,15 @@ from adapters.channel_identity import (
     accept_renewal,
     certificate_request,
     next_key,
+    thumbprint,
 )
 from adapters.keyring import KeyFileUnusable
 from adapters.membership import read_membership
+from adapters.node.acts import Acts
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.rpcs import RENEW_CERTIFICATE, Caller, CallFailed
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.signing import SigningKey
 from homeward.gateway.v1.directory_pb2 import CertificateRenewal, RenewCertificateRequest
 
@@ -47,6 +51,7 @@ class Renewer:
     envelope_key: SigningKey
     identity: Callable[[], ChannelIdentityFiles]
     gateway: Caller
+    acts: Acts
     took_over: Callable[[], None]
     """Called once the new pair is on disk; re-makes the channels."""
     now: Clock
@@ -77,6 +82,8 @@ class Renewer:
         )
         request = RenewCertificateRequest(envelope=wrap(renewal, self.envelope_key))
         answer = await self.gateway.call(RENEW_CERTIFICATE, request, seconds=CALL_SECONDS)
+        issued = thumbprint(answer.certificate_chain)
+        await self.acts.check_issued(answer.receipt, Kind.CERTIFICATE_RENEWED, issued)
         await asyncio.to_thread(
             accept_renewal, self.state, chain=answer.certificate_chain, generation=answer.generation
         )

@@ -38,6 +38,7 @@ from adapters.node.answers import (
 from adapters.node.errors import Missing, NotReady
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
 from adapters.node.send import Act, Deadline, Sender
+from adapters.node.succession import log_of
 from adapters.node.translate import county_errors
 from gateway.protocol.decide import Decision, decide_request
 from gateway.protocol.directory import DirectoryView
@@ -247,7 +248,9 @@ class Requester:
             log.warning("a release stays unconfirmed", extra={"fault": failed.fault})
             return
         expected = Expected(_RECEIPT, request_digest(envelope.payload), ReceiptFinding.Name(finding))
-        await self._keep(question.request_id, check_receipt(response.receipt, self.sender.directory(), expected))
+        await self._keep(
+            question.request_id, check_receipt(response.receipt, log_of(self.sender.directory()), expected)
+        )
 
 
 def _flag_query(question: Question, tokens: TokenSet) -> FlagQuery:

@@ -16,12 +16,14 @@ from sqlalchemy import Connection, and_, select
 from adapters.errors import ErrorReason, NotFound
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
+from adapters.node.receipts import Kept
 from adapters.node.rpcs import GIVE_VERDICT
 from adapters.node.send import Deadline
 from adapters.node.store import Store
 from adapters.node.tables import review, review_epoch
 from adapters.node.translate import county_errors
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
@@ -115,14 +117,23 @@ def keep_review(connection: Connection, alert: Alert) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A verdict of this agency that is on record."""
+
+    state: int
+    """`ReviewState`: what both agencies' verdicts amount to."""
+    receipt: Kept
+
+
+@dataclass(frozen=True, slots=True)
 class Reviewer:
     """Gives this agency's verdicts."""
 
     node: Node
     reviews: Reviews
 
-    async def give(self, review_id: bytes, verdict: int, *, worker: str, deadline: Deadline) -> int:
-        """The verdict is on record; `ReviewState` of both together. Raises `adapters.errors.Error`."""
+    async def give(self, review_id: bytes, verdict: int, *, worker: str, deadline: Deadline) -> Given:
+        """The verdict is on record. Raises `adapters.errors.Error`."""
         if await asyncio.to_thread(self.reviews.get, review_id) is None:
             raise NotFound(ErrorReason.REVIEW_NOT_FOUND)
         now = self.node.now()
@@ -130,13 +141,15 @@ class Reviewer:
             await asyncio.to_thread(self.reviews.say, review_id, verdict, now)
         said = pb.ReviewVerdict(review_id=review_id, create_time=timestamp(now), worker=worker)
         said.verdict = verdict  # type: ignore[assignment]
-        request = pb.GiveVerdictRequest(envelope=wrap(said, self.node.keyring.envelope))
+        envelope = wrap(said, self.node.keyring.envelope)
+        request = pb.GiveVerdictRequest(envelope=envelope)
         with county_errors():
             answer = await self.node.gateway.call(GIVE_VERDICT, request, seconds=deadline.left())
+        kept = await self.node.acts.proven(answer.receipt, Kind.REVIEW_JUDGED, envelope)
         if verdict == pb.VERDICT_SAME:
             await asyncio.to_thread(self.reviews.say, review_id, verdict, now)
         await asyncio.to_thread(self.reviews.hear, review_id, answer.state)
-        return answer.state
+        return Given(answer.state, kept)
 
 
 def _kept(opened: bytes, state: int, verdict: int) -> KeptReview:

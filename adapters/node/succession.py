@@ -34,20 +34,20 @@ Cosigned = Callable[[str], Checkpoint | None]
 """The newest checkpoint of the log of this origin that this adapter cosigned."""
 
 
-def is_other_log(view: DirectoryView, before: DirectoryView) -> bool:
-    """Whether the directory names another log than the one before."""
-    return _log_of(view) != _log_of(before)
+def log_of(view: DirectoryView) -> LogKey:
+    """The exchange's log, as the directory names it."""
+    return LogKey(view.message.log_origin, view.message.log_key)
 
 
-def check_succession(view: DirectoryView, before: DirectoryView, pins: Pins, cosigned: Cosigned) -> int:
-    """The log of `view` goes on where that of `before` was closed; how many entries of that are left.
+def check_succession(view: DirectoryView, before: LogKey, pins: Pins, cosigned: Cosigned) -> int:
+    """The log of `view` goes on where `before` was closed; how many entries of that are left.
 
     Raises `DirectoryInvalid` (log).
     """
     try:
         reached, path = follow(
             view.message.successions,
-            _log_of(before),
+            (before.origin, before.raw),
             trust_domain=view.trust_domain,
             gateway_key=pins.gateway_key,
             holder_keys=pins.holder_keys,
@@ -56,7 +56,7 @@ def check_succession(view: DirectoryView, before: DirectoryView, pins: Pins, cos
         raise DirectoryInvalid("log") from exc
     for message in path:
         _check_closed(message, cosigned(message.closed_origin))
-    if reached != _log_of(view):
+    if LogKey(*reached) != log_of(view):
         raise DirectoryInvalid("log")
     return min(message.kept_count for message in path)
 
@@ -72,7 +72,8 @@ def check_first(view: DirectoryView) -> None:
     except SuccessionInvalid as exc:
         raise DirectoryInvalid("log") from exc
     begun = [(message.closed_origin, message.closed_key) for message in path[1:]]
-    if [(message.log_origin, message.log_key) for message in path] != [*begun, _log_of(view)][: len(path)]:
+    named = view.message.log_origin, view.message.log_key
+    if [(message.log_origin, message.log_key) for message in path] != [*begun, named][: len(path)]:
         raise DirectoryInvalid("log")
 
 
@@ -150,7 +151,3 @@ def _check_closed(message: LogSuccession, known: Checkpoint | None) -> None:
         raise DirectoryInvalid("log")
     if known is not None and known.size == checkpoint.size and known.root != checkpoint.root:
         raise DirectoryInvalid("log")
-
-
-def _log_of(view: DirectoryView) -> tuple[str, bytes]:
-    return view.message.log_origin, view.message.log_key

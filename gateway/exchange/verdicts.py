@@ -4,7 +4,7 @@ In this order:
 
 1. the verdict is of now, and later than the agency's last one
 2. the review is one of the agency's own; any other is as unknown as none
-3. the same message again changes nothing
+3. the same message again changes nothing, and leads to the entry of the first time
 4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
    else; where a link ends, a recall to exactly those who were told on its account (`link_recall`)
 
@@ -20,13 +20,13 @@ from typing import Final
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.alerting import announce, tell
-from gateway.exchange.deed import on_what_stands
+from gateway.exchange.deed import Deeds, on_what_stands
 from gateway.exchange.journal import Kind, Value, draft
 from gateway.exchange.link_recall import LinkRecall, guarded
 from gateway.exchange.locate import Verdict
 from gateway.exchange.moments import past_moment
 from gateway.exchange.reviews import STATES, Pairwise, Review, Reviews, Said, review_alerts
-from gateway.ports import Journal, NewAlert, Projections, Rows, Sources, YouthKeys
+from gateway.ports import Act, Entered, Journal, NewAlert, Projections, Rows, Sources, YouthKeys
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
@@ -41,6 +41,15 @@ _SAID: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A verdict on record."""
+
+    state: "pb.ReviewState"
+    """What both agencies' verdicts amount to."""
+    entered: Entered
+
+
+@dataclass(frozen=True, slots=True)
 class Verdicts:
     """Takes what agencies say of possible matches."""
 
@@ -51,27 +60,31 @@ class Verdicts:
     sources: Sources
     pairwise: Pairwise
     recall: LinkRecall
+    deeds: Deeds
     now: Callable[[], datetime]
 
-    async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> "pb.ReviewState":
+    async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> Given:
         """The agency's verdict is on record and both agencies hear what the two amount to. `said` is verified.
 
-        The same message again changes nothing. Raises `Invalid`, `Unavailable`.
+        `digest` is that of the bytes that were signed; the same again change nothing. Raises `Invalid`, `Unavailable`.
         """
         now = self.now()
         created = past_moment(said.create_time, now, field="create_time")
         if abs(now - created) > FRESHNESS:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
-        return await on_what_stands(lambda: self._give(agency, digest, said, milliseconds(created)))
+        act = Act(agency, milliseconds(created), digest)
+        return await on_what_stands(lambda: self._give(act, said))
 
-    async def _give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict, created_ms: int) -> "pb.ReviewState":
+    async def _give(self, act: Act, said: pb.ReviewVerdict) -> Given:
+        agency, created_ms = act.agency, act.create_ms
         before = await self.reviews.get(said.review_id)
         if before is None or agency not in (before.asking, before.owner):
             # Another agency's review is as unknown as none.
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("review_id: unknown",))
+        done = await self.deeds.acted(act)
+        if done is not None:
+            return Given(STATES[before.verdict], done)
         after = _with(before, agency, _SAID[said.verdict], created_ms)
-        if after == before:
-            return STATES[before.verdict]
         op: dict[str, Value] = {"verdict": pb.Verdict.Name(said.verdict), "state": after.verdict}
         recalled, rows = None, Rows()
         if before.verdict is Verdict.SAME and after.verdict is not Verdict.SAME:
@@ -83,18 +96,20 @@ class Verdicts:
             Kind.REVIEW_JUDGED,
             requester=agency,
             op=op,
-            req={"worker": said.worker, "request": digest},
+            req={"worker": said.worker, "request": act.digest},
             youth={"review": said.review_id},
             youth_key=key,
         )
-        rows += self.reviews.judged(after, key)
+        rows += self.reviews.judged(after, key) + self.deeds.act(act)
         alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
             alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
         says = await tell(self.projections, self.youth_keys, alerts)
-        await self.journal.enter(Append(leaf, guarded(self.reviews.stands(before), recalled), rows, says=says))
+        # Of the same message twice at once, the second finds that the review has moved, and then the entry.
+        guard = guarded(self.reviews.stands(before), recalled)
+        entered = await self.journal.enter(Append(leaf, guard, rows, says=says))
         announce(self.sources, alerts)
-        return STATES[after.verdict]
+        return Given(STATES[after.verdict], entered)
 
 
 def _with(review: Review, agency: AgencyId, said: Said, created_ms: int) -> Review:

@@ -98,6 +98,8 @@ class Administration:
             gateway_address=self._doors.gateway_address,
             gateway_key=self._doors.gateway_key,
             holder_keys=[holder.directory_key for holder in holders],
+            log_origin=self._exchange.log_origin,
+            log_key=self._exchange.log_key,
             ticket=ticket,
         )
         invitation.expire_time.FromDatetime(expires)
@@ -112,6 +114,8 @@ class Administration:
             ca_certificate=request.ca_certificate,
             directory_key=request.directory_key,
             share_commitment=request.share_commitment,
+            log_origin=request.log_origin,
+            log_key=request.log_key,
         )
         await trust_holder(self._ledger, holder, exchange=self._exchange)
         self._office.changed()

@@ -135,7 +135,7 @@ def dialing_credential(keys: GatewayKeys, config: GatewayConfig, *, now: Clock) 
     return client_credential(keys.issuer, gateway_uri(config), now=now)
 
 
-def own_holder(keys: GatewayKeys, config: GatewayConfig) -> KeyHolder:
+def own_holder(keys: GatewayKeys, config: GatewayConfig, log_key: bytes) -> KeyHolder:
     """The gateway as a holder of a share; its commitment is the sharing's (`composition`)."""
     root = keys.root.public_bytes(Encoding.DER)
     return KeyHolder(
@@ -145,6 +145,8 @@ def own_holder(keys: GatewayKeys, config: GatewayConfig) -> KeyHolder:
         ca_fingerprint=fingerprint(root),
         ca_certificate=root,
         directory_key=keys.directory.public_bytes,
+        log_origin=config.log_origin,
+        log_key=log_key,
     )
 
 
@@ -269,7 +271,7 @@ async def _open_ledger(
         explained=start.explained,
         on_stop=on_stop,
     )
-    ledger = Ledger(log, Reader(store), now)
+    ledger = Ledger(log, Reader(store), now, state.read_class_keys())
     try:
         await asyncio.to_thread(check_store, state, ledger.reader, signer.public)
     except EvidenceError:
@@ -321,7 +323,7 @@ def _exchange(
         group=group,
         first_epoch=lambda: keys.shares.in_force().epoch,
         sharing_of=lambda epoch: _sharing(keys.shares, epoch),
-        own_holder=own_holder(keys, config),
+        own_holder=own_holder(keys, config, log_key),
         successions=successions,
     )
 

@@ -20,7 +20,7 @@ from gateway.store import tables
 
 _C = tables.certificate.c
 _INSERT: Final = Statement(insert(tables.certificate))
-_COLUMNS: Final = (_C.uri, _C.generation, _C.key_digest, _C.expire_ms, _C.chain)
+_COLUMNS: Final = (_C.uri, _C.generation, _C.key_digest, _C.expire_ms, _C.chain, _C.leaf_index)
 _NEWEST: Final = Statement(select(*_COLUMNS).where(_C.uri == bindparam("uri_")).order_by(_C.generation.desc()).limit(1))
 _BY_SERIAL: Final = Statement(select(*_COLUMNS).where(_C.serial == bindparam("serial_")))
 _COUNT_KEY: Final = Statement(
@@ -40,6 +40,8 @@ class Remembered:
     key_digest: bytes
     expire_ms: int
     chain: bytes = field(repr=False)
+    leaf_index: int
+    """Of the entry by which it was issued."""
 
 
 def key_digest(key: ec.EllipticCurvePublicKey) -> bytes:

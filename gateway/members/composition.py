@@ -127,9 +127,13 @@ def other_holders(tx: Tx) -> list[KeyHolder]:
             ca_certificate=ca_certificate,
             directory_key=directory_key,
             share_commitment=share_commitment,
+            log_origin=log_origin,
+            log_key=log_key,
         )
-        for share_index, operator, address, ca_certificate, directory_key, share_commitment, _ in tx.all(_HOLDERS)
-    ]
+        for (
+            share_index, operator, address, ca_certificate, directory_key, share_commitment, log_origin, log_key, _,
+        ) in tx.all(_HOLDERS)
+    ]  # fmt: skip
 
 
 def content_of(directory: Directory) -> bytes:

@@ -21,6 +21,7 @@ from audit.log import Append
 from audit.transaction import Tx
 from gateway.errors import Conflict, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.journal import DENY, Kind, draft
+from gateway.exchange.receipts import act_receipt
 from gateway.members import certificates, roster
 from gateway.members.ca import Issued, Issuer, RequestRefused, read_request
 from gateway.members.deny import ALLOW, DenyList
@@ -168,6 +169,7 @@ class Enrollment:
             ca_certificates=self._ca_certificates,
             spiffe_id=issued.uri,
             generation=issued.generation,
+            receipt=act_receipt(await self._ledger.entries.entry(issued.leaf_index)),
         )
 
 

@@ -1,6 +1,6 @@
 """Other holders of the token key, as their operators' cards state them.
 
-Decides who is accepted as a holder: a share index and a signing key that no other holder has, a share of the sharing in
+Decides who is accepted as a holder: a share index and signing keys that no other holder has, a share of the sharing in
 force, and no operator or root with which one operator would have the whole key (TOKENS §6). A holder that changes its
 address or its root is trusted again under the same index, operator and share.
 """
@@ -21,7 +21,7 @@ from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KeyHolder
 
 _PUT: Final = upsert(tables.holder, "share_index")
-_UNIQUE: Final = ("directory_key",)
+_UNIQUE: Final = ("directory_key", "log_key")
 _OPERATED: Final = ("operator", "ca_fingerprint")
 
 
@@ -47,6 +47,7 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange)
             "ca": holder.ca_fingerprint,
             "directory_key": holder.directory_key,
             "share_commitment": holder.share_commitment,
+            "log_key": holder.log_key,
         },
     )
 
@@ -65,6 +66,8 @@ async def trust_holder(ledger: Ledger, holder: KeyHolder, *, exchange: Exchange)
             holder.ca_certificate,
             holder.directory_key,
             holder.share_commitment,
+            holder.log_origin,
+            holder.log_key,
         )
         tx.run(_PUT, (*row, index))
 

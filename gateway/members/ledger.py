@@ -1,7 +1,7 @@
-"""The log and its projections, as the rooms use them.
+"""The log and its projections, as what members' machines say and what operators do use them.
 
-Decides one thing: an append that may not have happened is `Unavailable`, never a refusal and never a success
-(SECURITY §4.1 rule i). Reads see one state of the database and never make the writer wait.
+An append that may not have happened is `Unavailable`, never a refusal and never a success (SECURITY §4.1 rule i;
+`log_journal`). Reads see one state of the database and never make the writer wait.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from audit.errors import LogBusy, LogRecovering, LogUnavailable
-from audit.log import Append, Appended, Log
+from audit.entry import ClassKeys
+from audit.log import Append, Log
 from audit.reader import Reader, survey
 from audit.transaction import Tx
-from gateway.errors import ErrorReason, Unavailable
+from gateway.errors import Unavailable
 from gateway.exchange.refusals import Refusals
+from gateway.store.entries import LogEntries
+from gateway.store.log_journal import LogEntered, LogJournal
 
 Result = TypeVar("Result")
 
@@ -28,23 +30,24 @@ class Ledger:
     log: Log
     reader: Reader
     now: Callable[[], datetime]
+    keys: ClassKeys = field(repr=False)
+    entries: LogEntries = field(init=False)
+    """What was written before, with proof."""
+    _journal: LogJournal = field(init=False, repr=False)
     refusals: Refusals = field(init=False)
     """Of members' machine calls: no member fills the log with them."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "entries", LogEntries(self.log, self.reader, self.keys))
+        object.__setattr__(self, "_journal", LogJournal(self.log))
         object.__setattr__(self, "refusals", Refusals(self.append, self.now))
 
-    async def append(self, append: Append) -> Appended:
+    async def append(self, append: Append) -> LogEntered:
         """The entry and all that was to change with it are durable.
 
         Raises `Unavailable` when they may not be, and whatever the append's own projection raised (nothing written).
         """
-        try:
-            return await self.log.append(append)
-        except LogRecovering as exc:
-            raise Unavailable(ErrorReason.RECOVERING) from exc
-        except (LogBusy, LogUnavailable) as exc:
-            raise Unavailable(ErrorReason.LOG_UNAVAILABLE) from exc
+        return await self._journal.enter(append)
 
     async def read(self, work: Callable[[Tx], Result]) -> Result:
         """What `work` makes of one state of the database; it runs in a thread."""

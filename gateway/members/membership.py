@@ -9,12 +9,14 @@ from datetime import datetime
 
 from audit.transaction import Tx
 from gateway.errors import EnvelopeInvalid, ErrorReason, Invalid, Unavailable
+from gateway.exchange.receipts import act_receipt
 from gateway.members import pepper, roster
 from gateway.members.composition import Exchange, live_epochs
 from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.members.refusals import on_record
 from gateway.members.renew import Renewal
+from gateway.ports import Entered
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import AgencyId, county_of
@@ -61,10 +63,11 @@ class Membership:
 
         Raises `EnvelopeInvalid`, `Invalid`, `Conflict`, `Unavailable`.
         """
-        await on_record(self._ledger, agency, asked="OfferPepper", work=self._take_offer(agency, request))
-        return directory_pb2.OfferPepperResponse()
+        work = self._take_offer(agency, request)
+        entered = await on_record(self._ledger, agency, asked="OfferPepper", work=work)
+        return directory_pb2.OfferPepperResponse(receipt=act_receipt(entered))
 
-    async def _take_offer(self, agency: AgencyId, request: directory_pb2.OfferPepperRequest) -> None:
+    async def _take_offer(self, agency: AgencyId, request: directory_pb2.OfferPepperRequest) -> Entered:
         view = self._office.view()
         if view is None:
             raise Unavailable(ErrorReason.NOT_READY)
@@ -77,7 +80,7 @@ class Membership:
         except MalformedMessage as exc:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=exc.fields) from exc
         await self._ledger.read(lambda tx: self._check_epoch(tx, offer.epoch))
-        await pepper.store_offer(self._ledger, agency, envelope, offer, changed=self._office.changed)
+        return await pepper.store_offer(self._ledger, agency, envelope, offer, changed=self._office.changed)
 
     async def fetch_pepper(self, agency: AgencyId, epoch: str) -> directory_pb2.FetchPepperResponse:
         """Where the pepper of the epoch stands for the caller. Raises `Invalid` for one that is not answered."""

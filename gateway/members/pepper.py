@@ -7,6 +7,7 @@ replaces a part in use, so that nobody can take the pepper away from somebody el
 pepper is for the receiver to check, by the commitment.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
 from gateway.members import roster
 from gateway.members.ledger import Ledger
+from gateway.ports import Entered
 from gateway.protocol.names import AgencyId
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import PepperOffer, SealedPepper
@@ -55,7 +57,7 @@ class PepperStanding:
 
 async def store_offer(
     ledger: Ledger, agency: AgencyId, envelope: SignedEnvelope, offer: PepperOffer, *, changed: Callable[[], None]
-) -> None:
+) -> Entered:
     """What the offer holds for members that had no part is stored. `envelope` is verified and holds `offer`.
 
     Raises `Conflict` when the epoch has another pepper, `Invalid` for a part of an agency that is no member,
@@ -86,9 +88,11 @@ async def store_offer(
         Kind.PEPPER_OFFERED,
         requester=agency,
         op={"agency": agency, "epoch": offer.epoch, "commitment": offer.commitment, "parts": len(parts)},
+        req={"request": hashlib.sha256(envelope.payload).digest()},
     )
-    await ledger.append(Append(entry, apply=apply))
+    entered = await ledger.append(Append(entry, apply=apply))
     changed()
+    return entered
 
 
 def standing(tx: Tx, epoch: str, agency: AgencyId) -> PepperStanding:

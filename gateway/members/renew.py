@@ -16,6 +16,7 @@ from audit.log import INDEX, Append
 from audit.transaction import Tx
 from gateway.errors import EnvelopeInvalid, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.journal import DENY, Kind, draft
+from gateway.exchange.receipts import act_receipt
 from gateway.members import certificates, roster
 from gateway.members.ca import Issued, Issuer, RequestRefused, read_request
 from gateway.members.deny import DENY as PUT_DENIED
@@ -98,7 +99,10 @@ class Renewal:
         newest = await self._ledger.read(lambda tx: certificates.newest(tx, uri))
         if newest is None or newest.key_digest != digest:
             raise Unauthenticated(ErrorReason.IDENTITY_LOCKED)
-        return RenewCertificateResponse(certificate_chain=newest.chain, generation=newest.generation)
+        issuing = await self._ledger.entries.entry(newest.leaf_index)
+        return RenewCertificateResponse(
+            certificate_chain=newest.chain, generation=newest.generation, receipt=act_receipt(issuing)
+        )
 
     async def _open(self, agency: AgencyId, envelope: SignedEnvelope) -> CertificateRenewal:
         # The key comes from the table and not from the directory: an adapter whose county still waits for admission

@@ -30,11 +30,13 @@ from homeward.gateway.v1.directory_pb2 import (
 )
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
+GATEWAY_SHARE: Final = 1
+"""Index of the share that the gateway holds."""
 _LABEL: Final = b"homeward/directory/v1"
 
 
 class DirectoryInvalid(Exception):
-    """A directory does not count. `why` is a constant word: signature, version, malformed, key."""
+    """A directory does not count. `why` is a constant word: signature, version, malformed, key, log."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"directory refused: {why}")
@@ -101,6 +103,9 @@ class HolderView:
     """DER."""
     directory_key: bytes
     share_commitment: bytes
+    log_origin: str
+    log_key: bytes
+    """Raw Ed25519 key that signs checkpoints of the holder's log."""
 
 
 def sign_directory(directory: bytes, key: SigningKey) -> DirectorySignature:
@@ -153,7 +158,10 @@ class DirectoryView:
     """A checked directory, indexed for look-ups. Immutable."""
 
     def __init__(self, message: Directory) -> None:
-        """Checks every key statement against its county root. Raises `SignatureInvalid`, `MalformedMessage`."""
+        """Checks every key statement against its county root, and that the gateway's evaluations are in the log.
+
+        Raises `SignatureInvalid`, `MalformedMessage`, `DirectoryInvalid`.
+        """
         self.message: Final = message
         self._counties: Final = {county.fips: _county(county) for county in message.counties}
         self._members: Final = {AgencyId(member.agency): self._member(member) for member in message.members}
@@ -169,9 +177,15 @@ class DirectoryView:
                 ca_certificate=holder.ca_certificate,
                 directory_key=holder.directory_key,
                 share_commitment=holder.share_commitment,
+                log_origin=holder.log_origin,
+                log_key=holder.log_key,
             )
             for holder in message.holders
         )
+        log = message.log_origin, message.log_key
+        if any(each.share_index == GATEWAY_SHARE and (each.log_origin, each.log_key) != log for each in self.holders):
+            # Another log than the one that members witness would hide what the gateway evaluates.
+            raise DirectoryInvalid("log")
 
     @property
     def version(self) -> int:

@@ -3,6 +3,7 @@
 from hashlib import sha256
 from typing import Any
 
+from gateway.exchange.receipts import act_receipt
 from gateway.exchange.verdicts import Verdicts
 from gateway.rpc.interceptor import current_peer
 from gateway.rpc.machine import MachineCalls
@@ -23,4 +24,5 @@ class ReviewServicer(ReviewServiceServicer):
         check_request(request)
         agency, said = self._machine.open(request.envelope, pb.ReviewVerdict, current_peer())
         digest = sha256(request.envelope.payload).digest()
-        return pb.GiveVerdictResponse(state=await self._verdicts.give(agency, digest, said))
+        given = await self._verdicts.give(agency, digest, said)
+        return pb.GiveVerdictResponse(state=given.state, receipt=act_receipt(given.entered))

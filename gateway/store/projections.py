@@ -16,7 +16,7 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
-from gateway.ports import Guard, NewAlert, Once, OneTime, Rows, Says
+from gateway.ports import Act, Guard, NewAlert, Once, OneTime, Rows, Says
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -45,7 +45,8 @@ def _spent() -> Statement:
 
 
 _SPENT: Final = _spent()
-_SPEND: Final = Statement(insert(spent))
+SPEND: Final = Statement(insert(spent))
+"""Identifier, digest, index of the entry, time in milliseconds since 1970."""
 _COMMITTED: Final = Statement(insert(decision_input))
 _RELEASED: Final = Statement(select(ENTRY.c.kind, ENTRY.c.requester).where(ENTRY.c.idx == bindparam("release")))
 _EMERGENCY: Final = Statement(insert(emergency_use))
@@ -72,6 +73,11 @@ def assertion_identifier(agency: str, assertion_id: str) -> bytes:
     """Identifier under which a user assertion is spent. Of its `jti` nothing is kept but the time of a UUIDv7."""
     time = bytes.fromhex(assertion_id[: 2 * _TIME_BYTES]) if _UUID7.fullmatch(assertion_id) else _NO_TIME
     return _identifier(b"a", time, agency, assertion_id.encode())
+
+
+def act_identifier(act: Act) -> bytes:
+    """Identifier under which a signed message of a machine is spent."""
+    return _identifier(b"m", act.create_ms.to_bytes(_TIME_BYTES, "big"), act.agency, act.digest)
 
 
 def confirmation_identifier(agency: str, release_index: int) -> bytes:
@@ -101,7 +107,7 @@ class SqlProjections:
         rows = _spend(caller, query, request, assertion)
 
         def guard(tx: Tx) -> Draft | None:
-            used = dict(tx.by_key(_SPENT, (request, assertion), written_by=_SPEND, as_one=True))
+            used = dict(tx.by_key(_SPENT, (request, assertion), written_by=SPEND, as_one=True))
             if request in used:
                 same = used[request] == query.digest
                 raise Conflict(ErrorReason.EXPIRED_REFETCH if same else ErrorReason.ID_REUSED)
@@ -138,7 +144,7 @@ class SqlProjections:
 
     def confirm(self, agency: AgencyId, release_index: int, at_ms: int) -> Rows:
         """The release is confirmed."""
-        return ((_SPEND, (confirmation_identifier(agency, release_index), b"", INDEX, at_ms)),)
+        return ((SPEND, (confirmation_identifier(agency, release_index), b"", INDEX, at_ms)),)
 
     def emergency(self, caller: Caller) -> Rows:
         """The user's use of an emergency is counted."""
@@ -186,7 +192,7 @@ def _identifiers(caller: Caller, query: OneTime) -> tuple[bytes, bytes]:
 
 def _spend(caller: Caller, query: OneTime, request: bytes, assertion: bytes) -> Rows:
     at = milliseconds(caller.call.received_at)
-    rows = [(_SPEND, (request, query.digest, INDEX, at))]
+    rows = [(SPEND, (request, query.digest, INDEX, at))]
     if query.spends_assertion:
-        rows.append((_SPEND, (assertion, b"", INDEX, at)))
+        rows.append((SPEND, (assertion, b"", INDEX, at)))
     return tuple(rows)

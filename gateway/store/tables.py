@@ -1,14 +1,13 @@
 """Projections of the gateway, in the same database as the log.
 
-The log is the source of truth; every row here was written in the transaction of a leaf, which
-its `leaf_index` names where it has one, and can be derived again (ARCHITECTURE §5 row 10). No
-column holds an identity or a record value. Times are milliseconds since 1970, UTC; truth values
-are 0 and 1, because compiled statements bind only integers, text and bytes.
+The log is the source of truth; every row here was written in the transaction of a leaf, which its `leaf_index` names
+where it has one, and can be derived again (ARCHITECTURE §5 row 10). No column holds an identity or a record value.
+Times are milliseconds since 1970, UTC; truth values are 0 and 1 (statements bind only integers, text and bytes).
 
-A row that names a youth, by handle or through another row, says nothing in the clear that leads
-to an entry of the log: neither an index nor an exact time nor an identifier that an entry holds.
-What it must say of that kind stands in a column `sealed` (store/row_seal). Nor may the order in
-which such rows were written show: they are kept in the order of their keys (`sqlite_with_rowid`).
+A row that names a youth, by handle or through another row, says nothing in the clear that leads to an entry of the log:
+neither an index nor an exact time nor an identifier that an entry holds. What it must say of that kind stands in a
+column `sealed` (store/row_seal). Nor may the order in which such rows were written show: they are kept in the order of
+their keys (`sqlite_with_rowid`).
 """
 
 from typing import Final
@@ -99,6 +98,8 @@ holder = Table(
     Column("ca_certificate", LargeBinary, nullable=False),
     Column("directory_key", LargeBinary, nullable=False),
     Column("share_commitment", LargeBinary, nullable=False),
+    Column("log_origin", String(127), nullable=False),
+    Column("log_key", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
 )
 
@@ -390,7 +391,7 @@ notice_copy = Table(
 spent = Table(
     "spent",
     metadata,
-    # Of a request, an assertion or a confirmation (store/projections).
+    # Of a request, an assertion, a confirmation or a machine's signed message (store/projections).
     Column("identifier", LargeBinary, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),

@@ -30,6 +30,7 @@ from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind, draft
 from gateway.members.ledger import Ledger
 from gateway.protocol.directory import (
+    GATEWAY_SHARE,
     DirectoryInvalid,
     DirectoryView,
     check_signature,
@@ -249,7 +250,7 @@ def _check_holders(view: DirectoryView, custody: Custody) -> None:
     own.share_commitment = dealt.public(custody.group)
     if own not in holders:
         raise _refused("own_entry")
-    for distinct in ("share_index", "directory_key"):
+    for distinct in ("share_index", "directory_key", "log_key"):
         if len({getattr(holder, distinct) for holder in holders}) != len(holders):
             raise _refused(distinct)
     for holder in holders:
@@ -259,7 +260,7 @@ def _check_holders(view: DirectoryView, custody: Custody) -> None:
     if sole_operators(holders, fewest) and not custody.demo:
         raise _refused("operator")
     gateway = [holder for holder in holders if holder.directory_key == custody.gateway_key]
-    if [holder.share_index for holder in gateway] != [1]:
+    if [holder.share_index for holder in gateway] != [GATEWAY_SHARE]:
         raise _refused("gateway_entry")
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.log import Log, LogState
@@ -100,7 +99,7 @@ async def open_custodian(
     ledger = _open_ledger(
         recorded, config.log_origin, now=now, random_bytes=random_bytes, steady=steady, on_stop=on_stop
     )
-    own = _own_entry(config, state.read_certificate("root"), key, shares.in_force().share.index)
+    own = _own_entry(state, config, key, share_index=shares.in_force().share.index)
     countersigning = Countersigning(ledger, key, _custody(config, gateway, own, shares, group))
     await countersigning.load()
     evaluator = Evaluator(
@@ -149,7 +148,7 @@ def _open_ledger(
         steady=steady,
         on_stop=on_stop,
     )
-    return Ledger(log, Reader(store), now)
+    return Ledger(log, Reader(store), now, state.read_class_keys())
 
 
 async def serve(directory: Path, *, now: Clock, random_bytes: Randomness, announce: Callable[[str], None]) -> None:
@@ -292,8 +291,8 @@ def _custody(
     )
 
 
-def _own_entry(config: CustodianConfig, root: x509.Certificate, key: SigningKey, share_index: int) -> KeyHolder:
-    der = root.public_bytes(Encoding.DER)
+def _own_entry(state: State, config: CustodianConfig, key: SigningKey, *, share_index: int) -> KeyHolder:
+    der = state.read_certificate("root").public_bytes(Encoding.DER)
     return KeyHolder(
         share_index=share_index,
         operator=config.operator,
@@ -301,6 +300,8 @@ def _own_entry(config: CustodianConfig, root: x509.Certificate, key: SigningKey,
         ca_fingerprint=fingerprint(der),
         ca_certificate=der,
         directory_key=key.public_bytes,
+        log_origin=config.log_origin,
+        log_key=read_log_signer(state, config.log_origin).public.raw,
     )
 
 

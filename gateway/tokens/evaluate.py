@@ -5,8 +5,8 @@ In this order; the budget is charged before anything is computed, so that a refu
 1. the envelope is signed by a key of this agency in a directory this holder signed
 2. a share of that epoch and generation is here; the batch is no larger than one proof covers, has exactly the elements
    of its records, and names the worker of a look-up; whoever registers has sources, and so something to register
-3. one leaf: agency, records, elements, use; never an element. A batch beyond a budget is a refusal leaf instead
-   (`spending`), and an alarm is a leaf of its own
+3. one leaf: agency, records, elements, use, digest of what was signed; never an element. A batch beyond a budget is a
+   refusal leaf instead (`spending`), and an alarm is a leaf of its own
 4. the elements, off the event loop; one bad element refuses the whole batch
 
 Gateway and custodian run this same code, each with its own share, log and budget. A holder counts volumes and nothing
@@ -17,14 +17,17 @@ gateway, which does (`exchange/tally`).
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from audit.log import Append
 from gateway.config import Budgets
 from gateway.errors import EnvelopeInvalid, ErrorReason, Exhausted, Invalid, Unavailable
 from gateway.exchange.journal import Kind, draft
+from gateway.exchange.receipts import act_receipt
 from gateway.members.ledger import Ledger
 from gateway.members.refusals import on_record
+from gateway.ports import Entered
 from gateway.protocol import oprf
 from gateway.protocol.directory import DirectoryView, KeyUnknown
 from gateway.protocol.envelope import unwrap
@@ -71,7 +74,7 @@ class Evaluator:
         self._random_bytes = random_bytes
 
     async def evaluate(self, agency: AgencyId, envelope: SignedEnvelope) -> EvaluateResponse:
-        """The evaluated elements with their proof; charged and in the log. `agency` is the authenticated peer's.
+        """The evaluated elements with their proof and receipt; charged. `agency` is the authenticated peer's.
 
         Raises `EnvelopeInvalid`, `Invalid`, `Exhausted`, `Unavailable`.
         """
@@ -86,24 +89,27 @@ class Evaluator:
             raise Invalid(ErrorReason.EPOCH_UNKNOWN)
         self._check_form(batch)
         self._check_use(agency, batch)
-        await self._charge(Charge(batch, agency, day_of(now), self._budgets))
-        return await asyncio.to_thread(self._compute, share, list(batch.elements))
+        charge = Charge(batch, agency, day_of(now), self._budgets)
+        entered = await self._charge(charge, sha256(envelope.payload).digest())
+        answer = await asyncio.to_thread(self._compute, share, list(batch.elements))
+        answer.receipt.CopyFrom(act_receipt(entered))
+        return answer
 
-    async def _charge(self, charge: Charge) -> None:
+    async def _charge(self, charge: Charge, digest: bytes) -> Entered:
         refusals, like = self._ledger.refusals, (charge.agency, ErrorReason.BUDGET_EXHAUSTED)
         await refusals.settle()
         charge.is_counted = refusals.is_full(*like)
-        entry = draft(Kind.TOKEN_EVALUATED, requester=charge.agency, op=charge.facts())
+        entry = draft(Kind.TOKEN_EVALUATED, requester=charge.agency, op=charge.facts(), req={"request": digest})
         try:
-            charged = await self._ledger.append(Append(entry, guard=charge.guard, apply=charge.apply))
-            is_refused = charged.guarded
+            entered = await self._ledger.append(Append(entry, guard=charge.guard, apply=charge.apply))
         except NoRoom:
-            is_refused = True
+            entered = None
         await write_alarms(self._ledger, charge.due)
-        if is_refused:
+        if entered is None or entered.guarded:
             refusals.seen(*like)
             fields = tuple(f"budget: {line.account}" for line in charge.short)
             raise Exhausted(ErrorReason.BUDGET_EXHAUSTED, fields=fields)
+        return entered
 
     def _open(self, agency: AgencyId, envelope: SignedEnvelope, now: datetime) -> BlindedBatch:
         view = self._directory()

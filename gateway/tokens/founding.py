@@ -9,16 +9,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from audit.checkpoint import LogKey
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.cards import PUBLIC_FILE, CustodianCard, GatewayCard, card_bytes
 from gateway.config import CUSTODIAN_FILE, CustodianConfig
 from gateway.members.assembly import read_log_signer
 from gateway.members.founding import RECORD, make_authorities
+from gateway.protocol.directory import GATEWAY_SHARE
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.signing import SigningKey
 from gateway.state import PRIVATE_FILE, State, write_new
-from gateway.tokens.share_file import OperatorRefused, read_share
+from gateway.tokens.share_file import DealtShare, OperatorRefused, read_share
 from gateway.tokens.tables import custodian_metadata, holder_metadata
 
 GATEWAY_CARD: Final = "gateway-card.json"
@@ -42,7 +44,7 @@ def found_custodian(
     Raises `StateExists`, `ShareFileBroken`, `ShareRefused`, `OperatorRefused`.
     """
     dealt = read_share(share, group)
-    if dealt.share.index == 1:
+    if dealt.share.index == GATEWAY_SHARE:
         raise OperatorRefused("share 1 is the gateway's")
     if config.operator == gateway.name and len(dealt.commitments) <= _TOGETHER and not config.demo:
         raise OperatorRefused("the gateway's operator would hold enough shares to make tokens alone")
@@ -66,17 +68,25 @@ def found_custodian(
         also=(holder_metadata, custodian_metadata),
     )
     write_new(state.log_key, f"{signer.public.vkey()}\n".encode(), mode=PUBLIC_FILE)
+    card = _card(state, config, dealt, group, ca=root, log=signer.public)
+    write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
+    return card
+
+
+def _card(
+    state: State, config: CustodianConfig, dealt: DealtShare, group: Ristretto, *, ca: bytes, log: LogKey
+) -> CustodianCard:
     directory_key = SigningKey.from_private_bytes(state.read_secret("directory.key", length=32))
-    card = CustodianCard(
+    return CustodianCard(
         operator=config.operator,
         address=config.address,
         directory_key=directory_key.public_bytes.hex(),
-        ca_certificate=root.decode(),
+        ca_certificate=ca.decode(),
         share_index=dealt.share.index,
         share_commitment=dealt.public(group).hex(),
+        log_origin=log.origin,
+        log_key=log.raw.hex(),
     )
-    write_new(state.card, card_bytes(card), mode=PUBLIC_FILE)
-    return card
 
 
 def settings_text(config: CustodianConfig) -> str:

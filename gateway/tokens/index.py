@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, select
+from sqlalchemy import and_, bindparam, delete, func, literal_column, select
 
 from audit.entry import Draft
 from audit.log import INDEX, Append
@@ -32,10 +32,13 @@ from audit.statement import Statement, upsert
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.coverage import STALE_AFTER, Scope
+from gateway.exchange.deed import Repeated
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.locate import check_core
 from gateway.exchange.moments import past_moment
+from gateway.exchange.receipts import act_receipt
 from gateway.members.ledger import Ledger
+from gateway.ports import Entered
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.matching.key_scheme import load_key_scheme, split_tokens
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, Restriction, SubjectHandle
@@ -43,7 +46,7 @@ from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.wire_names import from_wire
 from gateway.store import tables
 from gateway.store.epochs import check_listed_in
-from gateway.store.projections import request_identifier
+from gateway.store.projections import SPEND, request_identifier
 from gateway.store.resting import AtRest
 from homeward.gateway.v1.envelope_pb2 import TokenSet
 from homeward.gateway.v1.index_pb2 import (
@@ -83,9 +86,13 @@ _FLAGGED: Final = Statement(
 _COUNT: Final = Statement(
     select(func.count()).select_from(tables.subject).where(_S.owner == bindparam("owner_")), "owner_"
 )
-_SPENT: Final = Statement(select(tables.spent.c.digest).where(tables.spent.c.identifier == bindparam("identifier_")))
+_SPENT: Final = Statement(
+    select(tables.spent.c.digest, tables.spent.c.leaf_index).where(
+        tables.spent.c.identifier == bindparam("identifier_")
+    )
+)
 _LISTED: Final = Statement(select(tables.subject.c.owner, tables.subject.c.handle))
-_SPEND: Final = Statement(insert(tables.spent))
+
 _PUT_LISTING: Final = upsert(tables.listing, "owner")
 _SCOPES: Final = {
     IndexScope.INDEX_SCOPE_FLAGGED_ONLY: Scope.FLAGGED_ONLY,
@@ -95,10 +102,6 @@ _SCOPES: Final = {
 
 SealedAmong = Callable[[Tx, Iterable[tuple[AgencyId, SubjectHandle]]], Sequence[tuple[AgencyId, SubjectHandle]]]
 Prepare = Callable[[AgencyId, Iterable[SubjectHandle]], Awaitable[None]]
-
-
-class _Repeated(Exception):
-    """The batch was carried out before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +157,21 @@ class Registrations:
         append = Append(
             entry,
             guard=_unspent(identifier, signed.digest, epoch),
-            rows=((_SPEND, (identifier, signed.digest, INDEX, milliseconds(self._now()))),),
+            rows=((SPEND, (identifier, signed.digest, INDEX, milliseconds(self._now()))),),
             apply=self._projection(owner, batch, kept, sealed),
         )
         try:
-            await self._ledger.append(append)
-        except _Repeated:
+            entered: Entered = await self._ledger.append(append)
+        except Repeated as repeated:
+            entered = await self._ledger.entries.entry(repeated.index)
             kept = await self._ledger.read(lambda tx: _still_listed(tx, owner, batch.removed_handles))
         await self._prepare(owner, [SubjectHandle(subject.handle) for subject in batch.subjects])
         count = await self._ledger.read(lambda tx: tx.one(_COUNT, (owner,)))
         return RegisterSubjectsResponse(
-            subject_count=count[0] if count else 0, kept_handles=kept, sealed_handles=sorted(sealed)
+            subject_count=count[0] if count else 0,
+            kept_handles=kept,
+            sealed_handles=sorted(sealed),
+            receipt=act_receipt(entered),
         )
 
     async def beat(self, signed: Signed, heartbeat: IndexHeartbeat) -> HeartbeatResponse:
@@ -199,8 +206,8 @@ class Registrations:
         )
         row = (owner, heartbeat.revision, str(scope), " ".join(epochs), as_of, milliseconds(now))
         # A lower revision than before is no fault: an adapter that joined anew counts from the start.
-        await self._ledger.append(Append(entry, self._in_order(owner, created), ((_PUT_LISTING, row),)))
-        return HeartbeatResponse(stale_after_seconds=int(STALE_AFTER.total_seconds()))
+        entered = await self._ledger.append(Append(entry, self._in_order(owner, created), ((_PUT_LISTING, row),)))
+        return HeartbeatResponse(stale_after_seconds=int(STALE_AFTER.total_seconds()), receipt=act_receipt(entered))
 
     def _in_order(self, owner: AgencyId, created: datetime) -> Callable[[Tx], Draft | None]:
         """Raises `Invalid` for a heartbeat that was made before one that counts: what it called complete may not be."""
@@ -292,7 +299,7 @@ def _unspent(identifier: bytes, digest: bytes, epoch: str) -> Callable[[Tx], Dra
             return None
         if row[0] != digest:
             raise Conflict(ErrorReason.ID_REUSED)
-        raise _Repeated
+        raise Repeated(int(row[1]))
 
     return guard
 

@@ -89,6 +89,7 @@ def keeper(resident: Resident, path: Path, cosigned: Checkpoint | None) -> tuple
     kept = DirectoryKeeper(
         store=open_store(path),
         pins=resident.membership.pins,
+        log=resident.membership.log,
         gateway=offered,
         is_listed=lambda _: True,
         cosigned=lambda origin: cosigned if cosigned is not None and cosigned.origin == origin else None,

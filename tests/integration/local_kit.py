@@ -25,11 +25,13 @@ from adapters.identity.tokenize import Person
 from adapters.local.edges import assemble
 from adapters.local.server import LocalConfig, LocalServer, serve
 from adapters.membership import Membership
+from adapters.node.acts import Acts
 from adapters.node.alerts import Alerts
 from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities
+from adapters.node.receipts import Requests
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.store import Store, open_store
 from adapters.node.subjects import Subjects
@@ -190,6 +192,8 @@ def _node(store: Store, gateway: FakeGateway, tokens: Tokens) -> Node:
         gateway_address="gateway.invalid:1",
         gateway_key=pins().gateway_key,
         holder_keys=pins().holder_keys,
+        log_origin=keys().log.public.origin,
+        log_key=keys().log.public.raw,
         generation=1,
         has_sources=True,
         joined=NOW,
@@ -203,6 +207,7 @@ def _node(store: Store, gateway: FakeGateway, tokens: Tokens) -> Node:
         keeper=cast(Any, SimpleNamespace(current=lambda: view)),
         pepper=cast(Any, SimpleNamespace(of=lambda *_: b"p" * 32)),
         tokenizer=cast(Any, SimpleNamespace(tokens=made)),
+        acts=Acts(Requests(store), lambda: membership.log),
         bundle=policy(),
         now=lambda: NOW,
         random_bytes=secrets.token_bytes,

@@ -15,12 +15,14 @@ from adapters.channel_identity import ChannelIdentityFiles
 from adapters.identity.scheme import load_scheme
 from adapters.mapping.release import ReleaseRules
 from adapters.membership import Membership
+from adapters.node.acts import Acts, HolderReceipts
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.flags import FlagIssuer, OwnFlags
 from adapters.node.holder_alarm import record_unproven
 from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
+from adapters.node.receipts import Requests
 from adapters.node.respond import Responder
 from adapters.node.reviews import Reviews
 from adapters.node.rpcs import (
@@ -43,14 +45,17 @@ from adapters.node.store import Store, open_store
 from adapters.node.subjects import Proposal, Subjects
 from adapters.node.work_log import WorkLog
 from adapters.records import LocalSubjectId, Youth
+from audit.checkpoint import LogSigner
 from gateway.protocol import oprf
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.directory import DirectoryView, HolderView
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.ristretto import load_ristretto
 from gateway.protocol.sharing import Sharing, public_share
 from gateway.tokens.ceremony import Dealing, deal
+from homeward.audit.v1 import log_pb2
 from homeward.gateway.v1 import directory_pb2, index_pb2, restoration_pb2, token_pb2
 from homeward.gateway.v1.authority_pb2 import Authority
 from homeward.gateway.v1.directory_pb2 import Directory, PepperOffer, SealedPepper, SignedDirectory
@@ -112,6 +117,8 @@ class Gateway:
     batches: list[index_pb2.RegistrationBatch] = field(default_factory=list)
     looked_for: set[bytes] = field(default_factory=set)
     """Handles with an open flag: a removal keeps them listed, and the answer names them."""
+    edit_receipt: Callable[[str, log_pb2.Receipt], log_pb2.Receipt] = lambda _, receipt: receipt
+    """What becomes of the receipt of an entry of this kind before it is sent."""
     sealed: set[bytes] = field(default_factory=set)
     """Handles under seal: a registration leaves them out, and the answer names them."""
     cut_off_after: int | None = None
@@ -209,6 +216,10 @@ class GatewayCaller:
         assert (rpc, 0 < seconds <= 60) == (REGISTER_ALL, True)
         return GatewayStream(self)
 
+    def receipt(self, kind: Kind, said: SignedEnvelope, *, log: LogSigner | None = None) -> log_pb2.Receipt:
+        receipt = world.act_receipt(kind, log=log, request=hashlib.sha256(said.payload).digest())
+        return self.gateway.edit_receipt(kind, receipt)
+
     def _open(self, envelope: SignedEnvelope, kind: type[Message]) -> Message:
         return unwrap(envelope, kind, self.gateway.envelope_key(self.agency))
 
@@ -244,7 +255,7 @@ class GatewayCaller:
             raise CallFailed(CallFault.REFUSED, "PEPPER_CONFLICT")
         for each in offer.sealed_peppers:
             held.setdefault(each.agency, (each, request.envelope, offer.commitment))
-        return directory_pb2.OfferPepperResponse()
+        return directory_pb2.OfferPepperResponse(receipt=self.receipt(Kind.PEPPER_OFFERED, request.envelope))
 
     def register(self, request: index_pb2.RegisterSubjectsRequest) -> index_pb2.RegisterSubjectsResponse:
         batch = self._open(request.envelope, index_pb2.RegistrationBatch)
@@ -261,14 +272,18 @@ class GatewayCaller:
             del self.gateway.subjects[self.agency, handle]
             self.gateway.renewed.pop((self.agency, handle), None)
         return index_pb2.RegisterSubjectsResponse(
-            subject_count=len(self.gateway.subjects), kept_handles=kept, sealed_handles=sealed
+            subject_count=len(self.gateway.subjects),
+            kept_handles=kept,
+            sealed_handles=sealed,
+            receipt=self.receipt(Kind.INDEX_REGISTERED, request.envelope),
         )
 
     def heartbeat(self, request: index_pb2.HeartbeatRequest) -> index_pb2.HeartbeatResponse:
         beat = self._open(request.envelope, index_pb2.IndexHeartbeat)
         assert isinstance(beat, index_pb2.IndexHeartbeat)
         self.gateway.heartbeats.append((self.agency, beat))
-        return index_pb2.HeartbeatResponse(stale_after_seconds=900)
+        receipt = self.receipt(Kind.INDEX_HEARTBEAT, request.envelope)
+        return index_pb2.HeartbeatResponse(stale_after_seconds=900, receipt=receipt)
 
     def present(self, request: restoration_pb2.PresentEventRequest) -> restoration_pb2.PresentEventResponse:
         event = self._open(request.envelope, restoration_pb2.PresentedEvent)
@@ -305,7 +320,8 @@ class GatewayCaller:
         (nonce,) = oprf.random_scalars(suite, 1, random_bytes=secrets.token_bytes)
         keys = oprf.KeyPair(secret, group.multiply_base(secret))
         proof = oprf.generate_proof(suite, keys, blinded=blinded, evaluated=evaluated, nonce=nonce)
-        return token_pb2.EvaluateResponse(share_index=self.share, elements=evaluated, proof=proof)
+        receipt = self.receipt(Kind.TOKEN_EVALUATED, request.envelope, log=world.holder_log(self.share))
+        return token_pb2.EvaluateResponse(share_index=self.share, elements=evaluated, proof=proof, receipt=receipt)
 
 
 def _name_of(event: restoration_pb2.PresentedEvent) -> bytes:
@@ -348,6 +364,8 @@ def membership(agency: AgencyId) -> Membership:
         gateway_address="127.0.0.1:1",
         gateway_key=world.pins().gateway_key,
         holder_keys=world.pins().holder_keys,
+        log_origin=world.keys().log.public.origin,
+        log_key=world.keys().log.public.raw,
         generation=1,
         has_sources=True,
         joined=world.NOW,
@@ -361,8 +379,13 @@ def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE
     store: Store = open_store(directory / "adapter.db")
     caller = gateway.caller(agency)
     keeper = DirectoryKeeper(
-        store=store, pins=world.pins(), gateway=caller, is_listed=lambda view: view.member(agency) is not None
+        store=store,
+        pins=world.pins(),
+        log=world.keys().log.public,
+        gateway=caller,
+        is_listed=lambda view: view.member(agency) is not None,
     )
+    acts = Acts(Requests(store), lambda: keeper.log)
 
     def caller_of(holder: HolderView) -> GatewayCaller:
         return gateway.caller(agency, holder.share_index)
@@ -376,13 +399,14 @@ def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE
         keeper=keeper,
         pepper=PepperKeeper(
             agency=agency, keyring=world.keys().rings[agency], files=PepperFiles(directory / "keys"), directory=keeper,
-            gateway=caller, now=clock, random_bytes=secrets.token_bytes,
+            gateway=caller, acts=acts, now=clock, random_bytes=secrets.token_bytes,
         ),
         tokenizer=Tokenizer(
             suite=oprf.Suite(load_ristretto()), scheme=load_scheme(), envelope_key=world.keys().rings[agency].envelope,
-            caller_of=caller_of, alarm=lambda operator: record_unproven(store, operator, clock()), now=clock,
-            random_bytes=secrets.token_bytes,
+            caller_of=caller_of, alarm=lambda operator: record_unproven(store, operator, clock()),
+            receipts=HolderReceipts(Requests(store)), now=clock, random_bytes=secrets.token_bytes,
         ),
+        acts=acts,
         bundle=world.policy(),
         now=clock,
         random_bytes=secrets.token_bytes,

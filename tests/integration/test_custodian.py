@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.errors import EvidenceInvalid
+from adapters.node.receipts import Expected, check_receipt, request_digest
+from audit.checkpoint import LogKey
 from audit.entry import FieldClass, open_class
 from audit.reader import Selection
 from gateway.cards import GatewayCard, read_card
@@ -15,6 +18,7 @@ from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invali
 from gateway.members.ca import make_root
 from gateway.protocol import oprf
 from gateway.protocol.directory import certify, sign_directory
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId
 from gateway.protocol.sharing import public_share
 from gateway.protocol.signing import SigningKey
@@ -78,6 +82,23 @@ async def test_both_holders_together_give_what_the_whole_key_gives(world: World,
     for holder, answer in zip(view.holders, answers, strict=True):
         assert holder.share_index == answer.share_index
         check_proof(holder.share_commitment, elements, answer)
+
+
+async def test_each_holder_gives_the_receipt_of_its_own_log_which_the_directory_names(
+    world: World, county: County
+) -> None:
+    view = world.gateway.office.view()
+    assert view is not None
+    said = batch(county, record())
+    expected = Expected(frozenset({Kind.TOKEN_EVALUATED}), request_digest(said.payload))
+    logs = [LogKey(holder.log_origin, holder.log_key) for holder in view.holders]
+    assert logs[0] == LogKey(view.message.log_origin, view.message.log_key)
+    for number, evaluator in enumerate((world.gateway.evaluator, world.custodian.evaluator)):
+        answer = await evaluator.evaluate(AGENCY, said)
+        kept = check_receipt(answer.receipt, logs[number], expected)
+        assert set(kept.opened) == {"kind", "request"}
+        with pytest.raises(EvidenceInvalid):
+            check_receipt(answer.receipt, logs[1 - number], expected)
 
 
 async def test_an_evaluation_is_a_leaf_that_counts_and_holds_no_element(world: World, county: County) -> None:
@@ -239,6 +260,14 @@ def _slip_in(message: Directory) -> None:
     message.holders[0].share_commitment = SUITE.group.multiply_base(b"\x07" + bytes(31))
 
 
+def _evaluate_elsewhere(message: Directory) -> None:
+    message.holders[0].log_key = SigningKey.generate().public_bytes
+
+
+def _log_elsewhere(message: Directory) -> None:
+    message.holders[1].log_key = SigningKey.generate().public_bytes
+
+
 def _one_root(message: Directory) -> None:
     message.holders[0].ca_certificate = message.holders[1].ca_certificate
 
@@ -261,6 +290,8 @@ def _lower(message: Directory) -> None:
         (_unshare, "sharing"),
         (_slip_in, "share_commitment"),
         (_one_root, "operator"),
+        (_evaluate_elsewhere, "log"),
+        (_log_elsewhere, "own_entry"),
         (_lower, "version"),
     ],
 )
@@ -312,7 +343,7 @@ async def test_the_gateways_operator_cannot_hold_a_second_share(world: World) ->
     assert not state.directory.exists()
 
 
-@pytest.mark.parametrize("shared", ["operator", "ca_certificate", "directory_key"])
+@pytest.mark.parametrize("shared", ["operator", "ca_certificate", "directory_key", "log_key"])
 async def test_two_holders_must_share_nothing(world: World, county: County, shared: str) -> None:
     view = world.gateway.office.view()
     assert view is not None
@@ -325,12 +356,14 @@ async def test_two_holders_must_share_nothing(world: World, county: County, shar
         ca_certificate=root.public_bytes(Encoding.DER),
         directory_key=SigningKey.generate().public_bytes,
         share_commitment=public_share(world.group, world.dealing.commitments, 3),
+        log_key=SigningKey.generate().public_bytes,
+        log_origin="exchange.example/custodian/another",
     )
     setattr(request, shared, getattr(second, shared))
     with pytest.raises(Conflict) as caught:
         await world.gateway.administration.trust_holder(request)
     field = "ca_fingerprint" if shared == "ca_certificate" else shared
-    rule = "unique" if shared == "directory_key" else "one_operator"
+    rule = "unique" if shared in ("directory_key", "log_key") else "one_operator"
     assert caught.value.fields == (f"{field}: {rule}",)
 
 
@@ -347,6 +380,8 @@ def card_of_another(world: World) -> TrustHolderRequest:
         ),
         directory_key=SigningKey.generate().public_bytes,
         share_commitment=view.message.holders[1].share_commitment,
+        log_key=SigningKey.generate().public_bytes,
+        log_origin="exchange.example/custodian/another",
     )
 
 

@@ -9,12 +9,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapters.channel_identity import thumbprint
+from adapters.node.receipts import Expected, check_receipt, request_digest
+from audit.checkpoint import LogKey
 from gateway.errors import Conflict, EnvelopeInvalid, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.refusals import MOST
 from gateway.members import roster
 from gateway.members.deny import DenyList
 from gateway.members.office import HolderSilent
 from gateway.protocol.envelope import wrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.spiffe import parse_spiffe
@@ -225,6 +229,22 @@ async def test_a_repeated_renewal_gives_the_same_certificate_and_locks_nobody(wo
     assert [await renew(world, county, key, 1) for _ in range(entries)] == [2] * entries
     assert world.kinds().count("certificate.renewed") == 1
     assert not world.gateway.denied.is_denied(URI)
+
+
+async def test_joining_and_each_renewal_bring_the_receipt_of_the_certificate_that_was_issued(
+    world: World, county: County
+) -> None:
+    invitation = await world.invite(county.agency)
+    log = LogKey(invitation.log_origin, invitation.log_key)
+    joined = [await world.gateway.enrollment.redeem(county.enrollment(invitation)) for _ in range(2)]
+    renewal = directory_pb2.RenewCertificateRequest(envelope=county.renewal(new_key(), 1))
+    renewed = [await world.gateway.membership.renew(parse_spiffe(URI), AGENCY, renewal) for _ in range(2)]
+    for kind, answers in ((Kind.ENROLL_REDEEMED, joined), (Kind.CERTIFICATE_RENEWED, renewed)):
+        issued = Expected(frozenset({kind}), None, certificate=thumbprint(answers[0].certificate_chain))
+        first, again = (check_receipt(answer.receipt, log, issued) for answer in answers)
+        assert first.index == again.index, "a repetition leads to the entry of the first time"
+    ends = {check_receipt(each[0].receipt, log, Expected(frozenset(Kind), None)).index for each in (joined, renewed)}
+    assert len(ends) == 2
 
 
 async def test_the_second_holder_of_a_copied_identity_locks_it_for_both(world: World, county: County) -> None:
@@ -484,6 +504,29 @@ def offer(
     parts = [SealedPepper(agency=one.agency, recipient_key_id=one.seal.key_id, sealed=sealed) for one in agencies]
     message = PepperOffer(epoch="e1", commitment=commitment, sealed_peppers=parts)
     return OfferPepperRequest(envelope=wrap(message, county.envelope_key))
+
+
+async def test_what_an_adapter_fetches_leaves_no_entry(world: World, county: County) -> None:
+    await world.enroll(county)
+    await world.admit(county)
+    await world.gateway.office.step()
+    before = world.kinds()
+    assert (await world.gateway.membership.directory(0)).HasField("directory")
+    await world.gateway.membership.fetch_pepper(AGENCY, "e1")
+    assert world.kinds() == before
+
+
+async def test_an_offer_brings_the_receipt_of_its_entry_also_where_it_comes_again(world: World, county: County) -> None:
+    invitation = await world.enroll(county)
+    await world.admit(county)
+    await world.gateway.office.step()
+    made = offer(county, b"\x01" * 32, county)
+    said = Expected(frozenset({Kind.PEPPER_OFFERED}), request_digest(made.envelope.payload))
+    log = LogKey(invitation.log_origin, invitation.log_key)
+    for _ in range(2):
+        answer = await world.gateway.membership.offer_pepper(AgencyId(county.agency), made)
+        kept = check_receipt(answer.receipt, log, said)
+        assert kept.index == len(world.kinds()) - 1
 
 
 @pytest.fixture

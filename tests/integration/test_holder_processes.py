@@ -17,11 +17,14 @@ from google.protobuf.message import Message
 from adapters.channel_identity import ChannelIdentityFiles
 from adapters.identity.scheme import load_scheme
 from adapters.identity.tokenize import Person
+from adapters.node.acts import HolderReceipts
 from adapters.node.errors import HolderUnavailable
 from adapters.node.holders import Tokenizer
 from adapters.node.link.channels import PeerChannel
+from adapters.node.receipts import Requests
 from adapters.node.rpcs import A, Caller, CallFault, Q, Rpc
 from adapters.node.settle import agreeing_keys
+from adapters.node.store import Store, open_store
 from deploy.demo.contents import contents
 from gateway.config import Budgets
 from gateway.protocol import oprf
@@ -69,6 +72,7 @@ class Adapter:
 
     joined: Joined
     view: DirectoryView
+    store: Store
     liar: int = 0
     alarms: list[str] = field(default_factory=list)
     channels: dict[int, PeerChannel] = field(default_factory=dict)
@@ -81,6 +85,7 @@ class Adapter:
             envelope_key=self.joined.county.envelope_key,
             caller_of=self.caller_of,
             alarm=self.alarms.append,
+            receipts=HolderReceipts(Requests(self.store)),
             now=lambda: datetime.now(UTC),
             random_bytes=os.urandom,
         )
@@ -134,13 +139,13 @@ class Adapter:
 
 
 @pytest.fixture
-async def adapter(exchange: Exchange) -> AsyncIterator[Adapter]:
+async def adapter(exchange: Exchange, tmp_path: Path) -> AsyncIterator[Adapter]:
     """Every holder serves, and the county's adapter knows all three."""
     for name in ("cu2", "cu3", "gw"):
         if name not in exchange.running:
             exchange.start(name)
     county = await _county(exchange)
-    made = Adapter(county, await directory_of(county))
+    made = Adapter(county, await directory_of(county), open_store(tmp_path / "adapter.db"))
     await made.greet()
     yield made
     await made.close()
@@ -210,7 +215,7 @@ async def test_shares_are_refreshed_while_everybody_serves(
     assert adapter.view.sharing.commitments[0] == old.sharing.commitments[0]  # type: ignore[union-attr]
     assert same(await adapter.tokens(), before)
     # An adapter that has not heard of it yet is served all the same.
-    late = Adapter(adapter.joined, old)
+    late = Adapter(adapter.joined, old, adapter.store)
     assert same(await late.tokens(), before)
     for name, group in (("gw", "gateway"), ("cu2", "custodian"), ("cu3", "custodian")):
         finished = await _run(group, "refresh", exchange.place / name, "--finish")

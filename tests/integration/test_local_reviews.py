@@ -1,6 +1,7 @@
 """Possible matches inside the county: told by alert, listed without data, answered under the adapter's signature."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -9,17 +10,21 @@ import grpc
 import pytest
 
 from adapters.node import rpcs, tables
+from adapters.node.receipts import request_digest
 from adapters.node.reviews import Reviews
 from adapters.node.rpcs import CallFailed, CallFault
+from audit.receipt import parse_receipt
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, SubjectHandle
+from homeward.audit.v1.log_pb2 import Receipt
 from homeward.county.v1 import review_pb2
 from homeward.gateway.v1 import review_pb2 as pb
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_REVIEW, Alert
 from tests.integration.local_kit import OWN_HANDLE, OWN_YOUTH, County, county, refusal
 from tests.integration.test_local_commands import FILE, Shell
 from tests.unit.local.exchange import FakeGateway
-from tests.unit.node.world import ASKER, NOW, SOURCE, keys, stamp
+from tests.unit.node.world import ASKER, NOW, SOURCE, act_receipt, keys, policy, stamp
 
 REVIEW = bytes(range(16))
 DIGEST = b"d" * 32
@@ -31,6 +36,7 @@ class ReviewingGateway(FakeGateway):
     """Takes verdicts as the exchange does; the other agency has said SAME."""
 
     said: list[pb.ReviewVerdict] = field(default_factory=list)
+    edit_receipt: Callable[[Receipt], Receipt] = lambda receipt: receipt
 
     async def call(self, rpc: Any, request: Any, *, seconds: float) -> Any:
         if rpc.path != rpcs.GIVE_VERDICT.path:
@@ -40,7 +46,10 @@ class ReviewingGateway(FakeGateway):
         said = unwrap(request.envelope, pb.ReviewVerdict, keys().rings[ASKER].envelope.public_bytes)
         self.said.append(said)
         states = {pb.VERDICT_SAME: pb.REVIEW_STATE_LINKED, pb.VERDICT_DIFFERENT: pb.REVIEW_STATE_NOT_LINKED}
-        return pb.GiveVerdictResponse(state=states.get(said.verdict, pb.REVIEW_STATE_OPEN))
+        receipt = act_receipt(Kind.REVIEW_JUDGED, request=request_digest(request.envelope.payload))
+        return pb.GiveVerdictResponse(
+            state=states.get(said.verdict, pb.REVIEW_STATE_OPEN), receipt=self.edit_receipt(receipt)
+        )
 
 
 def opened(sequence: int = 1, *, side: int = pb.REVIEW_SIDE_LISTING, state: int = pb.REVIEW_STATE_OPEN) -> Alert:
@@ -117,6 +126,36 @@ async def test_a_word_that_ends_a_link_counts_at_home_even_if_the_exchange_is_no
         # And one that makes a link counts only once the exchange has it.
         request.verdict = pb.VERDICT_SAME
         await refusal(at, "ReviewService/GiveVerdict", request, "workers")
+        assert not confirmed(at)
+
+
+async def test_a_verdict_comes_with_the_receipt_of_its_entry(tmp_path: Path) -> None:
+    gateway = ReviewingGateway()
+    async with county(tmp_path, gateway) as at:
+        told(at, opened())
+        request = review_pb2.GiveVerdictRequest(review_id=REVIEW.hex(), verdict=pb.VERDICT_SAME)
+        answer = await at.call("ReviewService/GiveVerdict", request, review_pb2.GiveVerdictResponse, "workers")
+        proof = parse_receipt(answer.receipt.proof)
+        assert proof.verify(keys().log.public).size > answer.receipt.leaf_index
+        said = {each.name: each.value for each in proof.openings}
+        assert said["kind"] == Kind.REVIEW_JUDGED.encode()
+        assert (answer.receipt.request_id, answer.receipt.policy_version) == ("", policy().version)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [lambda receipt: Receipt(), lambda receipt: act_receipt(Kind.REVIEW_JUDGED, request=bytes(32))],
+    ids=["none", "another verdict"],
+)
+async def test_a_link_counts_only_with_the_entry_of_the_verdict(
+    tmp_path: Path, forged: Callable[[Receipt], Receipt]
+) -> None:
+    gateway = ReviewingGateway(edit_receipt=forged)
+    async with county(tmp_path, gateway) as at:
+        told(at, opened())
+        request = review_pb2.GiveVerdictRequest(review_id=REVIEW.hex(), verdict=pb.VERDICT_SAME)
+        found = await refusal(at, "ReviewService/GiveVerdict", request, "workers")
+        assert found.reason == "EVIDENCE_INVALID"
         assert not confirmed(at)
 
 

@@ -91,7 +91,8 @@ async def test_the_version_is_remembered_across_restarts(source: Node, gateway: 
 async def test_a_directory_of_other_signers_is_not_believed_after_joining_elsewhere(source: Node) -> None:
     await source.keeper.refresh()
     pins = replace(membership(SOURCE), gateway_key=bytes(32)).pins
-    other = DirectoryKeeper(store=source.store, pins=pins, gateway=source.gateway, is_listed=lambda _: True)
+    log = source.membership.log
+    other = DirectoryKeeper(store=source.store, pins=pins, log=log, gateway=source.gateway, is_listed=lambda _: True)
     with pytest.raises(NotReady):
         other.current()
 

@@ -28,6 +28,7 @@ from audit.sequencer import Append
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import RequestId
 from gateway.protocol.notices import seal_notice
 from gateway.protocol.sealing import SealKey
@@ -52,7 +53,7 @@ class Taken:
     def take(self, caller: GatewayCaller, message: pb.AcknowledgeNoticeRequest) -> pb.AcknowledgeNoticeResponse:
         answer = unwrap(message.envelope, pb.NoticeAcknowledgement, caller.gateway.envelope_key(caller.agency))
         self.answers.append(answer)
-        return pb.AcknowledgeNoticeResponse()
+        return pb.AcknowledgeNoticeResponse(receipt=caller.receipt(Kind.NOTICE_ACKNOWLEDGED, message.envelope))
 
 
 @pytest.fixture

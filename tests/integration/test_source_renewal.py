@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from adapters.channel_identity import (
     load_identity,
     new_tls_key,
     next_key,
+    thumbprint,
     write_identity,
 )
 from adapters.keyring import (
@@ -29,10 +31,15 @@ from adapters.keyring import (
     write_keyring,
 )
 from adapters.membership import MembershipInvalid, parse_membership, read_membership, write_membership
+from adapters.node.acts import Acts
+from adapters.node.receipts import Requests
 from adapters.node.renew import IdentityLocked, Renewer, due
 from adapters.node.rpcs import RENEW_CERTIFICATE, A, CallFailed, CallFault, Q, Rpc
+from adapters.node.store import open_store
 from gateway.protocol.envelope import unwrap
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.signing import SigningKey
+from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.directory_pb2 import (
     KEY_USE_FLAG,
     CertificateRenewal,
@@ -43,7 +50,7 @@ from homeward.gateway.v1.directory_pb2 import (
 from tests.integration.channel_kit import Authority, public
 from tests.integration.source_kit import Clock, membership
 from tests.unit.node import world
-from tests.unit.node.world import NOW, SOURCE
+from tests.unit.node.world import NOW, SOURCE, act_receipt, keys
 
 
 @pytest.fixture
@@ -71,6 +78,7 @@ class Office:
         self.envelope_key = envelope_key
         self.asked: list[CertificateRenewal] = []
         self.failing: CallFailed | None = None
+        self.edit_receipt: Callable[[Receipt], Receipt] = lambda receipt: receipt
 
     async def call(self, rpc: Rpc[Q, A], request: Q, *, seconds: float) -> A:
         assert rpc.path == RENEW_CERTIFICATE.path
@@ -83,9 +91,9 @@ class Office:
         assert asked.is_signature_valid
         key = asked.public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        answer = RenewCertificateResponse(
-            certificate_chain=self.authority.certify(SOURCE, key).chain, generation=renewal.generation + 1
-        )
+        chain = self.authority.certify(SOURCE, key).chain
+        receipt = self.edit_receipt(act_receipt(Kind.CERTIFICATE_RENEWED, certificate=thumbprint(chain)))
+        answer = RenewCertificateResponse(certificate_chain=chain, generation=renewal.generation + 1, receipt=receipt)
         assert isinstance(answer, rpc.answer)
         return answer
 
@@ -97,6 +105,7 @@ def renewer(state: Path, office: Office) -> tuple[Renewer, list[bytes]]:
         envelope_key=load_keyring(state / "keys").envelope,
         identity=lambda: load_identity(state),
         gateway=office,
+        acts=Acts(Requests(open_store(state / "adapter.db")), lambda: keys().log.public),
         took_over=lambda: took_over.append(load_identity(state).thumbprint),
         now=Clock(),
         random_bytes=secrets.token_bytes,
@@ -134,6 +143,36 @@ async def test_a_renewal_without_an_answer_is_repeated_with_the_same_key(state: 
     await made.renew()
     third = x509.load_der_x509_csr(office.asked[2].certificate_request).public_key()
     assert third != first
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda receipt: Receipt(),
+        lambda receipt: act_receipt(Kind.CERTIFICATE_RENEWED, certificate=bytes(32)),
+        lambda receipt: act_receipt(Kind.ENROLL_REDEEMED, certificate=opened(receipt, "certificate")),
+    ],
+    ids=["none", "another certificate", "another kind"],
+)
+async def test_a_certificate_whose_issuing_is_not_in_the_log_is_not_used(
+    state: Path, authority: Authority, forged: Callable[[Receipt], Receipt]
+) -> None:
+    before, office = load_identity(state), office_of(state, authority)
+    made, took_over = renewer(state, office)
+    office.edit_receipt = forged
+    with pytest.raises(CallFailed) as caught:
+        await made.renew()
+    assert (caught.value.fault, caught.value.reason) == (CallFault.BROKEN, "RECEIPT_INVALID")
+    assert (load_identity(state).thumbprint, took_over) == (before.thumbprint, [])
+    office.edit_receipt = lambda receipt: receipt
+    await made.renew()
+    first, second = (x509.load_der_x509_csr(each.certificate_request).public_key() for each in office.asked)
+    assert first == second, "the next try names the same key, or the identity would be locked"
+    assert took_over == [load_identity(state).thumbprint]
+
+
+def opened(receipt: Receipt, name: str) -> bytes:
+    return next(each.value for each in receipt.openings if each.name == name)
 
 
 @pytest.mark.parametrize("crash_before", [1, 2, 3, 4])

@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 from adapters.channel_identity import ChannelIdentityFiles
 from adapters.node.rpcs import A, CallFailed, CallFault, Q, Rpc
 from gateway.protocol.channel import client_options
-from gateway.protocol.directory import HolderView
+from gateway.protocol.directory import GATEWAY_SHARE, HolderView
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.violations import fields_in
 
@@ -149,7 +149,7 @@ class Channels:
 
     def holder(self, holder: HolderView) -> PeerChannel:
         """The channel to a holder. Share 1 is the gateway's own: it is asked over the gateway's channel."""
-        if holder.share_index == 1:
+        if holder.share_index == GATEWAY_SHARE:
             return self.gateway
         key = (holder.address, holder.ca_certificate)
         if key not in self._holders:

@@ -7,6 +7,7 @@ from gateway.exchange.link_recall import LinkRecall
 from gateway.exchange.verdicts import Verdicts
 from gateway.protocol.names import AgencyId
 from gateway.store.alerts import Alerts
+from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
@@ -29,11 +30,22 @@ async def say(world: World, agency: AgencyId, verdict: int, *, late: float = 0) 
     said = pb.ReviewVerdict(review_id=review_id, worker="worker-1 CWA.case_worker")
     said.verdict = verdict  # type: ignore[assignment]
     said.create_time.CopyFrom(stamp(world.clock() + timedelta(seconds=late)))
-    return await desk(world).give(agency, os.urandom(32), said)
+    return (await desk(world).give(agency, os.urandom(32), said)).state
 
 
 def desk(world: World) -> Verdicts:
-    at, seals = world.setting, SqlSeals(Lookups(world.reader, threaded=False), world.youth_keys, world.authority_keys)
+    at, lookups = world.setting, Lookups(world.reader, threaded=False)
+    seals = SqlSeals(lookups, world.youth_keys, world.authority_keys)
     entries = LogEntries(world.log, world.reader, world.keys)
     recall = LinkRecall(at.reliance, seals, entries, world.keys, at.directory, at.random_bytes)
-    return Verdicts(at.journal, at.projections, at.youth_keys, at.reviews, at.sources, at.pairwise, recall, at.now)
+    return Verdicts(
+        at.journal,
+        at.projections,
+        at.youth_keys,
+        at.reviews,
+        at.sources,
+        at.pairwise,
+        recall,
+        SqlDeeds(lookups, entries),
+        at.now,
+    )

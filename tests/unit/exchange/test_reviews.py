@@ -1,15 +1,19 @@
 """Possible matches: both agencies are asked, once, without any data; their verdicts decide, and can be taken back."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from adapters.node.receipts import Expected, check_receipt
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind
+from gateway.exchange.receipts import act_receipt
 from gateway.protocol.match_keys import SOUND_KEY, naming_digests
 from gateway.protocol.matching.key_scheme import split_tokens
 from gateway.protocol.names import EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
@@ -99,6 +103,24 @@ async def test_only_the_word_of_both_agencies_releases_a_record_and_each_can_tak
     assert await asked(world, 3) is Outcome.NO_DISCLOSABLE_RECORD
     states = [each.review.state for each in await told(world, OWNER)]
     assert states == [pb.REVIEW_STATE_OPEN, pb.REVIEW_STATE_LINKED, pb.REVIEW_STATE_OPEN]
+
+
+async def test_the_same_verdict_again_changes_nothing_and_leads_to_its_first_entry(world: World) -> None:
+    world.register("known", keys=SOUND)
+    await asked(world)
+    review_id = (await told(world, OWNER))[-1].review.review_id
+    said = pb.ReviewVerdict(review_id=review_id, verdict=pb.VERDICT_SAME, worker="worker-1 CWA.case_worker")
+    said.create_time.CopyFrom(stamp(world.clock()))
+    digest = sha256(said.SerializeToString()).digest()
+    # At once, and after another word of the same agency.
+    one, two = await asyncio.gather(*(desk(world).give(OWNER, digest, said) for _ in range(2)))
+    assert await say(world, OWNER, pb.VERDICT_WITHDRAWN) == pb.REVIEW_STATE_OPEN
+    three = await desk(world).give(OWNER, digest, said)
+    expected = Expected(frozenset({Kind.REVIEW_JUDGED}), digest)
+    kept = [check_receipt(act_receipt(each.entered), world.signer.public, expected) for each in (one, two, three)]
+    assert len({each.index for each in kept}) == 1
+    assert three.state == pb.REVIEW_STATE_OPEN
+    assert [each.kind for each in world.entries()].count(Kind.REVIEW_JUDGED) == 2
 
 
 async def test_a_link_is_good_for_the_agency_that_asked_and_for_the_youth_it_asked_about(world: World) -> None:

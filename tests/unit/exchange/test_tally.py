@@ -118,7 +118,7 @@ async def test_misses_are_held_on_record_and_refused_until_the_operator_releases
     assert (kinds(world)[-1], world.entries()[-1].fields["reason"]) == ("access.refused", "LOOKUPS_HELD")
     with pytest.raises(Exhausted):
         await world.records(Question("ada", number=101))
-    ledger = Ledger(world.log, world.reader, world.clock)
+    ledger = Ledger(world.log, world.reader, world.clock, world.keys)
     assert await ledger.read(held_agencies) == [ASKER]
     index = await release_lookups(ledger, ASKER)
     assert world.entries(index)[0].fields["kind"] == "lookups.released"
@@ -210,7 +210,7 @@ async def test_a_question_that_policy_refuses_by_itself_is_not_counted(world: Wo
 
 async def test_releasing_what_is_not_held_is_refused(world: World) -> None:
     with pytest.raises(Error) as caught:
-        await release_lookups(Ledger(world.log, world.reader, world.clock), ASKER)
+        await release_lookups(Ledger(world.log, world.reader, world.clock, world.keys), ASKER)
     assert caught.value.reason is ErrorReason.LOOKUPS_NOT_HELD
 
 
@@ -294,7 +294,7 @@ async def test_and_counts_for_the_hold(world: World) -> None:
 async def test_a_release_does_not_give_the_day_back(world: World) -> None:
     world.use(replace(world.setting, tally=SqlTally(world.journal, Limits(FEW.lookups + 1, 100, 100), FEW)))
     await ask(world, FEW.lookups)
-    await release_lookups(Ledger(world.log, world.reader, world.clock), ASKER)
+    await release_lookups(Ledger(world.log, world.reader, world.clock, world.keys), ASKER)
     await ask(world, 1, first=100)
     assert await spent(world, replace(FINDER, number=200)) == ("budget: QUESTIONS",)
 

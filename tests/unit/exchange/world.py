@@ -428,7 +428,7 @@ class World:
         proposals = LogProposals(self.reader, self._searched, self.class_keys)
         self.audit = AuditServicer(AccessLog(self.setting, entries, proposals, self.class_keys), exchange, now=now)
         registrations = Registrations(
-            Ledger(self.log, self.reader, self.clock),
+            Ledger(self.log, self.reader, self.clock, self.class_keys),
             directory=self.directory,
             at_rest=at_rest,
             prepare=self.youth_keys.prepare,

@@ -12,22 +12,31 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
 
-from adapters.channel_identity import load_identity
+from adapters.channel_identity import load_identity, thumbprint
 from adapters.enrol import Exchange, Joined, Wish, join
 from adapters.fingerprint import WORDS, fingerprint, spoken
 from adapters.keyring import KeyFile, load_keyring
 from adapters.membership import read_membership
 from adapters.node.link.redeem import OtherCertificate, Unreachable
 from adapters.node.rpcs import CallFailed, CallFault
+from adapters.node.store import open_store
+from adapters.node.tables import awaited_entry
+from audit.checkpoint import LogSigner
+from audit.merkle import leaf_hash
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.invitation import encode
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.signing import SigningKey
+from homeward.audit.v1.log_pb2 import Receipt
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.codes_pb2 import AGENCY_KIND_CWA
 from homeward.gateway.v1.directory_pb2 import KeyStatement
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse, Invitation
+from tests.unit.node.world import act_receipt, keys
 
 NOW = datetime(2026, 11, 24, 11, 10, tzinfo=UTC)
 SPIFFE = "spiffe://exchange.example/county/06037/cwa/adapter/a1"
@@ -46,6 +55,8 @@ def invitation(**changes: Any) -> Invitation:
         gateway_key=b"g" * 32,
         holder_keys=[b"h" * 32],
         ticket=TICKET,
+        log_key=keys().log.public.raw,
+        log_origin=keys().log.public.origin,
     )
     made.expire_time.FromDatetime(changes.pop("expires", NOW + timedelta(hours=1)))
     for name, value in changes.items():
@@ -103,11 +114,13 @@ class Listener:
         if self.cut_off:
             self.cut_off -= 1
             raise CallFailed(CallFault.UNAVAILABLE)
+        chain = certificate(key)
         response = EnrollResponse(
-            certificate_chain=certificate(key),
+            certificate_chain=chain,
             ca_certificates=certificate(CA.public_key(), "spiffe://exchange.example/gateway/ca"),
             spiffe_id=SPIFFE,
             generation=1,
+            receipt=act_receipt(Kind.ENROLL_REDEEMED, certificate=thumbprint(chain)),
         )
         self.edit(response)
         return response
@@ -140,6 +153,38 @@ async def test_one_line_makes_an_adapter_with_pins_keys_and_a_certificate(tmp_pa
     assert listener.looks == [("gateway.exchange.example:8444", b"d" * 32)]
     load_identity(tmp_path / "state")
     load_keyring(tmp_path / "state" / "keys")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda receipt: Receipt(),
+        lambda receipt: act_receipt(Kind.ENROLL_REDEEMED, certificate=bytes(32)),
+        lambda receipt: act_receipt(
+            Kind.ENROLL_REDEEMED,
+            certificate=next(each.value for each in receipt.openings if each.name == "certificate"),
+            log=LogSigner(keys().log.public.origin, Ed25519PrivateKey.generate()),
+        ),
+    ],
+    ids=["none", "another certificate", "another log than the line names"],
+)
+async def test_a_certificate_whose_entry_is_not_in_the_log_of_the_line_makes_no_member(
+    tmp_path: Path, forged: Callable[[Receipt], Receipt]
+) -> None:
+    listener = Listener(edit=lambda response: response.receipt.CopyFrom(forged(response.receipt)))
+    broken = await failure(listener, tmp_path)
+    assert "receipt" in str(broken.why)
+    listener.edit = lambda _: None
+    joined = await enter(listener, tmp_path)
+    assert joined.membership.log == keys().log.public
+
+
+async def test_the_entry_of_joining_is_awaited_among_those_that_the_agency_is_shown(tmp_path: Path) -> None:
+    taken: list[Receipt] = []
+    await enter(Listener(edit=lambda response: taken.append(response.receipt)), tmp_path)
+    with open_store(tmp_path / "adapter.db").read() as connection:
+        (awaited,) = connection.execute(select(awaited_entry)).all()
+    assert tuple(awaited) == (taken[0].index, leaf_hash(taken[0].leaf))
 
 
 async def test_the_root_that_signed_the_keys_is_the_one_whose_fingerprint_is_told(tmp_path: Path) -> None:

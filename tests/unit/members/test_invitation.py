@@ -23,6 +23,8 @@ def invitation(**changes: object) -> Invitation:
         gateway_key=bytes(32),
         holder_keys=[b"\x01" * 32],
         ticket=b"\x07" * 32,
+        log_key=b"\x02" * 32,
+        log_origin="exchange.example/log",
     )
     message.expire_time.FromDatetime(datetime(2027, 1, 2, tzinfo=UTC))
     for name, value in changes.items():

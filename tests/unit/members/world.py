@@ -111,6 +111,8 @@ class World:
                 ca_certificate=root.public_bytes(Encoding.DER),
                 directory_key=bytes.fromhex(card.directory_key),
                 share_commitment=bytes.fromhex(card.share_commitment),
+                log_origin=card.log_origin,
+                log_key=bytes.fromhex(card.log_key),
             )
         )
 

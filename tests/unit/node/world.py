@@ -5,6 +5,7 @@ Everybody in here is invented.
 """
 
 import hashlib
+import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -124,6 +125,12 @@ def keys() -> Keys:
 
 
 @cache
+def holder_log(index: int) -> LogSigner:
+    """The log of the holder of this share; the gateway's is the exchange's."""
+    return keys().log if index == 1 else LogSigner(f"log.h{index}.example", Ed25519PrivateKey.generate())
+
+
+@cache
 def policy() -> Policy:
     return load_california()
 
@@ -192,6 +199,8 @@ def holder(index: int, operator: str, *, address: str, certificate: bytes, commi
         ca_certificate=certificate,
         directory_key=keys().custodian.public_bytes,
         share_commitment=commitment,
+        log_key=holder_log(index).public.raw,
+        log_origin=holder_log(index).public.origin,
     )
 
 
@@ -337,7 +346,9 @@ class Order:
         return message
 
 
-def receipt_of(said: dict[str, bytes], *, index: int, time: datetime, to_overseer: bool = False) -> log_pb2.Receipt:
+def receipt_of(
+    said: dict[str, bytes], *, index: int, time: datetime, to_overseer: bool = False, log: LogSigner | None = None
+) -> log_pb2.Receipt:
     """A receipt of an entry that says this, the last one of a log whose other leaves nobody ever saw.
 
     It opens what the agency that asked may see, and to an overseer who took part.
@@ -363,8 +374,16 @@ def receipt_of(said: dict[str, bytes], *, index: int, time: datetime, to_oversee
             for each in (*_openings(entry), *((open_parties(entry),) if to_overseer else ()))
         ],
         inclusion_hashes=siblings,
-        checkpoint=keys().log.sign(index + 1, root),
+        checkpoint=(log or keys().log).sign(index + 1, root),
     )
+
+
+_acts = itertools.count(1_000_000)
+
+
+def act_receipt(kind: str, *, log: LogSigner | None = None, **said: bytes) -> log_pb2.Receipt:
+    """A receipt of what a machine said: each of another entry, far behind those of questions."""
+    return receipt_of({"kind": kind.encode(), **said}, index=next(_acts), time=NOW, log=log)
 
 
 def _openings(entry: StoredEntry) -> list[Opening]:

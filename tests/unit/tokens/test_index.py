@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.node.receipts import Expected, check_receipt, request_digest
 from gateway.errors import Conflict, EnvelopeInvalid, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange.coverage import Scope
 from gateway.exchange.journal import Kind
@@ -42,6 +43,18 @@ def subject(world: World, youth: Youth, *, handle: bytes = b"") -> pb.Subject:
     return pb.Subject(
         handle=handle or handle_of(SF, youth), tokens=world.tokens(youth), restriction=pb.RESTRICTION_NONE
     )
+
+
+async def test_a_batch_and_a_heartbeat_bring_the_receipt_of_their_entry(world: World) -> None:
+    each, batch_id = subject(world, ANA), os.urandom(16)
+    answers = [await world.list_subjects(SF, subjects=[each], request_id=batch_id) for _ in range(2)]
+    batch = pb.RegistrationBatch(request_id=batch_id, subjects=[each])
+    said = Expected(frozenset({Kind.INDEX_REGISTERED}), request_digest(batch.SerializeToString()))
+    first, again = (check_receipt(answer.receipt, world.signer.public, said) for answer in answers)
+    assert (first.index, again.index) == (again.index, world.size() - 1)
+    beat = await world.heartbeat(SF)
+    kept = check_receipt(beat.receipt, world.signer.public, Expected(frozenset({Kind.INDEX_HEARTBEAT}), None))
+    assert (kept.index, set(kept.opened)) == (first.index + 1, {"kind", "request"})
 
 
 async def test_a_listed_youth_is_found_by_its_tokens_and_its_leaf_counts_only(world: World) -> None:

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from homeward.county.v1 import county_pb2 as homeward_dot_county_dot_v1_dot_county__pb2
 from homeward.gateway.v1 import review_pb2 as homeward_dot_gateway_dot_v1_dot_review__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/review.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a homeward/gateway/v1/review.proto\"\'\n\x12ListReviewsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\"B\n\x13ListReviewsResponse\x12+\n\x07reviews\x18\x01 \x03(\x0b\x32\x1a.homeward.county.v1.Review\"\xaf\x04\n\x06Review\x12(\n\treview_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12-\n\x04side\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.ReviewSide\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState\x12\x35\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.ReviewEvidence\x12\x1a\n\x08sentence\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x38\n\x0cother_agency\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x37\n\x0fother_duty_line\x18\x07 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12\x1a\n\x08local_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\\\n\nrequest_id\x18\t \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12-\n\x07verdict\x18\n \x01(\x0e\x32\x1c.homeward.gateway.v1.Verdict\x12,\n\x08\x61\x63t_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xae\x01\n\x12GiveVerdictRequest\x12(\n\treview_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x39\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x03 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\"F\n\x13GiveVerdictResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState2\xcf\x01\n\rReviewService\x12^\n\x0bListReviews\x12&.homeward.county.v1.ListReviewsRequest\x1a\'.homeward.county.v1.ListReviewsResponse\x12^\n\x0bGiveVerdict\x12&.homeward.county.v1.GiveVerdictRequest\x1a\'.homeward.county.v1.GiveVerdictResponseB\x0f\x42\x0bReviewProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/county/v1/review.proto\x12\x12homeward.county.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/county/v1/county.proto\x1a homeward/gateway/v1/review.proto\"\'\n\x12ListReviewsRequest\x12\x11\n\topen_only\x18\x01 \x01(\x08\"B\n\x13ListReviewsResponse\x12+\n\x07reviews\x18\x01 \x03(\x0b\x32\x1a.homeward.county.v1.Review\"\xaf\x04\n\x06Review\x12(\n\treview_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12-\n\x04side\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.ReviewSide\x12/\n\x05state\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState\x12\x35\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.ReviewEvidence\x12\x1a\n\x08sentence\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x38\n\x0cother_agency\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x37\n\x0fother_duty_line\x18\x07 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12\x1a\n\x08local_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\\\n\nrequest_id\x18\t \x01(\tBH\xbaHErC2A^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$\x12-\n\x07verdict\x18\n \x01(\x0e\x32\x1c.homeward.gateway.v1.Verdict\x12,\n\x08\x61\x63t_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xae\x01\n\x12GiveVerdictRequest\x12(\n\treview_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\x12\x39\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04role\x18\x03 \x01(\tB%\xbaH\"r 2\x1e^([A-Z]{2,10}\\.[a-z_]{1,40})?$\"t\n\x13GiveVerdictResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState\x12,\n\x07receipt\x18\x02 \x01(\x0b\x32\x1b.homeward.county.v1.Receipt2\xcf\x01\n\rReviewService\x12^\n\x0bListReviews\x12&.homeward.county.v1.ListReviewsRequest\x1a\'.homeward.county.v1.ListReviewsResponse\x12^\n\x0bGiveVerdict\x12&.homeward.county.v1.GiveVerdictRequest\x1a\'.homeward.county.v1.GiveVerdictResponseB\x0f\x42\x0bReviewProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,16 +54,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GIVEVERDICTREQUEST'].fields_by_name['verdict']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GIVEVERDICTREQUEST'].fields_by_name['role']._loaded_options = None
   _globals['_GIVEVERDICTREQUEST'].fields_by_name['role']._serialized_options = b'\272H\"r 2\036^([A-Z]{2,10}\\.[a-z_]{1,40})?$'
-  _globals['_LISTREVIEWSREQUEST']._serialized_start=151
-  _globals['_LISTREVIEWSREQUEST']._serialized_end=190
-  _globals['_LISTREVIEWSRESPONSE']._serialized_start=192
-  _globals['_LISTREVIEWSRESPONSE']._serialized_end=258
-  _globals['_REVIEW']._serialized_start=261
-  _globals['_REVIEW']._serialized_end=820
-  _globals['_GIVEVERDICTREQUEST']._serialized_start=823
-  _globals['_GIVEVERDICTREQUEST']._serialized_end=997
-  _globals['_GIVEVERDICTRESPONSE']._serialized_start=999
-  _globals['_GIVEVERDICTRESPONSE']._serialized_end=1069
-  _globals['_REVIEWSERVICE']._serialized_start=1072
-  _globals['_REVIEWSERVICE']._serialized_end=1279
+  _globals['_LISTREVIEWSREQUEST']._serialized_start=184
+  _globals['_LISTREVIEWSREQUEST']._serialized_end=223
+  _globals['_LISTREVIEWSRESPONSE']._serialized_start=225
+  _globals['_LISTREVIEWSRESPONSE']._serialized_end=291
+  _globals['_REVIEW']._serialized_start=294
+  _globals['_REVIEW']._serialized_end=853
+  _globals['_GIVEVERDICTREQUEST']._serialized_start=856
+  _globals['_GIVEVERDICTREQUEST']._serialized_end=1030
+  _globals['_GIVEVERDICTRESPONSE']._serialized_start=1032
+  _globals['_GIVEVERDICTRESPONSE']._serialized_end=1148
+  _globals['_REVIEWSERVICE']._serialized_start=1151
+  _globals['_REVIEWSERVICE']._serialized_end=1358
 # @@protoc_insertion_point(module_scope)

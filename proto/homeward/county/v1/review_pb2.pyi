@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.county.v1 import county_pb2 as _county_pb2
 from homeward.gateway.v1 import review_pb2 as _review_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -60,7 +61,9 @@ class GiveVerdictRequest(_message.Message):
     def __init__(self, review_id: _Optional[str] = ..., verdict: _Optional[_Union[_review_pb2.Verdict, str]] = ..., role: _Optional[str] = ...) -> None: ...
 
 class GiveVerdictResponse(_message.Message):
-    __slots__ = ("state",)
+    __slots__ = ("state", "receipt")
     STATE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     state: _review_pb2.ReviewState
-    def __init__(self, state: _Optional[_Union[_review_pb2.ReviewState, str]] = ...) -> None: ...
+    receipt: _county_pb2.Receipt
+    def __init__(self, state: _Optional[_Union[_review_pb2.ReviewState, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...

@@ -35,20 +35,24 @@ class InviteResponse(_message.Message):
     def __init__(self, line: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class TrustHolderRequest(_message.Message):
-    __slots__ = ("share_index", "operator", "address", "ca_certificate", "directory_key", "share_commitment")
+    __slots__ = ("share_index", "operator", "address", "ca_certificate", "directory_key", "share_commitment", "log_key", "log_origin")
     SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     CA_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_KEY_FIELD_NUMBER: _ClassVar[int]
     SHARE_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
+    LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
     share_index: int
     operator: str
     address: str
     ca_certificate: bytes
     directory_key: bytes
     share_commitment: bytes
-    def __init__(self, share_index: _Optional[int] = ..., operator: _Optional[str] = ..., address: _Optional[str] = ..., ca_certificate: _Optional[bytes] = ..., directory_key: _Optional[bytes] = ..., share_commitment: _Optional[bytes] = ...) -> None: ...
+    log_key: bytes
+    log_origin: str
+    def __init__(self, share_index: _Optional[int] = ..., operator: _Optional[str] = ..., address: _Optional[str] = ..., ca_certificate: _Optional[bytes] = ..., directory_key: _Optional[bytes] = ..., share_commitment: _Optional[bytes] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ...) -> None: ...
 
 class TrustHolderResponse(_message.Message):
     __slots__ = ()

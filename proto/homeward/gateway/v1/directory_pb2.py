@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_codes__pb2
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/directory.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xbd\x06\n\tDirectory\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x63ounties\x18\x04 \x03(\x0b\x32\x1b.homeward.gateway.v1.CountyB\t\xbaH\x06\x92\x01\x03\x10\xa0\x1f\x12\x38\n\x07members\x18\x05 \x03(\x0b\x32\x1b.homeward.gateway.v1.MemberB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x39\n\x07holders\x18\x06 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyHolderB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x18\n\x07log_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x08 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x31\n\x0epolicy_version\x18\t \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,64}$\x12\x1e\n\rpolicy_digest\x18\n \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x05\x65poch\x18\x0b \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x46\n\x1a\x63ounties_without_agreement\x18\x0c \x03(\tB\"\xbaH\x1f\x92\x01\x1c\x10\xd0\x0f\"\x17r\x15\x32\x13^[0-9]{5}/[0-9]{5}$\x12\"\n\x11pepper_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x30\n\x07sharing\x18\x0e \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharing\x12\x0c\n\x04\x64\x65mo\x18\x0f \x01(\x08\x12\x34\n\x0bother_epoch\x18\x10 \x01(\x0b\x32\x1f.homeward.gateway.v1.OtherEpoch\x12\x44\n\x0bsuccessions\x18\x11 \x03(\x0b\x32%.homeward.gateway.v1.SignedSuccessionB\x08\xbaH\x05\x92\x01\x02\x10@\"\x90\x03\n\rLogSuccession\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12:\n\rclosed_origin\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x1b\n\nclosed_key\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12&\n\x11\x63losed_checkpoint\x18\x04 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\x12\x1b\n\nkept_count\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x63losed_size\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\nlog_origin\x18\x07 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x18\n\x07log_key\x18\x08 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"z\n\x10SignedSuccession\x12\x1f\n\nsuccession\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"\xd8\x01\n\x0fLossDeclaration\x12=\n\x06signed\x18\x01 \x01(\x0b\x32%.homeward.gateway.v1.SignedSuccessionB\x06\xbaH\x03\xc8\x01\x01\x12\x43\n\x0b\x64irectories\x18\x02 \x03(\x0b\x32$.homeward.gateway.v1.SignedDirectoryB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x41\n\x06newest\x18\x03 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"\xa4\x01\n\nOtherEpoch\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32\x1e.homeward.gateway.v1.EpochRoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x07sharing\x18\x02 \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharingB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x11pepper_commitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \"}\n\nKeySharing\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1f\n\ngeneration\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12%\n\x0b\x63ommitments\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x02\x10\x10\"\x04z\x02h \"\xe4\x01\n\x06\x43ounty\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x19\n\x08root_key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12.\n\tduty_line\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12,\n\x07hotline\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12@\n\tflag_keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10 \"\xdc\x01\n\x06Member\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x04keys\x18\x03 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x13\n\x0bhas_sources\x18\x05 \x01(\x08\"\x9d\x02\n\tKeyHolder\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1f\n\x0e\x63\x61_fingerprint\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\"\n\x0e\x63\x61_certificate\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \"\xb3\x02\n\x0cKeyStatement\x12\x34\n\x03use\x18\x01 \x01(\x0e\x32\x1b.homeward.gateway.v1.KeyUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x06\x61gency\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12!\n\x06\x63ounty\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x1e\n\npublic_key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10 \x18\x80\x10\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"y\n\x0fSignedDirectory\x12\x1f\n\tdirectory\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"I\n\x12\x44irectorySignature\x12\x17\n\x06key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"5\n\x13GetDirectoryRequest\x12\x1e\n\rknown_version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"f\n\x14GetDirectoryResponse\x12\x37\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectory\x12\x15\n\rpending_count\x18\x02 \x01(\x05\"X\n\x17RenewCertificateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\x12\x43\x65rtificateRenewal\x12\'\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x1b\n\ngeneration\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"T\n\x18RenewCertificateResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x03\"S\n\x12OfferPepperRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0bPepperOffer\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1b\n\ncommitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x45\n\x0esealed_peppers\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SealedPepperB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x81\x01\n\x0cSealedPepper\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12!\n\x10recipient_key_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\x06sealed\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"\x15\n\x13OfferPepperResponse\"=\n\x12\x46\x65tchPepperRequest\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\"\x98\x02\n\x13\x46\x65tchPepperResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.PepperState\x12\x38\n\rsealed_pepper\x18\x02 \x01(\x0b\x32!.homeward.gateway.v1.SealedPepper\x12\x1b\n\ncommitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x32\n\x05offer\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x45\n\x10waiting_agencies\x18\x05 \x03(\tB+\xbaH(\x92\x01%\x10\xa0\x9c\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$*[\n\tEpochRole\x12\x1a\n\x16\x45POCH_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45POCH_ROLE_FOLLOWING\x10\x01\x12\x18\n\x14\x45POCH_ROLE_PRECEDING\x10\x02*\x9d\x01\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_USE_ENVELOPE\x10\x01\x12\x15\n\x11KEY_USE_ASSERTION\x10\x02\x12\x15\n\x11KEY_USE_AUTHORITY\x10\x03\x12\x12\n\x0eKEY_USE_RECORD\x10\x04\x12\x10\n\x0cKEY_USE_FLAG\x10\x05\x12\x10\n\x0cKEY_USE_SEAL\x10\x06*z\n\x0bPepperState\x12\x1c\n\x18PEPPER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEPPER_STATE_ABSENT\x10\x01\x12\x18\n\x14PEPPER_STATE_WAITING\x10\x02\x12\x1a\n\x16PEPPER_STATE_AVAILABLE\x10\x03\x32\xad\x03\n\x11MembershipService\x12\x63\n\x0cGetDirectory\x12(.homeward.gateway.v1.GetDirectoryRequest\x1a).homeward.gateway.v1.GetDirectoryResponse\x12o\n\x10RenewCertificate\x12,.homeward.gateway.v1.RenewCertificateRequest\x1a-.homeward.gateway.v1.RenewCertificateResponse\x12`\n\x0bOfferPepper\x12\'.homeward.gateway.v1.OfferPepperRequest\x1a(.homeward.gateway.v1.OfferPepperResponse\x12`\n\x0b\x46\x65tchPepper\x12\'.homeward.gateway.v1.FetchPepperRequest\x1a(.homeward.gateway.v1.FetchPepperResponseB\x12\x42\x0e\x44irectoryProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#homeward/gateway/v1/directory.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xbd\x06\n\tDirectory\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x08\x63ounties\x18\x04 \x03(\x0b\x32\x1b.homeward.gateway.v1.CountyB\t\xbaH\x06\x92\x01\x03\x10\xa0\x1f\x12\x38\n\x07members\x18\x05 \x03(\x0b\x32\x1b.homeward.gateway.v1.MemberB\n\xbaH\x07\x92\x01\x04\x10\xa0\x9c\x01\x12\x39\n\x07holders\x18\x06 \x03(\x0b\x32\x1e.homeward.gateway.v1.KeyHolderB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x18\n\x07log_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x08 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x31\n\x0epolicy_version\x18\t \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9.-]{1,64}$\x12\x1e\n\rpolicy_digest\x18\n \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x05\x65poch\x18\x0b \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x46\n\x1a\x63ounties_without_agreement\x18\x0c \x03(\tB\"\xbaH\x1f\x92\x01\x1c\x10\xd0\x0f\"\x17r\x15\x32\x13^[0-9]{5}/[0-9]{5}$\x12\"\n\x11pepper_commitment\x18\r \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x30\n\x07sharing\x18\x0e \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharing\x12\x0c\n\x04\x64\x65mo\x18\x0f \x01(\x08\x12\x34\n\x0bother_epoch\x18\x10 \x01(\x0b\x32\x1f.homeward.gateway.v1.OtherEpoch\x12\x44\n\x0bsuccessions\x18\x11 \x03(\x0b\x32%.homeward.gateway.v1.SignedSuccessionB\x08\xbaH\x05\x92\x01\x02\x10@\"\x90\x03\n\rLogSuccession\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12:\n\rclosed_origin\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x1b\n\nclosed_key\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12&\n\x11\x63losed_checkpoint\x18\x04 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\x80\x80\x08\x12\x1b\n\nkept_count\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x63losed_size\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\nlog_origin\x18\x07 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\x12\x18\n\x07log_key\x18\x08 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"z\n\x10SignedSuccession\x12\x1f\n\nsuccession\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"\xd8\x01\n\x0fLossDeclaration\x12=\n\x06signed\x18\x01 \x01(\x0b\x32%.homeward.gateway.v1.SignedSuccessionB\x06\xbaH\x03\xc8\x01\x01\x12\x43\n\x0b\x64irectories\x18\x02 \x03(\x0b\x32$.homeward.gateway.v1.SignedDirectoryB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x41\n\x06newest\x18\x03 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"\xa4\x01\n\nOtherEpoch\x12\x38\n\x04role\x18\x01 \x01(\x0e\x32\x1e.homeward.gateway.v1.EpochRoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x07sharing\x18\x02 \x01(\x0b\x32\x1f.homeward.gateway.v1.KeySharingB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x11pepper_commitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \"}\n\nKeySharing\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1f\n\ngeneration\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12%\n\x0b\x63ommitments\x18\x03 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x02\x10\x10\"\x04z\x02h \"\xe4\x01\n\x06\x43ounty\x12\x1f\n\x04\x66ips\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x19\n\x08root_key\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12.\n\tduty_line\x18\x03 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12,\n\x07hotline\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^\\+[1-9][0-9]{6,14}$\x12@\n\tflag_keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10 \"\xdc\x01\n\x06Member\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x04keys\x18\x03 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x11\n\tsuspended\x18\x04 \x01(\x08\x12\x13\n\x0bhas_sources\x18\x05 \x01(\x08\"\xf0\x02\n\tKeyHolder\x12\x1f\n\x0bshare_index\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xff\x01(\x01\x12\x32\n\x08operator\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12\x33\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1f\n\x0e\x63\x61_fingerprint\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\"\n\x0e\x63\x61_certificate\x18\x05 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \x12\x1e\n\rdirectory_key\x18\x06 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12!\n\x10share_commitment\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x18\n\x07log_key\x18\x08 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\t \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\"\xb3\x02\n\x0cKeyStatement\x12\x34\n\x03use\x18\x01 \x01(\x0e\x32\x1b.homeward.gateway.v1.KeyUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x35\n\x06\x61gency\x18\x02 \x01(\tB%\xbaH\"r 2\x1e^([0-9]{5}\\.[a-z0-9-]{1,32})?$\x12!\n\x06\x63ounty\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x1e\n\npublic_key\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x05\x10 \x18\x80\x10\x12:\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"y\n\x0fSignedDirectory\x12\x1f\n\tdirectory\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x08\x12\x45\n\nsignatures\x18\x02 \x03(\x0b\x32\'.homeward.gateway.v1.DirectorySignatureB\x08\xbaH\x05\x92\x01\x02\x10\x10\"I\n\x12\x44irectorySignature\x12\x17\n\x06key_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"5\n\x13GetDirectoryRequest\x12\x1e\n\rknown_version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"f\n\x14GetDirectoryResponse\x12\x37\n\tdirectory\x18\x01 \x01(\x0b\x32$.homeward.gateway.v1.SignedDirectory\x12\x15\n\rpending_count\x18\x02 \x01(\x05\"X\n\x17RenewCertificateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x93\x01\n\x12\x43\x65rtificateRenewal\x12\'\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x1b\n\ngeneration\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x81\x01\n\x18RenewCertificateResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12+\n\x07receipt\x18\x03 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"S\n\x12OfferPepperRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0bPepperOffer\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x1b\n\ncommitment\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x45\n\x0esealed_peppers\x18\x03 \x03(\x0b\x32!.homeward.gateway.v1.SealedPepperB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\x81\x01\n\x0cSealedPepper\x12\x32\n\x06\x61gency\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12!\n\x10recipient_key_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1a\n\x06sealed\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80 \"B\n\x13OfferPepperResponse\x12+\n\x07receipt\x18\x01 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"=\n\x12\x46\x65tchPepperRequest\x12\'\n\x05\x65poch\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\"\x98\x02\n\x13\x46\x65tchPepperResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.PepperState\x12\x38\n\rsealed_pepper\x18\x02 \x01(\x0b\x32!.homeward.gateway.v1.SealedPepper\x12\x1b\n\ncommitment\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x32\n\x05offer\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x45\n\x10waiting_agencies\x18\x05 \x03(\tB+\xbaH(\x92\x01%\x10\xa0\x9c\x01\"\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$*[\n\tEpochRole\x12\x1a\n\x16\x45POCH_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45POCH_ROLE_FOLLOWING\x10\x01\x12\x18\n\x14\x45POCH_ROLE_PRECEDING\x10\x02*\x9d\x01\n\x06KeyUse\x12\x17\n\x13KEY_USE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_USE_ENVELOPE\x10\x01\x12\x15\n\x11KEY_USE_ASSERTION\x10\x02\x12\x15\n\x11KEY_USE_AUTHORITY\x10\x03\x12\x12\n\x0eKEY_USE_RECORD\x10\x04\x12\x10\n\x0cKEY_USE_FLAG\x10\x05\x12\x10\n\x0cKEY_USE_SEAL\x10\x06*z\n\x0bPepperState\x12\x1c\n\x18PEPPER_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13PEPPER_STATE_ABSENT\x10\x01\x12\x18\n\x14PEPPER_STATE_WAITING\x10\x02\x12\x1a\n\x16PEPPER_STATE_AVAILABLE\x10\x03\x32\xad\x03\n\x11MembershipService\x12\x63\n\x0cGetDirectory\x12(.homeward.gateway.v1.GetDirectoryRequest\x1a).homeward.gateway.v1.GetDirectoryResponse\x12o\n\x10RenewCertificate\x12,.homeward.gateway.v1.RenewCertificateRequest\x1a-.homeward.gateway.v1.RenewCertificateResponse\x12`\n\x0bOfferPepper\x12\'.homeward.gateway.v1.OfferPepperRequest\x1a(.homeward.gateway.v1.OfferPepperResponse\x12`\n\x0b\x46\x65tchPepper\x12\'.homeward.gateway.v1.FetchPepperRequest\x1a(.homeward.gateway.v1.FetchPepperResponseB\x12\x42\x0e\x44irectoryProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -134,6 +135,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYHOLDER'].fields_by_name['directory_key']._serialized_options = b'\272H\004z\002h '
   _globals['_KEYHOLDER'].fields_by_name['share_commitment']._loaded_options = None
   _globals['_KEYHOLDER'].fields_by_name['share_commitment']._serialized_options = b'\272H\004z\002h '
+  _globals['_KEYHOLDER'].fields_by_name['log_key']._loaded_options = None
+  _globals['_KEYHOLDER'].fields_by_name['log_key']._serialized_options = b'\272H\004z\002h '
+  _globals['_KEYHOLDER'].fields_by_name['log_origin']._loaded_options = None
+  _globals['_KEYHOLDER'].fields_by_name['log_origin']._serialized_options = b'\272H r\0362\034^[a-z0-9][a-z0-9./-]{0,126}$'
   _globals['_KEYSTATEMENT'].fields_by_name['use']._loaded_options = None
   _globals['_KEYSTATEMENT'].fields_by_name['use']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_KEYSTATEMENT'].fields_by_name['agency']._loaded_options = None
@@ -186,58 +191,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['commitment']._serialized_options = b'\272H\004z\002\030 '
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['waiting_agencies']._loaded_options = None
   _globals['_FETCHPEPPERRESPONSE'].fields_by_name['waiting_agencies']._serialized_options = b'\272H(\222\001%\020\240\234\001\"\037r\0352\033^[0-9]{5}\\.[a-z0-9-]{1,32}$'
-  _globals['_EPOCHROLE']._serialized_start=4541
-  _globals['_EPOCHROLE']._serialized_end=4632
-  _globals['_KEYUSE']._serialized_start=4635
-  _globals['_KEYUSE']._serialized_end=4792
-  _globals['_PEPPERSTATE']._serialized_start=4794
-  _globals['_PEPPERSTATE']._serialized_end=4916
-  _globals['_DIRECTORY']._serialized_start=192
-  _globals['_DIRECTORY']._serialized_end=1021
-  _globals['_LOGSUCCESSION']._serialized_start=1024
-  _globals['_LOGSUCCESSION']._serialized_end=1424
-  _globals['_SIGNEDSUCCESSION']._serialized_start=1426
-  _globals['_SIGNEDSUCCESSION']._serialized_end=1548
-  _globals['_LOSSDECLARATION']._serialized_start=1551
-  _globals['_LOSSDECLARATION']._serialized_end=1767
-  _globals['_OTHEREPOCH']._serialized_start=1770
-  _globals['_OTHEREPOCH']._serialized_end=1934
-  _globals['_KEYSHARING']._serialized_start=1936
-  _globals['_KEYSHARING']._serialized_end=2061
-  _globals['_COUNTY']._serialized_start=2064
-  _globals['_COUNTY']._serialized_end=2292
-  _globals['_MEMBER']._serialized_start=2295
-  _globals['_MEMBER']._serialized_end=2515
-  _globals['_KEYHOLDER']._serialized_start=2518
-  _globals['_KEYHOLDER']._serialized_end=2803
-  _globals['_KEYSTATEMENT']._serialized_start=2806
-  _globals['_KEYSTATEMENT']._serialized_end=3113
-  _globals['_SIGNEDDIRECTORY']._serialized_start=3115
-  _globals['_SIGNEDDIRECTORY']._serialized_end=3236
-  _globals['_DIRECTORYSIGNATURE']._serialized_start=3238
-  _globals['_DIRECTORYSIGNATURE']._serialized_end=3311
-  _globals['_GETDIRECTORYREQUEST']._serialized_start=3313
-  _globals['_GETDIRECTORYREQUEST']._serialized_end=3366
-  _globals['_GETDIRECTORYRESPONSE']._serialized_start=3368
-  _globals['_GETDIRECTORYRESPONSE']._serialized_end=3470
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=3472
-  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=3560
-  _globals['_CERTIFICATERENEWAL']._serialized_start=3563
-  _globals['_CERTIFICATERENEWAL']._serialized_end=3710
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=3712
-  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=3796
-  _globals['_OFFERPEPPERREQUEST']._serialized_start=3798
-  _globals['_OFFERPEPPERREQUEST']._serialized_end=3881
-  _globals['_PEPPEROFFER']._serialized_start=3884
-  _globals['_PEPPEROFFER']._serialized_end=4038
-  _globals['_SEALEDPEPPER']._serialized_start=4041
-  _globals['_SEALEDPEPPER']._serialized_end=4170
-  _globals['_OFFERPEPPERRESPONSE']._serialized_start=4172
-  _globals['_OFFERPEPPERRESPONSE']._serialized_end=4193
-  _globals['_FETCHPEPPERREQUEST']._serialized_start=4195
-  _globals['_FETCHPEPPERREQUEST']._serialized_end=4256
-  _globals['_FETCHPEPPERRESPONSE']._serialized_start=4259
-  _globals['_FETCHPEPPERRESPONSE']._serialized_end=4539
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=4919
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=5348
+  _globals['_EPOCHROLE']._serialized_start=4744
+  _globals['_EPOCHROLE']._serialized_end=4835
+  _globals['_KEYUSE']._serialized_start=4838
+  _globals['_KEYUSE']._serialized_end=4995
+  _globals['_PEPPERSTATE']._serialized_start=4997
+  _globals['_PEPPERSTATE']._serialized_end=5119
+  _globals['_DIRECTORY']._serialized_start=221
+  _globals['_DIRECTORY']._serialized_end=1050
+  _globals['_LOGSUCCESSION']._serialized_start=1053
+  _globals['_LOGSUCCESSION']._serialized_end=1453
+  _globals['_SIGNEDSUCCESSION']._serialized_start=1455
+  _globals['_SIGNEDSUCCESSION']._serialized_end=1577
+  _globals['_LOSSDECLARATION']._serialized_start=1580
+  _globals['_LOSSDECLARATION']._serialized_end=1796
+  _globals['_OTHEREPOCH']._serialized_start=1799
+  _globals['_OTHEREPOCH']._serialized_end=1963
+  _globals['_KEYSHARING']._serialized_start=1965
+  _globals['_KEYSHARING']._serialized_end=2090
+  _globals['_COUNTY']._serialized_start=2093
+  _globals['_COUNTY']._serialized_end=2321
+  _globals['_MEMBER']._serialized_start=2324
+  _globals['_MEMBER']._serialized_end=2544
+  _globals['_KEYHOLDER']._serialized_start=2547
+  _globals['_KEYHOLDER']._serialized_end=2915
+  _globals['_KEYSTATEMENT']._serialized_start=2918
+  _globals['_KEYSTATEMENT']._serialized_end=3225
+  _globals['_SIGNEDDIRECTORY']._serialized_start=3227
+  _globals['_SIGNEDDIRECTORY']._serialized_end=3348
+  _globals['_DIRECTORYSIGNATURE']._serialized_start=3350
+  _globals['_DIRECTORYSIGNATURE']._serialized_end=3423
+  _globals['_GETDIRECTORYREQUEST']._serialized_start=3425
+  _globals['_GETDIRECTORYREQUEST']._serialized_end=3478
+  _globals['_GETDIRECTORYRESPONSE']._serialized_start=3480
+  _globals['_GETDIRECTORYRESPONSE']._serialized_end=3582
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_start=3584
+  _globals['_RENEWCERTIFICATEREQUEST']._serialized_end=3672
+  _globals['_CERTIFICATERENEWAL']._serialized_start=3675
+  _globals['_CERTIFICATERENEWAL']._serialized_end=3822
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_start=3825
+  _globals['_RENEWCERTIFICATERESPONSE']._serialized_end=3954
+  _globals['_OFFERPEPPERREQUEST']._serialized_start=3956
+  _globals['_OFFERPEPPERREQUEST']._serialized_end=4039
+  _globals['_PEPPEROFFER']._serialized_start=4042
+  _globals['_PEPPEROFFER']._serialized_end=4196
+  _globals['_SEALEDPEPPER']._serialized_start=4199
+  _globals['_SEALEDPEPPER']._serialized_end=4328
+  _globals['_OFFERPEPPERRESPONSE']._serialized_start=4330
+  _globals['_OFFERPEPPERRESPONSE']._serialized_end=4396
+  _globals['_FETCHPEPPERREQUEST']._serialized_start=4398
+  _globals['_FETCHPEPPERREQUEST']._serialized_end=4459
+  _globals['_FETCHPEPPERRESPONSE']._serialized_start=4462
+  _globals['_FETCHPEPPERRESPONSE']._serialized_end=4742
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=5122
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=5551
 # @@protoc_insertion_point(module_scope)

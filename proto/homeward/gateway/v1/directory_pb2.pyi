@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.gateway.v1 import codes_pb2 as _codes_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from google.protobuf.internal import containers as _containers
@@ -177,7 +178,7 @@ class Member(_message.Message):
     def __init__(self, agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., keys: _Optional[_Iterable[_Union[_envelope_pb2.SignedEnvelope, _Mapping]]] = ..., suspended: _Optional[bool] = ..., has_sources: _Optional[bool] = ...) -> None: ...
 
 class KeyHolder(_message.Message):
-    __slots__ = ("share_index", "operator", "address", "ca_fingerprint", "ca_certificate", "directory_key", "share_commitment")
+    __slots__ = ("share_index", "operator", "address", "ca_fingerprint", "ca_certificate", "directory_key", "share_commitment", "log_key", "log_origin")
     SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +186,8 @@ class KeyHolder(_message.Message):
     CA_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
     DIRECTORY_KEY_FIELD_NUMBER: _ClassVar[int]
     SHARE_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
+    LOG_ORIGIN_FIELD_NUMBER: _ClassVar[int]
     share_index: int
     operator: str
     address: str
@@ -192,7 +195,9 @@ class KeyHolder(_message.Message):
     ca_certificate: bytes
     directory_key: bytes
     share_commitment: bytes
-    def __init__(self, share_index: _Optional[int] = ..., operator: _Optional[str] = ..., address: _Optional[str] = ..., ca_fingerprint: _Optional[bytes] = ..., ca_certificate: _Optional[bytes] = ..., directory_key: _Optional[bytes] = ..., share_commitment: _Optional[bytes] = ...) -> None: ...
+    log_key: bytes
+    log_origin: str
+    def __init__(self, share_index: _Optional[int] = ..., operator: _Optional[str] = ..., address: _Optional[str] = ..., ca_fingerprint: _Optional[bytes] = ..., ca_certificate: _Optional[bytes] = ..., directory_key: _Optional[bytes] = ..., share_commitment: _Optional[bytes] = ..., log_key: _Optional[bytes] = ..., log_origin: _Optional[str] = ...) -> None: ...
 
 class KeyStatement(_message.Message):
     __slots__ = ("use", "agency", "county", "public_key", "effective_time", "expire_time")
@@ -257,12 +262,14 @@ class CertificateRenewal(_message.Message):
     def __init__(self, certificate_request: _Optional[bytes] = ..., generation: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class RenewCertificateResponse(_message.Message):
-    __slots__ = ("certificate_chain", "generation")
+    __slots__ = ("certificate_chain", "generation", "receipt")
     CERTIFICATE_CHAIN_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     certificate_chain: bytes
     generation: int
-    def __init__(self, certificate_chain: _Optional[bytes] = ..., generation: _Optional[int] = ...) -> None: ...
+    receipt: _log_pb2.Receipt
+    def __init__(self, certificate_chain: _Optional[bytes] = ..., generation: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class OfferPepperRequest(_message.Message):
     __slots__ = ("envelope",)
@@ -291,8 +298,10 @@ class SealedPepper(_message.Message):
     def __init__(self, agency: _Optional[str] = ..., recipient_key_id: _Optional[bytes] = ..., sealed: _Optional[bytes] = ...) -> None: ...
 
 class OfferPepperResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: _log_pb2.Receipt
+    def __init__(self, receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class FetchPepperRequest(_message.Message):
     __slots__ = ("epoch",)

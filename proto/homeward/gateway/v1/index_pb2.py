@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/index.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"homeward/gateway/v1/envelope.proto\"X\n\x17RegisterSubjectsRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x95\x01\n\x11RegistrationBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x08subjects\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.SubjectB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x0fremoved_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"\xcc\x01\n\x07Subject\x12\x17\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\x0brestriction\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.RestrictionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x10placement_county\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"\x81\x01\n\x18RegisterSubjectsResponse\x12\x15\n\rsubject_count\x18\x01 \x01(\x03\x12%\n\x0ckept_handles\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\x12\'\n\x0esealed_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"S\n\x12RegisterAllRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"q\n\x13RegisterAllResponse\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12=\n\x06result\x18\x02 \x01(\x0b\x32-.homeward.gateway.v1.RegisterSubjectsResponse\"Q\n\x10HeartbeatRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xd4\x02\n\x0eIndexHeartbeat\x12\x19\n\x08revision\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12:\n\x05scope\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.IndexScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0f\x64\x61ta_as_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x0f\x63omplete_epochs\x18\x05 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x02\x18\x01\"\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x37\n\nlog_origin\x18\x06 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\"0\n\x11HeartbeatResponse\x12\x1b\n\x13stale_after_seconds\x18\x01 \x01(\x05*s\n\x0bRestriction\x12\x1b\n\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x14\n\x10RESTRICTION_NONE\x10\x01\x12\x19\n\x15RESTRICTION_SENSITIVE\x10\x02\x12\x16\n\x12RESTRICTION_SEALED\x10\x03*d\n\nIndexScope\x12\x1b\n\x17INDEX_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INDEX_SCOPE_FLAGGED_ONLY\x10\x01\x12\x1b\n\x17INDEX_SCOPE_ALL_IN_CARE\x10\x02\x32\xc1\x02\n\x0cIndexService\x12o\n\x10RegisterSubjects\x12,.homeward.gateway.v1.RegisterSubjectsRequest\x1a-.homeward.gateway.v1.RegisterSubjectsResponse\x12\x64\n\x0bRegisterAll\x12\'.homeward.gateway.v1.RegisterAllRequest\x1a(.homeward.gateway.v1.RegisterAllResponse(\x01\x30\x01\x12Z\n\tHeartbeat\x12%.homeward.gateway.v1.HeartbeatRequest\x1a&.homeward.gateway.v1.HeartbeatResponseB\x0e\x42\nIndexProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/index.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\"homeward/gateway/v1/envelope.proto\"X\n\x17RegisterSubjectsRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x95\x01\n\x11RegistrationBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x08subjects\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.SubjectB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x0fremoved_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\"\xcc\x01\n\x07Subject\x12\x17\n\x06handle\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x35\n\x06tokens\x18\x02 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\x0brestriction\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.RestrictionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12.\n\x10placement_county\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([0-9]{5})?$\"\xae\x01\n\x18RegisterSubjectsResponse\x12\x15\n\rsubject_count\x18\x01 \x01(\x03\x12%\n\x0ckept_handles\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\x12\'\n\x0esealed_handles\x18\x03 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xd0\x0f\"\x04z\x02h\x10\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"S\n\x12RegisterAllRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"q\n\x13RegisterAllResponse\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12=\n\x06result\x18\x02 \x01(\x0b\x32-.homeward.gateway.v1.RegisterSubjectsResponse\"Q\n\x10HeartbeatRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xd4\x02\n\x0eIndexHeartbeat\x12\x19\n\x08revision\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12:\n\x05scope\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.IndexScopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0f\x64\x61ta_as_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12<\n\x0f\x63omplete_epochs\x18\x05 \x03(\tB#\xbaH \x92\x01\x1d\x08\x01\x10\x02\x18\x01\"\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12\x37\n\nlog_origin\x18\x06 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$\"]\n\x11HeartbeatResponse\x12\x1b\n\x13stale_after_seconds\x18\x01 \x01(\x05\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*s\n\x0bRestriction\x12\x1b\n\x17RESTRICTION_UNSPECIFIED\x10\x00\x12\x14\n\x10RESTRICTION_NONE\x10\x01\x12\x19\n\x15RESTRICTION_SENSITIVE\x10\x02\x12\x16\n\x12RESTRICTION_SEALED\x10\x03*d\n\nIndexScope\x12\x1b\n\x17INDEX_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18INDEX_SCOPE_FLAGGED_ONLY\x10\x01\x12\x1b\n\x17INDEX_SCOPE_ALL_IN_CARE\x10\x02\x32\xc1\x02\n\x0cIndexService\x12o\n\x10RegisterSubjects\x12,.homeward.gateway.v1.RegisterSubjectsRequest\x1a-.homeward.gateway.v1.RegisterSubjectsResponse\x12\x64\n\x0bRegisterAll\x12\'.homeward.gateway.v1.RegisterAllRequest\x1a(.homeward.gateway.v1.RegisterAllResponse(\x01\x30\x01\x12Z\n\tHeartbeat\x12%.homeward.gateway.v1.HeartbeatRequest\x1a&.homeward.gateway.v1.HeartbeatResponseB\x0e\x42\nIndexProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,28 +74,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INDEXHEARTBEAT'].fields_by_name['complete_epochs']._serialized_options = b'\272H \222\001\035\010\001\020\002\030\001\"\025r\0232\021^[a-z0-9-]{1,32}$'
   _globals['_INDEXHEARTBEAT'].fields_by_name['log_origin']._loaded_options = None
   _globals['_INDEXHEARTBEAT'].fields_by_name['log_origin']._serialized_options = b'\272H r\0362\034^[a-z0-9][a-z0-9./-]{0,126}$'
-  _globals['_RESTRICTION']._serialized_start=1411
-  _globals['_RESTRICTION']._serialized_end=1526
-  _globals['_INDEXSCOPE']._serialized_start=1528
-  _globals['_INDEXSCOPE']._serialized_end=1628
-  _globals['_REGISTERSUBJECTSREQUEST']._serialized_start=154
-  _globals['_REGISTERSUBJECTSREQUEST']._serialized_end=242
-  _globals['_REGISTRATIONBATCH']._serialized_start=245
-  _globals['_REGISTRATIONBATCH']._serialized_end=394
-  _globals['_SUBJECT']._serialized_start=397
-  _globals['_SUBJECT']._serialized_end=601
-  _globals['_REGISTERSUBJECTSRESPONSE']._serialized_start=604
-  _globals['_REGISTERSUBJECTSRESPONSE']._serialized_end=733
-  _globals['_REGISTERALLREQUEST']._serialized_start=735
-  _globals['_REGISTERALLREQUEST']._serialized_end=818
-  _globals['_REGISTERALLRESPONSE']._serialized_start=820
-  _globals['_REGISTERALLRESPONSE']._serialized_end=933
-  _globals['_HEARTBEATREQUEST']._serialized_start=935
-  _globals['_HEARTBEATREQUEST']._serialized_end=1016
-  _globals['_INDEXHEARTBEAT']._serialized_start=1019
-  _globals['_INDEXHEARTBEAT']._serialized_end=1359
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1361
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1409
-  _globals['_INDEXSERVICE']._serialized_start=1631
-  _globals['_INDEXSERVICE']._serialized_end=1952
+  _globals['_RESTRICTION']._serialized_start=1530
+  _globals['_RESTRICTION']._serialized_end=1645
+  _globals['_INDEXSCOPE']._serialized_start=1647
+  _globals['_INDEXSCOPE']._serialized_end=1747
+  _globals['_REGISTERSUBJECTSREQUEST']._serialized_start=183
+  _globals['_REGISTERSUBJECTSREQUEST']._serialized_end=271
+  _globals['_REGISTRATIONBATCH']._serialized_start=274
+  _globals['_REGISTRATIONBATCH']._serialized_end=423
+  _globals['_SUBJECT']._serialized_start=426
+  _globals['_SUBJECT']._serialized_end=630
+  _globals['_REGISTERSUBJECTSRESPONSE']._serialized_start=633
+  _globals['_REGISTERSUBJECTSRESPONSE']._serialized_end=807
+  _globals['_REGISTERALLREQUEST']._serialized_start=809
+  _globals['_REGISTERALLREQUEST']._serialized_end=892
+  _globals['_REGISTERALLRESPONSE']._serialized_start=894
+  _globals['_REGISTERALLRESPONSE']._serialized_end=1007
+  _globals['_HEARTBEATREQUEST']._serialized_start=1009
+  _globals['_HEARTBEATREQUEST']._serialized_end=1090
+  _globals['_INDEXHEARTBEAT']._serialized_start=1093
+  _globals['_INDEXHEARTBEAT']._serialized_end=1433
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1435
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1528
+  _globals['_INDEXSERVICE']._serialized_start=1750
+  _globals['_INDEXSERVICE']._serialized_end=2071
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -61,14 +62,16 @@ class Subject(_message.Message):
     def __init__(self, handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., restriction: _Optional[_Union[Restriction, str]] = ..., placement_county: _Optional[str] = ...) -> None: ...
 
 class RegisterSubjectsResponse(_message.Message):
-    __slots__ = ("subject_count", "kept_handles", "sealed_handles")
+    __slots__ = ("subject_count", "kept_handles", "sealed_handles", "receipt")
     SUBJECT_COUNT_FIELD_NUMBER: _ClassVar[int]
     KEPT_HANDLES_FIELD_NUMBER: _ClassVar[int]
     SEALED_HANDLES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     subject_count: int
     kept_handles: _containers.RepeatedScalarFieldContainer[bytes]
     sealed_handles: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, subject_count: _Optional[int] = ..., kept_handles: _Optional[_Iterable[bytes]] = ..., sealed_handles: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    receipt: _log_pb2.Receipt
+    def __init__(self, subject_count: _Optional[int] = ..., kept_handles: _Optional[_Iterable[bytes]] = ..., sealed_handles: _Optional[_Iterable[bytes]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class RegisterAllRequest(_message.Message):
     __slots__ = ("envelope",)
@@ -107,7 +110,9 @@ class IndexHeartbeat(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., scope: _Optional[_Union[IndexScope, str]] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., complete_epochs: _Optional[_Iterable[str]] = ..., log_origin: _Optional[str] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("stale_after_seconds",)
+    __slots__ = ("stale_after_seconds", "receipt")
     STALE_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     stale_after_seconds: int
-    def __init__(self, stale_after_seconds: _Optional[int] = ...) -> None: ...
+    receipt: _log_pb2.Receipt
+    def __init__(self, stale_after_seconds: _Optional[int] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/gateway/v1/review.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"homeward/gateway/v1/envelope.proto\"S\n\x12GiveVerdictRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xe7\x01\n\rReviewVerdict\x12\x1a\n\treview_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x46\n\x06worker\x18\x04 \x01(\tB6\xbaH3r12/^[A-Za-z0-9_-]{1,64} [A-Z]{2,10}\\.[a-z_]{1,40}$\"F\n\x13GiveVerdictResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState\"\xcf\x02\n\nReviewTask\x12\x1a\n\treview_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x04side\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.ReviewSideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x05state\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.ReviewStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12?\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.ReviewEvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x1b\n\nrequest_id\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12&\n\x0enaming_digests\x18\x06 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10\x08\"\x04z\x02h \x12\'\n\x05\x65poch\x18\x07 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,32}$\"\x8e\x01\n\x0eReviewEvidence\x12=\n\x05trait\x18\x01 \x01(\x0e\x32\".homeward.gateway.v1.EvidenceTraitB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\tagreement\x18\x02 \x01(\x0e\x32\x1e.homeward.gateway.v1.AgreementB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00*b\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_SAME\x10\x01\x12\x15\n\x11VERDICT_DIFFERENT\x10\x02\x12\x15\n\x11VERDICT_WITHDRAWN\x10\x03*x\n\x0bReviewState\x12\x1c\n\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11REVIEW_STATE_OPEN\x10\x01\x12\x17\n\x13REVIEW_STATE_LINKED\x10\x02\x12\x1b\n\x17REVIEW_STATE_NOT_LINKED\x10\x03*Z\n\nReviewSide\x12\x1b\n\x17REVIEW_SIDE_UNSPECIFIED\x10\x00\x12\x16\n\x12REVIEW_SIDE_ASKING\x10\x01\x12\x17\n\x13REVIEW_SIDE_LISTING\x10\x02*\xc0\x01\n\rEvidenceTrait\x12\x1e\n\x1a\x45VIDENCE_TRAIT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VIDENCE_TRAIT_GIVEN_NAME\x10\x01\x12\x1a\n\x16\x45VIDENCE_TRAIT_SURNAME\x10\x02\x12\x1d\n\x19\x45VIDENCE_TRAIT_BIRTH_DATE\x10\x03\x12\x19\n\x15\x45VIDENCE_TRAIT_NUMBER\x10\x04\x12\x1a\n\x16\x45VIDENCE_TRAIT_ADDRESS\x10\x05*\x7f\n\tAgreement\x12\x19\n\x15\x41GREEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41GREEMENT_AGREES\x10\x01\x12\x13\n\x0f\x41GREEMENT_CLOSE\x10\x02\x12\x15\n\x11\x41GREEMENT_DIFFERS\x10\x03\x12\x15\n\x11\x41GREEMENT_UNKNOWN\x10\x04\x32q\n\rReviewService\x12`\n\x0bGiveVerdict\x12\'.homeward.gateway.v1.GiveVerdictRequest\x1a(.homeward.gateway.v1.GiveVerdictResponseB\x0f\x42\x0bReviewProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n homeward/gateway/v1/review.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\"homeward/gateway/v1/envelope.proto\"S\n\x12GiveVerdictRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\xe7\x01\n\rReviewVerdict\x12\x1a\n\treview_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x07verdict\x18\x02 \x01(\x0e\x32\x1c.homeward.gateway.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x46\n\x06worker\x18\x04 \x01(\tB6\xbaH3r12/^[A-Za-z0-9_-]{1,64} [A-Z]{2,10}\\.[a-z_]{1,40}$\"s\n\x13GiveVerdictResponse\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .homeward.gateway.v1.ReviewState\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xcf\x02\n\nReviewTask\x12\x1a\n\treview_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x39\n\x04side\x18\x02 \x01(\x0e\x32\x1f.homeward.gateway.v1.ReviewSideB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x05state\x18\x03 \x01(\x0e\x32 .homeward.gateway.v1.ReviewStateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12?\n\x08\x65vidence\x18\x04 \x03(\x0b\x32#.homeward.gateway.v1.ReviewEvidenceB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x1b\n\nrequest_id\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12&\n\x0enaming_digests\x18\x06 \x03(\x0c\x42\x0e\xbaH\x0b\x92\x01\x08\x10\x08\"\x04z\x02h \x12\'\n\x05\x65poch\x18\x07 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,32}$\"\x8e\x01\n\x0eReviewEvidence\x12=\n\x05trait\x18\x01 \x01(\x0e\x32\".homeward.gateway.v1.EvidenceTraitB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\tagreement\x18\x02 \x01(\x0e\x32\x1e.homeward.gateway.v1.AgreementB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00*b\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_SAME\x10\x01\x12\x15\n\x11VERDICT_DIFFERENT\x10\x02\x12\x15\n\x11VERDICT_WITHDRAWN\x10\x03*x\n\x0bReviewState\x12\x1c\n\x18REVIEW_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11REVIEW_STATE_OPEN\x10\x01\x12\x17\n\x13REVIEW_STATE_LINKED\x10\x02\x12\x1b\n\x17REVIEW_STATE_NOT_LINKED\x10\x03*Z\n\nReviewSide\x12\x1b\n\x17REVIEW_SIDE_UNSPECIFIED\x10\x00\x12\x16\n\x12REVIEW_SIDE_ASKING\x10\x01\x12\x17\n\x13REVIEW_SIDE_LISTING\x10\x02*\xc0\x01\n\rEvidenceTrait\x12\x1e\n\x1a\x45VIDENCE_TRAIT_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VIDENCE_TRAIT_GIVEN_NAME\x10\x01\x12\x1a\n\x16\x45VIDENCE_TRAIT_SURNAME\x10\x02\x12\x1d\n\x19\x45VIDENCE_TRAIT_BIRTH_DATE\x10\x03\x12\x19\n\x15\x45VIDENCE_TRAIT_NUMBER\x10\x04\x12\x1a\n\x16\x45VIDENCE_TRAIT_ADDRESS\x10\x05*\x7f\n\tAgreement\x12\x19\n\x15\x41GREEMENT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41GREEMENT_AGREES\x10\x01\x12\x13\n\x0f\x41GREEMENT_CLOSE\x10\x02\x12\x15\n\x11\x41GREEMENT_DIFFERS\x10\x03\x12\x15\n\x11\x41GREEMENT_UNKNOWN\x10\x04\x32q\n\rReviewService\x12`\n\x0bGiveVerdict\x12\'.homeward.gateway.v1.GiveVerdictRequest\x1a(.homeward.gateway.v1.GiveVerdictResponseB\x0f\x42\x0bReviewProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,26 +64,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVIEWEVIDENCE'].fields_by_name['trait']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_REVIEWEVIDENCE'].fields_by_name['agreement']._loaded_options = None
   _globals['_REVIEWEVIDENCE'].fields_by_name['agreement']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_VERDICT']._serialized_start=1029
-  _globals['_VERDICT']._serialized_end=1127
-  _globals['_REVIEWSTATE']._serialized_start=1129
-  _globals['_REVIEWSTATE']._serialized_end=1249
-  _globals['_REVIEWSIDE']._serialized_start=1251
-  _globals['_REVIEWSIDE']._serialized_end=1341
-  _globals['_EVIDENCETRAIT']._serialized_start=1344
-  _globals['_EVIDENCETRAIT']._serialized_end=1536
-  _globals['_AGREEMENT']._serialized_start=1538
-  _globals['_AGREEMENT']._serialized_end=1665
-  _globals['_GIVEVERDICTREQUEST']._serialized_start=155
-  _globals['_GIVEVERDICTREQUEST']._serialized_end=238
-  _globals['_REVIEWVERDICT']._serialized_start=241
-  _globals['_REVIEWVERDICT']._serialized_end=472
-  _globals['_GIVEVERDICTRESPONSE']._serialized_start=474
-  _globals['_GIVEVERDICTRESPONSE']._serialized_end=544
-  _globals['_REVIEWTASK']._serialized_start=547
-  _globals['_REVIEWTASK']._serialized_end=882
-  _globals['_REVIEWEVIDENCE']._serialized_start=885
-  _globals['_REVIEWEVIDENCE']._serialized_end=1027
-  _globals['_REVIEWSERVICE']._serialized_start=1667
-  _globals['_REVIEWSERVICE']._serialized_end=1780
+  _globals['_VERDICT']._serialized_start=1103
+  _globals['_VERDICT']._serialized_end=1201
+  _globals['_REVIEWSTATE']._serialized_start=1203
+  _globals['_REVIEWSTATE']._serialized_end=1323
+  _globals['_REVIEWSIDE']._serialized_start=1325
+  _globals['_REVIEWSIDE']._serialized_end=1415
+  _globals['_EVIDENCETRAIT']._serialized_start=1418
+  _globals['_EVIDENCETRAIT']._serialized_end=1610
+  _globals['_AGREEMENT']._serialized_start=1612
+  _globals['_AGREEMENT']._serialized_end=1739
+  _globals['_GIVEVERDICTREQUEST']._serialized_start=184
+  _globals['_GIVEVERDICTREQUEST']._serialized_end=267
+  _globals['_REVIEWVERDICT']._serialized_start=270
+  _globals['_REVIEWVERDICT']._serialized_end=501
+  _globals['_GIVEVERDICTRESPONSE']._serialized_start=503
+  _globals['_GIVEVERDICTRESPONSE']._serialized_end=618
+  _globals['_REVIEWTASK']._serialized_start=621
+  _globals['_REVIEWTASK']._serialized_end=956
+  _globals['_REVIEWEVIDENCE']._serialized_start=959
+  _globals['_REVIEWEVIDENCE']._serialized_end=1101
+  _globals['_REVIEWSERVICE']._serialized_start=1741
+  _globals['_REVIEWSERVICE']._serialized_end=1854
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -90,10 +91,12 @@ class ReviewVerdict(_message.Message):
     def __init__(self, review_id: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker: _Optional[str] = ...) -> None: ...
 
 class GiveVerdictResponse(_message.Message):
-    __slots__ = ("state",)
+    __slots__ = ("state", "receipt")
     STATE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     state: ReviewState
-    def __init__(self, state: _Optional[_Union[ReviewState, str]] = ...) -> None: ...
+    receipt: _log_pb2.Receipt
+    def __init__(self, state: _Optional[_Union[ReviewState, str]] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class ReviewTask(_message.Message):
     __slots__ = ("review_id", "side", "state", "evidence", "request_id", "naming_digests", "epoch")

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from homeward.audit.v1 import log_pb2 as homeward_dot_audit_dot_v1_dot_log__pb2
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/token.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"homeward/gateway/v1/envelope.proto\"P\n\x0f\x45valuateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x92\x02\n\x0c\x42lindedBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\'\n\x05\x65poch\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12 \n\x0crecord_count\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12#\n\x08\x65lements\x18\x04 \x03(\x0c\x42\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x80 \"\x04z\x02h \x12;\n\x03use\x18\x05 \x01(\x0e\x32\".homeward.gateway.v1.EvaluationUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\ngeneration\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x17\n\x06worker\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"b\n\x10\x45valuateResponse\x12\x13\n\x0bshare_index\x18\x01 \x01(\x05\x12!\n\x08\x65lements\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80 \"\x04z\x02h \x12\x16\n\x05proof\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@*k\n\rEvaluationUse\x12\x1e\n\x1a\x45VALUATION_USE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45VALUATION_USE_REGISTRATION\x10\x01\x12\x19\n\x15\x45VALUATION_USE_LOOKUP\x10\x02\x32g\n\x0cTokenService\x12W\n\x08\x45valuate\x12$.homeward.gateway.v1.EvaluateRequest\x1a%.homeward.gateway.v1.EvaluateResponseB\x0e\x42\nTokenProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhomeward/gateway/v1/token.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\"homeward/gateway/v1/envelope.proto\"P\n\x0f\x45valuateRequest\x12=\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\x06\xbaH\x03\xc8\x01\x01\"\x92\x02\n\x0c\x42lindedBatch\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\'\n\x05\x65poch\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{1,32}$\x12 \n\x0crecord_count\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12#\n\x08\x65lements\x18\x04 \x03(\x0c\x42\x11\xbaH\x0e\x92\x01\x0b\x08\x01\x10\x80 \"\x04z\x02h \x12;\n\x03use\x18\x05 \x01(\x0e\x32\".homeward.gateway.v1.EvaluationUseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\ngeneration\x18\x06 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12\x17\n\x06worker\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\"\x8f\x01\n\x10\x45valuateResponse\x12\x13\n\x0bshare_index\x18\x01 \x01(\x05\x12!\n\x08\x65lements\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\x80 \"\x04z\x02h \x12\x16\n\x05proof\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt*k\n\rEvaluationUse\x12\x1e\n\x1a\x45VALUATION_USE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x45VALUATION_USE_REGISTRATION\x10\x01\x12\x19\n\x15\x45VALUATION_USE_LOOKUP\x10\x02\x32g\n\x0cTokenService\x12W\n\x08\x45valuate\x12$.homeward.gateway.v1.EvaluateRequest\x1a%.homeward.gateway.v1.EvaluateResponseB\x0e\x42\nTokenProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,14 +55,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATERESPONSE'].fields_by_name['elements']._serialized_options = b'\272H\014\222\001\t\020\200 \"\004z\002h '
   _globals['_EVALUATERESPONSE'].fields_by_name['proof']._loaded_options = None
   _globals['_EVALUATERESPONSE'].fields_by_name['proof']._serialized_options = b'\272H\004z\002\030@'
-  _globals['_EVALUATIONUSE']._serialized_start=580
-  _globals['_EVALUATIONUSE']._serialized_end=687
-  _globals['_EVALUATEREQUEST']._serialized_start=121
-  _globals['_EVALUATEREQUEST']._serialized_end=201
-  _globals['_BLINDEDBATCH']._serialized_start=204
-  _globals['_BLINDEDBATCH']._serialized_end=478
-  _globals['_EVALUATERESPONSE']._serialized_start=480
-  _globals['_EVALUATERESPONSE']._serialized_end=578
-  _globals['_TOKENSERVICE']._serialized_start=689
-  _globals['_TOKENSERVICE']._serialized_end=792
+  _globals['_EVALUATIONUSE']._serialized_start=655
+  _globals['_EVALUATIONUSE']._serialized_end=762
+  _globals['_EVALUATEREQUEST']._serialized_start=150
+  _globals['_EVALUATEREQUEST']._serialized_end=230
+  _globals['_BLINDEDBATCH']._serialized_start=233
+  _globals['_BLINDEDBATCH']._serialized_end=507
+  _globals['_EVALUATERESPONSE']._serialized_start=510
+  _globals['_EVALUATERESPONSE']._serialized_end=653
+  _globals['_TOKENSERVICE']._serialized_start=764
+  _globals['_TOKENSERVICE']._serialized_end=867
 # @@protoc_insertion_point(module_scope)

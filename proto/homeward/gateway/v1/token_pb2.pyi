@@ -1,4 +1,5 @@
 from buf.validate import validate_pb2 as _validate_pb2
+from homeward.audit.v1 import log_pb2 as _log_pb2
 from homeward.gateway.v1 import envelope_pb2 as _envelope_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -43,11 +44,13 @@ class BlindedBatch(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., epoch: _Optional[str] = ..., record_count: _Optional[int] = ..., elements: _Optional[_Iterable[bytes]] = ..., use: _Optional[_Union[EvaluationUse, str]] = ..., generation: _Optional[int] = ..., worker: _Optional[bytes] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("share_index", "elements", "proof")
+    __slots__ = ("share_index", "elements", "proof", "receipt")
     SHARE_INDEX_FIELD_NUMBER: _ClassVar[int]
     ELEMENTS_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
     share_index: int
     elements: _containers.RepeatedScalarFieldContainer[bytes]
     proof: bytes
-    def __init__(self, share_index: _Optional[int] = ..., elements: _Optional[_Iterable[bytes]] = ..., proof: _Optional[bytes] = ...) -> None: ...
+    receipt: _log_pb2.Receipt
+    def __init__(self, share_index: _Optional[int] = ..., elements: _Optional[_Iterable[bytes]] = ..., proof: _Optional[bytes] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
