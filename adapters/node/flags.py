@@ -7,7 +7,7 @@ that one forgotten here ends; its version grows, so that an old one cannot repla
 Does not decide to raise or resolve: a person of the county does, through a call with a user assertion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,6 +15,16 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, case, select
 
 from adapters.node.identifiers import timestamp
+from adapters.node.stated_flags import (
+    forget_version,
+    forget_versions,
+    has_rows,
+    is_stated,
+    note_recorded,
+    note_stated,
+    say_the_same,
+    standing,
+)
 from adapters.node.store import Store
 from adapters.node.tables import own_flag
 from gateway.protocol.envelope import wrap
@@ -145,6 +155,10 @@ class FlagIssuer:
         return replace(flag, statement=wrap(statement, self.key), expires=expires)
 
 
+Again = Callable[[OwnFlag], OwnFlag]
+"""Makes the next version of a flag, which says the same."""
+
+
 class OwnFlags:
     """The flags on disk."""
 
@@ -152,43 +166,68 @@ class OwnFlags:
         self._store = store
 
     def keep(self, flag: OwnFlag) -> None:
-        """This version is on disk. Raises ValueError for a version that is not newer than the one there."""
-        values = _values(flag)
+        """What a report states is on disk. Raises ValueError for a version that is not newer than the one there."""
         with self._store.write() as connection:
-            known = connection.scalar(select(own_flag.c.version).where(own_flag.c.flag_id == flag.flag_id))
+            known = _row(connection, flag.flag_id)
             if known is None:
-                connection.execute(own_flag.insert().values(values))
-            elif known < flag.version:
-                # Stated anew, it may be taken.
-                values["unheard"] = case((own_flag.c.unheard == REFUSED, UNHEARD), else_=own_flag.c.unheard)
-                connection.execute(own_flag.update().where(own_flag.c.flag_id == flag.flag_id).values(values))
-            else:
+                connection.execute(own_flag.insert().values(_values(flag)))
+                return
+            if known.version >= flag.version:
                 raise ValueError("a flag's version only grows")
+            if not has_rows(connection, flag.flag_id):
+                note_stated(connection, flag.flag_id)
+            _put(connection, flag)
+            note_stated(connection, flag.flag_id)
 
-    def recorded(self, flag_id: FlagId, version: int) -> None:
-        """The gateway has recorded this version."""
+    def recorded(self, flag_id: FlagId, version: int, again: "Again | None" = None) -> None:
+        """The gateway has recorded this version.
+
+        Where what it says was taken back meanwhile, it is said `again`; without that the next presenting does.
+        """
         with self._store.write() as connection:
-            connection.execute(
-                own_flag.update()
-                .where(own_flag.c.flag_id == flag_id, own_flag.c.version == version)
-                .values(recorded=1, unheard=HEARD)
-            )
+            known = _row(connection, flag_id)
+            if known is None:
+                return
+            if known.version == version:
+                mine = own_flag.c.flag_id == flag_id
+                connection.execute(own_flag.update().where(mine).values(recorded=1, unheard=HEARD))
+                forget_versions(connection, flag_id)
+            elif is_stated(connection, flag_id, version):
+                note_recorded(connection, flag_id, version)
+                stands, is_taken_back = standing(connection, flag_id), not is_stated(connection, flag_id, known.version)
+                if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
+                    _say(connection, known, stands, again)
+
+    def take_back(self, flag_id: FlagId, version: int, again: "Again") -> None:
+        """The gateway has refused to record this version: the flag says again what stands without it.
+
+        Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
+        which the gateway has refused the first version, and recorded none, is gone.
+        """
+        with self._store.write() as connection:
+            known = _row(connection, flag_id)
+            if known is None or (known.version == version and known.recorded):
+                return
+            was_kept = forget_version(connection, flag_id, version)
+            if known.version != version and is_stated(connection, flag_id, known.version):
+                # Another report has stated more since; it has an answer of its own.
+                return
+            before = standing(connection, flag_id)
+            if before is not None:
+                if known.version == version or not say_the_same(before, known):
+                    _say(connection, known, before, again)
+            elif version == 1 and (known.version == 1 or was_kept) and not known.recorded and known.unheard == HEARD:
+                connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id))
 
     def refused(self, flag_id: FlagId, version: int) -> None:
         """The gateway does not take this version again."""
         with self._store.write() as connection:
             refuse_flag(connection, flag_id, version)
 
-    def drop(self, flag_id: FlagId) -> None:
-        """A flag the gateway refused to record is gone; one it recorded, in whatever version, or may have, stays."""
-        never = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD, own_flag.c.version == 1)
-        with self._store.write() as connection:
-            connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id, *never))
-
     def by_id(self, flag_id: FlagId) -> OwnFlag | None:
         """The newest version of a flag, or None."""
         with self._store.read() as connection:
-            row = connection.execute(select(own_flag).where(own_flag.c.flag_id == flag_id)).one_or_none()
+            row = _row(connection, flag_id)
         return None if row is None else _flag(row)
 
     def of(self, handle: SubjectHandle) -> Sequence[OwnFlag]:
@@ -222,6 +261,23 @@ class OwnFlags:
         query = query.order_by(own_flag.c.statement_expire_ms).limit(DUE_SHOWN)
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
+
+
+def _row(connection: Connection, flag_id: FlagId) -> Row[Any] | None:
+    return connection.execute(select(own_flag).where(own_flag.c.flag_id == flag_id)).one_or_none()
+
+
+def _put(connection: Connection, flag: OwnFlag) -> None:
+    """This is the newest version."""
+    values = _values(flag)
+    # Stated anew, it may be taken.
+    values["unheard"] = case((own_flag.c.unheard == REFUSED, UNHEARD), else_=own_flag.c.unheard)
+    connection.execute(own_flag.update().where(own_flag.c.flag_id == flag.flag_id).values(values))
+
+
+def _say(connection: Connection, known: Row[Any], stands: Row[Any], again: Again) -> None:
+    """The newest version says what another did."""
+    _put(connection, again(replace(_flag(known), **_said(stands))))
 
 
 def refuse_flag(connection: Connection, flag_id: FlagId, version: int) -> None:
@@ -262,18 +318,25 @@ def _values(flag: OwnFlag) -> dict[str, Any]:
     }
 
 
+def _said(row: Row[Any]) -> dict[str, Any]:
+    """What a version says, of whichever table."""
+    return {
+        "state": FlagState(row.state),
+        "handling_code": HandlingCode(row.handling_code),
+        "locate": FlagLocate.FromString(row.locate),
+        "casework": FlagCasework.FromString(row.casework),
+    }
+
+
 def _flag(row: Row[Any]) -> OwnFlag:
     return OwnFlag(
         flag_id=FlagId(row.flag_id),
         handle=SubjectHandle(row.handle),
-        state=FlagState(row.state),
-        handling_code=HandlingCode(row.handling_code),
         version=row.version,
         learned=moment_of(row.learn_ms).astimezone(UTC),
         expires=moment_of(row.statement_expire_ms),
         statement=SignedEnvelope.FromString(row.statement),
-        locate=FlagLocate.FromString(row.locate),
-        casework=FlagCasework.FromString(row.casework),
+        **_said(row),
         recorded=bool(row.recorded),
         unheard=row.unheard,
     )

@@ -32,7 +32,7 @@ from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandl
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.codes_pb2 import ResolutionGroup
-from homeward.gateway.v1.envelope_pb2 import TokenSet
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope, TokenSet
 from homeward.gateway.v1.missing_pb2 import (
     DUTY_COURT_NOTICE,
     DUTY_LAW_ENFORCEMENT_REPORT,
@@ -142,11 +142,11 @@ class Reporter:
     async def raise_flag(self, entry: Entry, absence: Absence, deadline: Deadline) -> Recorded:
         """The report is on record. Raises an `adapters.errors.Error`."""
         with county_errors():
-            is_retry = await self.recorder.sent(rpcs.RAISE_FLAG, entry) is not None
-            tokens = () if is_retry else await self.tokens([absence.youth], entry.act.staff.pseudonym)
+            sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
+            tokens = () if sent is not None else await self.tokens([absence.youth], entry.act.staff.pseudonym)
             handle = await self._handle(absence)
             async with self.stating.turn(deadline) if handle is not None else nullcontext():
-                return await self._raise(entry, absence, handle, tokens, deadline, is_retry=is_retry)
+                return await self._raise(entry, absence, handle, tokens, deadline, sent=sent)
 
     async def _raise(
         self,
@@ -156,17 +156,18 @@ class Reporter:
         tokens: Sequence[TokenSet],
         deadline: Deadline,
         *,
-        is_retry: bool,
+        sent: bytes | None,
     ) -> Recorded:
-        known: OwnFlag | None = None
-        flag: OwnFlag | None = None
-        if handle is not None:
-            known, flag = await self.stating.raised(
+        statement: SignedEnvelope | None = None
+        if sent is not None:
+            # What was sent before says nothing new: what was changed since then stays.
+            statement = _statement_in(FlagReport.FromString(sent))
+        elif handle is not None:
+            statement = await self.stating.raised(
                 handle,
                 handling_code=absence.handling_code,
                 learned=absence.learned,
                 locate=absence.locate,
-                is_retry=is_retry,
             )
 
         async def build() -> Message:
@@ -174,22 +175,18 @@ class Reporter:
                 request_id=entry.request_id,
                 subject_handle=handle or b"",
                 tokens=tokens[0],
-                flag_statement=flag.statement if flag is not None else None,
+                flag_statement=statement,
                 learn_time=timestamp(absence.learned),
                 of_another_agency=absence.of_another_agency,
             )
 
-        try:
+        async with self.stating.stated(statement):
             response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
-        except rpcs.CallFailed as failed:
-            if failed.fault is rpcs.CallFault.REFUSED:
-                await self.stating.settle(known, flag, b"")
-            raise
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
         )
-        await self.stating.settle(known, flag, response.flag_id)
+        await self.stating.settle_raised(statement, response.flag_id)
         if outcome is Outcome.RECORDED and not response.flag_id:
             await self._keep(entry)
         return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
@@ -202,30 +199,29 @@ class Reporter:
 
     async def _update(self, entry: Entry, flag: OwnFlag, change: Change, deadline: Deadline) -> Recorded:
         flag_id = flag.flag_id
-
-        async def build() -> Message:
-            following = self.stating.issuer.changed(
+        sent = await self.recorder.sent(rpcs.UPDATE_FLAG, entry)
+        if sent is not None:
+            statement = _statement_in(FlagUpdate.FromString(sent))
+        else:
+            statement = await self.stating.changed(
                 flag,
-                now=self.recorder.sender.now(),
                 handling_code=change.handling_code,
                 locate=change.locate,
                 casework=_casework(flag.casework, change),
             )
-            await asyncio.to_thread(self.flags.keep, following)
+
+        async def build() -> Message:
             return FlagUpdate(
-                request_id=entry.request_id,
-                flag_id=flag_id,
-                flag_statement=following.statement,
-                duties=change.duties,
+                request_id=entry.request_id, flag_id=flag_id, flag_statement=statement, duties=change.duties
             )
 
-        async with self.stating.change_of(flag):
+        async with self.stating.stated(statement):
             response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
         )
-        await self.stating.settle_change(flag, recorded=outcome is Outcome.RECORDED)
+        await self.stating.settle(statement, recorded=outcome is Outcome.RECORDED)
         if outcome is Outcome.RECORDED:
             await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
         return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
@@ -272,21 +268,24 @@ class Reporter:
 
     async def _resolve(self, entry: Entry, flag_id: FlagId, resolving: "_Resolving", deadline: Deadline) -> Recorded:
         flag = resolving.flag
+        statement: SignedEnvelope | None = None
+        sent = await self.recorder.sent(rpcs.RESOLVE_FLAG, entry)
+        if sent is not None:
+            statement = _statement_in(FlagResolution.FromString(sent))
+        elif flag is not None:
+            statement = await self.stating.ended(flag, resolving.group, entered_in_error=resolving.in_error)
 
         async def build() -> Message:
-            statement = None
-            if flag is not None:
-                statement = await self.stating.ended(flag, resolving.group, entered_in_error=resolving.in_error)
             return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
 
-        async with self.stating.change_of(flag) if flag is not None else nullcontext():
+        async with self.stating.stated(statement):
             response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
         )
+        await self.stating.settle(statement, recorded=outcome is Outcome.RECORDED)
         if flag is not None:
-            await self.stating.settle_change(flag, recorded=outcome is Outcome.RECORDED)
             if outcome is Outcome.RECORDED and not resolving.in_error:
                 await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())
         elif outcome is Outcome.RECORDED:
@@ -315,6 +314,10 @@ class Reporter:
         if flag is None:
             raise NotFound(ErrorReason.FLAG_NOT_FOUND)
         return flag
+
+
+def _statement_in(report: FlagReport | FlagUpdate | FlagResolution) -> SignedEnvelope | None:
+    return report.flag_statement if report.HasField("flag_statement") else None
 
 
 def _kinds(outcome: Outcome, kinds: frozenset[str]) -> frozenset[str]:

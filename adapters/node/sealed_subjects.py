@@ -26,6 +26,7 @@ from adapters.node.tables import (
     request,
     review,
     sealed_subject,
+    stated_flag,
     subject,
     taken_up_seal,
 )
@@ -150,7 +151,7 @@ def _take_apart(connection: Connection, handle: SubjectHandle) -> None:
     flags = connection.scalars(select(own_flag.c.flag_id).where(own_flag.c.handle == handle)).all()
     forget_reports_about(connection, [handle, *flags])
     forget_duties(connection, flags)
-    for table in (subject, registration, own_flag, own_authority, review):
+    for table in (subject, registration, own_flag, stated_flag, own_authority, review):
         connection.execute(table.delete().where(table.c.handle == handle))
     for row in connection.execute(select(alert).where(func.instr(alert.c.message, handle) > 0)).all():
         message = Alert.FromString(row.message)

@@ -6,13 +6,15 @@ at most, and nobody waits longer than for an answer of its own.
 
     raised     the youth's open flag, stated anew where the report says something new of it; else a new one
     repeated   as it was, while no version of it was ever answered: what is said instead would not be heard either
-    refused    a new flag is dropped, a changed one says again what it said before, under a higher version
+    refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
+               the report stated is taken back, when it first came or when it was sent again
+    late       what was taken back and is on record after all is said again
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
@@ -23,6 +25,7 @@ from adapters.node.send import Deadline
 from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle
 from homeward.gateway.v1.codes_pb2 import ResolutionGroup
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
 
@@ -58,12 +61,8 @@ class Stating:
         handling_code: HandlingCode | None,
         learned: datetime,
         locate: FlagLocate,
-        is_retry: bool,
-    ) -> tuple[OwnFlag | None, OwnFlag]:
-        """The youth's open flag as it was, and the flag that is stated, on disk.
-
-        A retry says nothing new: what was changed since its report came first stays.
-        """
+    ) -> SignedEnvelope:
+        """What is stated of the youth's flag, on disk."""
         known = await asyncio.to_thread(self.flags.open_flag, handle)
         if known is None:
             flag = self.issuer.raised(
@@ -77,52 +76,54 @@ class Stating:
         else:
             stands = known.expires > self.now() and not known.waits_for_person(self.now())
             was_answered = known.recorded or known.version > 1 or known.unheard != HEARD
-            if is_retry or not was_answered:
+            if not was_answered:
                 handling_code, locate = None, FlagLocate()
             code, details = handling_code or known.handling_code, _located_anew(known.locate, locate)
             flag = self.issuer.changed(known, now=self.now(), handling_code=code, locate=details)
             if stands and not _differ(known, flag):
-                return known, known
+                return known.statement
             # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
         await asyncio.to_thread(self.flags.keep, flag)
-        return known, flag
+        return flag.statement
 
-    async def settle(self, known: OwnFlag | None, flag: OwnFlag | None, recorded: bytes) -> None:
-        """The flag is on record where `recorded` is its identifier; else it is what it was before."""
-        if flag is None:
-            if recorded:
-                raise EvidenceInvalid("flag_id")
-            return
-        if recorded == flag.flag_id:
-            await asyncio.to_thread(self.flags.recorded, flag.flag_id, flag.version)
-            return
-        # Refused, or a supporting report of another owner's flag: this agency states none. A flag that nobody else
-        # knows must not be answered from.
-        await asyncio.to_thread(self.flags.drop, flag.flag_id)
-        if known is not None and _differ(known, flag):
-            await self.settle_change(known, recorded=False)
+    async def settle_raised(self, statement: SignedEnvelope | None, recorded: bytes) -> None:
+        """The statement is on record where `recorded` is its flag; else it is taken back. Raises `EvidenceInvalid`."""
+        if statement is None and recorded:
+            raise EvidenceInvalid("flag_id")
+        # Otherwise it is a supporting report of another owner's flag: this agency states none, and a flag that nobody
+        # else knows must not be answered from.
+        await self.settle(statement, recorded=statement is not None and recorded == _read(statement).flag_id)
 
-    async def settle_change(self, before: OwnFlag, *, recorded: bool) -> None:
-        """The flag is on record as changed, or it is again what it was before a change that was refused."""
-        changed = await asyncio.to_thread(self.flags.by_id, before.flag_id)
-        if changed is None:
+    async def settle(self, statement: SignedEnvelope | None, *, recorded: bool) -> None:
+        """What a report stated, now or when it was first sent, is on record, or it is taken back; None states nothing.
+
+        What is settled is the statement that was sent: others may have been made since.
+        """
+        if statement is None:
             return
-        if recorded:
-            await asyncio.to_thread(self.flags.recorded, changed.flag_id, changed.version)
-        elif changed.version == before.version + 1:
-            # Under a higher version: what was refused is signed, and a machine must never present it (`present`).
-            stands = replace(before, version=changed.version)
-            await asyncio.to_thread(self.flags.keep, self.issuer.changed(stands, now=self.now()))
+        stated = _read(statement)
+        settle = self.flags.recorded if recorded else self.flags.take_back
+        await asyncio.to_thread(settle, FlagId(stated.flag_id), stated.version, self._again)
 
     @asynccontextmanager
-    async def change_of(self, before: OwnFlag) -> AsyncIterator[None]:
-        """A change that is refused within is taken back."""
+    async def stated(self, statement: SignedEnvelope | None) -> AsyncIterator[None]:
+        """What was stated is taken back when it is refused within."""
         try:
             yield
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                await self.settle_change(before, recorded=False)
+                await self.settle(statement, recorded=False)
             raise
+
+    async def changed(
+        self, flag: OwnFlag, *, handling_code: HandlingCode | None, locate: FlagLocate | None, casework: FlagCasework
+    ) -> SignedEnvelope:
+        """What is stated of a flag that changed, on disk."""
+        following = self.issuer.changed(
+            flag, now=self.now(), handling_code=handling_code, locate=locate, casework=casework
+        )
+        await asyncio.to_thread(self.flags.keep, following)
+        return following.statement
 
     async def ended(self, flag: OwnFlag, resolution: ResolutionGroup, *, entered_in_error: bool) -> SignedEnvelope:
         """The statement that the episode is over, on disk."""
@@ -135,6 +136,14 @@ class Stating:
         following = self.issuer.changed(flag, now=now, state=state, casework=casework)
         await asyncio.to_thread(self.flags.keep, following)
         return following.statement
+
+    def _again(self, flag: OwnFlag) -> OwnFlag:
+        return self.issuer.changed(flag, now=self.now())
+
+
+def _read(statement: SignedEnvelope) -> FlagStatement:
+    """This agency's own."""
+    return FlagStatement.FromString(statement.payload)
 
 
 def _differ(one: OwnFlag, other: OwnFlag) -> bool:

@@ -61,6 +61,23 @@ own_flag = Table(
     Index("own_flag_by_handle", "handle"),
 )
 
+stated_flag = Table(
+    "stated_flag",
+    metadata,
+    # Of a flag whose newest version nobody has heard to be on record: the one heard last, and each that a report has
+    # stated since and that was not refused (`stated_flags`); deleted with the flag.
+    Column("flag_id", LargeBinary, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("handle", LargeBinary, nullable=False),
+    # As in own_flag.
+    Column("state", String(24), nullable=False),
+    Column("handling_code", String(40), nullable=False),
+    Column("locate", LargeBinary, nullable=False),
+    Column("casework", LargeBinary, nullable=False),
+    Column("recorded", Integer, nullable=False),
+    Index("stated_flag_by_handle", "handle"),
+)
+
 own_authority = Table(
     "own_authority",
     metadata,

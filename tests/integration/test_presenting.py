@@ -185,12 +185,15 @@ async def test_a_flag_that_is_refused_is_said_and_presented_again_once_a_person_
     parts.gateway.refused_events = {}
     assert not await parts.presenter.present()
     assert parts.gateway.presented == [], "the same statement is not sent again"
-    following = FlagIssuer("06075", parts.node.keyring.flag).changed(flag, now=NOW)
+    issuer = FlagIssuer("06075", parts.node.keyring.flag)
+    following = issuer.changed(flag, now=NOW)
     parts.flags.keep(following)
-    parts.flags.drop(flag.flag_id)
-    assert parts.flags.by_id(flag.flag_id) is not None, "what may have been on record is not forgotten"
+    parts.flags.take_back(flag.flag_id, following.version, lambda each: issuer.changed(each, now=NOW))
+    stands = parts.flags.by_id(flag.flag_id)
+    assert stands is not None, "what may have been on record is not forgotten"
     assert not await parts.presenter.present()
-    assert [event.flag.statement for event in parts.gateway.presented] == [following.statement]
+    assert [event.flag.statement for event in parts.gateway.presented] == [stands.statement]
+    assert stands.statement != following.statement, "nor is what was refused presented"
     assert parts.presenter.left() is None
 
 

@@ -12,6 +12,7 @@ import pytest
 from adapters.flag_words import due_lines
 from adapters.node.identifiers import timestamp
 from adapters.node.refusal import Refusal
+from adapters.node.stating import Stating
 from adapters.node.work_log import ANSWERED
 from adapters.records import (
     CountyFips,
@@ -30,6 +31,7 @@ from gateway.protocol.sealing import SealBroken, SealContext, open_record
 from homeward.county.v1.access_pb2 import FlagDue
 from homeward.gateway.v1.authority_pb2 import GRANTOR_PARENT_GUARDIAN
 from homeward.gateway.v1.directory_pb2 import Directory
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import (
     WORK_STATUS_ANSWERED,
     WORK_STATUS_ERROR,
@@ -236,6 +238,24 @@ def test_flag_details_leave_for_a_caseworker_who_is_looking(side: Side) -> None:
     assert answer.flag_locate.missing_since_date == "2026-11-22"
     assert answer.HasField("flag_casework")
     assert not answer.HasField("placement_history")
+
+
+async def test_flag_details_that_the_exchange_refused_do_not_leave(side: Side) -> None:
+    stating = Stating(side.flags, side.issuer, lambda: NOW, lambda _: FLAG)
+
+    async def state(day: str) -> SignedEnvelope:
+        return await stating.raised(
+            SubjectHandle(HANDLE), handling_code=None, learned=NOW, locate=FlagLocate(missing_since_date=day)
+        )
+
+    await stating.settle(await state("2026-11-22"), recorded=True)
+    unheard = await state("2026-11-20")
+    await stating.settle(await state("2026-11-19"), recorded=False)
+    await stating.settle(unheard, recorded=False)
+    order = flag_order().build()
+    result = side.responder.answer(order)
+    answer = opened(order, result, field_sets=(FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS, *world.granted(order)))
+    assert answer.flag_locate.missing_since_date == "2026-11-22"
 
 
 def test_a_flag_the_county_does_not_have_is_refused(side: Side) -> None:

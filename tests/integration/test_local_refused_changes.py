@@ -1,0 +1,185 @@
+"""Changes of an own flag whose answer did not come, and that the exchange refuses when they are sent again.
+
+What this county says of the flag is what the exchange recorded last: in its own systems and in sealed answers
+(`test_source_side`), and after a restart, too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from grpc import aio
+
+from adapters.node import rpcs, tables
+from adapters.node.flags import OwnFlag
+from adapters.node.sealed_subjects import SealedSubjects
+from homeward.county.v1 import missing_pb2
+from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1 import missing_pb2 as gateway_missing
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from tests.integration.local_kit import OWN_HANDLE, OWN_YOUTH, County, county
+from tests.integration.report_kit import absence, hears_nothing, raise_own_flag, recorded, refuses
+from tests.unit.node.world import NOW, stamp
+
+FIRST, SECOND = str(UUID(int=7)), str(UUID(int=8))
+KEEP_SAFE = codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE
+
+
+@dataclass(frozen=True)
+class Change:
+    """A call that changes an open own flag, and how the exchange records it."""
+
+    path: str
+    request: Callable[[OwnFlag, str], Any]
+    response: Any
+    kind: str
+    answer: Any
+
+    async def call(self, at: County, flag: OwnFlag, request_id: str = FIRST) -> Any:
+        return await at.call(
+            self.path.removeprefix("/homeward.gateway.v1."), self.request(flag, request_id), self.response, "workers"
+        )
+
+    async def fails(self, at: County, flag: OwnFlag, how: Any, request_id: str = FIRST) -> OwnFlag:
+        """The exchange answers so; what is said of the flag then."""
+        at.gateway.answers[self.path] = how
+        with pytest.raises(aio.AioRpcError):
+            await self.call(at, flag, request_id)
+        return the_flag(at)
+
+    async def is_recorded(self, at: County, flag: OwnFlag, request_id: str = FIRST) -> OwnFlag:
+        """The exchange records it; what is said of the flag then."""
+        states = {"flag_state": codes.FLAG_STATE_RESOLVED} if self.path == rpcs.RESOLVE_FLAG.path else {}
+        at.gateway.answers[self.path] = recorded(at, self.kind, self.answer, **states)
+        await self.call(at, flag, request_id)
+        return the_flag(at)
+
+
+def told_again(flag: OwnFlag, request_id: str) -> missing_pb2.RaiseFlagRequest:
+    """Another report of the same absence: an earlier day and another code."""
+    request = absence(request_id=request_id, handling_code=KEEP_SAFE)
+    request.flag_locate.missing_since_date = "2026-11-18"
+    return request
+
+
+def updated(flag: OwnFlag, request_id: str) -> missing_pb2.UpdateFlagRequest:
+    done = gateway_missing.DutyDone(duty=gateway_missing.DUTY_NCMEC_REPORT, done_time=stamp(NOW))
+    return missing_pb2.UpdateFlagRequest(
+        request_id=request_id, flag_id=flag.flag_id.hex(), duties=[done], handling_code=KEEP_SAFE
+    )
+
+
+def ended(flag: OwnFlag, request_id: str) -> missing_pb2.ResolveFlagRequest:
+    group = codes.RESOLUTION_GROUP_RETURNED_SAME
+    return missing_pb2.ResolveFlagRequest(request_id=request_id, flag_id=flag.flag_id.hex(), resolution_group=group)
+
+
+UPDATE = Change(
+    rpcs.UPDATE_FLAG.path, updated, missing_pb2.UpdateFlagResponse, "flag.updated", gateway_missing.UpdateFlagResponse
+)
+RESOLVE = Change(
+    rpcs.RESOLVE_FLAG.path, ended, missing_pb2.ResolveFlagResponse, "flag.resolved", gateway_missing.ResolveFlagResponse
+)
+RAISE = Change(
+    rpcs.RAISE_FLAG.path, told_again, missing_pb2.RaiseFlagResponse, "flag.updated", gateway_missing.RaiseFlagResponse
+)
+CHANGES = {"raised anew": RAISE, "updated": UPDATE, "resolved": RESOLVE}
+
+
+def the_flag(at: County) -> OwnFlag:
+    (flag,) = at.flags.of(OWN_HANDLE)
+    return flag
+
+
+def said(flag: OwnFlag) -> tuple[object, ...]:
+    """What a county system and a sealed answer are told of it."""
+    return flag.state, flag.handling_code, flag.locate, flag.casework
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_is_refused_when_it_is_sent_again_is_taken_back(name: str, restarts: bool, tmp_path: Path) -> None:
+    change = CHANGES[name]
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        unheard = await change.fails(at, before, hears_nothing)
+        if not restarts:
+            after = await change.fails(at, before, refuses)
+    if restarts:
+        async with county(tmp_path) as at:
+            after = await change.fails(at, before, refuses)
+    async with county(tmp_path) as at:
+        assert the_flag(at) == after, "and stays so"
+    assert said(unheard) != said(before), "it may be on record"
+    assert said(after) == said(before)
+    stated = FlagStatement.FromString(after.statement.payload)
+    assert (stated.version, stated.state, stated.handling_code) == (
+        after.version, codes.FLAG_STATE_ACTIVE, codes.HANDLING_CODE_CALL_DUTY_LINE,
+    )  # fmt: skip
+    assert after.version > unheard.version, "nobody presents what was refused"
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_what_another_report_repeats_and_the_exchange_refuses_is_taken_back(name: str, tmp_path: Path) -> None:
+    """A county system that gives no identifier sends it again as another report."""
+    change = CHANGES[name]
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        await change.fails(at, before, hears_nothing, FIRST)
+        after = await change.fails(at, before, refuses, SECOND)
+    assert said(after) == said(before)
+
+
+@pytest.mark.parametrize("change", [UPDATE, RESOLVE], ids=["updated", "resolved"])
+async def test_what_was_taken_back_and_is_on_record_after_all_is_said_again(change: Change, tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        unheard = await change.fails(at, before, hears_nothing, FIRST)
+        taken_back = await UPDATE.fails(at, before, refuses, SECOND)
+        after = await change.is_recorded(at, before, FIRST)
+    assert said(taken_back) == said(before)
+    assert said(after) == said(unheard)
+    assert after.version > taken_back.version
+
+
+async def test_what_another_report_states_meanwhile_is_not_taken_back_with_what_was_before_it(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        await UPDATE.fails(at, before, hears_nothing, FIRST)
+        resolved = await RESOLVE.is_recorded(at, before, SECOND)
+        assert await UPDATE.fails(at, before, refuses, FIRST) == resolved
+    assert resolved.recorded
+
+
+async def test_a_first_report_that_is_refused_when_it_is_sent_again_leaves_no_flag_here(tmp_path: Path) -> None:
+    """Nor does a change of it that the exchange refused, because it has no such flag."""
+    first = absence(request_id=FIRST)
+    async with county(tmp_path) as at:
+        for how, does_change in ((hears_nothing, True), (refuses, False)):
+            at.gateway.answers[rpcs.RAISE_FLAG.path] = how
+            with pytest.raises(aio.AioRpcError):
+                await at.call("MissingService/RaiseFlag", first, missing_pb2.RaiseFlagResponse, "workers")
+            if does_change:
+                await UPDATE.fails(at, the_flag(at), refuses, SECOND)
+        assert at.flags.of(OWN_HANDLE) == []
+
+
+async def test_nothing_that_was_stated_of_a_youth_stays_when_its_records_are_sealed(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        await UPDATE.fails(at, the_flag(at), hears_nothing)
+        with at.store.read() as connection:
+            assert {row.version for row in connection.execute(tables.stated_flag.select())} == {1, 2}
+        sealed = SealedSubjects(at.store, b"k" * 32).load()
+        sealed.begin(OWN_YOUTH, OWN_HANDLE)
+        sealed.sealed(OWN_HANDLE, b"s" * 16)
+        with at.store.read() as connection:
+            assert connection.execute(tables.stated_flag.select()).all() == []
+        assert at.flags.of(OWN_HANDLE) == []
