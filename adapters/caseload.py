@@ -93,6 +93,7 @@ class Caseload:
         self._refreshing = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._report: Report | None = None
+        self._used: Report | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -103,6 +104,11 @@ class Caseload:
     def last_report(self) -> Report | None:
         """Of the latest attempt, used or not."""
         return self._report
+
+    @property
+    def report_in_use(self) -> Report | None:
+        """Of the reading whose youths are in memory."""
+        return self._used
 
     def youths(self) -> tuple[Youth, ...]:
         """All youths of the reading in use, sealed ones too, in the order of the identity rows."""
@@ -144,7 +150,7 @@ class Caseload:
             report, snapshot = self._read(now)
             self._report = report
             if snapshot is not None:
-                self._snapshot = snapshot
+                self._snapshot, self._used = snapshot, report
             return report
 
     def _read(self, now: datetime) -> tuple[Report, Snapshot | None]:

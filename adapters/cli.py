@@ -32,6 +32,7 @@ from adapters.mapping.report import Report, as_data, render
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
+from adapters.source_words import source_faults, source_lines
 from adapters.telling import Telling
 from audit.fork import Fork
 from audit.new_path import new_path
@@ -102,19 +103,28 @@ def register(county_file: Path, as_json: bool) -> None:
 
 @adapter.command()
 @place_options
+@click.option(
+    "--health",
+    is_flag=True,
+    help="For a health check: the exit status is of link and tokens alone. Another start mends no source.",
+)
 @AS_JSON
-def status(place: Place, as_json: bool) -> int:
-    """Identity, link, sources and list of a running adapter. Exit status 5 where none answers, 1 while not ready."""
+def status(place: Place, health: bool, as_json: bool) -> int:
+    """Identity, link, sources and list of a running adapter.
+
+    Exit status 5 where none answers, 1 while it is not ready, and where a source cannot be read or is too old.
+    """
     found = place.endpoint(None).call(
         "/homeward.county.v1.StatusService/GetStatus", GetStatusRequest(), GetStatusResponse
     )
-    ready = found.link_up and found.tokens_ready
+    ready, faults = found.link_up and found.tokens_ready, source_faults(found.sources)
+    is_well = ready and (health or not faults)
     if as_json:
         document = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        click.echo(json.dumps({"ok": ready, "ready": ready, **document}))
+        click.echo(json.dumps({"ok": is_well, "ready": ready, "faults": faults, **document}))
     else:
         click.echo(_status_text(found, ready))
-    return int(ExitCode.OK if ready else ExitCode.FAILED)
+    return int(ExitCode.OK if is_well else ExitCode.FAILED)
 
 
 @adapter.command()
@@ -258,20 +268,13 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
     if found.HasField("presenting"):
         lines += presenting_lines(found.presenting)
     lines += [*due_lines(found.due_flags, datetime.now(UTC)), *overdue_lines(found.overdue_duties)]
-    lines += [
-        f"{_WORD.get(source.freshness, 'FAIL')}  source {source.name}: {source.record_count} records, "
-        f"{source.refused_count} refused, {source.freshness}"
-        for source in found.sources
-    ]
+    lines += source_lines(found.sources)
     lines += [
         f"FAIL  holder {name} answered without a proof that holds; ask its operator" for name in found.unproven_holders
     ]
     if found.sole_operators:
         lines.append(f"warn  a demonstration: {', '.join(found.sole_operators)} alone could make tokens")
     return "\n".join(lines)
-
-
-_WORD = {"ok": "ok  ", "warn": "warn"}
 
 
 def _utc_now() -> datetime:

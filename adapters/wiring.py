@@ -14,7 +14,6 @@ from adapters.config import AdapterConfig
 from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
 from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
-from adapters.mapping.rule import Severity
 from adapters.membership import Membership, read_membership
 from adapters.node.acts import Acts, HolderReceipts
 from adapters.node.alerts import Alerts, lost_alert
@@ -50,7 +49,7 @@ from adapters.node.store import Store, open_store
 from adapters.node.subjects import Subjects
 from adapters.node.witness import LogWitness
 from adapters.node.work_log import WorkLog
-from adapters.sources.freshness import FreshnessState
+from adapters.source_states import source_states
 from adapters.staff import StaffTokens
 from adapters.staff_keys import key_set
 from gateway.protocol.oprf import load_suite
@@ -61,7 +60,6 @@ from homeward.county.v1.access_pb2 import (
     GetStatusResponse,
     OverdueDuty,
     PresentingState,
-    SourceState,
 )
 
 
@@ -115,7 +113,7 @@ class Adapter:
             link_up=self.link.status.up,
             directory_version=self.node.keeper.version,
             listed_count=self.listed_count(),
-            sources=_source_states(self.caseload),
+            sources=source_states(self.caseload, self.config.sources, self.node.now()),
             open_alert_count=self.alerts.open_count(),
             policy_version=self.node.bundle.version,
             tokens_ready=self.tokens_ready(),
@@ -375,16 +373,3 @@ def _staff(config: AdapterConfig, file: Path, keyring: Keyring, now: Clock) -> S
     keys = key_set(config.staff.jwks, base=file.parent, now=now)
     pseudonyms = hmac.digest(keyring.commitment, b"homeward/pseudonym/v1", "sha256")
     return StaffTokens(config.staff, keys, pseudonym_key=pseudonyms, now=now)
-
-
-def _source_states(caseload: Caseload) -> list[SourceState]:
-    report = caseload.last_report
-    states = []
-    for source in report.sources if report is not None else ():
-        freshness = source.freshness if source.refusal is None else FreshnessState.STALE
-        refused = sum(entry.count for entry in source.entries if entry.severity is Severity.RECORD_REFUSED)
-        state = SourceState(name=source.name, freshness=freshness, record_count=source.records, refused_count=refused)
-        if source.as_of is not None:
-            state.data_as_of_time.FromDatetime(source.as_of)
-        states.append(state)
-    return states

@@ -65,6 +65,9 @@ GROUPS = {
 }
 
 
+STATUS = GetStatusResponse(agency=ASKER, link_up=True)
+
+
 @dataclass
 class Listing:
     """The agency's own youths; one of them."""
@@ -138,6 +141,7 @@ async def county(
     gateway: FakeGateway | None = None,
     recorder: CallRecorder | None = None,
     groups: dict[str, tuple[str, ...]] = GROUPS,
+    status: GetStatusResponse = STATUS,
     **config: Any,
 ) -> AsyncIterator[County]:
     """The adapter, listening on a free port of loopback."""
@@ -165,7 +169,7 @@ async def county(
         ),
         LocalConfig(address="127.0.0.1:0", **config),
         staff=staff,
-        status=lambda: GetStatusResponse(agency=ASKER, link_up=True),
+        status=lambda: status,
         state=directory_,
         recorder=recorder or call_counts(),
         now=lambda: datetime.now(UTC),

@@ -16,6 +16,7 @@ from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import to_wire
 from homeward import command
 from homeward.audit.v1 import service_pb2 as audit
+from homeward.county.v1.access_pb2 import GetStatusResponse, SourceState
 from homeward.gateway.v1 import authority_pb2 as gateway_authority
 from tests.integration.local_kit import ISSUER, County, county
 from tests.unit.local.exchange import CANARY, CANARY_BIRTH, CANARY_SURNAME
@@ -81,6 +82,30 @@ async def test_status_says_whether_the_adapter_is_ready(shell: Shell) -> None:
     assert (status, document["ready"], document["link_up"], document["agency"]) == (1, False, True, "06029.cwa")
     _, text, _ = await shell.run("adapter", "status", *shell.place())
     assert "link to the exchange up" in text
+
+
+async def test_a_source_that_gives_nothing_fails_the_status_and_is_named_but_is_no_reason_to_start_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "adapter.yaml").write_text(FILE)
+    sources = [SourceState(name=name, freshness=name) for name in ("ok", "warn", "stale")]
+    told = GetStatusResponse(agency="06029.cwa", link_up=True, tokens_ready=True, sources=sources)
+    async with county(tmp_path, status=told) as at:
+        shell = Shell(tmp_path, at, capsys)
+        status, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")
+        document = json.loads(out)
+        assert (status, document["ok"], document["ready"]) == (1, False, True)
+        (fault,) = document["faults"]
+        assert (fault["source"], "homeward adapter check" in fault["fix"]) == ("stale", True)
+        status, text, _ = await shell.run("adapter", "status", *shell.place())
+        said = text.splitlines()
+        place = said.index("FAIL  source stale: 0 records, 0 refused, stale")
+        assert (status, "homeward adapter check" in said[place + 1]) == (1, True)
+        status, text, _ = await shell.run("adapter", "status", *shell.place(), "--health")
+        assert (status, "FAIL  source stale" in text) == (0, True)
+        del told.sources[-1]
+        status, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")
+        assert (status, json.loads(out)["ok"], json.loads(out)["faults"]) == (0, True, [])
 
 
 async def test_an_adapter_that_does_not_answer_is_exit_status_5(shell: Shell) -> None:

@@ -18,6 +18,7 @@ from adapters.mapping.report import Report, SourceReport, as_data, entries_of, r
 from adapters.mapping.sections import CountySections
 from adapters.records import LocalSubjectId
 from adapters.service import refresh
+from adapters.source_states import source_states
 from adapters.sources.config import CsvSourceConfig
 from adapters.sources.csv_source import CsvSource
 from adapters.sources.freshness import FreshnessState
@@ -101,6 +102,25 @@ def test_a_reading_that_refuses_after_its_rows_changes_nothing_and_the_old_one_g
     assert load_.freshness(NOW + timedelta(hours=30)) is FreshnessState.WARN
     assert load_.freshness(NOW + timedelta(hours=60)) is FreshnessState.STALE
     assert {source.name for source in report.sources} == {"episodes", "contacts"}
+
+
+def test_every_source_is_told_with_the_reading_in_use_and_its_age_now() -> None:
+    sources = tables(placements=[{}, {"CLIENT_ID": ""}])
+    load_ = caseload(sources)
+    told = source_states(load_, SECTIONS.sources, NOW)
+    assert {(each.freshness, each.record_count) for each in told} == {("stale", 0)}, "nothing was read yet"
+    assert [each.name for each in told] == list(sources)
+    load_.refresh(NOW)
+    before = source_states(load_, SECTIONS.sources, NOW)
+    assert {each.freshness for each in before} == {"ok"}
+    later = NOW + timedelta(hours=30)
+    sources["episodes"].refuses = "SRC-002"
+    load_.refresh(later)
+    after = source_states(load_, SECTIONS.sources, later)
+    assert {each.name: each.freshness for each in after} == dict.fromkeys(sources, "warn") | {"episodes": "stale"}
+    assert [each.record_count for each in after] == [each.record_count for each in before]
+    too_old = source_states(load_, SECTIONS.sources, NOW + timedelta(hours=60))
+    assert {each.freshness for each in too_old} == {"stale"}
 
 
 def test_a_reading_that_leaves_nobody_is_not_used() -> None:
