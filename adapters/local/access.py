@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.wire import Reading, person, receipt, stamp
+from adapters.local.wire import Reading, not_a_token, page_position, person, receipt, stamp
 from adapters.node.access_words import field_text
 from adapters.node.accesses import ANYBODY, About, Access, Accesses
 from adapters.node.attest import newest_attestation
@@ -17,6 +17,8 @@ from gateway.protocol.names import Purpose
 from homeward.county.v1 import access_pb2, access_pb2_grpc
 
 DEFAULT_PAGE_SIZE: Final = 50
+LAST_INDEX: Final = 2**63 - 1
+"""No log has an entry behind this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
     ) -> access_pb2.ListAccessesResponse:
         """Entries that concern this agency, each verified here."""
         call = current_call()
+        after_index = page_position(request.page_token, lowest=0, highest=LAST_INDEX)
         entry = self._at.reading.entry(
             request,
             call,
@@ -50,11 +53,15 @@ class AccessLogServicer(access_pb2_grpc.AccessLogServiceServicer):
             entry,
             request.filter,
             page_size=request.page_size or DEFAULT_PAGE_SIZE,
-            after_index=int(request.page_token) if request.page_token else -1,
+            after_index=-1 if after_index is None else after_index,
             deadline=call.deadline,
             about=_about(request, self._at.reading.now()),
             consistent_size=request.consistent_size,
         )
+        if after_index is not None and after_index >= page.receipt.index:
+            # The log has no such entry: a token that was invented, or of entries that were declared lost since. To
+            # whoever goes on with it an empty page would be the end.
+            raise not_a_token()
         return access_pb2.ListAccessesResponse(
             entries=[_entry(each, with_proof=request.with_proofs) for each in page.accesses],
             next_page_token="" if page.next_index is None else str(page.next_index),

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
-from adapters.local.wire import Reading, birth_date, moment, number, person, receipt, stamp
+from adapters.local.wire import Reading, birth_date, moment, not_a_token, number, person, receipt, stamp
 from adapters.node.authorities import Permission, Registrar
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import (
@@ -136,4 +136,4 @@ def _token(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("page_token: hexadecimal",)) from None
+        raise not_a_token() from None

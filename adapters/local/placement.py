@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from adapters.local.interceptor import LocalCall, current_call
-from adapters.local.wire import Reading, number, page_id, receipt, withheld
+from adapters.local.wire import Reading, number, page_id, page_position, receipt, withheld
 from adapters.node.answers import RecordResult
 from adapters.node.request import Page, Question, Requester, content_digest
 from gateway.protocol.names import FieldSet
@@ -40,7 +40,8 @@ class PlacementServicer(placement_pb2_grpc.PlacementServiceServicer):
         """One page of placement history."""
         call = current_call()
         asked = DETAIL if request.detail else SUMMARY
-        page = Page(max(1, int(request.page_token or "1")), request.page_size or DEFAULT_PAGE_SIZE)
+        number_ = page_position(request.page_token, lowest=2, highest=MAX_PAGES) or 1
+        page = Page(number_, request.page_size or DEFAULT_PAGE_SIZE)
         question = self._at.reading.question(request.inquiry, call, asked)
         built, _ = await self._page(question, page, call)
         return placement_pb2.GetPlacementHistoryResponse(page=built)

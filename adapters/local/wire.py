@@ -161,6 +161,21 @@ def past_day(text: str, path: str, now: datetime) -> date:
     return found
 
 
+def page_position(token: str, *, lowest: int, highest: int) -> int | None:
+    """What a page token says, None for the empty one. Raises `Invalid` for a text that is no such number's own."""
+    if not token:
+        return None
+    found = int(token)
+    if not lowest <= found <= highest or str(found) != token:
+        raise not_a_token()
+    return found
+
+
+def not_a_token() -> Invalid:
+    """The error for a page token that no page of this list brought."""
+    return Invalid(ErrorReason.INVALID_REQUEST, fields=("page_token: own",))
+
+
 def county_code(text: str, path: str) -> str:
     """The code, or the empty text. Raises `Invalid` naming the field for a code that no county has."""
     if text and not is_county(text):

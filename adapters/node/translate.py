@@ -52,6 +52,8 @@ _BY_FAULT: Final[dict[CallFault, tuple[type[Error], ErrorReason]]] = {
 _FIELDS: Final[dict[str, str]] = {
     "released_key: opens": "release: opens",
     "seal_id: yours": "seal_id: yours",
+    "page_token: own": "page_token: own",
+    "page_token: bytes.max_len": "page_token: own",
     "subject_handle: yours": "local_id: yours",
     "subject_handle: required": "local_id: required for a youth of this agency, else of_another_agency",
     "subject_handle: another youth as listed": "local_id: another youth than the identity, as this agency lists it",

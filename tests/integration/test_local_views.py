@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2
 from sqlalchemy import Connection
 
 from adapters.node import rpcs, tables
+from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.match_keys import CORE_KEYS
 from homeward.audit.v1 import service_pb2 as audit
 from homeward.audit.v1.log_pb2 import EntryFilter
-from homeward.county.v1 import access_pb2, county_pb2, missing_pb2
+from homeward.county.v1 import access_pb2, authority_pb2, county_pb2, missing_pb2, placement_pb2
 from homeward.gateway.v1 import codes_pb2, link_pb2
 from tests.integration.local_kit import (
     LOCATE,
@@ -20,6 +22,7 @@ from tests.integration.local_kit import (
     OWN_YOUTH,
     County,
     county,
+    inquiry,
     refusal,
 )
 from tests.unit.node.world import ASKER, NOW, SOURCE, receipt_of, tokens_of
@@ -62,6 +65,52 @@ async def test_the_privacy_officer_reads_verified_entries_in_words(tmp_path: Pat
     assert "The owner limits access to this case" in first.sentence
     assert {field.name: field.value for field in first.fields}["handle"] == OWN_HANDLE.hex()
     assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
+
+
+@pytest.mark.parametrize("token", ["9999999999999999999", "007", "900000"])
+async def test_a_page_token_of_entries_that_the_log_does_not_have_is_no_empty_page(token: str, tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        entries_of(at, [])
+        request = access_pb2.ListAccessesRequest(page_token=token)
+        found = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+        first = await at.call(
+            "AccessLogService/ListAccesses",
+            access_pb2.ListAccessesRequest(),
+            access_pb2.ListAccessesResponse,
+            "privacy",
+        )
+        newest = first.receipt.leaf_index
+        request = access_pb2.ListAccessesRequest(page_token=str(newest))
+        page = await at.call("AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse, "privacy")
+    assert (found.code, found.reason, found.fields) == (
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ("page_token: own",)
+    )  # fmt: skip
+    assert (len(page.entries), page.next_page_token) == (0, ""), "after the last entry there are none"
+
+
+@pytest.mark.parametrize("token", ["0", "1", "02"])
+async def test_a_page_token_that_no_history_brings_is_refused_before_anything_is_asked(
+    token: str, tmp_path: Path
+) -> None:
+    async with county(tmp_path) as at:
+        request = placement_pb2.GetPlacementHistoryRequest(inquiry=inquiry(LOCATE), page_token=token)
+        found = await refusal(at, "PlacementService/GetPlacementHistory", request, "workers")
+        assert at.gateway.calls == []
+    assert (found.reason, found.fields) == ("INVALID_REQUEST", ("page_token: own",))
+
+
+async def test_a_page_token_of_no_list_of_authorities_is_named(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        fields = []
+        for token, said in (("abc", ""), ("ff" * 8, "page_token: own"), ("ff" * 20, "page_token: bytes.max_len")):
+
+            def refuse(payload: bytes, claims: Any, said: str = said) -> Any:
+                raise CallFailed(CallFault.REFUSED, "INVALID_REQUEST", fields=(said,))
+
+            at.gateway.answers[rpcs.LIST_AUTHORITIES.path] = refuse
+            request = authority_pb2.ListAuthoritiesRequest(page_token=token)
+            fields.append((await refusal(at, "AuthorityService/ListAuthorities", request, "workers")).fields)
+    assert fields == [("page_token: own",)] * 3
 
 
 async def test_one_entry_that_does_not_verify_spoils_the_page(tmp_path: Path) -> None:

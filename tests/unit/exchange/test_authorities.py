@@ -297,3 +297,12 @@ async def test_an_expired_authority_is_not_live(world: World) -> None:
     world.clock.advance(minutes=2)
     assert not (await listed(world, LA, live_only=True)).authorities
     assert len((await listed(world, LA)).authorities) == 1
+
+
+@pytest.mark.parametrize("token", [b"abc", b"\xff" * 8, bytes(9)])
+async def test_a_page_token_that_no_list_brought_is_refused_and_nothing_is_listed(world: World, token: bytes) -> None:
+    before = world.size()
+    with pytest.raises(Invalid) as caught:
+        await listed(world, LA, token=token)
+    assert caught.value.fields == ("page_token: own",)
+    assert all(leaf.kind is not Kind.AUTHORITY_LISTED for leaf in await world.leaves(before))
