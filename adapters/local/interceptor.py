@@ -128,7 +128,7 @@ class LocalInterceptor(grpc.aio.ServerInterceptor):
     def _failed(self, failure: Exception, name: str, started: float) -> grpc.Status:
         if isinstance(failure, Error):
             self._ended(name, failure.reason, started)
-            return status_of(failure)
+            return status_of(failure, self._types[name])
         # The type alone: an exception's text may hold what the handler was working on.
         log.error("handler failed", extra={"method": name, "exception_type": type(failure).__name__})
         self._ended(name, INTERNAL_REASON, started)

@@ -10,9 +10,10 @@ import pytest
 from grpc import aio
 from sqlalchemy import select
 
+from adapters.identity.errors import IncompleteIdentity
 from adapters.node import tables
 from adapters.node.rpcs import CallFailed, CallFault
-from homeward.county.v1 import county_pb2, missing_pb2
+from homeward.county.v1 import access_pb2, county_pb2, missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from tests.integration.local_kit import (
     CHECK,
@@ -29,6 +30,7 @@ from tests.unit.local.exchange import (
     CANARY,
     CANARY_BIRTH,
     CANARY_SURNAME,
+    Tokens,
 )
 
 BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
@@ -49,7 +51,7 @@ BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
                 youth=county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date="2011-02-30"),
             )
         ).SerializeToString(),
-        ("youth.birth_date: day of the calendar",),
+        ("inquiry.youth.birth_date: day of the calendar",),
     ),
     "a birth date to come": (
         missing_pb2.CheckFlagRequest(
@@ -58,7 +60,7 @@ BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
                 youth=county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date="2035-07-19"),
             )
         ).SerializeToString(),
-        ("youth.birth_date: past",),
+        ("inquiry.youth.birth_date: past",),
     ),
     "a role that is none": (
         missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, role=CANARY)).SerializeToString(),
@@ -78,6 +80,33 @@ async def test_a_malformed_request_is_refused_with_field_paths_and_no_values(nam
     assert (found.code, found.text) == (grpc.StatusCode.INVALID_ARGUMENT, "the request is not valid")
     assert (found.reason, found.domain, found.fields) == ("INVALID_REQUEST", "homeward.county", fields)
     assert not any(word in found.everything for word in PERSONAL)
+
+
+async def test_an_identity_is_named_where_it_lies_in_the_request_that_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an inquiry or in the request itself, whether the endpoint reads it or the tokens are made of it."""
+
+    async def none(*_: Any) -> Any:
+        raise IncompleteIdentity(("given_name",))
+
+    unborn = county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date="2035-07-19")
+    no_name = county_pb2.YouthIdentity(given_name="?", surname=CANARY_SURNAME, birth_date=CANARY_BIRTH)
+    monkeypatch.setattr(Tokens, "__call__", none)
+    found = {}
+    async with county(tmp_path) as at:
+        for youth in (unborn, no_name):
+            asked = missing_pb2.CheckFlagRequest(inquiry=inquiry(LOCATE, youth=youth))
+            found["inquiry", youth.given_name] = (await refusal(at, CHECK, asked, "workers")).fields
+            read = access_pb2.ListAccessesRequest(youth=youth)
+            path = "AccessLogService/ListAccesses"
+            found["itself", youth.given_name] = (await refusal(at, path, read, "privacy")).fields
+    assert found == {
+        ("inquiry", CANARY): ("inquiry.youth.birth_date: past",),
+        ("itself", CANARY): ("youth.birth_date: past",),
+        ("inquiry", "?"): ("inquiry.youth.given_name: required, with a letter",),
+        ("itself", "?"): ("youth.given_name: required, with a letter",),
+    }
 
 
 def _bearer(at: County, *groups: str) -> tuple[tuple[str, str], ...]:
@@ -106,7 +135,7 @@ async def test_a_role_that_is_not_held_is_refused(tmp_path: Path) -> None:
         )
     assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_NOT_HELD")
     assert nobody.code is grpc.StatusCode.PERMISSION_DENIED
-    assert (unclear.reason, unclear.fields) == ("INVALID_REQUEST", ("role: several_held",))
+    assert (unclear.reason, unclear.fields) == ("INVALID_REQUEST", ("inquiry.role: several_held",))
 
 
 async def test_only_exact_method_names_are_served(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.policy.bundle import load_california
 from homeward.county.v1.county_pb2 import YouthIdentity
+from homeward.county.v1.missing_pb2 import CheckFlagRequest
 from homeward.gateway.v1.codes_pb2 import EXIT_GROUP_PERMANENCY, MOVE_REASON_GROUP_DISRUPTION, SETTING_CODE_STRTP
 from homeward.gateway.v1.records_pb2 import OutOfHomeEpisode, Placement, RecordAnswer
 
@@ -49,7 +50,9 @@ def test_every_error_has_a_status() -> None:
 
 
 def test_a_status_carries_reason_fault_and_field_paths_in_the_countys_domain() -> None:
-    made = status.status_of(Invalid(ErrorReason.INVALID_REQUEST, fields=("inquiry.youth: required",), fault="X"))
+    made = status.status_of(
+        Invalid(ErrorReason.INVALID_REQUEST, fields=("inquiry.youth: required",), fault="X"), CheckFlagRequest
+    )
     found = rpc_status.from_call(_as_call(made))
     assert found is not None
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
