@@ -49,7 +49,7 @@ class CallFault(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     """No answer in time; whether it had an effect is not known."""
     EXHAUSTED = "EXHAUSTED"
-    """A budget or a queue at the peer is full."""
+    """A budget is spent or a queue full at the peer, which its reason tells; without one a limit of the transport."""
     UNAUTHENTICATED = "UNAUTHENTICATED"
     """The peer does not accept who is calling, or the signature on what was said."""
     REFUSED = "REFUSED"

@@ -16,12 +16,16 @@ from adapters.node.source import SourceUnusable
 from gateway.protocol.directory import KeyUnknown
 from gateway.protocol.parse import MalformedMessage
 
+_BUDGET: Final = "BUDGET_EXHAUSTED"
+"""With which a budget is refused, at the gateway and at the other holders of the token key."""
+
 _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
     "INVALID_REQUEST": (Invalid, ErrorReason.INVALID_REQUEST),
     "STATEMENT_INVALID": (Invalid, ErrorReason.INVALID_REQUEST),
     "AUTHORITY_INVALID": (Invalid, ErrorReason.INVALID_REQUEST),
     "ID_REUSED": (Conflict, ErrorReason.ID_REUSED),
     "EXPIRED_REFETCH": (Conflict, ErrorReason.EXPIRED_REFETCH),
+    _BUDGET: (Exhausted, ErrorReason.BUDGET_EXHAUSTED),
     "QUESTIONS_EXHAUSTED": (Exhausted, ErrorReason.QUESTIONS_EXHAUSTED),
     "LOOKUPS_HELD": (Exhausted, ErrorReason.LOOKUPS_HELD),
     "FLAG_NOT_FOUND": (NotFound, ErrorReason.FLAG_NOT_FOUND),
@@ -31,6 +35,8 @@ _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
     "EPOCH_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
     "TOKENS_INCOMPLETE": (Unavailable, ErrorReason.NOT_READY),
     "KEY_UNKNOWN": (Unavailable, ErrorReason.NOT_READY),
+    # More is under way than it takes at once: again in a moment.
+    "OVERLOADED": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     "UNWITNESSED": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     "RECOVERING": (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     # Kept by the exchange and carried out before it discloses again; the same request brings the receipt then.
@@ -41,7 +47,8 @@ _BY_REASON: Final[dict[str, tuple[type[Error], ErrorReason]]] = {
 _BY_FAULT: Final[dict[CallFault, tuple[type[Error], ErrorReason]]] = {
     CallFault.UNAVAILABLE: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     CallFault.TIMED_OUT: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
-    CallFault.EXHAUSTED: (Exhausted, ErrorReason.BUDGET_EXHAUSTED),
+    # A limit of the transport: a budget is refused with its reason.
+    CallFault.EXHAUSTED: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     # The gateway does not accept this adapter or its keys: nothing the county system can change.
     CallFault.UNAUTHENTICATED: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
     CallFault.REFUSED: (Unavailable, ErrorReason.GATEWAY_UNAVAILABLE),
@@ -90,7 +97,7 @@ def county_errors() -> Iterator[None]:
             raise NotFound(ErrorReason.YOUTH_NOT_IN_CASELOAD) from missing
         raise Unavailable(ErrorReason.NOT_READY, fault=missing.missing) from missing
     except HolderUnavailable as failed:
-        if any(each.fault is CallFault.EXHAUSTED for each in failed.faults):
+        if any(each.reason == _BUDGET for each in failed.faults):
             raise Exhausted(ErrorReason.BUDGET_EXHAUSTED) from failed
         raise Unavailable(ErrorReason.GATEWAY_UNAVAILABLE, fault="TOKEN_HOLDERS") from failed
     except SourceUnusable as unusable:
