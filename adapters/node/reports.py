@@ -171,6 +171,9 @@ class Reporter:
             )
 
         async def build() -> Message:
+            if not tokens:
+                # The same report, sent again beside this one, was refused meanwhile: it can be made anew.
+                raise rpcs.CallFailed(rpcs.CallFault.UNAVAILABLE)
             return FlagReport(
                 request_id=entry.request_id,
                 subject_handle=handle or b"",

@@ -4,10 +4,11 @@ What this county says of the flag is what the exchange recorded last: in its own
 (`test_source_side`), and after a restart, too.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -20,7 +21,7 @@ from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import missing_pb2 as gateway_missing
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
-from tests.integration.local_kit import OWN_HANDLE, OWN_YOUTH, County, county
+from tests.integration.local_kit import OWN_HANDLE, OWN_YOUTH, County, county, refused
 from tests.integration.report_kit import absence, hears_nothing, raise_own_flag, recorded, refuses
 from tests.unit.node.world import NOW, stamp
 
@@ -97,6 +98,18 @@ def the_flag(at: County) -> OwnFlag:
 def said(flag: OwnFlag) -> tuple[object, ...]:
     """What a county system and a sealed answer are told of it."""
     return flag.state, flag.handling_code, flag.locate, flag.casework
+
+
+async def test_of_two_retries_at_once_the_one_that_comes_after_the_refusal_may_be_made_anew(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        await RAISE.fails(at, the_flag(at), hears_nothing)
+        at.gateway.answers[RAISE.path] = refuses
+        both = await asyncio.gather(*(RAISE.call(at, the_flag(at)) for _ in range(2)), return_exceptions=True)
+        assert sorted(refused(cast(aio.AioRpcError, each)).reason for each in both) == [
+            "GATEWAY_UNAVAILABLE",
+            "INVALID_REQUEST",
+        ]
 
 
 @pytest.mark.parametrize("name", CHANGES)
