@@ -24,7 +24,7 @@ from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import timestamp
 from adapters.node.receipts import Expected, check_receipt
 from adapters.node.store import open_store
-from adapters.node.succession import begin_log, logs_of
+from adapters.node.succession import begin_log, log_of, logs_of
 from audit.checkpoint import Checkpoint, LogKey
 from audit.highwater import read_high_water
 from audit.reader import Reader
@@ -205,7 +205,7 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
     assert await is_ended(losing, anew), "what was revoked since the loss is not presented back to life"
     denied = losing.residents[GONE]
     assert await ending(ExchangeServiceStub(denied.channel).CheckFlag(question(denied), timeout=5)) is not None
-    check_receipt(receipt, before, Expected(frozenset({"access.decision"}), None))
+    check_receipt(receipt, log_of(before), Expected(frozenset({"access.decision"}), None))
 
     view = adapter.current()
     assert view.message.log_origin == f"{old.origin}-2"

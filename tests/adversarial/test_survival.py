@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from adapters.node.flags import FlagIssuer
 from adapters.node.identifiers import timestamp
 from adapters.node.receipts import Expected, check_receipt
+from adapters.node.succession import log_of
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
@@ -117,7 +118,7 @@ async def test_a_kill_in_mid_load_loses_nothing_acknowledged_and_revives_nothing
     assert len(kept) >= ANSWERS_BEFORE_KILL
     entries = doomed.entries()
     for _, receipt in kept:
-        check_receipt(receipt, view, Expected(frozenset({"access.decision"}), None))
+        check_receipt(receipt, log_of(view), Expected(frozenset({"access.decision"}), None))
         assert entries[receipt.index].leaf == receipt.leaf, "the very entry stands at the index of the receipt"
     # The very request again; another request under an assertion that is spent. The process that knew them is dead.
     spent = question(asker, assertion_id="before-the-kill")
