@@ -43,6 +43,7 @@ from adapters.membership import Membership, MembershipInvalid, read_membership, 
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt
 from adapters.node.store import FILE_NAME as STORE_FILE
 from adapters.node.store import open_store
+from adapters.node.succession import forget_joining
 from gateway.protocol.invitation import InvitationBroken, decode
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AgencyKind
@@ -91,7 +92,7 @@ class Joined:
 
 
 async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -> Joined:
-    """The state directory is of a member. Raises `CommandFailure` JOIN-001 to JOIN-012."""
+    """The state directory is of a member. Raises `CommandFailure` JOIN-001 to JOIN-013."""
     state = wish.state
     with failures.of_files(state):
         known = _known(state)
@@ -219,12 +220,17 @@ def _check_receipt(response: EnrollResponse, membership: Membership) -> Kept:
         return check_receipt(response.receipt, membership.log, issued)
     except EvidenceInvalid as invalid:
         why = "its receipt does not hold, or is of another log than the line names"
-        raise failures.answer_unusable(why) from invalid
+        raise failures.receipt_unusable(why) from invalid
 
 
 def _follow(state: Path, kept: Kept) -> None:
+    """The entry is awaited, and nothing of an attempt that was cut short: its log may have lost entries since."""
     store = open_store(state / STORE_FILE)
     try:
+        with store.write() as connection:
+            forget_joining(connection)
         Requests(store).follow(kept)
+    except EvidenceInvalid as invalid:
+        raise failures.receipt_unusable("the log has another history than this adapter knows") from invalid
     finally:
         store.close()

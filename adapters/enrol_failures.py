@@ -84,6 +84,18 @@ def answer_unusable(why: str) -> CommandFailure:
     )
 
 
+def receipt_unusable(why: str) -> CommandFailure:
+    """JOIN-013."""
+    return CommandFailure(
+        "JOIN-013",
+        "that this adapter joined is not proved by the exchange's log",
+        where="the enrollment listener",
+        why=why,
+        fix="tell the gateway's operator and ask for a new line; nothing of the answer was kept",
+        exit_code=ExitCode.EVIDENCE,
+    )
+
+
 @contextmanager
 def of_listener(address: str) -> Iterator[None]:
     """Inside, JOIN-004 for a listener that does not answer and JOIN-005 for another one than the line's."""

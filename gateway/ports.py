@@ -213,16 +213,6 @@ class OneTime(Protocol):
         """False for all but the first of several requests under one assertion."""
 
 
-class Act(NamedTuple):
-    """A machine-only call that records something and may be sent again: who signed it, when, and what."""
-
-    agency: AgencyId
-    create_ms: int
-    """As the signed message says, milliseconds since 1970."""
-    digest: bytes
-    """SHA-256 of the exact bytes that were signed."""
-
-
 class Once(NamedTuple):
     """That something happens once."""
 

@@ -43,6 +43,7 @@ from gateway.store.alerts import Alerts
 from gateway.store.authorities import SqlAuthorities
 from gateway.store.authority_book import SqlAuthorityBook
 from gateway.store.deeds import SqlDeeds
+from gateway.store.entries import LogEntries
 from gateway.store.flags import SqlFlags
 from gateway.store.index import SqlIndex
 from gateway.store.projections import SqlProjections
@@ -97,7 +98,7 @@ def services_of(running: Running) -> Services:
     authority = AuthorityServicer(records, exchange, now=utc_now, revoking=running.revoking())
     proposals = LogProposals(ledger.reader, running.finding, running.class_keys)
     audit = AuditServicer(AccessLog(setting, entries, proposals, running.class_keys), exchange, now=utc_now)
-    reviews = ReviewServicer(_verdicts(running, setting, deeds), machine)
+    reviews = ReviewServicer(_verdicts(running, setting, entries), machine)
     served = [
         adding(add_ExchangeServiceServicer_to_server, _exchange(running, setting, exchange, machine)),
         adding(
@@ -130,7 +131,7 @@ def _exchange(running: Running, setting: Setting, exchange: Exchange, machine: M
     )
 
 
-def _verdicts(running: Running, setting: Setting, deeds: SqlDeeds) -> Verdicts:
+def _verdicts(running: Running, setting: Setting, entries: LogEntries) -> Verdicts:
     return Verdicts(
         journal=running.journal,
         projections=setting.projections,
@@ -138,8 +139,7 @@ def _verdicts(running: Running, setting: Setting, deeds: SqlDeeds) -> Verdicts:
         reviews=setting.reviews,
         sources=running.links,
         pairwise=setting.pairwise,
-        recall=running.seals.link_recall(setting, marked=deeds.entries, keys=running.class_keys),
-        deeds=deeds,
+        recall=running.seals.link_recall(setting, marked=entries, keys=running.class_keys),
         now=utc_now,
     )
 

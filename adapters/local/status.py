@@ -57,6 +57,5 @@ def _path_in(request: type[Message], word: str) -> str:
     known which.
     """
     head = re.split(r"[.:\[]", word, maxsplit=1)[0]
-    own = request.DESCRIPTOR.fields_by_name
-    is_of_inquiry = _INQUIRY in own and head not in own and head in Inquiry.DESCRIPTOR.fields_by_name
+    is_of_inquiry = _INQUIRY in request.DESCRIPTOR.fields_by_name and head in Inquiry.DESCRIPTOR.fields_by_name
     return f"{_INQUIRY}.{word}" if is_of_inquiry else word

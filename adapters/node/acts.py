@@ -1,7 +1,8 @@
 """What this adapter says by itself, without a user: nothing of an answer counts before its receipt was checked.
 
 Decides what such a receipt must say: this kind of entry, and the very bytes that were signed or the certificate that
-was issued. An answer without one is no answer (BROKEN): it is said again, as after any other that did not come.
+was issued. An answer without one is no answer (BROKEN), and is asked for again; so is one whose receipt cannot be
+followed now, because somebody else is writing to the adapter's database (UNAVAILABLE).
 
 The receipts of what users do are kept (`receipts.Requests`); of these there are thousands a day, and they are not. What
 they prove is held on to otherwise: the log has one history, and the entry is awaited among those that are shown to this
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from sqlalchemy.exc import OperationalError
 
 from adapters.errors import EvidenceInvalid
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
@@ -39,12 +42,12 @@ class Acts:
 
     async def check(self, receipt: Receipt, kind: Kind, said: SignedEnvelope) -> None:
         """The receipt of what was said in this envelope counts. Raises `CallFailed`."""
-        with _no_answer():
+        with _no_answer(), _at_hand():
             await self.proven(receipt, kind, said)
 
     async def check_issued(self, receipt: Receipt, kind: Kind, certificate: bytes) -> None:
         """The receipt counts for the certificate with this SHA-256. Raises `CallFailed`."""
-        with _no_answer():
+        with _no_answer(), _at_hand():
             await self._followed(receipt, Expected(frozenset({kind}), None, certificate=certificate))
 
     async def proven(self, receipt: Receipt, kind: Kind, said: SignedEnvelope) -> Kept:
@@ -64,16 +67,27 @@ class HolderReceipts:
     requests: Requests
 
     def check(self, holder: HolderView, receipt: Receipt, said: SignedEnvelope) -> None:
-        """The holder has on record that it evaluated what was said in this envelope. Raises `EvidenceInvalid`.
+        """The holder has on record that it evaluated what was said in this envelope.
 
         Blocking. Other logs than the exchange's show nobody their entries: of these only the history is followed.
+        Raises `EvidenceInvalid`, and `CallFailed` while the adapter's database cannot be written.
         """
         log = LogKey(holder.log_origin, holder.log_key)
         kept = check_receipt(receipt, log, Expected(_EVALUATED, request_digest(said.payload)))
-        if holder.share_index == GATEWAY_SHARE:
-            self.requests.follow(kept)
-        else:
-            self.requests.check_holder(log, kept.checkpoint)
+        with _at_hand():
+            if holder.share_index == GATEWAY_SHARE:
+                self.requests.follow(kept)
+            else:
+                self.requests.check_holder(log, kept.checkpoint)
+
+
+@contextmanager
+def _at_hand() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as exc:
+        _LOG.warning("a receipt is not followed yet", extra={"exception_type": type(exc).__name__})
+        raise CallFailed(CallFault.UNAVAILABLE) from exc
 
 
 @contextmanager

@@ -15,14 +15,13 @@ from adapters.node.errors import Missing, NotReady
 from adapters.node.identifiers import Clock
 from adapters.node.rpcs import GET_DIRECTORY, Caller, CallFailed
 from adapters.node.store import Store, get_setting, put_setting
-from adapters.node.succession import Cosigned, begin_log, check_first, check_succession, join_log, log_of
+from adapters.node.succession import DIRECTORY, Cosigned, begin_log, check_first, check_succession, join_log, log_of
 from audit.checkpoint import LogKey
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, KeyUnknown, Pins, open_directory
 from gateway.protocol.names import AgencyId
 from gateway.protocol.parse import MalformedMessage, parse
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, GetDirectoryRequest, SignedDirectory
 
-_SETTING: Final = "directory"
 CALL_SECONDS: Final = 10.0
 EAGER_SECONDS: Final = 0.5
 """Pause between questions while no directory lists this agency."""
@@ -122,7 +121,7 @@ class DirectoryKeeper:
         if view.version == self.version:
             return
         with self._store.write() as connection:
-            put_setting(connection, _SETTING, signed.SerializeToString())
+            put_setting(connection, DIRECTORY, signed.SerializeToString())
             if kept is not None:
                 begin_log(connection, view.message.successions, kept=kept)
             elif self._view is None:
@@ -135,7 +134,7 @@ class DirectoryKeeper:
 
     def _stored(self) -> DirectoryView | None:
         with self._store.read() as connection:
-            raw = get_setting(connection, _SETTING)
+            raw = get_setting(connection, DIRECTORY)
         if raw is None:
             return None
         try:

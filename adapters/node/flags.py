@@ -10,6 +10,7 @@ Does not decide to raise or resolve: a person of the county does, through a call
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, select
@@ -19,11 +20,13 @@ from adapters.node.stated_flags import (
     forget_version,
     forget_versions,
     has_rows,
+    is_awaited,
     is_stated,
     note_recorded,
     note_stated,
     say_the_same,
     standing,
+    stated_end,
 )
 from adapters.node.store import Store
 from adapters.node.tables import own_flag
@@ -155,6 +158,17 @@ class FlagIssuer:
         return replace(flag, statement=wrap(statement, self.key), expires=expires)
 
 
+class Refusal(Enum):
+    """What the exchange said of a statement that it did not record."""
+
+    NOT_TAKEN = auto()
+    """It does not take this one."""
+    ANOTHERS = auto()
+    """The youth's flag is another agency's: it never recorded any of this one."""
+    OVER = auto()
+    """The episode is over. Only its owner ends one: this agency did, and has not heard the answer."""
+
+
 Again = Callable[[OwnFlag], OwnFlag]
 """Makes the next version of a flag, which says the same."""
 
@@ -198,17 +212,25 @@ class OwnFlags:
                 if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
                     _say(connection, known, stands, again)
 
-    def take_back(self, flag_id: FlagId, version: int, again: "Again") -> None:
-        """The gateway has refused to record this version: the flag says again what stands without it.
+    def take_back(self, statement: SignedEnvelope, again: "Again", refusal: Refusal = Refusal.NOT_TAKEN) -> None:
+        """The gateway has refused to record what this states: the flag says again what stands without it.
 
         Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
-        which the gateway has refused the first version, and recorded none, is gone.
+        which the gateway has recorded no version, and no report is without an answer, is gone. Where another report
+        states the very same, its answer is waited for.
         """
+        stated = FlagStatement.FromString(statement.payload)
+        flag_id, version = FlagId(stated.flag_id), stated.version
         with self._store.write() as connection:
             known = _row(connection, flag_id)
             if known is None or (known.version == version and known.recorded):
                 return
-            was_kept = forget_version(connection, flag_id, version)
+            if refusal is Refusal.OVER:
+                _end(connection, known, again)
+                return
+            if refusal is Refusal.NOT_TAKEN and is_awaited(connection, statement.payload):
+                return
+            forget_version(connection, flag_id, version)
             if known.version != version and is_stated(connection, flag_id, known.version):
                 # Another report has stated more since; it has an answer of its own.
                 return
@@ -216,7 +238,9 @@ class OwnFlags:
             if before is not None:
                 if known.version == version or not say_the_same(before, known):
                     _say(connection, known, before, again)
-            elif version == 1 and (known.version == 1 or was_kept) and not known.recorded and known.unheard == HEARD:
+                return
+            may_be_known = refusal is Refusal.NOT_TAKEN and is_awaited(connection, flag_id)
+            if not (known.recorded or known.unheard != HEARD or may_be_known):
                 connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id))
 
     def refused(self, flag_id: FlagId, version: int) -> None:
@@ -278,6 +302,15 @@ def _put(connection: Connection, flag: OwnFlag) -> None:
 def _say(connection: Connection, known: Row[Any], stands: Row[Any], again: Again) -> None:
     """The newest version says what another did."""
     _put(connection, again(replace(_flag(known), **_said(stands))))
+
+
+def _end(connection: Connection, known: Row[Any], again: Again) -> None:
+    """The flag has ended, as it was stated; where that is forgotten here, the youth was found."""
+    stated = stated_end(connection, known.flag_id)
+    said = _said(stated) if stated is not None else {"state": FlagState.RESOLVED}
+    _put(connection, again(replace(_flag(known), **said)))
+    connection.execute(own_flag.update().where(own_flag.c.flag_id == known.flag_id).values(recorded=1))
+    forget_versions(connection, known.flag_id)
 
 
 def refuse_flag(connection: Connection, flag_id: FlagId, version: int) -> None:

@@ -171,6 +171,9 @@ class Tokenizer:
         try:
             await asyncio.to_thread(check_evaluation, self.suite, holder, batch.elements, answer)
             await asyncio.to_thread(self.receipts.check, holder, answer.receipt, said)
+        except CallFailed as failed:
+            # Not the holder's doing: it is neither rested nor named.
+            return HolderFault(holder.operator, failed.fault, failed.reason)
         except (oprf.ProofError, oprf.BatchError):
             return await self._unproven(holder, PROOF_INVALID)
         except EvidenceInvalid:

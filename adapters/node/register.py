@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from adapters.node.acts import RECEIPT_INVALID
 from adapters.node.batches import REVISION, Batches, Progress
 from adapters.node.compare import Comparison, Plan
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
@@ -41,6 +42,8 @@ from homeward.gateway.v1.index_pb2 import (
 )
 
 CALL_SECONDS: Final = 15.0
+MOST_PATIENCE_SECONDS: Final = 300.0
+"""How long until what was answered without a receipt that holds is said again, at most."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -76,6 +79,7 @@ class Registrar:
 
     async def run(self) -> None:
         """Synchronizes and sends heartbeats at the configured interval, until cancelled."""
+        disbelieved = 0.0
         while True:
             self._poked.clear()
             pause = self.comparison.policy.heartbeat_seconds
@@ -90,9 +94,15 @@ class Registrar:
             except (CallFailed, HolderUnavailable) as failed:
                 _LOG.warning("list not synchronized", extra={"why": str(failed)})
                 pause = min(pause, 5.0)
+                if isinstance(failed, CallFailed) and failed.reason == RECEIPT_INVALID:
+                    # Each try is an entry of the exchange's log, and no later one is likely to be believed.
+                    disbelieved = min(max(1.0, 2 * disbelieved), MOST_PATIENCE_SECONDS)
+                    pause = disbelieved
             except SourceUnusable:
                 _LOG.warning("list not synchronized: the county's sources cannot be used")
-            if self.has_more_to_list():
+            else:
+                disbelieved = 0.0
+            if self.has_more_to_list() and not disbelieved:
                 pause = min(pause, 0.5)
             try:
                 async with asyncio.timeout(pause):

@@ -25,7 +25,7 @@ from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.send import Deadline
-from adapters.node.stating import Stating
+from adapters.node.stating import Stating, is_over
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle, county_of
@@ -146,7 +146,13 @@ class Reporter:
             tokens = () if sent is not None else await self.tokens([absence.youth], entry.act.staff.pseudonym)
             handle = await self._handle(absence)
             async with self.stating.turn(deadline) if handle is not None else nullcontext():
-                return await self._raise(entry, absence, handle, tokens, deadline, sent=sent)
+                try:
+                    return await self._raise(entry, absence, handle, tokens, deadline, sent=sent)
+                except rpcs.CallFailed as failed:
+                    if not is_over(failed):
+                        raise
+                    # The youth is missing again: what was open here has ended, and another flag is raised.
+                    return await self._raise(entry, absence, handle, tokens, deadline, sent=None)
 
     async def _raise(
         self,
@@ -189,8 +195,9 @@ class Reporter:
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
         )
-        await self.stating.settle_raised(statement, response.flag_id)
-        if outcome is Outcome.RECORDED and not response.flag_id:
+        supports = outcome is Outcome.RECORDED and not response.flag_id
+        await self.stating.settle_raised(statement, response.flag_id, supports=supports)
+        if supports:
             await self._keep(entry)
         return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
 

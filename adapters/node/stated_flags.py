@@ -11,14 +11,17 @@ was taken back meanwhile: then the flag says that again.
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, and_, func, select
 
-from adapters.node.tables import own_flag, stated_flag
+from adapters.node.rpcs import RAISE_FLAG, RESOLVE_FLAG, UPDATE_FLAG
+from adapters.node.tables import own_flag, receipt, request, stated_flag
+from gateway.protocol.names import OPEN_FLAG_STATES
 
 _SAID: Final = ("state", "handling_code", "locate", "casework")
 """What a version says that another may say otherwise."""
 _COPIED: Final = ("flag_id", "version", "handle", *_SAID, "recorded")
 _S: Final = stated_flag.c
+_STATING: Final = tuple(rpc.name for rpc in (RAISE_FLAG, UPDATE_FLAG, RESOLVE_FLAG))
 
 
 def note_stated(connection: Connection, flag_id: bytes) -> None:
@@ -44,10 +47,17 @@ def note_recorded(connection: Connection, flag_id: bytes, version: int) -> None:
     connection.execute(stated_flag.delete().where(mine, _S.version < version))
 
 
-def forget_version(connection: Connection, flag_id: bytes, version: int) -> bool:
-    """A version that was refused is kept no longer; whether it was. One that is on record stays."""
+def forget_version(connection: Connection, flag_id: bytes, version: int) -> None:
+    """A version that was refused is kept no longer. One that is on record stays."""
     refused = (_S.flag_id == flag_id, _S.version == version, _S.recorded == 0)
-    return connection.execute(stated_flag.delete().where(*refused)).rowcount > 0
+    connection.execute(stated_flag.delete().where(*refused))
+
+
+def is_awaited(connection: Connection, said: bytes) -> bool:
+    """Whether a report that says this, a flag's identifier or a statement of it, was neither refused nor answered."""
+    states_it = and_(request.c.method.in_(_STATING), func.instr(request.c.payload, said) > 0)
+    answered = select(receipt.c.request_id).where(receipt.c.request_id == request.c.request_id).exists()
+    return connection.scalar(select(request.c.request_id).where(states_it, ~answered).limit(1)) is not None
 
 
 def forget_versions(connection: Connection, flag_id: bytes) -> None:
@@ -59,6 +69,12 @@ def standing(connection: Connection, flag_id: bytes) -> Row[Any] | None:
     """What stands of the flag: the version recorded last; where none was, the newest that was not refused."""
     query = select(stated_flag).where(_S.flag_id == flag_id).order_by(_S.recorded.desc(), _S.version.desc())
     return connection.execute(query.limit(1)).one_or_none()
+
+
+def stated_end(connection: Connection, flag_id: bytes) -> Row[Any] | None:
+    """The newest version by which the episode was to end; None for none."""
+    query = select(stated_flag).where(_S.flag_id == flag_id, _S.state.not_in([str(each) for each in OPEN_FLAG_STATES]))
+    return connection.execute(query.order_by(_S.version.desc()).limit(1)).one_or_none()
 
 
 def say_the_same(one: Row[Any], other: Row[Any]) -> bool:

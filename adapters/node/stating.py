@@ -9,6 +9,7 @@ at most, and nobody waits longer than for an answer of its own.
     refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
                the report stated is taken back, when it first came or when it was sent again
     late       what was taken back and is on record after all is said again
+    over       the exchange knows the episode to be over, and the answer to what ended it was lost: it is over here, too
 """
 
 import asyncio
@@ -16,9 +17,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
-from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags, Refusal
 from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.send import Deadline
@@ -27,6 +29,9 @@ from homeward.gateway.v1.codes_pb2 import ResolutionGroup
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
+
+_OVER: Final = frozenset({"flag_statement: state", "flag_statement: flag_id"})
+"""What the gateway calls wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +91,33 @@ class Stating:
         await asyncio.to_thread(self.flags.keep, flag)
         return flag.statement
 
-    async def settle_raised(self, statement: SignedEnvelope | None, recorded: bytes) -> None:
-        """The statement is on record where `recorded` is its flag; else it is taken back. Raises `EvidenceInvalid`."""
+    async def settle_raised(self, statement: SignedEnvelope | None, recorded: bytes, *, supports: bool) -> None:
+        """The statement is on record where `recorded` is its flag; else it is taken back. Raises `EvidenceInvalid`.
+
+        `supports`: the report is on record, and of a flag of another agency.
+        """
         if statement is None and recorded:
             raise EvidenceInvalid("flag_id")
         # Otherwise it is a supporting report of another owner's flag: this agency states none, and a flag that nobody
         # else knows must not be answered from.
-        await self.settle(statement, recorded=statement is not None and recorded == _read(statement).flag_id)
+        is_own = statement is not None and recorded == _read(statement).flag_id
+        refusal = Refusal.ANOTHERS if supports else Refusal.NOT_TAKEN
+        await self.settle(statement, recorded=is_own, refusal=refusal)
 
-    async def settle(self, statement: SignedEnvelope | None, *, recorded: bool) -> None:
+    async def settle(
+        self, statement: SignedEnvelope | None, *, recorded: bool, refusal: Refusal = Refusal.NOT_TAKEN
+    ) -> None:
         """What a report stated, now or when it was first sent, is on record, or it is taken back; None states nothing.
 
         What is settled is the statement that was sent: others may have been made since.
         """
         if statement is None:
             return
-        stated = _read(statement)
-        settle = self.flags.recorded if recorded else self.flags.take_back
-        await asyncio.to_thread(settle, FlagId(stated.flag_id), stated.version, self._again)
+        if recorded:
+            stated = _read(statement)
+            await asyncio.to_thread(self.flags.recorded, FlagId(stated.flag_id), stated.version, self._again)
+        else:
+            await asyncio.to_thread(self.flags.take_back, statement, self._again, refusal)
 
     @asynccontextmanager
     async def stated(self, statement: SignedEnvelope | None) -> AsyncIterator[None]:
@@ -112,7 +126,8 @@ class Stating:
             yield
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                await self.settle(statement, recorded=False)
+                refusal = Refusal.OVER if is_over(failed) else Refusal.NOT_TAKEN
+                await self.settle(statement, recorded=False, refusal=refusal)
             raise
 
     async def changed(
@@ -139,6 +154,14 @@ class Stating:
 
     def _again(self, flag: OwnFlag) -> OwnFlag:
         return self.issuer.changed(flag, now=self.now())
+
+
+def is_over(failed: CallFailed) -> bool:
+    """Whether a statement was refused because the exchange knows its episode to be over.
+
+    From an open one every statement leads on; and a flag is raised under the identifier of one that ended alone.
+    """
+    return failed.reason == "STATEMENT_INVALID" and not _OVER.isdisjoint(failed.fields)
 
 
 def _read(statement: SignedEnvelope) -> FlagStatement:

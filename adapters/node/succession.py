@@ -28,6 +28,8 @@ from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins
 from gateway.protocol.succession import ALERTS_OF_A_LOG, SuccessionInvalid, follow, read_succession
 from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, SignedSuccession
 
+DIRECTORY: Final = "directory"
+"""Setting of the directory in force."""
 NEWEST_CHECKPOINT: Final = "newest-checkpoint"
 _LOGS: Final = "log-successions"
 Cosigned = Callable[[str], Checkpoint | None]
@@ -107,6 +109,13 @@ def logs_of(connection: Connection) -> Logs:
     """What is on disk of them."""
     declared = Directory.FromString(get_setting(connection, _LOGS) or b"").successions
     return Logs(tuple(read_succession(signed.succession) for signed in declared))
+
+
+def forget_joining(connection: Connection) -> None:
+    """Without a directory nothing of any log was followed but by joining: nothing of that is awaited or compared."""
+    if get_setting(connection, DIRECTORY) is None:
+        connection.execute(delete(awaited_entry))
+        drop_setting(connection, NEWEST_CHECKPOINT)
 
 
 def join_log(connection: Connection, successions: Iterable[SignedSuccession]) -> None:

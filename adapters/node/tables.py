@@ -13,7 +13,7 @@ metadata: Final = MetaData()  # Times in its tables are milliseconds since 1970,
 setting = Table(
     "setting",
     metadata,
-    # Names are constants of the modules that use them.
+    # Names are constants of the modules that use them; one begins with such a constant (`receipts`).
     Column("name", String(64), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )

@@ -20,7 +20,7 @@ from gateway.exchange.alerting import announce, tell
 from gateway.exchange.call import Caller
 from gateway.exchange.journal import DENY, Kind, Value, draft
 from gateway.exchange.setting import Setting
-from gateway.ports import Act, Entered, Guard, NewAlert, Rows
+from gateway.ports import Entered, Guard, NewAlert, Rows
 from gateway.protocol.names import OPAQUE_LENGTH, Purpose, RequestId
 from gateway.protocol.outcomes import REASONS, Outcome, Reason
 from gateway.protocol.policy.conditions import overseer_gap, staff_gap
@@ -63,12 +63,6 @@ class Deeds(Protocol):
 
     def fresh(self, caller: Caller, deed: Deed) -> Guard:
         """Raises `Repeated` for a request that was carried out meanwhile; `Conflict` as `done`."""
-
-    async def acted(self, act: Act) -> Entered | None:
-        """The entry that carried out this very message before, or None."""
-
-    def act(self, act: Act) -> Rows:
-        """The message is carried out by the entry these rows go with."""
 
     async def entry(self, index: int) -> Entered:
         """The entry at this index, with proof."""

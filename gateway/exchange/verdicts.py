@@ -2,11 +2,14 @@
 
 In this order:
 
-1. the verdict is of now, and later than the agency's last one
+1. the verdict is of now
 2. the review is one of the agency's own; any other is as unknown as none
-3. the same message again changes nothing, and leads to the entry of the first time
+3. the verdict is not older than the agency's last one
 4. one transaction: a leaf, the verdict, and an alert to both agencies where the two verdicts now amount to something
    else; where a link ends, a recall to exactly those who were told on its account (`link_recall`)
+
+The same message again is another entry and changes nothing: what led from it to the first entry would lead a thief of
+the database from the review, and so from the youth, there.
 
 The leaf says that an agency decided and what the two verdicts amount to; whom it is about, and which review, opens with
 the key of the youth that may be meant alone: the review's row names that youth in every backup.
@@ -20,13 +23,13 @@ from typing import Final
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.alerting import announce, tell
-from gateway.exchange.deed import Deeds, on_what_stands
+from gateway.exchange.deed import on_what_stands
 from gateway.exchange.journal import Kind, Value, draft
 from gateway.exchange.link_recall import LinkRecall, guarded
 from gateway.exchange.locate import Verdict
 from gateway.exchange.moments import past_moment
 from gateway.exchange.reviews import STATES, Pairwise, Review, Reviews, Said, review_alerts
-from gateway.ports import Act, Entered, Journal, NewAlert, Projections, Rows, Sources, YouthKeys
+from gateway.ports import Entered, Journal, NewAlert, Projections, Rows, Sources, YouthKeys
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
@@ -60,30 +63,24 @@ class Verdicts:
     sources: Sources
     pairwise: Pairwise
     recall: LinkRecall
-    deeds: Deeds
     now: Callable[[], datetime]
 
     async def give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict) -> Given:
         """The agency's verdict is on record and both agencies hear what the two amount to. `said` is verified.
 
-        `digest` is that of the bytes that were signed; the same again change nothing. Raises `Invalid`, `Unavailable`.
+        `digest` is that of the bytes that were signed. Raises `Invalid`, `Unavailable`.
         """
         now = self.now()
         created = past_moment(said.create_time, now, field="create_time")
         if abs(now - created) > FRESHNESS:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("create_time: clock",))
-        act = Act(agency, milliseconds(created), digest)
-        return await on_what_stands(lambda: self._give(act, said))
+        return await on_what_stands(lambda: self._give(agency, digest, said, milliseconds(created)))
 
-    async def _give(self, act: Act, said: pb.ReviewVerdict) -> Given:
-        agency, created_ms = act.agency, act.create_ms
+    async def _give(self, agency: AgencyId, digest: bytes, said: pb.ReviewVerdict, created_ms: int) -> Given:
         before = await self.reviews.get(said.review_id)
         if before is None or agency not in (before.asking, before.owner):
             # Another agency's review is as unknown as none.
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("review_id: unknown",))
-        done = await self.deeds.acted(act)
-        if done is not None:
-            return Given(STATES[before.verdict], done)
         after = _with(before, agency, _SAID[said.verdict], created_ms)
         op: dict[str, Value] = {"verdict": pb.Verdict.Name(said.verdict), "state": after.verdict}
         recalled, rows = None, Rows()
@@ -96,16 +93,15 @@ class Verdicts:
             Kind.REVIEW_JUDGED,
             requester=agency,
             op=op,
-            req={"worker": said.worker, "request": act.digest},
+            req={"worker": said.worker, "request": digest},
             youth={"review": said.review_id},
             youth_key=key,
         )
-        rows += self.reviews.judged(after, key) + self.deeds.act(act)
+        rows += self.reviews.judged(after, key)
         alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
             alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
         says = await tell(self.projections, self.youth_keys, alerts)
-        # Of the same message twice at once, the second finds that the review has moved, and then the entry.
         guard = guarded(self.reviews.stands(before), recalled)
         entered = await self.journal.enter(Append(leaf, guard, rows, says=says))
         announce(self.sources, alerts)

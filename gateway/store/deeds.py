@@ -6,16 +6,15 @@ from typing import Final
 from sqlalchemy import bindparam, or_, select
 
 from audit.entry import Draft
-from audit.sequencer import INDEX
 from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Deed, Repeated
-from gateway.ports import Act, Entered, Guard, Rows
+from gateway.ports import Entered, Guard
 from gateway.store.entries import LogEntries
 from gateway.store.lookups import Lookups
-from gateway.store.projections import SPEND, act_identifier, assertion_identifier, request_identifier
+from gateway.store.projections import assertion_identifier, request_identifier
 from gateway.store.tables import spent
 
 _SPENT: Final = Statement(
@@ -50,15 +49,6 @@ class SqlDeeds:
 
         return guard
 
-    async def acted(self, act: Act) -> Entered | None:
-        """The entry that carried out this very message before, or None."""
-        index = await self.lookups.read(lambda tx: _acted(tx, act))
-        return None if index is None else await self.entries.entry(index)
-
-    def act(self, act: Act) -> Rows:
-        """The message is carried out by the entry these rows go with."""
-        return ((SPEND, (act_identifier(act), act.digest, INDEX, act.create_ms)),)
-
     async def entry(self, index: int) -> Entered:
         """The entry at this index, with proof."""
         return await self.entries.entry(index)
@@ -76,9 +66,3 @@ def _index(tx: Tx, caller: Caller, deed: Deed) -> int | None:
     if assertion in used:
         raise Conflict(ErrorReason.ASSERTION_REPLAYED)
     return None
-
-
-def _acted(tx: Tx, act: Act) -> int | None:
-    identifier = act_identifier(act)
-    row = tx.one(_SPENT, (identifier, identifier))
-    return None if row is None else int(row[2])

@@ -16,7 +16,7 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.call import Caller
 from gateway.exchange.deed import Moved
 from gateway.exchange.journal import Kind
-from gateway.ports import Act, Guard, NewAlert, Once, OneTime, Rows, Says
+from gateway.ports import Guard, NewAlert, Once, OneTime, Rows, Says
 from gateway.protocol.names import AgencyId, SubjectHandle
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.facts import milliseconds
@@ -73,11 +73,6 @@ def assertion_identifier(agency: str, assertion_id: str) -> bytes:
     """Identifier under which a user assertion is spent. Of its `jti` nothing is kept but the time of a UUIDv7."""
     time = bytes.fromhex(assertion_id[: 2 * _TIME_BYTES]) if _UUID7.fullmatch(assertion_id) else _NO_TIME
     return _identifier(b"a", time, agency, assertion_id.encode())
-
-
-def act_identifier(act: Act) -> bytes:
-    """Identifier under which a signed message of a machine is spent."""
-    return _identifier(b"m", act.create_ms.to_bytes(_TIME_BYTES, "big"), act.agency, act.digest)
 
 
 def confirmation_identifier(agency: str, release_index: int) -> bytes:

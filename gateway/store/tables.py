@@ -391,7 +391,7 @@ notice_copy = Table(
 spent = Table(
     "spent",
     metadata,
-    # Of a request, an assertion, a confirmation or a machine's signed message (store/projections).
+    # Of a request, an assertion or a confirmation (store/projections).
     Column("identifier", LargeBinary, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),

@@ -16,6 +16,7 @@ from grpc import aio
 
 from adapters.node import rpcs, tables
 from adapters.node.flags import OwnFlag
+from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
 from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
@@ -23,6 +24,7 @@ from homeward.gateway.v1 import missing_pb2 as gateway_missing
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from tests.integration.local_kit import OWN_HANDLE, OWN_YOUTH, County, county, refused
 from tests.integration.report_kit import absence, hears_nothing, raise_own_flag, recorded, refuses
+from tests.unit.local.exchange import FakeGateway
 from tests.unit.node.world import NOW, stamp
 
 FIRST, SECOND = str(UUID(int=7)), str(UUID(int=8))
@@ -101,15 +103,77 @@ def said(flag: OwnFlag) -> tuple[object, ...]:
 
 
 async def test_of_two_retries_at_once_the_one_that_comes_after_the_refusal_may_be_made_anew(tmp_path: Path) -> None:
-    async with county(tmp_path) as at:
+    both_asked = asyncio.Event()
+
+    @dataclass
+    class Slow(FakeGateway):
+        async def call(self, rpc: Any, request: Any, *, seconds: float) -> Any:
+            if rpc.path == RAISE.path and self.answers.get(rpc.path) is refuses:
+                await both_asked.wait()
+            return await super().call(rpc, request, seconds=seconds)
+
+    async with county(tmp_path, Slow()) as at:
         await raise_own_flag(at)
         await RAISE.fails(at, the_flag(at), hears_nothing)
         at.gateway.answers[RAISE.path] = refuses
-        both = await asyncio.gather(*(RAISE.call(at, the_flag(at)) for _ in range(2)), return_exceptions=True)
-        assert sorted(refused(cast(aio.AioRpcError, each)).reason for each in both) == [
+        both = [asyncio.ensure_future(RAISE.call(at, the_flag(at))) for _ in range(2)]
+        # The second has looked for what was sent, and waits for its turn.
+        await asyncio.sleep(0.3)
+        both_asked.set()
+        ended = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(refused(cast(aio.AioRpcError, each)).reason for each in ended) == [
             "GATEWAY_UNAVAILABLE",
             "INVALID_REQUEST",
         ]
+
+
+def is_over(rule: str) -> Callable[[bytes, Any], Any]:
+    """An exchange that has ended the episode, and told nobody who heard it."""
+
+    def answer(payload: bytes, claims: Any) -> Any:
+        raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID", fields=(f"flag_statement: {rule}",))
+
+    return answer
+
+
+async def test_an_end_whose_answer_was_lost_is_the_end_once_the_exchange_says_so(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        first = await RESOLVE.fails(at, the_flag(at), hears_nothing)
+        # Another call, and not the same again: the exchange has no such episode to end any more.
+        again = await RESOLVE.fails(at, first, is_over("state"), SECOND)
+        assert (said(again), again.recorded, again.is_open) == (said(first), True, False)
+        answer = await raise_own_flag(at)
+        ended, raised = at.flags.of(OWN_HANDLE)
+        assert (ended.flag_id, raised.is_open, raised.recorded) == (first.flag_id, True, True)
+        assert answer.flag_id == raised.flag_id.hex(), "the youth is looked for again"
+
+
+@pytest.mark.parametrize("rule", ["flag_id", "state"])
+async def test_a_youth_whose_flag_ended_unheard_is_reported_missing_again_at_the_first_try(
+    tmp_path: Path, rule: str
+) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            report = gateway_missing.FlagReport.FromString(payload)
+            if FlagStatement.FromString(report.flag_statement.payload).flag_id == before.flag_id:
+                return is_over(rule)(payload, claims)
+            return recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_in)(payload, claims)
+
+        at.gateway.answers[RAISE.path] = answer
+        told = await RAISE.call(at, before)
+        ended, raised = at.flags.of(OWN_HANDLE)
+        assert (ended.flag_id, ended.is_open) == (before.flag_id, False)
+        assert (told.flag_id, raised.is_open) == (raised.flag_id.hex(), True)
+        assert raised.handling_code == "CALL_DUTY_LINE_AND_KEEP_SAFE", "with all that the report says"
+
+
+def flag_in(payload: bytes) -> bytes:
+    report = gateway_missing.FlagReport.FromString(payload)
+    return FlagStatement.FromString(report.flag_statement.payload).flag_id
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -136,16 +200,27 @@ async def test_what_is_refused_when_it_is_sent_again_is_taken_back(name: str, re
     assert after.version > unheard.version, "nobody presents what was refused"
 
 
-@pytest.mark.parametrize("name", CHANGES)
-async def test_what_another_report_repeats_and_the_exchange_refuses_is_taken_back(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [UPDATE, RESOLVE], ids=["updated", "resolved"])
+async def test_what_another_report_repeats_and_the_exchange_refuses_is_taken_back(
+    change: Change, tmp_path: Path
+) -> None:
     """A county system that gives no identifier sends it again as another report."""
-    change = CHANGES[name]
     async with county(tmp_path) as at:
         await raise_own_flag(at)
         before = the_flag(at)
         await change.fails(at, before, hears_nothing, FIRST)
         after = await change.fails(at, before, refuses, SECOND)
     assert said(after) == said(before)
+
+
+async def test_what_two_reports_state_stands_until_both_are_refused(tmp_path: Path) -> None:
+    """The second says nothing new, and is refused for what it says beside it; the first may be on record."""
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        unheard = await RAISE.fails(at, before, hears_nothing, FIRST)
+        assert await RAISE.fails(at, before, refuses, SECOND) == unheard
+        assert said(await RAISE.fails(at, before, refuses, FIRST)) == said(before)
 
 
 @pytest.mark.parametrize("change", [UPDATE, RESOLVE], ids=["updated", "resolved"])

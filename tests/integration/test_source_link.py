@@ -16,7 +16,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from adapters.node.alerts import Alerts
-from adapters.node.link import stream
+from adapters.node.link import channels, stream
 from adapters.node.link.channels import FAULTS, MOST_FIELDS, PeerChannel
 from adapters.node.link.stream import Link
 from adapters.node.rpcs import ALL, GET_DIRECTORY, CallFailed, CallFault
@@ -76,6 +76,8 @@ class Peer(link_pb2_grpc.AdapterLinkServiceServicer, directory_pb2_grpc.Membersh
     visits: list[pb.Hello] = field(default_factory=list)
     fault: tuple[grpc.StatusCode, str] | None = None
     certificates: list[bytes] = field(default_factory=list)
+    slow: float = 0.0
+    """Seconds until a directory is given."""
 
     async def Connect(self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Any) -> None:
         requests = aiter(request_iterator)
@@ -90,6 +92,7 @@ class Peer(link_pb2_grpc.AdapterLinkServiceServicer, directory_pb2_grpc.Membersh
         self, request: directory_pb.GetDirectoryRequest, context: Any
     ) -> directory_pb.GetDirectoryResponse:
         self.certificates.append(context.auth_context()["x509_pem_cert"][0])
+        await asyncio.sleep(self.slow)
         if self.fault is not None:
             code, reason = self.fault
             status = status_pb2.Status(code=code.value[0], message="a text that is not kept")
@@ -518,6 +521,38 @@ async def test_a_renewed_certificate_takes_over_while_a_stream_goes_on(tmp_path:
         assert (run.link.status.up, len(run.peer.visits)) == (True, 1)
         # The old channel closes with its stream; nobody waits the whole grace for it.
         run.task.cancel()
+
+
+async def test_when_the_old_channel_is_closed_the_link_is_opened_anew(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "CLOSE_SECONDS", 0.1)
+    async with running(tmp_path, authority, stay) as run:
+        for visits in (1, 2, 3):
+            await wait_for(lambda visits=visits: run.link.status.up and len(run.peer.visits) == visits)
+            run.link.channel.replace(authority.adapter(world.SOURCE))
+        await wait_for(lambda: len(run.peer.visits) == 4)
+        assert not run.task.done()
+        assert run.link.status.last_end == "REPLACED"
+
+
+async def test_a_call_that_its_channel_leaves_behind_has_failed_and_cancels_nobody(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "CLOSE_SECONDS", 0.1)
+    peer = Peer(slow=10.0)
+    async with serving(peer, authority) as address:
+        channel = PeerChannel(address, authority.adapter(world.SOURCE), roots=authority.root_pem)
+        under_way = asyncio.create_task(channel.call(GET_DIRECTORY, directory_pb.GetDirectoryRequest(), seconds=20))
+        given_up = asyncio.create_task(channel.call(GET_DIRECTORY, directory_pb.GetDirectoryRequest(), seconds=20))
+        await wait_for(lambda: len(peer.certificates) == 2)
+        given_up.cancel()
+        channel.replace(authority.adapter(world.SOURCE))
+        left, cancelled = await asyncio.gather(under_way, given_up, return_exceptions=True)
+        await channel.close()
+    assert isinstance(left, CallFailed)
+    assert left.fault is CallFault.UNAVAILABLE
+    assert isinstance(cancelled, asyncio.CancelledError), "whoever is told to stop is"
 
 
 def test_the_table_of_calls_names_methods_that_exist() -> None:

@@ -54,6 +54,13 @@ FAULTS: Final[dict[grpc.StatusCode, CallFault]] = {
 _FAULTS_BY_NUMBER: Final = {code.value[0]: fault for code, fault in FAULTS.items()}
 
 
+def is_told_to_stop() -> bool:
+    """Whether it is this task that is cancelled, and not a call of its own: one that is left on a channel when that is
+    closed ends as if somebody had cancelled whoever waits for it."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 class PeerChannel:
     """One peer, over a channel that can be replaced while it is used."""
 
@@ -77,6 +84,10 @@ class PeerChannel:
         except aio.UsageError as exc:
             # The channel was replaced between the two lines above.
             raise CallFailed(CallFault.UNAVAILABLE) from exc
+        except asyncio.CancelledError:
+            if is_told_to_stop():
+                raise
+            raise CallFailed(CallFault.UNAVAILABLE) from None
         except MalformedMessage as exc:
             raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
         return answer
@@ -127,6 +138,10 @@ class Stream(Generic[Q, A]):
         except (aio.UsageError, asyncio.InvalidStateError) as exc:
             # The stream ended between two messages: by its deadline, or with its channel.
             raise CallFailed(CallFault.UNAVAILABLE) from exc
+        except asyncio.CancelledError:
+            if is_told_to_stop():
+                raise
+            raise CallFailed(CallFault.UNAVAILABLE) from None
         except MalformedMessage as exc:
             self.close()
             raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc

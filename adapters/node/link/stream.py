@@ -29,7 +29,7 @@ from adapters.node.alerts import Alerts, Arrival
 from adapters.node.attest import Attester
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
-from adapters.node.link.channels import PeerChannel, failure_of
+from adapters.node.link.channels import PeerChannel, failure_of, is_told_to_stop
 from gateway.protocol.envelope import wrap
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.signing import SigningKey
@@ -153,6 +153,11 @@ class Link:
             raise StreamBroken(failed.reason or failed.fault) from None
         except (aio.UsageError, asyncio.InvalidStateError) as exc:
             raise StreamBroken("CLOSED") from exc
+        except asyncio.CancelledError:
+            if is_told_to_stop():
+                raise
+            # The certificate was renewed, and the channel that the stream was on is closed.
+            raise StreamBroken("REPLACED") from None
         finally:
             call.cancel()
 

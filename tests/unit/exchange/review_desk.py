@@ -7,7 +7,6 @@ from gateway.exchange.link_recall import LinkRecall
 from gateway.exchange.verdicts import Verdicts
 from gateway.protocol.names import AgencyId
 from gateway.store.alerts import Alerts
-from gateway.store.deeds import SqlDeeds
 from gateway.store.entries import LogEntries
 from gateway.store.lookups import Lookups
 from gateway.store.seals import SqlSeals
@@ -46,6 +45,5 @@ def desk(world: World) -> Verdicts:
         at.sources,
         at.pairwise,
         recall,
-        SqlDeeds(lookups, entries),
         at.now,
     )

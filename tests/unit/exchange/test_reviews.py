@@ -25,6 +25,7 @@ from gateway.store.reviews import judged_pairs
 from homeward.gateway.v1 import review_pb2 as pb
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_CHECKED
 from tests.unit.exchange.review_desk import desk, say, told
+from tests.unit.exchange.row_links import copied, rows_of
 from tests.unit.exchange.spine_parts import ASKER, FAR_OWNER, OWNER, Question, pairwise, stamp, tokens_of
 from tests.unit.exchange.spine_world import World
 
@@ -105,22 +106,41 @@ async def test_only_the_word_of_both_agencies_releases_a_record_and_each_can_tak
     assert states == [pb.REVIEW_STATE_OPEN, pb.REVIEW_STATE_LINKED, pb.REVIEW_STATE_OPEN]
 
 
-async def test_the_same_verdict_again_changes_nothing_and_leads_to_its_first_entry(world: World) -> None:
+async def test_the_same_verdict_again_is_another_entry_and_changes_nothing(world: World) -> None:
     world.register("known", keys=SOUND)
     await asked(world)
     review_id = (await told(world, OWNER))[-1].review.review_id
     said = pb.ReviewVerdict(review_id=review_id, verdict=pb.VERDICT_SAME, worker="worker-1 CWA.case_worker")
     said.create_time.CopyFrom(stamp(world.clock()))
     digest = sha256(said.SerializeToString()).digest()
-    # At once, and after another word of the same agency.
-    one, two = await asyncio.gather(*(desk(world).give(OWNER, digest, said) for _ in range(2)))
-    assert await say(world, OWNER, pb.VERDICT_WITHDRAWN) == pb.REVIEW_STATE_OPEN
-    three = await desk(world).give(OWNER, digest, said)
+    before = len(await told(world, OWNER))
+    both = await asyncio.gather(*(desk(world).give(OWNER, digest, said) for _ in range(2)))
     expected = Expected(frozenset({Kind.REVIEW_JUDGED}), digest)
-    kept = [check_receipt(act_receipt(each.entered), world.signer.public, expected) for each in (one, two, three)]
-    assert len({each.index for each in kept}) == 1
-    assert three.state == pb.REVIEW_STATE_OPEN
-    assert [each.kind for each in world.entries()].count(Kind.REVIEW_JUDGED) == 2
+    kept = [check_receipt(act_receipt(each.entered), world.signer.public, expected) for each in both]
+    assert len({each.index for each in kept}) == 2
+    assert {each.state for each in both} == {pb.REVIEW_STATE_OPEN}
+    assert len(await told(world, OWNER)) == before
+    # Of another word of the agency since, what it said before is not heard again.
+    assert await say(world, OWNER, pb.VERDICT_WITHDRAWN) == pb.REVIEW_STATE_OPEN
+    with pytest.raises(Invalid) as refused:
+        await desk(world).give(OWNER, digest, said)
+    assert refused.value.fields == ("create_time: order",)
+
+
+async def test_a_verdict_leaves_no_row_that_leads_from_the_review_to_its_entry(world: World, tmp_path: Path) -> None:
+    world.register("known", keys=SOUND)
+    await asked(world)
+
+    def rows(name: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in rows_of(copied(world.path, tmp_path / name)):
+            found.setdefault(row.table, []).append(repr(row.cells))
+        return found
+
+    before = rows("before")
+    await say(world, OWNER, pb.VERDICT_SAME)
+    after = rows("after")
+    assert {name for name in after if after[name] != before.get(name)} == {"review"}
 
 
 async def test_a_link_is_good_for_the_agency_that_asked_and_for_the_youth_it_asked_about(world: World) -> None:
