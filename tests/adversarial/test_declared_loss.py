@@ -18,6 +18,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
+from sqlalchemy import select
 
 from adapters.node.alerts import Alerts, Arrival
 from adapters.node.directory_keeper import DirectoryKeeper
@@ -25,6 +26,7 @@ from adapters.node.identifiers import timestamp
 from adapters.node.receipts import Expected, check_receipt
 from adapters.node.store import open_store
 from adapters.node.succession import begin_log, log_of, logs_of
+from adapters.node.tables import awaited_entry
 from audit.checkpoint import Checkpoint, LogKey
 from audit.highwater import read_high_water
 from audit.reader import Reader
@@ -108,6 +110,21 @@ async def losing(tmp_path: Path) -> AsyncIterator[Town]:
     await beat(town.residents[OWNER])
     yield town
     await town.close()
+
+
+async def joined_before_and_heard_of_it_first(resident: Resident, place: Path, kept: int, after: LogKey) -> None:
+    """An adapter that joined before a loss and has its first directory after it goes on in the log that is left."""
+    with (made := open_store(place / "late.db")).write() as connection:
+        for index in (kept - 1, kept):
+            connection.execute(awaited_entry.insert().values(leaf_index=index, leaf_hash=bytes(32)))
+    made.close()
+    late, _ = keeper(resident, place / "late.db", None)
+    assert late.log == resident.membership.log
+    await late.refresh()
+    assert (late.fault, late.log) == ("", after)
+    with open_store(place / "late.db").read() as connection:
+        left = connection.scalars(select(awaited_entry.c.leaf_index)).all()
+    assert left == [kept - 1], "what was lost is not awaited, and what is left is"
 
 
 async def signed_by_both(town: Town, path: Path) -> None:
@@ -209,6 +226,7 @@ async def test_members_go_on_and_what_was_revoked_stays_revoked(losing: Town, tm
 
     view = adapter.current()
     assert view.message.log_origin == f"{old.origin}-2"
+    await joined_before_and_heard_of_it_first(asker, tmp_path, kept, log_of(view))
     reader = Reader(SqliteStore(losing.state.database))
     assert verify_log(reader, key=LogKey(view.message.log_origin, view.message.log_key)).size > kept
     reader.close()

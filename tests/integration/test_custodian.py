@@ -264,6 +264,12 @@ def _evaluate_elsewhere(message: Directory) -> None:
     message.holders[0].log_key = SigningKey.generate().public_bytes
 
 
+def _share_a_log(message: Directory) -> None:
+    another = message.holders.add()
+    another.CopyFrom(message.holders[1])
+    another.share_index, another.directory_key = 3, SigningKey.generate().public_bytes
+
+
 def _log_elsewhere(message: Directory) -> None:
     message.holders[1].log_key = SigningKey.generate().public_bytes
 
@@ -292,6 +298,7 @@ def _lower(message: Directory) -> None:
         (_one_root, "operator"),
         (_evaluate_elsewhere, "log"),
         (_log_elsewhere, "own_entry"),
+        (_share_a_log, "log_key"),
         (_lower, "version"),
     ],
 )

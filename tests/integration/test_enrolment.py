@@ -506,6 +506,11 @@ def offer(
     return OfferPepperRequest(envelope=wrap(message, county.envelope_key))
 
 
+async def test_the_entry_of_a_trusted_holder_names_its_log(world: World) -> None:
+    leaf = world.leaf(world.kinds().index("holder.trusted"))
+    assert leaf["log_key"].hex() == world.custodian_card.log_key
+
+
 async def test_what_an_adapter_fetches_leaves_no_entry(world: World, county: County) -> None:
     await world.enroll(county)
     await world.admit(county)

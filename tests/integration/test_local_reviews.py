@@ -157,6 +157,8 @@ async def test_a_link_counts_only_with_the_entry_of_the_verdict(
         found = await refusal(at, "ReviewService/GiveVerdict", request, "workers")
         assert found.reason == "EVIDENCE_INVALID"
         assert not confirmed(at)
+        (kept,) = Reviews(at.store).listed()
+        assert (kept.state, kept.verdict) == (pb.REVIEW_STATE_OPEN, pb.VERDICT_UNSPECIFIED)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,10 @@ async def test_a_page_token_of_entries_that_the_log_does_not_have_is_no_empty_pa
         newest = first.receipt.leaf_index
         request = access_pb2.ListAccessesRequest(page_token=str(newest))
         page = await at.call("AccessLogService/ListAccesses", request, access_pb2.ListAccessesResponse, "privacy")
+        # The reading's own entry is none of those that it can go on from.
+        request = access_pb2.ListAccessesRequest(page_token=str(page.receipt.leaf_index + 1))
+        own = await refusal(at, "AccessLogService/ListAccesses", request, "privacy")
+    assert own.fields == ("page_token: own",)
     assert (found.code, found.reason, found.fields) == (
         grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ("page_token: own",)
     )  # fmt: skip

@@ -1,7 +1,11 @@
 """What an adapter says by itself counts only with the receipt of its entry: a gateway, or a holder, that answers one
 thing and writes another, or nothing, is not believed, and nothing of its answer is used."""
 
+import asyncio
+import secrets
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,8 @@ from audit.checkpoint import LogSigner
 from audit.merkle import leaf_hash
 from gateway.protocol.directory import DirectoryInvalid
 from gateway.protocol.log_kinds import Kind
+from gateway.protocol.ristretto import load_ristretto
+from gateway.tokens.ceremony import deal
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.token_pb2 import EVALUATION_USE_LOOKUP
@@ -39,7 +45,8 @@ def _another_request(kind: str, receipt: Receipt) -> Receipt:
 
 
 def _another_kind(kind: str, receipt: Receipt) -> Receipt:
-    return world.act_receipt("audit.checkpoint_signed", request=_request_of(receipt))
+    other = Kind.INDEX_HEARTBEAT if kind != Kind.INDEX_HEARTBEAT else Kind.INDEX_REGISTERED
+    return world.act_receipt(other, request=_request_of(receipt))
 
 
 def _another_key(kind: str, receipt: Receipt) -> Receipt:
@@ -139,6 +146,7 @@ async def test_an_evaluation_that_its_holder_has_not_on_record_makes_no_token(
     faults = [(each.operator, each.fault, each.reason) for each in caught.value.faults]
     assert faults == [(operator, CallFault.BROKEN, RECEIPT_INVALID)]
     assert unproven(node.store, NOW) == (operator,), "the operators hear of it"
+    assert set(node.tokenizer.failed) == {share}, "and it is asked last for a while"
 
 
 async def test_the_log_of_one_holder_says_nothing_of_another(node: Node, gateway: Gateway) -> None:
@@ -169,6 +177,80 @@ async def test_a_holder_that_shows_two_histories_of_one_size_is_found_after_a_re
         await again.tokens([Person(ANA)], EVALUATION_USE_LOOKUP)
     assert [(each.operator, each.reason) for each in caught.value.faults] == [("auditor", RECEIPT_INVALID)]
     again.store.close()
+
+
+async def test_two_holders_may_have_logs_of_one_size(tmp_path: Path) -> None:
+    dealing = deal(load_ristretto(), threshold=2, holders=3, random_bytes=secrets.token_bytes)
+    gateway = Gateway(dealing=dealing)
+
+    def always_the_hundredth(kind: str, receipt: Receipt) -> Receipt:
+        for log in (world.holder_log(2), world.holder_log(3)):
+            if log.public.origin in receipt.checkpoint:
+                said = {"kind": kind.encode(), "request": _request_of(receipt)}
+                return world.receipt_of(said, index=99, time=NOW, log=log)
+        return receipt
+
+    gateway.edit_receipt = always_the_hundredth
+    node = make_node(tmp_path / "source", gateway)
+    await prepare(node)
+    gateway.down = {1}
+    assert await node.tokens([Person(ANA)], EVALUATION_USE_LOOKUP)
+    node.store.close()
+
+
+async def test_the_exchanges_log_has_one_history_for_machines_too(node: Node, gateway: Gateway) -> None:
+    await prepare(node)
+
+    def always_the_same(kind: str, receipt: Receipt) -> Receipt:
+        if kind != Kind.INDEX_REGISTERED:
+            return receipt
+        said = {"kind": kind.encode(), "request": _request_of(receipt)}
+        return world.receipt_of(said, index=9_999_999, time=NOW)
+
+    gateway.edit_receipt = always_the_same
+    held = MemorySource(youth(1))
+    keeping = registrar(node, held)
+    await keeping.synchronize()
+    held.held[youth(2).local_id] = youth(2)
+    with pytest.raises(CallFailed) as caught:
+        await keeping.synchronize()
+    assert caught.value.reason == RECEIPT_INVALID
+
+
+async def test_while_somebody_else_writes_here_nothing_ends_and_no_holder_is_blamed(
+    tmp_path: Path, node: Node, gateway: Gateway
+) -> None:
+    await prepare(node)
+    keeping = registrar(node, MemorySource(youth(1)))
+    await keeping.synchronize()
+    with closing(sqlite3.connect(tmp_path / "source" / "adapter.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        beat, asked = await asyncio.gather(
+            keeping.heartbeat(), node.tokens([Person(ANA)], EVALUATION_USE_LOOKUP), return_exceptions=True
+        )
+        other.execute("ROLLBACK")
+    assert isinstance(beat, CallFailed)
+    assert (beat.fault, beat.reason) == (CallFault.UNAVAILABLE, "")
+    assert isinstance(asked, HolderUnavailable)
+    assert {each.fault for each in asked.faults} == {CallFault.UNAVAILABLE}
+    assert (unproven(node.store, NOW), node.tokenizer.failed) == ((), {})
+    await keeping.heartbeat()
+
+
+async def test_what_is_not_believed_is_said_again_later_and_later(node: Node, gateway: Gateway) -> None:
+    await prepare(node)
+    keeping = registrar(node, MemorySource(youth(1)))
+    forge(gateway, Kind.INDEX_REGISTERED, _nothing)
+    running = asyncio.ensure_future(keeping.run())
+    await asyncio.sleep(2.5)
+    assert len(gateway.batches) == 2, "at once, after one second, after two more"
+    gateway.edit_receipt = lambda _, receipt: receipt
+    keeping.poke()
+    async with asyncio.timeout(5):
+        while not keeping.beats:  # noqa: ASYNC110 - the condition is another task's doing
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_every_entry_of_a_machine_is_awaited_among_those_that_are_shown(node: Node, gateway: Gateway) -> None:
@@ -206,8 +288,13 @@ async def test_the_first_directory_must_name_the_log_of_the_invitation(node: Nod
     assert (node.keeper.version, node.keeper.fault) == (7, "")
 
 
-async def test_what_the_gateway_evaluates_stands_in_the_log_that_members_witness(node: Node, gateway: Gateway) -> None:
-    gateway.edit = lambda message: setattr(message.holders[0], "log_key", ANOTHER_LOG.public.raw)
+@pytest.mark.parametrize(
+    ("name", "value"), [("log_key", b"k" * 32), ("log_origin", "another.example")], ids=["key", "origin"]
+)
+async def test_what_the_gateway_evaluates_stands_in_the_log_that_members_witness(
+    node: Node, gateway: Gateway, name: str, value: object
+) -> None:
+    gateway.edit = lambda message: setattr(message.holders[0], name, value)
     with pytest.raises(DirectoryInvalid):
         world.open_directory(gateway.sign(gateway.directory()), world.pins())
     await node.keeper.refresh()

@@ -236,6 +236,20 @@ async def test_what_is_not_acknowledged_is_acknowledged_later_as_it_was_found(
     assert await keeper(node).act_on_all() == 0
 
 
+async def test_an_acknowledgement_without_its_entry_is_sent_again(
+    node: Node, gateway: Gateway, taken: Taken, tmp_path: Path
+) -> None:
+    _, (named,) = await receipts(tmp_path, 1)
+    keep(node, named, b"1" * 16)
+    deliver(node, pb.NOTICE_KIND_SEALED, [named.index])
+    gateway.edit_receipt = lambda kind, receipt: type(receipt)()
+    with pytest.raises(CallFailed):
+        await keeper(node).act_on_all()
+    gateway.edit_receipt = lambda _, receipt: receipt
+    assert await keeper(node).act_on_all() == 1
+    assert [each.finding for each in taken.answers] == [pb.NOTICE_FINDING_DONE] * 2
+
+
 async def test_a_notice_about_nothing_that_is_kept_says_so(node: Node, taken: Taken) -> None:
     deliver(node, pb.NOTICE_KIND_SEALED, [1, 2, 3])
     await keeper(node).act_on_all()

@@ -299,7 +299,7 @@ async def test_an_expired_authority_is_not_live(world: World) -> None:
     assert len((await listed(world, LA)).authorities) == 1
 
 
-@pytest.mark.parametrize("token", [b"abc", b"\xff" * 8, bytes(9)])
+@pytest.mark.parametrize("token", [b"abc", b"\xff" * 8, b"\x80" + bytes(7), bytes(9)])
 async def test_a_page_token_that_no_list_brought_is_refused_and_nothing_is_listed(world: World, token: bytes) -> None:
     before = world.size()
     with pytest.raises(Invalid) as caught:

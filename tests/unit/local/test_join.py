@@ -36,7 +36,7 @@ from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.codes_pb2 import AGENCY_KIND_CWA
 from homeward.gateway.v1.directory_pb2 import KeyStatement
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse, Invitation
-from tests.unit.node.world import act_receipt, keys
+from tests.unit.node.world import act_receipt, keys, receipt_of
 
 NOW = datetime(2026, 11, 24, 11, 10, tzinfo=UTC)
 SPIFFE = "spiffe://exchange.example/county/06037/cwa/adapter/a1"
@@ -161,19 +161,24 @@ async def test_one_line_makes_an_adapter_with_pins_keys_and_a_certificate(tmp_pa
         lambda receipt: Receipt(),
         lambda receipt: act_receipt(Kind.ENROLL_REDEEMED, certificate=bytes(32)),
         lambda receipt: act_receipt(
+            Kind.CERTIFICATE_RENEWED,
+            certificate=next(each.value for each in receipt.openings if each.name == "certificate"),
+        ),
+        lambda receipt: act_receipt(
             Kind.ENROLL_REDEEMED,
             certificate=next(each.value for each in receipt.openings if each.name == "certificate"),
             log=LogSigner(keys().log.public.origin, Ed25519PrivateKey.generate()),
         ),
     ],
-    ids=["none", "another certificate", "another log than the line names"],
+    ids=["none", "another certificate", "another kind", "another log than the line names"],
 )
 async def test_a_certificate_whose_entry_is_not_in_the_log_of_the_line_makes_no_member(
     tmp_path: Path, forged: Callable[[Receipt], Receipt]
 ) -> None:
     listener = Listener(edit=lambda response: response.receipt.CopyFrom(forged(response.receipt)))
     broken = await failure(listener, tmp_path)
-    assert "receipt" in str(broken.why)
+    assert (broken.code, broken.exit_code) == ("JOIN-013", ExitCode.EVIDENCE)
+    assert "new line" in broken.fix
     listener.edit = lambda _: None
     joined = await enter(listener, tmp_path)
     assert joined.membership.log == keys().log.public
@@ -185,6 +190,26 @@ async def test_the_entry_of_joining_is_awaited_among_those_that_the_agency_is_sh
     with open_store(tmp_path / "adapter.db").read() as connection:
         (awaited,) = connection.execute(select(awaited_entry)).all()
     assert tuple(awaited) == (taken[0].index, leaf_hash(taken[0].leaf))
+
+
+async def test_nothing_is_awaited_of_an_attempt_that_was_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    def always_the_sixth(response: EnrollResponse) -> None:
+        said = {"kind": Kind.ENROLL_REDEEMED.encode(), "certificate": thumbprint(response.certificate_chain)}
+        # Each time of another history: the exchange lost the entry in between, and its operators said so.
+        response.receipt.CopyFrom(receipt_of(said, index=5, time=NOW))
+
+    listener = Listener(edit=always_the_sixth)
+    monkeypatch.setattr("adapters.enrol.write_membership", full)
+    await failure(listener, tmp_path)
+    monkeypatch.undo()
+    await enter(listener, tmp_path)
+    with open_store(tmp_path / "adapter.db").read() as connection:
+        assert len(connection.execute(select(awaited_entry)).all()) == 1
 
 
 async def test_the_root_that_signed_the_keys_is_the_one_whose_fingerprint_is_told(tmp_path: Path) -> None:

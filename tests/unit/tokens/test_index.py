@@ -46,6 +46,7 @@ def subject(world: World, youth: Youth, *, handle: bytes = b"") -> pb.Subject:
 
 
 async def test_a_batch_and_a_heartbeat_bring_the_receipt_of_their_entry(world: World) -> None:
+    await world.register(LA, OTHER)
     each, batch_id = subject(world, ANA), os.urandom(16)
     answers = [await world.list_subjects(SF, subjects=[each], request_id=batch_id) for _ in range(2)]
     batch = pb.RegistrationBatch(request_id=batch_id, subjects=[each])
