@@ -239,8 +239,7 @@ class OwnFlags:
                 if known.version == version or not say_the_same(before, known):
                     _say(connection, known, before, again)
                 return
-            may_be_known = refusal is Refusal.NOT_TAKEN and is_awaited(connection, flag_id)
-            if not (known.recorded or known.unheard != HEARD or may_be_known):
+            if not known.recorded and known.unheard == HEARD:
                 connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id))
 
     def refused(self, flag_id: FlagId, version: int) -> None:

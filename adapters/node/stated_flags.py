@@ -53,9 +53,9 @@ def forget_version(connection: Connection, flag_id: bytes, version: int) -> None
     connection.execute(stated_flag.delete().where(*refused))
 
 
-def is_awaited(connection: Connection, said: bytes) -> bool:
-    """Whether a report that says this, a flag's identifier or a statement of it, was neither refused nor answered."""
-    states_it = and_(request.c.method.in_(_STATING), func.instr(request.c.payload, said) > 0)
+def is_awaited(connection: Connection, statement: bytes) -> bool:
+    """Whether a report that states this, a serialized FlagStatement, was neither refused nor answered."""
+    states_it = and_(request.c.method.in_(_STATING), func.instr(request.c.payload, statement) > 0)
     answered = select(receipt.c.request_id).where(receipt.c.request_id == request.c.request_id).exists()
     return connection.scalar(select(request.c.request_id).where(states_it, ~answered).limit(1)) is not None
 

@@ -188,7 +188,7 @@ async def test_a_flag_that_is_refused_is_said_and_presented_again_once_a_person_
     issuer = FlagIssuer("06075", parts.node.keyring.flag)
     following = issuer.changed(flag, now=NOW)
     parts.flags.keep(following)
-    parts.flags.take_back(flag.flag_id, following.version, lambda each: issuer.changed(each, now=NOW))
+    parts.flags.take_back(following.statement, lambda each: issuer.changed(each, now=NOW))
     stands = parts.flags.by_id(flag.flag_id)
     assert stands is not None, "what may have been on record is not forgotten"
     assert not await parts.presenter.present()

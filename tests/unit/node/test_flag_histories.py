@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
@@ -77,8 +77,8 @@ class Agency:
             )
 
     def answer(self, number: int, answer: str) -> None:
-        """The exchange records or refuses a report that had no answer so far."""
-        waiting = [each for each in self.reports if not each.answer]
+        """The exchange records or refuses a report that had no answer so far, counted from the newest."""
+        waiting = [each for each in reversed(self.reports) if not each.answer]
         if not waiting:
             return
         report = waiting[number % len(waiting)]
@@ -126,16 +126,21 @@ def said_of(flag: OwnFlag) -> Said:
 
 
 SAID = st.tuples(st.sampled_from(CODES), st.integers(0, 2))
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("state"), SAID, st.booleans()),
-        st.tuples(st.sampled_from(["recorded", "refused"]), st.integers(0, 5)),
-    ),
-    min_size=1,
-    max_size=12,
-)
+STATED = st.tuples(st.just("state"), SAID, st.sampled_from([True, True, True, False]))
+ANSWERED = st.tuples(st.sampled_from(["recorded", "refused"]), st.sampled_from([0, 0, 0, 1, 2]))
+STEPS = st.lists(st.one_of(STATED, ANSWERED), min_size=3, max_size=16)
 
 
+FIRST, OTHER = (CODES[0], 0), (CODES[1], 1)
+
+
+# What takes back is no report's: once all that was stated is refused, nothing is left of it either.
+@example(
+    [
+        ("state", FIRST, True), ("state", OTHER, True), ("refused", 0), ("state", OTHER, True), ("refused", 0),
+        ("refused", 0),
+    ]
+)  # fmt: skip
 @settings(max_examples=250, deadline=None)
 @given(STEPS)
 def test_what_is_said_of_a_flag_is_what_the_exchange_can_have(steps: list[tuple[object, ...]]) -> None:
