@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from adapters.enrol import join as join_exchange
 from adapters.fingerprint import spoken
 from adapters.flag_words import due_lines, overdue_lines
 from adapters.mapping.report import Report, as_data, render
+from adapters.membership import MembershipInvalid, check_sources, read_membership
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
@@ -63,6 +65,11 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
     Nothing is sent to the exchange.
     """
     config, keys = read_to_check(county_file)
+    with suppress(FileNotFoundError, MembershipInvalid):
+        # Whoever has not joined yet may still choose.
+        check_sources(
+            read_membership(config.state_directory(county_file)), county_file, has_sources=bool(config.sources)
+        )
     report = _read_once(config)
     if as_json:
         verdict = {"ok": not report.has_failed} if keys is None else json.loads(keys.as_json())

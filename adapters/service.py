@@ -25,7 +25,7 @@ from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.address_file import remove_address, write_address
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
-from adapters.membership import MembershipInvalid
+from adapters.membership import MembershipInvalid, check_sources, read_membership
 from adapters.node.batches import Progress
 from adapters.node.errors import HolderUnavailable, NotReady
 from adapters.node.renew import IdentityLocked
@@ -310,6 +310,7 @@ def _not_joined(state: Path, why: str) -> CommandFailure:
 def _build(file: Path, config: AdapterConfig) -> Adapter:
     state = config.state_directory(file)
     try:
+        check_sources(read_membership(state), file, has_sources=bool(config.sources))
         return build(
             config,
             file,

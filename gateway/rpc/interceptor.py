@@ -222,10 +222,12 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     def _admit(self, name: str, context: Any) -> None:
         peer: Peer | None = None
         if self._peers is not None:
-            peer = self._peers.known(context.auth_context())
+            transport = context.auth_context()
+            peer = self._peers.known(transport)
             # At once: whoever is refused waits for the log, too, and may hold no more of the listener than others.
             self.places.take(peer.identity.uri, context)
             _PEER.set(peer)
+            self._peers.check_channel(transport)
             self._peers.check_live(peer)
         row = METHODS.get(name)
         if row is None or self._listener not in row.listeners:

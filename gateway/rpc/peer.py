@@ -54,17 +54,24 @@ class Peers:
     def peer(self, auth_context: Mapping[str, Sequence[bytes]]) -> Peer:
         """The peer of a call. Raises `Unauthenticated` unless everything this module decides holds."""
         peer = self.known(auth_context)
+        self.check_channel(auth_context)
         self.check_live(peer)
         return peer
 
     def known(self, auth_context: Mapping[str, Sequence[bytes]]) -> Peer:
-        """Who a call is from, whether or not it still counts (`check_live`). Raises `Unauthenticated` for nobody."""
+        """Who a call is from, whether or not that counts (`check_channel`, `check_live`).
+
+        Raises `Unauthenticated` for nobody.
+        """
+        pem = _only(auth_context, "x509_pem_cert")
+        return self._known.get(pem) or self._remember(pem)
+
+    def check_channel(self, auth_context: Mapping[str, Sequence[bytes]]) -> None:
+        """The channel is as strong as it must be. Raises `Unauthenticated`."""
         if _only(auth_context, "ssl_tls_version") != b"TLSv1.3":
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
         if _only(auth_context, "ssl_negotiated_key_exchange_group").decode("ascii", "replace") not in ALLOWED_GROUPS:
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
-        pem = _only(auth_context, "x509_pem_cert")
-        return self._known.get(pem) or self._remember(pem)
 
     def check_live(self, peer: Peer) -> None:
         """The peer's certificate is in its time and neither it nor its agency is denied.

@@ -89,8 +89,6 @@ async def only_message(context: Any) -> Any:
     except TimeoutError as exc:
         raise Invalid(ErrorReason.PROTOCOL_ERROR) from exc
     if request is grpc.aio.EOF:
-        nothing = Invalid(ErrorReason.PROTOCOL_ERROR)
-        # The caller hung up, or the library refused what came for its size: nobody has asked anything.
-        nothing.on_record = True
-        raise nothing
+        # The library refused what came for its size, and has told the caller so; or the caller hung up.
+        raise Invalid(ErrorReason.PROTOCOL_ERROR)
     return whole(request)

@@ -88,21 +88,22 @@ async def test_a_certificate_of_another_authority_gets_no_connection(town: Town)
 
 
 @pytest.mark.parametrize(
-    ("curve", "newest", "is_answered"),
+    ("by", "curve", "newest", "is_answered"),
     [
-        ("X25519", ssl.TLSVersion.TLSv1_3, True),
-        ("prime256v1", ssl.TLSVersion.TLSv1_3, True),
-        ("secp384r1", ssl.TLSVersion.TLSv1_3, True),
-        ("secp521r1", ssl.TLSVersion.TLSv1_3, False),
-        ("prime256v1", ssl.TLSVersion.TLSv1_2, False),
+        (VICTIM, "X25519", ssl.TLSVersion.TLSv1_3, True),
+        (VICTIM, "prime256v1", ssl.TLSVersion.TLSv1_3, True),
+        (VICTIM, "secp384r1", ssl.TLSVersion.TLSv1_3, True),
+        # Each of its own: of one agency such a refusal is an entry once a minute.
+        (AgencyId("06001.pd"), "secp521r1", ssl.TLSVersion.TLSv1_3, False),
+        (AgencyId("06019.ffa"), "prime256v1", ssl.TLSVersion.TLSv1_2, False),
     ],
     ids=["X25519", "P-256", "P-384", "P-521", "TLS 1.2"],
 )
 async def test_a_connection_counts_by_its_version_and_key_exchange(
-    town: Town, tmp_path: Path, curve: str, newest: ssl.TLSVersion, is_answered: bool
+    town: Town, tmp_path: Path, by: AgencyId, curve: str, newest: ssl.TLSVersion, is_answered: bool
 ) -> None:
     """By a handshake of another library: what it is named there is what is decided by."""
-    identity = town.residents[VICTIM].identity
+    identity = town.residents[by].identity
     context = ssl.create_default_context(cadata=identity.ca.decode())
     (tmp_path / "chain.pem").write_bytes(identity.chain)
     (tmp_path / "key.pem").write_bytes(identity.key)
@@ -111,7 +112,11 @@ async def test_a_connection_counts_by_its_version_and_key_exchange(
     context.maximum_version = newest
     context.set_ecdh_curve(curve)
     host, port = town.address.rsplit(":", 1)
+    before = town.size()
     assert await asyncio.to_thread(_is_answered, context, host, int(port)) is is_answered
+    # However weak the channel is, who called is known.
+    refused = [(leaf.requester, leaf.reason) for leaf in town.news(before)]
+    assert refused == ([] if is_answered else [(by, "CERTIFICATE_REFUSED")])
 
 
 def _is_answered(context: ssl.SSLContext, host: str, port: int) -> bool:

@@ -8,18 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from adapters import service
 from adapters.channel_identity import new_tls_key, write_identity
-from adapters.cli import _status_text
+from adapters.cli import _status_text, check
 from adapters.config import read_config
 from adapters.keyring import KeyFile, generate_keyring, write_keyring
-from adapters.membership import write_membership
+from adapters.membership import check_sources, write_membership
 from adapters.node.holder_alarm import record_unproven
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build
@@ -52,7 +54,7 @@ def file(tmp_path: Path) -> Path:
     write_keyring(state / "keys", generate_keyring())
     chain = authority.certify(SOURCE, public(key)).chain
     write_identity(state / "keys", key=key, chain=chain, ca=authority.root_pem)
-    write_membership(state, membership(SOURCE))
+    write_membership(state, replace(membership(SOURCE), has_sources=False))
     path = tmp_path / "adapter.yaml"
     path.write_text(COUNTY_FILE, encoding="utf-8")
     make_issuer(tmp_path)
@@ -88,6 +90,23 @@ def test_a_key_that_is_gone_is_named(file: Path) -> None:
     (file.parent / "state" / "keys" / KeyFile.SEAL).unlink()
     failure = failure_of(file)
     assert (failure.code, failure.why) == ("ADAPTER-003", "seal.key: cannot be read")
+
+
+def test_who_joined_with_records_and_names_no_sources_does_not_start(file: Path) -> None:
+    """It would never call its list complete, and of no youth could anybody be told that nobody looks."""
+    write_membership(file.parent / "state", membership(SOURCE))
+    failure = failure_of(file)
+    assert (failure.code, failure.where) == ("ADAPTER-009", str(file))
+    assert "--no-sources" in failure.fix
+    checked = CliRunner().invoke(check, ["--config", str(file)])
+    assert isinstance(checked.exception, CommandFailure)
+    assert checked.exception.code == "ADAPTER-009"
+
+
+def test_who_joined_without_records_and_names_sources_is_told_to_join_anew(file: Path) -> None:
+    with pytest.raises(CommandFailure) as caught:
+        check_sources(replace(membership(SOURCE), has_sources=False), file, has_sources=True)
+    assert (caught.value.code, "join anew" in caught.value.fix) == ("ADAPTER-009", True)
 
 
 @pytest.fixture
