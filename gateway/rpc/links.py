@@ -1,12 +1,13 @@
 """Links of adapters: where work orders go out and results come back.
 
-Decides how much a source is asked at once (its credit), and what a source that is not there,
-too slow or too busy counts as. One link an agency: a new one replaces the old, so that an
-adapter that reconnects is never asked over a dead stream.
+Decides how much a source is asked at once (its credit), that what is more waits for its turn, so much and no longer
+than an answer may take (SECURITY §4.4), and what a source that is not there, too slow or too busy counts as. One link
+an agency: a new one replaces the old, so that an adapter that reconnects is never asked over a dead stream.
 """
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -27,6 +28,7 @@ from homeward.gateway.v1.link_pb2 import (
 )
 
 QUEUE_LIMIT: Final = 128
+"""Messages that wait to be sent to one adapter, and orders that wait for a turn beside those it is asked."""
 _ID_BYTES: Final = 16
 
 
@@ -55,6 +57,9 @@ class Link:
         """What the adapter asks or says of its agency's own entries, one at a time."""
         self._credit = credit
         self._orders: dict[bytes, asyncio.Future[WorkResult]] = {}
+        self._turns = deque[WorkOrder]()
+        self._asked: set[bytes] = set()
+        """Of the orders, those that were sent."""
         self._submission: tuple[bytes, asyncio.Future[tuple[int, bytes]]] | None = None
 
     @property
@@ -88,19 +93,35 @@ class Link:
 
     async def ask(self, order: WorkOrder, *, seconds: float) -> WorkResult:
         """The result of this order. Raises `SourceUnreachable`."""
-        if len(self._orders) >= self._credit:
+        if not self._credit or len(self._turns) >= QUEUE_LIMIT:
             raise SourceUnreachable(SOURCE_STATUS_BUSY)
         future: asyncio.Future[WorkResult] = asyncio.get_running_loop().create_future()
         self._orders[order.work_id] = future
+        self._turns.append(order)
+        self._send_due()
         try:
-            self.outgoing.put_nowait(ConnectResponse(work_order=order))
             return await asyncio.wait_for(future, seconds)
-        except asyncio.QueueFull as exc:
-            raise SourceUnreachable(SOURCE_STATUS_BUSY) from exc
         except TimeoutError as exc:
-            raise SourceUnreachable(SOURCE_STATUS_TIMED_OUT) from exc
+            was_asked = order.work_id in self._asked
+            raise SourceUnreachable(SOURCE_STATUS_TIMED_OUT if was_asked else SOURCE_STATUS_BUSY) from exc
         finally:
             del self._orders[order.work_id]
+            self._asked.discard(order.work_id)
+            self._send_due()
+
+    def _send_due(self) -> None:
+        """As many orders are under way as may be; whoever gave up before its turn came is passed over."""
+        while self._turns and len(self._asked) < self._credit and not self.closed.is_set():
+            order = self._turns.popleft()
+            future = self._orders.get(order.work_id)
+            if future is None or future.done():
+                continue
+            try:
+                self.outgoing.put_nowait(ConnectResponse(work_order=order))
+            except asyncio.QueueFull:
+                future.set_exception(SourceUnreachable(SOURCE_STATUS_BUSY))
+            else:
+                self._asked.add(order.work_id)
 
     def answer(self, result: WorkResult) -> bool:
         """The order that waits for this result has it; False when none does (unsolicited, or too late)."""

@@ -94,7 +94,6 @@ class Subjects:
             asker,
             prepare,
             lambda asked, replies: self.judge.batches(asker, asked, replies),
-            outstanding=(1, 16),
             items=size,
         )
 
@@ -111,7 +110,6 @@ class Subjects:
             asker,
             prepare,
             lambda asked, replies: self.judge.records(asker, asked, replies),
-            outstanding=(1, 16),
         )
 
     def _subject(
