@@ -71,7 +71,7 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     ),
     ErrorReason.NOT_READY: (
         "nothing is written before agencies or witnesses that know the log were heard: it may have been put back",
-        "start the gateway; whom it waits for: homeward gateway status DIR",
+        "start the gateway, and the adapters it waits for: homeward gateway status DIR names them",
     ),
     "UNAVAILABLE": ("the serving process did not answer on its socket", "look at its output, or stop it and try again"),
     "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),

@@ -19,6 +19,7 @@ from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
 from gateway.protocol.names import (
     ROLES,
+    ROLES_BY_KIND,
     AgencyId,
     AgencyKind,
     Basis,
@@ -88,6 +89,10 @@ def show(bundle: Path | None, as_json: bool) -> None:
         if rule.counsel_question:
             click.echo(f"  For counsel: {rule.counsel_question}")
     click.echo(f"\n{rules.emergency.rule_id}\n{_paragraph(english.emergency_sentence(rules.emergency))}")
+    click.echo("\nRoles, as a county's file and the API name them")
+    for roles in ROLES_BY_KIND.values():
+        if roles:
+            click.echo(_paragraph(", ".join(sorted(roles))))
     click.echo("\nLeft to county staff; the exchange hands each over as a code and does not see to it")
     for side in Side:
         for duty in county_duties(Obligation, side):

@@ -64,6 +64,12 @@ _FIELDS: Final[dict[str, str]] = {
     "subject_handle: yours": "local_id: yours",
     "subject_handle: required": "local_id: required for a youth of this agency, else of_another_agency",
     "subject_handle: another youth as listed": "local_id: another youth than the identity, as this agency lists it",
+    "authority.evidence_commitment: required": "evidence_reference: required for a consent",
+    "authority.language_version_hash: required": "language_text: required for a consent",
+    "authority.copy_given_to_youth: required": "copy_given_to_youth: required for a consent",
+    "authority.grantor: power": "grantor: none who can grant this basis",
+    "authority.expire_time: future": "expire_time: to come",
+    "authority.expire_time: emergency": "expire_time: longer than an emergency may last",
     **{
         word: word
         for name in ("learn_time", "locate_time", "duties.done_time")

@@ -31,6 +31,7 @@ from gateway.protocol.names import REPORT_IN_ROLES, FieldSet, Purpose, RequestId
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.policy.bundle import load_california
+from homeward.county.v1.authority_pb2 import RecordAuthorityRequest
 from homeward.county.v1.county_pb2 import YouthIdentity
 from homeward.county.v1.missing_pb2 import CheckFlagRequest
 from homeward.gateway.v1.codes_pb2 import EXIT_GROUP_PERMANENCY, MOVE_REASON_GROUP_DISRUPTION, SETTING_CODE_STRTP
@@ -322,3 +323,12 @@ def test_whoever_the_policy_lets_review_may_ask_the_adapter_and_nobody_else() ->
     rules = [rule for rule in load_california().rules if rule.purpose is Purpose.OVERSIGHT_AUDIT]
     assert methods.METHODS["/homeward.county.v1.AccessLogService/ListAccesses"].roles == methods.REVIEWERS
     assert {role for rule in rules for role in rule.roles} == methods.REVIEWERS
+
+
+@pytest.mark.parametrize("name", ["evidence_commitment", "language_version_hash", "copy_given_to_youth"])
+def test_what_a_consent_lacks_is_named_as_the_county_wrote_it(name: str) -> None:
+    said = of_call(CallFailed(CallFault.REFUSED, "AUTHORITY_INVALID", fields=(f"authority.{name}: required",)))
+    (field,) = said.fields
+    path, _, rule = field.partition(": ")
+    assert path in RecordAuthorityRequest.DESCRIPTOR.fields_by_name
+    assert rule == "required for a consent"
