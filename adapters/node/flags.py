@@ -166,7 +166,10 @@ class Refusal(Enum):
     ANOTHERS = auto()
     """The youth's flag is another agency's: it never recorded any of this one."""
     OVER = auto()
-    """The episode is over. Only its owner ends one: this agency did, and has not heard the answer."""
+    """The episode is over. Only its owner ends one: it is so where this agency stated that, and heard no answer. On the
+    exchange's word alone nobody stops looking for a youth."""
+    SUPERSEDED = auto()
+    """The episode is over, and the youth is reported missing again: another flag takes this one's place."""
 
 
 Again = Callable[[OwnFlag], OwnFlag]
@@ -225,10 +228,11 @@ class OwnFlags:
             known = _row(connection, flag_id)
             if known is None or (known.version == version and known.recorded):
                 return
-            if refusal is Refusal.OVER:
-                _end(connection, known, again)
+            end = stated_end(connection, flag_id) if refusal in (Refusal.OVER, Refusal.SUPERSEDED) else None
+            if end is not None or refusal is Refusal.SUPERSEDED:
+                _end(connection, known, end, again)
                 return
-            if refusal is Refusal.NOT_TAKEN and is_awaited(connection, statement.payload):
+            if refusal is not Refusal.ANOTHERS and is_awaited(connection, statement.payload):
                 return
             forget_version(connection, flag_id, version)
             if known.version != version and is_stated(connection, flag_id, known.version):
@@ -303,9 +307,8 @@ def _say(connection: Connection, known: Row[Any], stands: Row[Any], again: Again
     _put(connection, again(replace(_flag(known), **_said(stands))))
 
 
-def _end(connection: Connection, known: Row[Any], again: Again) -> None:
-    """The flag has ended, as it was stated; where that is forgotten here, the youth was found."""
-    stated = stated_end(connection, known.flag_id)
+def _end(connection: Connection, known: Row[Any], stated: Row[Any] | None, again: Again) -> None:
+    """The flag has ended, as it was `stated`; where that is forgotten here, the youth was found."""
     said = _said(stated) if stated is not None else {"state": FlagState.RESOLVED}
     _put(connection, again(replace(_flag(known), **said)))
     connection.execute(own_flag.update().where(own_flag.c.flag_id == known.flag_id).values(recorded=1))

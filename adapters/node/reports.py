@@ -189,7 +189,7 @@ class Reporter:
                 of_another_agency=absence.of_another_agency,
             )
 
-        async with self.stating.stated(statement):
+        async with self.stating.stated(statement, raises=True):
             response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(

@@ -9,7 +9,8 @@ at most, and nobody waits longer than for an answer of its own.
     refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
                the report stated is taken back, when it first came or when it was sent again
     late       what was taken back and is on record after all is said again
-    over       the exchange knows the episode to be over, and the answer to what ended it was lost: it is over here, too
+    over       the exchange knows the episode to be over: it is here, too, where this agency stated the end and heard no
+               answer, and where the youth is reported missing again, so that another flag is raised
 """
 
 import asyncio
@@ -120,13 +121,14 @@ class Stating:
             await asyncio.to_thread(self.flags.take_back, statement, self._again, refusal)
 
     @asynccontextmanager
-    async def stated(self, statement: SignedEnvelope | None) -> AsyncIterator[None]:
-        """What was stated is taken back when it is refused within."""
+    async def stated(self, statement: SignedEnvelope | None, *, raises: bool = False) -> AsyncIterator[None]:
+        """What was stated is taken back when it is refused within. `raises`: that the youth is missing now."""
         try:
             yield
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                refusal = Refusal.OVER if is_over(failed) else Refusal.NOT_TAKEN
+                over = Refusal.SUPERSEDED if raises else Refusal.OVER
+                refusal = over if is_over(failed) else Refusal.NOT_TAKEN
                 await self.settle(statement, recorded=False, refusal=refusal)
             raise
 

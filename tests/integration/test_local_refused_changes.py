@@ -171,6 +171,14 @@ async def test_a_youth_whose_flag_ended_unheard_is_reported_missing_again_at_the
         assert raised.handling_code == "CALL_DUTY_LINE_AND_KEEP_SAFE", "with all that the report says"
 
 
+async def test_on_the_exchanges_word_alone_nobody_stops_looking(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = the_flag(at)
+        after = await UPDATE.fails(at, before, is_over("state"))
+        assert (said(after), after.is_open) == (said(before), True)
+
+
 def flag_in(payload: bytes) -> bytes:
     report = gateway_missing.FlagReport.FromString(payload)
     return FlagStatement.FromString(report.flag_statement.payload).flag_id
