@@ -212,7 +212,10 @@ def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
     if not file.exists():
         return file.parent / "state", sources is not False
     config = read_file(file)
-    return config.state_directory(file), bool(config.sources) if sources is None else sources
+    if sources not in (None, bool(config.sources)):
+        # The line would be spent for an adapter that cannot start with this file.
+        raise click.UsageError(f"{file} {'names' if config.sources else 'names no'} sources: leave the option out")
+    return config.state_directory(file), bool(config.sources)
 
 
 def _read_once(config: AdapterConfig) -> Report:

@@ -6,7 +6,8 @@
     4  redeem                   key request and statements of the county root; the ticket is spent once
     5  check the answer         a certificate of our key, for exactly the identity we asked for, and the receipt of its
                                 entry in the log that the line names
-    6  write                    certificate, then member.json as the last file: without it nobody joined
+    6  write                    that the entry is awaited (`adapter.db`), the certificate, then member.json as the last
+                                file: without it nobody joined
 
 Decides that joining can be repeated after any interruption: the keys of step 3 are used again, and the exchange gives
 the same key the same answer while the ticket lives. Every way to fail has a code and says what to do.
@@ -21,6 +22,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from sqlalchemy.exc import OperationalError
 
 from adapters import enrol_failures as failures
 from adapters.channel_identity import KEY_FILE, certificate_request, new_tls_key, thumbprint, write_identity
@@ -120,8 +122,8 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
     _check(response, membership, tls_key)  # 5
     kept = _check_receipt(response, membership)
     with failures.of_files(state):  # 6
-        write_identity(state / KEYS, key=tls_key, chain=response.certificate_chain, ca=response.ca_certificates)
         _follow(state, kept)
+        write_identity(state / KEYS, key=tls_key, chain=response.certificate_chain, ca=response.ca_certificates)
         write_membership(state, membership)
     return Joined(membership, fingerprint(root.public_bytes), was_member=False)
 
@@ -230,6 +232,8 @@ def _follow(state: Path, kept: Kept) -> None:
         with store.write() as connection:
             forget_joining(connection)
         Requests(store).follow(kept)
+    except OperationalError as exc:
+        raise OSError(f"{STORE_FILE} cannot be written") from exc
     except EvidenceInvalid as invalid:
         raise failures.receipt_unusable("the log has another history than this adapter knows") from invalid
     finally:

@@ -90,16 +90,16 @@ class Membership:
 
 
 def check_sources(membership: Membership, file: Path, *, has_sources: bool) -> None:
-    """The county's file has sources if this adapter joined as one that has. Raises `CommandFailure` (ADAPTER-009)."""
+    """The county's file has sources exactly if this adapter joined as one that has. Raises ADAPTER-009."""
     if has_sources == membership.has_sources:
         return
     what = "the county's file does not fit how this adapter joined"
     why = "this adapter joined as one without records, and the exchange takes no list from it"
-    fix = "ask for another invitation and join anew, with the file in its place"
+    fix = "ask for another invitation and join anew, with the file in its place and an empty state directory"
     if membership.has_sources:
         # It would send no heartbeat: the exchange could tell nobody any more that a youth is unknown.
         why = "it names no sources, and every search waits for an adapter that joined as one with records"
-        fix = "name the county's sources, or ask for another invitation and join anew with --no-sources"
+        fix = "name the county's sources, or join anew: another invitation, an empty state directory, --no-sources"
     raise CommandFailure("ADAPTER-009", what, where=str(file), why=why, fix=fix)
 
 

@@ -4,9 +4,9 @@ Decides what such a receipt must say: this kind of entry, and the very bytes tha
 was issued. An answer without one is no answer (BROKEN), and is asked for again; so is one whose receipt cannot be
 followed now, because somebody else is writing to the adapter's database (UNAVAILABLE).
 
-The receipts of what users do are kept (`receipts.Requests`); of these there are thousands a day, and they are not. What
-they prove is held on to otherwise: the log has one history, and the entry is awaited among those that are shown to this
-agency (`attest`).
+The receipts of what users ask are kept (`receipts.Requests`), and a verdict's goes to the county system. Of these there
+are thousands a day. What they prove is held on to otherwise: the log has one history, and the entry is awaited among
+those that are shown to this agency (`attest`).
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Acts:
 
     async def check(self, receipt: Receipt, kind: Kind, said: SignedEnvelope) -> None:
         """The receipt of what was said in this envelope counts. Raises `CallFailed`."""
-        with _no_answer(), _at_hand():
+        with _no_answer():
             await self.proven(receipt, kind, said)
 
     async def check_issued(self, receipt: Receipt, kind: Kind, certificate: bytes) -> None:
@@ -51,8 +51,12 @@ class Acts:
             await self._followed(receipt, Expected(frozenset({kind}), None, certificate=certificate))
 
     async def proven(self, receipt: Receipt, kind: Kind, said: SignedEnvelope) -> Kept:
-        """The receipt of what was said in this envelope, for a user who keeps it. Raises `EvidenceInvalid`."""
-        return await self._followed(receipt, Expected(frozenset({kind}), request_digest(said.payload)))
+        """The receipt of what was said in this envelope, for a user who keeps it.
+
+        Raises `EvidenceInvalid`, and `CallFailed` while the adapter's database cannot be written.
+        """
+        with _at_hand():
+            return await self._followed(receipt, Expected(frozenset({kind}), request_digest(said.payload)))
 
     async def _followed(self, receipt: Receipt, expected: Expected) -> Kept:
         kept = check_receipt(receipt, self.log(), expected)

@@ -196,10 +196,10 @@ class OwnFlags:
             _put(connection, flag)
             note_stated(connection, flag.flag_id)
 
-    def recorded(self, flag_id: FlagId, version: int, again: "Again | None" = None) -> None:
+    def recorded(self, flag_id: FlagId, version: int, again: Again | None = None) -> None:
         """The gateway has recorded this version.
 
-        Where what it says was taken back meanwhile, it is said `again`; without that the next presenting does.
+        Where what it says was taken back meanwhile, it is said `again`; with none, `present` states it.
         """
         with self._store.write() as connection:
             known = _row(connection, flag_id)
@@ -215,7 +215,7 @@ class OwnFlags:
                 if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
                     _say(connection, known, stands, again)
 
-    def take_back(self, statement: SignedEnvelope, again: "Again", refusal: Refusal = Refusal.NOT_TAKEN) -> None:
+    def take_back(self, statement: SignedEnvelope, again: Again, refusal: Refusal = Refusal.NOT_TAKEN) -> None:
         """The gateway has refused to record what this states: the flag says again what stands without it.
 
         Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
@@ -308,10 +308,10 @@ def _say(connection: Connection, known: Row[Any], stands: Row[Any], again: Again
 
 
 def _end(connection: Connection, known: Row[Any], stated: Row[Any] | None, again: Again) -> None:
-    """The flag has ended, as it was `stated`; where that is forgotten here, the youth was found."""
+    """The flag has ended, as it was `stated`; where no end was stated here, as RESOLVED."""
     said = _said(stated) if stated is not None else {"state": FlagState.RESOLVED}
     _put(connection, again(replace(_flag(known), **said)))
-    connection.execute(own_flag.update().where(own_flag.c.flag_id == known.flag_id).values(recorded=1))
+    connection.execute(own_flag.update().where(own_flag.c.flag_id == known.flag_id).values(recorded=1, unheard=HEARD))
     forget_versions(connection, known.flag_id)
 
 

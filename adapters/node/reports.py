@@ -152,6 +152,7 @@ class Reporter:
                     if not is_over(failed):
                         raise
                     # The youth is missing again: what was open here has ended, and another flag is raised.
+                    tokens = tokens or await self.tokens([absence.youth], entry.act.staff.pseudonym)
                     return await self._raise(entry, absence, handle, tokens, deadline, sent=None)
 
     async def _raise(

@@ -145,7 +145,7 @@ class Reviewer:
         request = pb.GiveVerdictRequest(envelope=envelope)
         with county_errors():
             answer = await self.node.gateway.call(GIVE_VERDICT, request, seconds=deadline.left())
-        kept = await self.node.acts.proven(answer.receipt, Kind.REVIEW_JUDGED, envelope)
+            kept = await self.node.acts.proven(answer.receipt, Kind.REVIEW_JUDGED, envelope)
         if verdict == pb.VERDICT_SAME:
             await asyncio.to_thread(self.reviews.say, review_id, verdict, now)
         await asyncio.to_thread(self.reviews.hear, review_id, answer.state)

@@ -32,7 +32,7 @@ from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
 _OVER: Final = frozenset({"flag_statement: state", "flag_statement: flag_id"})
-"""What the gateway calls wrong with it."""
+"""Fields by which the gateway says that an episode is over (`gateway/missing/restated`, `raising`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Stating:
 def is_over(failed: CallFailed) -> bool:
     """Whether a statement was refused because the exchange knows its episode to be over.
 
-    From an open one every statement leads on; and a flag is raised under the identifier of one that ended alone.
+    No statement about an open episode is refused for its state, and a first one for its identifier where that ended.
     """
     return failed.reason == "STATEMENT_INVALID" and not _OVER.isdisjoint(failed.fields)
 

@@ -112,7 +112,7 @@ def logs_of(connection: Connection) -> Logs:
 
 
 def forget_joining(connection: Connection) -> None:
-    """Without a directory nothing of any log was followed but by joining: nothing of that is awaited or compared."""
+    """While no directory was accepted, what joining awaited and compared is dropped."""
     if get_setting(connection, DIRECTORY) is None:
         connection.execute(delete(awaited_entry))
         drop_setting(connection, NEWEST_CHECKPOINT)

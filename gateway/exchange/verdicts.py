@@ -35,7 +35,7 @@ from gateway.protocol.policy.facts import milliseconds
 from homeward.gateway.v1 import review_pb2 as pb
 
 FRESHNESS: Final = timedelta(seconds=60)
-"""A verdict whose own time is further off is refused, and a recorded one cannot be played again."""
+"""A verdict whose own time is further off is refused; played again before that, it changes nothing."""
 _SAID: Final = {
     pb.VERDICT_SAME: Said.SAME,
     pb.VERDICT_DIFFERENT: Said.DIFFERENT,

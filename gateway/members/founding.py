@@ -18,6 +18,7 @@ from gateway.cards import PUBLIC_FILE, GatewayCard, card_bytes
 from gateway.config import GATEWAY_FILE, GatewayConfig, split_address
 from gateway.members.assembly import read_log_signer
 from gateway.members.ca import make_intermediate, make_root, make_self_signed
+from gateway.protocol.directory import GATEWAY_SHARE
 from gateway.protocol.escrow import public_key_text
 from gateway.protocol.ristretto import Ristretto
 from gateway.protocol.sealing import SealKey
@@ -68,7 +69,7 @@ def found_gateway(
     Raises `StateExists`, `ShareFileBroken`, `ShareRefused`, `OperatorRefused` for another index.
     """
     dealt = read_share(share, group)
-    if dealt.share.index != 1:
+    if dealt.share.index != GATEWAY_SHARE:
         raise OperatorRefused(f"share {dealt.share.index} is a custodian's; the gateway holds share 1")
     state.make()
     state.write_secret("share.bin", share)

@@ -2,7 +2,7 @@
 
 Decides who is accepted as a holder: a share index and signing keys that no other holder has, a share of the sharing in
 force, and no operator or root with which one operator would have the whole key (TOKENS §6). A holder that changes its
-address or its root is trusted again under the same index, operator and share.
+address, its root or its keys is trusted again under the same index, operator and share.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The log and its projections, as what members' machines say and what operators do use them.
+"""The log and its projections, for members' machine calls and operators' commands.
 
 An append that may not have happened is `Unavailable`, never a refusal and never a success (SECURITY §4.1 rule i;
 `log_journal`). Reads see one state of the database and never make the writer wait.

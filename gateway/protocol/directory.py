@@ -158,7 +158,7 @@ class DirectoryView:
     """A checked directory, indexed for look-ups. Immutable."""
 
     def __init__(self, message: Directory) -> None:
-        """Checks every key statement against its county root, and that the gateway's evaluations are in the log.
+        """Checks every key statement against its county root, and that the log of share 1 is the exchange's.
 
         Raises `SignatureInvalid`, `MalformedMessage`, `DirectoryInvalid`.
         """

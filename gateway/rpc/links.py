@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from audit.note import VerifierKey
@@ -92,7 +93,13 @@ class Link:
         return True
 
     async def ask(self, order: WorkOrder, *, seconds: float) -> WorkResult:
-        """The result of this order. Raises `SourceUnreachable`."""
+        """The result of this order.
+
+        Raises `SourceUnreachable`: OFFLINE where the source is gone, TIMED_OUT where it was asked and did not answer in
+        time, BUSY where no turn came, or none can.
+        """
+        if self.closed.is_set():
+            raise SourceUnreachable(SOURCE_STATUS_OFFLINE)
         if not self._credit or len(self._turns) >= QUEUE_LIMIT:
             raise SourceUnreachable(SOURCE_STATUS_BUSY)
         future: asyncio.Future[WorkResult] = asyncio.get_running_loop().create_future()
@@ -106,15 +113,21 @@ class Link:
             raise SourceUnreachable(SOURCE_STATUS_TIMED_OUT if was_asked else SOURCE_STATUS_BUSY) from exc
         finally:
             del self._orders[order.work_id]
-            self._asked.discard(order.work_id)
+            if order.work_id in self._asked:
+                self._asked.remove(order.work_id)
+            else:
+                # Its turn never came; nobody else is kept out by it.
+                with suppress(ValueError):
+                    self._turns.remove(order)
             self._send_due()
 
     def _send_due(self) -> None:
-        """As many orders are under way as may be; whoever gave up before its turn came is passed over."""
+        """As many orders are under way as may be."""
         while self._turns and len(self._asked) < self._credit and not self.closed.is_set():
             order = self._turns.popleft()
-            future = self._orders.get(order.work_id)
-            if future is None or future.done():
+            future = self._orders[order.work_id]
+            if future.done():
+                # Its time is over this very moment.
                 continue
             try:
                 self.outgoing.put_nowait(ConnectResponse(work_order=order))

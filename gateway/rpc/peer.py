@@ -61,7 +61,7 @@ class Peers:
     def known(self, auth_context: Mapping[str, Sequence[bytes]]) -> Peer:
         """Who a call is from, whether or not that counts (`check_channel`, `check_live`).
 
-        Raises `Unauthenticated` for nobody.
+        Raises `Unauthenticated` where no certificate of this exchange names anybody.
         """
         pem = _only(auth_context, "x509_pem_cert")
         return self._known.get(pem) or self._remember(pem)

@@ -78,7 +78,7 @@ class _Held(AbstractContextManager[None]):
 
 
 async def only_message(context: Any) -> Any:
-    """The message of a call that has one. Raises `Invalid` when it does not decode, or none comes in time.
+    """The message of a call that has one. Raises `Invalid` when it does not decode, or none comes, or not in time.
 
     Read from the context: an iterator of the call's messages that is left after the first is closed by a task of its
     own, which costs a call as much as all that the interceptor does.

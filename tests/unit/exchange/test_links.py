@@ -10,7 +10,7 @@ from gateway.ports import SourceUnreachable
 from gateway.protocol.names import AgencyId
 from gateway.rpc.links import QUEUE_LIMIT, Link
 from homeward.gateway.v1.exchange_pb2 import SOURCE_STATUS_BUSY, SOURCE_STATUS_OFFLINE, SOURCE_STATUS_TIMED_OUT
-from homeward.gateway.v1.link_pb2 import WorkOrder, WorkResult
+from homeward.gateway.v1.link_pb2 import ConnectResponse, WorkOrder, WorkResult
 
 OWNER = AgencyId("06075.cwa")
 
@@ -80,6 +80,37 @@ async def test_no_longer_is_waited_than_an_answer_may_take_and_who_gave_up_takes
         assert not source.answer(WorkResult(work_id=order(0).work_id)), "what comes too late is nobody's"
         assert source.answer(WorkResult(work_id=order(7).work_id))
         await later
+
+
+async def test_who_was_given_up_keeps_nobody_out() -> None:
+    source = link(credit=1)
+    async with asking(source, 1 + QUEUE_LIMIT) as tasks:
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks[1:], return_exceptions=True)
+        later = asyncio.ensure_future(source.ask(order(9_999), seconds=5.0))
+        await asyncio.sleep(0)
+        assert not later.done()
+        assert sent(source) == [0]
+        assert source.answer(WorkResult(work_id=order(0).work_id))
+        await tasks[0]
+        assert sent(source) == [9_999]
+        later.cancel()
+
+
+async def test_a_link_that_is_closed_is_not_waited_for() -> None:
+    source = link()
+    source.close()
+    async with asking(source, 1) as tasks:
+        assert await status_of(tasks[0]) == SOURCE_STATUS_OFFLINE
+
+
+async def test_a_source_that_does_not_read_is_busy_at_once() -> None:
+    source = link(credit=1)
+    while not source.outgoing.full():
+        source.outgoing.put_nowait(ConnectResponse())
+    async with asking(source, 1) as tasks:
+        assert await status_of(tasks[0]) == SOURCE_STATUS_BUSY
 
 
 async def test_whoever_waits_learns_that_the_source_is_gone() -> None:
