@@ -158,8 +158,7 @@ async def test_a_youth_whose_flag_ended_unheard_is_reported_missing_again_at_the
         before = the_flag(at)
 
         def answer(payload: bytes, claims: Any) -> Any:
-            report = gateway_missing.FlagReport.FromString(payload)
-            if FlagStatement.FromString(report.flag_statement.payload).flag_id == before.flag_id:
+            if flag_in(payload) == before.flag_id:
                 return is_over(rule)(payload, claims)
             return recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_in)(payload, claims)
 
@@ -169,6 +168,23 @@ async def test_a_youth_whose_flag_ended_unheard_is_reported_missing_again_at_the
         assert (ended.flag_id, ended.is_open) == (before.flag_id, False)
         assert (told.flag_id, raised.is_open) == (raised.flag_id.hex(), True)
         assert raised.handling_code == "CALL_DUTY_LINE_AND_KEEP_SAFE", "with all that the report says"
+
+
+async def test_a_report_whose_answer_was_lost_raises_another_flag_where_its_own_is_over(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        await raise_own_flag(at)
+        before = await RAISE.fails(at, the_flag(at), hears_nothing)
+
+        def answer(payload: bytes, claims: Any) -> Any:
+            if flag_in(payload) == before.flag_id:
+                return is_over("flag_id")(payload, claims)
+            return recorded(at, "flag.raised", gateway_missing.RaiseFlagResponse, flag_id=flag_in)(payload, claims)
+
+        at.gateway.answers[RAISE.path] = answer
+        told = await RAISE.call(at, before)
+        ended, raised = at.flags.of(OWN_HANDLE)
+        assert (ended.flag_id, ended.is_open, raised.recorded) == (before.flag_id, False, True)
+        assert told.flag_id == raised.flag_id.hex()
 
 
 async def test_on_the_exchanges_word_alone_nobody_stops_looking(tmp_path: Path) -> None:

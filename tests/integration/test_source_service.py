@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from adapters import service
 from adapters.channel_identity import new_tls_key, write_identity
-from adapters.cli import _status_text, check
+from adapters.cli import _status_text, check, join
 from adapters.config import read_config
 from adapters.keyring import KeyFile, generate_keyring, write_keyring
 from adapters.membership import check_sources, write_membership
@@ -107,6 +107,15 @@ def test_who_joined_without_records_and_names_sources_is_told_to_join_anew(file:
     with pytest.raises(CommandFailure) as caught:
         check_sources(replace(membership(SOURCE), has_sources=False), file, has_sources=True)
     assert (caught.value.code, "join anew" in caught.value.fix) == ("ADAPTER-009", True)
+
+
+def test_a_line_is_not_spent_for_an_adapter_that_could_not_start(tmp_path: Path) -> None:
+    file = tmp_path / "adapter.yaml"
+    file.write_text(COUNTY_FILE, encoding="utf-8")
+    refused = CliRunner().invoke(join, ["hw1_AAAA", "--config", str(file), "--sources"])
+    assert refused.exit_code == 2
+    assert "names no sources: leave the option out" in refused.output
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.fixture
