@@ -16,6 +16,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from adapters.alert_words import alert_lines
+from adapters.as_joined import check_sources
 from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
 from adapters.cli_audit import audit
@@ -30,7 +31,7 @@ from adapters.enrol import join as join_exchange
 from adapters.fingerprint import spoken
 from adapters.flag_words import due_lines, overdue_lines
 from adapters.mapping.report import Report, as_data, render
-from adapters.membership import MembershipInvalid, check_sources, read_membership
+from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.link.redeem import redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines

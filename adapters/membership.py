@@ -14,7 +14,6 @@ from audit.checkpoint import LogKey
 from gateway.protocol.directory import Pins
 from gateway.protocol.names import AgencyId, AgencyKind, NameSyntaxError, county_of, parse_agency_id
 from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
-from homeward.failure import CommandFailure
 from homeward.replacing import replace_file
 
 FILE_NAME: Final = "member.json"
@@ -87,20 +86,6 @@ class Membership:
             "joined": self.joined.astimezone(UTC).isoformat(),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
-
-
-def check_sources(membership: Membership, file: Path, *, has_sources: bool) -> None:
-    """The county's file has sources exactly if this adapter joined as one that has. Raises ADAPTER-009."""
-    if has_sources == membership.has_sources:
-        return
-    what = "the county's file does not fit how this adapter joined"
-    why = "this adapter joined as one without records, and the exchange takes no list from it"
-    fix = "ask for another invitation and join anew, with the file in its place and an empty state directory"
-    if membership.has_sources:
-        # It would send no heartbeat: the exchange could tell nobody any more that a youth is unknown.
-        why = "it names no sources, and every search waits for an adapter that joined as one with records"
-        fix = "name the county's sources, or join anew: another invitation, an empty state directory, --no-sources"
-    raise CommandFailure("ADAPTER-009", what, where=str(file), why=why, fix=fix)
 
 
 def parse_membership(text: str) -> Membership:

@@ -21,11 +21,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.as_joined import check_sources
 from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.address_file import remove_address, write_address
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
-from adapters.membership import MembershipInvalid, check_sources, read_membership
+from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.batches import Progress
 from adapters.node.errors import HolderUnavailable, NotReady
 from adapters.node.renew import IdentityLocked

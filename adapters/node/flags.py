@@ -158,7 +158,7 @@ class FlagIssuer:
         return replace(flag, statement=wrap(statement, self.key), expires=expires)
 
 
-class Refusal(Enum):
+class Unrecorded(Enum):
     """What the exchange said of a statement that it did not record."""
 
     NOT_TAKEN = auto()
@@ -215,7 +215,7 @@ class OwnFlags:
                 if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
                     _say(connection, known, stands, again)
 
-    def take_back(self, statement: SignedEnvelope, again: Again, refusal: Refusal = Refusal.NOT_TAKEN) -> None:
+    def take_back(self, statement: SignedEnvelope, again: Again, why: Unrecorded = Unrecorded.NOT_TAKEN) -> None:
         """The gateway has refused to record what this states: the flag says again what stands without it.
 
         Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
@@ -228,11 +228,11 @@ class OwnFlags:
             known = _row(connection, flag_id)
             if known is None or (known.version == version and known.recorded):
                 return
-            end = stated_end(connection, flag_id) if refusal in (Refusal.OVER, Refusal.SUPERSEDED) else None
-            if end is not None or refusal is Refusal.SUPERSEDED:
+            end = stated_end(connection, flag_id) if why in (Unrecorded.OVER, Unrecorded.SUPERSEDED) else None
+            if end is not None or why is Unrecorded.SUPERSEDED:
                 _end(connection, known, end, again)
                 return
-            if refusal is not Refusal.ANOTHERS and is_awaited(connection, statement.payload):
+            if why is not Unrecorded.ANOTHERS and is_awaited(connection, statement.payload):
                 return
             forget_version(connection, flag_id, version)
             if known.version != version and is_stated(connection, flag_id, known.version):

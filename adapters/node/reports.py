@@ -190,7 +190,7 @@ class Reporter:
                 of_another_agency=absence.of_another_agency,
             )
 
-        async with self.stating.stated(statement, raises=True):
+        async with self.stating.taking_back(statement, raises=True):
             response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(
@@ -226,7 +226,7 @@ class Reporter:
                 request_id=entry.request_id, flag_id=flag_id, flag_statement=statement, duties=change.duties
             )
 
-        async with self.stating.stated(statement):
+        async with self.stating.taking_back(statement):
             response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(
@@ -289,7 +289,7 @@ class Reporter:
         async def build() -> Message:
             return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
 
-        async with self.stating.stated(statement):
+        async with self.stating.taking_back(statement):
             response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
         outcome = outcome_of(response.outcome)
         kept = await self.recorder.check(

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
-from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags, Refusal
+from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags, Unrecorded
 from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.send import Deadline
@@ -102,11 +102,11 @@ class Stating:
         # Otherwise it is a supporting report of another owner's flag: this agency states none, and a flag that nobody
         # else knows must not be answered from.
         is_own = statement is not None and recorded == _read(statement).flag_id
-        refusal = Refusal.ANOTHERS if supports else Refusal.NOT_TAKEN
-        await self.settle(statement, recorded=is_own, refusal=refusal)
+        why = Unrecorded.ANOTHERS if supports else Unrecorded.NOT_TAKEN
+        await self.settle(statement, recorded=is_own, why=why)
 
     async def settle(
-        self, statement: SignedEnvelope | None, *, recorded: bool, refusal: Refusal = Refusal.NOT_TAKEN
+        self, statement: SignedEnvelope | None, *, recorded: bool, why: Unrecorded = Unrecorded.NOT_TAKEN
     ) -> None:
         """What a report stated, now or when it was first sent, is on record, or it is taken back; None states nothing.
 
@@ -118,18 +118,18 @@ class Stating:
             stated = _read(statement)
             await asyncio.to_thread(self.flags.recorded, FlagId(stated.flag_id), stated.version, self._again)
         else:
-            await asyncio.to_thread(self.flags.take_back, statement, self._again, refusal)
+            await asyncio.to_thread(self.flags.take_back, statement, self._again, why)
 
     @asynccontextmanager
-    async def stated(self, statement: SignedEnvelope | None, *, raises: bool = False) -> AsyncIterator[None]:
+    async def taking_back(self, statement: SignedEnvelope | None, *, raises: bool = False) -> AsyncIterator[None]:
         """What was stated is taken back when it is refused within. `raises`: that the youth is missing now."""
         try:
             yield
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                over = Refusal.SUPERSEDED if raises else Refusal.OVER
-                refusal = over if is_over(failed) else Refusal.NOT_TAKEN
-                await self.settle(statement, recorded=False, refusal=refusal)
+                over = Unrecorded.SUPERSEDED if raises else Unrecorded.OVER
+                why = over if is_over(failed) else Unrecorded.NOT_TAKEN
+                await self.settle(statement, recorded=False, why=why)
             raise
 
     async def changed(

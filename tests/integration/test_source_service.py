@@ -17,11 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 from adapters import service
+from adapters.as_joined import check_sources
 from adapters.channel_identity import new_tls_key, write_identity
 from adapters.cli import _status_text, check, join
 from adapters.config import read_config
 from adapters.keyring import KeyFile, generate_keyring, write_keyring
-from adapters.membership import check_sources, write_membership
+from adapters.membership import write_membership
 from adapters.node.holder_alarm import record_unproven
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build

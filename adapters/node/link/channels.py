@@ -7,7 +7,8 @@ under way end on the old one.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Generic, cast
 
 import grpc
@@ -61,6 +62,24 @@ def is_told_to_stop() -> bool:
     return task is None or task.cancelling() > 0
 
 
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Inside, what keeps a call from bringing an answer is a `CallFailed`."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        raise failure_of(error) from None
+    except (aio.UsageError, asyncio.InvalidStateError) as exc:
+        # The channel is closed, or the stream has ended: by its deadline, or with its channel.
+        raise CallFailed(CallFault.UNAVAILABLE) from exc
+    except asyncio.CancelledError:
+        if is_told_to_stop():
+            raise
+        raise CallFailed(CallFault.UNAVAILABLE) from None
+    except MalformedMessage as exc:
+        raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
+
+
 class PeerChannel:
     """One peer, over a channel that can be replaced while it is used."""
 
@@ -76,20 +95,9 @@ class PeerChannel:
         method = self.channel.unary_unary(
             rpc.path, request_serializer=rpc.request.SerializeToString, response_deserializer=rpc.answer.FromString
         )
-        try:
+        with _failing():
             answer: A = await method(request, timeout=seconds)
             check(answer)
-        except aio.AioRpcError as error:
-            raise failure_of(error) from None
-        except aio.UsageError as exc:
-            # The channel was replaced between the two lines above.
-            raise CallFailed(CallFault.UNAVAILABLE) from exc
-        except asyncio.CancelledError:
-            if is_told_to_stop():
-                raise
-            raise CallFailed(CallFault.UNAVAILABLE) from None
-        except MalformedMessage as exc:
-            raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
         return answer
 
     def converse(self, rpc: Rpc[Q, A], *, seconds: float) -> "Stream[Q, A]":
@@ -127,24 +135,16 @@ class Stream(Generic[Q, A]):
 
     async def ask(self, request: Q) -> A:
         """The peer's answer, parsed strictly. Raises `CallFailed`."""
-        try:
+        with _failing():
             await self._call.write(request)
             answer = await self._call.read()
             if answer is aio.EOF:
                 raise CallFailed(CallFault.UNAVAILABLE)
-            check(answer)  # type: ignore[arg-type]  # no end of the stream any more
-        except aio.AioRpcError as error:
-            raise failure_of(error) from None
-        except (aio.UsageError, asyncio.InvalidStateError) as exc:
-            # The stream ended between two messages: by its deadline, or with its channel.
-            raise CallFailed(CallFault.UNAVAILABLE) from exc
-        except asyncio.CancelledError:
-            if is_told_to_stop():
+            try:
+                check(answer)  # type: ignore[arg-type]  # no end of the stream any more
+            except MalformedMessage:
+                self.close()
                 raise
-            raise CallFailed(CallFault.UNAVAILABLE) from None
-        except MalformedMessage as exc:
-            self.close()
-            raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
         return answer  # type: ignore[return-value]
 
     def close(self) -> None:
