@@ -9,6 +9,7 @@ from gateway.protocol.names import AgencyKind
 from tests.adversarial.stage import Stage
 from tests.adversarial.town import Town
 
+pytest.register_assert_rewrite("tests.adversarial.scenario_deeds", "tests.adversarial.scenario_questions")
 MEMBERS = {
     "06075.cwa": AgencyKind.CWA,
     "06029.cwa": AgencyKind.CWA,

@@ -134,14 +134,23 @@ class House:
         subjects.confirm({handle: hashlib.sha256(handle).digest()}, EPOCH, utc_now())
         return handle
 
-    def state(self, handle: SubjectHandle, *, handling: HandlingCode = HandlingCode.CALL_DUTY_LINE) -> OwnFlag:
-        """A flag of this youth that the county states; it is kept here and not yet reported."""
+    def state(
+        self,
+        handle: SubjectHandle,
+        *,
+        handling: HandlingCode = HandlingCode.CALL_DUTY_LINE,
+        learned: datetime | None = None,
+    ) -> OwnFlag:
+        """A flag of this youth that the county states; it is kept here and not yet reported.
+
+        The county learned an hour ago, or when it is said.
+        """
         issuer = FlagIssuer(self.resident.membership.county, self.resident.ring.flag)
         flag = issuer.raised(
             FlagId(secrets.token_bytes(16)),
             handle,
             handling_code=handling,
-            learned=utc_now() - timedelta(hours=1),
+            learned=learned or utc_now() - timedelta(hours=1),
             locate=FlagLocate(
                 missing_since_date=(TODAY - timedelta(days=2)).isoformat(),
                 absence_category=ABSENCE_CATEGORY_RUNAWAY,

@@ -41,7 +41,7 @@ from homeward.gateway.v1.exchange_pb2 import (
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceStub
 from homeward.gateway.v1.records_pb2 import RecordAnswer
-from tests.adversarial.house import House, beat
+from tests.adversarial.house import House, beat, register
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.town import Town, utc_now
 
@@ -92,10 +92,16 @@ class Stage:
         for house in self.houses.values():
             await house.close()
 
-    async def _settle(self, label: str, youth: Mapping[str, str]) -> None:
+    def owner(self, label: str) -> AgencyId:
+        """The agency in whose care a youth of the book is; empty for one who is in nobody's."""
+        return AgencyId(book()["youth"].get(label, {}).get("owner", ""))
+
+    async def _settle(self, label: str, youth: Mapping[str, Any]) -> None:
         house = self.houses[AgencyId(youth["owner"])]
         handle = await house.list(label, restriction=Restriction(youth.get("restriction", "NONE")))
         self.handles[label] = handle
+        for other in youth.get("listed_by", ()):
+            await register(self.town.residents[AgencyId(other)], secrets.token_bytes(16), label)
         if "flag" in youth:
             self.flag_ids[label] = await self.raise_flag(house, label, HandlingCode(youth["flag"]))
 

@@ -14,13 +14,14 @@ from typing import Any, cast
 
 import grpc
 import pytest
+import pytest_asyncio
 from google.protobuf.message import Message
 
 from gateway.errors import ErrorReason
 from gateway.exchange.refusals import MOST
 from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.matching.key_scheme import EXTENDED_SCHEME
-from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, Purpose, Role
+from gateway.protocol.names import AgencyId, AgencyKind, EvidenceKind, FieldSet, Purpose, Role
 from gateway.protocol.signing import SigningKey
 from gateway.rpc.status import CODES
 from homeward.audit.v1.service_pb2 import EntryQuery, GetConsistencyProofRequest
@@ -46,8 +47,6 @@ from tests.unit.token_sets import withdraw_keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ATTACKER = AgencyId("06061.cwa")
-CLUMSY, FLOODING = AgencyId("06029.cwa"), AgencyId("06001.shelter")
-"""Who sends one malformed message, and who nothing else: of one member only so many are entries of their own."""
 ACT = Act(Role("CWA.case_worker"), Purpose.MFC_HANDOFF)
 TEXTS = {text for _, text in CODES.values()}
 REASONS = frozenset(ErrorReason)
@@ -58,6 +57,22 @@ MAY_BE = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 GATEWAY, AUDIT = "homeward.gateway.v1", "homeward.audit.v1"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def clumsy(town: Town) -> Resident:
+    """Who sends a malformed message now and then. Nobody else does in its name: so many a minute are entries."""
+    resident = await town.settle("06085.clumsy", AgencyKind.CWA)
+    await town.listed(resident.agency)
+    return resident
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def flooding(town: Town) -> Resident:
+    """Who sends nothing else."""
+    resident = await town.settle("06085.flooding", AgencyKind.CWA)
+    await town.listed(resident.agency)
+    return resident
 
 
 @dataclass(frozen=True)
@@ -300,17 +315,18 @@ async def test_the_scan_sees_a_decoder_that_talks(town: Town) -> None:
         check(talk, b"")
 
 
-async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other_trace(town: Town) -> None:
-    resident = town.residents[CLUMSY]
+async def test_a_refused_message_of_a_known_caller_leaves_one_entry_and_no_other_trace(
+    town: Town, clumsy: Resident
+) -> None:
     before, tables = town.size(), town.rows("flag", "authority", "subject", "spent", "alert")
     query = flag_query(tokens_of("nobody"))
     query.request_id = b"short"
-    found = await refusal(ExchangeServiceStub(resident.channel).CheckFlag(resident.flag_request(query, ACT), timeout=5))
+    found = await refusal(ExchangeServiceStub(clumsy.channel).CheckFlag(clumsy.flag_request(query, ACT), timeout=5))
     assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert found.fields
     assert all("short" not in each for each in found.fields)
     (leaf,) = town.news(before)
-    assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", CLUMSY)
+    assert (leaf.kind, leaf.reason, leaf.requester) == ("access.refused", "INVALID_REQUEST", clumsy.agency)
     assert town.rows("flag", "authority", "subject", "spent", "alert") == tables
 
 
@@ -344,21 +360,30 @@ REFUSED_AT_THE_EDGE: dict[str, tuple[Callable[[Resident], Awaitable[object]], st
 
 
 @pytest.mark.parametrize("name", REFUSED_AT_THE_EDGE)
-async def test_what_a_member_is_refused_before_a_handler_is_on_record_once(town: Town, name: str) -> None:
+async def test_what_a_member_is_refused_before_a_handler_is_on_record_once(
+    town: Town, clumsy: Resident, name: str
+) -> None:
     call, method, reason = REFUSED_AT_THE_EDGE[name]
-    resident, before = town.residents[CLUMSY], town.size()
-    assert (await refusal(call(resident))).reason == reason
+    before = town.size()
+    assert (await refusal(call(clumsy))).reason == reason
     (leaf,) = town.news(before)
-    assert (leaf.kind, leaf.reason, leaf.requester, leaf.op["asked"]) == ("access.refused", reason, CLUMSY, method)
+    assert (leaf.kind, leaf.reason, leaf.requester, leaf.op["asked"]) == (
+        "access.refused",
+        reason,
+        clumsy.agency,
+        method,
+    )
 
 
-async def test_a_member_that_sends_malformed_messages_as_fast_as_it_can_does_not_fill_the_log(town: Town) -> None:
-    resident, before = town.residents[FLOODING], town.size()
+async def test_a_member_that_sends_malformed_messages_as_fast_as_it_can_does_not_fill_the_log(
+    town: Town, flooding: Resident
+) -> None:
+    before = town.size()
     target = next(each for each in TARGETS if each.path.endswith("/CheckFlag"))
     sent = 4 * MOST
-    found = await send(resident, target.path, [carried(resident, target, b"?") for _ in range(sent)])
+    found = await send(flooding, target.path, [carried(flooding, target, b"?") for _ in range(sent)])
     assert found == {"INVALID_REQUEST": sent}
-    refused = [leaf for leaf in town.news(before) if leaf.requester == FLOODING]
+    refused = [leaf for leaf in town.news(before) if leaf.requester == flooding.agency]
     # A minute may have ended meanwhile.
     assert MOST <= len(refused) <= 2 * MOST
 

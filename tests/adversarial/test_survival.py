@@ -24,7 +24,6 @@ from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from deploy.demo.commands import Done
-from gateway.protocol.escrow import public_key_text
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
@@ -35,7 +34,6 @@ from gateway.protocol.names import (
     Role,
     SubjectHandle,
 )
-from gateway.protocol.sealing import SealKey
 from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest
@@ -207,12 +205,6 @@ async def test_whoever_is_killed_between_the_entry_of_a_seal_and_the_keys_leavin
     Until it is held nobody writes the log, so that a deposit is found before its entry, however slow this process is.
     """
     owner, handle = doomed.residents[OWNER], secrets.token_bytes(16)
-    await end(doomed)
-    (doomed.gateway / "court.pub").write_text(public_key_text(SealKey.generate().public_bytes))
-    with (doomed.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
-        file.write("court_custodian: court.pub\n")
-    await asyncio.to_thread(doomed.start, "gateway")
-    await answered(doomed)
     await register(owner, handle, "who is sealed")
     issuer = FlagIssuer(owner.membership.county, owner.ring.flag)
     flag = issuer.raised(

@@ -26,7 +26,9 @@ from audit.reader import Reader, Selection
 from audit.store_sqlite import SqliteStore
 from deploy.demo.ports import free_addresses
 from gateway.protocol.directory import DirectoryView, open_directory
+from gateway.protocol.escrow import public_key_text
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
+from gateway.protocol.sealing import SealKey
 from gateway.protocol.wire_names import to_wire
 from gateway.state import State
 from homeward.gateway.v1 import admin_pb2
@@ -44,6 +46,7 @@ _SETTINGS: Final = f"""
 matching: {{ auto: true }}
 negative_slot_ms: 400
 counties_without_agreement: ["{NO_AGREEMENT}"]
+court_custodian: court.pub
 """
 _LONG_DAY: Final = "budgets: { lookups_a_day: 100000, lookups_a_worker_a_day: 100000 }\n"
 """More questions than any test asks."""
@@ -121,6 +124,8 @@ class Town:
             "gateway", "init", str(town.gateway), "--trust-domain", TRUST_DOMAIN, "--listen", gateway,
             "--enroll-listen", enroll, "--share", str(root / "shares" / "share-1.bin")
         )  # fmt: skip
+        # A court whose own key nobody keeps: what is sealed here stays so.
+        (town.gateway / "court.pub").write_text(public_key_text(SealKey.generate().public_bytes), encoding="ascii")
         with (town.gateway / "gateway.yaml").open("a", encoding="utf-8") as file:
             file.write(_SETTINGS + budgets + settings)
         homeward(

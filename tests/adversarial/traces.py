@@ -41,6 +41,10 @@ class Mark:
         """Decisions and releases since."""
         return [leaf for leaf in self.stage.town.news(self.size) if leaf.kind in ANSWERS]
 
+    def releases(self) -> list[Leaf]:
+        """What left, or did not, after a decision."""
+        return [leaf for leaf in self.answers() if leaf.kind == "access.outcome"]
+
     def entries(self) -> list[StoredEntry]:
         """The same, as they are stored."""
         return [entry for entry in self.stage.town.entries(self.size) if entry.kind in ANSWERS]
@@ -51,7 +55,12 @@ class Mark:
 
     def alerted(self) -> set[tuple[AgencyId, int]]:
         """Who was sent an alert since, and of which kind."""
-        return {(AgencyId(str(row[0])), int(str(row[2]))) for row in set(_alerts(self.stage.town)) - self.alerts}
+        return {(agency, kind) for agency, _, kind in self.alerts_since()}
+
+    def alerts_since(self) -> list[tuple[AgencyId, int, int]]:
+        """The alerts themselves: to whom, the number in that agency's sequence, and the kind."""
+        new = set(_alerts(self.stage.town)) - self.alerts
+        return sorted((AgencyId(str(row[0])), int(str(row[1])), int(str(row[2]))) for row in new)
 
     def disclosures(self, owner: str) -> list[Disclosure]:
         """What the owner's accounting lists of it."""
