@@ -283,6 +283,10 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
     lines += [
         f"FAIL  holder {name} answered without a proof that holds; ask its operator" for name in found.unproven_holders
     ]
+    lines += [
+        f"FAIL  holder {name} has begun another log; what it recorded before is lost or hidden: ask its operator"
+        for name in found.another_log_holders
+    ]
     if found.sole_operators:
         lines.append(f"warn  a demonstration: {', '.join(found.sole_operators)} alone could make tokens")
     return "\n".join(lines)

@@ -24,7 +24,8 @@ from adapters.node.duties import OwnDuties
 from adapters.node.erase import Eraser
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
-from adapters.node.holder_alarm import record_unproven, unproven
+from adapters.node.followed_logs import HolderLogs
+from adapters.node.holder_alarm import HolderAlarm, HolderFinding, operators_with
 from adapters.node.holders import Tokenizer
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import Channels
@@ -119,7 +120,8 @@ class Adapter:
             tokens_ready=self.tokens_ready(),
             witnessed_size=self.witness.size(),
             log_forked=self.witness.fork is not None,
-            unproven_holders=unproven(self.node.store, self.node.now()),
+            unproven_holders=operators_with(HolderFinding.UNPROVEN, self.node.store, self.node.now()),
+            another_log_holders=operators_with(HolderFinding.ANOTHER_LOG, self.node.store, self.node.now()),
             sole_operators=self.sole_operators(),
             epochs=self.epochs(),
             attestation=self.link.attester.newest() if self.link.attester is not None else None,
@@ -316,8 +318,8 @@ def _tokenizer(
         scheme=scheme,
         envelope_key=keyring.envelope,
         caller_of=channels.holder,
-        alarm=lambda operator: record_unproven(store, operator, now()),
-        receipts=HolderReceipts(Requests(store)),
+        alarm=HolderAlarm(store, now),
+        receipts=HolderReceipts(Requests(store), HolderLogs(store, now)),
         now=now,
         random_bytes=random_bytes,
     )

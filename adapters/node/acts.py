@@ -19,6 +19,7 @@ from typing import Final
 from sqlalchemy.exc import OperationalError
 
 from adapters.errors import EvidenceInvalid
+from adapters.node.followed_logs import HolderLogs
 from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
 from adapters.node.rpcs import CallFailed, CallFault
 from audit.checkpoint import LogKey
@@ -69,6 +70,7 @@ class HolderReceipts:
     """Checks the receipts of evaluations, each against its holder's own log."""
 
     requests: Requests
+    logs: HolderLogs
 
     def check(self, holder: HolderView, receipt: Receipt, said: SignedEnvelope) -> None:
         """The holder has on record that it evaluated what was said in this envelope.
@@ -82,7 +84,7 @@ class HolderReceipts:
             if holder.share_index == GATEWAY_SHARE:
                 self.requests.follow(kept)
             else:
-                self.requests.check_holder(log, kept.checkpoint)
+                self.logs.follow(holder, kept.checkpoint)
 
 
 @contextmanager

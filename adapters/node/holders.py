@@ -20,6 +20,7 @@ from adapters.identity.scheme import Scheme
 from adapters.identity.tokenize import BlindedBatch, Blinding, Person
 from adapters.node.acts import RECEIPT_INVALID, HolderReceipts
 from adapters.node.errors import HolderFault, HolderUnavailable
+from adapters.node.holder_alarm import HolderFinding
 from adapters.node.identifiers import Clock, RandomBytes, new_request_id
 from adapters.node.quorum import Quorum, quorum
 from adapters.node.rpcs import EVALUATE, Caller, CallFailed, CallFault
@@ -50,8 +51,8 @@ class Tokenizer:
     envelope_key: SigningKey = field(repr=False)
     caller_of: Callable[[HolderView], Caller]
     """The channel to a holder: this gateway's for share 1, the holder's own for any other."""
-    alarm: Callable[[str], None]
-    """Called with the operator of a holder whose proof or receipt did not hold."""
+    alarm: Callable[[HolderFinding, str], None]
+    """Called with what was found, and the operator of the holder it was found of."""
     receipts: HolderReceipts = field(repr=False)
     now: Clock
     random_bytes: RandomBytes
@@ -183,7 +184,7 @@ class Tokenizer:
     async def _unproven(self, holder: HolderView, reason: str) -> HolderFault:
         _LOG.error("a holder's evaluation is not proven", extra={"operator": holder.operator, "reason": reason})
         self.failed[holder.share_index] = self.now()
-        await asyncio.to_thread(self.alarm, holder.operator)
+        await asyncio.to_thread(self.alarm, HolderFinding.UNPROVEN, holder.operator)
         return HolderFault(holder.operator, CallFault.BROKEN, reason)
 
     def _blinding(self) -> Blinding:

@@ -4,8 +4,7 @@ Decides when a receipt counts for an answer: the log's signature over a checkpoi
 openings against the leaf, and that the opened fields say this request and this outcome. A gateway that answers one
 thing and writes another is caught here (ARCHITECTURE §3 step 14).
 
-Also remembers every checkpoint seen: two roots for one size are a log that shows different histories to different
-readers, and nothing of such an answer is used (SECURITY §2, active malicious gateway).
+None counts that contradicts what was seen of the log before (`followed_logs`).
 """
 
 import hashlib
@@ -14,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
-from adapters.node.store import Store, get_setting, put_setting
+from adapters.node.followed_logs import check_history
+from adapters.node.store import Store
 from adapters.node.succession import NEWEST_CHECKPOINT
 from adapters.node.tables import local_event, receipt, request, request_epoch
 from audit.checkpoint import Checkpoint, LogKey
@@ -34,7 +34,6 @@ REQUEST_DIGEST: Final = "request"
 CERTIFICATE: Final = "certificate"
 OUTCOME: Final = "outcome"
 _UNIFORM: Final = frozenset({KIND, REQUEST_DIGEST, "purpose", "policy", "worker"})
-_LOG_NAME: Final = 32
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -182,7 +181,7 @@ class Requests:
         """The receipts are on disk; keeping one twice changes nothing. Raises as `follow`."""
         with self._store.write() as connection:
             for kept in receipts:
-                _check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
+                check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
                 same = (receipt.c.request_id == request_id, receipt.c.leaf_index == kept.index)
                 known = connection.scalar(select(receipt.c.proof).where(*same))
                 if known is None or origin_of(known) != kept.checkpoint.origin:
@@ -201,19 +200,11 @@ class Requests:
     def follow(self, kept: Kept) -> None:
         """The entry must be among those that are shown to this agency; the receipt itself is not kept.
 
-        Nor may it contradict the newest checkpoint that was seen; it is now the newest if it is larger. Only equal
-        sizes are compared here: that a larger tree contains a smaller one is what a witness proves.
-        Raises `EvidenceInvalid`.
+        Nor may it contradict what was seen of the log before. Raises `EvidenceInvalid`.
         """
         with self._store.write() as connection:
-            _check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
+            check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
             await_entry(connection, kept.index, kept.receipt.leaf)
-
-    def check_holder(self, log: LogKey, checkpoint: Checkpoint) -> None:
-        """As `follow`, for the log of another holder of the token key, in which nobody is shown its entries."""
-        name = f"{NEWEST_CHECKPOINT}-{hashlib.sha256(log.vkey().encode()).hexdigest()[:_LOG_NAME]}"
-        with self._store.write() as connection:
-            _check_history(connection, checkpoint, name)
 
     def refused_here(self, kind: str, reason: str, *, purpose: Purpose, role: Role, worker: str, now: datetime) -> None:
         """A refusal that never left the county is on record in it."""
@@ -223,15 +214,6 @@ class Requests:
                     kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=milliseconds(now)
                 )
             )
-
-
-def _check_history(connection: Connection, checkpoint: Checkpoint, name: str) -> None:
-    before = get_setting(connection, name)
-    size, root = (int.from_bytes(before[:8], "big"), before[8:]) if before is not None else (0, b"")
-    if checkpoint.size == size and checkpoint.root != root:
-        raise EvidenceInvalid("receipt_split_view")
-    if checkpoint.size > size:
-        put_setting(connection, name, checkpoint.size.to_bytes(8, "big") + checkpoint.root)
 
 
 def origin_of(proof: str) -> str:

@@ -18,7 +18,8 @@ from adapters.membership import Membership
 from adapters.node.acts import Acts, HolderReceipts
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.flags import FlagIssuer, OwnFlags
-from adapters.node.holder_alarm import record_unproven
+from adapters.node.followed_logs import HolderLogs
+from adapters.node.holder_alarm import HolderAlarm
 from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
 from adapters.node.pepper import PepperFiles, PepperKeeper
@@ -403,8 +404,9 @@ def make_node(directory: Path, gateway: Gateway, agency: AgencyId = world.SOURCE
         ),
         tokenizer=Tokenizer(
             suite=oprf.Suite(load_ristretto()), scheme=load_scheme(), envelope_key=world.keys().rings[agency].envelope,
-            caller_of=caller_of, alarm=lambda operator: record_unproven(store, operator, clock()),
-            receipts=HolderReceipts(Requests(store)), now=clock, random_bytes=secrets.token_bytes,
+            caller_of=caller_of, alarm=HolderAlarm(store, clock),
+            receipts=HolderReceipts(Requests(store), HolderLogs(store, clock)), now=clock,
+            random_bytes=secrets.token_bytes,
         ),
         acts=acts,
         bundle=world.policy(),

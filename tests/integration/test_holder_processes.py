@@ -19,6 +19,7 @@ from adapters.identity.scheme import load_scheme
 from adapters.identity.tokenize import Person
 from adapters.node.acts import HolderReceipts
 from adapters.node.errors import HolderUnavailable
+from adapters.node.followed_logs import HolderLogs
 from adapters.node.holders import Tokenizer
 from adapters.node.link.channels import PeerChannel
 from adapters.node.receipts import Requests
@@ -84,8 +85,8 @@ class Adapter:
             scheme=load_scheme(),
             envelope_key=self.joined.county.envelope_key,
             caller_of=self.caller_of,
-            alarm=self.alarms.append,
-            receipts=HolderReceipts(Requests(self.store)),
+            alarm=lambda _, operator: self.alarms.append(operator),
+            receipts=HolderReceipts(Requests(self.store), HolderLogs(self.store, lambda: datetime.now(UTC))),
             now=lambda: datetime.now(UTC),
             random_bytes=os.urandom,
         )

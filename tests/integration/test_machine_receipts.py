@@ -15,7 +15,7 @@ from sqlalchemy import select
 from adapters.identity.tokenize import Person
 from adapters.node.acts import RECEIPT_INVALID
 from adapters.node.errors import HolderUnavailable, NotReady
-from adapters.node.holder_alarm import unproven
+from adapters.node.holder_alarm import HolderFinding, operators_with
 from adapters.node.node import Node
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.tables import awaited_entry
@@ -145,7 +145,7 @@ async def test_an_evaluation_that_its_holder_has_not_on_record_makes_no_token(
     operator = {1: "exchange", 2: "auditor"}[share]
     faults = [(each.operator, each.fault, each.reason) for each in caught.value.faults]
     assert faults == [(operator, CallFault.BROKEN, RECEIPT_INVALID)]
-    assert unproven(node.store, NOW) == (operator,), "the operators hear of it"
+    assert operators_with(HolderFinding.UNPROVEN, node.store, NOW) == (operator,), "the operators hear of it"
     assert set(node.tokenizer.failed) == {share}, "and it is asked last for a while"
 
 
@@ -177,6 +177,31 @@ async def test_a_holder_that_shows_two_histories_of_one_size_is_found_after_a_re
         await again.tokens([Person(ANA)], EVALUATION_USE_LOOKUP)
     assert [(each.operator, each.reason) for each in caught.value.faults] == [("auditor", RECEIPT_INVALID)]
     again.store.close()
+
+
+async def test_a_holder_that_begins_another_log_is_named_and_goes_on(node: Node, gateway: Gateway) -> None:
+    await prepare(node)
+    for _ in range(2):
+        await node.tokens([Person(ANA)], EVALUATION_USE_LOOKUP)
+    assert operators_with(HolderFinding.ANOTHER_LOG, node.store, NOW) == ()
+    old, new = world.holder_log(2).public.origin, world.holder_log(7)
+
+    def renamed(message: Directory) -> None:
+        message.version += 1
+        for holder in message.holders:
+            if holder.share_index == 2:
+                holder.log_origin, holder.log_key = new.public.origin, new.public.raw
+
+    def in_the_other(kind: str, receipt: Receipt) -> Receipt:
+        if old not in receipt.checkpoint:
+            return receipt
+        return world.act_receipt(kind, log=new, request=_request_of(receipt))
+
+    gateway.edit, gateway.edit_receipt = renamed, in_the_other
+    await node.keeper.refresh()
+    for _ in range(2):
+        await node.tokens([Person(ANA)], EVALUATION_USE_LOOKUP)
+    assert operators_with(HolderFinding.ANOTHER_LOG, node.store, NOW) == ("auditor",)
 
 
 async def test_two_holders_may_have_logs_of_one_size(tmp_path: Path) -> None:
@@ -233,7 +258,7 @@ async def test_while_somebody_else_writes_here_nothing_ends_and_no_holder_is_bla
     assert (beat.fault, beat.reason) == (CallFault.UNAVAILABLE, "")
     assert isinstance(asked, HolderUnavailable)
     assert {each.fault for each in asked.faults} == {CallFault.UNAVAILABLE}
-    assert (unproven(node.store, NOW), node.tokenizer.failed) == ((), {})
+    assert (operators_with(HolderFinding.UNPROVEN, node.store, NOW), node.tokenizer.failed) == ((), {})
     await keeping.heartbeat()
 
 

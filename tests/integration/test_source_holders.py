@@ -11,7 +11,7 @@ import pytest
 from adapters.identity.tokenize import Person
 from adapters.node import holders
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
-from adapters.node.holder_alarm import unproven
+from adapters.node.holder_alarm import HolderFinding, operators_with
 from adapters.node.holders import holder_pseudonym
 from adapters.node.node import Node
 from adapters.node.rpcs import A, CallFault, Q, Rpc
@@ -88,12 +88,12 @@ async def test_a_holder_without_a_proof_is_refused_the_others_are_used_and_an_al
         assert agreeing_keys(before, after) == present_keys(before)
     gateway.evaluated.clear()
     await look_up(node)
-    assert unproven(node.store, NOW) in ((), (NAMES[liar - 1],))
+    assert operators_with(HolderFinding.UNPROVEN, node.store, NOW) in ((), (NAMES[liar - 1],))
     node.tokenizer.failed.clear()
-    while not unproven(node.store, NOW):
+    while not operators_with(HolderFinding.UNPROVEN, node.store, NOW):
         await look_up(node)
-    assert unproven(node.store, NOW) == (NAMES[liar - 1],)
-    assert unproven(node.store, NOW + timedelta(days=8)) == ()
+    assert operators_with(HolderFinding.UNPROVEN, node.store, NOW) == (NAMES[liar - 1],)
+    assert operators_with(HolderFinding.UNPROVEN, node.store, NOW + timedelta(days=8)) == ()
 
 
 async def test_below_the_threshold_nothing_is_made_and_only_operators_are_named(node: Node, gateway: Gateway) -> None:

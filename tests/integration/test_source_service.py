@@ -23,7 +23,7 @@ from adapters.cli import _status_text, check, join
 from adapters.config import read_config
 from adapters.keyring import KeyFile, generate_keyring, write_keyring
 from adapters.membership import write_membership
-from adapters.node.holder_alarm import record_unproven
+from adapters.node.holder_alarm import HolderAlarm, HolderFinding
 from adapters.node.renew import IdentityLocked
 from adapters.wiring import Adapter, build
 from deploy.demo.issuer import make_issuer
@@ -151,13 +151,20 @@ async def test_the_status_names_alerts_that_the_exchange_withholds_or_forgot(ada
     adapter.node.store.close()
 
 
-async def test_the_status_names_holders_that_could_not_prove_their_answers(adapter: Adapter) -> None:
-    record_unproven(adapter.node.store, "auditor", adapter.node.now())
-    record_unproven(adapter.node.store, "auditor", adapter.node.now())
-    record_unproven(adapter.node.store, "long-ago", adapter.node.now() - timedelta(days=30))
+async def test_the_status_names_holders_with_the_findings_of_the_last_days(adapter: Adapter) -> None:
+    now, store = adapter.node.now(), adapter.node.store
+    for finding, operator, days in (
+        (HolderFinding.UNPROVEN, "auditor", 0),
+        (HolderFinding.UNPROVEN, "auditor", 1),
+        (HolderFinding.ANOTHER_LOG, "university", 6),
+        (HolderFinding.ANOTHER_LOG, "long-ago", 30),
+    ):
+        HolderAlarm(store, lambda days=days: now - timedelta(days=days))(finding, operator)  # type: ignore[misc]
     status = adapter.status()
-    assert list(status.unproven_holders) == ["auditor"]
-    assert "FAIL  holder auditor answered without a proof that holds" in _status_text(status, False)
+    assert (list(status.unproven_holders), list(status.another_log_holders)) == (["auditor"], ["university"])
+    text = _status_text(status, False)
+    assert "FAIL  holder auditor answered without a proof that holds" in text
+    assert "FAIL  holder university has begun another log" in text
     await adapter.channels.close()
     adapter.node.store.close()
 
