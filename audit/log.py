@@ -219,7 +219,7 @@ class Log:
 
         Raises LogBusy (nothing written), LogRecovering (nothing written), LogUnavailable (unknown whether written: do
         not act on it), or whatever the append's own guard, rows or projection raised (nothing written). If the caller
-        is canceled meanwhile, the entry may still be written.
+        is canceled meanwhile, the entry may still be written, and then what comes after it happens (`Append.then`).
         """
         if self.may_begin is not None:
             await self.may_begin.wait()
@@ -374,6 +374,8 @@ class Log:
 
 def _answer(batch: Sequence[_Waiting], outcomes: Sequence[Appended | Exception]) -> None:
     for waiting, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, Appended) and not outcome.guarded and waiting.append.then is not None:
+            waiting.append.then()
         if waiting.future.done():
             continue
         if isinstance(outcome, Exception):

@@ -61,11 +61,12 @@ _NO_ENTRY = (0, bytes(merkle.HASH_BYTES))
 class Append:
     """What is to be written in one step: an entry and everything that must change with it, or not at all.
 
-    `guard` runs first, in the order of the log; if it returns a draft, that one is written instead and neither `rows`
-    nor `apply` nor `says` happen. `rows` are statements with their values, where INDEX stands for the entry's index;
-    `apply` is for what must read before it writes, `says`, which writes likewise and returns
-    the entry's annex (`build_entry`), for rows that the entry must name. All see and change the same transaction as the
-    log, and none may rely on deferred constraints or on the log's own rows of the same batch.
+    `guard` runs first, in the order of the log; if it returns a draft, that one is written instead and nothing else
+    happens. `rows` are statements with their values, where INDEX stands for the entry's index; `apply` is for what must
+    read before it writes, `says`, which writes likewise and returns the entry's annex (`build_entry`), for rows that
+    the entry must name. All see and change the same transaction as the log, and none may rely on deferred constraints
+    or on the log's own rows of the same batch. `then` happens once all this is durable, on the event loop, whoever
+    still waits for it; it must not raise.
 
     `guard` and `says` find rows by their keys and may run on the event loop. `apply` may walk over a table and does
     not, unless `is_brief` says that it is content with rows by key, too.
@@ -76,6 +77,7 @@ class Append:
     rows: tuple[tuple[Statement, Params], ...] = ()
     apply: Callable[[Tx, int], None] | None = None
     says: Callable[[Tx, int], bytes] | None = None
+    then: Callable[[], None] | None = None
     is_brief: bool = False
     seeks: tuple[Seek, ...] = ()
     """What the guard will look for: read once for a batch."""

@@ -16,7 +16,7 @@ from audit.entry import Draft
 from audit.sequencer import Append
 from audit.transaction import Tx
 from gateway.errors import ErrorReason, Unavailable
-from gateway.exchange.alerting import announce, tell
+from gateway.exchange.alerting import tell
 from gateway.exchange.call import Caller
 from gateway.exchange.journal import DENY, Kind, Value, draft
 from gateway.exchange.setting import Setting
@@ -94,21 +94,19 @@ async def enter_once(
     rows: Rows = (),
     alerts: Sequence[NewAlert] = (),
 ) -> Entered:
-    """The leaf and all that changes with it are durable, once; then whoever is alerted is told.
+    """The leaf and all that changes with it are durable, once, and whoever is alerted is told.
 
     Returns the entry of the first time when another call carried out the same request meanwhile. Raises what the
     guard raises, `Moved` where an alert's youth was sealed meanwhile, `Conflict`, `Unavailable`.
     """
     fresh = deeds.fresh(caller, deed)
     rows = at.projections.spend(caller, deed) + rows
-    says = await tell(at.projections, at.youth_keys, alerts)
+    told = await tell(at.projections, at.youth_keys, at.sources, alerts)
     try:
         guarded = fresh if guard is None else both(fresh, guard)
-        entered = await at.journal.enter(Append(leaf, guarded, rows, says=says))
+        return await at.journal.enter(Append(leaf, guarded, rows, says=told.says, then=told.then))
     except Repeated as repeated:
         return await deeds.entry(repeated.index)
-    announce(at.sources, alerts)
-    return entered
 
 
 async def on_what_stands(

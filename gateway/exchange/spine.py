@@ -28,7 +28,7 @@ from audit.entry import KEY_BYTES, Draft, YouthKey
 from audit.sequencer import Append
 from gateway.errors import AssertionInvalid, Error, ErrorReason, Invalid, Unauthenticated
 from gateway.exchange import leaves
-from gateway.exchange.alerting import announce, tell
+from gateway.exchange.alerting import Telling, tell
 from gateway.exchange.asked import Asked, Result, looks_unknown, next_slot, read_result, shown
 from gateway.exchange.authenticate import authenticate
 from gateway.exchange.call import Call, Caller, Query
@@ -292,19 +292,17 @@ class Exchange:
             guard = both(guard, at.projections.emergencies_stand(asked.caller, since_ms=since_ms, seen=seen))
             rows += at.projections.emergency(asked.caller)
         await self.cohorts.abreast()
-        opened, told = await self._reviews(asked, decision)
+        opened, reviewing = await self._reviews(asked, decision)
         for review, reviewed in opened:
             # A sealed youth's handle must not come back with a question that was under way.
             guard = both(guard, at.reviews.openable(review))
             rows += reviewed
-        alerts = (*asked.decision_alerts(decision), *told)
-        says = await tell(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, guard, rows, count, says, is_brief=True, seeks=once.seeks))
+        told = await tell(at.projections, at.youth_keys, at.sources, (*asked.decision_alerts(decision), *reviewing))
+        entered = await at.journal.enter(
+            Append(leaf, guard, rows, count, told.says, told.then, is_brief=True, seeks=once.seeks)
+        )
         await at.tally.settle(asker.agency)
-        if entered.guarded:
-            return entered, refused[0]
-        announce(at.sources, alerts)
-        return entered, decision
+        return entered, refused[0] if entered.guarded else decision
 
     async def _reviews(
         self, asked: Asked, decision: Decision
@@ -380,13 +378,9 @@ class Exchange:
         if not decision.permit:
             return await at.journal.enter(Append(leaf)), decision
         guard = self._releasable(asked, decision, refusal)
-        alerts = asked.release_alerts(decision)
-        rows, says = self._relied(asked, youth), None
+        rows, told = self._relied(asked, youth), Telling()
         with suppress(Moved):
             # Unless the youth was sealed meanwhile: then the entry is refused in its own transaction.
-            says = await tell(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, guard, rows, says=says))
-        if entered.guarded:
-            return entered, refused[0]
-        announce(at.sources, alerts)
-        return entered, decision
+            told = await tell(at.projections, at.youth_keys, at.sources, asked.release_alerts(decision))
+        entered = await at.journal.enter(Append(leaf, guard, rows, says=told.says, then=told.then))
+        return entered, refused[0] if entered.guarded else decision

@@ -22,7 +22,7 @@ from typing import Final
 
 from audit.sequencer import Append
 from gateway.errors import ErrorReason, Invalid
-from gateway.exchange.alerting import announce, tell
+from gateway.exchange.alerting import tell
 from gateway.exchange.deed import on_what_stands
 from gateway.exchange.journal import Kind, Value, draft
 from gateway.exchange.link_recall import LinkRecall, guarded
@@ -101,10 +101,9 @@ class Verdicts:
         alerts: tuple[NewAlert, ...] = recalled.alerts if recalled is not None else ()
         if after.verdict is not before.verdict:
             alerts += review_alerts(after, pairwise=self.pairwise, create_ms=created_ms, purpose="")
-        says = await tell(self.projections, self.youth_keys, alerts)
+        told = await tell(self.projections, self.youth_keys, self.sources, alerts)
         guard = guarded(self.reviews.stands(before), recalled)
-        entered = await self.journal.enter(Append(leaf, guard, rows, says=says))
-        announce(self.sources, alerts)
+        entered = await self.journal.enter(Append(leaf, guard, rows, says=told.says, then=told.then))
         return Given(STATES[after.verdict], entered)
 
 

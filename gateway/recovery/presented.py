@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 from audit.sequencer import Append
 from gateway.errors import Conflict, Error, ErrorReason, Invalid
-from gateway.exchange.alerting import announce, tell
+from gateway.exchange.alerting import tell
 from gateway.exchange.authorities import AuthorityBook, check_recordable, handle_of
 from gateway.exchange.authority_leaves import about, audit_key, stop_use
 from gateway.exchange.deed import both, on_what_stands
@@ -174,10 +174,9 @@ class Presentations:
             handle=handle,
             pairwise=at.pairwise,
         )
-        says = await tell(at.projections, at.youth_keys, alerts)
-        entered = await at.journal.enter(Append(leaf, at.authorities.speaks(authority_id), rows, says=says))
-        announce(at.sources, alerts)
-        return entered
+        told = await tell(at.projections, at.youth_keys, at.sources, alerts)
+        speaks = at.authorities.speaks(authority_id)
+        return await at.journal.enter(Append(leaf, speaks, rows, says=told.says, then=told.then))
 
     async def _flag(self, by: Presented, event: PresentedFlag, now: datetime) -> Entered | None:
         agency, handle = by.agency, SubjectHandle(event.subject_handle)

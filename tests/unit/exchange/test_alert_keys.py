@@ -61,8 +61,9 @@ async def tell(world: World, agency: AgencyId, youths: list[SubjectHandle], *, c
         )
         for number in range(count)
     ]
-    says = await tell_of(world.setting.projections, world.youth_keys, alerts)
-    await world.log.append(Append(draft(Kind.FLAG_RAISED, requester=POLICE), says=says))
+    at = world.setting
+    told = await tell_of(at.projections, world.youth_keys, at.sources, alerts)
+    await world.log.append(Append(draft(Kind.FLAG_RAISED, requester=POLICE), says=told.says, then=told.then))
 
 
 async def read_all(feed: Alerts, agency: AgencyId) -> list[Alert]:

@@ -1,5 +1,6 @@
 """What happens to a flag: the owner's word counts, anybody else's makes it pending, and versions only grow."""
 
+import asyncio
 import os
 from datetime import UTC, timedelta
 
@@ -282,3 +283,24 @@ async def test_versions_of_a_statement_only_grow(world: World) -> None:
         assert refused.value.fields == ("flag_statement: version",)
     (row,) = world.rows(tables.flag)
     assert row["version"] == highest > 1
+
+
+async def test_the_owner_is_told_of_whatever_is_on_record_although_the_reporter_hung_up(world: World) -> None:
+    """At every step of the event loop, until a report is answered before it is given up."""
+    _, flag_id = await flagged(world)
+    told_before, given_up = len(world.sources.alerted_agencies), 0
+    for steps in range(1000):
+        before = len(await world.alerts(SF))
+        report = asyncio.create_task(locate(world, flag_id))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        report.cancel()
+        await asyncio.wait({report})
+        # What is queued is written before this.
+        await world.all_current()
+        alerts = await world.alerts(SF)
+        assert world.sources.alerted_agencies[told_before:] == [SF] * len(alerts)
+        given_up += report.cancelled() and len(alerts) > before
+        if not report.cancelled():
+            break
+    assert given_up
