@@ -29,7 +29,7 @@ from adapters.config import FILE_NAME, AdapterConfig
 from adapters.enrol import Exchange, Joined, Wish
 from adapters.enrol import join as join_exchange
 from adapters.fingerprint import spoken
-from adapters.flag_words import due_lines, overdue_lines
+from adapters.flag_words import due_lines, overdue_lines, unanswered_lines
 from adapters.mapping.report import Report, as_data, render
 from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.link.redeem import redeem, shown_certificate
@@ -279,6 +279,7 @@ def _status_text(found: GetStatusResponse, ready: bool) -> str:
     if found.HasField("presenting"):
         lines += presenting_lines(found.presenting)
     lines += [*due_lines(found.due_flags, datetime.now(UTC)), *overdue_lines(found.overdue_duties)]
+    lines += unanswered_lines(found)
     lines += source_lines(found.sources)
     lines += [
         f"FAIL  holder {name} answered without a proof that holds; ask its operator" for name in found.unproven_holders

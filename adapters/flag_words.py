@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from homeward.county.v1.access_pb2 import FlagDue, OverdueDuty
+from homeward.county.v1.access_pb2 import FlagDue, GetStatusResponse, OverdueDuty
 from homeward.gateway.v1.missing_pb2 import Duty
 
 
@@ -19,6 +19,20 @@ def overdue_lines(overdue: Iterable[OverdueDuty]) -> Sequence[str]:
         f"{each.due_time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC: do it and say so, or say that it does not apply"
         for each in overdue
     ]
+
+
+def unanswered_lines(found: GetStatusResponse) -> Sequence[str]:
+    """What staff stated or ordered, of which nobody knows whether the exchange has it."""
+    lines = [
+        f"FAIL  flag {flag_id.hex()}: no answer to what was stated last; state it again, or report the youth again"
+        for flag_id in found.unanswered_flag_ids
+    ]
+    if found.unanswered_seal_count:
+        lines.append(
+            f"warn  sealing orders without an answer: {found.unanswered_seal_count}, their youths are off the list; "
+            "give each order again"
+        )
+    return lines
 
 
 def _line(name: str, ends: datetime, now: datetime) -> str:

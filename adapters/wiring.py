@@ -74,6 +74,7 @@ class Adapter:
     channels: Channels
     caseload: Caseload
     subjects: Subjects
+    sealed: SealedSubjects
     alerts: Alerts
     notices: NoticeKeeper
     eraser: Eraser
@@ -128,6 +129,8 @@ class Adapter:
             presenting=self.presenting(),
             due_flags=self.due_flags(),
             overdue_duties=self.overdue_duties(),
+            unanswered_flag_ids=self.presenter.flags.unanswered(self.node.now()),
+            unanswered_seal_count=self.sealed.unanswered(),
             missing_alert=self.link.missing_alert,
             forgotten_alert=self.alerts.forgotten(),
             lost_alert=lost_alert(self.node.store),
@@ -231,6 +234,7 @@ def build(
         channels=channels,
         caseload=caseload,
         subjects=subjects,
+        sealed=sealed,
         alerts=alerts,
         registrar=registrar,
         link=_link(node, channels, responder, notices, witness, has_sources=bool(config.sources)),

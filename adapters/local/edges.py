@@ -19,9 +19,10 @@ from adapters.node.accesses import Accesses
 from adapters.node.alerts import Alerts
 from adapters.node.authorities import Registrar
 from adapters.node.duties import OwnDuties
-from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder

@@ -1,21 +1,22 @@
-"""This agency's own missing-from-care flags: what it states of them, and what stays here until a grant asks.
+"""This agency's own flags on disk: the newest version of each, and what becomes of it once the exchange answers.
 
-Decides the statement: signed with the county's flag key, so that nobody else can invent a flag; valid for 30 days, so
-that one forgotten here ends; its version grows, so that an old one cannot replace a new one. Details (FS2) and duties
-(FS3) are kept beside it and leave only inside a sealed answer.
-
-Does not decide to raise or resolve: a person of the county does, through a call with a user assertion.
+Decides what stands of a flag after its report was recorded or refused, in the transaction in which the answer is kept
+(`recording`): there is no moment at which one of the two is known here without the other. What was stated before, while
+nobody knows which version the exchange has, `stated_flags` remembers.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, select
 
-from adapters.node.identifiers import timestamp
+from adapters.errors import ErrorReason, NotFound
+from adapters.node.duties import forget_duties
+from adapters.node.errors import Missing, NotReady
+from adapters.node.own_flag import HEARD, REFUSED, STATEMENT_LIFE, UNHEARD, OwnFlag
 from adapters.node.stated_flags import (
     forget_version,
     forget_versions,
@@ -29,8 +30,7 @@ from adapters.node.stated_flags import (
     stated_end,
 )
 from adapters.node.store import Store
-from adapters.node.tables import own_flag
-from gateway.protocol.envelope import wrap
+from adapters.node.tables import own_flag, sealed_subject
 from gateway.protocol.names import (
     OPEN_FLAG_STATES,
     FlagId,
@@ -39,123 +39,16 @@ from gateway.protocol.names import (
     SubjectHandle,
 )
 from gateway.protocol.policy.facts import milliseconds, moment_of
-from gateway.protocol.signing import SigningKey
-from gateway.protocol.wire_names import to_wire
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
-STATEMENT_LIFE: Final = timedelta(days=30)
-"""An owner that has not re-affirmed a flag for 30 days is no longer looking (DOMAIN §4a row 5)."""
 REAFFIRM_BEFORE: Final = timedelta(days=10)
 """How long before its end a statement is due to be re-affirmed."""
 DUE_SHOWN: Final = 100
 """At most so many flags are named as due."""
-BACKDATING: Final = timedelta(minutes=5)
-PRIOR_WINDOW: Final = timedelta(days=365)
-HEARD: Final = 0
-UNHEARD: Final = 1
-"""Entries of the log were lost since: to be presented again (`present`)."""
-REFUSED: Final = 2
-"""Likewise, and the exchange does not take it as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFlag:
-    """One flag as its owner knows it. Immutable; a change is another value with a higher version."""
-
-    flag_id: FlagId
-    handle: SubjectHandle = field(repr=False)
-    state: FlagState
-    handling_code: HandlingCode
-    version: int
-    learned: datetime
-    """When the agency learned of the absence, UTC."""
-    expires: datetime
-    """End of the newest statement."""
-    statement: SignedEnvelope = field(repr=False)
-    locate: FlagLocate = field(repr=False)
-    casework: FlagCasework = field(repr=False)
-    recorded: bool = False
-    """Whether the gateway has recorded this version."""
-    unheard: int = HEARD
-
-    def waits_for_person(self, now: datetime) -> bool:
-        """Nobody finds this youth at the exchange before a person of the owner states the flag again, or ends it."""
-        return self.is_open and (self.unheard == REFUSED or (self.unheard == UNHEARD and self.expires <= now))
-
-    @property
-    def is_open(self) -> bool:
-        """Somebody is still looking."""
-        return self.state in OPEN_FLAG_STATES
-
-
-@dataclass(frozen=True, slots=True)
-class FlagIssuer:
-    """Makes and signs what the county states."""
-
-    county: str
-    key: SigningKey = field(repr=False)
-
-    def raised(
-        self,
-        flag_id: FlagId,
-        handle: SubjectHandle,
-        *,
-        handling_code: HandlingCode,
-        learned: datetime,
-        locate: FlagLocate,
-        now: datetime,
-    ) -> OwnFlag:
-        """A new flag, active, version 1, not yet recorded at the gateway."""
-        draft = OwnFlag(
-            flag_id=flag_id,
-            handle=handle,
-            state=FlagState.ACTIVE,
-            handling_code=handling_code,
-            version=1,
-            learned=learned,
-            expires=now,
-            statement=SignedEnvelope(),
-            locate=locate,
-            casework=FlagCasework(),
-        )
-        return self._signed(draft, now)
-
-    def changed(
-        self,
-        flag: OwnFlag,
-        *,
-        now: datetime,
-        state: FlagState | None = None,
-        handling_code: HandlingCode | None = None,
-        locate: FlagLocate | None = None,
-        casework: FlagCasework | None = None,
-    ) -> OwnFlag:
-        """The next version, with what is given changed; with nothing given the flag is re-affirmed."""
-        following = replace(
-            flag,
-            state=state or flag.state,
-            handling_code=handling_code or flag.handling_code,
-            locate=locate or flag.locate,
-            casework=casework or flag.casework,
-            version=flag.version + 1,
-            recorded=False,
-        )
-        return self._signed(following, now)
-
-    def _signed(self, flag: OwnFlag, now: datetime) -> OwnFlag:
-        expires = now + STATEMENT_LIFE
-        statement = FlagStatement(
-            flag_id=flag.flag_id,
-            county=self.county,
-            state=to_wire(flag.state),  # type: ignore[arg-type]
-            handling_code=to_wire(flag.handling_code),  # type: ignore[arg-type]
-            version=flag.version,
-            issue_time=timestamp(now - BACKDATING),
-            expire_time=timestamp(expires),
-        )
-        return replace(flag, statement=wrap(statement, self.key), expires=expires)
+ANSWERED_WITHIN: Final = timedelta(minutes=2)
+"""After this long no answer to a report comes any more."""
 
 
 class Unrecorded(Enum):
@@ -183,68 +76,30 @@ class OwnFlags:
         self._store = store
 
     def keep(self, flag: OwnFlag) -> None:
-        """What a report states is on disk. Raises ValueError for a version that is not newer than the one there."""
+        """What a report states is on disk. A flag that is open again has all its duties again.
+
+        Raises ValueError for a version that is not newer than the one there; `NotReady` (SUBJECT) for the first of a
+        youth and `NotFound` for the next of a flag that a seal took meanwhile.
+        """
         with self._store.write() as connection:
             known = _row(connection, flag.flag_id)
             if known is None:
+                _check_is_first(connection, flag)
                 connection.execute(own_flag.insert().values(_values(flag)))
                 return
             if known.version >= flag.version:
                 raise ValueError("a flag's version only grows")
             if not has_rows(connection, flag.flag_id):
                 note_stated(connection, flag.flag_id)
+            if flag.is_open and not _flag(known).is_open:
+                forget_duties(connection, [flag.flag_id])
             _put(connection, flag)
             note_stated(connection, flag.flag_id)
 
     def recorded(self, flag_id: FlagId, version: int, again: Again | None = None) -> None:
-        """The gateway has recorded this version.
-
-        Where what it says was taken back meanwhile, it is said `again`; with none, `present` states it.
-        """
+        """As `note_recorded_flag`."""
         with self._store.write() as connection:
-            known = _row(connection, flag_id)
-            if known is None:
-                return
-            if known.version == version:
-                mine = own_flag.c.flag_id == flag_id
-                connection.execute(own_flag.update().where(mine).values(recorded=1, unheard=HEARD))
-                forget_versions(connection, flag_id)
-            elif is_stated(connection, flag_id, version):
-                note_recorded(connection, flag_id, version)
-                stands, is_taken_back = standing(connection, flag_id), not is_stated(connection, flag_id, known.version)
-                if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
-                    _say(connection, known, stands, again)
-
-    def take_back(self, statement: SignedEnvelope, again: Again, why: Unrecorded = Unrecorded.NOT_TAKEN) -> None:
-        """The gateway has refused to record what this states: the flag says again what stands without it.
-
-        Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
-        which the gateway has recorded no version, and no report is without an answer, is gone. Where another report
-        states the very same, its answer is waited for.
-        """
-        stated = FlagStatement.FromString(statement.payload)
-        flag_id, version = FlagId(stated.flag_id), stated.version
-        with self._store.write() as connection:
-            known = _row(connection, flag_id)
-            if known is None or (known.version == version and known.recorded):
-                return
-            end = stated_end(connection, flag_id) if why in (Unrecorded.OVER, Unrecorded.SUPERSEDED) else None
-            if end is not None or why is Unrecorded.SUPERSEDED:
-                _end(connection, known, end, again)
-                return
-            if why is not Unrecorded.ANOTHERS and is_awaited(connection, statement.payload):
-                return
-            forget_version(connection, flag_id, version)
-            if known.version != version and is_stated(connection, flag_id, known.version):
-                # Another report has stated more since; it has an answer of its own.
-                return
-            before = standing(connection, flag_id)
-            if before is not None:
-                if known.version == version or not say_the_same(before, known):
-                    _say(connection, known, before, again)
-                return
-            if not known.recorded and known.unheard == HEARD:
-                connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id))
+            note_recorded_flag(connection, flag_id, version, again)
 
     def refused(self, flag_id: FlagId, version: int) -> None:
         """The gateway does not take this version again."""
@@ -267,6 +122,18 @@ class OwnFlags:
         """The flag under which a youth is being looked for, or None."""
         return next((flag for flag in reversed(self.of(handle)) if flag.is_open), None)
 
+    def unanswered(self, now: datetime) -> Sequence[FlagId]:
+        """Flags of which nobody knows whether the exchange has what was stated last, for as long as an answer takes.
+
+        Not those of which it says again what is on record, nor those that are presented again (`unheard`).
+        """
+        stated_before = milliseconds(now + STATEMENT_LIFE - ANSWERED_WITHIN)
+        doubtful = (own_flag.c.recorded == 0, own_flag.c.unheard == HEARD)
+        query = select(own_flag).where(*doubtful, own_flag.c.statement_expire_ms <= stated_before)
+        with self._store.read() as connection:
+            rows = connection.execute(query.order_by(own_flag.c.statement_expire_ms)).all()
+            return [row.flag_id for row in rows if not _is_on_record(connection, row)][:DUE_SHOWN]
+
     def open_handles(self) -> frozenset[SubjectHandle]:
         """Youths with an open flag."""
         states = [str(state) for state in OPEN_FLAG_STATES]
@@ -288,6 +155,72 @@ class OwnFlags:
         query = query.order_by(own_flag.c.statement_expire_ms).limit(DUE_SHOWN)
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
+
+
+def note_recorded_flag(connection: Connection, flag_id: FlagId, version: int, again: Again | None = None) -> None:
+    """The gateway has recorded this version.
+
+    Where what it says was taken back meanwhile, it is said `again`; with none, `present` states it.
+    """
+    known = _row(connection, flag_id)
+    if known is None:
+        return
+    if known.version == version:
+        mine = own_flag.c.flag_id == flag_id
+        connection.execute(own_flag.update().where(mine).values(recorded=1, unheard=HEARD))
+        forget_versions(connection, flag_id)
+    elif is_stated(connection, flag_id, version):
+        note_recorded(connection, flag_id, version)
+        stands, is_taken_back = standing(connection, flag_id), not is_stated(connection, flag_id, known.version)
+        if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
+            _say(connection, known, stands, again)
+
+
+def take_back_flag(
+    connection: Connection, statement: SignedEnvelope, again: Again, why: Unrecorded = Unrecorded.NOT_TAKEN
+) -> None:
+    """The gateway has refused to record what this states: the flag says again what stands without it.
+
+    Under a higher version: what was refused is signed, and a machine must never present it (`present`). A flag of
+    which the gateway has recorded no version, and no report is without an answer, is gone. Where another report
+    states the very same, its answer is waited for; the refused one's bytes are gone by now.
+    """
+    stated = FlagStatement.FromString(statement.payload)
+    flag_id, version = FlagId(stated.flag_id), stated.version
+    known = _row(connection, flag_id)
+    if known is None or (known.version == version and known.recorded):
+        return
+    end = stated_end(connection, flag_id) if why in (Unrecorded.OVER, Unrecorded.SUPERSEDED) else None
+    if end is not None or why is Unrecorded.SUPERSEDED:
+        _end(connection, known, end, again)
+        return
+    if why is not Unrecorded.ANOTHERS and is_awaited(connection, statement.payload):
+        return
+    forget_version(connection, flag_id, version)
+    if known.version != version and is_stated(connection, flag_id, known.version):
+        # Another report has stated more since; it has an answer of its own.
+        return
+    before = standing(connection, flag_id)
+    if before is not None:
+        if known.version == version or not say_the_same(before, known):
+            _say(connection, known, before, again)
+        return
+    if not known.recorded and known.unheard == HEARD:
+        connection.execute(own_flag.delete().where(own_flag.c.flag_id == flag_id))
+
+
+def _check_is_first(connection: Connection, flag: OwnFlag) -> None:
+    if flag.version != 1:
+        raise NotFound(ErrorReason.FLAG_NOT_FOUND)
+    sealed = select(sealed_subject.c.handle).where(sealed_subject.c.handle == flag.handle, sealed_subject.c.lifted == 0)
+    if connection.scalar(sealed) is not None:
+        raise NotReady(Missing.SUBJECT)
+
+
+def _is_on_record(connection: Connection, known: Row[Any]) -> bool:
+    """Whether the newest version says what the exchange recorded last, under a number that was never sent."""
+    before = standing(connection, known.flag_id)
+    return before is not None and bool(before.recorded) and say_the_same(before, known)
 
 
 def _row(connection: Connection, flag_id: FlagId) -> Row[Any] | None:
@@ -319,22 +252,6 @@ def refuse_flag(connection: Connection, flag_id: FlagId, version: int) -> None:
     """The exchange does not take this version again."""
     same = (own_flag.c.flag_id == flag_id, own_flag.c.version == version, own_flag.c.unheard == UNHEARD)
     connection.execute(own_flag.update().where(*same).values(unheard=REFUSED))
-
-
-def casework_of(flag: OwnFlag, earlier: Sequence[OwnFlag]) -> FlagCasework:
-    """FS3 of a flag: its duties, and how often the youth was missing in the twelve months before."""
-    since = flag.learned - PRIOR_WINDOW
-    counted = [
-        each
-        for each in earlier
-        if each.flag_id != flag.flag_id
-        and each.state is not FlagState.ENTERED_IN_ERROR
-        and since <= each.learned < flag.learned
-    ]
-    casework = FlagCasework()
-    casework.CopyFrom(flag.casework)
-    casework.prior_flag_count = min(len(counted), 99)
-    return casework
 
 
 def _values(flag: OwnFlag) -> dict[str, Any]:

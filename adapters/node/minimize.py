@@ -16,9 +16,9 @@ from datetime import date, datetime
 from typing import Final
 
 from adapters.mapping.release import MissingField, ReleaseRules
-from adapters.node.flags import OwnFlag, casework_of
 from adapters.node.identifiers import timestamp
 from adapters.node.minimize_history import History, placement_history
+from adapters.node.own_flag import OwnFlag, casework_of
 from adapters.node.record_codes import wire_code
 from adapters.node.withholding import Withheld
 from adapters.records import MissingEpisode, Youth

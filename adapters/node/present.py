@@ -21,10 +21,11 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.errors import EvidenceInvalid
 from adapters.node.errors import NotReady
-from adapters.node.flags import UNHEARD, OwnFlag, OwnFlags, refuse_flag
+from adapters.node.flags import OwnFlags, refuse_flag
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import DOUBTED, REFUSED, STANDS, OwnAuthorities, OwnAuthority, give_up
+from adapters.node.own_flag import UNHEARD, OwnFlag
 from adapters.node.own_reports import REFUSED as REPORT_REFUSED
 from adapters.node.own_reports import STANDS as REPORT_STANDS
 from adapters.node.own_reports import OwnReport, OwnReports, give_up_reports

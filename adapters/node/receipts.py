@@ -8,12 +8,12 @@ None counts that contradicts what was seen of the log before (`followed_logs`).
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from adapters.errors import Conflict, ErrorReason, EvidenceInvalid
 from adapters.node.attest import await_entry
@@ -29,6 +29,8 @@ from gateway.protocol.names import Purpose, RequestId, Role
 from gateway.protocol.policy.facts import LATEST_MS, milliseconds
 from homeward.audit.v1 import log_pb2
 
+Settle = Callable[[Connection], None]
+"""Settles what an answer means for this agency's own records, in the transaction in which it is kept."""
 KIND: Final = "kind"
 REQUEST_DIGEST: Final = "request"
 CERTIFICATE: Final = "certificate"
@@ -171,14 +173,29 @@ class Requests:
                 )
             )
 
-    def forget(self, request_id: RequestId) -> None:
-        """The identifier stands for nothing any more: its bytes were refused; the same words may make others now."""
+    def forget(self, request_id: RequestId, settle: Settle | None = None) -> None:
+        """The identifier stands for nothing any more: its bytes were refused; the same words may make others now.
+
+        What that means for this agency's own records is settled after it, in the same transaction.
+        """
         with self._store.write() as connection:
             connection.execute(request_epoch.delete().where(request_epoch.c.request_id == request_id))
             connection.execute(request.delete().where(request.c.request_id == request_id))
+            if settle is not None:
+                settle(connection)
 
-    def keep(self, request_id: RequestId, receipts: Sequence[Kept], *, now: datetime) -> None:
-        """The receipts are on disk; keeping one twice changes nothing. Raises as `follow`."""
+    def keep(
+        self,
+        request_id: RequestId,
+        receipts: Sequence[Kept],
+        *,
+        now: datetime,
+        settle: Settle | None = None,
+    ) -> None:
+        """The receipts are on disk, and what they mean is settled; keeping one twice changes nothing.
+
+        Raises as `follow`.
+        """
         with self._store.write() as connection:
             for kept in receipts:
                 check_history(connection, kept.checkpoint, NEWEST_CHECKPOINT)
@@ -196,6 +213,8 @@ class Requests:
                         )
                     )
                     await_entry(connection, kept.index, kept.receipt.leaf)
+            if settle is not None:
+                settle(connection)
 
     def follow(self, kept: Kept) -> None:
         """The entry must be among those that are shown to this agency; the receipt itself is not kept.

@@ -1,7 +1,8 @@
 """Calls that record something: the common way from what a user says to a leaf that says it.
 
-Decides their order: bytes durable, sent, receipt checked against these bytes and this outcome, receipt durable. What is
-recorded is decided by the callers (`reports`, `authorities`, `accesses`).
+Decides their order: bytes durable, sent, receipt checked against these bytes and this outcome, receipt durable. What a
+call made of this agency's own records is settled in the transaction of its answer, with the receipt or with the bytes
+that a refusal takes. What is recorded is decided by the callers (`reports`, `authorities`, `accesses`).
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from adapters.errors import EvidenceInvalid
-from adapters.node.receipts import Expected, Kept, Requests, check_receipt, request_digest
+from adapters.node.receipts import Expected, Kept, Requests, Settle, check_receipt, request_digest
 from adapters.node.rpcs import CallFailed, CallFault, Rpc
 from adapters.node.send import Act, Deadline, Sender
 from adapters.node.succession import log_of
@@ -50,11 +51,18 @@ class Recorder:
         return await asyncio.to_thread(self.requests.recall, entry.request_id, rpc.name, entry.content)
 
     async def send(
-        self, rpc: Rpc[Q, A], entry: Entry, deadline: Deadline, build: Callable[[], Awaitable[Message]]
+        self,
+        rpc: Rpc[Q, A],
+        entry: Entry,
+        deadline: Deadline,
+        build: Callable[[], Awaitable[Message]],
+        *,
+        refused: Callable[[CallFailed], Settle | None] = lambda _: None,
     ) -> tuple[A, bytes]:
         """The gateway's answer, unverified, and the digest of the bytes it answers.
 
-        `build` makes the message; it is not run when this identifier was sent before. Raises `CallFailed`, `Conflict`.
+        `build` makes the message; it is not run when this identifier was sent before. `refused` settles a refusal.
+        Raises `CallFailed`, `Conflict`.
         """
         payload = await self.sent(rpc, entry)
         if payload is None:
@@ -73,15 +81,22 @@ class Recorder:
             return await self.sender.send(rpc, payload, entry.act, deadline), request_digest(payload)
         except CallFailed as failed:
             if failed.fault is CallFault.REFUSED:
-                await asyncio.to_thread(self.requests.forget, entry.request_id)
+                await asyncio.to_thread(self.requests.forget, entry.request_id, refused(failed))
             raise
 
     async def check(
-        self, receipt: Receipt, entry: Entry, *, digest: bytes, kinds: frozenset[str], outcome: Outcome | None
+        self,
+        receipt: Receipt,
+        entry: Entry,
+        *,
+        digest: bytes,
+        kinds: frozenset[str],
+        outcome: Outcome | None,
+        settle: Settle | None = None,
     ) -> Kept:
         """The receipt, after it was found to say this request and this outcome, and kept. Raises `EvidenceInvalid`."""
         kept = check_receipt(receipt, log_of(self.sender.directory()), Expected(kinds, digest, outcome))
-        await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now())
+        await asyncio.to_thread(self.requests.keep, entry.request_id, [kept], now=self.sender.now(), settle=settle)
         return kept
 
 

@@ -19,8 +19,9 @@ from adapters.errors import ErrorReason, Invalid, NotFound
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.duties import OwnDuties
-from adapters.node.flags import OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.identifiers import timestamp
+from adapters.node.own_flag import OwnFlag
 from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
@@ -147,13 +148,13 @@ class Reporter:
             handle = await self._handle(absence)
             async with self.stating.turn(deadline) if handle is not None else nullcontext():
                 try:
-                    return await self._raise(entry, absence, handle, tokens, deadline, sent=sent)
+                    return await self._raise(entry, absence, handle, tokens, deadline)
                 except rpcs.CallFailed as failed:
                     if not is_over(failed):
                         raise
                     # The youth is missing again: what was open here has ended, and another flag is raised.
                     tokens = tokens or await self.tokens([absence.youth], entry.act.staff.pseudonym)
-                    return await self._raise(entry, absence, handle, tokens, deadline, sent=None)
+                    return await self._raise(entry, absence, handle, tokens, deadline)
 
     async def _raise(
         self,
@@ -162,10 +163,10 @@ class Reporter:
         handle: SubjectHandle | None,
         tokens: Sequence[TokenSet],
         deadline: Deadline,
-        *,
-        sent: bytes | None,
     ) -> Recorded:
         statement: SignedEnvelope | None = None
+        # Asked in its turn: the same report may have been sent beside this one.
+        sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
         if sent is not None:
             # What was sent before says nothing new: what was changed since then stays.
             statement = _statement_in(FlagReport.FromString(sent))
@@ -190,14 +191,14 @@ class Reporter:
                 of_another_agency=absence.of_another_agency,
             )
 
-        async with self.stating.taking_back(statement, raises=True):
-            response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build)
+        refused = self.stating.refused(statement, raises=True)
+        response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build, refused=refused)
         outcome = outcome_of(response.outcome)
-        kept = await self.recorder.check(
-            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome
-        )
         supports = outcome is Outcome.RECORDED and not response.flag_id
-        await self.stating.settle_raised(statement, response.flag_id, supports=supports)
+        settle = self.stating.settled_raised(statement, response.flag_id, supports=supports)
+        kept = await self.recorder.check(
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome, settle=settle
+        )
         if supports:
             await self._keep(entry)
         return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
@@ -226,13 +227,13 @@ class Reporter:
                 request_id=entry.request_id, flag_id=flag_id, flag_statement=statement, duties=change.duties
             )
 
-        async with self.stating.taking_back(statement):
-            response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build)
+        refused = self.stating.refused(statement)
+        response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build, refused=refused)
         outcome = outcome_of(response.outcome)
+        settle = self.stating.settled(statement, recorded=outcome is Outcome.RECORDED)
         kept = await self.recorder.check(
-            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome, settle=settle
         )
-        await self.stating.settle(statement, recorded=outcome is Outcome.RECORDED)
         if outcome is Outcome.RECORDED:
             await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
         return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
@@ -289,13 +290,13 @@ class Reporter:
         async def build() -> Message:
             return FlagResolution(request_id=entry.request_id, flag_id=flag_id, flag_statement=statement)
 
-        async with self.stating.taking_back(statement):
-            response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build)
+        refused = self.stating.refused(statement)
+        response, digest = await self.recorder.send(rpcs.RESOLVE_FLAG, entry, deadline, build, refused=refused)
         outcome = outcome_of(response.outcome)
+        settle = self.stating.settled(statement, recorded=outcome is Outcome.RECORDED)
         kept = await self.recorder.check(
-            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome
+            response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RESOLVED), outcome=outcome, settle=settle
         )
-        await self.stating.settle(statement, recorded=outcome is Outcome.RECORDED)
         if flag is not None:
             if outcome is Outcome.RECORDED and not resolving.in_error:
                 await asyncio.to_thread(self.duties.found, flag_id, self.recorder.sender.now())

@@ -19,11 +19,12 @@ from zoneinfo import ZoneInfo
 
 from adapters.mapping.release import ReleaseRules
 from adapters.node.errors import NotReady
-from adapters.node.flags import OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.majority import consent_outlived
 from adapters.node.minimize import Bounds, Subject, minimize
 from adapters.node.node import Node
 from adapters.node.order import Here, VerifiedOrder, verify_order
+from adapters.node.own_flag import OwnFlag
 from adapters.node.presence import field_sets_present
 from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.reviews import Reviews

@@ -82,6 +82,12 @@ class SealedSubjects:
             )
         self._known.discard(digest)
 
+    def unanswered(self) -> int:
+        """How many youths are off the list for an order that brought no answer, or none yet."""
+        waiting = (sealed_subject.c.seal_id == b"", sealed_subject.c.handle.is_not(None), sealed_subject.c.lifted == 0)
+        with self.store.read() as connection:
+            return connection.scalar(select(func.count()).select_from(sealed_subject).where(*waiting)) or 0
+
     def sealed(self, handle: SubjectHandle, seal_id: bytes) -> None:
         """The exchange carried the order out: number, handle, tokens and flags of the youth are apart from here on."""
         with self.store.write() as connection:

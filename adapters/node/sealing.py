@@ -78,10 +78,10 @@ class SealingOrders:
     async def seal(self, entry: Entry, order: Order, deadline: Deadline) -> Done:
         """The order is carried out at the exchange and here, or its refusal is on record."""
         with county_errors():
-            handle = await self._begin(order)
+            handle = None if order.local_id is None else await self._handle(order.local_id)
 
             async def build() -> Message:
-                return pb.SealOrder(
+                message = pb.SealOrder(
                     request_id=entry.request_id,
                     operation=order.operation,  # type: ignore[arg-type]
                     subject_handle=handle or b"",
@@ -90,6 +90,10 @@ class SealingOrders:
                     token_digests=await asyncio.to_thread(self._digests, handle),
                     released_key=order.release,
                 )
+                if order.local_id is not None and handle is not None:
+                    # The last before it is sent: an order that never leaves takes nobody off the list.
+                    await asyncio.to_thread(self.sealed.begin, order.local_id, handle)
+                return message
 
             try:
                 response, digest = await self.recorder.send(rpcs.SEAL, entry, deadline, build)
@@ -132,13 +136,6 @@ class SealingOrders:
             kinds = _LISTED if outcome is Outcome.ANSWERED else _REFUSED
             kept = await self.recorder.check(response.receipt, entry, digest=digest, kinds=kinds, outcome=outcome)
             return Notices(tuple(response.notices), kept)
-
-    async def _begin(self, order: Order) -> SubjectHandle | None:
-        if order.local_id is None:
-            return None
-        handle = await self._handle(order.local_id)
-        await asyncio.to_thread(self.sealed.begin, order.local_id, handle)
-        return handle
 
     async def _abandon(self, order: Order) -> None:
         if order.local_id is not None:

@@ -1,10 +1,11 @@
-"""What this agency states of a flag of its own around a call: on disk before it is sent, taken back if it is refused.
+"""What this agency states of a flag of its own around a call: on disk before it is sent, settled with its answer.
 
 Decides the versions. One report at a time states one (`turn`), because each follows the one before; what can fail by
 itself, or waits for others than the gateway, is done before, so that a report holds up another for the gateway's answer
 at most, and nobody waits longer than for an answer of its own.
 
-    raised     the youth's open flag, stated anew where the report says something new of it; else a new one
+    raised     the youth's open flag, stated anew where the report says something new of it; else the one whose end the
+               exchange may not have heard, which is open again; else a new one
     repeated   as it was, while no version of it was ever answered: what is said instead would not be heard either
     refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
                the report stated is taken back, when it first came or when it was sent again
@@ -14,15 +15,18 @@ at most, and nobody waits longer than for an answer of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
-from adapters.node.flags import HEARD, FlagIssuer, OwnFlag, OwnFlags, Unrecorded
+from adapters.node.flags import OwnFlags, Unrecorded, note_recorded_flag, take_back_flag
 from adapters.node.identifiers import Clock, RandomBytes
+from adapters.node.own_flag import HEARD, FlagIssuer, OwnFlag
+from adapters.node.receipts import Settle
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.send import Deadline
 from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle
@@ -69,8 +73,20 @@ class Stating:
         locate: FlagLocate,
     ) -> SignedEnvelope:
         """What is stated of the youth's flag, on disk."""
-        known = await asyncio.to_thread(self.flags.open_flag, handle)
-        if known is None:
+        of_youth = await asyncio.to_thread(self.flags.of, handle)
+        known = next((flag for flag in reversed(of_youth) if flag.is_open), None)
+        if known is None and of_youth and of_youth[-1].ended_unheard:
+            # Were another raised, the exchange would go on with this one, and nobody here would know of it.
+            ended = of_youth[-1]
+            flag = self.issuer.changed(
+                ended,
+                now=self.now(),
+                state=FlagState.ACTIVE,
+                handling_code=handling_code,
+                locate=_located_anew(ended.locate, locate),
+                casework=FlagCasework(),
+            )
+        elif known is None:
             flag = self.issuer.raised(
                 FlagId(self.random_bytes(16)),
                 handle,
@@ -92,45 +108,42 @@ class Stating:
         await asyncio.to_thread(self.flags.keep, flag)
         return flag.statement
 
-    async def settle_raised(self, statement: SignedEnvelope | None, recorded: bytes, *, supports: bool) -> None:
+    def settled_raised(self, statement: SignedEnvelope | None, recorded: bytes, *, supports: bool) -> Settle | None:
         """The statement is on record where `recorded` is its flag; else it is taken back. Raises `EvidenceInvalid`.
 
         `supports`: the report is on record, and of a flag of another agency.
         """
-        if statement is None and recorded:
+        is_own = statement is not None and recorded == _read(statement).flag_id
+        if recorded and not is_own:
+            # No other flag of this agency's youth is open there, or it would have been stated.
             raise EvidenceInvalid("flag_id")
         # Otherwise it is a supporting report of another owner's flag: this agency states none, and a flag that nobody
         # else knows must not be answered from.
-        is_own = statement is not None and recorded == _read(statement).flag_id
         why = Unrecorded.ANOTHERS if supports else Unrecorded.NOT_TAKEN
-        await self.settle(statement, recorded=is_own, why=why)
+        return self.settled(statement, recorded=is_own, why=why)
 
-    async def settle(
+    def settled(
         self, statement: SignedEnvelope | None, *, recorded: bool, why: Unrecorded = Unrecorded.NOT_TAKEN
-    ) -> None:
+    ) -> Settle | None:
         """What a report stated, now or when it was first sent, is on record, or it is taken back; None states nothing.
 
         What is settled is the statement that was sent: others may have been made since.
         """
         if statement is None:
-            return
-        if recorded:
-            stated = _read(statement)
-            await asyncio.to_thread(self.flags.recorded, FlagId(stated.flag_id), stated.version, self._again)
-        else:
-            await asyncio.to_thread(self.flags.take_back, statement, self._again, why)
+            return None
+        if not recorded:
+            return partial(take_back_flag, statement=statement, again=self._again, why=why)
+        stated = _read(statement)
+        return partial(note_recorded_flag, flag_id=FlagId(stated.flag_id), version=stated.version, again=self._again)
 
-    @asynccontextmanager
-    async def taking_back(self, statement: SignedEnvelope | None, *, raises: bool = False) -> AsyncIterator[None]:
-        """What was stated is taken back when it is refused within. `raises`: that the youth is missing now."""
-        try:
-            yield
-        except CallFailed as failed:
-            if failed.fault is CallFault.REFUSED:
-                over = Unrecorded.SUPERSEDED if raises else Unrecorded.OVER
-                why = over if is_over(failed) else Unrecorded.NOT_TAKEN
-                await self.settle(statement, recorded=False, why=why)
-            raise
+    def refused(
+        self, statement: SignedEnvelope | None, *, raises: bool = False
+    ) -> Callable[[CallFailed], Settle | None]:
+        """What becomes of it where the exchange refuses it. `raises`: that the youth is missing now."""
+        over = Unrecorded.SUPERSEDED if raises else Unrecorded.OVER
+        return lambda failed: self.settled(
+            statement, recorded=False, why=over if is_over(failed) else Unrecorded.NOT_TAKEN
+        )
 
     async def changed(
         self, flag: OwnFlag, *, handling_code: HandlingCode | None, locate: FlagLocate | None, casework: FlagCasework

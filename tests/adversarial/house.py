@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from adapters.config import read_config
 from adapters.mapping.release import ReleaseRules
-from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.identifiers import timestamp
 from adapters.node.link.stream import Link
+from adapters.node.own_flag import FlagIssuer, OwnFlag
 from adapters.node.respond import Responder
 from adapters.node.reviews import Reviews
 from adapters.node.subjects import Proposal

@@ -16,8 +16,8 @@ import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from adapters.node.flags import FlagIssuer
 from adapters.node.identifiers import timestamp
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.receipts import Expected, check_receipt
 from adapters.node.succession import log_of
 from audit.reader import Reader

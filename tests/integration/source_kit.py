@@ -17,11 +17,12 @@ from adapters.mapping.release import ReleaseRules
 from adapters.membership import Membership
 from adapters.node.acts import Acts, HolderReceipts
 from adapters.node.directory_keeper import DirectoryKeeper
-from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.followed_logs import HolderLogs
 from adapters.node.holder_alarm import HolderAlarm
 from adapters.node.holders import Tokenizer
 from adapters.node.node import Node
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.pepper import PepperFiles, PepperKeeper
 from adapters.node.receipts import Requests
 from adapters.node.respond import Responder

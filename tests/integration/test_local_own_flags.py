@@ -13,7 +13,7 @@ from grpc import aio
 
 from adapters.identity.errors import IncompleteIdentity
 from adapters.node import rpcs, tables
-from adapters.node.flags import OwnFlag
+from adapters.node.own_flag import OwnFlag
 from adapters.node.rpcs import CallFailed, CallFault
 from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes

@@ -15,7 +15,7 @@ import pytest
 from grpc import aio
 
 from adapters.node import rpcs, tables
-from adapters.node.flags import OwnFlag
+from adapters.node.own_flag import OwnFlag
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects
 from homeward.county.v1 import missing_pb2

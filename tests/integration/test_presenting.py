@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from adapters.node.alerts import Alerts
-from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags, take_back_flag
 from adapters.node.identifiers import timestamp
 from adapters.node.node import Node
 from adapters.node.own_authorities import OwnAuthorities, begin_again, forget_authorities
+from adapters.node.own_flag import FlagIssuer, OwnFlag
 from adapters.node.own_reports import OwnReports
 from adapters.node.present import AWAY, Presenter
 from adapters.node.receipts import Requests
@@ -188,7 +189,8 @@ async def test_a_flag_that_is_refused_is_said_and_presented_again_once_a_person_
     issuer = FlagIssuer("06075", parts.node.keyring.flag)
     following = issuer.changed(flag, now=NOW)
     parts.flags.keep(following)
-    parts.flags.take_back(following.statement, lambda each: issuer.changed(each, now=NOW))
+    with parts.node.store.write() as connection:
+        take_back_flag(connection, following.statement, lambda each: issuer.changed(each, now=NOW))
     stands = parts.flags.by_id(flag.flag_id)
     assert stands is not None, "what may have been on record is not forgotten"
     assert not await parts.presenter.present()

@@ -9,8 +9,8 @@ import pytest
 from adapters.node.batches import BATCH
 from adapters.node.erase import Eraser
 from adapters.node.errors import Missing, NotReady
-from adapters.node.flags import FlagIssuer
 from adapters.node.node import Node
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.register import Registrar
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.sealed_subjects import SealedSubjects

@@ -13,9 +13,10 @@ from adapters.identity.scheme import load_scheme
 from adapters.identity.tokenize import Person
 from adapters.node.compare import Comparison
 from adapters.node.errors import HolderUnavailable, Missing, NotReady
-from adapters.node.flags import FlagIssuer, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.listing import IndexPolicy, Restricted
 from adapters.node.node import Node
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.register import Registrar
 from adapters.node.rpcs import EVALUATE, REGISTER_SUBJECTS, CallFailed, CallFault
 from adapters.node.settle import agreeing_keys

@@ -248,10 +248,16 @@ async def test_flag_details_that_the_exchange_refused_do_not_leave(side: Side) -
             SubjectHandle(HANDLE), handling_code=None, learned=NOW, locate=FlagLocate(missing_since_date=day)
         )
 
-    await stating.settle(await state("2026-11-22"), recorded=True)
+    def settle(statement: SignedEnvelope, *, recorded: bool) -> None:
+        settled = stating.settled(statement, recorded=recorded)
+        assert settled is not None
+        with side.node.store.write() as connection:
+            settled(connection)
+
+    settle(await state("2026-11-22"), recorded=True)
     unheard = await state("2026-11-20")
-    await stating.settle(await state("2026-11-19"), recorded=False)
-    await stating.settle(unheard, recorded=False)
+    settle(await state("2026-11-19"), recorded=False)
+    settle(unheard, recorded=False)
     order = flag_order().build()
     result = side.responder.answer(order)
     answer = opened(order, result, field_sets=(FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS, *world.granted(order)))

@@ -9,8 +9,9 @@ import pytest
 from adapters.flag_words import overdue_lines
 from adapters.node.alerts import Alerts
 from adapters.node.duties import SHOWN, OwnDuties
-from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags
 from adapters.node.identifiers import timestamp
+from adapters.node.own_flag import FlagIssuer, OwnFlag
 from adapters.node.sealed_subjects import SealedSubjects
 from adapters.node.store import Store, open_store
 from adapters.records import LocalSubjectId

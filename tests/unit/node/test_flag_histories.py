@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.node.flags import FlagIssuer, OwnFlag, OwnFlags
+from adapters.node.flags import OwnFlags, take_back_flag
+from adapters.node.own_flag import FlagIssuer, OwnFlag
 from adapters.node.rpcs import RAISE_FLAG, UPDATE_FLAG
 from adapters.node.store import Store, open_store
 from adapters.node.tables import receipt, request, stated_flag
@@ -92,7 +93,8 @@ class Agency:
         if answer == "recorded":
             self.flags.recorded(FLAG, report.version, self._again)
         else:
-            self.flags.take_back(report.statement, self._again)
+            with self.store.write() as connection:
+                take_back_flag(connection, report.statement, self._again)
 
     def expected(self) -> Said | None:
         """What must be said now; None for no flag."""

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import strategies as st
 
 from adapters.mapping.release import MissingField, MissingRelease, PlacementField, PlacementRelease, ReleaseRules
-from adapters.node.flags import FlagIssuer, OwnFlag
 from adapters.node.minimize import Bounds, Subject
+from adapters.node.own_flag import FlagIssuer, OwnFlag
 from adapters.records import (
     GROUP_OF_CODE,
     AbsenceCategory,

@@ -1,0 +1,218 @@
+"""A flag whose end the exchange may not have heard: the youth who is missing again is looked for, here and there."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc import aio
+
+from adapters.node import rpcs
+from adapters.node.duties import OwnDuties
+from adapters.node.own_flag import OwnFlag
+from adapters.node.rpcs import CallFailed, CallFault
+from gateway.protocol.names import FlagState
+from homeward.county.v1 import missing_pb2
+from homeward.gateway.v1 import codes_pb2 as codes
+from homeward.gateway.v1 import missing_pb2 as gateway_missing
+from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.missing_pb2 import DUTY_LAW_ENFORCEMENT_REPORT
+from tests.integration.local_kit import OWN_HANDLE, County, county, refusal
+from tests.integration.report_kit import absence, hears_nothing, raise_own_flag, recorded, refuses
+from tests.unit.node.world import NOW, stamp
+
+
+class Exchange:
+    """What the exchange makes of this agency's reports about the youth: one open flag, whatever is raised beside it
+    (`gateway/missing/raising`); none that ended comes back. `hears`: what reaches it; `answers`: what comes back."""
+
+    def __init__(self, at: County) -> None:
+        self.flags: dict[bytes, FlagStatement] = {}
+        self.hears = self.answers = True
+        self._at = at
+        for rpc, report, response in (
+            (rpcs.RAISE_FLAG, gateway_missing.FlagReport, gateway_missing.RaiseFlagResponse),
+            (rpcs.UPDATE_FLAG, gateway_missing.FlagUpdate, gateway_missing.UpdateFlagResponse),
+            (rpcs.RESOLVE_FLAG, gateway_missing.FlagResolution, gateway_missing.ResolveFlagResponse),
+        ):
+            at.gateway.answers[rpc.path] = self._taking(report, response)
+
+    def open(self) -> FlagStatement | None:
+        """The flag by which the youth is looked for."""
+        return next((each for each in self.flags.values() if each.state == codes.FLAG_STATE_ACTIVE), None)
+
+    def _taking(self, report: Any, response: Any) -> Any:
+        def take(payload: bytes, claims: Any) -> Any:
+            if not self.hears:
+                return hears_nothing(payload, claims)
+            stated = FlagStatement.FromString(report.FromString(payload).flag_statement.payload)
+            own = self.open()
+            kind = {"FlagReport": "flag.raised", "FlagUpdate": "flag.updated"}.get(report.__name__, "flag.resolved")
+            if report is gateway_missing.FlagReport and own is not None and own.flag_id != stated.flag_id:
+                stated = own
+            elif report is gateway_missing.FlagReport and own is None and stated.flag_id in self.flags:
+                raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID", fields=("flag_statement: flag_id",))
+            elif stated.flag_id in self.flags and stated.version > self.flags[stated.flag_id].version:
+                kind = "flag.updated" if kind == "flag.raised" else kind
+            self.flags[stated.flag_id] = stated
+            if not self.answers:
+                return hears_nothing(payload, claims)
+            fields = {"flag_id": stated.flag_id} if response is gateway_missing.RaiseFlagResponse else {}
+            return recorded(self._at, kind, response, **fields)(payload, claims)
+
+        return take
+
+
+async def resolve(at: County, flag_id: str) -> None:
+    """Staff say that the youth is back; what they hear is not looked at."""
+    request = missing_pb2.ResolveFlagRequest(flag_id=flag_id, resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME)
+    try:
+        await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
+    except aio.AioRpcError:
+        return
+
+
+async def raise_again(at: County) -> missing_pb2.RaiseFlagResponse:
+    """The youth is missing again, since another day."""
+    request = absence()
+    request.flag_locate.missing_since_date = "2026-11-19"
+    answer = await at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+    assert answer.outcome == codes.OUTCOME_RECORDED
+    return answer  # type: ignore[no-any-return]
+
+
+def looked_for(at: County) -> OwnFlag:
+    flag = at.flags.open_flag(OWN_HANDLE)
+    assert flag is not None
+    return flag
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_a_youth_who_is_missing_again_is_looked_for_under_one_flag_here_and_there(
+    tmp_path: Path, heard: bool
+) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        exchange.hears, exchange.answers = heard, False
+        await resolve(at, first.flag_id)
+        assert at.flags.open_flag(OWN_HANDLE) is None
+        exchange.hears = exchange.answers = True
+        again = await raise_again(at)
+        there, here = exchange.open(), looked_for(at)
+    assert there is not None
+    assert (there.flag_id, there.version) == (here.flag_id, here.version)
+    assert again.flag_id == here.flag_id.hex()
+    assert (here.recorded, here.state, here.locate.missing_since_date) == (True, FlagState.ACTIVE, "2026-11-19")
+    assert (again.flag_id == first.flag_id) == (not heard), "an end that was heard is the end of that episode"
+    assert not here.casework.resolved_date
+
+
+async def test_whoever_is_open_again_has_all_duties_again(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange, duties = Exchange(at), OwnDuties(at.store)
+        first = await raise_again(at)
+        done = gateway_missing.DutyDone(duty=DUTY_LAW_ENFORCEMENT_REPORT, done_time=stamp(NOW))
+        update = missing_pb2.UpdateFlagRequest(flag_id=first.flag_id, duties=[done])
+        await at.call("MissingService/UpdateFlag", update, missing_pb2.UpdateFlagResponse, "workers")
+        later = NOW + timedelta(days=2)
+        assert DUTY_LAW_ENFORCEMENT_REPORT not in {each.duty for each in duties.overdue(later)}
+        exchange.hears = False
+        await resolve(at, first.flag_id)
+        exchange.hears = True
+        await raise_again(at)
+        assert DUTY_LAW_ENFORCEMENT_REPORT in {each.duty for each in duties.overdue(later)}
+        assert not looked_for(at).casework.HasField("law_enforcement_report_time")
+
+
+async def test_an_exchange_that_goes_on_with_an_ended_flag_is_not_believed(tmp_path: Path) -> None:
+    """It gave the receipt of the end: that it answers with this flag again is no word that somebody is looking."""
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        await resolve(at, first.flag_id)
+        exchange.flags[bytes.fromhex(first.flag_id)].state = codes.FLAG_STATE_ACTIVE
+        found = await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
+        assert found.reason == "EVIDENCE_INVALID"
+        assert looked_for(at).flag_id.hex() != first.flag_id
+
+
+async def test_a_refusal_and_what_it_takes_back_are_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends where the flag would be settled: then the request is there still, and is answered again."""
+
+    def ends(*_: Any, **__: Any) -> None:
+        raise SystemError("the process ends here")
+
+    async with county(tmp_path) as at:
+        first = await raise_own_flag(at)
+        at.gateway.answers[rpcs.RESOLVE_FLAG.path] = refuses
+        request = missing_pb2.ResolveFlagRequest(
+            flag_id=first.flag_id,
+            resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME,
+            request_id="01890000-0000-7000-8000-000000000007",
+        )
+        with monkeypatch.context() as dying:
+            dying.setattr("adapters.node.stating.take_back_flag", ends)
+            with pytest.raises(aio.AioRpcError):
+                await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
+        assert at.flags.open_flag(OWN_HANDLE) is None
+        assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [bytes.fromhex(first.flag_id)]
+        with pytest.raises(aio.AioRpcError):
+            await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
+        assert looked_for(at).flag_id.hex() == first.flag_id
+        assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [], "it says what is on record"
+
+
+async def test_what_nobody_answered_is_named_once_an_answer_is_overdue(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        assert at.flags.unanswered(NOW + timedelta(days=1)) == []
+        exchange.hears = False
+        await resolve(at, first.flag_id)
+        assert at.flags.unanswered(NOW + timedelta(minutes=1)) == []
+        assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [bytes.fromhex(first.flag_id)]
+        exchange.hears = True
+        await resolve(at, first.flag_id)
+        assert at.flags.unanswered(NOW + timedelta(days=1)) == []
+
+
+async def test_two_copies_of_one_report_are_one_however_long_each_waits_for_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on record here is a version that left."""
+    from tests.unit.local.exchange import Tokens
+
+    real, gates = Tokens.__call__, [asyncio.Event(), asyncio.Event()]
+    waiting = iter(gates)
+
+    async def gated(*words: Any) -> Any:
+        await next(waiting).wait()
+        return await real(*words)
+
+    monkeypatch.setattr(Tokens, "__call__", gated)
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        request = absence(request_id="01890000-0000-7000-8000-000000000007")
+        calls = [
+            asyncio.ensure_future(
+                at.call("MissingService/RaiseFlag", request, missing_pb2.RaiseFlagResponse, "workers")
+            )
+            for _ in gates
+        ]
+        await asyncio.sleep(0.2)
+        gates[0].set()
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        (flag,) = at.flags.of(OWN_HANDLE)
+        exchange.hears = False
+        update = missing_pb2.UpdateFlagRequest(
+            flag_id=flag.flag_id.hex(), handling_code=codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE
+        )
+        await refusal(at, "MissingService/UpdateFlag", update, "workers")
+        exchange.hears = True
+        gates[1].set()
+        await asyncio.gather(*calls)
+        here = looked_for(at)
+    assert (here.version, here.recorded) == (2, False)
+    assert exchange.flags[here.flag_id].version == 1
