@@ -18,8 +18,11 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+from sqlalchemy.exc import OperationalError
 
 from adapters.as_joined import check_sources
 from adapters.config import AdapterConfig, read_config, unreadable
@@ -32,7 +35,7 @@ from adapters.node.errors import HolderUnavailable, NotReady
 from adapters.node.renew import IdentityLocked
 from adapters.node.rpcs import CallFailed
 from adapters.node.source import SourceUnusable
-from adapters.node.store import StoreUnsafe
+from adapters.node.store import StoreUnsafe, is_busy
 from adapters.staff_keys import KeysNeeded
 from adapters.telemetry import call_counts, figures
 from adapters.telling import LINE_SECONDS, Telling
@@ -47,6 +50,7 @@ from homeward.observing import observed
 READY_POLL_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 60.0
 """How long a registration waits for directory, pepper and holders."""
+BUSY_PAUSE_SECONDS: Final = 1.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _LOG: Final = logging.getLogger(__name__)
 
@@ -167,7 +171,7 @@ async def _serve(adapter: Adapter) -> None:
 async def _supervise(adapter: Adapter, server: LocalServer) -> None:
     """Runs every part until the process is told to stop. What ends a part for good is raised here."""
     stopping = asyncio.create_task(_told_to_stop())
-    running = {asyncio.create_task(part, name=name) for name, part in _parts(adapter, server).items()}
+    running = {asyncio.create_task(_lasting(name, part), name=name) for name, part in _parts(adapter, server).items()}
     try:
         while True:
             done, running = await asyncio.wait({*running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -201,24 +205,39 @@ async def _told_to_stop() -> None:
             loop.remove_signal_handler(number)
 
 
-def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Coroutine[Any, Any, None]]:
-    parts: dict[str, Coroutine[Any, Any, None]] = {
-        "directory": adapter.node.keeper.run(),
-        "pepper": adapter.node.pepper.run(),
-        "link": adapter.link.run(),
-        "notices": adapter.notices.run(),
-        "erasure": adapter.eraser.run(),
-        "presenting": adapter.presenter.run(),
-        "renewal": adapter.renewer.run(),
-        "readiness": _announce(adapter, server),
+Part = Callable[[], Coroutine[Any, Any, None]]
+
+
+def _parts(adapter: Adapter, server: LocalServer) -> dict[str, Part]:
+    parts: dict[str, Part] = {
+        "directory": adapter.node.keeper.run,
+        "pepper": adapter.node.pepper.run,
+        "link": adapter.link.run,
+        "notices": adapter.notices.run,
+        "erasure": adapter.eraser.run,
+        "presenting": adapter.presenter.run,
+        "renewal": adapter.renewer.run,
+        "readiness": partial(_announce, adapter, server),
     }
     if adapter.has_sources:
         parts |= {
-            "list": adapter.registrar.run(),
-            "sources": _keep_refreshed(adapter),
-            "epochs": _list_anew(adapter),
+            "list": adapter.registrar.run,
+            "sources": partial(_keep_refreshed, adapter),
+            "epochs": partial(_list_anew, adapter),
         }
     return parts
+
+
+async def _lasting(name: str, part: Part) -> None:
+    """The part, begun again where somebody else, a backup or a shell, held the adapter's database for long."""
+    while True:
+        try:
+            return await part()
+        except OperationalError as exc:
+            if not is_busy(exc):
+                raise
+            _LOG.warning("the adapter's database was in use; a part begins again", extra={"part": name})
+            await asyncio.sleep(BUSY_PAUSE_SECONDS)
 
 
 async def _keep_refreshed(adapter: Adapter) -> None:

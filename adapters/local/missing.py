@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from adapters.errors import ErrorReason, Invalid
 from adapters.local.interceptor import current_call
 from adapters.local.wire import Reading, county_code, moment, number, past_day, person, receipt, stamp, withheld
 from adapters.node.alerts import Alerts, Told
@@ -182,6 +183,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
     ) -> AsyncIterator[missing_pb2.WatchAlertsResponse]:
         """Alerts after a cursor, and with `follow` those to come."""
         cursor = request.cursor
+        await self._check_given("cursor", cursor)
         while True:
             told = await asyncio.to_thread(self._at.alerts.told_after, cursor)
             for each in told:
@@ -196,9 +198,17 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         self, request: missing_pb2.AcknowledgeAlertsRequest, context: Any
     ) -> missing_pb2.AcknowledgeAlertsResponse:
         """A person took note of alerts."""
+        await self._check_given("sequence", request.sequence)
         await asyncio.to_thread(self._at.alerts.note, request.sequence)
         count = await asyncio.to_thread(self._at.alerts.open_count)
         return missing_pb2.AcknowledgeAlertsResponse(open_count=count)
+
+    async def _check_given(self, name: str, sequence: int) -> None:
+        """Raises `Invalid` for a number above every alert that came here: one of another adapter, or of this one before
+        it was put back. What came since would be passed over without a word.
+        """
+        if sequence > await asyncio.to_thread(self._at.alerts.cursor):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"{name}: none that was given here",))
 
     def _alert(self, told: Told) -> missing_pb2.WatchAlertsResponse:
         alert, run = told.message, told.run

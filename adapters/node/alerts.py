@@ -61,16 +61,16 @@ class Alerts:
     def cursor(self) -> int:
         """The highest sequence on disk; 0 for none. Everything up to it is there, or was given up by a resync."""
         with self._store.read() as connection:
-            stored: int | None = connection.scalar(select(func.max(alert.c.sequence)))
-            resynced = get_setting(connection, _RESYNCED)
-        return max(stored or 0, int(resynced or b"0"))
+            return _cursor(connection)
 
     def accept(self, message: Alert, now: datetime) -> Arrival:
-        """The alert is on disk if it is the next one."""
-        expected = self.cursor() + 1
-        if message.sequence != expected and not self._begins_log(message.sequence, expected):
-            return Arrival.DUPLICATE if message.sequence < expected else Arrival.GAP
+        """The alert is on disk if it is the next one, or the first of a log that goes on where another was closed."""
         with self._store.write() as connection:
+            # In this transaction: a stream that ended may still be writing what the next one brings again.
+            expected = _cursor(connection) + 1
+            begins_log = expected < message.sequence == logs_of(connection).first_alert
+            if message.sequence != expected and not begins_log:
+                return Arrival.DUPLICATE if message.sequence < expected else Arrival.GAP
             connection.execute(
                 alert.insert().values(
                     sequence=message.sequence, message=message.SerializeToString(), store_ms=milliseconds(now)
@@ -83,11 +83,6 @@ class Alerts:
             join_run(connection, message, noted=noted, quiet=self._quiet)
             hush_known(connection, message, noted=noted)
         return Arrival.STORED
-
-    def _begins_log(self, sequence: int, expected: int) -> bool:
-        """Whether this is the first alert of the log in force, after the last of a closed one."""
-        with self._store.read() as connection:
-            return expected < sequence == logs_of(connection).first_alert
 
     def resync(self, first: int) -> bool:
         """Alerts before `first`, which the gateway says are lost, are given up: whether a declared loss can be why.
@@ -172,6 +167,11 @@ def rewrite_alert(connection: Connection, message: Alert) -> None:
 def _forgotten(connection: Connection) -> int:
     first = int(get_setting(connection, _FORGOTTEN) or b"0")
     return first if first >= logs_of(connection).first_alert else 0
+
+
+def _cursor(connection: Connection) -> int:
+    stored: int | None = connection.scalar(select(func.max(alert.c.sequence)))
+    return max(stored or 0, int(get_setting(connection, _RESYNCED) or b"0"))
 
 
 def _noted(connection: Connection) -> int:

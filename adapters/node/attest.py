@@ -21,6 +21,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, delete, select
 
+from adapters.errors import EvidenceInvalid
 from adapters.node.identifiers import Clock, timestamp
 from adapters.node.store import Store, get_setting, put_setting
 from adapters.node.tables import awaited_entry, own_entry
@@ -189,10 +190,15 @@ def newest_attestation(store: Store) -> CompletenessAttestation | None:
 
 
 def await_entry(connection: Connection, index: int, leaf: bytes) -> None:
-    """The entry, of which there is a receipt, must be among those that are shown to this agency."""
-    known = connection.scalar(select(awaited_entry.c.leaf_index).where(awaited_entry.c.leaf_index == index))
+    """The entry, of which there is a receipt, must be among those that are shown to this agency.
+
+    Raises `EvidenceInvalid` where there is a receipt of another one at this place.
+    """
+    known = connection.scalar(select(awaited_entry.c.leaf_hash).where(awaited_entry.c.leaf_index == index))
     if known is None:
         connection.execute(awaited_entry.insert().values(leaf_index=index, leaf_hash=leaf_hash(leaf)))
+    elif known != leaf_hash(leaf):
+        raise EvidenceInvalid("receipt_split_view")
 
 
 def _proved(shown: OwnEntry, tree: Checkpoint) -> Numbered:

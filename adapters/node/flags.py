@@ -118,10 +118,6 @@ class OwnFlags:
         with self._store.read() as connection:
             return [_flag(row) for row in connection.execute(query)]
 
-    def open_flag(self, handle: SubjectHandle) -> OwnFlag | None:
-        """The flag under which a youth is being looked for, or None."""
-        return next((flag for flag in reversed(self.of(handle)) if flag.is_open), None)
-
     def unanswered(self, now: datetime) -> Sequence[FlagId]:
         """Flags of which nobody knows whether the exchange has what was stated last, for as long as an answer takes.
 
@@ -174,6 +170,12 @@ def note_recorded_flag(connection: Connection, flag_id: FlagId, version: int, ag
         stands, is_taken_back = standing(connection, flag_id), not is_stated(connection, flag_id, known.version)
         if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
             _say(connection, known, stands, again)
+
+
+def note_casework(connection: Connection, flag_id: FlagId, casework: FlagCasework) -> None:
+    """What was done about a flag is kept here, without another statement of it."""
+    mine = own_flag.c.flag_id == flag_id
+    connection.execute(own_flag.update().where(mine).values(casework=casework.SerializeToString()))
 
 
 def take_back_flag(

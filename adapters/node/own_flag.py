@@ -141,6 +141,11 @@ class FlagIssuer:
         return replace(flag, statement=wrap(statement, self.key), expires=expires)
 
 
+def looked_for(flags: Sequence[OwnFlag]) -> OwnFlag | None:
+    """The newest open one of a youth's flags, oldest first; None where nobody looks for the youth."""
+    return next((flag for flag in reversed(flags) if flag.is_open), None)
+
+
 def casework_of(flag: OwnFlag, earlier: Sequence[OwnFlag]) -> FlagCasework:
     """FS3 of a flag: its duties, and how often the youth was missing in the twelve months before."""
     since = flag.learned - PRIOR_WINDOW

@@ -140,15 +140,7 @@ class Requests:
         `content` is a 32-byte keyed digest of what the county system asked.
         """
         with self._store.read() as connection:
-            row = connection.execute(select(request).where(request.c.request_id == request_id)).one_or_none()
-        if row is None:
-            return None
-        if (row.digest, row.method) != (content, method):
-            raise Conflict(ErrorReason.ID_REUSED)
-        if not row.payload:
-            raise Conflict(ErrorReason.EXPIRED_REFETCH)
-        payload: bytes = row.payload
-        return payload
+            return _recalled(connection, request_id, method, content)
 
     def remember(
         self,
@@ -159,12 +151,16 @@ class Requests:
         payload: bytes,
         epochs: Collection[str],
         now: datetime,
-    ) -> None:
-        """These bytes are what this identifier stands for; durable. The identifier must be new.
+    ) -> bytes:
+        """The bytes that this identifier stands for; durable. These, or those of the same request that came beside it
+        and was first. Raises `Conflict` as `recall`.
 
         `epochs` of the token key are those of which the bytes may hold tokens or digests of tokens.
         """
         with self._store.write() as connection:
+            known = _recalled(connection, request_id, method, content)
+            if known is not None:
+                return known
             for epoch in epochs:
                 connection.execute(request_epoch.insert().values(request_id=request_id, epoch=epoch))
             connection.execute(
@@ -172,6 +168,7 @@ class Requests:
                     request_id=request_id, method=method, digest=content, payload=payload, create_ms=milliseconds(now)
                 )
             )
+        return payload
 
     def forget(self, request_id: RequestId, settle: Settle | None = None) -> None:
         """The identifier stands for nothing any more: its bytes were refused; the same words may make others now.
@@ -233,6 +230,18 @@ class Requests:
                     kind=kind, reason=reason, purpose=purpose, role=role, worker=worker, create_ms=milliseconds(now)
                 )
             )
+
+
+def _recalled(connection: Connection, request_id: RequestId, method: str, content: bytes) -> bytes | None:
+    row = connection.execute(select(request).where(request.c.request_id == request_id)).one_or_none()
+    if row is None:
+        return None
+    if (row.digest, row.method) != (content, method):
+        raise Conflict(ErrorReason.ID_REUSED)
+    if not row.payload:
+        raise Conflict(ErrorReason.EXPIRED_REFETCH)
+    payload: bytes = row.payload
+    return payload
 
 
 def origin_of(proof: str) -> str:

@@ -67,13 +67,12 @@ class Recorder:
         payload = await self.sent(rpc, entry)
         if payload is None:
             message = await build()
-            payload = message.SerializeToString()
-            await asyncio.to_thread(
+            payload = await asyncio.to_thread(
                 self.requests.remember,
                 entry.request_id,
                 rpc.name,
                 entry.content,
-                payload=payload,
+                payload=message.SerializeToString(),
                 epochs=epochs_of(message, self.sender.directory().epochs),
                 now=self.sender.now(),
             )

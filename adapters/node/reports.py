@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from adapters.errors import ErrorReason, Invalid, NotFound
 from adapters.identity.tokenize import Person
 from adapters.node import rpcs
 from adapters.node.duties import OwnDuties
-from adapters.node.flags import OwnFlags
+from adapters.node.flags import OwnFlags, note_casework
 from adapters.node.identifiers import timestamp
 from adapters.node.own_flag import OwnFlag
 from adapters.node.own_reports import OwnReports
@@ -212,15 +213,16 @@ class Reporter:
     async def _update(self, entry: Entry, flag: OwnFlag, change: Change, deadline: Deadline) -> Recorded:
         flag_id = flag.flag_id
         sent = await self.recorder.sent(rpcs.UPDATE_FLAG, entry)
+        casework = _casework(flag.casework, change)
+        statement: SignedEnvelope | None = None
         if sent is not None:
             statement = _statement_in(FlagUpdate.FromString(sent))
-        else:
+        elif flag.is_open:
             statement = await self.stating.changed(
-                flag,
-                handling_code=change.handling_code,
-                locate=change.locate,
-                casework=_casework(flag.casework, change),
+                flag, handling_code=change.handling_code, locate=change.locate, casework=casework
             )
+        elif change.handling_code is not None or change.locate is not None:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_id: an episode that is open, or duties alone",))
 
         async def build() -> Message:
             return FlagUpdate(
@@ -231,6 +233,9 @@ class Reporter:
         response, digest = await self.recorder.send(rpcs.UPDATE_FLAG, entry, deadline, build, refused=refused)
         outcome = outcome_of(response.outcome)
         settle = self.stating.settled(statement, recorded=outcome is Outcome.RECORDED)
+        if statement is None and outcome is Outcome.RECORDED:
+            # Of an ended episode nothing is stated any more: what was done after it is the county's own to keep.
+            settle = partial(note_casework, flag_id=flag_id, casework=casework)
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome, settle=settle
         )

@@ -193,7 +193,7 @@ class Requester:
             return known
         (tokens,) = await self.tokens([question.youth], question.act.staff.pseudonym)
         payload = build(question, tokens).SerializeToString()
-        await asyncio.to_thread(
+        return await asyncio.to_thread(
             self.requests.remember,
             question.request_id,
             method,
@@ -202,7 +202,6 @@ class Requester:
             epochs=(tokens.epoch,),
             now=self.sender.now(),
         )
-        return payload
 
     def _records_query(self, page: Page) -> Callable[[Question, TokenSet], RecordsQuery]:
         def build(question: Question, tokens: TokenSet) -> RecordsQuery:

@@ -12,6 +12,7 @@ never a negative.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +25,7 @@ from adapters.node.majority import consent_outlived
 from adapters.node.minimize import Bounds, Subject, minimize
 from adapters.node.node import Node
 from adapters.node.order import Here, VerifiedOrder, verify_order
-from adapters.node.own_flag import OwnFlag
+from adapters.node.own_flag import OwnFlag, looked_for
 from adapters.node.presence import field_sets_present
 from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.reviews import Reviews
@@ -36,7 +37,7 @@ from adapters.records import Youth
 from gateway.protocol.decide import CountyNarrowing, Decision
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import naming_digests
-from gateway.protocol.names import AgencyId, AgencyKind, Basis, FieldSet, FlagId, SubjectHandle
+from gateway.protocol.names import AgencyId, AgencyKind, Basis, FieldSet, FlagId, Obligation, SubjectHandle
 from gateway.protocol.policy.fieldsets import expand
 from gateway.protocol.sealing import SealContext, seal_record
 from gateway.protocol.wire_names import from_wire
@@ -102,13 +103,14 @@ class Responder:
         )
         handle = SubjectHandle(order.grant.subject_handle)
         youth = self._youth(handle, now)
-        decision = settle(verified, self._own_facts(verified, handle, youth), here, self.narrowing)
+        flags = self._standing(handle, verified.requester.agency, now)
+        decision = settle(verified, self._own_facts(verified, handle, youth, flags), here, self.narrowing)
         on_consent = decision.basis is Basis.CONSENT
         if on_consent and consent_outlived(verified.authority, youth.identity.birth_date, now):
             raise OrderRefused(Refusal.CONSENT_OUTLIVED)
         if youth.held_for_human:
             raise OrderRefused(Refusal.HELD_FOR_HUMAN)
-        flag = self._flag(FlagId(order.grant.flag_id), handle, decision)
+        flag = self._flag(FlagId(order.grant.flag_id), flags, decision)
         subject = Subject(
             youth=youth,
             flag=flag,
@@ -132,12 +134,22 @@ class Responder:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
         return youth
 
-    def _own_facts(self, verified: VerifiedOrder, handle: SubjectHandle, youth: Youth) -> OwnFacts:
+    def _standing(self, handle: SubjectHandle, requester: AgencyId, now: datetime) -> Sequence[OwnFlag]:
+        """The youth's flags, oldest first, without an open one that nobody has affirmed for as long as a statement
+        holds: it is no active flag to another agency (DOMAIN §4a row 5), and still the county's own to see and mend.
+        """
+        flags = self.flags.of(handle)
+        if requester == self.node.agency:
+            return flags
+        return [flag for flag in flags if not flag.is_open or flag.expires > now]
+
+    def _own_facts(
+        self, verified: VerifiedOrder, handle: SubjectHandle, youth: Youth, flags: Sequence[OwnFlag]
+    ) -> OwnFacts:
         tokens = self.subjects.registered(handle, verified.query.tokens.epoch)
         if tokens is None:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
-        flags = self.flags.of(handle)
-        newest = self.flags.open_flag(handle) or (flags[-1] if flags else None)
+        newest = looked_for(flags) or (flags[-1] if flags else None)
         return OwnFacts(
             handle=handle,
             tokens=tokens,
@@ -149,13 +161,15 @@ class Responder:
             ),
         )
 
-    def _flag(self, named: FlagId, handle: SubjectHandle, decision: Decision) -> OwnFlag | None:
+    def _flag(self, named: FlagId, flags: Sequence[OwnFlag], decision: Decision) -> OwnFlag | None:
+        """The flag that the answer is about. Staff of the county itself are shown how the last one ended, too."""
         if _FLAG_SETS.isdisjoint(decision.field_sets):
             return None
         if not named:
-            return self.flags.open_flag(handle)
-        flag = self.flags.by_id(named)
-        if flag is None or flag.handle != handle:
+            last = flags[-1] if flags and Obligation.INTERNAL_USE in decision.obligations else None
+            return looked_for(flags) or last
+        flag = next((flag for flag in flags if flag.flag_id == named), None)
+        if flag is None:
             raise OrderRefused(Refusal.FLAG_UNKNOWN)
         return flag
 

@@ -25,7 +25,7 @@ from typing import Final
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
 from adapters.node.flags import OwnFlags, Unrecorded, note_recorded_flag, take_back_flag
 from adapters.node.identifiers import Clock, RandomBytes
-from adapters.node.own_flag import HEARD, FlagIssuer, OwnFlag
+from adapters.node.own_flag import HEARD, FlagIssuer, OwnFlag, looked_for
 from adapters.node.receipts import Settle
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.send import Deadline
@@ -74,7 +74,7 @@ class Stating:
     ) -> SignedEnvelope:
         """What is stated of the youth's flag, on disk."""
         of_youth = await asyncio.to_thread(self.flags.of, handle)
-        known = next((flag for flag in reversed(of_youth) if flag.is_open), None)
+        known = looked_for(of_youth)
         if known is None and of_youth and of_youth[-1].ended_unheard:
             # Were another raised, the exchange would go on with this one, and nobody here would know of it.
             ended = of_youth[-1]

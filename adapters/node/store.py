@@ -96,6 +96,13 @@ _PRAGMAS: Final = (
 )
 
 
+def is_busy(error: OperationalError) -> bool:
+    """Whether somebody else used the database for longer than anybody here waits; nothing is wrong with it."""
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # The extended codes say more in their higher bytes.
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def owe_rewriting(connection: Connection) -> None:
     """The file is rewritten when it is settled next: a debt as durable as what the same transaction deletes.
 

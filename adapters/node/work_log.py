@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from adapters.errors import EvidenceInvalid
 from adapters.node.attest import await_entry
 from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.store import Store
@@ -54,6 +55,8 @@ class WorkLog:
                 await_entry(connection, decision_index, receipt.leaf)
         except IntegrityError as exc:
             raise OrderRefused(Refusal.DECISION_REPEATED) from exc
+        except EvidenceInvalid as exc:
+            raise OrderRefused(Refusal.RECEIPT_INVALID) from exc
 
     def finish(self, work_id: bytes, result: str) -> None:
         """What became of the order is on disk."""

@@ -96,7 +96,7 @@ class Changing:
         if flag.owner != caller.agency:
             raise Invalid(ErrorReason.NOT_FLAG_OWNER)
         duties = _done(update, caller.call.received_at)
-        if not update.HasField("flag_statement") and not duties:
+        if not update.HasField("flag_statement") and not duties and flag.state in OPEN_FLAG_STATES:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required without duties",))
         changed = flag
         if update.HasField("flag_statement"):

@@ -10,7 +10,7 @@ from grpc import aio
 
 from adapters.node import rpcs
 from adapters.node.duties import OwnDuties
-from adapters.node.own_flag import OwnFlag
+from adapters.node.own_flag import OwnFlag, looked_for
 from adapters.node.rpcs import CallFailed, CallFault
 from gateway.protocol.names import FlagState
 from homeward.county.v1 import missing_pb2
@@ -58,19 +58,22 @@ class Exchange:
             self.flags[stated.flag_id] = stated
             if not self.answers:
                 return hears_nothing(payload, claims)
-            fields = {"flag_id": stated.flag_id} if response is gateway_missing.RaiseFlagResponse else {}
-            return recorded(self._at, kind, response, **fields)(payload, claims)
+            fields: dict[type, dict[str, Any]] = {
+                gateway_missing.RaiseFlagResponse: {"flag_id": stated.flag_id},
+                gateway_missing.ResolveFlagResponse: {"flag_state": stated.state},
+            }
+            return recorded(self._at, kind, response, **fields.get(response, {}))(payload, claims)
 
         return take
 
 
-async def resolve(at: County, flag_id: str) -> None:
-    """Staff say that the youth is back; what they hear is not looked at."""
+async def resolve(at: County, flag_id: str, *, is_answered: bool = False) -> None:
+    """Staff say that the youth is back."""
     request = missing_pb2.ResolveFlagRequest(flag_id=flag_id, resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME)
-    try:
+    if is_answered:
         await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
-    except aio.AioRpcError:
-        return
+    else:
+        await refusal(at, "MissingService/ResolveFlag", request, "workers")
 
 
 async def raise_again(at: County) -> missing_pb2.RaiseFlagResponse:
@@ -82,8 +85,8 @@ async def raise_again(at: County) -> missing_pb2.RaiseFlagResponse:
     return answer  # type: ignore[no-any-return]
 
 
-def looked_for(at: County) -> OwnFlag:
-    flag = at.flags.open_flag(OWN_HANDLE)
+def open_here(at: County) -> OwnFlag:
+    flag = looked_for(at.flags.of(OWN_HANDLE))
     assert flag is not None
     return flag
 
@@ -97,10 +100,10 @@ async def test_a_youth_who_is_missing_again_is_looked_for_under_one_flag_here_an
         first = await raise_again(at)
         exchange.hears, exchange.answers = heard, False
         await resolve(at, first.flag_id)
-        assert at.flags.open_flag(OWN_HANDLE) is None
+        assert looked_for(at.flags.of(OWN_HANDLE)) is None
         exchange.hears = exchange.answers = True
         again = await raise_again(at)
-        there, here = exchange.open(), looked_for(at)
+        there, here = exchange.open(), open_here(at)
     assert there is not None
     assert (there.flag_id, there.version) == (here.flag_id, here.version)
     assert again.flag_id == here.flag_id.hex()
@@ -123,7 +126,7 @@ async def test_whoever_is_open_again_has_all_duties_again(tmp_path: Path) -> Non
         exchange.hears = True
         await raise_again(at)
         assert DUTY_LAW_ENFORCEMENT_REPORT in {each.duty for each in duties.overdue(later)}
-        assert not looked_for(at).casework.HasField("law_enforcement_report_time")
+        assert not open_here(at).casework.HasField("law_enforcement_report_time")
 
 
 async def test_an_exchange_that_goes_on_with_an_ended_flag_is_not_believed(tmp_path: Path) -> None:
@@ -131,11 +134,11 @@ async def test_an_exchange_that_goes_on_with_an_ended_flag_is_not_believed(tmp_p
     async with county(tmp_path) as at:
         exchange = Exchange(at)
         first = await raise_again(at)
-        await resolve(at, first.flag_id)
+        await resolve(at, first.flag_id, is_answered=True)
         exchange.flags[bytes.fromhex(first.flag_id)].state = codes.FLAG_STATE_ACTIVE
         found = await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
         assert found.reason == "EVIDENCE_INVALID"
-        assert looked_for(at).flag_id.hex() != first.flag_id
+        assert open_here(at).flag_id.hex() != first.flag_id
 
 
 async def test_a_refusal_and_what_it_takes_back_are_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,11 +159,11 @@ async def test_a_refusal_and_what_it_takes_back_are_one_step(tmp_path: Path, mon
             dying.setattr("adapters.node.stating.take_back_flag", ends)
             with pytest.raises(aio.AioRpcError):
                 await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
-        assert at.flags.open_flag(OWN_HANDLE) is None
+        assert looked_for(at.flags.of(OWN_HANDLE)) is None
         assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [bytes.fromhex(first.flag_id)]
         with pytest.raises(aio.AioRpcError):
             await at.call("MissingService/ResolveFlag", request, missing_pb2.ResolveFlagResponse, "workers")
-        assert looked_for(at).flag_id.hex() == first.flag_id
+        assert open_here(at).flag_id.hex() == first.flag_id
         assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [], "it says what is on record"
 
 
@@ -174,7 +177,7 @@ async def test_what_nobody_answered_is_named_once_an_answer_is_overdue(tmp_path:
         assert at.flags.unanswered(NOW + timedelta(minutes=1)) == []
         assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [bytes.fromhex(first.flag_id)]
         exchange.hears = True
-        await resolve(at, first.flag_id)
+        await resolve(at, first.flag_id, is_answered=True)
         assert at.flags.unanswered(NOW + timedelta(days=1)) == []
 
 
@@ -213,6 +216,6 @@ async def test_two_copies_of_one_report_are_one_however_long_each_waits_for_toke
         exchange.hears = True
         gates[1].set()
         await asyncio.gather(*calls)
-        here = looked_for(at)
+        here = open_here(at)
     assert (here.version, here.recorded) == (2, False)
     assert exchange.flags[here.flag_id].version == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc import aio
 from grpc_health.v1 import health_pb2
 from sqlalchemy import Connection
 
@@ -24,6 +25,7 @@ from tests.integration.local_kit import (
     county,
     inquiry,
     refusal,
+    refused,
 )
 from tests.unit.node.world import ASKER, NOW, SOURCE, receipt_of, tokens_of
 
@@ -255,6 +257,32 @@ async def test_alerts_are_followed_from_a_cursor_and_noted_by_a_person(tmp_path:
     assert [(each.sequence, each.local_id) for each in seen] == [(2, OWN_YOUTH), (3, OWN_YOUTH)]
     assert seen[0].kind == missing_pb2.ALERT_KIND_LOCATED
     assert noted.open_count == 1
+
+
+@pytest.mark.parametrize("sequence", [4, 1 << 62])
+async def test_a_number_above_every_alert_that_came_is_refused_and_passes_over_none(
+    tmp_path: Path, sequence: int
+) -> None:
+    """A county system that kept the number of another adapter would hear of no youth that is found."""
+    async with county(tmp_path) as at, at.channel() as channel:
+        for number in (1, 2, 3):
+            at.alerts.accept(alert(number), NOW)
+        watch = channel.unary_stream(
+            "/homeward.county.v1.MissingService/WatchAlerts",
+            request_serializer=missing_pb2.WatchAlertsRequest.SerializeToString,
+            response_deserializer=missing_pb2.WatchAlertsResponse.FromString,
+        )
+        metadata = (("authorization", f"Bearer {at.token('workers')}"),)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await watch(missing_pb2.WatchAlertsRequest(cursor=sequence, follow=True), metadata=metadata).read()
+        note = missing_pb2.AcknowledgeAlertsRequest(sequence=sequence)
+        found = [refused(caught.value), await refusal(at, "MissingService/AcknowledgeAlerts", note, "workers")]
+        assert at.alerts.open_count() == 3
+        newest = watch(missing_pb2.WatchAlertsRequest(cursor=3), metadata=metadata)
+        assert [each async for each in newest] == []
+    assert [(each.reason, each.fields) for each in found] == [
+        ("INVALID_REQUEST", (f"{name}: none that was given here",)) for name in ("cursor", "sequence")
+    ]
 
 
 async def test_a_privacy_officer_reads_of_an_emergency_and_takes_no_alert_off_the_list(

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,8 +198,8 @@ async def test_a_part_that_ends_for_good_ends_the_process(
         finally:
             ended.append("lasting")
 
-    def parts(*_: object) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"lasting": lasting(), "broken": broken()}
+    def parts(*_: object) -> dict[str, service.Part]:
+        return {"lasting": lasting, "broken": broken}
 
     monkeypatch.setattr(service, "_parts", parts)
     server: Any = None

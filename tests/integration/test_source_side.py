@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from adapters.flag_words import due_lines
+from adapters.node import tables
 from adapters.node.identifiers import timestamp
+from adapters.node.own_flag import looked_for
 from adapters.node.refusal import Refusal
 from adapters.node.stating import Stating
 from adapters.node.work_log import ANSWERED
@@ -26,10 +28,22 @@ from adapters.records import (
     YouthIdentity,
 )
 from gateway.protocol.decide import CountyNarrowing
-from gateway.protocol.names import AgencyId, FieldSet, FlagId, FlagState, HandlingCode, Purpose, Role, SubjectHandle
+from gateway.protocol.names import (
+    AgencyId,
+    EvidenceKind,
+    FieldSet,
+    FlagId,
+    FlagState,
+    HandlingCode,
+    Purpose,
+    Role,
+    SubjectHandle,
+)
+from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealBroken, SealContext, open_record
 from homeward.county.v1.access_pb2 import FlagDue
 from homeward.gateway.v1.authority_pb2 import GRANTOR_PARENT_GUARDIAN
+from homeward.gateway.v1.codes_pb2 import RESOLUTION_GROUP_RETURNED_SAME
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import (
@@ -39,7 +53,7 @@ from homeward.gateway.v1.link_pb2 import (
     WorkOrder,
     WorkResult,
 )
-from homeward.gateway.v1.records_pb2 import FlagLocate, RecordAnswer
+from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate, RecordAnswer
 from tests.integration.source_kit import Gateway, Side, make_side
 from tests.unit.node import world
 from tests.unit.node.consents import consented_order
@@ -264,6 +278,42 @@ async def test_flag_details_that_the_exchange_refused_do_not_leave(side: Side) -
     assert answer.flag_locate.missing_since_date == "2026-11-22"
 
 
+def lapse(side: Side) -> None:
+    """The owner has not affirmed the flag for as long as a statement holds."""
+    with side.node.store.write() as connection:
+        connection.execute(tables.own_flag.update().values(statement_expire_ms=milliseconds(NOW)))
+
+
+def test_a_flag_that_nobody_affirmed_for_a_month_is_no_active_one_to_other_agencies(side: Side) -> None:
+    raised(side)
+    lapse(side)
+    assert refused(side, flag_order().build()) == Refusal.DECIDED_OTHERWISE
+
+
+def test_a_flag_that_lapsed_or_ended_is_still_shown_to_staff_of_its_own_county(side: Side) -> None:
+    raised(side)
+    lapse(side)
+    own = flag_order(asker=world.SOURCE, flag_id=b"")
+    assert shown(side, own).flag_locate.missing_since_date == "2026-11-22"
+    flag = side.flags.by_id(FlagId(FLAG))
+    assert flag is not None
+    casework = FlagCasework(resolved_date="2026-11-25", resolution_group=RESOLUTION_GROUP_RETURNED_SAME)
+    side.flags.keep(side.issuer.changed(flag, now=NOW, state=FlagState.RESOLVED, casework=casework))
+    waived = {"evidence": (EvidenceKind.REPORT_BEING_FILED,), "flag_id": b""}
+    ended = replace(KNOWN, flag=FlagState.RESOLVED)
+    assert shown(side, flag_order(asker=world.SOURCE, youth=ended, **waived)).flag_casework == casework
+    assert not shown(side, flag_order(youth=ended, **waived)).HasField("flag_casework"), "nor to anybody else"
+
+
+def shown(side: Side, order: Order) -> RecordAnswer:
+    """What the source answers."""
+    built = order.build()
+    result = side.responder.answer(built)
+    assert result.status == WORK_STATUS_ANSWERED
+    field_sets = (FieldSet.FS0_ACK, FieldSet.FS1_FLAG_STATUS, *world.granted(built))
+    return opened(built, result, order.asker, field_sets=field_sets)
+
+
 def test_a_flag_the_county_does_not_have_is_refused(side: Side) -> None:
     assert refused(side, flag_order().build()) == Refusal.DECIDED_OTHERWISE
 
@@ -285,7 +335,7 @@ def test_a_flags_version_only_grows(side: Side) -> None:
     with pytest.raises(ValueError, match="only grows"):
         side.flags.keep(flag)
     assert side.flags.by_id(FlagId(FLAG)) == newer
-    assert side.flags.open_flag(SubjectHandle(HANDLE)) is None
+    assert looked_for(side.flags.of(SubjectHandle(HANDLE))) is None
 
 
 def test_a_flag_is_due_for_its_owners_word_before_its_statement_ends(side: Side) -> None:

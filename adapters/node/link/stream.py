@@ -24,12 +24,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from grpc import aio
+from sqlalchemy.exc import OperationalError
 
 from adapters.node.alerts import Alerts, Arrival
 from adapters.node.attest import Attester
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import PeerChannel, failure_of, is_told_to_stop
+from adapters.node.store import is_busy
 from gateway.protocol.envelope import wrap
 from gateway.protocol.parse import MalformedMessage, check
 from gateway.protocol.signing import SigningKey
@@ -153,6 +155,11 @@ class Link:
             raise StreamBroken(failed.reason or failed.fault) from None
         except (aio.UsageError, asyncio.InvalidStateError) as exc:
             raise StreamBroken("CLOSED") from exc
+        except OperationalError as exc:
+            if not is_busy(exc):
+                raise
+            # What was not taken is sent again on the next stream.
+            raise StreamBroken("BUSY") from None
         except asyncio.CancelledError:
             if is_told_to_stop():
                 raise

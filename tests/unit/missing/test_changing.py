@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.journal import Kind
 from gateway.protocol.names import FlagState, Purpose, SubjectHandle
+from gateway.protocol.reporting_duties import DUTIES
 from gateway.store import tables
 from homeward.gateway.v1 import missing_pb2 as pb
 from homeward.gateway.v1.codes_pb2 import (
@@ -189,6 +190,24 @@ async def test_an_update_ends_no_episode(world: World) -> None:
     assert state(world) == "ACTIVE"
 
 
+async def test_what_is_done_after_the_end_is_recorded_without_a_statement_and_changes_no_state(world: World) -> None:
+    _, flag_id = await flagged(world)
+    with pytest.raises(Invalid) as refused:
+        await update(world, flag_id)
+    assert refused.value.fields == ("flag_statement: required without duties",), "an open one is affirmed by its owner"
+    await resolve(world, flag_id, statement=world.statement(SF, flag_id=flag_id, state=FlagState.RESOLVED, version=2))
+    done = tuple(pb.DutyDone(duty=each, done_time=stamp(world.clock())) for each in (*DUTIES, pb.DUTY_FOUND_REPORT))
+    answer = await update(world, flag_id, duties=done)
+    assert (answer.outcome, list(answer.open_duties), state(world)) == (OUTCOME_RECORDED, [], "RESOLVED")
+    # That the return conversation took place is the county's own; the exchange hears that something was done.
+    assert (await update(world, flag_id)).outcome == OUTCOME_RECORDED
+    leaf = (await world.leaves())[-1]
+    assert leaf.op["kind"] == Kind.FLAG_UPDATED
+    with pytest.raises(Invalid) as refused:
+        await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=3))
+    assert refused.value.fields == ("flag_statement: state",), "nor does it come back"
+
+
 async def test_only_the_owner_updates_a_flag(world: World) -> None:
     _, flag_id = await flagged(world)
     with pytest.raises(Invalid) as refused:
@@ -290,7 +309,7 @@ async def test_the_owner_is_told_of_whatever_is_on_record_although_the_reporter_
     _, flag_id = await flagged(world)
     told_before, given_up = len(world.sources.alerted_agencies), 0
     for steps in range(1000):
-        before = len(await world.alerts(SF))
+        before = len(world.rows(tables.alert))
         report = asyncio.create_task(locate(world, flag_id))
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -298,9 +317,9 @@ async def test_the_owner_is_told_of_whatever_is_on_record_although_the_reporter_
         await asyncio.wait({report})
         # What is queued is written before this.
         await world.all_current()
-        alerts = await world.alerts(SF)
-        assert world.sources.alerted_agencies[told_before:] == [SF] * len(alerts)
-        given_up += report.cancelled() and len(alerts) > before
+        stored = len(world.rows(tables.alert))
+        assert world.sources.alerted_agencies[told_before:] == [SF] * stored
+        given_up += report.cancelled() and stored > before
         if not report.cancelled():
             break
     assert given_up

@@ -114,7 +114,8 @@ class MissingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateFlag(self, request, context):
-        """Records duties done, a new handling code, or that the flag still stands.
+        """Records duties done, a new handling code, or that the flag still stands. After
+        the episode: duties done, and that the return conversation took place.
 
         Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
@@ -147,7 +148,8 @@ class MissingServiceServicer:
 
         Who may call: staff with a casework or duty role, and the county's privacy
         officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
-        cursor, an unknown field).
+        cursor, one above every sequence that was given here: begin again with 0; an
+        unknown field).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +159,7 @@ class MissingServiceServicer:
         """Records that a person took note of alerts up to a sequence.
 
         Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
-        INVALID_REQUEST for a sequence below 1.
+        INVALID_REQUEST for a sequence below 1, or above every one that was given here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

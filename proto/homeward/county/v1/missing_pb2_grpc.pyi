@@ -54,7 +54,8 @@ class MissingServiceStub:
     CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]
-    """Records duties done, a new handling code, or that the flag still stands.
+    """Records duties done, a new handling code, or that the flag still stands. After
+    the episode: duties done, and that the return conversation took place.
 
     Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
@@ -75,13 +76,14 @@ class MissingServiceStub:
 
     Who may call: staff with a casework or duty role, and the county's privacy
     officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
-    cursor, an unknown field).
+    cursor, one above every sequence that was given here: begin again with 0; an
+    unknown field).
     """
     AcknowledgeAlerts: _grpc.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]
     """Records that a person took note of alerts up to a sequence.
 
     Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
-    INVALID_REQUEST for a sequence below 1.
+    INVALID_REQUEST for a sequence below 1, or above every one that was given here.
     """
 
 @_typing.type_check_only
@@ -110,7 +112,8 @@ class MissingServiceAsyncStub(MissingServiceStub):
     CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]  # type: ignore[assignment]
-    """Records duties done, a new handling code, or that the flag still stands.
+    """Records duties done, a new handling code, or that the flag still stands. After
+    the episode: duties done, and that the return conversation took place.
 
     Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
@@ -131,13 +134,14 @@ class MissingServiceAsyncStub(MissingServiceStub):
 
     Who may call: staff with a casework or duty role, and the county's privacy
     officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
-    cursor, an unknown field).
+    cursor, one above every sequence that was given here: begin again with 0; an
+    unknown field).
     """
     AcknowledgeAlerts: _aio.UnaryUnaryMultiCallable[_missing_pb2.AcknowledgeAlertsRequest, _missing_pb2.AcknowledgeAlertsResponse]  # type: ignore[assignment]
     """Records that a person took note of alerts up to a sequence.
 
     Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
-    INVALID_REQUEST for a sequence below 1.
+    INVALID_REQUEST for a sequence below 1, or above every one that was given here.
     """
 
 class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -187,7 +191,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _missing_pb2.UpdateFlagRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_missing_pb2.UpdateFlagResponse, _abc.Awaitable[_missing_pb2.UpdateFlagResponse]]:
-        """Records duties done, a new handling code, or that the flag still stands.
+        """Records duties done, a new handling code, or that the flag still stands. After
+        the episode: duties done, and that the return conversation took place.
 
         Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
@@ -226,7 +231,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Who may call: staff with a casework or duty role, and the county's privacy
         officer. Reasons: UNAUTHENTICATED, ROLE_NOT_HELD, INVALID_REQUEST (a negative
-        cursor, an unknown field).
+        cursor, one above every sequence that was given here: begin again with 0; an
+        unknown field).
         """
 
     @_abc_1.abstractmethod
@@ -238,7 +244,7 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that a person took note of alerts up to a sequence.
 
         Who may call: staff with a casework or duty role. Reasons: as WatchAlerts;
-        INVALID_REQUEST for a sequence below 1.
+        INVALID_REQUEST for a sequence below 1, or above every one that was given here.
         """
 
 def add_MissingServiceServicer_to_server(servicer: MissingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
