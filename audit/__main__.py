@@ -1,9 +1,9 @@
 """`python -m audit`: verify a published log or a receipt, compare evidence, serve a published log, run a witness.
 
 For an auditor who has a checkout and `cryptography`, and nothing else of Homeward: it imports no other package. Exit
-status: 0 it holds, 6 it does not (said is what, where, why and what to do), 2 nothing was verified, because an option
-or a file of the auditor's own cannot be used; `contradict` exits with 6 where it found a proof and with 1 where a file
-is not a statement of this log.
+status: 0 it holds, 6 it does not (said is what, where, why and what to do), 5 nobody answers, 2 nothing was verified,
+because an option or a file of the auditor's own cannot be used; `contradict` exits with 6 where it found a proof and
+with 1 where a file is not a statement of this log.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from audit.verdict import (
     EXIT_UNREADABLE,
     EXIT_UNVERIFIED,
     EXIT_USAGE,
+    exit_of,
     proof_of_two_histories,
     read_log_key,
     shown_consistent,
@@ -135,7 +136,7 @@ def _told(arguments: argparse.Namespace, fault: EvidenceError) -> int:
         _say(shown_fault(fault, where=arguments.place, as_json=arguments.json))
     else:
         _say(shown_fault(fault, where=str(arguments.directory), as_json=False))
-    return EXIT_UNVERIFIED
+    return exit_of(fault)
 
 
 def _say(line: str) -> None:

@@ -48,7 +48,10 @@ class BoundedHttp:
         self._seconds = seconds
 
     def request(self, method: str, path: str, *, limit: int, body: bytes | None = None) -> HttpAnswer:
-        """Returns the answer, whatever its status. Raises EvidenceError(STORE) where none came whole and in time."""
+        """Returns the answer, whatever its status.
+
+        Raises EvidenceError: UNREACHABLE where nobody is there, STORE where no answer came whole and in time.
+        """
         try:
             answer = self._request(method, path, body, limit)
         except (OSError, http.client.HTTPException) as exc:
@@ -63,10 +66,18 @@ class BoundedHttp:
         """The connection is closed."""
         self._connection.close()
 
+    def _connect(self) -> None:
+        try:
+            self._connection.connect()
+        except OSError as exc:
+            self._connection.close()
+            why = f"no connection to {self._connection.host} ({type(exc).__name__})"
+            raise EvidenceError(EvidenceReason.UNREACHABLE, why) from exc
+
     def _request(self, method: str, path: str, body: bytes | None, limit: int) -> HttpAnswer | None:
         deadline = time.monotonic() + self._seconds
         if self._connection.sock is None:
-            self._connection.connect()
+            self._connect()
         # A timeout of the socket starts again with every byte; this one does not.
         watch = threading.Timer(self._seconds, _hang_up, (self._connection.sock,))
         watch.daemon = True

@@ -29,14 +29,14 @@ from audit.highwater import read_high_water
 from audit.policy import Policy
 from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
+from audit.verdict import Progress as Hears
 from audit.verdict import (
-    EXIT_UNVERIFIED,
     Verdict,
+    exit_of,
     shown_fault,
     shown_time,
     verdict_on_published,
 )
-from audit.verdict import Progress as Hears
 from audit.verify import Verified, verify_log
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -67,11 +67,11 @@ def verify(
 
     PLACE is the directory or URL of a published log, the database of a stored one, a receipt, an evidence bundle, a
     table of homeward audit query --proofs, or a proof of two histories that homeward audit contradict wrote.
-    Exits with 0 if all of it holds, with 6 at the first thing that does not, and with 2 where an option is not for what
-    is in PLACE, or its file cannot be used: nothing was verified then. Without --checkpoint a log cut off together with
-    its own record of its size looks whole; without --policy nobody else's word is asked. Only of a database or a bundle
-    may --log-key be left out: the signature is then checked with the key stored beside it, which shows damage but not a
-    forged log. Of a log that is being written, copy the -wal file too.
+    Exits with 0 if all of it holds, with 6 at the first thing that does not, with 5 where nobody answers, and with 2
+    where an option is not for what is in PLACE, or its file cannot be used: nothing was verified then. Without
+    --checkpoint a log cut off together with its own record of its size looks whole; without --policy nobody else's word
+    is asked. Only of a database or a bundle may --log-key be left out: the signature is then checked with the key
+    stored beside it, which shows damage but not a forged log. Of a log that is being written, copy the -wal file too.
     """
     try:
         kind = kind_of(place)
@@ -87,7 +87,7 @@ def verify(
         raise click.UsageError(str(slip)) from None
     except EvidenceError as fault:
         click.echo(shown_fault(fault, where=place, as_json=as_json))
-        sys.exit(EXIT_UNVERIFIED)
+        sys.exit(exit_of(fault))
     click.echo(text)
 
 

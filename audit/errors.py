@@ -36,6 +36,8 @@ class EvidenceReason(StrEnum):
     SEQUENCE = "SEQUENCE"
     ROLLBACK = "ROLLBACK"
     STORE = "STORE"
+    UNREACHABLE = "UNREACHABLE"
+    """Nobody answered: nothing was found about the evidence."""
     WITNESS = "WITNESS"
     STALE = "STALE"
     CONSISTENT = "CONSISTENT"

@@ -20,7 +20,7 @@ class Source(Protocol):
     """A place that holds the files of a published log."""
 
     def fetch(self, path: str, *, limit: int) -> bytes | None:
-        """Returns a file of at most `limit` bytes, or None if there is none; else raises EvidenceError(STORE)."""
+        """Returns a file of at most `limit` bytes, or None if there is none; else raises EvidenceError."""
 
     def close(self) -> None:
         """Nothing is held open any more."""

@@ -27,6 +27,7 @@ from audit.source import open_source
 
 EXIT_USAGE: Final = 2
 EXIT_UNVERIFIED: Final = 6
+EXIT_UNREACHABLE: Final = 5
 EXIT_UNREADABLE: Final = 1
 """Of `contradict`, whose 6 is a proof: a file that is no statement of this log must not be taken for one."""
 _END_OF_TIME: Final = 253_402_300_800_000
@@ -50,7 +51,12 @@ class Verdict:
 
 def shown_fault(fault: EvidenceError, *, where: str, as_json: bool) -> str:
     """Returns what is printed where something does not hold."""
-    return Told(fault, where, FIXES[fault.reason], EXIT_UNVERIFIED).shown(as_json=as_json)
+    return Told(fault, where, FIXES[fault.reason], exit_of(fault)).shown(as_json=as_json)
+
+
+def exit_of(fault: EvidenceError) -> int:
+    """The exit status: whoever reads it must not take a network that is down for evidence that does not hold."""
+    return EXIT_UNREACHABLE if fault.reason is EvidenceReason.UNREACHABLE else EXIT_UNVERIFIED
 
 
 def shown_no_statement(fault: EvidenceError, *, where: str, as_json: bool) -> str:

@@ -57,6 +57,7 @@ FIXES: Final[Mapping[EvidenceReason, str]] = {
         "check path, permissions and disk; what is gone comes back from your backup, and what that lacks, or a whole "
         "database that is gone, from the mirror: homeward audit recover {dir} --mirror MIRROR"
     ),
+    EvidenceReason.UNREACHABLE: "check the address and the network, and try again",
     EvidenceReason.WITNESS: _WITNESSES,
     EvidenceReason.STALE: _WITNESSES,
     EvidenceReason.CONSISTENT: "nothing: these two do not contradict each other",

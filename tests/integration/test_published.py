@@ -497,6 +497,22 @@ def test_no_server_keeps_a_verifier_waiting(answer: bytes) -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("how", ["homeward", "python -m audit"])
+def test_where_nobody_answers_nothing_is_said_of_the_evidence(published: Path, how: str) -> None:
+    """An auditor's job must not take a network that is down for a log that was forged."""
+    words = ["http://127.0.0.1:9/", "--log-key", str(published / "log.vkey")]
+    if how == "homeward":
+        result = CliRunner().invoke(verify, words)
+        status, said = result.exit_code, result.output
+    else:
+        done = subprocess.run(
+            [sys.executable, "-m", "audit", "verify", *words], check=False, capture_output=True, text=True, timeout=60
+        )
+        status, said = done.returncode, done.stdout
+    assert (status, said.startswith("FAIL  AUDIT-UNREACHABLE ")) == (5, True), said
+    assert "nothing was verified" in said
+
+
 @pytest.mark.parametrize("place", ["http://", "http://host:port/", "https:///x", "http://h/?q=1"])
 def test_an_impossible_address_is_refused_in_one_line(place: str) -> None:
     with pytest.raises(EvidenceError):
