@@ -90,8 +90,22 @@ def make_environment(venv: Path) -> None:
     uv = shutil.which("uv")
     if not (uv and fill_with_uv(uv, venv)):
         fill_with_pip(venv)
+    name_rooms(venv)
     compile_rooms(python_of(venv))
     (venv / ".ready").touch()
+
+
+def name_rooms(venv: Path) -> None:
+    """Where this checkout's modules are is written in ASCII, as the way from the environment to them.
+
+    Python reads such a file in the encoding of the locale before anything else: under LC_ALL=C one with another letter
+    in it ends every process of the environment.
+    """
+    for file in venv.glob("lib/python*/site-packages/*.pth"):
+        lines = file.read_bytes().decode("utf-8", "surrogateescape").splitlines()
+        named = [os.path.relpath(line, file.parent) if Path(line).is_relative_to(ROOT) else line for line in lines]
+        if named != lines and all(line.isascii() for line in named):
+            file.write_text("".join(f"{line}\n" for line in named), encoding="ascii")
 
 
 def compile_rooms(python: Path) -> None:

@@ -118,6 +118,26 @@ def test_the_checkouts_modules_are_compiled_though_the_environment_forbids_proce
     assert "start more slowly" in capsys.readouterr().err
 
 
+def test_a_checkout_whose_name_is_not_ascii_is_found_under_every_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "pröj dir"
+    packages = checkout / ".venv/lib/python3.11/site-packages"
+    packages.mkdir(parents=True)
+    (checkout / "room.py").touch()
+    (packages / "other.pth").write_text("import nothing_of_ours\n", encoding="ascii")
+    (packages / "_homeward.pth").write_text(f"{checkout}\n{checkout}/proto\n", encoding="utf-8")
+    monkeypatch.setattr(bootstrap, "ROOT", checkout)
+    bootstrap.name_rooms(checkout / ".venv")
+    assert (packages / "_homeward.pth").read_text(encoding="ascii") == "../../../..\n../../../../proto\n"
+    assert (packages / "other.pth").read_text(encoding="ascii") == "import nothing_of_ours\n"
+    find = f"import site; site.addsitedir({str(packages)!r}); import room; print(ascii(room.__file__))"
+    done = subprocess.run(
+        [sys.executable, "-c", find], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
+    )
+    assert done.stdout.strip() == ascii(str(checkout / "room.py")), done.stderr
+
+
 def test_a_failed_install_for_want_of_network_is_told_from_any_other_failure() -> None:
     offline = subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution found for click==8.5.1")
     with pytest.raises(bootstrap.Stopped, match="cannot reach the Python package index"):
