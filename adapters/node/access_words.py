@@ -49,11 +49,11 @@ _EVENTS: Final[Mapping[str, str]] = {
     "review.judged": "an agency said whether two records are one youth",
     "index.heartbeat": "the list of youths was stated to be current",
     "token.evaluated": "blinded identities were evaluated",
-    "enroll.invited": "an agency was invited",
+    "enroll.invited": "an adapter was invited to join",
     "enroll.redeemed": "an adapter joined",
     "certificate.renewed": "an adapter renewed its certificate",
     "identity.locked": "an adapter's identity was locked",
-    "member.revoked": "a member was revoked",
+    "member.revoked": "an agency or an adapter was revoked",
     "holder.trusted": "a holder of the token key was trusted",
     "directory.signed": "the directory was signed",
     "county.admitted": "a county was admitted",
@@ -83,6 +83,13 @@ _REQUEST: Final = "a request was decided"
 _WITHOUT_PURPOSE: Final = frozenset({Kind.AUTHORITY_REVOKED, Kind.AUTHORITY_LISTED, Kind.NOTICE_LISTED})
 """Acts without a purpose of use. Entries of earlier releases name the one of their assertion, which nobody stated."""
 _CASE: Final = "seal {}; its case is open to the court's custodian alone"
+_DONE_TO: Final = frozenset(
+    {
+        Kind.ENROLL_INVITED, Kind.MEMBER_REVOKED, Kind.IDENTITY_LOCKED, Kind.BUDGET_ALARM, Kind.LOOKUPS_HELD,
+        Kind.LOOKUPS_RELEASED, Kind.CASELOAD_DECLARED,
+    }
+)  # fmt: skip
+"""What the exchange or a holder did about an agency: the entry is that agency's, and it did nothing."""
 _ORDERED: Final[Mapping[Kind, str]] = {
     Kind.SEAL_RESTRICTED: _CASE,
     Kind.SEAL_DESTROYED: _CASE,
@@ -118,7 +125,9 @@ def sentence(opened: Mapping[str, bytes], at: datetime, parties: Parties = UNTOL
     parts = [f"{at:%Y-%m-%d %H:%M:%S} UTC: {_event(values, parties.holder)}"]
     requester = parties.requester or values.get("requester", "")
     who = " ".join(each for each in (requester, _worker(values.get("worker", ""))) if each)
-    if who:
+    if who and values.get("kind") in _DONE_TO:
+        parts[0] += f" ({who})"
+    elif who:
         parts.append(f"by {who}")
     purpose = _labels().get(values.get("purpose", ""))
     if purpose and values.get("kind") not in _WITHOUT_PURPOSE:

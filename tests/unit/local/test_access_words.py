@@ -148,3 +148,17 @@ def test_what_an_agency_found_is_never_told_as_what_it_was_told(finding: str) ->
     told = sentence({"kind": b"access.receipt", "outcome": finding.encode()}, AT)
     assert "was told" not in told
     assert finding not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("enroll.invited", "an adapter was invited to join (06019.cwa)"),
+        ("member.revoked", "an agency or an adapter was revoked (06019.cwa)"),
+        ("lookups.held", "look-ups were held, because almost all of them found nobody (06019.cwa)"),
+        ("enroll.redeemed", "an adapter joined, by 06019.cwa"),
+    ],
+)
+def test_what_is_done_to_an_agency_is_not_told_as_its_own_deed(kind: str, told: str) -> None:
+    opened = {"kind": kind.encode(), "agency": b"06019.cwa"}
+    assert told in sentence(opened, AT, Parties("06019.cwa"))
