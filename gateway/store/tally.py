@@ -14,7 +14,7 @@ from audit.entry import Draft
 from audit.sequencer import Append
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
-from gateway.errors import Error, ErrorReason, Exhausted
+from gateway.errors import Error, ErrorReason, Exhausted, Unavailable
 from gateway.exchange.journal import Kind, draft
 from gateway.exchange.tally import (
     NEVER,
@@ -123,17 +123,28 @@ class SqlTally:
             tx.later(_PUT, _row_of(worker.account, asker.agency, of_worker))
             now = [*reached(of_agency, of_worker, possible=heard.possible, limits=self._limits)]
             if now:
-                self._alarms[asker.agency] = [*self._alarms.get(asker.agency, ()), *now]
+                # The writer may apply a count twice; a figure is reached once.
+                due = self._alarms.setdefault(asker.agency, [])
+                due += [each for each in now if each not in due]
 
         return guard, apply
 
     async def settle(self, agency: AgencyId) -> None:
-        """Alarms that became due are leaves, and look-ups that became suspicious are held."""
-        for figure, limit in self._alarms.pop(agency, ()):
+        """Alarms that became due are leaves, and look-ups that became suspicious are held.
+
+        What the log does not take now, or whose caller goes meanwhile, is settled with the agency's next question.
+        """
+        due = self._alarms.setdefault(agency, [])
+        while due:
+            figure, limit = due.pop(0)
             op: dict[str, str | int] = {"agency": agency, "account": figure, "percent": 100, "limit": limit}
             # Who is told how many of their questions were possible could tell a youth who is alike from nobody.
             told = None if figure is Figure.POSSIBLE else agency
-            await self._journal.enter(Append(draft(Kind.BUDGET_ALARM, requester=told, op=op)))
+            try:
+                await self._journal.enter(Append(draft(Kind.BUDGET_ALARM, requester=told, op=op)))
+            except Unavailable:
+                due.insert(0, (figure, limit))
+                raise
             _LOG.warning("a figure of a day's questions is reached", extra={"agency": agency, "kind": figure})
         if agency in self._due and self._suspicion is not None:
             self._due.discard(agency)

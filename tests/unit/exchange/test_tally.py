@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from audit.sequencer import Append
 from audit.statement import Statement
 from gateway.config import Holding
-from gateway.errors import Error, ErrorReason, Exhausted
+from gateway.errors import Error, ErrorReason, Exhausted, Unavailable
 from gateway.exchange.tally import Limits, Suspicion, Window
 from gateway.members.ledger import Ledger
+from gateway.ports import Entered, Journal
+from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, EvidenceKind, FieldSet, FlagState, Purpose, Restriction, Role
 from gateway.store.tables import tally
 from gateway.store.tally import SqlTally, held_agencies, release_lookups
@@ -256,6 +260,34 @@ async def test_an_agency_asks_so_many_questions_a_day_whatever_is_restarted_mean
     world.clock.advance(86_400)
     world.beat()
     await ask(world, 1, first=20)
+
+
+@dataclass
+class Busy:
+    """A journal that takes so many entries of alarms not: its queue is full just then."""
+
+    journal: Journal
+    refusals: int
+
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        return self.journal.quiet()
+
+    async def enter(self, append: Append) -> Entered:
+        if append.draft.kind == Kind.BUDGET_ALARM and self.refusals:
+            self.refusals -= 1
+            raise Unavailable(ErrorReason.LOG_UNAVAILABLE)
+        return await self.journal.enter(append)
+
+
+async def test_an_alarm_that_the_log_does_not_take_at_once_comes_with_the_next_question(world: World) -> None:
+    limits = Limits(agency=3, worker=2, possible=100)
+    world.use(replace(world.setting, tally=SqlTally(Busy(world.journal, 1), limits, None)))
+    await ask(world, 1)
+    with pytest.raises(Unavailable):
+        await world.flag(replace(FINDER, number=1))
+    assert alarms(world) == []
+    await world.flag(replace(FINDER, number=2, worker="worker-2"))
+    assert alarms(world) == [(ASKER, "WORKER_QUESTIONS", "2"), (ASKER, "QUESTIONS", "3")]
 
 
 async def test_one_worker_has_a_part_of_it_and_a_colleague_the_rest(world: World) -> None:
