@@ -212,21 +212,11 @@ def build(
     subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)
     source = CaseloadSource(caseload)
     flags, alerts = OwnFlags(store), Alerts(store, quiet=config.alerts.quiet)
-    authorities = OwnAuthorities(store)
-    notices = NoticeKeeper(node, alerts)
-    comparison = Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed)
-    registrar = Registrar(comparison, found_sealed=sealed.take_up)
-    responder = Responder(
-        node=node,
-        source=source,
-        subjects=subjects,
-        flags=flags,
-        reviews=Reviews(store),
-        work=WorkLog(store),
-        release=config.release,
-        narrowing=config.never.narrowing,
-        zone=config.tzinfo,
+    authorities, notices = OwnAuthorities(store), NoticeKeeper(node, alerts)
+    registrar = Registrar(
+        Comparison(node, source, subjects, flags, config.index.policy, sealed.is_sealed), found_sealed=sealed.take_up
     )
+    responder = _responder(node, source, subjects, flags, config)
     return Adapter(
         config=config,
         state=state,
@@ -312,6 +302,22 @@ def _node(
         check_log=witness.check,
     )
     return node, witness
+
+
+def _responder(
+    node: Node, source: CaseloadSource, subjects: Subjects, flags: OwnFlags, config: AdapterConfig
+) -> Responder:
+    return Responder(
+        node=node,
+        source=source,
+        subjects=subjects,
+        flags=flags,
+        reviews=Reviews(node.store),
+        work=WorkLog(node.store),
+        release=config.release,
+        narrowing=config.never.narrowing,
+        zone=config.tzinfo,
+    )
 
 
 def _tokenizer(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, case, select
 
-from adapters.errors import ErrorReason, NotFound
+from adapters.errors import ErrorReason, EvidenceInvalid, NotFound
 from adapters.node.duties import forget_duties
 from adapters.node.errors import Missing, NotReady
 from adapters.node.own_flag import HEARD, REFUSED, STATEMENT_LIFE, UNHEARD, OwnFlag
@@ -39,6 +39,7 @@ from gateway.protocol.names import (
     SubjectHandle,
 )
 from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
@@ -75,8 +76,8 @@ class OwnFlags:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def keep(self, flag: OwnFlag) -> None:
-        """What a report states is on disk. A flag that is open again has all its duties again.
+    def keep(self, flag: OwnFlag, *, anew: bool = False) -> None:
+        """What a report states is on disk. `anew`: the youth is missing again, and all duties are owed again.
 
         Raises ValueError for a version that is not newer than the one there; `NotReady` (SUBJECT) for the first of a
         youth and `NotFound` for the next of a flag that a seal took meanwhile.
@@ -91,7 +92,7 @@ class OwnFlags:
                 raise ValueError("a flag's version only grows")
             if not has_rows(connection, flag.flag_id):
                 note_stated(connection, flag.flag_id)
-            if flag.is_open and not _flag(known).is_open:
+            if anew:
                 forget_duties(connection, [flag.flag_id])
             _put(connection, flag)
             note_stated(connection, flag.flag_id)
@@ -170,6 +171,31 @@ def note_recorded_flag(connection: Connection, flag_id: FlagId, version: int, ag
         stands, is_taken_back = standing(connection, flag_id), not is_stated(connection, flag_id, known.version)
         if again is not None and stands is not None and is_taken_back and not say_the_same(stands, known):
             _say(connection, known, stands, again)
+
+
+def take_over_flag(
+    connection: Connection, *, instead_of: SignedEnvelope, standing: SignedEnvelope, again: Again
+) -> None:
+    """The youth's open flag is the one of which this is the agency's own statement, and not what its report stated.
+
+    Raises `EvidenceInvalid` for a flag that is known here: then the exchange goes on with what it recorded as ended.
+    """
+    stated = FlagStatement.FromString(standing.payload)
+    report = _row(connection, FlagId(FlagStatement.FromString(instead_of.payload).flag_id))
+    if report is None or _row(connection, FlagId(stated.flag_id)) is not None:
+        raise EvidenceInvalid("flag_id")
+    flag = replace(
+        _flag(report),
+        flag_id=FlagId(stated.flag_id),
+        state=from_wire(FlagState, stated.state),
+        handling_code=from_wire(HandlingCode, stated.handling_code),
+        version=stated.version,
+        statement=standing,
+        expires=stated.expire_time.ToDatetime(UTC),
+        recorded=True,
+    )
+    take_back_flag(connection, instead_of, again)
+    connection.execute(own_flag.insert().values(_values(flag)))
 
 
 def note_casework(connection: Connection, flag_id: FlagId, casework: FlagCasework) -> None:

@@ -107,6 +107,12 @@ class Change:
     locate: FlagLocate | None = field(default=None, repr=False)
     return_conversation_done: bool = False
 
+    @property
+    def is_of_the_end(self) -> bool:
+        """It says what was done, and nothing by which the youth would still be looked for."""
+        says_done = bool(self.duties) or self.return_conversation_done
+        return says_done and self.handling_code is None and self.locate is None
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -195,12 +201,11 @@ class Reporter:
         refused = self.stating.refused(statement, raises=True)
         response, digest = await self.recorder.send(rpcs.RAISE_FLAG, entry, deadline, build, refused=refused)
         outcome = outcome_of(response.outcome)
-        supports = outcome is Outcome.RECORDED and not response.flag_id
-        settle = self.stating.settled_raised(statement, response.flag_id, supports=supports)
+        settle = self.stating.settled_raised(statement, response)
         kept = await self.recorder.check(
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _RAISED), outcome=outcome, settle=settle
         )
-        if supports:
+        if outcome is Outcome.RECORDED and not response.flag_id:
             await self._keep(entry)
         return Recorded(outcome, kept, flag_id=response.flag_id, late=response.late)
 
@@ -217,11 +222,14 @@ class Reporter:
         statement: SignedEnvelope | None = None
         if sent is not None:
             statement = _statement_in(FlagUpdate.FromString(sent))
-        elif flag.is_open:
+        elif flag.is_open or (flag.ended_unheard and not change.is_of_the_end):
+            if not flag.is_open:
+                casework.ClearField("resolved_date")
+                casework.ClearField("resolution_group")
             statement = await self.stating.changed(
                 flag, handling_code=change.handling_code, locate=change.locate, casework=casework
             )
-        elif change.handling_code is not None or change.locate is not None:
+        elif not change.is_of_the_end:
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_id: an episode that is open, or duties alone",))
 
         async def build() -> Message:

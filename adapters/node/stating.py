@@ -10,6 +10,8 @@ at most, and nobody waits longer than for an answer of its own.
     refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
                the report stated is taken back, when it first came or when it was sent again
     late       what was taken back and is on record after all is said again
+    another    the exchange holds a flag of this agency that is not here: the adapter was put back to before it, and
+               takes it over, with what the report says of the youth. One that ended here is not believed
     over       the exchange knows the episode to be over: it is here, too, where this agency stated the end and heard no
                answer, and where the youth is reported missing again, so that another flag is raised
 """
@@ -23,16 +25,21 @@ from functools import partial
 from typing import Final
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
-from adapters.node.flags import OwnFlags, Unrecorded, note_recorded_flag, take_back_flag
+from adapters.node.flags import OwnFlags, Unrecorded, note_recorded_flag, take_back_flag, take_over_flag
 from adapters.node.identifiers import Clock, RandomBytes
 from adapters.node.own_flag import HEARD, FlagIssuer, OwnFlag, looked_for
 from adapters.node.receipts import Settle
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.send import Deadline
-from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle
-from homeward.gateway.v1.codes_pb2 import ResolutionGroup
+from gateway.protocol.envelope import unwrap
+from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, HandlingCode, SubjectHandle
+from gateway.protocol.parse import MalformedMessage
+from gateway.protocol.signing import SignatureInvalid
+from gateway.protocol.wire_names import from_wire
+from homeward.gateway.v1.codes_pb2 import OUTCOME_RECORDED, ResolutionGroup
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
+from homeward.gateway.v1.missing_pb2 import RaiseFlagResponse
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
 
 _OVER: Final = frozenset({"flag_statement: state", "flag_statement: flag_id"})
@@ -75,7 +82,8 @@ class Stating:
         """What is stated of the youth's flag, on disk."""
         of_youth = await asyncio.to_thread(self.flags.of, handle)
         known = looked_for(of_youth)
-        if known is None and of_youth and of_youth[-1].ended_unheard:
+        is_again = known is None and bool(of_youth) and of_youth[-1].ended_unheard
+        if is_again:
             # Were another raised, the exchange would go on with this one, and nobody here would know of it.
             ended = of_youth[-1]
             flag = self.issuer.changed(
@@ -105,22 +113,36 @@ class Stating:
             if stands and not _differ(known, flag):
                 return known.statement
             # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
-        await asyncio.to_thread(self.flags.keep, flag)
+        await asyncio.to_thread(self.flags.keep, flag, anew=is_again)
         return flag.statement
 
-    def settled_raised(self, statement: SignedEnvelope | None, recorded: bytes, *, supports: bool) -> Settle | None:
-        """The statement is on record where `recorded` is its flag; else it is taken back. Raises `EvidenceInvalid`.
+    def settled_raised(self, statement: SignedEnvelope | None, answer: RaiseFlagResponse) -> Settle | None:
+        """The statement is on record where the answer names its flag; else it is taken back.
 
-        `supports`: the report is on record, and of a flag of another agency.
+        Where the answer names another one, it shows this agency's own statement of that, which is taken over. Raises
+        `EvidenceInvalid`.
         """
-        is_own = statement is not None and recorded == _read(statement).flag_id
-        if recorded and not is_own:
-            # No other flag of this agency's youth is open there, or it would have been stated.
+        if statement is None and answer.flag_id:
             raise EvidenceInvalid("flag_id")
-        # Otherwise it is a supporting report of another owner's flag: this agency states none, and a flag that nobody
-        # else knows must not be answered from.
-        why = Unrecorded.ANOTHERS if supports else Unrecorded.NOT_TAKEN
-        return self.settled(statement, recorded=is_own, why=why)
+        if statement is None or not answer.flag_id or answer.flag_id == _read(statement).flag_id:
+            # Without one it is a supporting report of another owner's flag: this agency states none, and a flag that
+            # nobody else knows must not be answered from.
+            supports = answer.outcome == OUTCOME_RECORDED and not answer.flag_id
+            why = Unrecorded.ANOTHERS if supports else Unrecorded.NOT_TAKEN
+            return self.settled(statement, recorded=bool(answer.flag_id), why=why)
+        return partial(take_over_flag, instead_of=statement, standing=self._standing(answer), again=self._again)
+
+    def _standing(self, answer: RaiseFlagResponse) -> SignedEnvelope:
+        """What this agency stated of the youth's open flag once. Raises `EvidenceInvalid`."""
+        envelope = answer.standing_statement
+        try:
+            stated = unwrap(envelope, FlagStatement, self.issuer.key.public_bytes)
+        except (SignatureInvalid, MalformedMessage) as exc:
+            raise EvidenceInvalid("flag_id") from exc
+        is_open = from_wire(FlagState, stated.state) in OPEN_FLAG_STATES
+        if stated.flag_id != answer.flag_id or stated.county != self.issuer.county or not is_open:
+            raise EvidenceInvalid("flag_id")
+        return envelope
 
     def settled(
         self, statement: SignedEnvelope | None, *, recorded: bool, why: Unrecorded = Unrecorded.NOT_TAKEN
@@ -148,9 +170,10 @@ class Stating:
     async def changed(
         self, flag: OwnFlag, *, handling_code: HandlingCode | None, locate: FlagLocate | None, casework: FlagCasework
     ) -> SignedEnvelope:
-        """What is stated of a flag that changed, on disk."""
+        """What is stated of a flag that changed, on disk; one whose end nobody heard is open again by it."""
+        state = None if flag.is_open else FlagState.ACTIVE
         following = self.issuer.changed(
-            flag, now=self.now(), handling_code=handling_code, locate=locate, casework=casework
+            flag, now=self.now(), state=state, handling_code=handling_code, locate=locate, casework=casework
         )
         await asyncio.to_thread(self.flags.keep, following)
         return following.statement

@@ -255,7 +255,8 @@ class Raising:
             rows=on.flags.put(flag, about.key) if new else (),
         )
         late = case.reason is Reason.RECORDED_LATE
-        return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
+        standing = _standing(case.report, flag)
+        return Recorded(Outcome.RECORDED, entered, flag.flag_id, late=late, state=flag.state, standing=standing)
 
     async def _again(self, caller: Caller, report: FlagReport, before: Recorded) -> Recorded:
         """The same answer as the first time. That the caller owns the flag is told by the flag, not by the retry."""
@@ -267,7 +268,15 @@ class Raising:
             # Ended since; these are the bytes that were verified the first time.
             stated = FlagStatement.FromString(report.flag_statement.payload)
             flag = await self._on.flags.get(FlagId(stated.flag_id))
-        return replace(before, flag_id=flag.flag_id if flag is not None else b"")
+        if flag is None:
+            return replace(before, flag_id=b"")
+        return replace(before, flag_id=flag.flag_id, standing=_standing(report, flag))
+
+
+def _standing(report: FlagReport, flag: Flag) -> bytes:
+    """What the owner stated of its open flag, where its report states another one."""
+    stated = FlagStatement.FromString(report.flag_statement.payload)
+    return b"" if stated.flag_id == flag.flag_id else flag.statement
 
 
 def _stated(case: _Case, directory: DirectoryView) -> Statement:

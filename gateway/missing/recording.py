@@ -25,6 +25,8 @@ class Recorded:
     """Set for the flag's owner only."""
     late: bool = False
     state: FlagState | None = None
+    standing: bytes = field(default=b"", repr=False)
+    """The owner's statement of the flag that stands, serialized, where its report states another one."""
     duties: tuple[DueDuty, ...] = ()
 
 

@@ -17,6 +17,7 @@ from gateway.rpc.interceptor import current_peer
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.counting import OutcomeCounts
 from homeward.gateway.v1 import missing_pb2 as pb
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceServicer
 
 
@@ -43,6 +44,7 @@ class MissingServicer(MissingServiceServicer):
             flag_id=recorded.flag_id,
             late=recorded.late,
             receipt=_receipt(recorded),
+            standing_statement=SignedEnvelope.FromString(recorded.standing) if recorded.standing else None,
         )
 
     async def UpdateFlag(self, request: pb.UpdateFlagRequest, context: Any) -> pb.UpdateFlagResponse:

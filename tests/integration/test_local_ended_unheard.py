@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from adapters.node import rpcs
+from adapters.node import rpcs, tables
 from adapters.node.duties import OwnDuties
 from adapters.node.own_flag import OwnFlag, looked_for
 from adapters.node.rpcs import CallFailed, CallFault
@@ -16,6 +16,7 @@ from gateway.protocol.names import FlagState
 from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import missing_pb2 as gateway_missing
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.missing_pb2 import DUTY_LAW_ENFORCEMENT_REPORT
 from tests.integration.local_kit import OWN_HANDLE, County, county, refusal
@@ -29,6 +30,7 @@ class Exchange:
 
     def __init__(self, at: County) -> None:
         self.flags: dict[bytes, FlagStatement] = {}
+        self.envelopes: dict[bytes, SignedEnvelope] = {}
         self.hears = self.answers = True
         self._at = at
         for rpc, report, response in (
@@ -49,12 +51,15 @@ class Exchange:
             stated = FlagStatement.FromString(report.FromString(payload).flag_statement.payload)
             own = self.open()
             kind = {"FlagReport": "flag.raised", "FlagUpdate": "flag.updated"}.get(report.__name__, "flag.resolved")
+            standing = None
             if report is gateway_missing.FlagReport and own is not None and own.flag_id != stated.flag_id:
-                stated = own
+                stated, standing = own, self.envelopes.get(own.flag_id)
             elif report is gateway_missing.FlagReport and own is None and stated.flag_id in self.flags:
                 raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID", fields=("flag_statement: flag_id",))
             elif stated.flag_id in self.flags and stated.version > self.flags[stated.flag_id].version:
                 kind = "flag.updated" if kind == "flag.raised" else kind
+            if standing is None:
+                self.envelopes[stated.flag_id] = report.FromString(payload).flag_statement
             self.flags[stated.flag_id] = stated
             if not self.answers:
                 return hears_nothing(payload, claims)
@@ -62,7 +67,10 @@ class Exchange:
                 gateway_missing.RaiseFlagResponse: {"flag_id": stated.flag_id},
                 gateway_missing.ResolveFlagResponse: {"flag_state": stated.state},
             }
-            return recorded(self._at, kind, response, **fields.get(response, {}))(payload, claims)
+            made = recorded(self._at, kind, response, **fields.get(response, {}))(payload, claims)
+            if standing is not None:
+                made.standing_statement.CopyFrom(standing)
+            return made
 
         return take
 
@@ -129,13 +137,62 @@ async def test_whoever_is_open_again_has_all_duties_again(tmp_path: Path) -> Non
         assert not open_here(at).casework.HasField("law_enforcement_report_time")
 
 
+async def test_whoever_says_that_a_flag_still_stands_opens_it_again_where_nobody_heard_its_end(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        exchange.hears = False
+        await resolve(at, first.flag_id)
+        exchange.hears = True
+        update = missing_pb2.UpdateFlagRequest(flag_id=first.flag_id)
+        await at.call("MissingService/UpdateFlag", update, missing_pb2.UpdateFlagResponse, "workers")
+        here, there = open_here(at), exchange.open()
+        assert there is not None
+        assert (here.version, here.recorded, here.casework.resolved_date) == (there.version, True, "")
+        await resolve(at, first.flag_id, is_answered=True)
+        found = await refusal(at, "MissingService/UpdateFlag", update, "workers")
+    assert found.fields == ("flag_id: an episode that is open, or duties alone",), "an end on record is the end"
+
+
+async def test_an_adapter_that_was_put_back_takes_over_the_flag_that_the_exchange_holds(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        with at.store.write() as connection:
+            # As a backup of before the report has it.
+            connection.execute(tables.own_flag.delete())
+        again = await raise_again(at)
+        here = open_here(at)
+        assert again.flag_id == first.flag_id == here.flag_id.hex()
+        assert (here.version, here.recorded, here.locate.missing_since_date) == (1, True, "2026-11-19")
+        assert at.flags.of(OWN_HANDLE) == [here], "and states no other"
+        assert at.flags.unanswered(NOW + timedelta(days=1)) == []
+        await resolve(at, first.flag_id, is_answered=True)
+        assert exchange.open() is None
+
+
+async def test_a_statement_that_this_county_did_not_sign_is_not_taken_over(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        await raise_again(at)
+        with at.store.write() as connection:
+            connection.execute(tables.own_flag.delete())
+        (envelope,) = exchange.envelopes.values()
+        envelope.signature = bytes(64)
+        found = await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
+        assert found.reason == "EVIDENCE_INVALID"
+        assert open_here(at).flag_id not in exchange.flags, "what was reported is here, and without an answer"
+
+
 async def test_an_exchange_that_goes_on_with_an_ended_flag_is_not_believed(tmp_path: Path) -> None:
     """It gave the receipt of the end: that it answers with this flag again is no word that somebody is looking."""
     async with county(tmp_path) as at:
         exchange = Exchange(at)
         first = await raise_again(at)
+        before = exchange.envelopes[bytes.fromhex(first.flag_id)]
         await resolve(at, first.flag_id, is_answered=True)
         exchange.flags[bytes.fromhex(first.flag_id)].state = codes.FLAG_STATE_ACTIVE
+        exchange.envelopes[bytes.fromhex(first.flag_id)] = before
         found = await refusal(at, "MissingService/RaiseFlag", absence(), "workers")
         assert found.reason == "EVIDENCE_INVALID"
         assert open_here(at).flag_id.hex() != first.flag_id

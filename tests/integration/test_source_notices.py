@@ -19,7 +19,7 @@ from adapters.node.receipts import Kept, Requests, origin_of
 from adapters.node.rpcs import ACKNOWLEDGE_NOTICE, CallFailed, CallFault
 from adapters.node.store import drop_setting
 from adapters.node.succession import NEWEST_CHECKPOINT
-from adapters.node.tables import acted_notice, recalled_request, receipt, request, work
+from adapters.node.tables import acted_notice, awaited_entry, recalled_request, receipt, request, work
 from audit.checkpoint import LogSigner
 from audit.entry import ClassKeys, Draft, Field, FieldClass
 from audit.log import Log
@@ -167,6 +167,7 @@ async def test_the_entry_in_force_is_found_by_its_receipt_where_a_lost_one_had_i
         with node.store.write() as connection:
             # As `succession.begin_log` does between the two.
             drop_setting(connection, NEWEST_CHECKPOINT)
+            connection.execute(awaited_entry.delete())
         for each in (made, *more):
             requests.keep(request_id, [Kept(each, each.verify(signer.public), {})], now=world.NOW)
     kept = {index: origin_of(each.text()) for index, each in proofs(node).items()}

@@ -179,6 +179,20 @@ async def test_an_owner_that_reports_again_under_a_newer_statement_states_its_fl
     assert (found.answer.outcome, found.answer.flag_statement) == (OUTCOME_ANSWERED, newer)
 
 
+async def test_an_owner_that_does_not_know_its_open_flag_is_shown_what_it_stated_of_it(world: World) -> None:
+    """Its adapter was put back to before: the flag is not to be without anybody who can end it."""
+    handle = await world.register(SF, ANA)
+    statement = world.statement(SF)
+    first = await world.raise_flag(SF, ANA, handle=handle, statement=statement)
+    assert not first.HasField("standing_statement")
+    other, request_id = world.statement(SF), os.urandom(16)
+    for _ in range(2):
+        again = await world.raise_flag(SF, ANA, handle=handle, statement=other, request_id=request_id)
+        assert (again.flag_id, again.standing_statement) == (first.flag_id, statement)
+    supported = await world.raise_flag(STRTP, ANA)
+    assert (supported.flag_id, supported.HasField("standing_statement")) == (b"", False), "nobody else is"
+
+
 async def test_an_owner_that_reports_again_has_the_flag_it_had(world: World) -> None:
     handle = await world.register(SF, ANA)
     first = await world.raise_flag(SF, ANA, handle=handle)

@@ -56,16 +56,18 @@ class FlagReport(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., subject_handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., of_another_agency: _Optional[bool] = ...) -> None: ...
 
 class RaiseFlagResponse(_message.Message):
-    __slots__ = ("outcome", "flag_id", "late", "receipt")
+    __slots__ = ("outcome", "flag_id", "late", "receipt", "standing_statement")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     FLAG_ID_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    STANDING_STATEMENT_FIELD_NUMBER: _ClassVar[int]
     outcome: _codes_pb2.Outcome
     flag_id: bytes
     late: bool
     receipt: _log_pb2.Receipt
-    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., flag_id: _Optional[bytes] = ..., late: _Optional[bool] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    standing_statement: _envelope_pb2.SignedEnvelope
+    def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., flag_id: _Optional[bytes] = ..., late: _Optional[bool] = ..., receipt: _Optional[_Union[_log_pb2.Receipt, _Mapping]] = ..., standing_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ...) -> None: ...
 
 class UpdateFlagRequest(_message.Message):
     __slots__ = ("payload", "user_assertion")
