@@ -38,7 +38,7 @@ from gateway.protocol.policy.bundle import MAX_BYTES, BundleError, load_californ
 from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
-from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
+from gateway.protocol.policy.rules import EmergencyRule, FlagActRule, Policy, Rule
 from gateway.protocol.wire_names import WIRE_ENUMS, prefix_of
 from homeward.failure import CommandFailure, ExitCode
 
@@ -89,6 +89,9 @@ def show(bundle: Path | None, as_json: bool) -> None:
         if rule.counsel_question:
             click.echo(f"  For counsel: {rule.counsel_question}")
     click.echo(f"\n{rules.emergency.rule_id}\n{_paragraph(english.emergency_sentence(rules.emergency))}")
+    click.echo("\nWhat staff may say of a missing youth; nobody else may")
+    for each in rules.flag_acts:
+        click.echo(f"\n{each.rule_id}\n{_paragraph(english.flag_act_sentence(each, rules))}")
     click.echo("\nRoles, as a county's file and the API name them")
     for roles in ROLES_BY_KIND.values():
         if roles:
@@ -295,6 +298,7 @@ def _policy_document(rules: Policy) -> dict[str, Any]:
         "purposes": dict(rules.labels),
         "county_duties": _duties_document(Obligation),
         "rules": [_rule_document(rule, rules) for rule in rules.rules],
+        "flag_acts": [_flag_act_document(each, rules) for each in rules.flag_acts],
         "emergency": {
             **_common_document(rules.emergency),
             "overrides": sorted(rules.emergency.overrides),
@@ -304,6 +308,17 @@ def _policy_document(rules: Policy) -> dict[str, Any]:
             "uses_period_days": rules.emergency.uses_period_days,
             "english": english.emergency_sentence(rules.emergency),
         },
+    }
+
+
+def _flag_act_document(rule: FlagActRule, rules: Policy) -> dict[str, Any]:
+    return {
+        "id": rule.rule_id,
+        "act": rule.act,
+        "purposes": list(rule.purposes),
+        "roles": sorted(rule.roles),
+        "citations": list(rule.citations),
+        "english": english.flag_act_sentence(rule, rules),
     }
 
 

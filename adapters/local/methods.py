@@ -1,7 +1,8 @@
 """The method table of the local endpoint: every method has a row, or the server refuses to start.
 
-Decides who may call a method at all and how long it may take. What a role may learn is the policy's matter and never
-decided here.
+Decides who may call a method at all and how long it may take. What a role may learn, and what it may say of a missing
+youth for which purpose, is the policy's matter and never decided here: what a role may say for no purpose at all, the
+rows refuse early (`tests/unit/local/test_tables.py` holds them to the policy).
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,16 @@ from gateway.protocol.names import REPORT_IN_ROLES, ROLES, ROLES_BY_KIND, Agency
 from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement_pb2, review_pb2, sealing_pb2
 
 _KINDS_WITH_OWN_YOUTHS: Final = (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.TRIBE)
+_KINDS_THAT_FIND: Final = (
+    *_KINDS_WITH_OWN_YOUTHS,
+    AgencyKind.LEA,
+    AgencyKind.SHELTER,
+    AgencyKind.HOSP,
+    AgencyKind.STRTP,
+    AgencyKind.FFA,
+    AgencyKind.NGO,
+    AgencyKind.OOS,
+)
 OFFICERS: Final = frozenset({Role("COUNTY.privacy_officer")})
 """Who carries a court's orders to the exchange."""
 REVIEWERS: Final = frozenset(
@@ -27,6 +38,12 @@ ANYBODY: Final = frozenset(ROLES)
 """The policy decides; a role that only reports is refused by it, on record."""
 DUTY: Final = frozenset(role for kind in _KINDS_WITH_OWN_YOUTHS for role in ROLES_BY_KIND[kind])
 """Casework and duty roles of agencies that own youths."""
+OWNERS: Final = ROLES_BY_KIND[AgencyKind.CWA] | ROLES_BY_KIND[AgencyKind.PROB]
+"""Who raises, changes and ends a flag of an own youth: agencies with court-ordered placement and care."""
+REPORTERS: Final = frozenset(ROLES) - REVIEWERS
+"""Who reports a youth missing, also of those who only report: anybody but who reviews."""
+FINDERS: Final = frozenset(role for kind in _KINDS_THAT_FIND for role in ROLES_BY_KIND[kind])
+"""Who reports a flagged youth located: whoever may learn of a flag, or has the youth in care."""
 KEEPERS: Final = frozenset(ROLES) - REPORT_IN_ROLES - REVIEWERS
 """Roles that work with consents, orders and emergencies."""
 
@@ -45,16 +62,10 @@ def _rows(service: str, roles: frozenset[Role] | None, *names: str) -> dict[str,
 
 
 METHODS: Final[dict[str, Method]] = {
-    **_rows(
-        "MissingService",
-        ANYBODY,
-        "CheckFlag",
-        "GetFlagDetails",
-        "RaiseFlag",
-        "UpdateFlag",
-        "ReportLocated",
-        "ResolveFlag",
-    ),
+    **_rows("MissingService", ANYBODY, "CheckFlag", "GetFlagDetails"),
+    **_rows("MissingService", REPORTERS, "RaiseFlag"),
+    **_rows("MissingService", OWNERS, "UpdateFlag"),
+    **_rows("MissingService", FINDERS, "ReportLocated", "ResolveFlag"),
     **_rows("MissingService", DUTY, "AcknowledgeAlerts"),
     # The officer reads the alerts of emergencies; what waits for the duty line, the officer does not take off its list.
     "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY | OFFICERS, stays_open=True),

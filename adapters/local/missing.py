@@ -162,7 +162,11 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
         """A flag is resolved by its owner, or reported as located by another."""
         call = current_call()
         entry = self._at.reading.entry(
-            request, call, request_id=request.request_id, role=request.role, purpose=Purpose.MFC_LOCATE
+            request,
+            call,
+            request_id=request.request_id,
+            role=request.role,
+            purpose=from_wire(Purpose, request.purpose) if request.purpose else Purpose.MFC_LOCATE,
         )
         done = await self._at.reporter.resolve_flag(
             entry,

@@ -1,8 +1,8 @@
 """What happens to a flag after it was raised: updated, reported located, resolved.
 
-Decides who may change what: the owner under its signed statement, whose version only grows;
-anybody else at most to LOCATED_PENDING, and the owner is told at once. A resolution by another
-agency counts as a report that the youth was located (S15).
+Decides who may change what, once the policy lets the user report at all (`permitted`): the owner under its signed
+statement, whose version only grows; anybody else at most to LOCATED_PENDING, and the owner is told at once. A
+resolution by another agency counts as a report that the youth was located (S15).
 """
 
 from dataclasses import replace
@@ -11,11 +11,12 @@ from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
-from gateway.exchange.deed import Deed, on_what_stands, standing
+from gateway.exchange.deed import Deed, on_what_stands
 from gateway.exchange.journal import Kind
 from gateway.exchange.moments import LEEWAY, observed_moment
 from gateway.missing.episode import FOUND_STATES, Event, after
 from gateway.missing.leaves import report_leaf
+from gateway.missing.permitted import report_gap
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.restated import restated
@@ -45,7 +46,7 @@ class Changing:
             return before
         if before is not None:
             return replace(before, duties=await self._open_duties(caller, FlagId(update.flag_id)))
-        reason = standing(self._on.at.policy, caller)
+        reason = report_gap(self._on.at.policy, caller, update)
         if reason is not None:
             return await self._on.deny(caller, deed, reason)
         return await on_what_stands(lambda: self._update(caller, deed, update))
@@ -56,7 +57,7 @@ class Changing:
         before = await self._on.before(caller, deed)
         if before is not None:
             return before
-        reason = standing(self._on.at.policy, caller)
+        reason = report_gap(self._on.at.policy, caller, report)
         if reason is not None:
             return await self._on.deny(caller, deed, reason)
         observed_moment(report.locate_time, caller.call.received_at, field="locate_time")
@@ -86,7 +87,7 @@ class Changing:
         before = await self._on.before(caller, deed)
         if before is not None:
             return before
-        reason = standing(self._on.at.policy, caller)
+        reason = report_gap(self._on.at.policy, caller, resolution)
         if reason is not None:
             return await self._on.deny(caller, deed, reason)
         return await on_what_stands(lambda: self._resolve(caller, deed, resolution))

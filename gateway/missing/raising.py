@@ -3,7 +3,7 @@
 In this order:
 
 1. carried out before: the entry of that time
-2. the role exists in the caller's kind, and the purpose is to locate; otherwise the policy's refusal
+2. the policy lets the role, for this purpose, keep flags or report a youth missing (`permitted`); otherwise its refusal
 3. another agency's open flag for the youth: a supporting report, and its owner is told (S15)
 4. the agency says which of its youths it is: refused where the identity is another's or nobody's; else its own open
    flag again, as stated anew where a newer statement came, or a new one
@@ -23,12 +23,13 @@ from typing import Final
 
 from gateway.errors import ErrorReason, Invalid
 from gateway.exchange.call import Caller
-from gateway.exchange.deed import Deed, both, on_what_stands, standing
+from gateway.exchange.deed import Deed, both, on_what_stands
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, Search, check_core, locate
 from gateway.exchange.moments import observed_moment
 from gateway.missing.episode import OWNER_KINDS, is_late
 from gateway.missing.leaves import report_leaf
+from gateway.missing.permitted import report_gap
 from gateway.missing.ports import Flag
 from gateway.missing.recording import Recorded, Recording, alert_to, deed_of
 from gateway.missing.restated import restated, stated
@@ -40,7 +41,6 @@ from gateway.protocol.names import (
     Call,
     FlagId,
     FlagState,
-    Purpose,
     Restriction,
     SubjectHandle,
     county_of,
@@ -120,9 +120,7 @@ class Raising:
         before = await self._on.before(caller, deed)  # 1
         if before is not None:
             return await self._again(caller, report, before)
-        reason = standing(self._on.at.policy, caller)  # 2
-        if reason is None and caller.claims.purpose is not Purpose.MFC_LOCATE:
-            reason = Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
+        reason = report_gap(self._on.at.policy, caller, report)  # 2
         if reason is not None:
             return await self._on.deny(caller, deed, reason)
         return await on_what_stands(lambda: self._record(caller, deed, report))

@@ -173,6 +173,17 @@ class FlagState(StrEnum):
     ENTERED_IN_ERROR = "ENTERED_IN_ERROR"
 
 
+class FlagAct(StrEnum):
+    """What staff may say of a missing youth; nothing is learned by saying it (`policy/`, flag acts)."""
+
+    KEEP_OWN_FLAG = "KEEP_OWN_FLAG"
+    """Raises, changes and ends the flag of a youth of the own agency."""
+    REPORT_MISSING = "REPORT_MISSING"
+    """Reports missing a youth whose flag, if there is one, is another agency's."""
+    REPORT_LOCATED = "REPORT_LOCATED"
+    """Reports a flagged youth located, or the episode over; nobody's flag is ended by that."""
+
+
 OPEN_FLAG_STATES: Final = frozenset({FlagState.ACTIVE, FlagState.LOCATED_PENDING})
 """States in which somebody is still looking: only the owner can end an episode (DOMAIN §4d)."""
 

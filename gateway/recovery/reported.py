@@ -5,7 +5,7 @@ may not have been under way yet. In this order:
 
 1. the county's user assertion is over the very bytes and held when it was made, not more than 60 days ago
 2. what an entry that is left carried out, or a retry or a presentation since, stays as it is; that entry answers
-3. the role may report
+3. the policy of now lets the role report this for the purpose
 4. missing: the tokens are of the current epoch, and every county lists its youths again, or had a day for it
 5. located: its flag is on record again, and it is not older than the episode; where every county has stated its flags
    and this one is not among them, the episode is over and nothing is left to report
@@ -23,14 +23,16 @@ from typing import Final
 from gateway.errors import Error, ErrorReason, Invalid
 from gateway.exchange.call import Call, Caller
 from gateway.exchange.coverage import sources_of, stale_counties
-from gateway.exchange.deed import Deeds, standing
+from gateway.exchange.deed import Deeds
 from gateway.exchange.setting import Setting
 from gateway.missing.flags import FlagReports
+from gateway.missing.permitted import report_gap
 from gateway.missing.recording import deed_of
 from gateway.ports import Entered
 from gateway.protocol.assertion import AssertionFault, AssertionRefused, verify_earlier_assertion
-from gateway.protocol.names import AgencyId, Purpose
+from gateway.protocol.names import AgencyId
 from gateway.protocol.names import Call as Family
+from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage, parse
 from gateway.protocol.succession import REPORT_LIFE
 from homeward.gateway.v1.missing_pb2 import FlagReport, FlagResolution, LocatedReport
@@ -66,15 +68,14 @@ class PresentedReports:
         done = await self.deeds.done(caller, deed_of(caller, report.request_id))  # 2
         if done is not None:
             return done
-        if standing(self.at.policy, caller) is not None:  # 3
-            raise _refused("user_assertion: role")
+        gap = report_gap(self.at.policy, caller, report)  # 3
+        if gap is not None:
+            raise _refused(f"user_assertion: {'purpose' if gap is Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE else 'role'}")
         if isinstance(report, FlagReport):
             return await self._missing(caller, report, lost=lost)
         return await self._located(caller, report)
 
     async def _missing(self, caller: Caller, report: FlagReport, *, lost: datetime) -> Entered:
-        if caller.claims.purpose is not Purpose.MFC_LOCATE:
-            raise _refused("user_assertion: purpose")
         now = caller.call.received_at
         if now - lost < LISTING_PERIOD and not await self._all_listed(now):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=NOT_LISTED_YET)

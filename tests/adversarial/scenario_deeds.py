@@ -28,7 +28,7 @@ from homeward.gateway.v1.missing_pb2_grpc import MissingServiceStub
 from homeward.gateway.v1.sealing_pb2_grpc import SealingServiceStub
 from tests.adversarial.house import beat
 from tests.adversarial.resident import Act, Resident, tokens_of
-from tests.adversarial.stage import Stage, outcome, report_flag, revoke_authority, worker_of
+from tests.adversarial.stage import Stage, finder_of, outcome, report_flag, revoke_authority, worker_of
 from tests.adversarial.town import utc_now
 from tests.adversarial.traces import Mark
 from tests.commands import commands
@@ -106,7 +106,7 @@ async def _report_located(scene: Scene, said: Said) -> Came:
         located_county=resident.membership.county,
         locate_time=timestamp(utc_now()),
     )
-    request = resident.signed(missing_pb2.ReportLocatedRequest, report, worker_of(resident))
+    request = resident.signed(missing_pb2.ReportLocatedRequest, report, finder_of(resident))
     reply = await MissingServiceStub(resident.channel).ReportLocated(request, timeout=5)
     return {"outcome": outcome(reply.outcome)}
 

@@ -53,6 +53,8 @@ WORKER: Final = {
     "SHELTER": Role("SHELTER.yhpc_intake"),
     "LEA": Role("LEA.patrol"),
 }
+FINDS: Final = {"LEA": Purpose.MFC_HANDOFF}
+"""Under which purpose that worker learns of a flag; else because the youth is looked for."""
 SHORT: Final = timedelta(seconds=2)
 
 
@@ -250,3 +252,9 @@ def statement_of(reply: CheckFlagResponse, directory: DirectoryView) -> FlagStat
 def worker_of(resident: Resident) -> Act:
     """Whoever reports and records at this agency."""
     return Act(WORKER[resident.membership.kind.value], Purpose.MFC_LOCATE)
+
+
+def finder_of(resident: Resident) -> Act:
+    """Whoever learned of a flag at this agency, and reports the youth located."""
+    kind = resident.membership.kind.value
+    return Act(WORKER[kind], FINDS.get(kind, Purpose.MFC_LOCATE))

@@ -1,4 +1,5 @@
-"""Every method of the local endpoint by every role of a county's staff, against the checked-in matrix.
+"""Every method of the local endpoint by every role of a county's staff, and everything that can be said of a missing
+youth by every role, kind of agency and purpose, against the checked-in matrix.
 
 The request is no message at all. Whoever may not call is refused before it is looked at; whoever may call gets as far
 as the message. A method without a row fails here, and a server without a row for a method does not start.
@@ -15,7 +16,18 @@ from grpc import aio
 
 from adapters.local import methods
 from adapters.local.methods import METHODS, MethodTableIncomplete, declared
-from gateway.protocol.names import ROLES
+from gateway.protocol.names import (
+    OVERSEERS,
+    ROLES,
+    ROLES_HELD_BY_KIND,
+    AgencyKind,
+    FlagAct,
+    Purpose,
+    Role,
+)
+from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.conditions import flag_act_gap
 from homeward.county.v1 import access_pb2, authority_pb2, review_pb2, sealing_pb2
 from homeward.gateway.v1.review_pb2 import VERDICT_SAME
 from homeward.gateway.v1.sealing_pb2 import SEAL_OPERATION_RESTRICT
@@ -33,8 +45,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {role: (role,) for role in ROLES}
 """The identity provider's groups: one for each role, of the same name."""
 
 
-def matrix() -> Mapping[str, Mapping[str, list[str]]]:
-    """Classes of staff to their roles, and methods to the classes that may call."""
+def matrix() -> Mapping[str, Any]:
+    """Classes of staff to their roles, methods to the classes that may call, acts and purposes to who may do them."""
     return tomllib.loads(MATRIX.read_text(encoding="utf-8"))
 
 
@@ -107,6 +119,25 @@ async def test_who_holds_a_second_role_cannot_act_in_it_where_it_may_not_call(me
         found = await refusal(at, method, REQUESTS[method](named), officer, worker)
         assert at.gateway.calls == []
     assert (found.code, found.reason) == (grpc.StatusCode.PERMISSION_DENIED, MAY_NOT)
+
+
+@pytest.mark.parametrize("act", FlagAct)
+@pytest.mark.parametrize("kind", AgencyKind)
+def test_of_a_missing_youth_each_role_says_for_each_purpose_what_the_matrix_lets_it(
+    act: FlagAct, kind: AgencyKind
+) -> None:
+    found, policy = matrix(), load_california()
+    assert set(found["flag_acts"]) == set(FlagAct)
+    for purpose in Purpose:
+        named = found["flag_acts"][act].get(purpose, [])
+        listed = {role for each in named for role in found["staff"].get(each, [each])}
+        assert listed <= set(ROLES)
+        for role in ROLES:
+            gap = flag_act_gap(policy, act, kind=kind, role=Role(role), purpose=purpose)
+            held = role in ROLES_HELD_BY_KIND[kind] and kind not in OVERSEERS
+            assert (gap is None) is (held and role in listed), (role, purpose, gap)
+            if held and gap is not None:
+                assert gap is Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
 
 
 async def test_an_endpoint_without_a_row_for_a_method_does_not_start(

@@ -23,7 +23,7 @@ from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceStub
 from tests.adversarial.canaries import Canaries
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
-from tests.adversarial.stage import Stage, worker_of
+from tests.adversarial.stage import Stage, finder_of, worker_of
 from tests.adversarial.town import Town, utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,9 +75,9 @@ class Finder:
         located = missing_pb2.LocatedReport(
             request_id=secrets.token_bytes(16), flag_id=flag_id, located_county=FINDER[:5], locate_time=now
         )
-        act = worker_of(self.resident)
-        raised = await stub.RaiseFlag(self.signed(missing_pb2.RaiseFlagRequest, missing, act), timeout=10)
-        found = await stub.ReportLocated(self.signed(missing_pb2.ReportLocatedRequest, located, act), timeout=10)
+        says, finds = worker_of(self.resident), finder_of(self.resident)
+        raised = await stub.RaiseFlag(self.signed(missing_pb2.RaiseFlagRequest, missing, says), timeout=10)
+        found = await stub.ReportLocated(self.signed(missing_pb2.ReportLocatedRequest, located, finds), timeout=10)
         return [raised.outcome, found.outcome]
 
     async def is_refused(self) -> None:

@@ -23,6 +23,11 @@ LOCATED = missing_pb2.ReportLocatedRequest(
     flag_id=FLAG.hex(), purpose=codes.PURPOSE_MFC_HANDOFF, locate_time=stamp(NOW), located_county="06037"
 )
 RESOLVED = missing_pb2.ResolveFlagRequest(flag_id=FLAG.hex(), resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME)
+FINDER_RESOLVED = missing_pb2.ResolveFlagRequest(
+    flag_id=FLAG.hex(),
+    resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME,
+    purpose=codes.PURPOSE_MFC_HANDOFF,
+)
 
 
 def kept(at: County) -> list[OwnReport]:
@@ -59,6 +64,7 @@ async def reported(at: County, method: str, request: Message, *, kind: str) -> N
         ("ReportLocated", LOCATED, "flag.located", Purpose.MFC_HANDOFF),
         ("ReportLocated", LOCATED, "located.presented", Purpose.MFC_HANDOFF),
         ("ResolveFlag", RESOLVED, "flag.located", Purpose.MFC_LOCATE),
+        ("ResolveFlag", FINDER_RESOLVED, "flag.located", Purpose.MFC_HANDOFF),
     ],
 )
 async def test_a_report_about_anothers_episode_is_kept_with_the_countys_word_over_its_bytes(

@@ -8,6 +8,8 @@ refused whole, with every problem named. Does not verify who signed the bundle.
 * a report-in role or a prohibited kind is in no rule, so nothing can answer it
 * a later rule for the same purpose and role allows no more than an earlier one
 * VIEW_ONLY and its notice go together
+* flag acts: whoever reviews is in no row; whoever may learn of a flag for a purpose may report the youth located for
+  it, and nobody may for a purpose by which no flag is learned of; whoever keeps flags may claim the purpose, and report
 * the emergency modality stays within FS2 and FS6 and four hours, whatever the data say (DOMAIN §3.2)
 """
 
@@ -32,6 +34,7 @@ from gateway.protocol.names import (
     DisclosureMode,
     EvidenceKind,
     FieldSet,
+    FlagAct,
     NameSyntaxError,
     Notice,
     Obligation,
@@ -42,8 +45,8 @@ from gateway.protocol.names import (
     parse_role,
 )
 from gateway.protocol.outcomes import Reason
-from gateway.protocol.policy.fieldsets import REVIEW, mask_of
-from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule, RuleId
+from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, REVIEW, mask_of
+from gateway.protocol.policy.rules import EmergencyRule, FlagActRule, Policy, Rule, RuleId
 
 CALIFORNIA: Final = "california-2026-11.toml"
 """File name of the shipped bundle, beside this module."""
@@ -89,6 +92,14 @@ class _RuleRow(_Row):
     counsel_question: StrictStr = ""
 
 
+class _FlagActRow(_Strict):
+    id: Identifier
+    act: FlagAct
+    purposes: tuple[Purpose, ...] = Field(min_length=1)
+    roles: tuple[StrictStr, ...] = Field(min_length=1)
+    citations: tuple[Text, ...] = Field(min_length=1)
+
+
 class _EmergencyRow(_Row):
     overrides: tuple[Reason, ...] = Field(min_length=1)
     max_life_seconds: StrictInt = Field(gt=0, le=MAX_EMERGENCY_SECONDS)
@@ -106,6 +117,7 @@ class _Bundle(_Strict):
     prohibited_kinds: tuple[AgencyKind, ...]
     purposes: dict[Purpose, Text]
     rules: tuple[_RuleRow, ...]
+    flag_acts: tuple[_FlagActRow, ...]
     emergency: _EmergencyRow
 
 
@@ -141,7 +153,8 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 
 def _problems(bundle: _Bundle) -> Iterator[str]:
-    ids = [row.id for row in bundle.rules] + [bundle.emergency.id]
+    listed: tuple[_Row | _FlagActRow, ...] = (*bundle.rules, *bundle.flag_acts)
+    ids = [row.id for row in listed] + [bundle.emergency.id]
     yield from (f"{each}: id is used twice" for each in sorted({each for each in ids if ids.count(each) > 1}))
     for purpose in Purpose:
         if purpose not in bundle.purposes:
@@ -154,17 +167,29 @@ def _problems(bundle: _Bundle) -> Iterator[str]:
         yield from _rule_problems(rule)
     if mask_of(bundle.emergency.field_sets) & ~_EMERGENCY_MASK:
         yield "emergency: gives more than FS2 and FS6"
-    if not any(row_problem for row in bundle.rules for row_problem in _row_problems(row, bundle)):
+    yield from (f"{row.id}: no such role: {name}" for row in bundle.flag_acts for name in _unknown_roles(row))
+    if not any(_unknown_roles(row) for row in listed):
         yield from _order_problems(bundle)
+        yield from _flag_act_problems(bundle)
+
+
+def _unknown_roles(row: _Row | _FlagActRow) -> list[str]:
+    unknown = []
+    for name in row.roles:
+        try:
+            _expand((name,))
+        except NameSyntaxError:
+            unknown.append(name)
+    return unknown
 
 
 def _row_problems(row: _Row, bundle: _Bundle) -> Iterator[str]:
+    unknown = _unknown_roles(row)
+    yield from (f"{row.id}: no such role: {name}" for name in unknown)
     for name in row.roles:
-        try:
-            roles = _expand((name,))
-        except NameSyntaxError:
-            yield f"{row.id}: no such role: {name}"
+        if name in unknown:
             continue
+        roles = _expand((name,))
         if not REPORT_IN_ROLES.isdisjoint(roles):
             yield f"{row.id}: {name} only reports in"
         if any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
@@ -200,6 +225,41 @@ def _order_problems(bundle: _Bundle) -> Iterator[str]:
                 yield f"{row.id}: allows {role} more than an earlier rule does"
 
 
+def _flag_act_problems(bundle: _Bundle) -> Iterator[str]:
+    may = _flag_act_roles(bundle)
+    ruled = {(row.purpose, role) for row in bundle.rules for role in _expand(row.roles)}
+    learns = {
+        (row.purpose, role)
+        for row in bundle.rules
+        for role in _expand(row.roles)
+        if mask_of(row.field_sets) & FLAG_STATUS & ~ACK
+    }
+    reviewers = {role for purpose, role in ruled if purpose is Purpose.OVERSIGHT_AUDIT}
+    barred = reviewers.union(*(ROLES_HELD_BY_KIND[kind] for kind in bundle.prohibited_kinds))
+    for row in bundle.flag_acts:
+        for role in sorted(barred.intersection(_expand(row.roles))):
+            yield f"{row.id}: {role} reviews, or belongs to a prohibited kind of agency, and reports nothing"
+        if not row.id.startswith(f"{row.act}."):
+            yield f"{row.id}: id does not begin with its act"
+        if row.act is FlagAct.REPORT_LOCATED:
+            blind = set(row.purposes) - {purpose for purpose, _ in learns}
+            yield from (f"{row.id}: for {purpose} nobody learns of a flag" for purpose in sorted(blind))
+    for purpose, role in sorted(learns - may[FlagAct.REPORT_LOCATED]):
+        yield f"{role} may learn of a flag for {purpose}, and not report the youth located"
+    for purpose, role in sorted(may[FlagAct.KEEP_OWN_FLAG] - ruled):
+        yield f"{role} keeps flags for {purpose}, and no rule lets it claim that"
+    for act in (FlagAct.REPORT_MISSING, FlagAct.REPORT_LOCATED):
+        for purpose, role in sorted(may[FlagAct.KEEP_OWN_FLAG] - may[act]):
+            yield f"{role} keeps flags for {purpose}, and has no {act}"
+
+
+def _flag_act_roles(bundle: _Bundle) -> dict[FlagAct, set[tuple[Purpose, Role]]]:
+    may: dict[FlagAct, set[tuple[Purpose, Role]]] = {act: set() for act in FlagAct}
+    for row in bundle.flag_acts:
+        may[row.act] |= {(purpose, role) for purpose in row.purposes for role in _expand(row.roles)}
+    return may
+
+
 def _expand(names: Iterable[str]) -> tuple[Role, ...]:
     """Roles named, `KIND.*` expanded, in the order of the roles table. Raises `NameSyntaxError`."""
     found: set[Role] = set()
@@ -219,6 +279,10 @@ def _policy(bundle: _Bundle, digest: bytes) -> Policy:
     for rule in rules:
         for role in rule.roles:
             index[rule.purpose, role] += (rule,)
+    act_roles: defaultdict[tuple[FlagAct, Purpose], frozenset[Role]] = defaultdict(frozenset)
+    for act, pairs in _flag_act_roles(bundle).items():
+        for purpose, role in pairs:
+            act_roles[act, purpose] |= {role}
     return Policy(
         version=bundle.version,
         jurisdiction=bundle.jurisdiction,
@@ -228,8 +292,13 @@ def _policy(bundle: _Bundle, digest: bytes) -> Policy:
         prohibited_kinds=frozenset(bundle.prohibited_kinds),
         labels={purpose: bundle.purposes[purpose] for purpose in Purpose},
         rules=rules,
+        flag_acts=tuple(
+            FlagActRule(RuleId(row.id), row.act, row.purposes, _expand(row.roles), row.citations)
+            for row in bundle.flag_acts
+        ),
         emergency=emergency,
         index=dict(index),
+        flag_act_roles=dict(act_roles),
         by_id={emergency.rule_id: emergency, **{rule.rule_id: rule for rule in rules}},
     )
 

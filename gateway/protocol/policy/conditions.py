@@ -14,6 +14,7 @@ from gateway.protocol.names import (
     ROLES_HELD_BY_KIND,
     AgencyKind,
     Basis,
+    FlagAct,
     Purpose,
     Restriction,
     Role,
@@ -47,6 +48,15 @@ def staff_gap(policy: Policy, kind: AgencyKind, role: Role) -> Reason | None:
 def overseer_gap(kind: AgencyKind) -> Reason | None:
     """Why this kind of agency may do nothing but review. No bundle allows it more."""
     return Reason.OVERSEER_ONLY_REVIEWS if kind in OVERSEERS else None
+
+
+def flag_act_gap(policy: Policy, act: FlagAct, *, kind: AgencyKind, role: Role, purpose: Purpose) -> Reason | None:
+    """Why this may not be said of a missing youth; None when it may. Depends on the request alone."""
+    reason = staff_gap(policy, kind, role) or overseer_gap(kind)
+    if reason is not None:
+        return reason
+    listed = role in policy.flag_act_roles.get((act, purpose), frozenset())
+    return None if listed else Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE
 
 
 def rule_gap(rule: Rule, request: RequestFacts, asked: int) -> Reason | None:

@@ -13,6 +13,7 @@ from gateway.protocol.names import (
     DisclosureMode,
     EvidenceKind,
     FieldSet,
+    FlagAct,
     Notice,
     Obligation,
     Retention,
@@ -22,7 +23,7 @@ from gateway.protocol.names import (
 from gateway.protocol.outcomes import REASONS
 from gateway.protocol.policy.duties import COUNTY_DUTIES, Side
 from gateway.protocol.policy.fieldsets import members
-from gateway.protocol.policy.rules import EmergencyRule, Policy, Rule
+from gateway.protocol.policy.rules import EmergencyRule, FlagActRule, Policy, Rule
 
 FIELD_SETS: Final[dict[FieldSet, str]] = {
     FieldSet.FS0_ACK: "the outcome, its time and its notices",
@@ -64,6 +65,11 @@ PRECONDITIONS: Final[dict[YouthPrecondition, str]] = {
     YouthPrecondition.ACTIVE_FLAG: "the youth has an open flag",
     YouthPrecondition.PLACED_IN_CALLERS_COUNTY: "the youth is placed in the caller's county",
     YouthPrecondition.AGREEMENT_WITH_OWNER: "the two agencies have an agreement on file",
+}
+FLAG_ACTS: Final[dict[FlagAct, str]] = {
+    FlagAct.KEEP_OWN_FLAG: "raise, change and end the flag of a youth of their own agency",
+    FlagAct.REPORT_MISSING: "report a youth missing, which supports the flag of its owner or awaits one",
+    FlagAct.REPORT_LOCATED: "report a flagged youth located, which ends no flag",
 }
 MODES: Final[dict[DisclosureMode, str]] = {
     DisclosureMode.VIEW_ONLY: "View only",
@@ -132,6 +138,13 @@ def sentence(rule: Rule, policy: Policy) -> str:
     if not rule.needs_authority:
         parts.append("No consent is needed, and a revoked one stops nothing.")
     return " ".join([*parts, *_afterwards(rule)])
+
+
+def flag_act_sentence(rule: FlagActRule, policy: Policy) -> str:
+    """What may be said of a missing youth, and by whom, in one sentence."""
+    labels = _listed((f'"{policy.labels[purpose]}"' for purpose in rule.purposes), word="or")
+    roles = _listed(role_text(role) for role in rule.roles)
+    return f"{roles} may {FLAG_ACTS[rule.act]}, for {labels} ({'; '.join(rule.citations)})."
 
 
 def emergency_sentence(rule: EmergencyRule) -> str:

@@ -1,4 +1,4 @@
-"""The policy as values: rules, the emergency modality, and the indexed bundle.
+"""The policy as values: rules, flag acts, the emergency modality, and the indexed bundle.
 
 Decides the shape of a rule. The rules themselves are data (`california-2026-11.toml`),
 `bundle` reads them, `decide` applies them. A rule whose basis is STATUTE has no place for an
@@ -15,6 +15,7 @@ from gateway.protocol.names import (
     Basis,
     DisclosureMode,
     EvidenceKind,
+    FlagAct,
     Notice,
     Obligation,
     Purpose,
@@ -81,6 +82,17 @@ class EmergencyRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagActRule:
+    """One row: these roles, for these purposes, may say this of a missing youth."""
+
+    rule_id: RuleId
+    act: FlagAct
+    purposes: tuple[Purpose, ...]
+    roles: tuple[Role, ...]
+    citations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of the policy bundle, indexed for deciding."""
 
@@ -94,8 +106,11 @@ class Policy:
     """Kinds of agency that receive nothing, for any purpose and in any emergency (WIC 831)."""
     labels: Mapping[Purpose, str] = field(repr=False)
     rules: tuple[Rule, ...] = field(repr=False)
+    flag_acts: tuple[FlagActRule, ...] = field(repr=False)
     emergency: EmergencyRule = field(repr=False)
     index: Mapping[tuple[Purpose, Role], tuple[Rule, ...]] = field(repr=False)
     """Rules of a purpose for a role, in the bundle's order: the first whose conditions hold applies."""
+    flag_act_roles: Mapping[tuple[FlagAct, Purpose], frozenset[Role]] = field(repr=False)
+    """Roles that may do an act for a purpose; what is not listed, nobody may."""
     by_id: Mapping[RuleId, Rule | EmergencyRule] = field(repr=False)
-    """Every rule, the emergency modality included."""
+    """Every rule of disclosure, the emergency modality included."""

@@ -78,7 +78,10 @@ def absence(world: World, youth: Youth = ANA) -> pb.FlagReport:
 def signed(world: World, report: Message, *, agency: AgencyId = POLICE, act: Act | None = None) -> PresentedReport:
     """The report as its county signed it now, for a user of the agency."""
     field, request_type = REPORTS[type(report)]  # type: ignore[index]
-    said = world.signed(request_type, report, act or staff(agency))
+    searches = agency != POLICE or isinstance(report, pb.FlagReport)
+    said = world.signed(
+        request_type, report, act or staff(agency, Purpose.MFC_LOCATE if searches else Purpose.MFC_HANDOFF)
+    )
     return PresentedReport(**{field: said.payload}, user_assertion=said.user_assertion)  # type: ignore[attr-defined]
 
 
@@ -203,7 +206,7 @@ async def test_what_is_left_in_the_log_or_was_repeated_since_is_not_on_record_tw
     kept = signed(world, left), signed(world, repeated)
 
     async def report(message: pb.LocatedReport) -> None:
-        request = world.signed(pb.ReportLocatedRequest, message, staff(POLICE))
+        request = world.signed(pb.ReportLocatedRequest, message, staff(POLICE, Purpose.MFC_HANDOFF))
         answer = await world.as_peer(POLICE, lambda: world.missing.ReportLocated(request, None))
         assert answer.outcome == OUTCOME_RECORDED
 
@@ -224,7 +227,7 @@ async def test_a_request_repeated_after_it_was_presented_finds_that_entry(world:
     await lose(world)
     await stated(world, episode)
     presented = await index_of(world, report)
-    request = world.signed(pb.ReportLocatedRequest, message, staff(POLICE))
+    request = world.signed(pb.ReportLocatedRequest, message, staff(POLICE, Purpose.MFC_HANDOFF))
     answer = await world.as_peer(POLICE, lambda: world.missing.ReportLocated(request, None))
     assert (answer.outcome, answer.receipt.index) == (OUTCOME_RECORDED, presented)
     assert len(await world.alerts(LA)) == 1

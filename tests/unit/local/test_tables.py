@@ -27,7 +27,7 @@ from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.source import SourceUnusable
 from adapters.node.translate import county_errors, of_call
 from gateway.protocol.directory import KeyUnknown
-from gateway.protocol.names import REPORT_IN_ROLES, FieldSet, Purpose, RequestId, Role
+from gateway.protocol.names import REPORT_IN_ROLES, FieldSet, FlagAct, Purpose, RequestId, Role
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.policy.bundle import load_california
@@ -332,3 +332,17 @@ def test_what_a_consent_lacks_is_named_as_the_county_wrote_it(name: str) -> None
     path, _, rule = field.partition(": ")
     assert path in RecordAuthorityRequest.DESCRIPTOR.fields_by_name
     assert rule == "required for a consent"
+
+
+@pytest.mark.parametrize(
+    ("method", "acts"),
+    [
+        ("RaiseFlag", {FlagAct.KEEP_OWN_FLAG, FlagAct.REPORT_MISSING}),
+        ("UpdateFlag", {FlagAct.KEEP_OWN_FLAG}),
+        ("ReportLocated", {FlagAct.REPORT_LOCATED}),
+        ("ResolveFlag", {FlagAct.KEEP_OWN_FLAG, FlagAct.REPORT_LOCATED}),
+    ],
+)
+def test_the_adapter_turns_away_early_exactly_who_could_say_it_for_no_purpose(method: str, acts: set[FlagAct]) -> None:
+    may = {role for (act, _), roles in load_california().flag_act_roles.items() if act in acts for role in roles}
+    assert methods.METHODS[f"/homeward.county.v1.MissingService/{method}"].roles == may

@@ -14,8 +14,10 @@ from gateway.protocol.names import (
     REPORT_IN_ROLES,
     ROLES,
     ROLES_HELD_BY_KIND,
+    AgencyKind,
     Basis,
     FieldSet,
+    FlagAct,
     Purpose,
     Restriction,
     YouthPrecondition,
@@ -45,6 +47,33 @@ def cedar_requests(request: RequestFacts, youth: YouthFacts) -> list[dict[str, A
         }
         for field_set in asked(request)
     ]
+
+
+def render_flag_acts(policy: Policy) -> str:
+    """Cedar policies that permit exactly what the bundle lets staff say of a missing youth."""
+    permits = [
+        f'permit(principal, action == Action::"{rule.act}", resource) when {{ '
+        f"{_set(rule.purposes)}.contains(context.purpose) && {_set(rule.roles)}.contains(context.role) }};"
+        for rule in policy.flag_acts
+    ]
+    barred = _set([*policy.prohibited_kinds, *OVERSEERS])
+    held = f"{barred}.contains(context.kind) || !context.kindRoles.contains(context.role)"
+    return "\n".join([*permits, f"forbid(principal, action, resource) when {{ {held} }};"])
+
+
+def flag_act_request(act: FlagAct, *, kind: AgencyKind, role: str, purpose: Purpose) -> dict[str, Any]:
+    """One Cedar request: may staff of this kind of agency, in this role, for this purpose, do it."""
+    return {
+        "principal": {"type": "Caller", "id": "saying"},
+        "action": {"type": "Action", "id": act.value},
+        "resource": {"type": "Flag", "id": "flag"},
+        "context": {
+            "role": role,
+            "kind": kind.value,
+            "kindRoles": sorted(ROLES_HELD_BY_KIND[kind]),
+            "purpose": purpose.value,
+        },
+    }
 
 
 def asked(request: RequestFacts) -> list[FieldSet]:

@@ -13,6 +13,7 @@ from gateway.protocol.names import (
     Basis,
     EvidenceKind,
     FieldSet,
+    FlagAct,
     Notice,
     Obligation,
     Purpose,
@@ -23,7 +24,7 @@ from gateway.protocol.names import (
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import CALIFORNIA, BundleError, load_california, parse_bundle
 from gateway.protocol.policy.fieldsets import expand, mask_of, members
-from gateway.protocol.policy.rules import Rule
+from gateway.protocol.policy.rules import FlagActRule, Rule
 
 TEXT = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
 POLICY = load_california()
@@ -79,6 +80,29 @@ def test_roles_that_only_report_and_kinds_that_may_not_receive_are_in_no_rule() 
     assert ruled <= set(ROLES)
 
 
+def test_whoever_reviews_says_nothing_of_a_missing_youth_and_everybody_else_can_report_one() -> None:
+    reviewers = {role for rule in POLICY.rules if rule.purpose is Purpose.OVERSIGHT_AUDIT for role in rule.roles}
+    saying = {role for rule in POLICY.flag_acts for role in rule.roles}
+    missing = POLICY.flag_act_roles[FlagAct.REPORT_MISSING, Purpose.MFC_LOCATE]
+    assert saying == missing == set(ROLES) - reviewers
+    assert missing >= REPORT_IN_ROLES
+
+
+def test_whoever_learns_of_a_flag_in_an_emergency_can_report_the_youth_located() -> None:
+    located = {
+        role for (act, _), roles in POLICY.flag_act_roles.items() if act is FlagAct.REPORT_LOCATED for role in roles
+    }
+    assert POLICY.emergency.roles <= located
+
+
+@pytest.mark.parametrize("rule", POLICY.flag_acts, ids=lambda rule: rule.rule_id)
+def test_a_flag_acts_sentence_names_its_roles_purposes_and_citations(rule: FlagActRule) -> None:
+    text = english.flag_act_sentence(rule, POLICY)
+    assert all(english.role_text(role) in text for role in rule.roles)
+    assert all(POLICY.labels[purpose] in text for purpose in rule.purposes)
+    assert all(citation in text for citation in rule.citations)
+
+
 def test_the_emergency_is_within_its_limits() -> None:
     rule = POLICY.emergency
     assert rule.mask == mask_of([FieldSet.FS2_FLAG_LOCATE, FieldSet.FS6_JURISDICTION_CONTACT])
@@ -95,6 +119,7 @@ def test_everything_a_rule_can_say_has_english() -> None:
         (english.FIELD_SETS, FieldSet),
         (english.AUTHORITIES, Basis),
         (english.PRECONDITIONS, YouthPrecondition),
+        (english.FLAG_ACTS, FlagAct),
     ):
         assert set(table) == set(values)  # type: ignore[call-overload]
 
@@ -132,6 +157,36 @@ MARKED = [
     ),
     ("\ncounsel_confirmed = false\n", '\ncounsel_confirmed = "no"\n', "valid boolean"),
     ("\ncounsel_confirmed = false\n", "\ncounsel_confirmed = false\nnote = 1\n", "Extra inputs"),
+    ('roles = ["CWA.hotline_screener"]\ncitations = ["PC 11165.9", "PC 11166"]\n\n', "", "Field required"),
+    (
+        '"STRTP.*", "FFA.*", "SHELTER.*", "TRIBE.title',
+        '"STRTP.cook", "FFA.*", "SHELTER.*", "TRIBE.title',
+        "no such role",
+    ),
+    ('"STATE.icpc_office", "STATE.licensing"', '"STATE.*"', "STATE.cdss_oversight reviews"),
+    (
+        'purposes = ["HOTLINE_SCREEN"]',
+        'purposes = ["PLACEMENT_PLANNING"]',
+        "PLACEMENT_PLANNING nobody learns of a flag",
+    ),
+    (
+        'purposes = ["HOTLINE_SCREEN"]',
+        'purposes = ["MFC_LOCATE"]',
+        "for HOTLINE_SCREEN, and not report the youth located",
+    ),
+    (
+        'purposes = ["MFC_HANDOFF"]\nroles = ["LEA.patrol", "LEA.dispatch", ',
+        'purposes = ["MFC_HANDOFF"]\nroles = ["LEA.patrol", ',
+        "LEA.dispatch may learn of a flag for MFC_HANDOFF",
+    ),
+    (
+        'roles = ["CWA.*", "PROB.*"]\ncitations = ["42 USC 671(a)(35)", "WIC 16501.35"]\n',
+        'roles = ["CWA.*", "STRTP.*"]\ncitations = ["42 USC 671(a)(35)", "WIC 16501.35"]\n',
+        "STRTP.administrator keeps flags for MFC_LOCATE, and no rule lets it claim that",
+    ),
+    ('    "CWA.*", "PROB.*", "LEA.*", "SHELTER.*"', '    "CWA.*", "LEA.*", "SHELTER.*"', "and has no REPORT_MISSING"),
+    ('id = "KEEP_OWN_FLAG.casework"', 'id = "REPORT_MISSING.casework"', "does not begin with its act"),
+    ('id = "REPORT_LOCATED.finding"', 'id = "REPORT_LOCATED.screening"', "used twice"),
     ('mode = "VIEW_ONLY"\nretention = "NONE"', 'mode = "COPY_PERMITTED"\nretention = "NONE"', "go together"),
 ]
 

@@ -11,12 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.protocol.decide import RequestFacts, YouthFacts, decide_request, decide_youth
-from gateway.protocol.names import EvidenceKind, FieldSet, YouthPrecondition
+from gateway.protocol.names import (
+    ROLES,
+    AgencyKind,
+    EvidenceKind,
+    FieldSet,
+    FlagAct,
+    Purpose,
+    Role,
+    YouthPrecondition,
+)
 from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.conditions import flag_act_gap
 from gateway.protocol.policy.fieldsets import mask_of
 from gateway.protocol.policy.rules import Policy, Rule
-from tests.unit.policy.cedar import asked, cedar_requests, render
+from tests.unit.policy.cedar import asked, cedar_requests, flag_act_request, render, render_flag_acts
 from tests.unit.policy.facts import sampled, with_rules
 
 POLICY = load_california()
@@ -78,6 +88,34 @@ def test_the_compared_requests_reach_every_rule_and_most_reasons() -> None:
         rules[str(decision.rule_id)] += decision.permit
     assert {rule_id for rule_id, count in rules.items() if count} == set(POLICY.by_id)
     assert set(reasons) >= DECIDED
+
+
+def flag_acts_that_differ(policy: Policy) -> list[tuple[AgencyKind, FlagAct, Role, Purpose]]:
+    """Where policy and rendering of the shipped bundle disagree, over every kind of agency, act, role and purpose."""
+    rendered = cedarpy.PolicySet.from_str(render_flag_acts(POLICY))
+    cases = [
+        (kind, act, role, purpose) for kind in AgencyKind for act in FlagAct for role in ROLES for purpose in Purpose
+    ]
+    requests = [flag_act_request(act, kind=kind, role=role, purpose=purpose) for kind, act, role, purpose in cases]
+    results = cedarpy.is_authorized_batch(requests, rendered, [])
+    return [
+        (kind, act, role, purpose)
+        for (kind, act, role, purpose), result in zip(cases, results, strict=True)
+        if result.allowed is not (flag_act_gap(policy, act, kind=kind, role=role, purpose=purpose) is None)
+    ]
+
+
+def test_ours_and_cedars_agree_on_all_that_anybody_may_say_of_a_missing_youth() -> None:
+    assert flag_acts_that_differ(POLICY) == []
+
+
+def test_one_role_more_among_those_who_keep_flags_is_noticed() -> None:
+    key = FlagAct.KEEP_OWN_FLAG, Purpose.MFC_LOCATE
+    officer = Role("COUNTY.privacy_officer")
+    wider = POLICY.flag_act_roles | {key: POLICY.flag_act_roles[key] | {officer}}  # type: ignore[operator]
+    assert flag_acts_that_differ(replace(POLICY, flag_act_roles=wider)) == [
+        (kind, *key[:1], officer, key[1]) for kind in (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.COUNTY)
+    ]
 
 
 def without_evidence(rule: Rule) -> Rule:

@@ -25,6 +25,7 @@ def test_show_prints_every_rule_and_that_counsel_has_not_confirmed() -> None:
     assert result.exit_code == 0
     assert "NOT CONFIRMED BY COUNSEL" in result.output
     assert all(rule_id in result.output for rule_id in POLICY.by_id)
+    assert all(rule.rule_id in result.output for rule in POLICY.flag_acts)
     assert result.output.isascii()
 
 
@@ -33,7 +34,8 @@ def test_show_as_json_carries_the_digest_and_english() -> None:
     assert shown["sha256"] == POLICY.digest.hex()
     assert shown["counsel_confirmed"] is False
     assert len(shown["rules"]) == len(POLICY.rules)
-    assert all(rule["english"] for rule in shown["rules"])
+    assert all(rule["english"] for rule in (*shown["rules"], *shown["flag_acts"]))
+    assert [rule["id"] for rule in shown["flag_acts"]] == [rule.rule_id for rule in POLICY.flag_acts]
 
 
 def test_show_says_what_is_left_to_the_staff_of_which_county() -> None:

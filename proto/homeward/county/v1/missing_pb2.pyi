@@ -179,18 +179,20 @@ class ReportLocatedResponse(_message.Message):
     def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class ResolveFlagRequest(_message.Message):
-    __slots__ = ("flag_id", "role", "resolution_group", "entered_in_error", "request_id")
+    __slots__ = ("flag_id", "role", "resolution_group", "entered_in_error", "request_id", "purpose")
     FLAG_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_GROUP_FIELD_NUMBER: _ClassVar[int]
     ENTERED_IN_ERROR_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
     flag_id: str
     role: str
     resolution_group: _codes_pb2.ResolutionGroup
     entered_in_error: bool
     request_id: str
-    def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., resolution_group: _Optional[_Union[_codes_pb2.ResolutionGroup, str]] = ..., entered_in_error: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    purpose: _codes_pb2.Purpose
+    def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., resolution_group: _Optional[_Union[_codes_pb2.ResolutionGroup, str]] = ..., entered_in_error: _Optional[bool] = ..., request_id: _Optional[str] = ..., purpose: _Optional[_Union[_codes_pb2.Purpose, str]] = ...) -> None: ...
 
 class ResolveFlagResponse(_message.Message):
     __slots__ = ("outcome", "receipt", "flag_state", "open_duties")

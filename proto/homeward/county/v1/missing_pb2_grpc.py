@@ -106,8 +106,11 @@ class MissingServiceServicer:
         """Raises a flag for a youth missing from care. For a youth of the caller's own
         agency whose flag is open, the flag stays, and what is said anew is taken over.
 
-        Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-        CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
+        Who may call, under MFC_LOCATE: for an own youth, staff of a child welfare or
+        probation agency with a role that may claim it; to report another agency's
+        youth, staff with any role but those that review. A role that may do so for
+        no purpose is refused ROLE_NOT_HELD, another purpose with the outcome
+        NOT_PERMITTED; `homeward policy show` lists both. Reasons: as CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +120,8 @@ class MissingServiceServicer:
         """Records duties done, a new handling code, or that the flag still stands. After
         the episode: duties done, and that the return conversation took place.
 
-        Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        Who may call: staff of the owner, with a casework or duty role of child welfare
+        or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +130,11 @@ class MissingServiceServicer:
     def ReportLocated(self, request, context):
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
-        Who may call: staff with a role the purpose allows. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
+        Who may call: staff with a role that may learn of a flag for the purpose
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
+        those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
+        agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
+        CheckFlag, and FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +143,8 @@ class MissingServiceServicer:
     def ResolveFlag(self, request, context):
         """Resolves a flag. From anybody but the owner the flag becomes located, pending.
 
-        Who may call and reasons: as ReportLocated.
+        Who may call: for an own flag, as UpdateFlag; for another agency's, as
+        ReportLocated. Reasons: as ReportLocated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

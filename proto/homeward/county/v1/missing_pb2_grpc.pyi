@@ -50,24 +50,33 @@ class MissingServiceStub:
     """Raises a flag for a youth missing from care. For a youth of the caller's own
     agency whose flag is open, the flag stays, and what is said anew is taken over.
 
-    Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-    CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
+    Who may call, under MFC_LOCATE: for an own youth, staff of a child welfare or
+    probation agency with a role that may claim it; to report another agency's
+    youth, staff with any role but those that review. A role that may do so for
+    no purpose is refused ROLE_NOT_HELD, another purpose with the outcome
+    NOT_PERMITTED; `homeward policy show` lists both. Reasons: as CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]
     """Records duties done, a new handling code, or that the flag still stands. After
     the episode: duties done, and that the return conversation took place.
 
-    Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    Who may call: staff of the owner, with a casework or duty role of child welfare
+    or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ReportLocated: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
-    Who may call: staff with a role the purpose allows. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
+    Who may call: staff with a role that may learn of a flag for the purpose
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
+    those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
+    agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
+    CheckFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
 
-    Who may call and reasons: as ReportLocated.
+    Who may call: for an own flag, as UpdateFlag; for another agency's, as
+    ReportLocated. Reasons: as ReportLocated.
     """
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_missing_pb2.WatchAlertsRequest, _missing_pb2.WatchAlertsResponse]
     """Streams alerts about the county's own youths, from a cursor on. What an
@@ -108,24 +117,33 @@ class MissingServiceAsyncStub(MissingServiceStub):
     """Raises a flag for a youth missing from care. For a youth of the caller's own
     agency whose flag is open, the flag stays, and what is said anew is taken over.
 
-    Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-    CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
+    Who may call, under MFC_LOCATE: for an own youth, staff of a child welfare or
+    probation agency with a role that may claim it; to report another agency's
+    youth, staff with any role but those that review. A role that may do so for
+    no purpose is refused ROLE_NOT_HELD, another purpose with the outcome
+    NOT_PERMITTED; `homeward policy show` lists both. Reasons: as CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
     """
     UpdateFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]  # type: ignore[assignment]
     """Records duties done, a new handling code, or that the flag still stands. After
     the episode: duties done, and that the return conversation took place.
 
-    Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    Who may call: staff of the owner, with a casework or duty role of child welfare
+    or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ReportLocated: _aio.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]  # type: ignore[assignment]
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
-    Who may call: staff with a role the purpose allows. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
+    Who may call: staff with a role that may learn of a flag for the purpose
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
+    those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
+    agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
+    CheckFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]  # type: ignore[assignment]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
 
-    Who may call and reasons: as ReportLocated.
+    Who may call: for an own flag, as UpdateFlag; for another agency's, as
+    ReportLocated. Reasons: as ReportLocated.
     """
     WatchAlerts: _aio.UnaryStreamMultiCallable[_missing_pb2.WatchAlertsRequest, _missing_pb2.WatchAlertsResponse]  # type: ignore[assignment]
     """Streams alerts about the county's own youths, from a cursor on. What an
@@ -181,8 +199,11 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Raises a flag for a youth missing from care. For a youth of the caller's own
         agency whose flag is open, the flag stays, and what is said anew is taken over.
 
-        Who may call: staff with a role that may claim MFC_LOCATE. Reasons: as
-        CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
+        Who may call, under MFC_LOCATE: for an own youth, staff of a child welfare or
+        probation agency with a role that may claim it; to report another agency's
+        youth, staff with any role but those that review. A role that may do so for
+        no purpose is refused ROLE_NOT_HELD, another purpose with the outcome
+        NOT_PERMITTED; `homeward policy show` lists both. Reasons: as CheckFlag, and YOUTH_NOT_IN_CASELOAD, SOURCE_UNAVAILABLE (the county's own source).
         """
 
     @_abc_1.abstractmethod
@@ -194,7 +215,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records duties done, a new handling code, or that the flag still stands. After
         the episode: duties done, and that the return conversation took place.
 
-        Who may call and reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        Who may call: staff of the owner, with a casework or duty role of child welfare
+        or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -205,7 +227,11 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.ReportLocatedResponse, _abc.Awaitable[_missing_pb2.ReportLocatedResponse]]:
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
-        Who may call: staff with a role the purpose allows. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
+        Who may call: staff with a role that may learn of a flag for the purpose
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
+        those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
+        agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
+        CheckFlag, and FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -216,7 +242,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.ResolveFlagResponse, _abc.Awaitable[_missing_pb2.ResolveFlagResponse]]:
         """Resolves a flag. From anybody but the owner the flag becomes located, pending.
 
-        Who may call and reasons: as ReportLocated.
+        Who may call: for an own flag, as UpdateFlag; for another agency's, as
+        ReportLocated. Reasons: as ReportLocated.
         """
 
     @_abc_1.abstractmethod

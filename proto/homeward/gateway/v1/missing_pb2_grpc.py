@@ -69,8 +69,10 @@ class MissingServiceServicer:
         becomes a supporting report. Of a flag that is open the owner's statement is
         replaced where a newer one came with the report.
 
-        Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
-        Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
+        Who may call: an adapter with a user assertion, in a role and for a purpose
+        that the policy lists: under KEEP_OWN_FLAG with a subject_handle from an agency
+        that may own it, else under REPORT_MISSING. Otherwise the outcome is
+        NOT_PERMITTED, on record. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,8 +81,9 @@ class MissingServiceServicer:
     def UpdateFlag(self, request, context):
         """Replaces the owner's statement or records that a duty was done.
 
-        Who may call: the owner's adapter with a user assertion. Reasons: as
-        RaiseFlag, and NOT_FLAG_OWNER.
+        Who may call: the owner's adapter with a user assertion, in a role and for a
+        purpose that the policy lists under KEEP_OWN_FLAG. Reasons: as RaiseFlag, and
+        NOT_FLAG_OWNER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +94,8 @@ class MissingServiceServicer:
         owner is told at once.
 
         Who may call: an adapter with a user assertion that learned the flag_id
-        from an answer. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        from an answer or from the owner, in a role and for a purpose that the policy
+        lists under REPORT_LOCATED. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +104,8 @@ class MissingServiceServicer:
     def ResolveFlag(self, request, context):
         """Resolves a flag. From anybody but the owner it becomes LOCATED_PENDING.
 
-        Who may call: an adapter with a user assertion. Reasons: as ReportLocated.
+        Who may call: with a flag_statement, as UpdateFlag; without, as ReportLocated.
+        Reasons: as ReportLocated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,26 +41,31 @@ class MissingServiceStub:
     becomes a supporting report. Of a flag that is open the owner's statement is
     replaced where a newer one came with the report.
 
-    Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
-    Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
+    Who may call: an adapter with a user assertion, in a role and for a purpose
+    that the policy lists: under KEEP_OWN_FLAG with a subject_handle from an agency
+    that may own it, else under REPORT_MISSING. Otherwise the outcome is
+    NOT_PERMITTED, on record. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
     """
     UpdateFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]
     """Replaces the owner's statement or records that a duty was done.
 
-    Who may call: the owner's adapter with a user assertion. Reasons: as
-    RaiseFlag, and NOT_FLAG_OWNER.
+    Who may call: the owner's adapter with a user assertion, in a role and for a
+    purpose that the policy lists under KEEP_OWN_FLAG. Reasons: as RaiseFlag, and
+    NOT_FLAG_OWNER.
     """
     ReportLocated: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]
     """Reports a flagged youth located. The flag becomes LOCATED_PENDING and the
     owner is told at once.
 
     Who may call: an adapter with a user assertion that learned the flag_id
-    from an answer. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    from an answer or from the owner, in a role and for a purpose that the policy
+    lists under REPORT_LOCATED. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]
     """Resolves a flag. From anybody but the owner it becomes LOCATED_PENDING.
 
-    Who may call: an adapter with a user assertion. Reasons: as ReportLocated.
+    Who may call: with a flag_statement, as UpdateFlag; without, as ReportLocated.
+    Reasons: as ReportLocated.
     """
 
 @_typing.type_check_only
@@ -76,26 +81,31 @@ class MissingServiceAsyncStub(MissingServiceStub):
     becomes a supporting report. Of a flag that is open the owner's statement is
     replaced where a newer one came with the report.
 
-    Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
-    Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
+    Who may call: an adapter with a user assertion, in a role and for a purpose
+    that the policy lists: under KEEP_OWN_FLAG with a subject_handle from an agency
+    that may own it, else under REPORT_MISSING. Otherwise the outcome is
+    NOT_PERMITTED, on record. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
     """
     UpdateFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.UpdateFlagRequest, _missing_pb2.UpdateFlagResponse]  # type: ignore[assignment]
     """Replaces the owner's statement or records that a duty was done.
 
-    Who may call: the owner's adapter with a user assertion. Reasons: as
-    RaiseFlag, and NOT_FLAG_OWNER.
+    Who may call: the owner's adapter with a user assertion, in a role and for a
+    purpose that the policy lists under KEEP_OWN_FLAG. Reasons: as RaiseFlag, and
+    NOT_FLAG_OWNER.
     """
     ReportLocated: _aio.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]  # type: ignore[assignment]
     """Reports a flagged youth located. The flag becomes LOCATED_PENDING and the
     owner is told at once.
 
     Who may call: an adapter with a user assertion that learned the flag_id
-    from an answer. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    from an answer or from the owner, in a role and for a purpose that the policy
+    lists under REPORT_LOCATED. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]  # type: ignore[assignment]
     """Resolves a flag. From anybody but the owner it becomes LOCATED_PENDING.
 
-    Who may call: an adapter with a user assertion. Reasons: as ReportLocated.
+    Who may call: with a flag_statement, as UpdateFlag; without, as ReportLocated.
+    Reasons: as ReportLocated.
     """
 
 class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -114,8 +124,10 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         becomes a supporting report. Of a flag that is open the owner's statement is
         replaced where a newer one came with the report.
 
-        Who may call: an adapter with a user assertion, purpose MFC_LOCATE.
-        Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
+        Who may call: an adapter with a user assertion, in a role and for a purpose
+        that the policy lists: under KEEP_OWN_FLAG with a subject_handle from an agency
+        that may own it, else under REPORT_MISSING. Otherwise the outcome is
+        NOT_PERMITTED, on record. Reasons: UNAUTHENTICATED, ASSERTION_*, INVALID_REQUEST, STATEMENT_INVALID, ID_REUSED, LOG_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -126,8 +138,9 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.UpdateFlagResponse, _abc.Awaitable[_missing_pb2.UpdateFlagResponse]]:
         """Replaces the owner's statement or records that a duty was done.
 
-        Who may call: the owner's adapter with a user assertion. Reasons: as
-        RaiseFlag, and NOT_FLAG_OWNER.
+        Who may call: the owner's adapter with a user assertion, in a role and for a
+        purpose that the policy lists under KEEP_OWN_FLAG. Reasons: as RaiseFlag, and
+        NOT_FLAG_OWNER.
         """
 
     @_abc_1.abstractmethod
@@ -140,7 +153,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         owner is told at once.
 
         Who may call: an adapter with a user assertion that learned the flag_id
-        from an answer. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        from an answer or from the owner, in a role and for a purpose that the policy
+        lists under REPORT_LOCATED. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -151,7 +165,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_missing_pb2.ResolveFlagResponse, _abc.Awaitable[_missing_pb2.ResolveFlagResponse]]:
         """Resolves a flag. From anybody but the owner it becomes LOCATED_PENDING.
 
-        Who may call: an adapter with a user assertion. Reasons: as ReportLocated.
+        Who may call: with a flag_statement, as UpdateFlag; without, as ReportLocated.
+        Reasons: as ReportLocated.
         """
 
 def add_MissingServiceServicer_to_server(servicer: MissingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
