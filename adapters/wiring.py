@@ -235,6 +235,7 @@ def build(
         edges=assemble(
             node,
             listing=registrar,
+            zone=config.tzinfo,
             flags=flags,
             authorities=authorities,
             alerts=alerts,

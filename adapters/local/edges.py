@@ -6,6 +6,7 @@ clock.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from adapters.identity.tokenize import Person
 from adapters.local.access import AccessEdge
@@ -17,7 +18,7 @@ from adapters.local.sealing import SealingEdge
 from adapters.local.wire import Reading
 from adapters.node.accesses import Accesses
 from adapters.node.alerts import Alerts
-from adapters.node.authorities import Registrar
+from adapters.node.authorities import OwnYouths, Registrar
 from adapters.node.duties import OwnDuties
 from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
@@ -26,7 +27,7 @@ from adapters.node.own_flag import FlagIssuer
 from adapters.node.own_reports import OwnReports
 from adapters.node.receipts import Requests
 from adapters.node.recording import Recorder
-from adapters.node.reports import Listing, Reporter
+from adapters.node.reports import Reporter
 from adapters.node.request import Requester
 from adapters.node.reviews import Reviewer, Reviews
 from adapters.node.sealed_subjects import SealedSubjects
@@ -54,7 +55,8 @@ class Edges:
 def assemble(
     node: Node,
     *,
-    listing: Listing,
+    listing: OwnYouths,
+    zone: ZoneInfo,
     flags: OwnFlags,
     authorities: OwnAuthorities,
     alerts: Alerts,
@@ -63,16 +65,7 @@ def assemble(
     relist: Callable[[], None],
 ) -> Edges:
     """The edges of this node."""
-    sender = Sender(
-        agency=node.agency,
-        actor=node.membership.spiffe_id,
-        gateway=node.gateway,
-        assertion_key=node.keyring.assertion,
-        directory=node.directory,
-        thumbprint=node.channel_thumbprint,
-        now=node.now,
-        random_bytes=node.random_bytes,
-    )
+    sender = _sender(node)
     tokens, requests = _lookup(node), Requests(node.store)
     recorder = Recorder(sender, requests)
     reading = Reading(node.keyring.commitment, node.now, node.random_bytes)
@@ -96,6 +89,7 @@ def assemble(
     registrar = Registrar(
         recorder=recorder,
         listing=listing,
+        zone=zone,
         tokens=tokens,
         authority_key=node.keyring.authority,
         commitment_key=node.keyring.commitment,
@@ -113,6 +107,19 @@ def assemble(
         access=AccessEdge(reading, Accesses(recorder, node.store, tokens, listing.is_sealed_now, sealed), version),
         sealing=SealingEdge(reading, orders, version),
         review=ReviewEdge(Reviewer(node, Reviews(node.store)), node.store, version),
+    )
+
+
+def _sender(node: Node) -> Sender:
+    return Sender(
+        agency=node.agency,
+        actor=node.membership.spiffe_id,
+        gateway=node.gateway,
+        assertion_key=node.keyring.assertion,
+        directory=node.directory,
+        thumbprint=node.channel_thumbprint,
+        now=node.now,
+        random_bytes=node.random_bytes,
     )
 
 

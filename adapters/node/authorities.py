@@ -1,16 +1,18 @@
 """Authorities as this county's staff record, revoke and list them.
 
 Decides the signed form: who issues, how the youth is named (by handle where this agency owns the youth, else by digests
-of tokens), and what stays here (the form itself, its text, its reference: commitments travel). Whether an authority is
-worth anything for a use is decided by `gateway.protocol.authority`, at every use anew.
+of tokens), and what stays here (the form itself, its text, its reference: commitments travel). Refuses a grantor for
+whom the youth has not the age (`signing_ages`), which only a county can. Whether an authority is worth anything for a
+use is decided by `gateway.protocol.authority`, at every use anew.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
 
@@ -24,6 +26,7 @@ from adapters.node.receipts import Kept
 from adapters.node.recording import Entry, Recorder, outcome_of
 from adapters.node.reports import Listing
 from adapters.node.send import Deadline
+from adapters.node.signing_ages import SIGNING_AGES, may_sign
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
 from adapters.staff import reference_commitment
@@ -61,7 +64,8 @@ class Permission:
     """An authority as staff enter it from the signed form or order."""
 
     youth: Person = field(repr=False)
-    birth_date: date = field(repr=False)
+    birth_date: date | None = field(repr=False)
+    """As staff say; None where the county's record of a youth of its own has none."""
     local_id: LocalSubjectId | None = field(repr=False)
     basis: Basis
     grantor: Grantor
@@ -103,12 +107,25 @@ class ListPage:
     receipt: Kept
 
 
+class OwnYouths(Listing, Protocol):
+    """This agency's own youths, and how old they are."""
+
+    @property
+    def birth_date_of(self) -> Callable[[LocalSubjectId], date | None]:
+        """The birth date in the county's record; None where it has none.
+
+        Raises `NotReady(SUBJECT)` for a youth that is not in the caseload, `SourceUnusable`.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Registrar:
     """Keeps authorities at the exchange for this county's staff."""
 
     recorder: Recorder
-    listing: Listing
+    listing: OwnYouths
+    zone: ZoneInfo
+    """In which the county's days begin."""
     tokens: Callable[[Sequence[Person], str], Awaitable[Sequence[TokenSet]]]
     authority_key: SigningKey = field(repr=False)
     commitment_key: bytes = field(repr=False)
@@ -117,14 +134,13 @@ class Registrar:
     async def record(self, entry: Entry, permission: Permission, deadline: Deadline) -> Registered:
         """The authority is on record, or the policy's refusal is. Raises an `adapters.errors.Error`."""
         with county_errors():
-            _check_times(permission)
+            _check(permission, self.zone)
             # From the request's identifier, so that a repeated request names the same authority.
             identifier = AuthorityId(hashlib.sha256(b"homeward/authority-id/v1\0" + entry.request_id).digest()[:16])
 
             async def build() -> Message:
-                message = self._message(
-                    identifier, permission, await self._subject(permission, entry.act.staff.pseudonym)
-                )
+                given = self._as_on_record(permission)
+                message = self._message(identifier, given, await self._subject(given, entry.act.staff.pseudonym))
                 envelope = wrap(message, self.authority_key)
                 await asyncio.to_thread(self._keep, message, envelope)
                 return authority_pb2.AuthorityRecord(request_id=entry.request_id, authority=envelope)
@@ -183,6 +199,14 @@ class Registrar:
         epochs = frozenset() if handle is not None else frozenset(self.recorder.sender.directory().epochs)
         self.own.keep(envelope, handle=handle, epochs=epochs)
 
+    def _as_on_record(self, permission: Permission) -> Permission:
+        """Of a youth of this agency the county's record says the birth date, whatever was typed. Raises `Invalid`."""
+        if permission.local_id is None:
+            return permission
+        given = replace(permission, birth_date=self.listing.birth_date_of(permission.local_id))
+        _check(given, self.zone)
+        return given
+
     async def _subject(self, permission: Permission, worker: str) -> AuthoritySubject:
         if permission.local_id is not None:
             return AuthoritySubject(handle=await self.listing.listed(permission.local_id))
@@ -232,14 +256,18 @@ class Registrar:
 
 
 def _life(permission: Permission) -> tuple[datetime, bool]:
-    if permission.basis is not Basis.CONSENT:
+    # Without a birth date nobody signs whose power ends with an age (`_check`).
+    if permission.basis is not Basis.CONSENT or permission.birth_date is None:
         return permission.expires, False
     return expiry_for(permission.grantor, permission.expires, permission.birth_date)
 
 
-def _check_times(permission: Permission) -> None:
+def _check(permission: Permission, zone: ZoneInfo) -> None:
+    """The times follow each other, and whoever signed may at the youth's age. Raises `Invalid`, which says no date."""
     if permission.expires <= permission.effective:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("expire_time: after effective_time",))
+    if not may_sign(permission.grantor, permission.birth_date, permission.effective, zone):
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"grantor: {SIGNING_AGES[permission.grantor].rule}",))
     expires, _ = _life(permission)
     if expires <= permission.effective:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("grantor: no power from the month of the 18th birthday on",))

@@ -8,10 +8,12 @@ import hmac
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from adapters.identity.errors import InvalidIdentity
 from adapters.identity.keys import missing_fields
 from adapters.identity.tokenize import Person
+from adapters.node.errors import Missing, NotReady
 from adapters.node.flags import OwnFlags
 from adapters.node.listing import IndexPolicy, person_of
 from adapters.node.node import Node
@@ -90,6 +92,13 @@ class Comparison:
             for handle in open_handles
         )
         return Plan(tuple(changes), removed, unfindable, unlistable)
+
+    def birth_date_of(self, local_id: LocalSubjectId) -> date | None:
+        """The youth's birth date in the county's record. Raises `NotReady` (SUBJECT), `SourceUnusable`."""
+        youth = self.source.by_local_id(local_id)
+        if youth is None or self.is_sealed(local_id):
+            raise NotReady(Missing.SUBJECT)
+        return youth.identity.birth_date
 
     def is_sealed_now(self, handle: SubjectHandle) -> bool:
         """Whether the youth's records are sealed, by the county's data or at the exchange. Raises `SourceUnusable`."""

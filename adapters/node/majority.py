@@ -17,11 +17,16 @@ MAJORITY_YEARS: Final = 18
 
 def majority_date(birth_date: date) -> date:
     """The 18th birthday."""
-    year = birth_date.year + MAJORITY_YEARS
+    return birthday(birth_date, MAJORITY_YEARS)
+
+
+def birthday(birth_date: date, years: int) -> date:
+    """The day on which somebody born then is so many years old."""
+    year = birth_date.year + years
     try:
         return birth_date.replace(year=year)
     except ValueError:
-        # Born on 29 February: of age on 1 March of a common year.
+        # Born on 29 February: a year older on 1 March of a common year.
         return date(year, 3, 1)
 
 

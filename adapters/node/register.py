@@ -19,6 +19,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from adapters.node.acts import RECEIPT_INVALID
@@ -66,11 +67,13 @@ class Registrar:
     _listed_under: str = ""
     """Origin of the exchange's log at the last comparison: `complete` holds for that log alone."""
     is_sealed_now: Callable[[SubjectHandle], bool] = field(init=False, repr=False)
+    birth_date_of: Callable[[LocalSubjectId], date | None] = field(init=False, repr=False)
     _poked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.is_sealed_now = self.comparison.is_sealed_now
+        self.birth_date_of = self.comparison.birth_date_of
 
     @property
     def node(self) -> Node:

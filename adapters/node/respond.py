@@ -30,10 +30,12 @@ from adapters.node.presence import field_sets_present
 from adapters.node.refusal import OrderRefused, Refusal
 from adapters.node.reviews import Reviews
 from adapters.node.settle import OwnFacts, settle
+from adapters.node.signing_ages import signed_out_of_age
 from adapters.node.source import Source, SourceUnusable, placement_county_of
 from adapters.node.subjects import Subjects
 from adapters.node.work_log import ANSWERED, WorkLog
 from adapters.records import Youth
+from gateway.protocol.authority import Authority
 from gateway.protocol.decide import CountyNarrowing, Decision
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.match_keys import naming_digests
@@ -105,9 +107,8 @@ class Responder:
         youth = self._youth(handle, now)
         flags = self._standing(handle, verified.requester.agency, now)
         decision = settle(verified, self._own_facts(verified, handle, youth, flags), here, self.narrowing)
-        on_consent = decision.basis is Basis.CONSENT
-        if on_consent and consent_outlived(verified.authority, youth.identity.birth_date, now):
-            raise OrderRefused(Refusal.CONSENT_OUTLIVED)
+        if decision.basis is Basis.CONSENT:
+            self._check_consent(verified.authority, youth, now)
         if youth.held_for_human:
             raise OrderRefused(Refusal.HELD_FOR_HUMAN)
         flag = self._flag(FlagId(order.grant.flag_id), flags, decision)
@@ -133,6 +134,13 @@ class Responder:
         if youth is None:
             raise OrderRefused(Refusal.SUBJECT_UNKNOWN)
         return youth
+
+    def _check_consent(self, consent: Authority | None, youth: Youth, now: datetime) -> None:
+        """What only this county can know of a consent, whoever recorded it: how old the youth is."""
+        if consent_outlived(consent, youth.identity.birth_date, now):
+            raise OrderRefused(Refusal.CONSENT_OUTLIVED)
+        if signed_out_of_age(consent, youth.identity.birth_date, self.zone):
+            raise OrderRefused(Refusal.GRANTOR_AGE)
 
     def _standing(self, handle: SubjectHandle, requester: AgencyId, now: datetime) -> Sequence[OwnFlag]:
         """The youth's flags, oldest first, without an open one that nobody has affirmed for as long as a statement

@@ -7,10 +7,11 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import grpc
 import jwt
@@ -74,10 +75,21 @@ class Listing:
 
     asked: list[str] = field(default_factory=list)
     sealed: set[bytes] = field(default_factory=set)
+    born: date | None = field(default_factory=lambda: date.fromisoformat(CANARY_BIRTH))
+    """As the county's record says of its own youth."""
 
     @property
     def is_sealed_now(self) -> Callable[[SubjectHandle], bool]:
         return self.sealed.__contains__
+
+    @property
+    def birth_date_of(self) -> Callable[[LocalSubjectId], date | None]:
+        return self._birth_date
+
+    def _birth_date(self, local_id: LocalSubjectId) -> date | None:
+        if local_id != OWN_YOUTH:
+            raise NotReady(Missing.SUBJECT)
+        return self.born
 
     async def listed(self, local_id: LocalSubjectId) -> SubjectHandle:
         self.asked.append(local_id)
@@ -160,6 +172,7 @@ async def county(
         assemble(
             node,
             listing=listing,
+            zone=ZoneInfo("America/Los_Angeles"),
             flags=flags,
             authorities=OwnAuthorities(store),
             alerts=alerts,

@@ -35,7 +35,7 @@ staff:
 CONSENT = {
     "youth": {"givenName": CANARY, "surname": CANARY_SURNAME, "birthDate": CANARY_BIRTH},
     "basis": "BASIS_CONSENT",
-    "grantor": "GRANTOR_NMD_SELF",
+    "grantor": "GRANTOR_MINOR_COUNSEL",
     "purposes": ["PURPOSE_CFT_COORDINATION"],
     "fieldSets": ["FIELD_SET_FS4_PLACEMENT_SUMMARY"],
     "recipientAgencies": ["06037.prob"],

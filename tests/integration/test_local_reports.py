@@ -1,6 +1,6 @@
 """Reports and authorities through the local endpoint: what is stated here, and what leaves."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from adapters.node import rpcs
 from adapters.node.own_authorities import OwnAuthorities
 from adapters.node.rpcs import CallFailed, CallFault
+from adapters.node.signing_ages import SIGNING_AGES
 from gateway.protocol.authority_wire import open_authority
 from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.matching.key_scheme import load_key_scheme
@@ -27,6 +28,7 @@ from tests.integration.local_kit import (
     OWN_HANDLE,
     OWN_YOUTH,
     PERSONAL,
+    County,
     county,
     inquiry,
     refusal,
@@ -259,6 +261,94 @@ async def test_an_own_youth_is_named_by_its_handle(tmp_path: Path) -> None:
         await at.call("AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers")
         assert at.tokens.people == []
     assert sent[0].subject.handle == OWN_HANDLE
+
+
+CHILD = "2015-04-01"
+NMD = gateway_authority.GRANTOR_NMD_SELF
+
+
+def named(birth_date: str) -> county_pb2.YouthIdentity:
+    """The youth, as staff type the birth date."""
+    return county_pb2.YouthIdentity(given_name=CANARY, surname=CANARY_SURNAME, birth_date=birth_date)
+
+
+@pytest.mark.parametrize(
+    ("born", "request_"),
+    [
+        (CHILD, consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named(CHILD))),
+        (CHILD, consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
+        (CHILD, consent_request(grantor=gateway_authority.GRANTOR_MINOR_SELF, local_id=OWN_YOUTH)),
+        ("", consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
+        ("2008-11-25", consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
+        (CANARY_BIRTH, consent_request(grantor=NMD, youth=named(CHILD))),
+    ],
+    ids=[
+        "as typed, too",
+        "whatever was typed",
+        "too young to sign for itself",
+        "the county's record has no birth date",
+        "on the eve of the birthday",
+        "a youth of another agency, as typed",
+    ],
+)
+async def test_a_consent_is_not_recorded_of_a_grantor_for_whom_the_youth_has_not_the_age(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, born: str, request_: authority_pb2.RecordAuthorityRequest
+) -> None:
+    async with county(tmp_path) as at:
+        at.listing.born = date.fromisoformat(born) if born else None
+        found = await refusal(at, "AuthorityService/RecordAuthority", request_, "workers")
+        assert at.gateway.calls == at.listing.asked == at.tokens.people == []
+        assert not OwnAuthorities(at.store).due()
+    (field,) = found.fields
+    assert found.reason == "INVALID_REQUEST"
+    assert field in (f"grantor: {ages.rule}" for ages in SIGNING_AGES.values())
+    for word in (*PERSONAL, CHILD, "2005-04-01", born or CHILD):
+        assert word not in found.everything + caplog.text
+
+
+async def recorded_as(at: County, request: authority_pb2.RecordAuthorityRequest) -> list[gateway_authority.Authority]:
+    """What the exchange is sent when staff record this."""
+    sent: list[gateway_authority.Authority] = []
+
+    def answer(payload: bytes, claims: Any) -> Any:
+        record = gateway_authority.AuthorityRecord.FromString(payload)
+        sent.append(gateway_authority.Authority.FromString(record.authority.payload))
+        receipt = at.gateway.leaf("authority.recorded", payload, claims, "RECORDED")
+        return gateway_authority.RecordAuthorityResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
+
+    at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = answer
+    await at.call("AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers")
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("born", "changes"),
+    [
+        ("2008-11-24", {"grantor": NMD}),
+        ("2008-11-25", {"grantor": NMD, "effective_time": stamp(datetime(2026, 11, 25, 8, tzinfo=UTC))}),
+        ("2014-11-24", {"grantor": gateway_authority.GRANTOR_MINOR_SELF}),
+        (CHILD, {"grantor": gateway_authority.GRANTOR_PARENT_GUARDIAN}),
+    ],
+    ids=["18 today", "18 when it takes effect, at the county's midnight", "12 today", "a child's parent"],
+)
+async def test_a_consent_is_recorded_of_a_grantor_for_whom_the_youth_has_the_age(
+    tmp_path: Path, born: str, changes: dict[str, Any]
+) -> None:
+    async with county(tmp_path) as at:
+        at.listing.born = date.fromisoformat(born)
+        request = consent_request(local_id=OWN_YOUTH, youth=named(born), **changes)
+        (authority,) = await recorded_as(at, request)
+    assert authority.grantor == changes["grantor"]
+
+
+async def test_when_a_parents_consent_ends_follows_from_the_countys_record_and_not_from_what_was_typed(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path) as at:
+        at.listing.born = date(2009, 3, 19)
+        (authority,) = await recorded_as(at, consent_request(local_id=OWN_YOUTH))
+    assert authority.expires_at_majority
+    assert authority.expire_time.ToDatetime(UTC) == datetime(2027, 3, 1, 7, tzinfo=UTC)
 
 
 async def test_listed_authorities_are_verified_and_come_without_their_subject(tmp_path: Path) -> None:

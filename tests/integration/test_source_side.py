@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from adapters.records import (
     YouthIdentity,
 )
 from gateway.protocol.decide import CountyNarrowing
+from gateway.protocol.match_keys import naming_digests
 from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
@@ -42,7 +43,7 @@ from gateway.protocol.names import (
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.sealing import SealBroken, SealContext, open_record
 from homeward.county.v1.access_pb2 import FlagDue
-from homeward.gateway.v1.authority_pb2 import GRANTOR_PARENT_GUARDIAN
+from homeward.gateway.v1.authority_pb2 import GRANTOR_PARENT_GUARDIAN, AuthoritySubject, SubjectTokenDigests
 from homeward.gateway.v1.codes_pb2 import RESOLUTION_GROUP_RETURNED_SAME
 from homeward.gateway.v1.directory_pb2 import Directory
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -57,7 +58,7 @@ from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate, RecordAnsw
 from tests.integration.source_kit import Gateway, Side, make_side
 from tests.unit.node import world
 from tests.unit.node.consents import consented_order
-from tests.unit.node.world import ASKER, FLAG, HANDLE, KNOWN, NOW, PAIRWISE, SOURCE, THIRD, Order, keys
+from tests.unit.node.world import ASKER, FLAG, HANDLE, KNOWN, NOW, PAIRWISE, SOURCE, THIRD, Order, keys, stamp
 
 CANARY = "Zzyzxcanary"
 
@@ -190,6 +191,48 @@ def test_a_consent_that_the_youth_outlived_is_refused(side: Side) -> None:
     side.enroll(youth(identity=YouthIdentity(given_name=CANARY, surname=CANARY, birth_date=date(2008, 11, 20))))
     assert side.responder.answer(consented_order().build()).status == WORK_STATUS_ANSWERED
     assert refused(side, consented_order(grantor=GRANTOR_PARENT_GUARDIAN).build()) == Refusal.CONSENT_OUTLIVED
+
+
+def aged(birth_date: date | None) -> Youth:
+    """The youth of the order, born then as far as the county knows."""
+    return youth(identity=YouthIdentity(given_name=CANARY, surname=CANARY, birth_date=birth_date))
+
+
+def test_history_of_a_child_is_not_given_on_the_consent_of_a_nonminor_dependent(
+    side: Side, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever recorded it, here or elsewhere, and whenever: the source knows how old the youth is."""
+    side.enroll(aged(date(2015, 4, 1)))
+    assert refused(side, consented_order().build()) == Refusal.GRANTOR_AGE
+    assert "2015" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("birthday", "status"),
+    [
+        (date(2008, 11, 23), WORK_STATUS_ANSWERED),
+        (date(2008, 11, 24), WORK_STATUS_REFUSED),
+        (None, WORK_STATUS_REFUSED),
+    ],
+    ids=["on the 18th birthday", "on its eve", "a date nobody knows"],
+)
+def test_a_nonminor_dependents_consent_counts_from_the_day_it_is_18_in_its_county(
+    side: Side, birthday: date | None, status: int
+) -> None:
+    # One in the morning in Greenwich on the 24th is still the 23rd in California.
+    takes_effect = datetime(2026, 11, 24, 1, tzinfo=UTC)
+    side.enroll(aged(birthday))
+    assert side.responder.answer(consented_order(effective_time=stamp(takes_effect)).build()).status == status
+
+
+def test_nor_where_another_agency_recorded_it_that_does_not_list_the_youth(side: Side) -> None:
+    """An adapter that asks nobody's age, or lies, signs such a consent about anybody whose name it has."""
+    digests = SubjectTokenDigests(digests=sorted(naming_digests(Order().tokens)))
+    elsewhere = {"issuer_agency": THIRD, "subject": AuthoritySubject(token_digests=digests)}
+    side.enroll(aged(date(2008, 11, 20)))
+    assert side.responder.answer(consented_order(**elsewhere).build()).status == WORK_STATUS_ANSWERED
+    side.enroll(aged(date(2015, 4, 1)))
+    assert refused(side, consented_order(**elsewhere).build()) == Refusal.GRANTOR_AGE
 
 
 def test_a_county_that_narrows_refuses_here(side: Side) -> None:

@@ -42,7 +42,7 @@ def consent(**changes: object) -> SignedEnvelope:
         copy_given_to_youth=True,
     )
     for name, value in changes.items():
-        if isinstance(value, int):
+        if isinstance(value, int | str):
             setattr(message, name, value)
         else:
             getattr(message, name).CopyFrom(value)

@@ -134,6 +134,7 @@ def test_every_reason_of_verify_and_settle_is_reached_by_a_test() -> None:
         Refusal.FLAG_UNKNOWN,
         Refusal.HELD_FOR_HUMAN,
         Refusal.CONSENT_OUTLIVED,
+        Refusal.GRANTOR_AGE,
     }
     reached = {expected for _, _, expected in WRONG} | {Refusal.TOKENS_DIFFER, Refusal.DECIDED_OTHERWISE}
     assert set(Refusal) - elsewhere == reached
