@@ -124,6 +124,7 @@ class MissingServicer(missing_pb2_grpc.MissingServiceServicer):
             handling_code=_handling(request.handling_code),
             locate=_locate(request, self._at.reading.now()) if request.HasField("flag_locate") else None,
             return_conversation_done=request.return_conversation_done,
+            still_missing=request.still_missing,
         )
         done = await self._at.reporter.update_flag(entry, _flag(request.flag_id), change, call.deadline)
         return missing_pb2.UpdateFlagResponse(

@@ -71,6 +71,17 @@ class OwnDuties:
         with self._store.write() as connection:
             _note_found(connection, flag_id, milliseconds(at))
 
+    def not_found(self, flag_id: FlagId, at: datetime) -> None:
+        """This agency said then that nobody had found the youth: the clock of the found report stands, as before.
+
+        What was heard since counts, as where the same report is sent again.
+        """
+        mistaken = (found_flag.c.flag_id == flag_id, found_flag.c.found_ms <= milliseconds(at))
+        reported = (settled_duty.c.flag_id == flag_id, settled_duty.c.duty == DUTY_FOUND_REPORT)
+        with self._store.write() as connection:
+            if connection.execute(found_flag.delete().where(*mistaken)).rowcount:
+                connection.execute(settled_duty.delete().where(*reported))
+
     def overdue(self, now: datetime) -> Sequence[Overdue]:
         """Duties of own episodes that are overdue, the longest first."""
         with self._store.read() as connection:

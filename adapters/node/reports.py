@@ -106,6 +106,8 @@ class Change:
     handling_code: HandlingCode | None = None
     locate: FlagLocate | None = field(default=None, repr=False)
     return_conversation_done: bool = False
+    still_missing: bool = False
+    """Staff looked into what others reported, and nobody has found the youth."""
 
     @property
     def is_of_the_end(self) -> bool:
@@ -234,7 +236,11 @@ class Reporter:
 
         async def build() -> Message:
             return FlagUpdate(
-                request_id=entry.request_id, flag_id=flag_id, flag_statement=statement, duties=change.duties
+                request_id=entry.request_id,
+                flag_id=flag_id,
+                flag_statement=statement,
+                duties=change.duties,
+                still_missing=change.still_missing,
             )
 
         refused = self.stating.refused(statement)
@@ -248,6 +254,8 @@ class Reporter:
             response.receipt, entry, digest=digest, kinds=_kinds(outcome, _UPDATED), outcome=outcome, settle=settle
         )
         if outcome is Outcome.RECORDED:
+            if change.still_missing:
+                await asyncio.to_thread(self.duties.not_found, flag_id, kept.leaf_time)
             await asyncio.to_thread(self.duties.settle, flag_id, [each.duty for each in change.duties])
         return Recorded(outcome, kept, flag_id=flag_id, open_duties=tuple(response.open_duties))
 

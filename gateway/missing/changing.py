@@ -27,9 +27,10 @@ from gateway.protocol.policy.facts import milliseconds, moment_of
 from gateway.protocol.reporting_duties import DueDuty, open_duties
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_LOCATED, ALERT_KIND_RESOLVE_ATTEMPTED
-from homeward.gateway.v1.missing_pb2 import FlagResolution, FlagUpdate, LocatedReport
+from homeward.gateway.v1.missing_pb2 import DUTY_FOUND_REPORT, FlagResolution, FlagUpdate, LocatedReport
 
 ENDED_STATES: Final = frozenset(FlagState) - OPEN_FLAG_STATES
+_ACTIVE: Final = frozenset({FlagState.ACTIVE})
 
 
 class Changing:
@@ -97,11 +98,16 @@ class Changing:
         if flag.owner != caller.agency:
             raise Invalid(ErrorReason.NOT_FLAG_OWNER)
         duties = _done(update, caller.call.received_at)
-        if not update.HasField("flag_statement") and not duties and flag.state in OPEN_FLAG_STATES:
-            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required without duties",))
+        dismissed = update.still_missing
+        if not update.HasField("flag_statement"):
+            if dismissed:
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required",))
+            if not duties and flag.state in OPEN_FLAG_STATES:
+                raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_statement: required without duties",))
         changed = flag
         if update.HasField("flag_statement"):
-            changed = self._restated(caller, flag, update.flag_statement, to=OPEN_FLAG_STATES)
+            to, event = (_ACTIVE, Event.STILL_MISSING) if dismissed else (OPEN_FLAG_STATES, None)
+            changed = self._restated(caller, flag, update.flag_statement, to=to, event=event)
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
         leaf = report_leaf(Kind.FLAG_UPDATED, caller, deed, reason=Reason.RECORDED, about=about, state=changed.state)
         entered = await on.enter(
@@ -109,7 +115,8 @@ class Changing:
             deed,
             leaf,
             guard=on.flags.stands(flag.flag_id, flag.state, flag.version),
-            rows=on.flags.put(changed, about.key) + on.flags.settle(flag.flag_id, duties),
+            rows=on.flags.put(changed, about.key)
+            + on.flags.settle(flag.flag_id, duties, reopened=[DUTY_FOUND_REPORT] if dismissed else ()),
         )
         still_open = await self._open_duties(caller, flag.flag_id)
         return Recorded(Outcome.RECORDED, entered, flag.flag_id, state=changed.state, duties=still_open)
@@ -166,7 +173,15 @@ class Changing:
             raise Invalid(ErrorReason.FLAG_NOT_FOUND)
         return flag
 
-    def _restated(self, caller: Caller, flag: Flag, envelope: SignedEnvelope, *, to: frozenset[FlagState]) -> Flag:
+    def _restated(
+        self,
+        caller: Caller,
+        flag: Flag,
+        envelope: SignedEnvelope,
+        *,
+        to: frozenset[FlagState],
+        event: Event | None = None,
+    ) -> Flag:
         """The flag under its owner's next statement, which may say one of these states. Raises `Invalid`."""
         statement = open_statement(
             envelope,
@@ -174,7 +189,11 @@ class Changing:
             directory=self._on.at.directory(),
             at=caller.call.received_at,
         )
-        return _found(restated(flag, statement, to=to), caller.call.received_at)
+        changed = restated(flag, statement, to=to, event=event)
+        if event is Event.STILL_MISSING:
+            # Nobody has found the youth: the clock of the found report begins with the next word that somebody has.
+            changed = replace(changed, found_ms=0)
+        return _found(changed, caller.call.received_at)
 
     async def _open_duties(self, caller: Caller, flag_id: FlagId) -> tuple[DueDuty, ...]:
         flag = await self._known(flag_id)

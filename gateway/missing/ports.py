@@ -24,7 +24,7 @@ class Flag:
     learn_ms: int
     report_ms: int
     found_ms: int = 0
-    """When somebody first said that the youth was found; 0 before."""
+    """When somebody first said that the youth was found; 0 before, and once the owner says that nobody has."""
 
 
 class Flags(Protocol):
@@ -54,5 +54,5 @@ class Flags(Protocol):
     def put(self, flag: Flag, key: YouthKey) -> Rows:
         """The flag is this; `key` is its youth's."""
 
-    def settle(self, flag_id: FlagId, duties: Iterable[int]) -> Rows:
-        """The duties were done, or do not apply."""
+    def settle(self, flag_id: FlagId, duties: Iterable[int], *, reopened: Iterable[int] = ()) -> Rows:
+        """The duties were done, or do not apply; those `reopened` are to be done again, when they fall due."""

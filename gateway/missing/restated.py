@@ -7,7 +7,7 @@ state it says. Whether the statement counts at all is decided before (`statement
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.missing.episode import EVENT_OF_STATEMENT, after
+from gateway.missing.episode import EVENT_OF_STATEMENT, Event, after
 from gateway.missing.ports import Flag
 from gateway.missing.statement import Statement, statement_invalid
 from gateway.protocol.names import AgencyId, FlagState, SubjectHandle
@@ -36,13 +36,15 @@ def stated(
     )
 
 
-def restated(flag: Flag, statement: Statement, *, to: frozenset[FlagState]) -> Flag:
-    """The flag as stated; the statement may say one of these states. Raises `Invalid`."""
+def restated(flag: Flag, statement: Statement, *, to: frozenset[FlagState], event: Event | None = None) -> Flag:
+    """The flag as stated; the statement may say one of these states. `event`: what happened, where more than the state
+    tells. Raises `Invalid`.
+    """
     if statement.flag_id != flag.flag_id:
         raise statement_invalid("flag_id")
     if statement.version <= flag.version:
         raise statement_invalid("version")
-    state = after(flag.state, EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
+    state = after(flag.state, event or EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
     if state is None:
         raise statement_invalid("state")
     return replace(flag, state=state, version=statement.version, statement=statement.envelope)

@@ -13,7 +13,8 @@ may not have been under way yet. In this order:
 
 Step 4 does not look at the youth: whether one is known must not show in whether a report is taken (ARCHITECTURE §6,
 Outcomes). A report raises no flag and ends none, and the state of a flag is decided by the state machine as ever
-(`missing.episode`): what a report made LOCATED_PENDING only its owner ends, so that no owner's word of since is undone.
+(`missing.episode`). An end that the owner stated stays an end. That the owner said of the report that the youth is
+still missing may be lost with it: then the flag is LOCATED_PENDING until a person of the owner says so again.
 """
 
 from dataclasses import dataclass

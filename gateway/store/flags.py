@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, literal_column, select
+from sqlalchemy import and_, bindparam, delete, literal_column, select
 
 from audit.entry import Draft, YouthKey
 from audit.statement import Statement, upsert
@@ -34,6 +34,9 @@ _OPEN_OF: Final = Statement(
 _SETTLED: Final = Statement(select(duty.c.duty).where(duty.c.flag_id == bindparam("flag_")))
 _PUT: Final = upsert(flag, "flag_id")
 _SETTLE: Final = upsert(duty, "flag_id", "duty")
+_REOPEN: Final = Statement(
+    delete(duty).where(and_(duty.c.flag_id == bindparam("flag_"), duty.c.duty == bindparam("duty_"))), "flag_", "duty_"
+)
 _TIMES: Final = Struct(">QQQ")
 """When the owner learned of the absence, when it was reported, and when the youth was first said to be found, 0 before;
 the statement follows."""
@@ -95,9 +98,10 @@ class SqlFlags:
         sealed = seal_flag(flag.statement, key.key, flag_id=flag.flag_id, times=times)
         return ((_PUT, (flag.flag_id, flag.owner, flag.handle, str(flag.state), flag.version, sealed)),)
 
-    def settle(self, flag_id: FlagId, duties: Iterable[int]) -> Rows:
-        """The duties were done, or do not apply."""
-        return tuple((_SETTLE, (flag_id, number)) for number in sorted(duties))
+    def settle(self, flag_id: FlagId, duties: Iterable[int], *, reopened: Iterable[int] = ()) -> Rows:
+        """The duties were done, or do not apply; those `reopened` are to be done again, when they fall due."""
+        again = tuple((_REOPEN, (flag_id, number)) for number in sorted(reopened))
+        return again + tuple((_SETTLE, (flag_id, number)) for number in sorted(duties))
 
     async def _read(self, statement: Statement, *params: str | bytes) -> Flag | None:
         rows = await self.lookups.all(statement, params)

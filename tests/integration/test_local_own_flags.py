@@ -13,8 +13,10 @@ from grpc import aio
 
 from adapters.identity.errors import IncompleteIdentity
 from adapters.node import rpcs, tables
+from adapters.node.duties import OwnDuties
 from adapters.node.own_flag import OwnFlag
 from adapters.node.rpcs import CallFailed, CallFault
+from gateway.protocol.names import FlagId
 from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import missing_pb2 as gateway_missing
@@ -379,3 +381,19 @@ async def test_reports_about_one_flag_at_one_moment_follow_each_other(tmp_path: 
     assert changed.version == flag.version + len(requests)
     versions = [FlagStatement.FromString(each.flag_statement.payload).version for each in said]
     assert versions == list(range(flag.version + 1, changed.version + 1))
+
+
+async def test_that_a_youth_is_still_missing_is_said_in_so_many_words_or_not_at_all(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        flag_id = (await raise_own_flag(at)).flag_id
+        duties, said = OwnDuties(at.store), []
+        duties.found(FlagId(bytes.fromhex(flag_id)), NOW - timedelta(hours=48))
+        at.gateway.answers[rpcs.UPDATE_FLAG.path] = recorded(at, "flag.updated", gateway_missing.UpdateFlagResponse)
+        for still_missing in (False, True):
+            request = missing_pb2.UpdateFlagRequest(flag_id=flag_id, still_missing=still_missing)
+            await at.call("MissingService/UpdateFlag", request, missing_pb2.UpdateFlagResponse, "workers")
+            update = gateway_missing.FlagUpdate.FromString(at.gateway.calls[-1][1])
+            overdue = {each.duty for each in duties.overdue(NOW)}
+            said.append((update.still_missing, gateway_missing.DUTY_FOUND_REPORT in overdue))
+            assert FlagStatement.FromString(update.flag_statement.payload).state == codes.FLAG_STATE_ACTIVE
+    assert said == [(False, True), (True, False)]

@@ -449,3 +449,24 @@ async def test_whoever_presented_a_located_report_hears_of_a_seal_by_its_entry(w
     index = await index_of(world, report)
     done = await restrict(world, episode.handle, act=officer(LA))
     assert await notices(world, POLICE) == [(done.seal_id, [index])]
+
+
+async def test_a_report_that_its_owner_dismissed_before_the_loss_is_told_anew_and_can_be_dismissed_again(
+    world: World,
+) -> None:
+    episode = await missing(world)
+    report = signed(world, located(world, episode.flag_id))
+    await lose(world)
+    await stated(world, episode, version=3)
+    await present(world, POLICE, report=report)
+    assert state(world) == "LOCATED_PENDING"
+    statement = world.statement(LA, flag_id=episode.flag_id, version=4)
+    update = pb.FlagUpdate(
+        request_id=os.urandom(16), flag_id=episode.flag_id, flag_statement=statement, still_missing=True
+    )
+    request = world.signed(pb.UpdateFlagRequest, update, staff(LA))
+    answer = await world.as_peer(LA, lambda: world.missing.UpdateFlag(request, None))
+    assert (answer.outcome, state(world)) == (OUTCOME_RECORDED, "ACTIVE")
+    await present(world, POLICE, report=report)
+    assert state(world) == "ACTIVE", "presented again, it stays the entry it was"
+    world.check_projections()

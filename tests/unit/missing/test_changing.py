@@ -15,6 +15,7 @@ from gateway.protocol.reporting_duties import DUTIES
 from gateway.store import tables
 from homeward.gateway.v1 import missing_pb2 as pb
 from homeward.gateway.v1.codes_pb2 import (
+    FLAG_STATE_ACTIVE,
     FLAG_STATE_ENTERED_IN_ERROR,
     FLAG_STATE_LOCATED_PENDING,
     FLAG_STATE_RESOLVED,
@@ -45,9 +46,14 @@ async def update(
     statement: SignedEnvelope | None = None,
     duties: tuple[pb.DutyDone, ...] = (),
     request_id: bytes = b"",
+    still_missing: bool = False,
 ) -> pb.UpdateFlagResponse:
     message = pb.FlagUpdate(
-        request_id=request_id or os.urandom(16), flag_id=flag_id, flag_statement=statement, duties=duties
+        request_id=request_id or os.urandom(16),
+        flag_id=flag_id,
+        flag_statement=statement,
+        duties=duties,
+        still_missing=still_missing,
     )
     request = world.signed(pb.UpdateFlagRequest, message, staff(agency))  # type: ignore[arg-type]
     return await world.as_peer(agency, lambda: world.missing.UpdateFlag(request, None))  # type: ignore[arg-type]
@@ -176,6 +182,63 @@ async def test_an_owner_that_reaffirms_its_flag_does_not_dismiss_a_report(world:
     await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=2))
     (row,) = world.rows(tables.flag)
     assert (row["state"], row["version"]) == ("LOCATED_PENDING", 2)
+
+
+async def test_an_owner_that_says_the_youth_is_still_missing_has_it_looked_for_again(world: World) -> None:
+    """One mistaken report must not stand until the owner ends the flag of a child who is missing."""
+    _, flag_id = await flagged(world)
+    await locate(world, flag_id)
+    before = world.size()
+    answer = await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=2), still_missing=True)
+    assert (answer.outcome, state(world)) == (OUTCOME_RECORDED, "ACTIVE")
+    assert pb.DUTY_FOUND_REPORT not in [each.duty for each in answer.open_duties]
+    (leaf,) = await world.leaves(before)
+    assert (leaf.kind, leaf.op["state"]) == (Kind.FLAG_UPDATED, "ACTIVE")
+    await world.all_current()
+    found = await world.check_flag(POLICE, ANA)
+    assert (found.answer.outcome, found.answer.flag_state) == (OUTCOME_ANSWERED, FLAG_STATE_ACTIVE)
+
+
+async def test_who_is_found_after_all_is_found_anew_with_a_clock_of_its_own(world: World) -> None:
+    _, flag_id = await flagged(world)
+    await locate(world, flag_id)
+    done = pb.DutyDone(duty=pb.DUTY_FOUND_REPORT, done_time=stamp(world.clock()))
+    await update(world, flag_id, duties=(done,))
+    await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=2), still_missing=True)
+    world.clock.advance(hours=30)
+    told = world.clock()
+    await locate(world, flag_id)
+    assert state(world) == "LOCATED_PENDING"
+    answer = await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=3))
+    (found,) = (each for each in answer.open_duties if each.duty == pb.DUTY_FOUND_REPORT)
+    assert (found.due_time.ToDatetime(UTC), found.overdue) == (told + timedelta(hours=24), False)
+
+
+async def test_only_the_owners_signed_word_that_the_youth_is_missing_dismisses_a_report(world: World) -> None:
+    _, flag_id = await flagged(world)
+    await locate(world, flag_id)
+    pending = world.statement(SF, flag_id=flag_id, state=FlagState.LOCATED_PENDING, version=2)
+    refusals = []
+    for agency, statement in ((SF, None), (SF, pending), (LA, world.statement(LA, flag_id=flag_id, version=2))):
+        with pytest.raises(Invalid) as refused:
+            await update(world, flag_id, agency=agency, statement=statement, still_missing=True)
+        refusals.append((refused.value.reason, refused.value.fields))
+    assert refusals == [
+        (ErrorReason.INVALID_REQUEST, ("flag_statement: required",)),
+        (ErrorReason.STATEMENT_INVALID, ("flag_statement: state",)),
+        (ErrorReason.NOT_FLAG_OWNER, ()),
+    ]
+    assert state(world) == "LOCATED_PENDING"
+
+
+async def test_an_ended_episode_is_not_taken_up_again_by_saying_that_the_youth_is_still_missing(world: World) -> None:
+    _, flag_id = await flagged(world)
+    ended = world.statement(SF, flag_id=flag_id, state=FlagState.RESOLVED, version=2)
+    await resolve(world, flag_id, statement=ended)
+    with pytest.raises(Invalid) as refused:
+        await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=3), still_missing=True)
+    assert refused.value.fields == ("flag_statement: state",)
+    assert state(world) == "RESOLVED"
 
 
 async def test_an_update_ends_no_episode(world: World) -> None:

@@ -68,9 +68,27 @@ def test_an_ended_episode_never_opens_again(events: list[Event]) -> None:
 
 
 @given(EVENTS)
-def test_a_report_stays_pending_until_the_owner_ends_the_episode(events: list[Event]) -> None:
-    states = life([Event.LOCATED, *events])[1:]
-    assert FlagState.ACTIVE not in states
+def test_a_report_stays_pending_until_the_owner_ends_the_episode_or_says_that_the_youth_is_still_missing(
+    events: list[Event],
+) -> None:
+    happened = [Event.LOCATED, *events]
+    for event, (before, now) in zip(happened, pairwise(life(happened)), strict=True):
+        assert (before, now) != (FlagState.LOCATED_PENDING, FlagState.ACTIVE) or event is Event.STILL_MISSING
+
+
+@given(EVENTS)
+def test_whatever_was_reported_of_an_open_episode_its_owner_can_have_the_youth_looked_for_again(
+    events: list[Event],
+) -> None:
+    *_, state = life(events)
+    said = after(state, Event.STILL_MISSING)
+    assert said is (FlagState.ACTIVE if state in OPEN_FLAG_STATES else None)
+
+
+@given(EVENTS)
+def test_no_word_of_others_and_no_word_in_passing_dismisses_a_report(events: list[Event]) -> None:
+    others = [event for event in events if event is not Event.STILL_MISSING]
+    assert FlagState.ACTIVE not in life([Event.LOCATED, *others])[1:]
 
 
 @pytest.mark.parametrize("state", list(FlagState))
@@ -81,7 +99,7 @@ def test_a_report_of_another_agency_is_taken_in_every_state(state: FlagState, ev
 
 def test_every_statement_says_an_event_of_the_owner() -> None:
     assert set(EVENT_OF_STATEMENT) == set(FlagState)
-    assert set(EVENT_OF_STATEMENT.values()) == OWNER_EVENTS - {Event.RAISED}
+    assert set(EVENT_OF_STATEMENT.values()) == OWNER_EVENTS - {Event.RAISED, Event.STILL_MISSING}
 
 
 @pytest.mark.parametrize(("hours", "late"), [(0, False), (24, False), (24.001, True), (31, True)])

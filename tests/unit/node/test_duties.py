@@ -125,3 +125,16 @@ def test_an_overdue_duty_is_one_line_that_says_what_to_do() -> None:
     due = OverdueDuty(flag_id=FLAG, duty=DUTY_FOUND_REPORT, due_time=timestamp(LEARNED))
     (line,) = overdue_lines([due])
     assert line.startswith(f"FAIL  flag {FLAG.hex()}: FOUND_REPORT is overdue since 2026-11-26 03:00 UTC")
+
+
+def test_what_was_reported_by_mistake_leaves_no_found_report_and_what_is_heard_since_does(desk: Desk) -> None:
+    duties, said = OwnDuties(desk.store), LEARNED + 2 * HOURS
+    duties.settle(FLAG, DUTIES)
+    desk.hears(ALERT_KIND_LOCATED, LEARNED + HOURS)
+    duties.settle(FLAG, [DUTY_FOUND_REPORT])
+    duties.not_found(FLAG, said)
+    assert desk.overdue(LEARNED + 40 * HOURS) == []
+    desk.hears(ALERT_KIND_LOCATED, LEARNED + 3 * HOURS, sequence=2)
+    duties.not_found(FLAG, said)
+    assert desk.overdue(LEARNED + 27 * HOURS) == []
+    assert desk.overdue(LEARNED + 28 * HOURS) == [DUTY_FOUND_REPORT]

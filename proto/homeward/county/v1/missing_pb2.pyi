@@ -127,13 +127,14 @@ class RaiseFlagResponse(_message.Message):
     def __init__(self, outcome: _Optional[_Union[_codes_pb2.Outcome, str]] = ..., flag_id: _Optional[str] = ..., late: _Optional[bool] = ..., receipt: _Optional[_Union[_county_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class UpdateFlagRequest(_message.Message):
-    __slots__ = ("flag_id", "role", "duties", "handling_code", "flag_locate", "return_conversation_done", "request_id")
+    __slots__ = ("flag_id", "role", "duties", "handling_code", "flag_locate", "return_conversation_done", "still_missing", "request_id")
     FLAG_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     DUTIES_FIELD_NUMBER: _ClassVar[int]
     HANDLING_CODE_FIELD_NUMBER: _ClassVar[int]
     FLAG_LOCATE_FIELD_NUMBER: _ClassVar[int]
     RETURN_CONVERSATION_DONE_FIELD_NUMBER: _ClassVar[int]
+    STILL_MISSING_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     flag_id: str
     role: str
@@ -141,8 +142,9 @@ class UpdateFlagRequest(_message.Message):
     handling_code: _codes_pb2.HandlingCode
     flag_locate: _records_pb2.FlagLocate
     return_conversation_done: bool
+    still_missing: bool
     request_id: str
-    def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., duties: _Optional[_Iterable[_Union[_missing_pb2.DutyDone, _Mapping]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., return_conversation_done: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, flag_id: _Optional[str] = ..., role: _Optional[str] = ..., duties: _Optional[_Iterable[_Union[_missing_pb2.DutyDone, _Mapping]]] = ..., handling_code: _Optional[_Union[_codes_pb2.HandlingCode, str]] = ..., flag_locate: _Optional[_Union[_records_pb2.FlagLocate, _Mapping]] = ..., return_conversation_done: _Optional[bool] = ..., still_missing: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class UpdateFlagResponse(_message.Message):
     __slots__ = ("outcome", "open_duties", "receipt")

@@ -78,16 +78,18 @@ class UpdateFlagRequest(_message.Message):
     def __init__(self, payload: _Optional[bytes] = ..., user_assertion: _Optional[str] = ...) -> None: ...
 
 class FlagUpdate(_message.Message):
-    __slots__ = ("request_id", "flag_id", "flag_statement", "duties")
+    __slots__ = ("request_id", "flag_id", "flag_statement", "duties", "still_missing")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     FLAG_ID_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
     DUTIES_FIELD_NUMBER: _ClassVar[int]
+    STILL_MISSING_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     flag_id: bytes
     flag_statement: _envelope_pb2.SignedEnvelope
     duties: _containers.RepeatedCompositeFieldContainer[DutyDone]
-    def __init__(self, request_id: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[DutyDone, _Mapping]]] = ...) -> None: ...
+    still_missing: bool
+    def __init__(self, request_id: _Optional[bytes] = ..., flag_id: _Optional[bytes] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., duties: _Optional[_Iterable[_Union[DutyDone, _Mapping]]] = ..., still_missing: _Optional[bool] = ...) -> None: ...
 
 class DutyDone(_message.Message):
     __slots__ = ("duty", "done_time")
