@@ -113,7 +113,7 @@ class Change:
     def is_of_the_end(self) -> bool:
         """It says what was done, and nothing by which the youth would still be looked for."""
         says_done = bool(self.duties) or self.return_conversation_done
-        return says_done and self.handling_code is None and self.locate is None
+        return says_done and not self.still_missing and self.handling_code is None and self.locate is None
 
 
 @dataclass(frozen=True, slots=True)
