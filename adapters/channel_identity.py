@@ -7,7 +7,8 @@ of a renewal:
     2  `tls.next.json` holds chain and generation: from here on the new pair counts
     3  `tls.pem`, `tls.key`, `member.json` are replaced, then `tls.next.json` is removed
 
-A crash after 2 is finished by the next start; a crash before it leaves the old pair in use.
+A crash after 2 is finished by the next start; a crash before it leaves the old pair in use. A directory that joins
+again goes the same way; `tls.next.json` then holds the CA and the whole membership, too.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from adapters.keyring import KeyFileUnusable, read_secret, write_secret
-from adapters.membership import read_membership, write_membership
+from adapters.membership import Membership, parse_membership, read_membership, write_membership
 from homeward.replacing import replace_file
 
 KEY_FILE: Final = "tls.key"
@@ -110,10 +111,21 @@ def next_key(state: Path) -> bytes:
 
 def accept_renewal(state: Path, *, chain: bytes, generation: int) -> None:
     """The new pair is in use, the old one gone. Raises `KeyFileUnusable` when the chain is not of the next key."""
+    _accept(state, chain, {"generation": generation})
+
+
+def accept_joining(state: Path, *, chain: bytes, ca: bytes, membership: Membership) -> None:
+    """The pair of a directory that joined again is in use, with what the new line said. Raises as `accept_renewal`."""
+    said: dict[str, int | str] = {"generation": membership.generation}
+    said |= {"ca": ca.decode("ascii"), "member": membership.to_json()}
+    _accept(state, chain, said)
+
+
+def _accept(state: Path, chain: bytes, said: dict[str, int | str]) -> None:
     keys = state / "keys"
     if _public_bytes(_leaf(chain).public_key()) != _public_bytes(_private(next_key(state)).public_key()):
         raise KeyFileUnusable(_NEXT_KEY, "the certificate is of another key")
-    document = json.dumps({"chain": chain.decode("ascii"), "generation": generation})
+    document = json.dumps({"chain": chain.decode("ascii"), **said})
     replace_file(keys / _NEXT, document.encode(), mode=0o644)
     finish_renewal(state)
 
@@ -122,10 +134,13 @@ def finish_renewal(state: Path) -> None:
     """What step 2 of a renewal promised is done; repeating it changes nothing."""
     keys = state / "keys"
     document = json.loads((keys / _NEXT).read_text(encoding="ascii"))
+    if "ca" in document:
+        replace_file(keys / CA_FILE, document["ca"].encode("ascii"), mode=0o644)
     replace_file(keys / CHAIN_FILE, document["chain"].encode("ascii"), mode=0o644)
     if (keys / _NEXT_KEY).exists():
         write_secret(keys / KEY_FILE, read_secret(keys / _NEXT_KEY))
-    write_membership(state, read_membership(state).renewed(int(document["generation"])))
+    known = parse_membership(document["member"]) if "member" in document else read_membership(state)
+    write_membership(state, known.renewed(int(document["generation"])))
     # The key goes first: a leftover of it would be taken for an unfinished renewal and used twice.
     (keys / _NEXT_KEY).unlink(missing_ok=True)
     (keys / _NEXT).unlink()

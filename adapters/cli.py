@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from google.protobuf.json_format import MessageToDict
@@ -19,20 +20,21 @@ from adapters.alert_words import alert_lines
 from adapters.as_joined import check_sources
 from adapters.attested_words import attested_text, is_complete
 from adapters.caseload import Caseload, open_sources
+from adapters.certificate_words import certificate_faults, certificate_lines
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
 from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file, read_to_check
 from adapters.cli_receipts import receipts
 from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
-from adapters.config import FILE_NAME, AdapterConfig
-from adapters.enrol import Exchange, Joined, Wish
+from adapters.config import AdapterConfig
+from adapters.enrol import Exchange, Wish
 from adapters.enrol import join as join_exchange
-from adapters.fingerprint import spoken
 from adapters.flag_words import due_lines, overdue_lines, unanswered_lines
+from adapters.joined_words import joined_data, joined_text
 from adapters.mapping.report import Report, as_data, render
 from adapters.membership import MembershipInvalid, read_membership
-from adapters.node.link.redeem import redeem, shown_certificate
+from adapters.node.link.redeem import is_refused, redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
 from adapters.source_words import source_faults, source_lines
@@ -129,7 +131,8 @@ def status(place: Place, health: bool, as_json: bool) -> int:
     is_well = ready and (health or not faults)
     if as_json:
         document = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        click.echo(json.dumps({"ok": is_well, "ready": ready, "faults": faults, **document}))
+        said = {"ready": ready, "certificate_faults": certificate_faults(found, _utc_now()), "faults": faults}
+        click.echo(json.dumps({"ok": is_well, **said, **document}))
     else:
         click.echo(_status_text(found, ready))
     return int(ExitCode.OK if is_well else ExitCode.FAILED)
@@ -183,30 +186,27 @@ adapter.add_command(seal)
 @click.command()
 @click.argument("line")
 @file_options
-@click.option("--instance", default="a1", show_default=True, help="Name of this adapter among the agency's.")
+@click.option("--instance", help="Name of the adapter, if not a1.")
 @click.option(
     "--county-root",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The county's root key, where another agency of the county joined before.",
 )
 @click.option("--sources/--no-sources", default=None, help="Whether it answers for records; the county's file decides.")
+@click.option("--again", is_flag=True, help="Redeem it also where this directory's certificate is good.")
 @AS_JSON
-def join(
-    line: str, county_file: Path, instance: str, county_root: Path | None, sources: bool | None, as_json: bool
-) -> None:
+def join(line: str, county_file: Path, as_json: bool, **wished: Any) -> int:
     """Redeem LINE, the join line of an invitation: give this county's adapter its identity.
 
-    Its keys go into the directory `state` beside the county's file, which need not be written yet.
+    Its keys go into the directory `state` beside the county's file, which need not be written yet. A directory that has
+    joined comes back with a new line where its certificate has expired or was revoked: keys and list stay. Exit status
+    1 where that was not needed and the line was left unused.
     """
-    state, has_sources = _prepared(county_file, sources)
-    joined = asyncio.run(
-        join_exchange(
-            Wish(line, state, instance, county_root, has_sources),
-            Exchange(shown_certificate, redeem),
-            now=_utc_now,
-        )
-    )
-    click.echo(json.dumps(_joined_data(joined)) if as_json else _joined_text(joined, county_file))
+    state, has_sources = _prepared(county_file, wished.pop("sources"))
+    wish = Wish(line, state, has_sources=has_sources, **wished)
+    joined = asyncio.run(join_exchange(wish, Exchange(shown_certificate, redeem, is_refused), now=_utc_now))
+    click.echo(json.dumps(joined_data(joined)) if as_json else joined_text(joined, county_file))
+    return int(ExitCode.OK if joined.is_line_used else ExitCode.FAILED)
 
 
 def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
@@ -225,40 +225,11 @@ def _read_once(config: AdapterConfig) -> Report:
     return Caseload(config, sources, zone=config.tzinfo).refresh(now)
 
 
-def _joined_data(joined: Joined) -> dict[str, object]:
-    digest = joined.root_fingerprint
-    return {
-        "ok": True,
-        "already_joined": joined.was_member,
-        "agency": joined.membership.agency,
-        "spiffe_id": joined.membership.spiffe_id,
-        "county_root_fingerprint": digest.hex(),
-        "county_root_words": spoken(digest) if digest else "",
-    }
-
-
-def _joined_text(joined: Joined, file: Path) -> str:
-    member, digest = joined.membership, joined.root_fingerprint
-    lines = [f"ok    identity {member.spiffe_id}"]
-    if joined.was_member:
-        lines.insert(0, "note  this directory has joined already; the line was not used")
-    if digest:
-        lines += [
-            f"ok    county root  {spoken(digest)}",
-            f"                   {digest.hex()}",
-            "Tell this fingerprint to the custodian's operator by telephone; the words find a slip, all of it counts.",
-        ]
-    write = "" if file.exists() else f"write {file} (deploy/county.example.yaml shows one), then "
-    lines.append("Joined. This line is spent; restarts do not need it.")
-    where = f"--dir {file.parent}" if file.name == FILE_NAME else f"--config {file}"
-    lines.append(f"  next   {write}homeward adapter check {where}")
-    return "\n".join(lines)
-
-
 def _status_text(found: GetStatusResponse, ready: bool) -> str:
     lines = [
         f"{'ok  ' if ready else 'wait'}  {found.agency}  {found.spiffe_id}",
         f"{'ok  ' if found.link_up else 'FAIL'}  link to the exchange {'up' if found.link_up else 'down'}",
+        *certificate_lines(found, _utc_now()),
         f"{'ok  ' if found.tokens_ready else 'wait'}  tokens {'can' if found.tokens_ready else 'cannot yet'} be made",
         f"      directory {found.directory_version}, policy {found.policy_version}",
         f"      {found.listed_count} youths listed, {found.open_alert_count} alerts nobody has noted",

@@ -16,6 +16,7 @@ from adapters.node.rpcs import CallFailed, CallFault
 from homeward.failure import CommandFailure, ExitCode
 from homeward.gateway.v1.enrollment_pb2 import Invitation
 
+ROOT_DIFFERS: Final = "COUNTY_ROOT_DIFFERS"
 _LINE: Final = "the join line"
 
 _UNREACHABLE: Final[dict[str, tuple[str, str]]] = {
@@ -56,7 +57,7 @@ def membership_unreadable(state: Path, why: str) -> CommandFailure:
         "this directory holds a membership that cannot be read",
         where=str(state),
         why=why,
-        fix="restore the directory from its backup, or join in an empty one with a new line",
+        fix="restore the directory from its backup: it knows under which names the exchange lists the agency's youths",
     )
 
 
@@ -93,6 +94,70 @@ def receipt_unusable(why: str) -> CommandFailure:
         why=why,
         fix="tell the gateway's operator and ask for a new line; nothing of the answer was kept",
         exit_code=ExitCode.EVIDENCE,
+    )
+
+
+def line_used_here() -> CommandFailure:
+    """JOIN-003, found here."""
+    return CommandFailure(
+        "JOIN-003",
+        "this join line was already used",
+        where=_LINE,
+        why="this directory joined with it, and its certificate counts no more",
+        fix="ask the gateway's operator for a new one: homeward gateway invite",
+    )
+
+
+def of_another_exchange(state: Path, ours: str) -> CommandFailure:
+    """JOIN-014."""
+    return _other(state, f"the directory has joined {ours}, and the line is of another exchange, or of one made anew")
+
+
+def of_another_agency(state: Path, ours: str, theirs: str) -> CommandFailure:
+    """JOIN-014."""
+    return _other(state, f"the directory is of {ours}, and the line invites {theirs}")
+
+
+def of_another_instance(state: Path, ours: str) -> CommandFailure:
+    """JOIN-014."""
+    return _other(state, f"the directory is of adapter {ours}, and --instance names another", "leave --instance out")
+
+
+def _other(state: Path, why: str, fix: str = "give --dir the directory that the line is for") -> CommandFailure:
+    what = "this directory has joined as another member"
+    return CommandFailure("JOIN-014", what, where=str(state), why=f"{why}; the line was not used", fix=fix)
+
+
+def root_differs(file: Path) -> CommandFailure:
+    """JOIN-007, found here."""
+    return CommandFailure(
+        "JOIN-007",
+        "this is not the county's root key",
+        where=str(file),
+        why="another root certified this directory's keys; the line was not used",
+        fix="give the county's own county-root.key with --county-root",
+    )
+
+
+def root_needed(state: Path) -> CommandFailure:
+    """JOIN-015."""
+    return CommandFailure(
+        "JOIN-015",
+        "the county's root key is needed",
+        where=str(state),
+        why="what it said of this directory's keys has expired, or never came back here; the line was not used",
+        fix="bring county-root.key from where it is kept and give it with --county-root",
+    )
+
+
+def adapter_runs(state: Path) -> CommandFailure:
+    """JOIN-016."""
+    return CommandFailure(
+        "JOIN-016",
+        "the adapter of this directory is running",
+        where=str(state),
+        why="it would go on with the certificate that it has; the line was not used",
+        fix="stop it, run the same command again, and start it",
     )
 
 
@@ -133,7 +198,7 @@ def of_files(state: Path) -> Iterator[None]:
             f"the key file {unusable.file} cannot be used",
             where=str(state),
             why=unusable.why,
-            fix="make it readable for its owner alone (chmod 600), or remove the directory's keys and join anew",
+            fix="make it readable for its owner alone (chmod 600), or restore it from the directory's backup",
         ) from unusable
     except OSError as error:
         raise CommandFailure(
@@ -147,39 +212,44 @@ def of_files(state: Path) -> Iterator[None]:
 
 @contextmanager
 def of_redeeming(invitation: Invitation) -> Iterator[None]:
-    """Inside, what the exchange refuses becomes JOIN-002, 003, 006, 007; anything else JOIN-004 or JOIN-008."""
+    """Inside, what the exchange refuses becomes JOIN-002, 003, 006, 007; anything else JOIN-004 or 008."""
     try:
         yield
     except CallFailed as failed:
         raise _refused(failed, invitation) from failed
 
 
+_AGAIN: Final = "ask the gateway's operator for a new line: homeward gateway invite DIR {agency}"
+_REFUSALS: Final = {
+    "TICKET_EXPIRED": ("JOIN-002", "this join line has expired", "the exchange's clock is past its end", _AGAIN),
+    "TICKET_USED": (
+        "JOIN-003",
+        "this join line was already used",
+        "another key redeemed it",
+        f"if that was this machine before: {_AGAIN}; if you do not know who it was, have {{agency}} revoked",
+    ),
+    "TICKET_UNKNOWN": (
+        "JOIN-006",
+        "the exchange does not know this join line",
+        "it was withdrawn, or made by a gateway whose state was restored from before",
+        _AGAIN,
+    ),
+    ROOT_DIFFERS: (
+        "JOIN-007",
+        "this county already has another root key",
+        "an agency of the same county joined before, and a county has one root",
+        "copy that agency's county-root.key here by a safe way and give it with --county-root",
+    ),
+}
+"""Reasons of the exchange, each with code, what, why and fix."""
+
+
 def _refused(failed: CallFailed, invitation: Invitation) -> CommandFailure:
-    where, agency = invitation.enrollment_address, invitation.agency
-    again = f"ask the gateway's operator for a new line: homeward gateway invite DIR {agency}"
-    known = {
-        "TICKET_EXPIRED": ("JOIN-002", "this join line has expired", "the exchange's clock is past its end", again),
-        "TICKET_USED": (
-            "JOIN-003",
-            "this join line was already used",
-            "another key redeemed it",
-            f"if that was this machine before: {again}; if you do not know who it was, have {agency} revoked",
-        ),
-        "TICKET_UNKNOWN": (
-            "JOIN-006",
-            "the exchange does not know this join line",
-            "it was withdrawn, or made by a gateway whose state was restored from before",
-            again,
-        ),
-        "COUNTY_ROOT_DIFFERS": (
-            "JOIN-007",
-            "this county already has another root key",
-            "an agency of the same county joined before, and a county has one root",
-            "copy that agency's county-root.key here by a safe way and give it with --county-root",
-        ),
-    }.get(failed.reason)
+    where = invitation.enrollment_address
+    known = _REFUSALS.get(failed.reason)
     if known is not None:
-        code, what, why, fix = known
+        code, *words = known
+        what, why, fix = (word.format(agency=invitation.agency) for word in words)
         return CommandFailure(code, what, where=where, why=why, fix=fix)
     if failed.fault in (CallFault.UNAVAILABLE, CallFault.TIMED_OUT, CallFault.EXHAUSTED):
         return CommandFailure(

@@ -79,6 +79,18 @@ class Keyring:
     commitment: bytes = field(repr=False)
     """32 bytes; keys every commitment and pseudonym that leaves the county."""
 
+    @property
+    def publics(self) -> dict[KeyUse, bytes]:
+        """The public keys that the county root certifies."""
+        return {
+            KEY_USE_ENVELOPE: self.envelope.public_bytes,
+            KEY_USE_ASSERTION: self.assertion.public_bytes,
+            KEY_USE_AUTHORITY: self.authority.public_bytes,
+            KEY_USE_RECORD: self.record.public_bytes,
+            KEY_USE_FLAG: self.flag.public_bytes,
+            KEY_USE_SEAL: self.seal.public_bytes,
+        }
+
 
 def generate_keyring() -> Keyring:
     """Fresh keys from the operating system's randomness."""
@@ -120,15 +132,7 @@ def load_signing_key(path: Path) -> SigningKey:
 
 def key_statements(keyring: Keyring, root: SigningKey, *, agency: AgencyId, now: datetime) -> list[SignedEnvelope]:
     """One statement for each public key, signed by the county root, valid from five minutes ago for a year."""
-    publics = {
-        KEY_USE_ENVELOPE: keyring.envelope.public_bytes,
-        KEY_USE_ASSERTION: keyring.assertion.public_bytes,
-        KEY_USE_AUTHORITY: keyring.authority.public_bytes,
-        KEY_USE_RECORD: keyring.record.public_bytes,
-        KEY_USE_FLAG: keyring.flag.public_bytes,
-        KEY_USE_SEAL: keyring.seal.public_bytes,
-    }
-    return [certify(_statement(use, public, agency=agency, now=now), root) for use, public in publics.items()]
+    return [certify(_statement(use, public, agency=agency, now=now), root) for use, public in keyring.publics.items()]
 
 
 def make_private_directory(path: Path) -> None:

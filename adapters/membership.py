@@ -1,7 +1,8 @@
 """What joining left behind: who this adapter is, where the gateway is, and whose signatures it insists on.
 
 Decides the form of `member.json`. It is public data; the keys are in files of their own (`keyring`). It is written
-once by joining and again by each renewal of the certificate, always as a whole and atomically.
+by joining, and again by each renewal of the certificate and when the directory joins again, always as a whole and
+atomically.
 """
 
 import json
@@ -17,6 +18,8 @@ from gateway.protocol.spiffe import IdentityMalformed, parse_spiffe
 from homeward.replacing import replace_file
 
 FILE_NAME: Final = "member.json"
+LOCK_FILE: Final = "adapter.lock"
+"""Beside it: held by whoever uses the state directory alone."""
 _FORMAT: Final = "homeward/member/v1"
 
 
@@ -50,6 +53,11 @@ class Membership:
     """Of the certificate in use, from 1."""
     has_sources: bool
     joined: datetime
+    """When this directory first was of a member."""
+    county_root: bytes = b""
+    """Raw Ed25519 key that certified this adapter's keys; empty where an earlier release joined."""
+    line_digest: bytes = b""
+    """SHA-256 of the join line that was redeemed last; empty where an earlier release joined."""
 
     @property
     def county(self) -> str:
@@ -84,6 +92,8 @@ class Membership:
             "holder_keys": [key.hex() for key in self.holder_keys],
             "log_key": self.log_key.hex(),
             "joined": self.joined.astimezone(UTC).isoformat(),
+            "county_root": self.county_root.hex(),
+            "line_digest": self.line_digest.hex(),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -123,6 +133,8 @@ def _membership(document: dict[str, Any]) -> Membership:
         generation=int(document["generation"]),
         has_sources=bool(document["has_sources"]),
         joined=datetime.fromisoformat(document["joined"]),
+        county_root=_key(document["county_root"]) if document.get("county_root") else b"",
+        line_digest=bytes.fromhex(document.get("line_digest", "")),
     )
     parse_spiffe(member.spiffe_id)
     return member

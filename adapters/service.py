@@ -29,7 +29,7 @@ from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.address_file import remove_address, write_address
 from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
-from adapters.membership import MembershipInvalid, read_membership
+from adapters.membership import LOCK_FILE, MembershipInvalid, read_membership
 from adapters.node.batches import Progress
 from adapters.node.errors import HolderUnavailable, NotReady
 from adapters.node.renew import IdentityLocked
@@ -184,7 +184,7 @@ async def _supervise(adapter: Adapter, server: LocalServer) -> None:
         raise CommandFailure(
             "ADAPTER-005", "the exchange locked this adapter's identity", where=str(adapter.state),
             why="two adapters renewed one certificate: the state directory was copied or restored",
-            fix="stop the other one, ask the exchange for a new invitation and join again",
+            fix="stop the other one, ask the exchange for a new invitation and join again in this directory",
         ) from exc  # fmt: skip
     finally:
         for part in {*running, stopping}:
@@ -308,7 +308,7 @@ def _read(file: Path, *, keys: KeysNeeded = KeysNeeded.LATER) -> AdapterConfig:
 def _alone(state: Path) -> Iterator[None]:
     # Two of one identity would take the link from each other for ever, and neither would be of use to the county.
     try:
-        with alone(state / "adapter.lock"):
+        with alone(state / LOCK_FILE):
             yield
     except NotAlone as exc:
         raise CommandFailure(
@@ -344,7 +344,7 @@ def _build(file: Path, config: AdapterConfig) -> Adapter:
     except (KeyFileUnusable, StoreUnsafe) as exc:
         raise CommandFailure(
             "ADAPTER-003", "the state directory cannot be used", where=str(state), why=str(exc),
-            fix="restore it from its backup, or join again with a new invitation",
+            fix="restore it from its backup; without one the exchange must revoke the agency before it can join anew",
         ) from exc  # fmt: skip
 
 

@@ -134,6 +134,7 @@ class Adapter:
             missing_alert=self.link.missing_alert,
             forgotten_alert=self.alerts.forgotten(),
             lost_alert=lost_alert(self.node.store),
+            certificate_refused=self.link.status.certificate_refused,
         )
 
     def presenting(self) -> PresentingState | None:

@@ -69,6 +69,8 @@ class Renewer:
                 if isinstance(failed, CallFailed) and failed.reason == LOCKED:
                     raise IdentityLocked from failed
                 _LOG.error("certificate not renewed", extra={"why": str(failed)})
+                if identity.expires <= self.now():
+                    _LOG.error("the certificate has expired: join again in this directory, with a new invitation")
                 life = identity.expires - identity.effective
                 await asyncio.sleep(min(RETRY, max(SHORT_RETRY, life / 30)).total_seconds())
 

@@ -27,6 +27,10 @@ Q_contra = TypeVar("Q_contra", bound=Message, contravariant=True)
 A_co = TypeVar("A_co", bound=Message, covariant=True)
 
 
+REFUSED_CERTIFICATE: Final = "CERTIFICATE_REFUSED"
+"""Reason of a peer that does not accept the channel's certificate: it has ended, or was revoked, or is locked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rpc(Generic[Q, A]):
     """One method: its exact path, what goes in, what comes out."""

@@ -26,7 +26,7 @@ from audit.checkpoint import Checkpoint, LogKey, parse_checkpoint
 from audit.errors import EvidenceError
 from gateway.protocol.directory import DirectoryInvalid, DirectoryView, Pins
 from gateway.protocol.succession import ALERTS_OF_A_LOG, SuccessionInvalid, follow, read_succession
-from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, SignedSuccession
+from homeward.gateway.v1.directory_pb2 import Directory, LogSuccession, SignedDirectory, SignedSuccession
 
 DIRECTORY: Final = "directory"
 """Setting of the directory in force."""
@@ -116,6 +116,14 @@ def forget_joining(connection: Connection) -> None:
     if get_setting(connection, DIRECTORY) is None:
         connection.execute(delete(awaited_entry))
         drop_setting(connection, NEWEST_CHECKPOINT)
+
+
+def is_followed(connection: Connection, origin: str) -> bool:
+    """Whether positions kept here are of the log of this origin; of any, while no directory was accepted."""
+    kept = get_setting(connection, DIRECTORY)
+    if kept is None:
+        return True
+    return Directory.FromString(SignedDirectory.FromString(kept).directory).log_origin == origin
 
 
 def join_log(connection: Connection, successions: Iterable[SignedSuccession]) -> None:

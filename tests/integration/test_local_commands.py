@@ -108,6 +108,29 @@ async def test_a_source_that_gives_nothing_fails_the_status_and_is_named_but_is_
         assert (status, json.loads(out)["ok"], json.loads(out)["faults"]) == (0, True, [])
 
 
+async def test_a_certificate_that_counts_no_more_is_named_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "adapter.yaml").write_text(FILE)
+    told = GetStatusResponse(agency="06029.cwa", tokens_ready=True, certificate_refused=True)
+    told.certificate_expire_time.FromDatetime(NOW - timedelta(days=400))
+    remedy = "ask the exchange for a new invitation and join again in this directory"
+    async with county(tmp_path, status=told) as at:
+        shell = Shell(tmp_path, at, capsys)
+        status, text, _ = await shell.run("adapter", "status", *shell.place())
+        named = f"{NOW - timedelta(days=400):%Y-%m-%d %H:%M} UTC"
+        assert (status, f"FAIL  certificate expired {named}: {remedy}" in text.splitlines()) == (1, True)
+        told.certificate_expire_time.FromDatetime(NOW + timedelta(days=40000))
+        _, text, _ = await shell.run("adapter", "status", *shell.place())
+        (line,) = [each for each in text.splitlines() if "certificate" in each]
+        assert (line.startswith("FAIL  certificate refused"), line.endswith(remedy)) == (True, True)
+        _, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")
+        assert len(json.loads(out)["certificate_faults"]) == 1
+        told.certificate_refused, told.link_up = False, True
+        _, text, _ = await shell.run("adapter", "status", *shell.place())
+        assert "certificate" not in text
+
+
 async def test_an_adapter_that_does_not_answer_is_exit_status_5(shell: Shell) -> None:
     await shell.at.server.server.stop(0)
     status, out, _ = await shell.run("adapter", "status", *shell.place(), "--json")

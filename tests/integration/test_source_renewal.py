@@ -220,6 +220,24 @@ async def test_a_locked_identity_ends_the_renewal_for_good(state: Path, authorit
             await made.run()
 
 
+async def test_an_expired_certificate_is_named_in_the_log_with_what_to_do(
+    state: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    office = office_of(state, authority)
+    office.failing = CallFailed(CallFault.UNAVAILABLE)
+    made, _ = renewer(state, office)
+    identity = load_identity(state)
+    for now, is_named in ((identity.expires - timedelta(seconds=1), False), (identity.expires, True)):
+        made.now = Clock(now)
+        caplog.clear()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await made.run()
+        told = [record.message for record in caplog.records if "expired" in record.message]
+        assert bool(told) is is_named
+        assert all("join again" in each for each in told)
+
+
 def test_renewal_is_due_around_two_thirds_of_the_life(state: Path) -> None:
     identity = load_identity(state)
     life = identity.expires - identity.effective

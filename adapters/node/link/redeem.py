@@ -1,7 +1,8 @@
-"""The one call of joining: to the enrollment listener, trusting exactly one certificate.
+"""The calls of joining: to the enrollment listener, trusting exactly one certificate.
 
 Decides how the listener is recognized: by the digest in the join line and by nothing else. No public CA, no name and no
-machine-wide trust store takes part, so that a proxy that opens TLS is found before anything secret is sent.
+machine-wide trust store takes part, so that a proxy that opens TLS is found before anything secret is sent. Of a
+directory that has joined the gateway itself is asked whether its certificate still counts.
 """
 
 import hashlib
@@ -14,10 +15,12 @@ import grpc
 from cryptography import x509
 from grpc import aio
 
-from adapters.node.link.channels import failure_of
-from adapters.node.rpcs import CallFailed, CallFault
+from adapters.channel_identity import ChannelIdentityFiles
+from adapters.node.link.channels import PeerChannel, failure_of
+from adapters.node.rpcs import GET_DIRECTORY, REFUSED_CERTIFICATE, CallFailed, CallFault
 from gateway.protocol.channel import client_options
 from gateway.protocol.parse import MalformedMessage, check
+from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse
 from homeward.gateway.v1.enrollment_pb2_grpc import EnrollmentServiceStub
 
@@ -74,6 +77,18 @@ async def redeem(address: str, certificate: str, request: EnrollRequest) -> Enro
         except MalformedMessage as exc:
             raise CallFailed(CallFault.BROKEN, "MALFORMED") from exc
     return response
+
+
+async def is_refused(address: str, identity: ChannelIdentityFiles) -> bool:
+    """Whether the gateway refuses this certificate: revoked, or locked. False where it does not answer."""
+    peer = PeerChannel(address, identity, roots=identity.ca)
+    try:
+        await peer.call(GET_DIRECTORY, GetDirectoryRequest(), seconds=CONNECT_SECONDS)
+    except CallFailed as failed:
+        return failed.reason == REFUSED_CERTIFICATE
+    finally:
+        await peer.close()
+    return False
 
 
 def _name(certificate: str) -> str:

@@ -31,6 +31,7 @@ from adapters.node.attest import Attester
 from adapters.node.directory_keeper import DirectoryKeeper
 from adapters.node.identifiers import Clock, RandomBytes, timestamp
 from adapters.node.link.channels import PeerChannel, failure_of, is_told_to_stop
+from adapters.node.rpcs import REFUSED_CERTIFICATE
 from adapters.node.store import is_busy
 from gateway.protocol.envelope import wrap
 from gateway.protocol.parse import MalformedMessage, check
@@ -70,6 +71,8 @@ class LinkStatus:
     since: datetime | None = None
     last_end: str = ""
     """Why the last stream ended: a constant word."""
+    certificate_refused: bool = False
+    """Whether the gateway refused the channel certificate since the link was up last."""
     resync_required: bool = False
     """Alerts are lost of which this adapter was not told: flags must be looked through by a person."""
     awaited_alert: int = 0
@@ -123,6 +126,7 @@ class Link:
                 longest = LONGEST_UNWELCOME if self.status.since is None else LONGEST_PAUSE
                 self.status.up, self.status.since, self.status.last_end = False, None, broken.why
                 _LOG.info("link ended", extra={"why": broken.why})
+                self._note_refusal(broken.why)
             await self._rest(self._pause(failures, longest))
 
     async def _rest(self, seconds: float) -> None:
@@ -132,6 +136,12 @@ class Link:
                 await self.keeper.newer_than(self.keeper.version)
         except TimeoutError:
             return
+
+    def _note_refusal(self, why: str) -> None:
+        # Once: it is tried for as long as this runs, and may end otherwise in between.
+        if why == REFUSED_CERTIFICATE and not self.status.certificate_refused:
+            self.status.certificate_refused = True
+            _LOG.error("the exchange refuses the certificate: join again in this directory, with a new invitation")
 
     def _was_steady(self) -> bool:
         # Two holders of one identity replace each other's link; without this they would do it ten times a second.
@@ -239,6 +249,7 @@ class _Session:
         await self._call.write(pb.ConnectRequest(hello=wrap(_hello(self._link), self._link.envelope_key)))
         await self._welcome()
         self._link.status.up, self._link.status.since = True, self._link.now()
+        self._link.status.certificate_refused = False
         _LOG.info("link up")
         parts = (self._read(), self._write(), self._ping(), self._attest(), self._work.crashed)
         tasks = [asyncio.ensure_future(each) for each in parts]

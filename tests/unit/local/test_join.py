@@ -1,25 +1,19 @@
 """Joining: what is checked before the ticket is spent, what an answer must be, and how every failure is told."""
 
-import hashlib
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
 from adapters.channel_identity import load_identity, thumbprint
-from adapters.enrol import Exchange, Joined, Wish, join
+from adapters.enrol import Wish
 from adapters.fingerprint import WORDS, fingerprint, spoken
-from adapters.keyring import KeyFile, load_keyring
+from adapters.keyring import KeyFile, load_keyring, load_signing_key
 from adapters.membership import read_membership
 from adapters.node.link.redeem import OtherCertificate, Unreachable
 from adapters.node.rpcs import CallFailed, CallFault
@@ -33,114 +27,20 @@ from gateway.protocol.log_kinds import Kind
 from gateway.protocol.signing import SigningKey
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.failure import CommandFailure, ExitCode
-from homeward.gateway.v1.codes_pb2 import AGENCY_KIND_CWA
 from homeward.gateway.v1.directory_pb2 import KeyStatement
-from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse, Invitation
+from homeward.gateway.v1.enrollment_pb2 import EnrollResponse
+from tests.unit.local.enrollment_listener import (
+    NOW,
+    SPIFFE,
+    TICKET,
+    Listener,
+    certificate,
+    certificate_key,
+    enter,
+    failure,
+    invitation,
+)
 from tests.unit.node.world import act_receipt, keys, receipt_of
-
-NOW = datetime(2026, 11, 24, 11, 10, tzinfo=UTC)
-SPIFFE = "spiffe://exchange.example/county/06037/cwa/adapter/a1"
-TICKET = b"\x07" * 32
-CA = ec.generate_private_key(ec.SECP256R1())
-
-
-def invitation(**changes: Any) -> Invitation:
-    made = Invitation(
-        trust_domain="exchange.example",
-        agency="06037.cwa",
-        kind=AGENCY_KIND_CWA,
-        enrollment_address="gateway.exchange.example:8444",
-        enrollment_certificate_digest=b"d" * 32,
-        gateway_address="gateway.exchange.example:8443",
-        gateway_key=b"g" * 32,
-        holder_keys=[b"h" * 32],
-        ticket=TICKET,
-        log_key=keys().log.public.raw,
-        log_origin=keys().log.public.origin,
-    )
-    made.expire_time.FromDatetime(changes.pop("expires", NOW + timedelta(hours=1)))
-    for name, value in changes.items():
-        setattr(made, name, value)
-    return made
-
-
-def certificate(key: Any, uri: str = SPIFFE) -> bytes:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "invented")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key)
-        .serial_number(7)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri)]), critical=True)
-        .sign(CA, hashes.SHA256())
-    )
-    return made.public_bytes(Encoding.PEM)
-
-
-@dataclass
-class Listener:
-    """The enrollment listener of an invented exchange: one certificate, one ticket, spent by one key."""
-
-    looks: list[tuple[str, bytes]] = field(default_factory=list)
-    requests: list[EnrollRequest] = field(default_factory=list)
-    spent_by: bytes = b""
-    cut_off: int = 0
-    """So many answers are lost on their way."""
-    look_error: Exception | None = None
-    error: Exception | None = None
-    edit: Callable[[EnrollResponse], None] = lambda _: None
-
-    def look(self, address: str, digest: bytes) -> str:
-        self.looks.append((address, digest))
-        if self.look_error is not None:
-            raise self.look_error
-        return "the listener's certificate"
-
-    async def redeem(self, address: str, shown: str, request: EnrollRequest) -> EnrollResponse:
-        assert shown == "the listener's certificate"
-        if self.error is not None:
-            raise self.error
-        self.requests.append(request)
-        key = x509.load_der_x509_csr(request.certificate_request).public_key()
-        digest = hashlib.sha256(request.certificate_request and certificate_key(key)).digest()
-        if request.ticket != TICKET:
-            raise CallFailed(CallFault.UNAUTHENTICATED, "TICKET_UNKNOWN")
-        if self.spent_by not in (b"", digest):
-            raise CallFailed(CallFault.REFUSED, "TICKET_USED")
-        self.spent_by = digest
-        if self.cut_off:
-            self.cut_off -= 1
-            raise CallFailed(CallFault.UNAVAILABLE)
-        chain = certificate(key)
-        response = EnrollResponse(
-            certificate_chain=chain,
-            ca_certificates=certificate(CA.public_key(), "spiffe://exchange.example/gateway/ca"),
-            spiffe_id=SPIFFE,
-            generation=1,
-            receipt=act_receipt(Kind.ENROLL_REDEEMED, certificate=thumbprint(chain)),
-        )
-        self.edit(response)
-        return response
-
-
-def certificate_key(key: Any) -> bytes:
-    raw: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return raw
-
-
-async def enter(listener: Listener, state: Path, **changes: Any) -> Joined:
-    wish = replace(Wish(line=encode(invitation()), state=state), **changes)
-    return await join(wish, Exchange(listener.look, listener.redeem), now=lambda: NOW)
-
-
-async def failure(listener: Listener, state: Path, **changes: Any) -> CommandFailure:
-    with pytest.raises(CommandFailure) as caught:
-        await enter(listener, state, **changes)
-    assert not (state / "member.json").exists()
-    return caught.value
 
 
 async def test_one_line_makes_an_adapter_with_pins_keys_and_a_certificate(tmp_path: Path) -> None:
@@ -250,15 +150,6 @@ async def test_another_machine_with_the_same_line_is_told_that_it_was_used(tmp_p
     assert "invite" in refused.fix
 
 
-async def test_joining_again_changes_nothing_and_says_so(tmp_path: Path) -> None:
-    listener = Listener()
-    first = await enter(listener, tmp_path)
-    again = await enter(listener, tmp_path, line="hw1_whatever")
-    assert (again.was_member, again.membership) == (True, first.membership)
-    assert again.root_fingerprint == first.root_fingerprint
-    assert len(listener.requests) == 1
-
-
 async def test_a_second_agency_of_a_county_signs_with_the_countys_root(tmp_path: Path) -> None:
     root = SigningKey.generate()
     file = tmp_path / "root.key"
@@ -269,6 +160,31 @@ async def test_a_second_agency_of_a_county_signs_with_the_countys_root(tmp_path:
     assert listener.requests[0].county_root_key == root.public_bytes
     assert joined.root_fingerprint == fingerprint(root.public_bytes)
     assert not (tmp_path / "state" / "keys" / KeyFile.COUNTY_ROOT).exists()
+
+
+async def test_a_root_that_the_county_does_not_have_is_neither_kept_nor_told(tmp_path: Path) -> None:
+    listener = Listener(error=CallFailed(CallFault.REFUSED, "COUNTY_ROOT_DIFFERS"))
+    assert (await failure(listener, tmp_path / "state")).code == "JOIN-007"
+    assert [path.name for path in (tmp_path / "state" / "keys").glob("county-root*")] == []
+    root, file = SigningKey.generate(), tmp_path / "root.key"
+    file.write_bytes(root.private_bytes)
+    file.chmod(0o600)
+    listener.error = None
+    joined = await enter(listener, tmp_path / "state", county_root=file)
+    again = await enter(listener, tmp_path / "state", county_root=file)
+    assert joined.root_fingerprint == again.root_fingerprint == fingerprint(root.public_bytes)
+    assert [path.name for path in (tmp_path / "state" / "keys").glob("county-root*")] == []
+
+
+async def test_a_root_that_was_made_here_has_its_name_once_the_exchange_has_it(tmp_path: Path) -> None:
+    listener = Listener(cut_off=1)
+    await failure(listener, tmp_path)
+    assert [path.name for path in (tmp_path / "keys").glob("county-root*")] == ["county-root.key.new"]
+    joined = await enter(listener, tmp_path)
+    assert [path.name for path in (tmp_path / "keys").glob("county-root*")] == [KeyFile.COUNTY_ROOT]
+    assert joined.root_fingerprint == fingerprint(
+        load_signing_key(tmp_path / "keys" / KeyFile.COUNTY_ROOT).public_bytes
+    )
 
 
 async def test_nothing_secret_is_sent_to_another_listener_than_the_lines(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting", "due_flags", "overdue_duties", "lost_alert", "missing_alert", "forgotten_alert", "another_log_holders", "unanswered_flag_ids", "unanswered_seal_count")
+    __slots__ = ("agency", "spiffe_id", "certificate_expire_time", "link_up", "directory_version", "listed_count", "sources", "open_alert_count", "policy_version", "tokens_ready", "witnessed_size", "log_forked", "unproven_holders", "sole_operators", "epochs", "attestation", "presenting", "due_flags", "overdue_duties", "lost_alert", "missing_alert", "forgotten_alert", "another_log_holders", "unanswered_flag_ids", "unanswered_seal_count", "certificate_refused")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     SPIFFE_ID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +116,7 @@ class GetStatusResponse(_message.Message):
     ANOTHER_LOG_HOLDERS_FIELD_NUMBER: _ClassVar[int]
     UNANSWERED_FLAG_IDS_FIELD_NUMBER: _ClassVar[int]
     UNANSWERED_SEAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_REFUSED_FIELD_NUMBER: _ClassVar[int]
     agency: str
     spiffe_id: str
     certificate_expire_time: _timestamp_pb2.Timestamp
@@ -141,7 +142,8 @@ class GetStatusResponse(_message.Message):
     another_log_holders: _containers.RepeatedScalarFieldContainer[str]
     unanswered_flag_ids: _containers.RepeatedScalarFieldContainer[bytes]
     unanswered_seal_count: int
-    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ..., due_flags: _Optional[_Iterable[_Union[FlagDue, _Mapping]]] = ..., overdue_duties: _Optional[_Iterable[_Union[OverdueDuty, _Mapping]]] = ..., lost_alert: _Optional[int] = ..., missing_alert: _Optional[int] = ..., forgotten_alert: _Optional[int] = ..., another_log_holders: _Optional[_Iterable[str]] = ..., unanswered_flag_ids: _Optional[_Iterable[bytes]] = ..., unanswered_seal_count: _Optional[int] = ...) -> None: ...
+    certificate_refused: bool
+    def __init__(self, agency: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., certificate_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., link_up: _Optional[bool] = ..., directory_version: _Optional[int] = ..., listed_count: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceState, _Mapping]]] = ..., open_alert_count: _Optional[int] = ..., policy_version: _Optional[str] = ..., tokens_ready: _Optional[bool] = ..., witnessed_size: _Optional[int] = ..., log_forked: _Optional[bool] = ..., unproven_holders: _Optional[_Iterable[str]] = ..., sole_operators: _Optional[_Iterable[str]] = ..., epochs: _Optional[_Iterable[_Union[EpochListing, _Mapping]]] = ..., attestation: _Optional[_Union[_log_pb2.CompletenessAttestation, _Mapping]] = ..., presenting: _Optional[_Union[PresentingState, _Mapping]] = ..., due_flags: _Optional[_Iterable[_Union[FlagDue, _Mapping]]] = ..., overdue_duties: _Optional[_Iterable[_Union[OverdueDuty, _Mapping]]] = ..., lost_alert: _Optional[int] = ..., missing_alert: _Optional[int] = ..., forgotten_alert: _Optional[int] = ..., another_log_holders: _Optional[_Iterable[str]] = ..., unanswered_flag_ids: _Optional[_Iterable[bytes]] = ..., unanswered_seal_count: _Optional[int] = ..., certificate_refused: _Optional[bool] = ...) -> None: ...
 
 class OverdueDuty(_message.Message):
     __slots__ = ("flag_id", "duty", "due_time")
