@@ -212,7 +212,7 @@ def of_files(state: Path) -> Iterator[None]:
 
 @contextmanager
 def of_redeeming(invitation: Invitation) -> Iterator[None]:
-    """Inside, what the exchange refuses becomes JOIN-002, 003, 006, 007; anything else JOIN-004 or 008."""
+    """Inside, what the exchange refuses becomes JOIN-002, 003, 006, 007, 017 to 019; anything else JOIN-004 or 008."""
     try:
         yield
     except CallFailed as failed:
@@ -239,6 +239,24 @@ _REFUSALS: Final = {
         "this county already has another root key",
         "an agency of the same county joined before, and a county has one root",
         "copy that agency's county-root.key here by a safe way and give it with --county-root",
+    ),
+    "ADAPTER_ENROLLED": (
+        "JOIN-017",
+        "{agency} has an adapter already",
+        "an agency has one: two would end each other's link, and list every youth twice; the line was not used",
+        "join in that adapter's directory; if it is gone, have {agency} revoked first",
+    ),
+    "YOUTHS_LISTED": (
+        "JOIN-018",
+        "{agency} has a list of youths, which another state directory made, or this one while it had records",
+        "listed a second time, nobody could tell which of two is meant, nor end a flag; the line was not used",
+        "join in that directory, with records, from its backup if need be; if it is lost, have {agency} revoked first",
+    ),
+    "FLAGS_OPEN": (
+        "JOIN-019",
+        "somebody looks for youths of {agency}",
+        "only the state directory that raised their flags can end them; the line was not used",
+        "restore that directory from its backup and join in it: its youths stay findable meanwhile",
     ),
 }
 """Reasons of the exchange, each with code, what, why and fix."""

@@ -6,7 +6,9 @@ In this order, and nothing is changed before the last step:
    burn it; redeemed by another key, or past its end, it is refused, and the refusal is a leaf
 2. the request proves possession of a P-256 key (`ca`)
 3. every key statement is signed by the county root and about this agency (`statements`)
-4. one transaction: leaf, ticket spent, county, member, keys, certificate (`tickets`, `roster`, `certificates`)
+4. it is the agency's one adapter, in the state directory that made the agency's list, or in place of a revoked one
+   (`one_adapter`); else it is refused, the refusal is a leaf, and the ticket stays good
+5. one transaction: leaf, ticket spent, county, member, keys, certificate (`tickets`, `roster`, `certificates`)
 
 Does not decide whether the county counts: that takes the other holder's operator (`office`).
 """
@@ -19,14 +21,15 @@ from datetime import datetime
 from audit.entry import Draft
 from audit.log import Append
 from audit.transaction import Tx
-from gateway.errors import Conflict, Error, ErrorReason, Invalid, Unauthenticated
+from gateway.errors import Conflict, Error, ErrorReason, Invalid, Unauthenticated, Unavailable
 from gateway.exchange.journal import DENY, Kind, draft
 from gateway.exchange.receipts import act_receipt
 from gateway.members import certificates, roster
 from gateway.members.ca import Issued, Issuer, RequestRefused, read_request
 from gateway.members.deny import ALLOW, DenyList
 from gateway.members.ledger import Ledger
-from gateway.members.statements import StatedKey, check_statements
+from gateway.members.one_adapter import Newcomer, check_newcomer, forget_list
+from gateway.members.statements import check_statements
 from gateway.members.tickets import Ticket, find_ticket, spend_ticket, ticket_digest
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
@@ -44,12 +47,12 @@ class _Redemption:
 
     ticket: Ticket
     digest: bytes
-    identity: str
+    newcomer: Newcomer
     key_digest: bytes
     issued: Issued
-    keys: tuple[StatedKey, ...]
     root_key: bytes
-    has_sources: bool
+    removed: int | None
+    """So many youths leave the index; None where the list stays."""
 
 
 class Enrollment:
@@ -77,8 +80,8 @@ class Enrollment:
     async def redeem(self, request: EnrollRequest) -> EnrollResponse:
         """The agency is a member and this is its certificate. `request` keeps the rules of its .proto.
 
-        Raises `Unauthenticated` (ticket unknown or ended), `Conflict` (ticket used; another county root), `Invalid`,
-        `Unavailable`.
+        Raises `Unauthenticated` (ticket unknown or ended), `Conflict` (ticket used; another county root; as
+        `one_adapter`), `Invalid`, `Unavailable`.
         """
         try:
             key = read_request(request.certificate_request)
@@ -92,16 +95,18 @@ class Enrollment:
         now = self._now()
         if ticket.redeemed_by is not None or ticket.expire_ms <= milliseconds(now):
             return await self._answer_spent(ticket, identity, key_digest)
-        keys = check_statements(request.keys, root_key=request.county_root_key, agency=ticket.agency, now=now)
-        redemption = _Redemption(
-            ticket=ticket,
-            digest=digest,
+        newcomer = Newcomer(
+            agency=ticket.agency,
             identity=identity,
-            key_digest=key_digest,
-            issued=self._issuer.client(identity, key),
-            keys=keys,
-            root_key=request.county_root_key,
+            keys=check_statements(request.keys, root_key=request.county_root_key, agency=ticket.agency, now=now),
             has_sources=request.has_sources,
+        )
+        try:
+            removed = await self._ledger.read(lambda tx: check_newcomer(tx, newcomer))
+        except Conflict as refusal:
+            raise await self._recorded(refusal, ticket, identity) from refusal
+        redemption = _Redemption(
+            ticket, digest, newcomer, key_digest, self._issuer.client(identity, key), request.county_root_key, removed
         )
         try:
             await self._ledger.append(Append(_entry(redemption), apply=self._projection(redemption)))
@@ -116,31 +121,36 @@ class Enrollment:
         return ChannelIdentity(self._trust_domain, ChannelKind.ADAPTER, instance, agency).uri
 
     def _projection(self, redemption: _Redemption) -> Callable[[Tx, int], None]:
-        ticket, identity = redemption.ticket, redemption.identity
+        ticket, newcomer = redemption.ticket, redemption.newcomer
 
         def apply(tx: Tx, index: int) -> None:
             serial, now_ms = redemption.issued.serial, milliseconds(self._now())
+            if check_newcomer(tx, newcomer) != redemption.removed:
+                # The entry says another number: the agency's list has changed since, and this is asked again.
+                raise Unavailable(ErrorReason.NOT_READY)
             if not spend_ticket(tx, redemption.digest, key_digest=redemption.key_digest, serial=serial, now_ms=now_ms):
                 raise _TicketSpent
+            if redemption.removed is not None:
+                forget_list(tx, newcomer.agency)
             roster.enter(
                 tx,
                 index,
                 ticket=ticket,
                 root_key=redemption.root_key,
-                keys=redemption.keys,
-                has_sources=redemption.has_sources,
+                keys=newcomer.keys,
+                has_sources=newcomer.has_sources,
             )
-            before = certificates.newest(tx, identity)
+            before = certificates.newest(tx, newcomer.identity)
             certificates.remember(
                 tx,
                 index,
                 issued=redemption.issued,
-                uri=identity,
+                uri=newcomer.identity,
                 generation=before.generation + 1 if before else 1,
                 digest=redemption.key_digest,
             )
             # The operator's new invitation lifts a revocation, and unlocks an identity that two holders renewed.
-            tx.many(ALLOW, [(ticket.agency,), (identity,)])
+            tx.many(ALLOW, [(ticket.agency,), (newcomer.identity,)])
 
         return apply
 
@@ -152,13 +162,17 @@ class Enrollment:
         refusal: Error = Unauthenticated(ErrorReason.TICKET_EXPIRED)
         if ticket.redeemed_by is not None:
             refusal = Conflict(ErrorReason.TICKET_USED)
+        raise await self._recorded(refusal, ticket, identity)
+
+    async def _recorded(self, refusal: Error, ticket: Ticket, identity: str) -> Error:
+        """The refusal, which is a leaf."""
         entry = draft(
             Kind.REFUSED,
             requester=ticket.agency,
             op={"decision": DENY, "reason": refusal.reason, "agency": ticket.agency, "identity": identity},
         )
         await self._ledger.refusals.take(ticket.agency, refusal.reason, entry)
-        raise refusal
+        return refusal
 
     async def _answer(self, serial: str) -> EnrollResponse:
         issued = await self._ledger.read(lambda tx: certificates.by_serial(tx, serial))
@@ -174,16 +188,18 @@ class Enrollment:
 
 
 def _entry(redemption: _Redemption) -> Draft:
-    agency = redemption.ticket.agency
+    newcomer = redemption.newcomer
+    removed = {} if redemption.removed is None else {"removed": redemption.removed}
     return draft(
         Kind.ENROLL_REDEEMED,
-        requester=agency,
+        requester=newcomer.agency,
         op={
-            "agency": agency,
+            "agency": newcomer.agency,
             "agency_kind": redemption.ticket.kind,
-            "identity": redemption.identity,
+            "identity": newcomer.identity,
             "certificate": certificates.certificate_digest(redemption.issued),
             "county_root": hashlib.sha256(redemption.root_key).digest(),
-            "keys": b"".join(key.key_id for key in redemption.keys),
+            "keys": b"".join(key.key_id for key in newcomer.keys),
+            **removed,
         },
     )

@@ -5,7 +5,7 @@ were taken, holds fewer than they say. Decides what can be said for certain from
 anybody but the exchange has said: a number that a county could make up must keep no gateway shut.
 
     member        every agency that joined is a member; none ever leaves the table
-    subject       what one registration lists stays until removed or sealed
+    subject       what one registration lists stays until removed or sealed, or until another adapter takes its place
     index_token   a listed youth has tokens, as long as the token key was never rotated
     spent         a registration spends its identifier
 
@@ -70,6 +70,8 @@ class Counted:
         """The entry counts; `said` are its fields."""
         if entry.kind == Kind.ENROLL_REDEEMED:
             self.joined[said["agency"].decode()] = entry.index
+            if "removed" in said:
+                self.listed.pop(entry.requester, None)
         elif entry.kind == Kind.INDEX_REGISTERED:
             self._list(entry, int(said["listed"]), int(said["removed"]))
         elif entry.kind == Kind.SEAL_ENFORCED:

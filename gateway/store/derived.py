@@ -234,6 +234,8 @@ def _apply(derived: Derived, entry: StoredEntry, opened: Opened) -> None:
         case Kind.ENROLL_REDEEMED:
             for name in ("agency", "identity"):
                 derived.denied.pop(_text(said[name]), None)
+            if "removed" in said:
+                derived.listings.pop(entry.requester, None)
         case Kind.AUTHORITY_RECORDED | Kind.AUTHORITY_REVOKED | Kind.AUTHORITY_PRESENTED:
             _apply_authority(derived, entry, said)
         case Kind.INDEX_HEARTBEAT:

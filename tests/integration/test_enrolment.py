@@ -142,6 +142,29 @@ async def test_a_refused_key_does_not_burn_the_ticket(world: World, county: Coun
     await world.gateway.enrollment.redeem(county.enrollment(invitation))
 
 
+# --- one adapter of an agency
+
+
+async def test_a_second_adapter_of_an_agency_is_refused_until_the_first_is_revoked(
+    world: World, county: County
+) -> None:
+    await world.enroll(county)
+    invitation = await world.invite(county.agency)
+    second = County(root=county.root, flag=county.flag, clock=world.clock)
+    request = second.enrollment(invitation, instance="a2")
+    assert await refused(world.gateway.enrollment.redeem(request)) == ErrorReason.ADAPTER_ENROLLED
+    refusal = world.leaf(len(world.kinds()) - 1)
+    assert (refusal["reason"], refusal["identity"].decode()) == (b"ADAPTER_ENROLLED", URI.replace("a1", "a2"))
+    # The first may come back whenever it has to; a sister of the county is another agency.
+    await world.enroll(county)
+    await world.enroll(County(office="probation", root=county.root, flag=county.flag, clock=world.clock), "a2")
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=URI))
+    assert (await world.gateway.enrollment.redeem(request)).generation == 1
+    # Now that is the agency's adapter, and the revoked one is not beside it.
+    assert await refused(world.enroll(county)) == ErrorReason.ADAPTER_ENROLLED
+    await world.enroll(second, "a2")
+
+
 # --- key statements
 
 

@@ -13,6 +13,7 @@ from adapters.channel_identity import load_identity
 from adapters.joined_words import joined_data, joined_text
 from adapters.keyring import KeyFile, load_keyring
 from adapters.membership import LOCK_FILE, parse_membership, read_membership, write_membership
+from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.store import open_store, put_setting
 from adapters.node.succession import DIRECTORY
 from gateway.protocol.envelope import unwrap
@@ -235,3 +236,15 @@ async def test_a_directory_that_an_earlier_release_made_comes_back_too(tmp_path:
     joined = await enter(listener, tmp_path, line=next_line())
     assert joined.membership.county_root == listener.requests[0].county_root_key
     assert load_keyring(tmp_path / "keys").envelope.public_bytes == before
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [("ADAPTER_ENROLLED", "JOIN-017"), ("YOUTHS_LISTED", "JOIN-018"), ("FLAGS_OPEN", "JOIN-019")]
+)
+async def test_what_the_exchange_refuses_of_another_directory_is_told_with_what_to_do(
+    tmp_path: Path, reason: str, code: str
+) -> None:
+    listener = Listener(error=CallFailed(CallFault.REFUSED, reason))
+    with pytest.raises(CommandFailure) as caught:
+        await enter(listener, tmp_path)
+    assert (caught.value.code, "not used" in caught.value.why) == (code, True)

@@ -51,8 +51,20 @@ class EnrollmentServiceServicer:
         repeat the call within the ticket's life, so that a dropped connection
         does not burn the ticket.
 
+        An adapter whose certificate has ended, or was revoked, comes back by another
+        ticket with the keys that it has. An agency has one adapter, and one state
+        directory that knows its youths by their handles:
+        - ADAPTER_ENROLLED: another adapter of the agency is enrolled and not revoked
+        - YOUTHS_LISTED: the agency has a list, and these are not the keys of whoever
+        made it, or the adapter has no sources; after the agency was revoked the
+        list goes with the redemption
+        - FLAGS_OPEN: it was revoked, and a flag that only the former directory can
+        end is open
+        The ticket stays good.
+
         Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
-        TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, INVALID_REQUEST, LOG_UNAVAILABLE.
+        TICKET_USED, TICKET_EXPIRED, COUNTY_ROOT_DIFFERS, ADAPTER_ENROLLED, YOUTHS_LISTED,
+        FLAGS_OPEN, INVALID_REQUEST, LOG_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,103 @@
+"""One agency, one adapter, one state directory: what a redemption must be next to what the agency has.
+
+The exchange knows a youth by a handle that only the adapter's state directory leads back to the county's own number.
+A second adapter, or the same one with a new directory, gives every youth another handle: then no question has one
+answer any more, and nobody can end a flag that stands under the first. So, before a ticket is spent:
+
+1. another adapter of the agency that was not revoked      ADAPTER_ENROLLED; two would also end each other's link
+2. the agency has a list, and the adapter brings the keys of the directory that made it, and has sources: it comes back
+3. it has a list, and was not revoked                      YOUTHS_LISTED
+4. it was revoked, and a flag of it is open                FLAGS_OPEN: the youth must stay findable, and only the
+                                                           directory that raised the flag can ever end it
+5. it was revoked                                          the list goes with the redemption, and what its heartbeats
+                                                           said: until the new one is complete the county is stale
+
+A revocation is the operator's word that the former directory does not come back; nothing less lets its list go.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import and_, bindparam, delete, func, literal_column, select
+
+from audit.statement import Statement
+from audit.transaction import Tx
+from gateway.errors import Conflict, ErrorReason
+from gateway.members import roster
+from gateway.members.statements import StatedKey
+from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId
+from gateway.store import tables
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
+
+_C, _D, _S, _T = tables.certificate.c, tables.denied.c, tables.subject.c, tables.index_token.c
+_F, _L = tables.flag.c, tables.listing.c
+_LAST_IDENTITY: Final = Statement(
+    select(_C.uri)
+    .where(_C.uri.startswith(bindparam("prefix_"), autoescape=False))
+    .order_by(_C.leaf_index.desc())
+    .limit(1)
+)
+_DENIED: Final = Statement(select(_D.name).where(_D.name == bindparam("name_")))
+_LISTED: Final = Statement(select(func.count()).select_from(tables.subject).where(_S.owner == bindparam("owner_")))
+_BEATEN: Final = Statement(select(_L.owner).where(_L.owner == bindparam("owner_")))
+_FLAGGED: Final = Statement(
+    select(_F.flag_id)
+    .where(
+        and_(
+            _F.owner == bindparam("owner_"),
+            _F.state.in_([literal_column(f"'{state}'") for state in sorted(OPEN_FLAG_STATES)]),
+        )
+    )
+    .limit(1)
+)
+_DROP_TOKENS: Final = Statement(
+    delete(tables.index_token).where(_T.ref.in_(select(_S.ref).where(_S.owner == bindparam("owner_")))), "owner_"
+)
+_DROP_SUBJECTS: Final = Statement(delete(tables.subject).where(_S.owner == bindparam("owner_")), "owner_")
+_DROP_LISTING: Final = Statement(delete(tables.listing).where(_L.owner == bindparam("owner_")), "owner_")
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who redeems a line."""
+
+    agency: AgencyId
+    identity: str
+    """Channel identity of the adapter."""
+    keys: tuple[StatedKey, ...]
+    has_sources: bool
+
+
+def check_newcomer(tx: Tx, newcomer: Newcomer) -> int | None:
+    """How many youths leave the index with this redemption; None where the agency's list stays as it is.
+
+    Raises `Conflict`: ADAPTER_ENROLLED, YOUTHS_LISTED, FLAGS_OPEN.
+    """
+    agency = newcomer.agency
+    is_revoked = tx.one(_DENIED, (agency,)) is not None
+    other = tx.one(_LAST_IDENTITY, (newcomer.identity.rpartition("/")[0] + "/",))
+    if other is not None and other[0] != newcomer.identity and not is_revoked and tx.one(_DENIED, other) is None:
+        raise Conflict(ErrorReason.ADAPTER_ENROLLED)
+    counted = tx.one(_LISTED, (agency,))
+    listed = int(counted[0]) if counted else 0
+    has_list = listed > 0 or tx.one(_BEATEN, (agency,)) is not None
+    if not has_list or (newcomer.has_sources and _is_known(tx, agency, newcomer.keys)):
+        return None
+    if not is_revoked:
+        raise Conflict(ErrorReason.YOUTHS_LISTED)
+    if tx.one(_FLAGGED, (agency,)) is not None:
+        raise Conflict(ErrorReason.FLAGS_OPEN)
+    return listed
+
+
+def forget_list(tx: Tx, agency: AgencyId) -> None:
+    """The agency lists nobody, in no epoch, and its list counts as current in none."""
+    for statement in (_DROP_TOKENS, _DROP_SUBJECTS, _DROP_LISTING):
+        tx.run(statement, (agency,))
+
+
+def _is_known(tx: Tx, agency: AgencyId, keys: Iterable[StatedKey]) -> bool:
+    """Whether these are the keys of the directory that the agency has: one signs all that a list is made of."""
+    rows = [roster.find_key(tx, key.key_id) for key in keys if key.use == KEY_USE_ENVELOPE]
+    return bool(rows) and all(row is not None and row.agency == agency for row in rows)
