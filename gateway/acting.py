@@ -77,6 +77,10 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
     "DEADLINE_EXCEEDED": ("the serving process did not answer in time", "look at its output, then try again"),
 }
 
+_ON_RECORD: Final = (
+    "the county has other lines, which callers about the youths of all its agencies are given",
+    "leave --duty-line and --hotline out; only if the county's own lines are others now: --change-lines",
+)
 _STEPS: Final[dict[str, tuple[str, str]]] = {
     "epoch: named": (
         "the newest directory that this custodian signed names every epoch of which a share is kept here",
@@ -94,6 +98,8 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
         "an agency that asks would oversee, or the other way round: it would read what the answers to itself hid",
         "invite it under another name, as a member of its own with its own keys",
     ),
+    "duty_line: on_record": _ON_RECORD,
+    "hotline: on_record": _ON_RECORD,
     "directory: none": (
         "no directory is signed yet, so that no epoch is in force",
         "finish setting the exchange up: homeward gateway trust, and a first member",

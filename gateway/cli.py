@@ -128,14 +128,20 @@ def trust(directory: Path, custodian_card: Path, as_json: bool) -> None:
 @DIRECTORY
 @click.argument("agency")
 @click.option("--kind", required=True, type=click.Choice([kind.value for kind in AgencyKind]), help="What it is.")
-@click.option("--duty-line", default="", help="24-hour line of the county, +1..., for its first agency.")
-@click.option("--hotline", default="", help="Hotline of the county, +1..., for its first agency.")
+@click.option("--duty-line", default="", help="24-hour line of the county, +1..., with its first agency.")
+@click.option("--hotline", default="", help="Hotline of the county, +1..., with its first agency.")
+@click.option("--change-lines", is_flag=True, help="The county's lines are others now: give every caller these.")
 @click.option("--expires", default="1h", show_default=True, help="Life of the invitation, 1m to 24h.")
 @JSON
-def invite(directory: Path, agency: str, kind: str, duty_line: str, hotline: str, expires: str, as_json: bool) -> None:
-    """Invite AGENCY (<fips>.<name>): prints one line that its operator pastes into `homeward join`."""
+def invite(directory: Path, agency: str, kind: str, expires: str, as_json: bool, **lines: Any) -> None:
+    """Invite AGENCY (<fips>.<name>): prints one line that its operator pastes into `homeward join`.
+
+    Also for an adapter whose certificate has expired, or that was revoked: it joins again in its own directory.
+    """
     state = _state(directory)
-    request = admin_pb2.InviteRequest(agency=agency, duty_line=duty_line, hotline=hotline)
+    if lines["change_lines"] and not (lines["duty_line"] or lines["hotline"]):
+        raise wrong_option("--change-lines goes with --duty-line, --hotline or both")
+    request = admin_pb2.InviteRequest(agency=agency, **lines)
     request.kind = to_wire(AgencyKind(kind))  # type: ignore[assignment]  # numbers of an enum are its values
     request.life.FromTimedelta(_life(expires))
     reply = act_on_members(

@@ -23,7 +23,7 @@ from gateway.members.holders import trust_holder
 from gateway.members.ledger import Ledger
 from gateway.members.office import DirectoryOffice
 from gateway.members.revoke import revoke
-from gateway.members.tickets import count_open, issue_ticket
+from gateway.members.tickets import Lines, count_open, issue_ticket
 from gateway.protocol.invitation import encode
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.policy.facts import milliseconds, moment_of
@@ -84,8 +84,8 @@ class Administration:
             self._ledger,
             agency=AgencyId(request.agency),
             kind=from_wire(AgencyKind, request.kind),
-            duty_line=request.duty_line,
-            hotline=request.hotline,
+            lines=Lines(request.duty_line, request.hotline),
+            change_lines=request.change_lines,
             expires=expires,
             random_bytes=self._random_bytes,
         )

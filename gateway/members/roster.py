@@ -1,8 +1,8 @@
 """Counties, members and their keys, as tables hold them.
 
-Decides what enrolling changes: the county's root is fixed by its first agency, its telephone numbers follow the newest
-invitation, a member that was revoked starts again without the keys it had. Which of it enters a directory is
-`composition`'s matter.
+Decides what enrolling changes: the county's root and its telephone numbers are fixed by its first agency, the numbers
+until an invitation is meant to change them; a member that was revoked starts again without the keys it had. Which of it
+enters a directory is `composition`'s matter.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.members.kinds import check_kind
 from gateway.members.statements import StatedKey
-from gateway.members.tickets import Ticket
+from gateway.members.tickets import Lines, Ticket
 from gateway.protocol.names import AgencyId, AgencyKind, county_of
 from gateway.protocol.signing import key_id
 from gateway.protocol.wire_names import from_wire
@@ -29,6 +29,7 @@ _PUT_COUNTY: Final = upsert(tables.county, "fips")
 _PUT_MEMBER: Final = upsert(tables.member, "agency")
 _PUT_KEY: Final = upsert(tables.key_statement, "key_id")
 _ROOT: Final = Statement(select(tables.county.c.root_key).where(tables.county.c.fips == bindparam("fips_")))
+_LINES_SINCE: Final = Statement(select(tables.county.c.leaf_index).where(tables.county.c.fips == bindparam("fips_")))
 _SUSPENDED: Final = Statement(select(_M.suspended).where(_M.agency == bindparam("agency_")))
 _SUSPEND: Final = Statement(
     update(tables.member).where(_M.agency == bindparam("agency_")).values(suspended=1, leaf_index=bindparam("index_")),
@@ -121,9 +122,21 @@ def enter(
         if row is not None and (row.county, row.agency) != (key.county, key.agency):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"keys[{position}]: unique",))
     _forget_revoked_keys(tx, ticket.agency)
-    tx.run(_PUT_COUNTY, (fips, root_key, ticket.duty_line, ticket.hotline, index))
+    lines = _lines_of(tx, fips, ticket)
+    if lines is not None:
+        tx.run(_PUT_COUNTY, (fips, root_key, lines.duty_line, lines.hotline, index))
     tx.run(_PUT_MEMBER, (ticket.agency, ticket.kind, 0, int(has_sources), index))
     tx.many(_PUT_KEY, [(key.key_id, key.county, key.agency, key.envelope, index) for key in keys])
+
+
+def _lines_of(tx: Tx, fips: str, ticket: Ticket) -> Lines | None:
+    """The lines that the county has from this redemption on; None where it keeps its own."""
+    since = tx.one(_LINES_SINCE, (fips,))
+    if since is None and ticket.lines is None:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("duty_line: first_of_county",))
+    # Two agencies of a county may be invited before either joins, each with lines: those of the first to join stand.
+    is_later = since is None or ticket.leaf_index > since[0]
+    return ticket.lines if is_later else None
 
 
 def _forget_revoked_keys(tx: Tx, agency: AgencyId) -> None:

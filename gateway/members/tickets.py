@@ -1,8 +1,9 @@
 """Tickets: the right of one agency to enroll once.
 
-Decides what an invitation binds (agency, kind, the county's telephone numbers, an end within 24 hours) and how a ticket
-is spent: by one UPDATE that finds it unspent, in the transaction of the leaf, so that of fifty redemptions at once
-exactly one can succeed. The database holds the ticket's SHA-256 alone: who reads it cannot enroll (SECURITY §3.2).
+Decides what an invitation binds (agency, kind, the telephone numbers of a county that has none or is to have others, an
+end within 24 hours) and how a ticket is spent: by one UPDATE that finds it unspent, in the transaction of the leaf, so
+that of fifty redemptions at once exactly one can succeed. The database holds the ticket's SHA-256 alone: who reads it
+cannot enroll (SECURITY §3.2).
 """
 
 import hashlib
@@ -35,7 +36,7 @@ _INSERT: Final = Statement(
     "ticket_digest", "agency", "kind", "duty_line", "hotline", "expire_ms", "leaf_index",
 )  # fmt: skip
 _FIND: Final = Statement(
-    select(_T.agency, _T.kind, _T.duty_line, _T.hotline, _T.expire_ms, _T.redeemed_by, _T.serial).where(
+    select(_T.agency, _T.kind, _T.duty_line, _T.hotline, _T.leaf_index, _T.expire_ms, _T.redeemed_by, _T.serial).where(
         _T.ticket_digest == bindparam("digest")
     )
 )
@@ -56,13 +57,23 @@ _COUNT_OPEN: Final = Statement(
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """Telephone numbers of a county, E.164. Whoever asks about any of its youths is given them."""
+
+    duty_line: str
+    hotline: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """What is known of a ticket. `redeemed_by` is the digest of the key that spent it, `serial` what it got."""
 
     agency: AgencyId
     kind: AgencyKind
-    duty_line: str
-    hotline: str
+    lines: Lines | None
+    """For a county that has none, or that was to have others when the ticket was issued; None for those on record."""
+    leaf_index: int
+    """Of the entry by which it was issued."""
     expire_ms: int
     redeemed_by: bytes | None
     serial: str | None
@@ -78,31 +89,49 @@ async def issue_ticket(
     *,
     agency: AgencyId,
     kind: AgencyKind,
-    duty_line: str,
-    hotline: str,
+    lines: Lines,
+    change_lines: bool,
     expires: datetime,
     random_bytes: Callable[[int], bytes],
 ) -> bytes:
     """A fresh ticket whose invitation is in the log. Empty telephone numbers mean those on record.
 
-    Raises `Invalid` when a number is neither given nor on record, and as `kinds.check_kind`; `Unavailable`.
+    Raises `Invalid` when a number is neither given nor on record, or another one is on record and no change is meant,
+    and as `kinds.check_kind`; `Unavailable`.
     """
     await ledger.read(lambda tx: check_kind(tx, agency, kind))
     known = await ledger.read(lambda tx: tx.one(_COUNTY_LINES, (county_of(agency),))) or ("", "")
-    duty_line, hotline = duty_line or known[0], hotline or known[1]
-    if not (duty_line and hotline):
-        missing = [name for name, value in (("duty_line", duty_line), ("hotline", hotline)) if not value]
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(f"{name}: first_of_county" for name in missing))
+    settled = _settled(lines, Lines(*known), change=change_lines)
+    # Those that the county has already stay what they are, whatever becomes of them before this is redeemed.
+    kept = settled if settled != Lines(*known) else Lines("", "")
     ticket = random_bytes(TICKET_BYTES)
     digest, expire_ms = ticket_digest(ticket), milliseconds(expires)
     entry = draft(
         Kind.ENROLL_INVITED,
         requester=agency,
-        op={"agency": agency, "agency_kind": kind, "duty_line": duty_line, "hotline": hotline, "expire_ms": expire_ms},
+        op={
+            "agency": agency,
+            "agency_kind": kind,
+            "duty_line": settled.duty_line,
+            "hotline": settled.hotline,
+            "expire_ms": expire_ms,
+        },
     )
-    row = (digest, agency, kind, duty_line, hotline, expire_ms, INDEX)
+    row = (digest, agency, kind, kept.duty_line, kept.hotline, expire_ms, INDEX)
     await ledger.append(Append(entry, rows=((_INSERT, row),)))
     return ticket
+
+
+def _settled(given: Lines, known: Lines, *, change: bool) -> Lines:
+    pairs = {"duty_line": (given.duty_line, known.duty_line), "hotline": (given.hotline, known.hotline)}
+    missing = [name for name, (new, old) in pairs.items() if not (new or old)]
+    if missing:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(f"{name}: first_of_county" for name in missing))
+    others = [name for name, (new, old) in pairs.items() if new and old and new != old]
+    if others and not change:
+        # A county has one duty line, which callers about the youths of all its agencies are given.
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=tuple(f"{name}: on_record" for name in others))
+    return Lines(given.duty_line or known.duty_line, given.hotline or known.hotline)
 
 
 def find_ticket(tx: Tx, digest: bytes) -> Ticket | None:
@@ -110,8 +139,9 @@ def find_ticket(tx: Tx, digest: bytes) -> Ticket | None:
     row = tx.one(_FIND, (digest,))
     if row is None:
         return None
-    agency, kind, *rest = row
-    return Ticket(AgencyId(agency), AgencyKind(kind), *rest)
+    agency, kind, duty_line, hotline, *rest = row
+    lines = Lines(duty_line, hotline) if duty_line else None
+    return Ticket(AgencyId(agency), AgencyKind(kind), lines, *rest)
 
 
 def spend_ticket(tx: Tx, digest: bytes, *, key_digest: bytes, serial: str, now_ms: int) -> bool:

@@ -18,6 +18,7 @@ from gateway.members import roster
 from gateway.members.deny import DenyList
 from gateway.members.office import HolderSilent
 from gateway.protocol.envelope import wrap
+from gateway.protocol.invitation import decode
 from gateway.protocol.log_kinds import Kind
 from gateway.protocol.names import AgencyId, AgencyKind
 from gateway.protocol.signing import SigningKey
@@ -25,7 +26,7 @@ from gateway.protocol.spiffe import parse_spiffe
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1 import admin_pb2, codes_pb2, directory_pb2
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE, OfferPepperRequest, PepperOffer, SealedPepper
-from homeward.gateway.v1.enrollment_pb2 import EnrollResponse
+from homeward.gateway.v1.enrollment_pb2 import EnrollResponse, Invitation
 from tests.unit.members.world import County, World, certificate_request, make_world
 
 URI = "spiffe://exchange.example/county/06037/cwa/adapter/a1"
@@ -163,6 +164,53 @@ async def test_a_second_adapter_of_an_agency_is_refused_until_the_first_is_revok
     # Now that is the agency's adapter, and the revoked one is not beside it.
     assert await refused(world.enroll(county)) == ErrorReason.ADAPTER_ENROLLED
     await world.enroll(second, "a2")
+
+
+# --- the county's telephone lines
+
+
+def lines(world: World, fips: str = "06037") -> tuple[str, str]:
+    (county,) = [row for row in world.gateway.ledger.reader.read(roster.all_counties) if row.fips == fips]
+    return county.duty_line, county.hotline
+
+
+async def invite_with(world: World, agency: str, *, change: bool = False, **numbers: str) -> Invitation:
+    request = admin_pb2.InviteRequest(agency=agency, kind=codes_pb2.AGENCY_KIND_FFA, change_lines=change, **numbers)
+    request.life.FromTimedelta(timedelta(hours=1))
+    return decode((await world.gateway.administration.invite(request)).line)
+
+
+async def test_another_agency_of_a_county_does_not_become_the_line_that_callers_are_given(
+    world: World, county: County
+) -> None:
+    early = await invite_with(world, "06037.ffa", duty_line="+15555550177", hotline="+15555550178")
+    await world.enroll(county)
+    of_first = lines(world)
+    sister = County(office="ffa", root=county.root, flag=county.flag, clock=world.clock)
+    before = world.kinds()
+    with pytest.raises(Invalid) as caught:
+        await invite_with(world, "06037.ffa", duty_line="+15555550177", hotline="+15555550178")
+    assert caught.value.fields == ("duty_line: on_record", "hotline: on_record")
+    assert world.kinds() == before
+    # Nor by an invitation from before the county had any.
+    await world.gateway.enrollment.redeem(sister.enrollment(early))
+    assert lines(world) == of_first
+    # The same numbers again, or none, change nothing.
+    await invite_with(world, "06037.ffa", duty_line=of_first[0], hotline=of_first[1])
+    again = await invite_with(world, "06037.ffa")
+    await world.gateway.enrollment.redeem(sister.enrollment(again))
+    assert lines(world) == of_first
+
+
+async def test_lines_change_where_that_is_said_and_a_later_invitation_leaves_them(world: World, county: County) -> None:
+    await world.enroll(county)
+    before = await world.invite(county.agency)
+    changing = await invite_with(world, "06037.ffa", change=True, duty_line="+15555550177")
+    sister = County(office="ffa", root=county.root, flag=county.flag, clock=world.clock)
+    await world.gateway.enrollment.redeem(sister.enrollment(changing))
+    assert lines(world) == ("+15555550177", "+15555550101")
+    await world.gateway.enrollment.redeem(county.enrollment(before))
+    assert lines(world) == ("+15555550177", "+15555550101")
 
 
 # --- key statements

@@ -225,6 +225,12 @@ def test_the_first_agency_of_a_county_is_not_invited_without_its_telephone_numbe
     assert failure.where.endswith("invite --duty-line --hotline")
 
 
+def test_what_changes_the_lines_of_a_county_says_which(desk: Desk) -> None:
+    failure = desk.refused("gateway", "invite", desk.gw, "06037.cwa", "--kind", "CWA", "--change-lines")
+    assert (failure.code, failure.exit_code) == ("USAGE-001", ExitCode.USAGE)
+    assert "--duty-line" in failure.why
+
+
 def test_a_copy_replaces_nothing_and_one_that_fails_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept", encoding="utf-8")
     assert desk.refused("gateway", "backup", desk.gw, str(tmp_path / "kept")).code == "STATE-003"

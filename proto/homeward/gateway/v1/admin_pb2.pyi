@@ -13,18 +13,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class InviteRequest(_message.Message):
-    __slots__ = ("agency", "kind", "duty_line", "hotline", "life")
+    __slots__ = ("agency", "kind", "duty_line", "hotline", "life", "change_lines")
     AGENCY_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     DUTY_LINE_FIELD_NUMBER: _ClassVar[int]
     HOTLINE_FIELD_NUMBER: _ClassVar[int]
     LIFE_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_LINES_FIELD_NUMBER: _ClassVar[int]
     agency: str
     kind: _codes_pb2.AgencyKind
     duty_line: str
     hotline: str
     life: _duration_pb2.Duration
-    def __init__(self, agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., duty_line: _Optional[str] = ..., hotline: _Optional[str] = ..., life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    change_lines: bool
+    def __init__(self, agency: _Optional[str] = ..., kind: _Optional[_Union[_codes_pb2.AgencyKind, str]] = ..., duty_line: _Optional[str] = ..., hotline: _Optional[str] = ..., life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., change_lines: _Optional[bool] = ...) -> None: ...
 
 class InviteResponse(_message.Message):
     __slots__ = ("line", "expire_time")
