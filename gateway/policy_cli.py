@@ -34,7 +34,8 @@ from gateway.protocol.names import (
 )
 from gateway.protocol.outcomes import OUTCOME_TEXT
 from gateway.protocol.policy import english
-from gateway.protocol.policy.bundle import MAX_BYTES, BundleError, load_california, parse_bundle
+from gateway.protocol.policy.bundle import MAX_BYTES, load_california, parse_bundle
+from gateway.protocol.policy.bundle_faults import BundleError
 from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
@@ -181,7 +182,7 @@ def _load(bundle: Path | None) -> Policy:
         return load_california()
     try:
         with bundle.open("rb") as file:
-            return parse_bundle(file.read(MAX_BYTES + 1))
+            return parse_bundle(file.read(MAX_BYTES + 1), origin=str(bundle))
     except OSError as problem:
         raise CommandFailure(
             "POL-002",
@@ -191,11 +192,15 @@ def _load(bundle: Path | None) -> Policy:
             fix="check the path and its permissions",
         ) from problem
     except BundleError as problem:
+        for each in problem.problems:
+            click.echo(str(each), err=True)
+        first, count = problem.problems[0], len(problem.problems)
+        told = f"{first.field}: {first.sentence}" if first.field else first.sentence
         raise CommandFailure(
             "POL-001",
-            "the policy bundle is malformed",
-            where=str(bundle),
-            why="; ".join(problem.problems),
+            "the policy bundle has a problem" if count == 1 else f"the policy bundle has {count} problems",
+            where=f"{bundle}:{first.line}:{first.column}" if count == 1 else str(bundle),
+            why=told if count == 1 else "each is printed above, with its line and column",
             fix="correct every problem named; nothing of a malformed bundle is used",
         ) from problem
 

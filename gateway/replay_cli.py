@@ -21,7 +21,8 @@ from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.verify import verify_log
 from gateway.acting import BROKEN, broken, check_there
-from gateway.protocol.policy.bundle import BundleError, load_california, parse_bundle
+from gateway.protocol.policy.bundle import load_california, parse_bundle
+from gateway.protocol.policy.bundle_faults import BundleError
 from gateway.protocol.policy.rules import Policy
 from gateway.replay import read_keys, replay_log
 from gateway.state import State
@@ -86,7 +87,7 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
 
 def _bundle(path: Path) -> Policy:
     try:
-        return parse_bundle(path.read_bytes())
+        return parse_bundle(path.read_bytes(), origin=str(path))
     except (BundleError, OSError) as exc:
         raise CommandFailure(
             "REPLAY-001",

@@ -1,7 +1,7 @@
 """Reads a policy bundle: exact bytes in, an indexed and checked `Policy` out.
 
 Decides what a well-formed bundle is; a bundle that breaks any of the invariants below is
-refused whole, with every problem named. Does not verify who signed the bundle.
+refused whole, with every problem named at its line. Does not verify who signed the bundle.
 
 * every purpose has a label and at least one rule; rule ids are unique and begin with their purpose
 * STATUTE stands alone: no authority can be required beside it; EMERGENCY is no rule's basis
@@ -15,13 +15,14 @@ refused whole, with every problem named. Does not verify who signed the bundle.
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from hashlib import sha256
 from importlib.resources import files
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from gateway.protocol.names import (
     OVERSEERS,
@@ -45,8 +46,12 @@ from gateway.protocol.names import (
     parse_role,
 )
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.bundle_faults import BundleError, Fault, placed, shape_faults, unread
 from gateway.protocol.policy.fieldsets import ACK, FLAG_STATUS, REVIEW, mask_of
 from gateway.protocol.policy.rules import EmergencyRule, FlagActRule, Policy, Rule, RuleId
+from gateway.protocol.policy.toml_places import TomlPlaces
+from gateway.protocol.setting_names import Path
+from gateway.protocol.strict_yaml import Problem
 
 CALIFORNIA: Final = "california-2026-11.toml"
 """File name of the shipped bundle, beside this module."""
@@ -55,14 +60,16 @@ MAX_EMERGENCY_SECONDS: Final = 4 * 60 * 60
 _EMERGENCY_MASK: Final = mask_of((FieldSet.FS2_FLAG_LOCATE, FieldSet.FS6_JURISDICTION_CONTACT))
 
 
-class BundleError(ValueError):
-    """The bytes are not a policy bundle. `problems` holds one sentence each."""
+def _roles(name: str) -> str:
+    try:
+        _expand((name,))
+    except NameSyntaxError:
+        raise ValueError(f'no such role "{name}"; homeward policy show lists them') from None
+    return name
 
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
 
-
+RoleNames = Annotated[StrictStr, AfterValidator(_roles)]
+"""A role, or every one of a kind: `CWA.*`."""
 Text = Annotated[StrictStr, Field(min_length=1, max_length=400)]
 Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Z_]+\.[a-z_]{1,40}$")]
 
@@ -73,7 +80,7 @@ class _Strict(BaseModel):
 
 class _Row(_Strict):
     id: Identifier
-    roles: tuple[StrictStr, ...] = Field(min_length=1)
+    roles: tuple[RoleNames, ...] = Field(min_length=1)
     citations: tuple[Text, ...] = Field(min_length=1)
     evidence_all: tuple[EvidenceKind, ...] = ()
     field_sets: tuple[FieldSet, ...] = Field(min_length=1)
@@ -96,7 +103,7 @@ class _FlagActRow(_Strict):
     id: Identifier
     act: FlagAct
     purposes: tuple[Purpose, ...] = Field(min_length=1)
-    roles: tuple[StrictStr, ...] = Field(min_length=1)
+    roles: tuple[RoleNames, ...] = Field(min_length=1)
     citations: tuple[Text, ...] = Field(min_length=1)
 
 
@@ -126,78 +133,92 @@ def load_california() -> Policy:
     return parse_bundle((files(__package__) / CALIFORNIA).read_bytes())
 
 
-def parse_bundle(data: bytes) -> Policy:
+def parse_bundle(data: bytes, *, origin: str = "policy bundle") -> Policy:
     """The policy these exact bytes state; its digest is SHA-256 over them.
 
-    Raises `BundleError` with every problem found. The bytes are untrusted until their signature was checked.
+    Raises `BundleError` with every problem found; `origin` names the file in them. The bytes are untrusted until their
+    signature was checked.
     """
     if len(data) > MAX_BYTES:
-        raise BundleError([f"longer than {MAX_BYTES} bytes"])
+        raise BundleError([Problem(origin, 1, 1, "", f"longer than {MAX_BYTES} bytes", "")])
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        document = tomllib.loads(text)
     except ValueError as problem:
-        raise BundleError([f"not TOML in UTF-8: {problem}"]) from problem
+        raise BundleError([unread(origin, problem)]) from problem
+    faults: list[Fault] = []
     try:
         bundle = _Bundle.model_validate(document)
+        faults += _problems(bundle)
     except ValidationError as problem:
-        raise BundleError(_sentences(problem)) from problem
-    problems = tuple(_problems(bundle))
-    if problems:
-        raise BundleError(problems)
+        faults += shape_faults(problem)
+        faults += _faults_of_good_rows(document)
+    if faults:
+        places = TomlPlaces(text)
+        raise BundleError(placed(origin, places, document, fault) for fault in faults)
     return _policy(bundle, sha256(data).digest())
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
-    for each in error.errors(include_url=False, include_input=False):
-        yield f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}"
+def _faults_of_good_rows(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with rules whose form is right, in a bundle of which another part is not."""
+    rules = document.get("rules")
+    kinds = document.get("prohibited_kinds")
+    named = [each for each in kinds if isinstance(each, str)] if isinstance(kinds, list) else []
+    prohibited = [AgencyKind(each) for each in named if each in AgencyKind.__members__]
+    for number, row in enumerate(rules if isinstance(rules, list) else ()):
+        with suppress(ValidationError):
+            rule = _RuleRow.model_validate(row)
+            yield from _row_problems(("rules", number), rule, prohibited)
+            yield from _rule_problems(("rules", number), rule)
+    acts = document.get("flag_acts")
+    for number, row in enumerate(acts if isinstance(acts, list) else ()):
+        with suppress(ValidationError):
+            yield from _flag_act_row_problems(("flag_acts", number), _FlagActRow.model_validate(row))
+    with suppress(ValidationError):
+        yield from _emergency_problems(_EmergencyRow.model_validate(document.get("emergency")), prohibited)
 
 
-def _problems(bundle: _Bundle) -> Iterator[str]:
-    listed: tuple[_Row | _FlagActRow, ...] = (*bundle.rules, *bundle.flag_acts)
-    ids = [row.id for row in listed] + [bundle.emergency.id]
-    yield from (f"{each}: id is used twice" for each in sorted({each for each in ids if ids.count(each) > 1}))
+def _problems(bundle: _Bundle) -> Iterator[Fault]:
+    seen = {bundle.emergency.id}
+    listed: tuple[tuple[str, tuple[_RuleRow | _FlagActRow, ...]], ...] = (
+        ("rules", bundle.rules),
+        ("flag_acts", bundle.flag_acts),
+    )
+    for table, rows in listed:
+        for number, row in enumerate(rows):
+            if row.id in seen:
+                yield (table, number, "id"), "id is used twice"
+            seen.add(row.id)
     for purpose in Purpose:
         if purpose not in bundle.purposes:
-            yield f"{purpose}: has no label"
+            yield ("purposes",), f"{purpose} has no label"
         if all(row.purpose is not purpose for row in bundle.rules):
-            yield f"{purpose}: has no rule"
-    for row in (*bundle.rules, bundle.emergency):
-        yield from _row_problems(row, bundle)
-    for rule in bundle.rules:
-        yield from _rule_problems(rule)
-    if mask_of(bundle.emergency.field_sets) & ~_EMERGENCY_MASK:
-        yield "emergency: gives more than FS2 and FS6"
-    yield from (f"{row.id}: no such role: {name}" for row in bundle.flag_acts for name in _unknown_roles(row))
-    if not any(_unknown_roles(row) for row in listed):
-        yield from _order_problems(bundle)
-        yield from _flag_act_problems(bundle)
+            yield ("purposes", purpose), f"{purpose} has no rule"
+    for number, rule in enumerate(bundle.rules):
+        yield from _row_problems(("rules", number), rule, bundle.prohibited_kinds)
+        yield from _rule_problems(("rules", number), rule)
+    yield from _emergency_problems(bundle.emergency, bundle.prohibited_kinds)
+    yield from _order_problems(bundle)
+    yield from _flag_act_problems(bundle)
 
 
-def _unknown_roles(row: _Row | _FlagActRow) -> list[str]:
-    unknown = []
+def _emergency_problems(row: _EmergencyRow, prohibited: Collection[AgencyKind]) -> Iterator[Fault]:
+    yield from _row_problems(("emergency",), row, prohibited)
+    if mask_of(row.field_sets) & ~_EMERGENCY_MASK:
+        yield ("emergency", "field_sets"), "gives more than FS2 and FS6"
+
+
+def _row_problems(path: Path, row: _Row, prohibited: Collection[AgencyKind]) -> Iterator[Fault]:
     for name in row.roles:
-        try:
-            _expand((name,))
-        except NameSyntaxError:
-            unknown.append(name)
-    return unknown
-
-
-def _row_problems(row: _Row, bundle: _Bundle) -> Iterator[str]:
-    unknown = _unknown_roles(row)
-    yield from (f"{row.id}: no such role: {name}" for name in unknown)
-    for name in row.roles:
-        if name in unknown:
-            continue
         roles = _expand((name,))
         if not REPORT_IN_ROLES.isdisjoint(roles):
-            yield f"{row.id}: {name} only reports in"
-        if any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in bundle.prohibited_kinds):
-            yield f"{row.id}: {name} belongs to a prohibited kind of agency"
+            yield (*path, "roles"), f"{name} only reports in"
+        if any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in prohibited):
+            yield (*path, "roles"), f"{name} belongs to a prohibited kind of agency"
         if not _is_review(row) and any(role in ROLES_HELD_BY_KIND[kind] for role in roles for kind in OVERSEERS):
-            yield f"{row.id}: {name} oversees, and may do nothing but review"
+            yield (*path, "roles"), f"{name} oversees, and may do nothing but review"
     if (row.mode is DisclosureMode.VIEW_ONLY) != (Notice.INSPECT_ONLY in row.notices):
-        yield f"{row.id}: VIEW_ONLY and the notice INSPECT_ONLY go together"
+        yield (*path, "mode"), "VIEW_ONLY and the notice INSPECT_ONLY go together"
 
 
 def _is_review(row: _Row) -> bool:
@@ -205,27 +226,32 @@ def _is_review(row: _Row) -> bool:
     return is_purpose and mask_of(row.field_sets) == REVIEW
 
 
-def _rule_problems(row: _RuleRow) -> Iterator[str]:
+def _rule_problems(path: Path, row: _RuleRow) -> Iterator[Fault]:
     if not row.id.startswith(f"{row.purpose}."):
-        yield f"{row.id}: id does not begin with its purpose"
+        yield (*path, "id"), "id does not begin with its purpose"
     if Basis.STATUTE in row.basis and len(row.basis) > 1:
-        yield f"{row.id}: STATUTE stands alone; an authority cannot gate it"
+        yield (*path, "basis"), "STATUTE stands alone; an authority cannot gate it"
     if Basis.EMERGENCY in row.basis:
-        yield f"{row.id}: an emergency is a modality, not a rule's basis"
+        yield (*path, "basis"), "an emergency is a modality, not a rule's basis"
     if row.active_flag_waived_by and YouthPrecondition.ACTIVE_FLAG not in row.youth_all:
-        yield f"{row.id}: waives a flag it does not require"
+        yield (*path, "active_flag_waived_by"), "waives a flag it does not require"
 
 
-def _order_problems(bundle: _Bundle) -> Iterator[str]:
+def _order_problems(bundle: _Bundle) -> Iterator[Fault]:
     allowed: dict[tuple[Purpose, Role], int] = {}
-    for row in bundle.rules:
+    for number, row in enumerate(bundle.rules):
         for role in _expand(row.roles):
             mask = mask_of(row.field_sets)
             if mask & ~allowed.setdefault((row.purpose, role), mask):
-                yield f"{row.id}: allows {role} more than an earlier rule does"
+                yield ("rules", number, "field_sets"), f"allows {role} more than an earlier rule does"
 
 
-def _flag_act_problems(bundle: _Bundle) -> Iterator[str]:
+def _flag_act_row_problems(path: Path, row: _FlagActRow) -> Iterator[Fault]:
+    if not row.id.startswith(f"{row.act}."):
+        yield (*path, "id"), "id does not begin with its act"
+
+
+def _flag_act_problems(bundle: _Bundle) -> Iterator[Fault]:
     may = _flag_act_roles(bundle)
     ruled = {(row.purpose, role) for row in bundle.rules for role in _expand(row.roles)}
     learns = {
@@ -236,21 +262,22 @@ def _flag_act_problems(bundle: _Bundle) -> Iterator[str]:
     }
     reviewers = {role for purpose, role in ruled if purpose is Purpose.OVERSIGHT_AUDIT}
     barred = reviewers.union(*(ROLES_HELD_BY_KIND[kind] for kind in bundle.prohibited_kinds))
-    for row in bundle.flag_acts:
+    for number, row in enumerate(bundle.flag_acts):
+        path: Path = ("flag_acts", number)
+        yield from _flag_act_row_problems(path, row)
         for role in sorted(barred.intersection(_expand(row.roles))):
-            yield f"{row.id}: {role} reviews, or belongs to a prohibited kind of agency, and reports nothing"
-        if not row.id.startswith(f"{row.act}."):
-            yield f"{row.id}: id does not begin with its act"
+            yield (*path, "roles"), f"{role} reviews, or belongs to a prohibited kind of agency, and reports nothing"
         if row.act is FlagAct.REPORT_LOCATED:
             blind = set(row.purposes) - {purpose for purpose, _ in learns}
-            yield from (f"{row.id}: for {purpose} nobody learns of a flag" for purpose in sorted(blind))
+            yield from (((*path, "purposes"), f"for {purpose} nobody learns of a flag") for purpose in sorted(blind))
+    acts: Path = ("flag_acts",)
     for purpose, role in sorted(learns - may[FlagAct.REPORT_LOCATED]):
-        yield f"{role} may learn of a flag for {purpose}, and not report the youth located"
+        yield acts, f"{role} may learn of a flag for {purpose}, and not report the youth located"
     for purpose, role in sorted(may[FlagAct.KEEP_OWN_FLAG] - ruled):
-        yield f"{role} keeps flags for {purpose}, and no rule lets it claim that"
+        yield acts, f"{role} keeps flags for {purpose}, and no rule lets it claim that"
     for act in (FlagAct.REPORT_MISSING, FlagAct.REPORT_LOCATED):
         for purpose, role in sorted(may[FlagAct.KEEP_OWN_FLAG] - may[act]):
-            yield f"{role} keeps flags for {purpose}, and has no {act}"
+            yield acts, f"{role} keeps flags for {purpose}, and has no {act}"
 
 
 def _flag_act_roles(bundle: _Bundle) -> dict[FlagAct, set[tuple[Purpose, Role]]]:

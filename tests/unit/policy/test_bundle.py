@@ -22,7 +22,8 @@ from gateway.protocol.names import (
     YouthPrecondition,
 )
 from gateway.protocol.policy import english
-from gateway.protocol.policy.bundle import CALIFORNIA, BundleError, load_california, parse_bundle
+from gateway.protocol.policy.bundle import CALIFORNIA, load_california, parse_bundle
+from gateway.protocol.policy.bundle_faults import BundleError
 from gateway.protocol.policy.fieldsets import expand, mask_of, members
 from gateway.protocol.policy.rules import FlagActRule, Rule
 
@@ -133,7 +134,7 @@ def test_a_rules_sentence_names_its_roles_basis_and_citations(rule: Rule) -> Non
 
 
 MARKED = [
-    ('purpose = "MFC_HANDOFF"', 'purpose = "IMMIGRATION"', "Input should be"),
+    ('purpose = "MFC_HANDOFF"', 'purpose = "IMMIGRATION"', 'unknown value "IMMIGRATION" (one of: MFC_LOCATE'),
     ('roles = ["LEA.missing_persons"]', 'roles = ["LEA.sheriff"]', "no such role"),
     ('roles = ["LEA.missing_persons"]', 'roles = ["FED.*"]', "no such role"),
     ('roles = ["LEA.missing_persons"]', 'roles = ["EDU.report_in"]', "only reports in"),
@@ -155,9 +156,9 @@ MARKED = [
         'field_sets = ["FS5_PLACEMENT_DETAIL"]',
         "more than FS2 and FS6",
     ),
-    ("\ncounsel_confirmed = false\n", '\ncounsel_confirmed = "no"\n', "valid boolean"),
-    ("\ncounsel_confirmed = false\n", "\ncounsel_confirmed = false\nnote = 1\n", "Extra inputs"),
-    ('roles = ["CWA.hotline_screener"]\ncitations = ["PC 11165.9", "PC 11166"]\n\n', "", "Field required"),
+    ("\ncounsel_confirmed = false\n", '\ncounsel_confirmed = "no"\n', "should be a valid boolean"),
+    ("\ncounsel_confirmed = false\n", "\ncounsel_confirmed = false\nnote = 1\n", 'unknown key "note"'),
+    ('roles = ["CWA.hotline_screener"]\ncitations = ["PC 11165.9", "PC 11166"]\n\n', "", "missing"),
     (
         '"STRTP.*", "FFA.*", "SHELTER.*", "TRIBE.title',
         '"STRTP.cook", "FFA.*", "SHELTER.*", "TRIBE.title',
@@ -206,11 +207,51 @@ def test_a_later_rule_may_not_allow_more_than_an_earlier_one() -> None:
         parse_bundle((head + mark + wider).encode())
 
 
-def test_every_problem_is_named_at_once() -> None:
-    broken = TEXT.replace('"LEA.missing_persons"', '"LEA.sheriff"', 1).replace('"HOSP.social_work"', '"HOSP.nurse"', 1)
+def line_of(text: str, part: str) -> int:
+    """The first line that holds the part, from 1."""
+    return text[: text.index(part)].count("\n") + 1
+
+
+def test_every_problem_is_named_at_once_with_its_line() -> None:
+    broken = (
+        TEXT.replace('"LEA.missing_persons"', '"LEA.sheriff"', 1)
+        .replace('roles = ["HOSP.social_work"]', 'roles = [\n  "HOSP.nurse",\n]', 1)
+        .replace('id = "HOTLINE_SCREEN.screener"\n', 'id = "HOTLINE_SCREEN.screener"\ncomment = """\n[[rules]]\n"""\n')
+        .replace('field_sets = ["FS3_FLAG_CASEWORK"]', 'field_sets = ["FS3_FLAG_CASEWROK"]', 1)
+        .replace('basis = ["AGREEMENT"]', 'basis = ["EMERGENCY"]', 1)
+        .replace("max_life_seconds = 14400", "max_life_seconds = 14401")
+    )
+    with pytest.raises(BundleError) as refused:
+        parse_bundle(broken.encode(), origin="bundle.toml")
+    told = [(each.line, each.field, each.sentence.partition(" (")[0]) for each in refused.value.problems]
+    allowed = 'unknown value "FS3_FLAG_CASEWROK" - did you mean "FS3_FLAG_CASEWORK"?'
+    nurse = 'no such role "HOSP.nurse"; homeward policy show lists them'
+    assert told == [
+        (line_of(broken, '"FS3_FLAG_CASEWROK"'), "MFC_LOCATE.casework.field_sets.0", allowed),
+        (line_of(broken, '"LEA.sheriff"'), "MFC_LOCATE.police.roles.0", nurse.replace("HOSP.nurse", "LEA.sheriff")),
+        (line_of(broken, '  "HOSP.nurse"') - 1, "MFC_HANDOFF.hospital.roles.0", nurse),
+        (line_of(broken, "comment ="), "HOTLINE_SCREEN.screener.comment", 'unknown key "comment"'),
+        (line_of(broken, "max_life_seconds"), "emergency.max_life_seconds", "should be less than or equal to 14400"),
+    ]
+    assert str(refused.value.problems[0]).startswith(f"bundle.toml:{told[0][0]}:1: error: MFC_LOCATE.casework")
+
+
+def test_a_rule_whose_form_is_right_is_looked_at_although_another_rules_is_not() -> None:
+    broken = TEXT.replace('"LEA.missing_persons"', '"LEA.sheriff"', 1).replace('["AGREEMENT"]', '["EMERGENCY"]', 1)
     with pytest.raises(BundleError) as refused:
         parse_bundle(broken.encode())
-    assert len(refused.value.problems) == 2
+    assert [each.field for each in refused.value.problems] == [
+        "MFC_LOCATE.police.roles.0",
+        "MFC_HANDOFF.hospital.basis",
+    ]
+
+
+def test_a_bundle_that_is_no_toml_is_told_with_the_place_where_it_ends_to_be() -> None:
+    with pytest.raises(BundleError) as refused:
+        parse_bundle(TEXT.replace("\ncounsel_confirmed = false", "\ncounsel_confirmed = no", 1).encode())
+    (problem,) = refused.value.problems
+    assert problem.line == line_of(TEXT, "\ncounsel_confirmed = false") + 1
+    assert "at line" not in problem.sentence
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"not toml", b"#" * 300_000])

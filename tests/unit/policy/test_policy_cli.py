@@ -147,7 +147,17 @@ def test_test_passes_on_the_shipped_bundle_and_fails_on_an_altered_one(tmp_path:
 def test_a_malformed_bundle_fails_with_its_problems(tmp_path: Path) -> None:
     path = tmp_path / "bundle.toml"
     path.write_text("format = 'x'", encoding="utf-8")
+    result = call("show", "--bundle", str(path))
+    failure = result.exception
+    assert isinstance(failure, CommandFailure)
+    assert (failure.code, failure.where) == ("POL-001", str(path))
+    assert f"{path}:1:1: error: counsel_confirmed: missing" in result.stderr
+    assert len([line for line in result.stderr.splitlines() if ": error: " in line]) == 10
+    text = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
+    path.write_text(text.replace('["FS3_FLAG_CASEWORK"]', '["FS9"]', 1), encoding="utf-8")
     failure = call("show", "--bundle", str(path)).exception
     assert isinstance(failure, CommandFailure)
-    assert failure.code == "POL-001"
-    assert "counsel_confirmed" in failure.why
+    assert failure.where.startswith(f"{path}:")
+    assert failure.why.startswith('MFC_LOCATE.casework.field_sets.0: unknown value "FS9"'), (
+        "and nothing of an empty list"
+    )
