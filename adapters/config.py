@@ -5,6 +5,8 @@ those of staff from `staff`. Secrets are not settings (`secrets:` says where the
 adapter is: that came with joining and lies in the state directory.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,16 +14,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, field_validator
 
-from adapters.mapping.sections import CountySections
+from adapters.mapping.sections import CountySections, Fault
 from adapters.node.alert_runs import QUIET
 from adapters.node.listing import IndexPolicy, Restricted
 from adapters.sources.config import known_zone
 from adapters.staff import StaffConfig
 from adapters.staff_keys import KeysLookedAt, KeysNeeded
+from gateway.protocol.addresses import address_text, is_loopback, split_address
 from gateway.protocol.decide import CountyNarrowing
 from gateway.protocol.names import FieldSet, NameSyntaxError, Purpose, Role, parse_agency_id, parse_role
 from gateway.protocol.strict_yaml import Duration, StrictModel, load
 from gateway.protocol.telemetry_settings import TelemetrySettings
+from gateway.protocol.written import Written
 from homeward.failure import CommandFailure
 
 FILE_NAME: Final = "adapter.yaml"
@@ -127,7 +131,7 @@ class AdapterConfig(CountySections):
     """Of the agency, for people; never sent."""
     state: Path = Path("state")
     """State directory; relative to the file."""
-    listen: str = Field(default="127.0.0.1:8444", pattern=r"^[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}$")
+    listen: Annotated[str, AfterValidator(address_text)] = Field(default="127.0.0.1:8444")
     """Where county systems reach the adapter; port 0 takes a free one."""
     allow_other_hosts: bool = False
     """Whether an address that other machines reach is meant."""
@@ -145,6 +149,12 @@ class AdapterConfig(CountySections):
     never: NeverConfig = Field(default_factory=NeverConfig)
     alerts: AlertsConfig = Field(default_factory=AlertsConfig)
 
+    @classmethod
+    def between(cls, written: Written) -> Iterator[Fault]:
+        """Settings that do not go together."""
+        yield from super().between(written)
+        yield from _listening(written.document)
+
     @property
     def tzinfo(self) -> ZoneInfo:
         """The zone."""
@@ -153,6 +163,18 @@ class AdapterConfig(CountySections):
     def state_directory(self, file: Path) -> Path:
         """The state directory of the adapter whose file this is."""
         return file.parent / self.state
+
+
+def _listening(document: Mapping[str, object]) -> Iterator[Fault]:
+    """Whoever reaches the adapter's port and holds a staff token can ask: that others do must be meant."""
+    address = document.get("listen")
+    if not isinstance(address, str) or document.get("allow_other_hosts") is True:
+        return
+    with suppress(ValueError):
+        host, port = split_address(address)
+        if not is_loopback(host):
+            other = "or allow_other_hosts: true where the county's systems are on other machines"
+            yield ("listen",), f"not a loopback address: write 127.0.0.1:{port}, {other}"
 
 
 def unreadable(file: Path, error: OSError) -> CommandFailure:

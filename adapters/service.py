@@ -28,7 +28,7 @@ from adapters.as_joined import check_sources
 from adapters.config import AdapterConfig, read_config, unreadable
 from adapters.keyring import KeyFileUnusable
 from adapters.local.address_file import remove_address, write_address
-from adapters.local.server import LocalConfig, LocalServer, PortTaken, serve
+from adapters.local.server import LocalServer, PortTaken, serve
 from adapters.membership import LOCK_FILE, MembershipInvalid, read_membership
 from adapters.node.batches import Progress
 from adapters.node.errors import HolderUnavailable, NotReady
@@ -273,11 +273,11 @@ async def _announce(adapter: Adapter, server: LocalServer) -> None:
 
 async def _listen(adapter: Adapter, recorder: CallRecorder) -> LocalServer:
     config = adapter.config
-    local = LocalConfig(address=config.listen, allow_other_hosts=config.allow_other_hosts, sandbox=config.sandbox)
     try:
         return await serve(
             adapter.edges,
-            local,
+            config.listen,
+            sandbox=config.sandbox,
             staff=adapter.staff,
             status=adapter.status,
             state=adapter.state,

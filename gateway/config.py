@@ -6,48 +6,26 @@ beside it (`state`). A relative name in a file is never needed: everything a pro
 
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from gateway.protocol.addresses import address_text, split_address, stands_for_all
 from gateway.protocol.strict_yaml import Duration, FieldProblems, StrictModel, load
 from gateway.protocol.telemetry_settings import TelemetrySettings
 
 GATEWAY_FILE: Final = "gateway.yaml"
 CUSTODIAN_FILE: Final = "custodian.yaml"
-_MAX_PORT: Final = 65535
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; an IPv6 host stands in brackets, which are dropped. Raises `ValueError`."""
-    host, _, port = address.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not host or (":" in host and not bracketed) or not port.isdecimal() or int(port) > _MAX_PORT:
-        raise ValueError("write an address as host:port, an IPv6 host in brackets")
-    return host.strip("[]"), int(port)
-
-
-def _address(text: str) -> str:
-    split_address(text)
-    return text
 
 
 def _dialed(text: str) -> str:
-    host, _ = split_address(text)
-    if _stands_for_all(host):
+    host, port = split_address(text)
+    if stands_for_all(host):
         raise ValueError("others dial this: a name or one address of this machine, not all of them")
+    if port == 0:
+        raise ValueError("others dial this: it needs the port itself, and 0 stands for any that is free")
     return text
-
-
-def _stands_for_all(host: str) -> bool:
-    try:
-        address = ip_address(host)
-        return address.is_unspecified or getattr(address, "ipv4_mapped", None) == IPv4Address(0)
-    except ValueError:
-        # A name.
-        return False
 
 
 def _certificate_life(life: timedelta) -> timedelta:
@@ -59,7 +37,7 @@ def _certificate_life(life: timedelta) -> timedelta:
 
 TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(address_text)]
 Dialed = Annotated[str, AfterValidator(_dialed)]
 Origin = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]{0,126}$")]
 CountyPair = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}/[0-9]{5}$")]

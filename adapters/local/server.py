@@ -1,11 +1,9 @@
 """The local server: one listener for the county's own systems, on loopback.
 
-Decides where it listens and what it offers: the six services of `homeward.county.v1` and health; reflection in a
-sandbox alone. Refuses to start on another address than loopback unless the county's file allows it in words, because
-whoever reaches this port and holds a staff token can ask; and refuses to start with a method that has no row.
+Decides what it offers: the six services of `homeward.county.v1` and health; reflection in a sandbox alone. Refuses to
+start with a method that has no row. Where it may listen is decided by the county's file (`config`).
 """
 
-import ipaddress
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from pydantic import Field, model_validator
 
 from adapters.local.access import AccessLogServicer, StatusServicer
 from adapters.local.authority import AuthorityServicer
@@ -30,8 +27,8 @@ from adapters.local.review import ReviewServicer
 from adapters.local.sealing import SealingServicer
 from adapters.local.tls import local_tls
 from adapters.staff import StaffTokens
+from gateway.protocol.addresses import split_address
 from gateway.protocol.channel import server_options
-from gateway.protocol.strict_yaml import StrictModel
 from homeward.counting import CallRecorder
 from homeward.county.v1 import (
     access_pb2,
@@ -46,28 +43,6 @@ from homeward.county.v1 import (
 MAX_CALLS: Final = 64
 STOP_SECONDS: Final = 10.0
 SERVICES: Final = tuple(service.full_name for file in FILES for service in file.services_by_name.values())
-
-
-class LocalConfig(StrictModel):
-    """The `local:` section of the county's file."""
-
-    address: str = Field(default="127.0.0.1:8444", pattern=r"^[A-Za-z0-9.:\[\]-]{1,255}:[0-9]{1,5}$")
-    """`host:port`; port 0 takes a free one."""
-    allow_other_hosts: bool = False
-    """Whether another address than loopback is meant."""
-    sandbox: bool = False
-    """Whether reflection is offered; never with records of real youths."""
-
-    @property
-    def host(self) -> str:
-        """Host part of the address, without brackets."""
-        return self.address.rpartition(":")[0].strip("[]")
-
-    @model_validator(mode="after")
-    def _loopback(self) -> "LocalConfig":
-        if not is_loopback(self.host) and not self.allow_other_hosts:
-            raise ValueError("not a loopback address; set local.allow_other_hosts if county systems are elsewhere")
-        return self
 
 
 class PortTaken(Exception):
@@ -91,22 +66,24 @@ class LocalServer:
 
 async def serve(
     edges: Edges,
-    config: LocalConfig,
+    address: str,
     *,
+    sandbox: bool,
     staff: StaffTokens,
     status: Callable[[], access_pb2.GetStatusResponse],
     state: Path,
     recorder: CallRecorder,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LocalServer:
-    """The endpoint, listening. `state` is the adapter's state directory.
+    """The endpoint, listening at `address`, a `host:port` of the county's file whose port 0 takes a free one. `sandbox`
+    offers reflection, never with records of real youths. `state` is the adapter's state directory.
 
     Raises `MethodTableIncomplete`, `PortTaken`, `KeyFileUnusable`.
     """
     check_complete()
     server = aio.server(
         ThreadPoolExecutor(max_workers=1),
-        interceptors=(LocalInterceptor(staff, recorder=recorder, sandbox=config.sandbox),),
+        interceptors=(LocalInterceptor(staff, recorder=recorder, sandbox=sandbox),),
         options=server_options(),
         maximum_concurrent_rpcs=MAX_CALLS,
     )
@@ -119,26 +96,18 @@ async def serve(
     review_pb2_grpc.add_ReviewServiceServicer_to_server(ReviewServicer(edges.review), server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    if config.sandbox:
+    if sandbox:
         _offer_reflection(server)
-    tls = local_tls(state / "local-tls", host=config.host, now=now())
+    tls = local_tls(state / "local-tls", host=split_address(address)[0], now=now())
     credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)])
     try:
-        port = server.add_secure_port(config.address, credentials)
+        port = server.add_secure_port(address, credentials)
     except RuntimeError as exc:
         raise PortTaken from exc
     await server.start()
     for service in ("", *SERVICES):
         await health.set(service, health_pb2.HealthCheckResponse.SERVING)
-    return LocalServer(server, health, f"{config.address.rpartition(':')[0]}:{port}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return LocalServer(server, health, f"{address.rpartition(':')[0]}:{port}")
 
 
 def _offer_reflection(server: aio.Server) -> None:

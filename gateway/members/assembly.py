@@ -23,7 +23,7 @@ from audit.log import Log, LogState
 from audit.reader import Reader, agencies_of
 from audit.store_sqlite import SqliteStore
 from audit.timekeeping import Steady
-from gateway.config import GatewayConfig, split_address
+from gateway.config import GatewayConfig
 from gateway.members.administration import Administration, Doors
 from gateway.members.ca import Authority, Issuer
 from gateway.members.composition import Exchange, fingerprint
@@ -35,6 +35,7 @@ from gateway.members.office import Countersigners, DirectoryOffice
 from gateway.members.renew import Renewal
 from gateway.members.service_identity import RenewingCredential, client_credential, server_credential
 from gateway.members.whole import check_store
+from gateway.protocol.addresses import split_address
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.rules import Policy
 from gateway.protocol.ristretto import Ristretto

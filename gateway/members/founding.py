@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from audit.startup import create_log
 from audit.store_sqlite import SqliteStore
 from gateway.cards import PUBLIC_FILE, GatewayCard, card_bytes
-from gateway.config import GATEWAY_FILE, GatewayConfig, split_address
+from gateway.config import GATEWAY_FILE, GatewayConfig
 from gateway.members.assembly import read_log_signer
 from gateway.members.ca import make_intermediate, make_root, make_self_signed
+from gateway.protocol.addresses import split_address
 from gateway.protocol.directory import GATEWAY_SHARE
 from gateway.protocol.escrow import public_key_text
 from gateway.protocol.ristretto import Ristretto

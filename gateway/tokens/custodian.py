@@ -20,13 +20,14 @@ from audit.reader import Reader
 from audit.store_sqlite import SqliteStore
 from audit.timekeeping import Steady, steady_seconds
 from gateway.cards import GatewayCard, read_card
-from gateway.config import CustodianConfig, load_custodian, split_address
+from gateway.config import CustodianConfig, load_custodian
 from gateway.members.assembly import read_log_signer
 from gateway.members.ca import Authority, Issuer
 from gateway.members.composition import fingerprint
 from gateway.members.ledger import Ledger
 from gateway.members.refusals import keeping_refusals
 from gateway.members.service_identity import RenewingCredential, server_credential
+from gateway.protocol.addresses import split_address
 from gateway.protocol.names import NameSyntaxError, parse_agency_id
 from gateway.protocol.oprf import load_suite
 from gateway.protocol.ristretto import Ristretto

@@ -24,7 +24,7 @@ from jwt.algorithms import ECAlgorithm
 
 from adapters.identity.tokenize import Person
 from adapters.local.edges import assemble
-from adapters.local.server import LocalConfig, LocalServer, serve
+from adapters.local.server import LocalServer, serve
 from adapters.membership import Membership
 from adapters.node.acts import Acts
 from adapters.node.alerts import Alerts
@@ -154,7 +154,7 @@ async def county(
     recorder: CallRecorder | None = None,
     groups: dict[str, tuple[str, ...]] = GROUPS,
     status: GetStatusResponse = STATUS,
-    **config: Any,
+    sandbox: bool = False,
 ) -> AsyncIterator[County]:
     """The adapter, listening on a free port of loopback."""
     made, tokens = gateway or FakeGateway(), Tokens()
@@ -180,7 +180,8 @@ async def county(
             sealed=SealedSubjects(store, node.keyring.commitment).load(),
             relist=lambda: None,
         ),
-        LocalConfig(address="127.0.0.1:0", **config),
+        "127.0.0.1:0",
+        sandbox=sandbox,
         staff=staff,
         status=lambda: status,
         state=directory_,

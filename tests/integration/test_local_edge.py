@@ -12,7 +12,6 @@ import pytest
 from cryptography import x509
 from grpc import aio
 
-from adapters.local.server import LocalConfig
 from adapters.local.tls import LIFE, RENEW_BEFORE, local_tls
 from audit.receipt import parse_receipt
 from gateway.protocol.names import FlagState
@@ -148,18 +147,6 @@ def test_the_local_certificate_is_kept_until_it_ends_or_the_host_changes(tmp_pat
     assert later.ca != named.ca
     parsed = x509.load_pem_x509_certificate(later.certificate)
     assert parsed.not_valid_before_utc < datetime.now(UTC) + LIFE
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0:8444", "192.0.2.7:8444", "adapter.county-b.example:8444", "[::]:8444"])
-def test_another_address_than_loopback_must_be_meant(address: str) -> None:
-    with pytest.raises(ValueError):
-        LocalConfig(address=address)
-    assert LocalConfig(address=address, allow_other_hosts=True).address == address
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:8444", "[::1]:8444"])
-def test_loopback_needs_no_word(address: str) -> None:
-    assert LocalConfig(address=address).address == address
 
 
 async def test_reflection_is_offered_in_a_sandbox_alone(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.cards import CardBroken, CustodianCard, GatewayCard, read_card
-from gateway.config import CustodianConfig, GatewayConfig, split_address
+from gateway.config import CustodianConfig, GatewayConfig
+from gateway.protocol.addresses import split_address
 from gateway.protocol.ristretto import InvalidElement, load_ristretto
 from gateway.protocol.strict_yaml import DocumentErrors, load
 from gateway.state import LogInUse, State, StateBroken, StateExists
@@ -87,10 +88,21 @@ def test_an_address_is_a_host_and_a_port(address: str, parts: tuple[str, int]) -
     assert split_address(address) == parts
 
 
-@pytest.mark.parametrize("address", ["", "gw", ":8443", "gw:", "gw:x", "::1:8443", "gw:65536", "gw:-1"])
+@pytest.mark.parametrize(
+    "address", ["", "gw", ":8443", "gw:", "gw:x", "::1:8443", "gw:65536", "gw:-1", "[gw]:1", "a b:1", "gw:01"]
+)
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError):
         split_address(address)
+
+
+@pytest.mark.parametrize("name", ["address", "enroll_address"])
+def test_nobody_is_told_to_dial_a_port_that_is_found_when_the_process_starts(name: str) -> None:
+    lines = [f"{name}: gw.example:0" if line.startswith(f"{name}:") else line for line in SETTINGS.splitlines()]
+    with pytest.raises(DocumentErrors) as refused:
+        load("\n".join(lines), GatewayConfig, origin="gateway.yaml")
+    ((field, line),) = [(each.field, each.line) for each in refused.value.problems]
+    assert (field, lines[line - 1]) == (name, f"{name}: gw.example:0")
 
 
 @pytest.mark.parametrize("everywhere", ["0.0.0.0:8443", "[::]:8443", "[0::0]:8443", "[::ffff:0.0.0.0]:8443"])
