@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, assert_never
 from zoneinfo import ZoneInfo
@@ -43,11 +44,15 @@ class Snapshot:
 def open_sources(
     sections: CountySections,
     *,
+    base: Path,
     environment: Mapping[str, str],
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
 ) -> tuple[Source, ...]:
-    """Sources of the file, each asked for the columns its mappings read. Nothing is opened yet."""
+    """Sources of the file, each asked for the columns its mappings read. Nothing is opened yet.
+
+    `base` is the file's directory, from which the names of files in it count.
+    """
     needed: dict[str, list[str]] = {name: [] for name in sections.sources}
     for _, mapping in mappings(sections):
         needed[getattr(mapping, "from_")].extend(columns_of(mapping))  # noqa: B009 - every mapping has one
@@ -55,11 +60,12 @@ def open_sources(
     for name, config in sections.sources.items():
         match config:
             case CsvSourceConfig():
-                made.append(CsvSource(name, config, columns=needed[name]))
+                made.append(CsvSource(name, config, columns=needed[name], base=base))
             case SqlSourceConfig():
-                password = _password(sections, config, environment)
+                password = _password(sections, config, environment, base)
+                columns = needed[name]
                 made.append(
-                    SqlSource(name, config, password=password, columns=needed[name], now=now, monotonic=monotonic)
+                    SqlSource(name, config, password=password, columns=columns, base=base, now=now, monotonic=monotonic)
                 )
             case _:
                 # A kind that the file may name and nothing here reads must not be taken for another.
@@ -68,7 +74,7 @@ def open_sources(
 
 
 def _password(
-    sections: CountySections, config: SqlSourceConfig, environment: Mapping[str, str]
+    sections: CountySections, config: SqlSourceConfig, environment: Mapping[str, str], base: Path
 ) -> Callable[[], str] | None:
     if config.password is None:
         return None
@@ -76,7 +82,7 @@ def _password(
 
     def look_up() -> str:
         try:
-            return resolve(ref, environment=environment)
+            return resolve(ref, environment=environment, base=base)
         except SecretUnavailable as exc:
             raise SourceRefused("SRC-011", origin="secrets", detail=str(exc)) from None
 

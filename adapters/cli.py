@@ -73,7 +73,7 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
         check_sources(
             read_membership(config.state_directory(county_file)), county_file, has_sources=bool(config.sources)
         )
-    report = _read_once(config)
+    report = _read_once(config, county_file.parent)
     if as_json:
         verdict = {"ok": not report.has_failed} if keys is None else json.loads(keys.as_json())
         click.echo(json.dumps({**verdict, **as_data(report, show_values=values)}))
@@ -219,9 +219,9 @@ def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
     return config.state_directory(file), bool(config.sources)
 
 
-def _read_once(config: AdapterConfig) -> Report:
+def _read_once(config: AdapterConfig, base: Path) -> Report:
     now = _utc_now()
-    sources = open_sources(config, environment=os.environ, now=_utc_now, monotonic=time.monotonic)
+    sources = open_sources(config, base=base, environment=os.environ, now=_utc_now, monotonic=time.monotonic)
     return Caseload(config, sources, zone=config.tzinfo).refresh(now)
 
 

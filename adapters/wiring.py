@@ -207,7 +207,7 @@ def build(
     node, witness = _node(
         state, membership, keyring, store=store, channels=channels, scheme=scheme, now=now, random_bytes=random_bytes
     )
-    sources = open_sources(config, environment=environment, now=now, monotonic=monotonic)
+    sources = open_sources(config, base=file.parent, environment=environment, now=now, monotonic=monotonic)
     caseload = Caseload(config, sources, zone=config.tzinfo)
     sealed = SealedSubjects(store, keyring.commitment).load()
     subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)

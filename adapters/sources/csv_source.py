@@ -50,11 +50,12 @@ class _Record:
 
 
 class CsvSource:
-    """Files under a path pattern; see the module."""
+    """Files under a path pattern, which counts from `base` where it is relative; see the module."""
 
-    def __init__(self, name: str, config: CsvSourceConfig, *, columns: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, config: CsvSourceConfig, *, columns: Iterable[str] = (), base: Path = Path()) -> None:
         self._name = name
         self._config = config
+        self._pattern = (base / config.path).absolute()
         self._needed = tuple(dict.fromkeys((*config.columns_required, *columns, *_freshness_columns(config))))
 
     @property
@@ -75,14 +76,15 @@ class CsvSource:
         return SourceRows(self._items(files, summary), summary)
 
     def _files(self) -> list[Path]:
-        pattern = Path(self._config.path)
+        pattern = self._pattern
         try:
             found = [path for path in pattern.parent.glob(pattern.name) if path.is_file()]
             found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         except OSError as exc:
-            raise _unreadable(pattern.name, exc) from None
+            raise _unreadable(pattern, exc) from None
         if not found:
-            raise SourceRefused("SRC-007", origin=pattern.name, detail="no file matches")
+            # The place comes from the county's file and not from a row: whoever mends it must know where it was sought.
+            raise SourceRefused("SRC-007", origin=pattern.name, detail=f"no file matches {pattern}")
         return found[-1:] if self._config.newest_only else [*sorted(found[:-1]), found[-1]]
 
     def _items(self, files: list[Path], summary: ReadingSummary) -> Iterator[Row | UnreadableRow]:
@@ -156,7 +158,7 @@ class CsvSource:
             with path.open(encoding=self._config.encoding, errors="surrogateescape", newline="") as file:
                 yield from _parsed(csv.reader(file, delimiter=self._config.delimiter, strict=True), path.name)
         except OSError as exc:
-            raise _unreadable(path.name, exc) from None
+            raise _unreadable(path, exc) from None
         except UnicodeError:
             # Encodings of several bytes per character cannot skip a bad byte.
             raise SourceRefused("SRC-008", origin=path.name, detail="not in the stated encoding") from None
@@ -193,7 +195,7 @@ def _refuse_mark(path: Path) -> None:
         with path.open("rb") as file:
             begins = file.read(4)
     except OSError as exc:
-        raise _unreadable(path.name, exc) from None
+        raise _unreadable(path, exc) from None
     for mark, encoding in _MARKS:
         if begins.startswith(mark):
             raise SourceRefused("SRC-008", origin=path.name, line=1, detail=f"begins as {encoding} does") from None
@@ -226,8 +228,8 @@ def _file_time(path: Path) -> datetime:
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
     except OSError as exc:
-        raise _unreadable(path.name, exc) from None
+        raise _unreadable(path, exc) from None
 
 
-def _unreadable(origin: str, exc: OSError) -> SourceRefused:
-    return SourceRefused("SRC-007", origin=origin, detail=f"cannot be read ({type(exc).__name__})")
+def _unreadable(path: Path, exc: OSError) -> SourceRefused:
+    return SourceRefused("SRC-007", origin=path.name, detail=f"{path} cannot be read ({type(exc).__name__})")

@@ -1,7 +1,7 @@
 """Finds a secret by its reference: a systemd credential, an environment variable, a file, a program's output.
 
 Decides where each is looked for and how much is read. The value is returned to the caller only; errors name the
-reference's kind and never the value. Environment and credential folder come in as arguments.
+reference's kind and never the value. Environment and the folder from which file names count come in as arguments.
 """
 
 import subprocess
@@ -20,8 +20,11 @@ class SecretUnavailable(Exception):
     """The secret cannot be found where its reference points. The text names the reference, never the value."""
 
 
-def resolve(ref: SecretRef, *, environment: Mapping[str, str]) -> str:
-    """The secret, without the line end behind it. Raises `SecretUnavailable` when absent, empty or too long."""
+def resolve(ref: SecretRef, *, environment: Mapping[str, str], base: Path = Path()) -> str:
+    """The secret, without the line end behind it; a relative `file` counts from `base`.
+
+    Raises `SecretUnavailable` when absent, empty or too long.
+    """
     if ref.env is not None:
         value = environment.get(ref.env, "")
     elif ref.credential is not None:
@@ -30,7 +33,7 @@ def resolve(ref: SecretRef, *, environment: Mapping[str, str]) -> str:
             raise SecretUnavailable("credential: CREDENTIALS_DIRECTORY is not set; is this run by systemd?")
         value = _file(Path(folder) / ref.credential, "credential")
     elif ref.file is not None:
-        value = _file(Path(ref.file), "file")
+        value = _file(base / ref.file, "file")
     else:
         value = _output(ref.exec or (), environment)
     value = value.rstrip("\r\n")

@@ -9,6 +9,7 @@ interpret cells.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -39,7 +40,9 @@ _ORIGIN: Final = "query"
 
 
 class SqlSource:
-    """One query; see the module. `password` is asked for at each connection, so that it can be rotated."""
+    """One query; see the module. `password` is asked for at each connection, so that it can be rotated. The file of an
+    SQLite database counts from `base` where it is relative.
+    """
 
     def __init__(
         self,
@@ -48,12 +51,14 @@ class SqlSource:
         *,
         password: Callable[[], str] | None = None,
         columns: Iterable[str] = (),
+        base: Path = Path(),
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._name = name
         self._config = config
         self._password = password
+        self._base = base
         newest = (config.freshness.newest_column,) if config.freshness.newest_column else ()
         self._needed = tuple(dict.fromkeys((*config.columns_required, *columns, *newest)))
         self._now = now
@@ -142,7 +147,8 @@ class SqlSource:
             raise SourceRefused("SRC-012", origin=_ORIGIN, detail=f"{url.get_driver_name()} is not installed") from None
 
     def _sqlite(self, url: URL, deadline: float) -> sqlite3.Connection:
-        connection = sqlite3.connect(f"file:{quote(url.database or '')}?mode=ro", uri=True)
+        database = (self._base / (url.database or "")).absolute()
+        connection = sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)
         # Whatever a program wrote as text, in whatever encoding, costs its own row and not the reading.
         connection.text_factory = _sqlite_text
         connection.set_progress_handler(lambda: self._monotonic() > deadline, _STEPS_BETWEEN_LOOKS)

@@ -296,7 +296,7 @@ def test_every_source_is_asked_for_the_columns_its_mappings_read(tmp_path: Path)
         )
     connection.commit()
     connection.close()
-    sources = open_sources(sections, environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
+    sources = open_sources(sections, base=Path(), environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
     report = Caseload(sections, sources, zone=ZONE).refresh(NOW)
     assert [(item.name, item.refusal.detail) for item in report.sources if item.refusal] == [
         ("episodes", "no column EXIT_CD")
@@ -313,7 +313,7 @@ class Feed(StrictModel):
 def test_a_kind_of_source_that_nothing_reads_is_taken_for_no_other() -> None:
     sections = SECTIONS.model_copy(update={"sources": {**SECTIONS.sources, "contacts": Feed()}})
     with pytest.raises(AssertionError):
-        open_sources(sections, environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
+        open_sources(sections, base=Path(), environment={}, now=lambda: NOW, monotonic=lambda: 0.0)
 
 
 @pytest.mark.parametrize("kind", ["rest", "SQL", ""])
