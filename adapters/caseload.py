@@ -1,13 +1,13 @@
 """The youths this adapter can answer about: read from the sources, mapped, held in memory, replaced as a whole.
 
-Decides that readers always see one complete reading, that a reading in which any source refused, or which leaves nobody
-of those before, is not used (the one before stays, and grows old by the county's own limits), and how old each source's
-data are. An adapter that has never read its sources is not ready: it has no youths to deny. Does not decide what may be
-answered.
+Decides that readers always see one complete reading, that a reading in which any source refused, or has far less than
+in the last one that counted (`accepted_readings`), is not used (the one before stays, and grows old by the county's own
+limits), and how old each source's data are. An adapter that has not read its sources since it started is not ready: it
+has no youths to deny. Does not decide what may be answered.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
+from adapters.accepted_readings import AcceptedReadings, Counts, RememberedReadings, fallen
 from adapters.mapping.ledger import Ledger
 from adapters.mapping.map_rows import map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
@@ -37,8 +38,6 @@ class Snapshot:
     by_local_id: Mapping[LocalSubjectId, Youth] = field(repr=False)
     data_as_of: Mapping[str, datetime | None]
     """By source; UTC."""
-    rows: Mapping[str, int]
-    """By source; for the next reading's comparison."""
 
 
 def open_sources(
@@ -90,9 +89,20 @@ def _password(
 
 
 class Caseload:
-    """The county's youths. Reading is safe from any thread; refreshes wait for each other."""
+    """The county's youths. Reading is safe from any thread; refreshes wait for each other.
 
-    def __init__(self, sections: CountySections, sources: Sequence[Source], *, zone: ZoneInfo) -> None:
+    `accepted` is what the last reading that counted had; without it, this one's first reading always counts.
+    """
+
+    def __init__(
+        self,
+        sections: CountySections,
+        sources: Sequence[Source],
+        *,
+        zone: ZoneInfo,
+        accepted: AcceptedReadings | None = None,
+    ) -> None:
+        self._accepted = accepted if accepted is not None else RememberedReadings({})
         self._sections = sections
         self._sources = tuple(sources)
         self._zone = zone
@@ -148,7 +158,7 @@ class Caseload:
         return max(states, key=_GRAVITY.index, default=FreshnessState.OK)
 
     def refresh(self, now: datetime) -> Report:
-        """The sources were read and their youths replace the ones before, or a source refused and nothing changed.
+        """The sources were read and their youths replace the ones before, or a source was refused and nothing changed.
 
         Blocks for as long as the sources take; call it off the event loop. `now` is UTC.
         """
@@ -176,34 +186,73 @@ class Caseload:
             )
         except SourceRefused:
             return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
-        if self.youths() and not mapped.youths:
-            # An extract that came out empty looks like this, and everybody would be taken off the exchange's list.
-            name = identity.client.from_
-            nobody = Refusal("SRC-016", f"{len(self.youths())} youths before, none now", None)
-            refusal = SourceReport(name, opened[name].origin, refusal=nobody)
-            return Report(now, (refusal,), len(self.youths()), is_in_use=False), None
+        before = self._accepted.counts()
+        sources = _compared(mapped.ledger, opened, self._sections.sources, before=before, now=now)
+        if any(source.refusal for source in sources):
+            return Report(now, sources, len(self.youths()), is_in_use=False), None
+        counts = counts_of(sources)
+        if counts != before:
+            # Before anybody is served from it: a crash in between must not leave it uncompared.
+            self._accepted.keep(counts)
         snapshot = Snapshot(
             MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
             MappingProxyType({name: summary.as_of for name, summary in opened.items()}),
-            MappingProxyType({name: summary.rows for name, summary in opened.items()}),
-        )
-        before = self._snapshot.rows if self._snapshot is not None else {}
-        configs = self._sections.sources
-        sources = tuple(
-            _source_report(name, summary, mapped.ledger, configs[name], before=before.get(name), now=now)
-            for name, summary in opened.items()
         )
         return Report(now, sources, len(mapped.youths), is_in_use=True), snapshot
 
 
+def open_caseload(
+    sections: CountySections,
+    *,
+    base: Path,
+    zone: ZoneInfo,
+    accepted: AcceptedReadings,
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
+    monotonic: Callable[[], float],
+) -> Caseload:
+    """The caseload of the file's sources, as `open_sources`. Nothing is read yet."""
+    sources = open_sources(sections, base=base, environment=environment, now=now, monotonic=monotonic)
+    return Caseload(sections, sources, zone=zone, accepted=accepted)
+
+
+def counts_of(sources: Iterable[SourceReport]) -> dict[str, Counts]:
+    """What a reading had of each source."""
+    return {source.name: Counts(source.rows, source.records) for source in sources}
+
+
+def _compared(
+    ledger: Ledger,
+    opened: Mapping[str, ReadingSummary],
+    configs: Mapping[str, SourceConfig],
+    *,
+    before: Mapping[str, Counts],
+    now: datetime,
+) -> tuple[SourceReport, ...]:
+    """Every source of a complete reading; one that has far less than in the reading before is refused."""
+    counts = {name: Counts(each.rows, ledger.records.get(name, 0)) for name, each in opened.items()}
+    fell = fallen(counts, before, {name: configs[name].volume for name in counts})
+    return tuple(
+        _source_report(name, summary, ledger, configs[name], before=before.get(name), fell=fell.get(name, ""), now=now)
+        for name, summary in opened.items()
+    )
+
+
 def _source_report(
-    name: str, summary: ReadingSummary, ledger: Ledger, config: SourceConfig, *, before: int | None, now: datetime
+    name: str,
+    summary: ReadingSummary,
+    ledger: Ledger,
+    config: SourceConfig,
+    *,
+    before: Counts | None,
+    fell: str,
+    now: datetime,
 ) -> SourceReport:
-    """What became of one source's rows; `before` is how many the last reading had, where there was one."""
-    if before is not None and (
-        config.volume is None or abs(summary.rows - before) <= config.volume.warn_if_changes_by * before
-    ):
-        before = None
+    """What became of one source's rows; `before` is what the last reading had, where one counted, and `fell` the words
+    for a fall from it that is too far.
+    """
+    limit = config.volume.warn_if_changes_by
+    is_other = before is not None and limit is not None and abs(summary.rows - before.rows) > limit * before.rows
     return SourceReport(
         name,
         summary.origin,
@@ -212,7 +261,9 @@ def _source_report(
         as_of=summary.as_of,
         freshness=state_of(summary.as_of, now, config.freshness),
         control_total=summary.control_total,
-        rows_before=before,
+        rows_before=before.rows if before is not None and is_other else None,
+        refusal=Refusal("SRC-016", fell, None) if fell else None,
+        rows_refused=ledger.rows_refused(name),
         entries=entries_of(ledger, name),
     )
 

@@ -1,14 +1,12 @@
 """`homeward adapter` and `homeward join`: check, run and look at one adapter; make it a member.
 
 Decides presentation only. `authority` is in `cli_calls` and `audit` in `cli_audit`; their names stand here
-for the entry points. `adapter seal` is in `cli_seals`, `adapter receipts` in `cli_receipts`.
+for the entry points. `adapter seal` is in `cli_seals`, `adapter receipts` in `cli_receipts`, `adapter check` and
+`accept` in `cli_sources`.
 """
 
 import asyncio
 import json
-import os
-import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,23 +15,19 @@ import click
 from google.protobuf.json_format import MessageToDict
 
 from adapters.alert_words import alert_lines
-from adapters.as_joined import check_sources
 from adapters.attested_words import attested_text, is_complete
-from adapters.caseload import Caseload, open_sources
 from adapters.certificate_words import certificate_faults, certificate_lines
 from adapters.cli_audit import audit
 from adapters.cli_calls import authority
-from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file, read_to_check
+from adapters.cli_options import AS_JSON, Place, file_options, place_options, read_file
 from adapters.cli_receipts import receipts
 from adapters.cli_reviews import reviews, verdict
 from adapters.cli_seals import seal
-from adapters.config import AdapterConfig
+from adapters.cli_sources import accept, check
 from adapters.enrol import Exchange, Wish
 from adapters.enrol import join as join_exchange
 from adapters.flag_words import due_lines, overdue_lines, unanswered_lines
 from adapters.joined_words import joined_data, joined_text
-from adapters.mapping.report import Report, as_data, render
-from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.link.redeem import is_refused, redeem, shown_certificate
 from adapters.node.witness import read_forks
 from adapters.presenting_words import presenting_lines
@@ -44,7 +38,7 @@ from audit.new_path import new_path
 from homeward.county.v1.access_pb2 import GetStatusRequest, GetStatusResponse
 from homeward.failure import ExitCode
 
-__all__ = ["adapter", "audit", "authority", "join"]
+__all__ = ["adapter", "audit", "authority", "check", "join"]
 
 
 @click.group()
@@ -55,37 +49,8 @@ def adapter() -> None:
 adapter.add_command(reviews)
 adapter.add_command(verdict)
 adapter.add_command(receipts)
-
-
-@adapter.command()
-@file_options
-@click.option("--values", is_flag=True, help="Show the codes that no map holds; never names or dates.")
-@click.option("--strict", is_flag=True, help="Exit status 4 for warnings.")
-@AS_JSON
-def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
-    """Read the county's file, its staff's keys and its sources once; say what became of every row.
-
-    Nothing is sent to the exchange.
-    """
-    config, keys = read_to_check(county_file)
-    with suppress(FileNotFoundError, MembershipInvalid):
-        # Whoever has not joined yet may still choose.
-        check_sources(
-            read_membership(config.state_directory(county_file)), county_file, has_sources=bool(config.sources)
-        )
-    report = _read_once(config, county_file.parent)
-    if as_json:
-        verdict = {"ok": not report.has_failed} if keys is None else json.loads(keys.as_json())
-        click.echo(json.dumps({**verdict, **as_data(report, show_values=values)}))
-    else:
-        click.echo(render(report, zone=config.tzinfo, show_values=values) if config.sources else "no sources")
-    if keys is not None:
-        if as_json:
-            return int(keys.exit_code)
-        raise keys
-    if config.sources and (report.has_failed or not report.is_in_use):
-        return int(ExitCode.FAILED)
-    return int(ExitCode.WARNINGS) if strict and report.has_warnings else int(ExitCode.OK)
+adapter.add_command(check)
+adapter.add_command(accept)
 
 
 @adapter.command()
@@ -219,10 +184,6 @@ def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
     return config.state_directory(file), bool(config.sources)
 
 
-def _read_once(config: AdapterConfig, base: Path) -> Report:
-    now = _utc_now()
-    sources = open_sources(config, base=base, environment=os.environ, now=_utc_now, monotonic=time.monotonic)
-    return Caseload(config, sources, zone=config.tzinfo).refresh(now)
 
 
 def _status_text(found: GetStatusResponse, ready: bool) -> str:

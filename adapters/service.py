@@ -116,7 +116,15 @@ async def _list_everybody(adapter: Adapter) -> None:
                     fix="homeward custodian status at the custodian: it may not have admitted this county",
                 ) from waiting  # fmt: skip
             await asyncio.sleep(READY_POLL_SECONDS)
-        except (CallFailed, HolderUnavailable, SourceUnusable) as failed:
+        except SourceUnusable as unusable:
+            report = adapter.caseload.last_report
+            refused = [f"{each.name}: {each.refusal.code}" for each in report.sources if each.refusal] if report else []
+            raise CommandFailure(
+                "ADAPTER-008", "the registration was cut off", where=str(adapter.state),
+                why=f"the county's sources cannot be used ({', '.join(refused)})",
+                fix="homeward adapter check says why, and what to do",
+            ) from unusable  # fmt: skip
+        except (CallFailed, HolderUnavailable) as failed:
             raise CommandFailure(
                 "ADAPTER-008", "the registration was cut off", where=str(adapter.state), why=str(failed),
                 fix="run the command again: it goes on after the last youths that were listed",
@@ -144,7 +152,8 @@ def refresh(adapter: Adapter) -> None:
         for source in report.sources:
             if source.refusal is not None:
                 words = {"source": source.name, "rule": source.refusal.code}
-                _LOG.error("a source was refused; the reading before stays in use", extra=words)
+                # After a start there is no reading before, and nothing is answered from the sources.
+                _LOG.error("a source was refused; the reading before, if there is one, stays in use", extra=words)
 
 
 async def _serve(adapter: Adapter) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from adapters.caseload import Caseload, open_sources
+from adapters.accepted_readings import StoredReadings
+from adapters.caseload import Caseload, open_caseload
 from adapters.channel_identity import load_identity
 from adapters.config import AdapterConfig
 from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
@@ -207,8 +208,7 @@ def build(
     node, witness = _node(
         state, membership, keyring, store=store, channels=channels, scheme=scheme, now=now, random_bytes=random_bytes
     )
-    sources = open_sources(config, base=file.parent, environment=environment, now=now, monotonic=monotonic)
-    caseload = Caseload(config, sources, zone=config.tzinfo)
+    caseload = _caseload(config, file, store, environment=environment, now=now, monotonic=monotonic)
     sealed = SealedSubjects(store, keyring.commitment).load()
     subjects = Subjects(store, random_bytes=random_bytes, earlier=sealed.earlier_handle)
     source = CaseloadSource(caseload)
@@ -247,6 +247,21 @@ def build(
         staff=_staff(config, file, keyring, now),
         witness=witness,
     )
+
+
+def _caseload(
+    config: AdapterConfig,
+    file: Path,
+    store: Store,
+    *,
+    environment: Mapping[str, str],
+    now: Clock,
+    monotonic: Callable[[], float],
+) -> Caseload:
+    return open_caseload(
+        config, base=file.parent, zone=config.tzinfo, accepted=StoredReadings(store), environment=environment, now=now,
+        monotonic=monotonic,
+    )  # fmt: skip
 
 
 def _identify(state: Path) -> tuple[Membership, Keyring]:

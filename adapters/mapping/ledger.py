@@ -1,12 +1,15 @@
 """What was found in the rows: counted whole, remembered in samples.
 
 Decides what is kept of a finding: rule, column, the code it is about, the reason of a county's own rule, how often, and
-the first places. A value is kept apart from `repr`, and only for columns that hold codes. Bounded, whatever the data.
+the first places; and which rows made no record, each once, however many rules it broke or mappings read it. A value is
+kept apart from `repr`, and only for columns that hold codes. Bounded, whatever the data: by a number for each row.
 """
 
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from adapters.mapping.rule import Severity
+from adapters.mapping.rules import RULES
 from adapters.sources.port import Row, UnreadableRow
 
 SAMPLES: Final = 5
@@ -55,6 +58,7 @@ class Ledger:
         self.counts: dict[Key, Count] = {}
         self.records: dict[str, int] = {}
         """Records made from each source."""
+        self._refused: dict[str, set[int]] = {}
         self._values: dict[tuple[str, str, str | None], set[str]] = {}
 
     def find(
@@ -71,12 +75,18 @@ class Ledger:
         key = Key(source, code, column, because, self._kept(source, code, column, value))
         count = self.counts.setdefault(key, Count())
         count.count += 1
+        if RULES[code].severity is Severity.RECORD_REFUSED:
+            self._refused.setdefault(source, set()).add(row.number)
         if len(count.places) < SAMPLES:
             count.places.append(row if isinstance(row, Place) else Place.of(row))
 
     def made(self, source: str) -> None:
         """One record was made from the source."""
         self.records[source] = self.records.get(source, 0) + 1
+
+    def rows_refused(self, source: str) -> int:
+        """How many rows of the source made no record, because a rule refused them."""
+        return len(self._refused.get(source, ()))
 
     def _kept(self, source: str, code: str, column: str | None, value: str | None) -> str | None:
         if value is None:

@@ -24,6 +24,7 @@ _ORDER: Final = list(Severity)
 _WORD: Final = {
     Severity.FILE_REFUSED: "FAIL",
     Severity.RECORD_REFUSED: "FAIL",
+    Severity.YOUTH_SEALED: "FAIL",
     Severity.VALUE_DROPPED: "warn",
     Severity.NOTE: "note",
 }
@@ -70,6 +71,9 @@ class SourceReport:
     name: str
     origin: str
     rows: int = 0
+    rows_refused: int = 0
+    """Each once, whatever it broke; some rows that are not refused make no record of their own (duplicates, rows left
+    out by a rule of the county)."""
     records: int = 0
     as_of: datetime | None = None
     freshness: FreshnessState = FreshnessState.OK
@@ -106,7 +110,7 @@ class Report:
     sources: tuple[SourceReport, ...]
     youths: int
     is_in_use: bool
-    """The reading became the data that are served; False: a source refused and the reading before stays."""
+    """The reading became the data that are served; False: a source was refused and the reading before stays."""
 
     @property
     def has_failed(self) -> bool:
@@ -137,7 +141,7 @@ def render(report: Report, *, zone: ZoneInfo, show_values: bool = False) -> str:
     lines.append(
         f"{_count(report.youths, 'youth', 'youths')} in the adapter's memory"
         if report.is_in_use
-        else "FAIL  this reading is not used; an adapter that runs keeps the one before"
+        else "FAIL  this reading is not used; an adapter that runs keeps the one before, one that starts has none"
     )
     return "\n".join(lines)
 
@@ -159,17 +163,18 @@ def _source_lines(source: SourceReport, now: datetime, zone: ZoneInfo, show_valu
         yield f"{source.name:<20} FAIL  {rule.severity}  {rule.code}  {rule.sentence}"
         yield f"  {where}: {source.refusal.detail}"
         yield f"  fix: {rule.fix}"
-        return
-    problems = sum(1 for entry in source.entries if entry.severity is not Severity.NOTE)
-    yield (
-        f"{source.name:<20} {_count(problems, 'problem', 'problems')} in {_count(source.rows, 'row', 'rows')}"
-        f"  ->  {_count(source.records, 'record', 'records')}"
-    )
+    else:
+        problems = sum(1 for entry in source.entries if entry.severity is not Severity.NOTE)
+        refused = f", {_number(source.rows_refused)} refused" if source.rows_refused else ""
+        found = f"{_count(problems, 'problem', 'problems')} in {_count(source.rows, 'row', 'rows')}{refused}"
+        yield f"{source.name:<20} {found}  ->  {_count(source.records, 'record', 'records')}"
+    # Of a reading that fell too far they may be the reason.
     for entry in source.entries:
         yield _entry_line(entry, show_values)
-        if entry.severity in (Severity.RECORD_REFUSED, Severity.VALUE_DROPPED):
+        if entry.severity is not Severity.NOTE:
             yield f"        fix: {RULES[entry.code].fix}"
-    yield from _whole_lines(source, now, zone)
+    if source.refusal is None:
+        yield from _whole_lines(source, now, zone)
 
 
 def _entry_line(entry: Entry, show_values: bool) -> str:
@@ -199,8 +204,10 @@ def _whole_lines(source: SourceReport, now: datetime, zone: ZoneInfo) -> Iterato
     else:
         said.append(f"as of when the data count is not known ({source.origin})")
     word = {FreshnessState.OK: "ok  ", FreshnessState.WARN: "warn", FreshnessState.STALE: "FAIL"}[source.freshness]
-    old = {FreshnessState.OK: "", FreshnessState.WARN: "; getting old", FreshnessState.STALE: "; too old"}
+    old = {FreshnessState.OK: "", FreshnessState.WARN: "; getting old", FreshnessState.STALE: "; too old (SRC-017)"}
     yield f"  {word}  {'; '.join(said)}{old[source.freshness]}"
+    if source.freshness is FreshnessState.STALE:
+        yield f"        fix: {RULES['SRC-017'].fix}"
     if source.rows_before is not None:
         yield f"  warn  {_number(source.rows)} rows, the reading before had {_number(source.rows_before)}"
 
@@ -225,6 +232,7 @@ def _source_data(source: SourceReport, show_values: bool) -> dict[str, object]:
         "name": source.name,
         "origin": source.origin,
         "rows": source.rows,
+        "rows_refused": source.rows_refused,
         "records": source.records,
         "as_of": source.as_of.isoformat() if source.as_of else None,
         "freshness": source.freshness.value,

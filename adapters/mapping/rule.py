@@ -1,6 +1,6 @@
 """What a row rule is.
 
-Decides its parts and the four severities. The rules stand in `rules` and, of whole sources, in `source_rules`.
+Decides its parts and the severities. The rules stand in `rules` and, of whole sources, in `source_rules`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ class Severity(StrEnum):
 
     FILE_REFUSED = "file refused"
     RECORD_REFUSED = "record refused"
+    YOUTH_SEALED = "youth sealed"
+    """The row counts, and nobody finds the youth: what a limit means is not guessed."""
     VALUE_DROPPED = "value dropped"
     NOTE = "note"
 

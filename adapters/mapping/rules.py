@@ -86,7 +86,7 @@ _TABLE: Final = (
     ),
     Rule(
         "IDN-007",
-        _RECORD,
+        Severity.YOUTH_SEALED,
         "limited-access code is not in the map; the youth is treated as sealed",
         "add the code to identity.client.restriction.map",
         (_c(LMT="S"),),

@@ -117,8 +117,16 @@ SOURCE_RULES: Final = (
     Rule(
         "SRC-016",
         _FILE,
-        "no youth is left of those of the reading before",
-        "let the extract run again; where really nobody is left, restart the adapter",
+        "far fewer rows or records than the last reading that counted",
+        "let the extract run again; where it is right as it is: homeward adapter accept with the source's name",
+        None,
+        None,
+    ),
+    Rule(
+        "SRC-017",
+        _FILE,
+        "the data are older than error_after, or do not say how old they are",
+        "look why no newer extract came, and whether freshness names the right moment",
         None,
         None,
     ),

@@ -77,6 +77,13 @@ def open_store(path: Path) -> Store:
     return store
 
 
+def open_beside(path: Path) -> Store:
+    """The database at this path, which is there, for one look or one change while the adapter may run."""
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+    event.listen(engine, "connect", _prepare)
+    return Store(engine)
+
+
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     cursor = connection.cursor()
     try:

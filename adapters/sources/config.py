@@ -144,10 +144,22 @@ class ControlTotal(StrictModel):
     pattern: Annotated[str, AfterValidator(_known_pattern)]
 
 
-class Volume(StrictModel):
-    """A change of the number of rows beyond this share of the last reading is reported."""
+def _of_a_whole(share: float) -> float:
+    if not 0 < share <= 1:
+        raise ValueError("between 1% and 100%")
+    return share
 
-    warn_if_changes_by: Percentage
+
+class Volume(StrictModel):
+    """How a reading may differ from the last one that counted."""
+
+    warn_if_changes_by: Percentage | None = None
+    """A change of the number of rows beyond this share is reported."""
+    refuse_if_falls_by: Annotated[Percentage, AfterValidator(_of_a_whole)] = 0.5
+    """A reading that loses more than this share of more than 20 rows, or of what was made of them, is not used
+    (SRC-016). Half of a county's youths do not leave care in a day; half of an extract goes missing in one."""
+    allow_empty: bool = False
+    """Whether none left of up to 20 is an ordinary day, as in a table of those who are missing now."""
 
 
 class CsvSourceConfig(StrictModel):
@@ -163,7 +175,7 @@ class CsvSourceConfig(StrictModel):
     footer_rows: int = Field(default=0, ge=0, le=100)
     control_total: ControlTotal | None = None
     freshness: Freshness
-    volume: Volume | None = None
+    volume: Volume = Volume()
 
     @field_validator("control_total")
     @classmethod
@@ -211,7 +223,7 @@ class SqlSourceConfig(StrictModel):
     columns_required: tuple[ColumnName, ...] = ()
     timeout: Duration = Field(default=timedelta(seconds=30))
     freshness: Freshness
-    volume: Volume | None = None
+    volume: Volume = Volume()
 
     @field_validator("query")
     @classmethod

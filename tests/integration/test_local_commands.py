@@ -88,7 +88,10 @@ async def test_a_source_that_gives_nothing_fails_the_status_and_is_named_but_is_
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "adapter.yaml").write_text(FILE)
-    sources = [SourceState(name=name, freshness=name) for name in ("ok", "warn", "stale")]
+    sources = [SourceState(name=name, freshness=name) for name in ("ok", "warn")]
+    sources.append(
+        SourceState(name="stale", freshness="stale", code="SRC-016", row_count=41, record_count=36, refused_count=5)
+    )
     told = GetStatusResponse(agency="06029.cwa", link_up=True, tokens_ready=True, sources=sources)
     async with county(tmp_path, status=told) as at:
         shell = Shell(tmp_path, at, capsys)
@@ -96,11 +99,11 @@ async def test_a_source_that_gives_nothing_fails_the_status_and_is_named_but_is_
         document = json.loads(out)
         assert (status, document["ok"], document["ready"]) == (1, False, True)
         (fault,) = document["faults"]
-        assert (fault["source"], "homeward adapter check" in fault["fix"]) == ("stale", True)
+        assert (fault["source"], fault["code"], "homeward adapter accept" in fault["fix"]) == ("stale", "SRC-016", True)
         status, text, _ = await shell.run("adapter", "status", *shell.place())
         said = text.splitlines()
-        place = said.index("FAIL  source stale: 0 records, 0 refused, stale")
-        assert (status, "homeward adapter check" in said[place + 1]) == (1, True)
+        place = said.index("FAIL  source stale: 36 records of 41 rows, 5 refused, stale")
+        assert (status, "SRC-016  far fewer" in said[place + 1], "adapter accept" in said[place + 2]) == (1, True, True)
         status, text, _ = await shell.run("adapter", "status", *shell.place(), "--health")
         assert (status, "FAIL  source stale" in text) == (0, True)
         del told.sources[-1]

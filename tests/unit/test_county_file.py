@@ -60,3 +60,17 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 def test_all_faults_are_told_at_once() -> None:
     found = problems("listen: 0.0.0.0:1\nrefresh: 0s\nsources: { a: { kind: csv } }\n")
     assert {field for _, _, field, _ in found} >= {"listen", "refresh", "sources.a.path", "sources.a.freshness"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "field"),
+    [
+        ("{ refuse_if_falls_by: 0% }", "refuse_if_falls_by"),
+        ("{ refuse_if_falls_by: 101% }", "refuse_if_falls_by"),
+        ("{ refuse_if_falls_by: 50 }", "refuse_if_falls_by"),
+        ("{ allow_empty: maybe }", "allow_empty"),
+    ],
+)
+def test_how_far_a_reading_may_fall_is_a_share(volume: str, field: str) -> None:
+    source = f"sources:\n  clients: {{ kind: csv, path: a.csv, volume: {volume} }}\n"
+    assert f"sources.clients.volume.{field}" in [each for _, _, each, _ in problems(source)]

@@ -96,6 +96,7 @@ def test_only_rules_that_rows_of_the_example_cannot_show_have_none() -> None:
         *("SRC-010", "SRC-011", "SRC-012"),  # of a database
         *("SRC-014", "SRC-015"),  # of a file with other settings: test_csv_source
         "SRC-016",  # of two readings: test_caseload
+        "SRC-017",  # of a reading and the clock: test_caseload
     }
 
 

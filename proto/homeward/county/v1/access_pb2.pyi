@@ -200,15 +200,19 @@ class EpochListing(_message.Message):
     def __init__(self, epoch: _Optional[str] = ..., listed_count: _Optional[int] = ..., due_count: _Optional[int] = ...) -> None: ...
 
 class SourceState(_message.Message):
-    __slots__ = ("name", "data_as_of_time", "freshness", "record_count", "refused_count")
+    __slots__ = ("name", "data_as_of_time", "freshness", "record_count", "refused_count", "code", "row_count")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     FRESHNESS_FIELD_NUMBER: _ClassVar[int]
     RECORD_COUNT_FIELD_NUMBER: _ClassVar[int]
     REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    ROW_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
     data_as_of_time: _timestamp_pb2.Timestamp
     freshness: str
     record_count: int
     refused_count: int
-    def __init__(self, name: _Optional[str] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., freshness: _Optional[str] = ..., record_count: _Optional[int] = ..., refused_count: _Optional[int] = ...) -> None: ...
+    code: str
+    row_count: int
+    def __init__(self, name: _Optional[str] = ..., data_as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., freshness: _Optional[str] = ..., record_count: _Optional[int] = ..., refused_count: _Optional[int] = ..., code: _Optional[str] = ..., row_count: _Optional[int] = ...) -> None: ...
