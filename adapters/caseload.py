@@ -1,13 +1,13 @@
 """The youths this adapter can answer about: read from the sources, mapped, held in memory, replaced as a whole.
 
 Decides that readers always see one complete reading, that a reading in which any source refused, or has far less than
-in the last one that counted (`accepted_readings`), is not used (the one before stays, and grows old by the county's own
+in the last one that counted (`falls`), is not used (the one before stays, and grows old by the county's own
 limits), and how old each source's data are. An adapter that has not read its sources since it started is not ready: it
 has no youths to deny. Does not decide what may be answered.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
-from adapters.accepted_readings import AcceptedReadings, Counts, RememberedReadings, fallen
+from adapters.accepted_readings import AcceptedReadings, RememberedReadings
+from adapters.falls import Counts, Reading, fallen
 from adapters.mapping.ledger import Ledger
-from adapters.mapping.map_rows import map_rows
+from adapters.mapping.map_rows import Mapped, map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
 from adapters.mapping.sections import CountySections, columns_of, mappings
 from adapters.records import LocalSubjectId, Youth
@@ -102,7 +103,7 @@ class Caseload:
         zone: ZoneInfo,
         accepted: AcceptedReadings | None = None,
     ) -> None:
-        self._accepted = accepted if accepted is not None else RememberedReadings({})
+        self._accepted = accepted if accepted is not None else RememberedReadings(Reading())
         self._sections = sections
         self._sources = tuple(sources)
         self._zone = zone
@@ -186,14 +187,27 @@ class Caseload:
             )
         except SourceRefused:
             return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
-        before = self._accepted.counts()
-        sources = _compared(mapped.ledger, opened, self._sections.sources, before=before, now=now)
-        if any(source.refusal for source in sources):
-            return Report(now, sources, len(self.youths()), is_in_use=False), None
-        counts = counts_of(sources)
-        if counts != before:
+        before = self._accepted.last()
+        reading = _reading(mapped, opened)
+        limits = {name: config.volume for name, config in self._sections.sources.items()}
+        fell = fallen(reading, before, limits, identity=identity.client.from_)
+        sources = tuple(
+            _source_report(
+                name,
+                summary,
+                mapped.ledger,
+                self._sections.sources[name],
+                before=before.sources.get(name),
+                fell=fell.get(name, ""),
+                now=now,
+            )
+            for name, summary in opened.items()
+        )
+        if fell:
+            return Report(now, sources, len(self.youths()), is_in_use=False, had=reading), None
+        if reading != before:
             # Before anybody is served from it: a crash in between must not leave it uncompared.
-            self._accepted.keep(counts)
+            self._accepted.keep(reading)
         snapshot = Snapshot(
             MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
             MappingProxyType({name: summary.as_of for name, summary in opened.items()}),
@@ -216,25 +230,12 @@ def open_caseload(
     return Caseload(sections, sources, zone=zone, accepted=accepted)
 
 
-def counts_of(sources: Iterable[SourceReport]) -> dict[str, Counts]:
-    """What a reading had of each source."""
-    return {source.name: Counts(source.rows, source.records) for source in sources}
-
-
-def _compared(
-    ledger: Ledger,
-    opened: Mapping[str, ReadingSummary],
-    configs: Mapping[str, SourceConfig],
-    *,
-    before: Mapping[str, Counts],
-    now: datetime,
-) -> tuple[SourceReport, ...]:
-    """Every source of a complete reading; one that has far less than in the reading before is refused."""
-    counts = {name: Counts(each.rows, ledger.records.get(name, 0)) for name, each in opened.items()}
-    fell = fallen(counts, before, {name: configs[name].volume for name in counts})
-    return tuple(
-        _source_report(name, summary, ledger, configs[name], before=before.get(name), fell=fell.get(name, ""), now=now)
-        for name, summary in opened.items()
+def _reading(mapped: Mapped, opened: Mapping[str, ReadingSummary]) -> Reading:
+    """What the complete reading had."""
+    records = mapped.ledger.records
+    return Reading(
+        {name: Counts(summary.rows, records.get(name, 0)) for name, summary in opened.items()},
+        sum(youth.is_in_care for youth in mapped.youths),
     )
 
 

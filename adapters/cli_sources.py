@@ -16,11 +16,12 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import DatabaseError
 
-from adapters.accepted_readings import Counts, RememberedReadings, StoredReadings
+from adapters.accepted_readings import RememberedReadings, StoredReadings
 from adapters.as_joined import check_sources
-from adapters.caseload import counts_of, open_caseload
+from adapters.caseload import open_caseload
 from adapters.cli_options import AS_JSON, file_options, read_file, read_to_check
 from adapters.config import AdapterConfig
+from adapters.falls import Reading
 from adapters.mapping.report import Report, as_data, render
 from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.store import FILE_NAME as STORE_FILE
@@ -45,7 +46,7 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
     with suppress(FileNotFoundError, MembershipInvalid):
         # Whoever has not joined yet may still choose.
         check_sources(read_membership(state), county_file, has_sources=bool(config.sources))
-    report = _read_once(config, county_file, _counted(state))
+    report = _read_once(config, county_file, _last(state))
     if as_json:
         verdict = {"ok": not report.has_failed} if keys is None else json.loads(keys.as_json())
         click.echo(json.dumps({**verdict, **as_data(report, show_values=values)}))
@@ -71,22 +72,16 @@ def accept(sources: tuple[str, ...], county_file: Path, as_json: bool) -> None:
     """
     config = read_file(county_file)
     state = config.state_directory(county_file)
-    before = _counted(state)
-    report = _read_once(config, county_file, before)
+    report = _read_once(config, county_file, _last(state))
     fell = _fallen(report, county_file, config, sources)
-    counts = counts_of(report.sources)
-    if fell:
+    if report.had is not None:
         with _readings(state) as readings:
-            readings.keep(counts)
+            readings.keep(report.had)
     if as_json:
-        rows = {name: {"before": before[name].rows, "now": counts[name].rows} for name in fell}
-        click.echo(json.dumps({"ok": True, "accepted": rows}))
+        click.echo(json.dumps({"ok": True, "accepted": fell}))
         return
-    for name in fell:
-        was, now = before[name], counts[name]
-        click.echo(
-            f"ok    {name}: {now.rows} rows and {now.records} records count; {was.rows} and {was.records} before"
-        )
+    for name, words in fell.items():
+        click.echo(f"ok    {name} counts as it is: {words}")
     if fell:
         click.echo(
             "  next  nothing: an adapter that runs takes it up with its next reading (refresh in the county's file)"
@@ -95,37 +90,36 @@ def accept(sources: tuple[str, ...], county_file: Path, as_json: bool) -> None:
         click.echo("ok    no source has far less than before; there is nothing to accept")
 
 
-def _fallen(report: Report, file: Path, config: AdapterConfig, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Sources that fell too far, all of which were named. Raises `CommandFailure`."""
+def _fallen(report: Report, file: Path, config: AdapterConfig, named: tuple[str, ...]) -> Mapping[str, str]:
+    """Sources that fell too far, all of which were named, and by how much. Raises `CommandFailure`."""
     unknown = [name for name in named if name not in config.sources]
     if unknown:
         raise click.UsageError(
             f"no source {', '.join(unknown)} in {file}; it has {', '.join(config.sources) or 'none'}"
         )
-    refused = [(each.name, each.refusal.code) for each in report.sources if each.refusal]
-    others = ", ".join(f"{name}: {code}" for name, code in refused if code != _FELL)
+    refused = {each.name: each.refusal for each in report.sources if each.refusal}
+    others = ", ".join(f"{name}: {refusal.code}" for name, refusal in refused.items() if refusal.code != _FELL)
     if others:
         raise _not_accepted(file, f"another fault comes first ({others})", "mend that: homeward adapter check")
-    fell = tuple(name for name, _ in refused)
-    lacking = [name for name in fell if name not in named]
+    lacking = [name for name in refused if name not in named]
     if lacking:
         # A reading counts as a whole: whoever accepts one part of it must have seen the other, too.
         raise _not_accepted(
-            file, f"{', '.join(lacking)} fell as well", f"name them too: {' '.join(fell)}, if all is right"
+            file, f"{', '.join(lacking)} fell as well", f"name them too: {' '.join(refused)}, if all is right"
         )
-    return fell
+    return {name: refusal.detail for name, refusal in refused.items()}
 
 
 def _not_accepted(file: Path, why: str, fix: str) -> CommandFailure:
     return CommandFailure("ADAPTER-010", "nothing was accepted", where=str(file), why=why, fix=fix)
 
 
-def _counted(state: Path) -> Mapping[str, Counts]:
+def _last(state: Path) -> Reading:
     """What the last reading had that counted; nothing of an adapter that never ran. Raises `CommandFailure`."""
     if not (state / STORE_FILE).exists():
-        return {}
+        return Reading()
     with _readings(state) as readings:
-        return readings.counts()
+        return readings.last()
 
 
 @contextmanager
@@ -144,7 +138,7 @@ def _readings(state: Path) -> Iterator[StoredReadings]:
         store.close()
 
 
-def _read_once(config: AdapterConfig, file: Path, before: Mapping[str, Counts]) -> Report:
+def _read_once(config: AdapterConfig, file: Path, before: Reading) -> Report:
     caseload = open_caseload(
         config, base=file.parent, zone=config.tzinfo, accepted=RememberedReadings(before), environment=os.environ,
         now=lambda: datetime.now(UTC), monotonic=time.monotonic,

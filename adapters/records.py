@@ -343,6 +343,11 @@ class Youth:
         return self.episodes[-1] if self.episodes and self.episodes[-1].exit_date is None else None
 
     @property
+    def is_in_care(self) -> bool:
+        """In care now, or missing from it."""
+        return self.current_episode is not None or self.open_absence is not None
+
+    @property
     def open_absence(self) -> MissingEpisode | None:
         """The latest absence from which the youth has not returned, if any."""
         return next((item for item in reversed(self.missing_episodes) if item.is_open), None)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.falls import Reading
 from adapters.mapping.ledger import Ledger, Place
 from adapters.mapping.rule import Severity
 from adapters.mapping.rules import RULES
@@ -111,6 +112,8 @@ class Report:
     youths: int
     is_in_use: bool
     """The reading became the data that are served; False: a source was refused and the reading before stays."""
+    had: Reading | None = None
+    """What was read, of a reading that is not used because it has far less than the one before."""
 
     @property
     def has_failed(self) -> bool:

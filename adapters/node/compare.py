@@ -113,7 +113,7 @@ class Comparison:
             return False
         if self.policy.flagged_only or youth.local_id in flagged:
             return youth.local_id in flagged
-        return youth.current_episode is not None or youth.open_absence is not None
+        return youth.is_in_care
 
     def change_of(self, youth: Youth, handle: SubjectHandle, epoch: str) -> Change | None:
         """What would be registered of this youth in this epoch; None where it makes no tokens."""

@@ -227,8 +227,29 @@ def test_an_extract_whose_rows_make_nothing_any_more_is_refused_with_the_reason_
     assert not county.start()[1].refresh(NOW).is_in_use
     text = county.run("check").output
     assert "placements           FAIL  file refused  SRC-016" in text
-    assert "PLACEMENTS_1.csv: 24 records before, none now" in text
+    assert "PLACEMENTS_1.csv: records: 24 before, none now" in text
     assert "  FAIL  record refused   PLC-003  start date is empty or not in the stated format" in text
+
+
+def test_rows_that_say_that_hardly_anybody_is_in_care_any_more_are_refused(county: County) -> None:
+    """Every row and record is there, and each placement has an end: all but two would be taken off the list."""
+    county.start()[1].refresh(NOW)
+    ended = [f"i-{each},01/01/2026,{'' if each < 2 else '01/02/2026'},FFH,38" for each in range(24)]
+    county.drop("PLACEMENTS", PLACEMENTS, ended)
+    report = county.start()[1].refresh(NOW)
+    refused = {each.name: each.refusal.detail for each in report.sources if each.refusal}
+    assert refused == {"clients": "youths in care: 24 before, 2 now"}
+    assert "ok    clients counts as it is: youths in care" in county.run("accept", "clients").output
+    assert county.start()[1].refresh(NOW).is_in_use
+
+
+def test_a_source_of_another_name_is_no_first_start(county: County) -> None:
+    county.start()[1].refresh(NOW)
+    county.file.write_text(FILE.replace("  clients:", "  youths:").replace("from: clients", "from: youths"))
+    county.clients(0)
+    assert not county.start()[1].refresh(NOW).is_in_use
+    county.clients(24)
+    assert county.start()[1].refresh(NOW).is_in_use
 
 
 def test_the_first_start_may_find_nobody(county: County) -> None:
@@ -247,7 +268,7 @@ def test_the_check_compares_with_what_counted_and_changes_nothing(county: County
         found = county.run("check", "--json")
         sources = {each["name"]: each for each in json.loads(found.output)["sources"]}
         assert (found.return_value, sources["clients"]["refusal"]["code"]) == (1, "SRC-016")
-        assert sources["clients"]["refusal"]["detail"] == "24 rows before, none now"
+        assert sources["clients"]["refusal"]["detail"] == "rows: 24 before, none now"
         assert sources["placements"]["refusal"] is None
     assert "fix: let the extract run again" in county.run("check").output
 
@@ -264,7 +285,7 @@ def test_a_person_may_say_that_the_reading_is_right_and_it_counts_at_once_and_af
     assert not caseload.refresh(NOW).is_in_use
     accepted = county.run("accept", "clients", "placements")
     assert (accepted.exit_code, accepted.exception) == (0, None)
-    assert "ok    clients: 3 rows and 3 records count; 24 and 24 before" in accepted.output
+    assert "ok    clients counts as it is: rows: 24 before, 3 now" in accepted.output
     assert caseload.refresh(NOW).is_in_use, "an adapter that runs takes it up by itself"
     assert len(caseload.youths()) == 3
     assert len(county.start()[1].refresh(NOW).sources) == 2
@@ -294,7 +315,7 @@ def test_there_is_nothing_to_accept_where_nothing_fell_or_something_else_is_wron
 def test_a_county_may_say_what_falls_are_ordinary(county: County, setting: str, is_in_use: bool) -> None:
     county.start()[1].refresh(NOW)
     county.placements(0)
-    county.file.write_text(FILE.replace("path: in/PLACEMENTS_*.csv", f"path: in/PLACEMENTS_*.csv\n    {setting}"))
+    county.file.write_text(FILE.replace("_*.csv", f"_*.csv\n    {setting}"))
     assert county.start()[1].refresh(NOW).is_in_use is is_in_use
 
 

@@ -180,9 +180,7 @@ def test_a_reading_that_leaves_nobody_is_not_used() -> None:
         sources["clients"].rows = rows
         report = load_.refresh(NOW)
         assert (report.is_in_use, len(load_.youths()), report.youths) == (False, 1, 1)
-        assert "clients              FAIL  file refused  SRC-016  far fewer rows or records" in render(
-            report, zone=ZONE
-        )
+        assert "clients              FAIL  file refused  SRC-016  far fewer rows, records" in render(report, zone=ZONE)
     sources["clients"].rows = [{}]
     assert load_.refresh(NOW).is_in_use
     sources["clients"].rows = []
