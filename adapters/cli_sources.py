@@ -25,7 +25,7 @@ from adapters.falls import Reading
 from adapters.mapping.report import Report, as_data, render
 from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.store import FILE_NAME as STORE_FILE
-from adapters.node.store import open_beside
+from adapters.node.store import StoreUnsafe, open_beside
 from homeward.failure import CommandFailure, ExitCode
 
 _FELL = "SRC-016"
@@ -128,10 +128,10 @@ def _readings(state: Path) -> Iterator[StoredReadings]:
     store = open_beside(state / STORE_FILE)
     try:
         yield StoredReadings(store)
-    except DatabaseError as exc:
+    except (DatabaseError, StoreUnsafe) as exc:
+        why = str(exc) if isinstance(exc, StoreUnsafe) else f"it cannot be read or written ({type(exc.orig).__name__})"
         raise CommandFailure(
-            "ADAPTER-003", "the state directory cannot be used", where=str(state / STORE_FILE),
-            why=f"its database cannot be read or written ({type(exc.orig).__name__})",
+            "ADAPTER-003", "the state directory cannot be used", where=str(state / STORE_FILE), why=why,
             fix="run the command as the account that runs the adapter; if that is so, restore the file from its backup",
         ) from exc  # fmt: skip
     finally:

@@ -156,9 +156,9 @@ class Volume(StrictModel):
     warn_if_changes_by: Percentage | None = None
     """A change of the number of rows beyond this share is reported."""
     refuse_if_falls_by: Annotated[Percentage, AfterValidator(_of_a_whole)] = 0.5
-    """A reading is not used (SRC-016) that loses more than this share of more than 20 rows, of what was made of them or,
-    where the source says who the youths are, of those in care. Half of a county's youths do not leave care in a day;
-    half of an extract goes missing in one.
+    """A reading is not used (SRC-016) that loses more than this share of more than 20 rows, of what was made of them
+    or, where the source says who the youths are, of those in care. Half of a county's youths do not leave care in a
+    day; half of an extract goes missing in one.
     """
     allow_empty: bool = False
     """Whether none left of up to 20 is an ordinary day, as in a table of those who are missing now."""

@@ -304,6 +304,15 @@ def test_there_is_nothing_to_accept_where_nothing_fell_or_something_else_is_wron
     assert refused.exception.why == "another fault comes first (placements: SRC-007)"
 
 
+@pytest.mark.parametrize("words", [("check",), ("accept", "clients")])
+def test_what_counted_last_must_be_known_before_anything_is_compared(county: County, words: tuple[str, ...]) -> None:
+    (county.directory / "state").mkdir()
+    (county.directory / "state" / "adapter.db").write_bytes(b"no database " * 100)
+    refused = county.run(*words).exception
+    assert isinstance(refused, CommandFailure)
+    assert (refused.code, refused.where) == ("ADAPTER-003", str(county.directory / "state" / "adapter.db"))
+
+
 @pytest.mark.parametrize(
     ("setting", "is_in_use"),
     [
