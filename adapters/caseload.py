@@ -20,7 +20,7 @@ from adapters.falls import Counts, Reading, fallen
 from adapters.mapping.ledger import Ledger
 from adapters.mapping.map_rows import Mapped, map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
-from adapters.mapping.sections import CountySections, columns_of, mappings
+from adapters.mapping.sections import CountySections, columns_of, mappings, volumes
 from adapters.records import LocalSubjectId, Youth
 from adapters.sources.config import CsvSourceConfig, SourceConfig, SqlSourceConfig
 from adapters.sources.csv_source import CsvSource
@@ -189,8 +189,7 @@ class Caseload:
             return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
         before = self._accepted.last()
         reading = _reading(mapped, opened)
-        limits = {name: config.volume for name, config in self._sections.sources.items()}
-        fell = fallen(reading, before, limits, identity=identity.client.from_)
+        fell = fallen(reading, before, volumes(self._sections), identity=identity.client.from_)
         sources = tuple(
             _source_report(
                 name,

@@ -184,8 +184,6 @@ def _prepared(file: Path, sources: bool | None) -> tuple[Path, bool]:
     return config.state_directory(file), bool(config.sources)
 
 
-
-
 def _status_text(found: GetStatusResponse, ready: bool) -> str:
     lines = [
         f"{'ok  ' if ready else 'wait'}  {found.agency}  {found.spiffe_id}",

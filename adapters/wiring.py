@@ -5,13 +5,14 @@ Nothing here waits, dials or listens: that begins in `service`.
 
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.accepted_readings import StoredReadings
 from adapters.caseload import Caseload, open_caseload
 from adapters.channel_identity import load_identity
 from adapters.config import AdapterConfig
+from adapters.flag_states import due_flags, overdue_duties, presenting
 from adapters.identity.scheme import Scheme, load_scheme, with_county_forms
 from adapters.keyring import Keyring, load_keyring
 from adapters.local.edges import Edges, assemble
@@ -21,7 +22,6 @@ from adapters.node.alerts import Alerts, lost_alert
 from adapters.node.attest import Attester
 from adapters.node.compare import Comparison
 from adapters.node.directory_keeper import DirectoryKeeper, lists
-from adapters.node.duties import OwnDuties
 from adapters.node.erase import Eraser
 from adapters.node.errors import NotReady
 from adapters.node.flags import OwnFlags
@@ -58,10 +58,7 @@ from gateway.protocol.oprf import load_suite
 from gateway.protocol.policy.bundle import load_california
 from homeward.county.v1.access_pb2 import (
     EpochListing,
-    FlagDue,
     GetStatusResponse,
-    OverdueDuty,
-    PresentingState,
 )
 
 
@@ -127,9 +124,9 @@ class Adapter:
             sole_operators=self.sole_operators(),
             epochs=self.epochs(),
             attestation=self.link.attester.newest() if self.link.attester is not None else None,
-            presenting=self.presenting(),
-            due_flags=self.due_flags(),
-            overdue_duties=self.overdue_duties(),
+            presenting=presenting(self.presenter),
+            due_flags=due_flags(self.presenter.flags, self.node.now()),
+            overdue_duties=overdue_duties(self.node.store, self.node.now()),
             unanswered_flag_ids=self.presenter.flags.unanswered(self.node.now()),
             unanswered_seal_count=self.sealed.unanswered(),
             missing_alert=self.link.missing_alert,
@@ -137,24 +134,6 @@ class Adapter:
             lost_alert=lost_alert(self.node.store),
             certificate_refused=self.link.status.certificate_refused,
         )
-
-    def presenting(self) -> PresentingState | None:
-        """What is left of presenting again what a declared loss took; None where nothing is."""
-        left = self.presenter.left()
-        return None if left is None else PresentingState(**asdict(left))
-
-    def due_flags(self) -> list[FlagDue]:
-        """Open flags that this agency must re-affirm or end."""
-        due = self.presenter.flags.due(self.node.now())
-        return [FlagDue(flag_id=flag.flag_id, expire_time=timestamp(flag.expires)) for flag in due]
-
-    def overdue_duties(self) -> list[OverdueDuty]:
-        """Reporting duties that this agency should have done."""
-        late = OwnDuties(self.node.store).overdue(self.node.now())
-        return [
-            OverdueDuty(flag_id=each.flag_id, duty=each.duty, due_time=timestamp(each.due))  # type: ignore[arg-type]
-            for each in late
-        ]
 
     def epochs(self) -> list[EpochListing]:
         """How much of the list is registered in each epoch."""

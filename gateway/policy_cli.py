@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from gateway.policy_document import duties_document, identity_of, policy_document
 from gateway.protocol.authority import AuthorityFacts, AuthorityStatus
 from gateway.protocol.decide import Decision, RequestFacts, decide_request
 from gateway.protocol.names import (
@@ -39,7 +40,7 @@ from gateway.protocol.policy.bundle_faults import BundleError
 from gateway.protocol.policy.duties import Side, county_duties
 from gateway.protocol.policy.fieldsets import members
 from gateway.protocol.policy.golden import CaseResult, load_california_cases, run
-from gateway.protocol.policy.rules import EmergencyRule, FlagActRule, Policy, Rule
+from gateway.protocol.policy.rules import Policy, Rule
 from gateway.protocol.wire_names import WIRE_ENUMS, prefix_of
 from homeward.failure import CommandFailure, ExitCode
 
@@ -81,7 +82,7 @@ def show(bundle: Path | None, as_json: bool) -> None:
     """Print every rule: a table, then one paragraph of English each."""
     rules = _load(bundle)
     if as_json:
-        click.echo(json.dumps(_policy_document(rules), indent=2))
+        click.echo(json.dumps(policy_document(rules), indent=2))
         return
     click.echo(_banner(rules))
     click.echo("\n".join(_table(rules)))
@@ -164,7 +165,7 @@ def test(ctx: click.Context, bundle: Path | None, as_json: bool) -> None:
     results = run(rules, load_california_cases())
     failed = [result for result in results if result.differences]
     if as_json:
-        document = {"ok": not failed, "policy": _identity(rules), "cases": [_case_document(each) for each in results]}
+        document = {"ok": not failed, "policy": identity_of(rules), "cases": [_case_document(each) for each in results]}
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(_banner(rules))
@@ -287,80 +288,6 @@ def _print_call(explained: _Explained, call: str) -> None:
         click.echo(f"  {line}")
 
 
-def _identity(rules: Policy) -> dict[str, Any]:
-    return {
-        "version": rules.version,
-        "jurisdiction": rules.jurisdiction,
-        "effective_date": rules.effective_date.isoformat(),
-        "counsel_confirmed": rules.counsel_confirmed,
-        "sha256": rules.digest.hex(),
-    }
-
-
-def _policy_document(rules: Policy) -> dict[str, Any]:
-    return {
-        **_identity(rules),
-        "purposes": dict(rules.labels),
-        "county_duties": _duties_document(Obligation),
-        "rules": [_rule_document(rule, rules) for rule in rules.rules],
-        "flag_acts": [_flag_act_document(each, rules) for each in rules.flag_acts],
-        "emergency": {
-            **_common_document(rules.emergency),
-            "overrides": sorted(rules.emergency.overrides),
-            "max_life_seconds": rules.emergency.max_life_seconds,
-            "max_login_age_seconds": rules.emergency.max_login_age_seconds,
-            "max_uses": rules.emergency.max_uses,
-            "uses_period_days": rules.emergency.uses_period_days,
-            "english": english.emergency_sentence(rules.emergency),
-        },
-    }
-
-
-def _flag_act_document(rule: FlagActRule, rules: Policy) -> dict[str, Any]:
-    return {
-        "id": rule.rule_id,
-        "act": rule.act,
-        "purposes": list(rule.purposes),
-        "roles": sorted(rule.roles),
-        "citations": list(rule.citations),
-        "english": english.flag_act_sentence(rule, rules),
-    }
-
-
-def _common_document(rule: Rule | EmergencyRule) -> dict[str, Any]:
-    return {
-        "id": rule.rule_id,
-        "roles": sorted(rule.roles),
-        "citations": list(rule.citations),
-        "evidence_all": sorted(rule.evidence_all),
-        "field_sets": list(members(rule.mask)),
-        "mode": rule.mode,
-        "retention": rule.retention,
-        "notices": list(rule.notices),
-        "obligations": list(rule.obligations),
-        "county_duties": _duties_document(rule.obligations),
-    }
-
-
-def _duties_document(obligations: Iterable[Obligation]) -> dict[str, list[str]]:
-    """The obligations that staff carry out, by whose staff."""
-    due = tuple(obligations)
-    return {side.lower(): list(county_duties(due, side)) for side in Side}
-
-
-def _rule_document(rule: Rule, rules: Policy) -> dict[str, Any]:
-    return {
-        **_common_document(rule),
-        "purpose": rule.purpose,
-        "basis": list(rule.bases),
-        "evidence_any": sorted(rule.evidence_any),
-        "youth_all": sorted(rule.youth_all),
-        "active_flag_waived_by": sorted(rule.youth_waived_by),
-        "counsel_question": rule.counsel_question,
-        "english": english.sentence(rule, rules),
-    }
-
-
 def _explain_document(rules: Policy, explained: Sequence[_Explained]) -> Mapping[str, Any]:
     request = explained[0].request
     return {
@@ -368,7 +295,7 @@ def _explain_document(rules: Policy, explained: Sequence[_Explained]) -> Mapping
         "purpose": request.purpose,
         "role": request.role,
         "calls": [_call_document(each) for each in explained],
-        "policy": _identity(rules),
+        "policy": identity_of(rules),
     }
 
 
@@ -389,7 +316,7 @@ def _call_document(explained: _Explained) -> Mapping[str, Any]:
         "retention": decision.retention,
         "notices": list(decision.notices),
         "obligations": list(decision.obligations),
-        "county_duties": _duties_document(decision.obligations),
+        "county_duties": duties_document(decision.obligations),
         "why": list(english.explanation(decision)),
     }
 

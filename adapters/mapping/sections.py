@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from adapters.mapping.config import IdentityMapping, RecordMappings
 from adapters.mapping.release import BUILT_IN_MARKS, ReleaseRules
-from adapters.sources.config import SecretRef, SourceConfig
+from adapters.sources.config import SecretRef, SourceConfig, Volume
 from gateway.protocol.setting_names import Path
 from gateway.protocol.strict_yaml import StrictModel
 from gateway.protocol.written import Written
@@ -50,6 +50,18 @@ def mappings(sections: CountySections) -> Iterator[tuple[Path, BaseModel]]:
             mapping = getattr(sections.records, name)
             if mapping is not None:
                 yield ("records", name), mapping
+
+
+def volumes(sections: CountySections) -> Mapping[str, Volume]:
+    """How far a reading of each source may fall. A table of those who are missing, and of nobody else, may be empty."""
+    read = [(path, mapping.from_) for path, mapping in mappings(sections)]  # type: ignore[attr-defined]
+    needed = {name for path, name in read if path != ("records", "missing_episode")}
+    return {
+        name: config.volume
+        if config.volume.allow_empty is not None
+        else config.volume.model_copy(update={"allow_empty": name not in needed})
+        for name, config in sections.sources.items()
+    }
 
 
 def columns_of(model: BaseModel) -> Iterator[str]:

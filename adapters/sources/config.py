@@ -160,8 +160,10 @@ class Volume(StrictModel):
     or, where the source says who the youths are, of those in care. Half of a county's youths do not leave care in a
     day; half of an extract goes missing in one.
     """
-    allow_empty: bool = False
-    """Whether none left of up to 20 is an ordinary day, as in a table of those who are missing now."""
+    allow_empty: bool | None = None
+    """Whether none left of up to 20 is an ordinary day. Where nothing is said it is in a table of those who are missing
+    and of nothing else: on most days nobody may be.
+    """
 
 
 class CsvSourceConfig(StrictModel):

@@ -15,6 +15,7 @@ from adapters.accepted_readings import StoredReadings
 from adapters.caseload import Caseload, open_caseload
 from adapters.cli import adapter
 from adapters.config import AdapterConfig, read_config
+from adapters.mapping.sections import volumes
 from adapters.node.compare import Comparison
 from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
@@ -339,3 +340,10 @@ def test_of_a_small_table_none_left_is_ordinary_only_where_the_county_says_so(co
     allowed = "path: in/PLACEMENTS_*.csv\n    volume: { allow_empty: true }"
     county.file.write_text(FILE.replace("path: in/PLACEMENTS_*.csv", allowed))
     assert county.start()[1].refresh(NOW).is_in_use
+
+
+def test_a_table_of_those_who_are_missing_and_of_nothing_else_may_be_empty() -> None:
+    config = read_config(Path("deploy/county.example.yaml"))
+    assert {name: each.allow_empty for name, each in volumes(config).items()} == {
+        "clients": False, "placements": False, "absences": True,
+    }  # fmt: skip
