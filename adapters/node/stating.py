@@ -22,7 +22,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from adapters.errors import ErrorReason, EvidenceInvalid, Unavailable
 from adapters.node.flags import OwnFlags, Unrecorded, note_recorded_flag, take_back_flag, take_over_flag
@@ -35,15 +34,13 @@ from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import OPEN_FLAG_STATES, FlagId, FlagState, HandlingCode, SubjectHandle
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.signing import SignatureInvalid
+from gateway.protocol.statement_rules import OVER
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.codes_pb2 import OUTCOME_RECORDED, ResolutionGroup
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.missing_pb2 import RaiseFlagResponse
 from homeward.gateway.v1.records_pb2 import FlagCasework, FlagLocate
-
-_OVER: Final = frozenset({"flag_statement: state", "flag_statement: flag_id"})
-"""Fields by which the gateway says that an episode is over (`gateway/missing/restated`, `raising`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +192,8 @@ class Stating:
 
 
 def is_over(failed: CallFailed) -> bool:
-    """Whether a statement was refused because the exchange knows its episode to be over.
-
-    No statement about an open episode is refused for its state, and a first one for its identifier where that ended.
-    """
-    return failed.reason == "STATEMENT_INVALID" and not _OVER.isdisjoint(failed.fields)
+    """Whether a statement was refused because the exchange knows its episode to be over."""
+    return failed.reason == "STATEMENT_INVALID" and not OVER.isdisjoint(failed.fields)
 
 
 def _read(statement: SignedEnvelope) -> FlagStatement:

@@ -47,6 +47,7 @@ from gateway.protocol.names import (
 )
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import Located
+from gateway.protocol.statement_rules import StatementRule
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
 from homeward.gateway.v1.missing_pb2 import FlagReport
@@ -231,7 +232,9 @@ class Raising:
         statement = _stated(case, self._on.at.directory())
         # The identifier of an ended episode never comes back; a higher version may, after the exchange lost the flag.
         if statement.state is not FlagState.ACTIVE or await self._on.flags.get(statement.flag_id) is not None:
-            raise statement_invalid("state" if statement.state is not FlagState.ACTIVE else "flag_id")
+            raise statement_invalid(
+                StatementRule.STATE if statement.state is not FlagState.ACTIVE else StatementRule.FLAG_ID
+            )
         flag = stated(
             statement, statement.state, owner=caller.agency, handle=handle, learned=case.learned, reported=received
         )

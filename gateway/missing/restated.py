@@ -12,6 +12,7 @@ from gateway.missing.ports import Flag
 from gateway.missing.statement import Statement, statement_invalid
 from gateway.protocol.names import AgencyId, FlagState, SubjectHandle
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.statement_rules import StatementRule
 
 
 def stated(
@@ -41,10 +42,10 @@ def restated(flag: Flag, statement: Statement, *, to: frozenset[FlagState], even
     tells. Raises `Invalid`.
     """
     if statement.flag_id != flag.flag_id:
-        raise statement_invalid("flag_id")
+        raise statement_invalid(StatementRule.FLAG_ID)
     if statement.version <= flag.version:
-        raise statement_invalid("version")
+        raise statement_invalid(StatementRule.VERSION)
     state = after(flag.state, event or EVENT_OF_STATEMENT[statement.state]) if statement.state in to else None
     if state is None:
-        raise statement_invalid("state")
+        raise statement_invalid(StatementRule.STATE)
     return replace(flag, state=state, version=statement.version, statement=statement.envelope)

@@ -16,6 +16,7 @@ from gateway.protocol.envelope import unwrap
 from gateway.protocol.names import FlagId, FlagState
 from gateway.protocol.parse import MalformedMessage
 from gateway.protocol.signing import SignatureInvalid
+from gateway.protocol.statement_rules import StatementRule
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
@@ -40,21 +41,21 @@ def open_statement(envelope: SignedEnvelope, *, county: str, directory: Director
     try:
         message = unwrap(envelope, FlagStatement, directory.flag_key(county, envelope.key_id, at))
     except KeyUnknown as exc:
-        raise statement_invalid("key_id") from exc
+        raise statement_invalid(StatementRule.KEY_ID) from exc
     except SignatureInvalid as exc:
-        raise statement_invalid("signature") from exc
+        raise statement_invalid(StatementRule.SIGNATURE) from exc
     except MalformedMessage as exc:
-        raise statement_invalid("payload") from exc
+        raise statement_invalid(StatementRule.PAYLOAD) from exc
     if message.county != county:
-        raise statement_invalid("county")
+        raise statement_invalid(StatementRule.COUNTY)
     try:
         issued, expires = message.issue_time.ToDatetime(UTC), message.expire_time.ToDatetime(UTC)
     except ValueError as exc:
-        raise statement_invalid("timestamp") from exc
+        raise statement_invalid(StatementRule.TIMESTAMP) from exc
     if issued > at + LEEWAY:
-        raise statement_invalid("issue_time")
+        raise statement_invalid(StatementRule.ISSUE_TIME)
     if not at < expires <= at + LONGEST_LIFE:
-        raise statement_invalid("expire_time")
+        raise statement_invalid(StatementRule.EXPIRE_TIME)
     return Statement(
         flag_id=FlagId(message.flag_id),
         state=from_wire(FlagState, message.state),
@@ -64,6 +65,6 @@ def open_statement(envelope: SignedEnvelope, *, county: str, directory: Director
     )
 
 
-def statement_invalid(rule: str) -> Invalid:
-    """The refusal of a statement; `rule` names what does not hold."""
-    return Invalid(ErrorReason.STATEMENT_INVALID, fields=(f"flag_statement: {rule}",))
+def statement_invalid(rule: StatementRule) -> Invalid:
+    """The refusal of a statement that breaks this rule."""
+    return Invalid(ErrorReason.STATEMENT_INVALID, fields=(str(rule),))

@@ -38,6 +38,7 @@ from gateway.protocol.authority_wire import AuthorityInvalid, open_authority
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId, AuthorityId, FlagState, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome, Reason
 from gateway.protocol.policy.facts import milliseconds, moment_of
+from gateway.protocol.statement_rules import StatementRule
 from gateway.protocol.succession import PRESENTING_WINDOW
 from gateway.recovery.reported import NOT_LISTED_YET, PresentedReports
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
@@ -201,7 +202,7 @@ class Presentations:
         elif known.version >= statement.version:
             return None
         elif known.state not in OPEN_FLAG_STATES:
-            raise statement_invalid("flag_id")
+            raise statement_invalid(StatementRule.FLAG_ID)
         else:
             guard = self.flags.stands(known.flag_id, known.state, known.version)
         # Somebody's report is dismissed by a person of the owner, not by an older word of it.
