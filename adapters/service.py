@@ -245,7 +245,7 @@ async def _lasting(name: str, part: Part) -> None:
         except OperationalError as exc:
             if not is_busy(exc):
                 raise
-            _LOG.warning("the adapter's database was in use; a part begins again", extra={"part": name})
+            _LOG.warning("the adapter's database was in use; a part begins again", extra={"kind": name})
             await asyncio.sleep(BUSY_PAUSE_SECONDS)
 
 
