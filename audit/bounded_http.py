@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -69,6 +70,9 @@ class BoundedHttp:
     def _connect(self) -> None:
         try:
             self._connection.connect()
+        except ssl.SSLError:
+            # Somebody is there, and is not who the address names, or speaks otherwise.
+            raise
         except OSError as exc:
             self._connection.close()
             why = f"no connection to {self._connection.host} ({type(exc).__name__})"

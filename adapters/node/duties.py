@@ -102,6 +102,12 @@ def note_found(connection: Connection, message: Alert) -> None:
         _note_found(connection, message.flag_id, at.ToMilliseconds())
 
 
+def is_found_before(connection: Connection, flag_id: bytes, at_ms: int) -> bool:
+    """Whether this agency had heard before this time that the youth was found."""
+    found_ms = connection.scalar(select(found_flag.c.found_ms).where(found_flag.c.flag_id == flag_id))
+    return found_ms is not None and found_ms < at_ms
+
+
 def forget_duties(connection: Connection, flags: Iterable[bytes]) -> None:
     """Nothing of these flags' duties is left."""
     for flag_id in flags:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, case, select
 
 from adapters.errors import ErrorReason, EvidenceInvalid, NotFound
-from adapters.node.duties import forget_duties
+from adapters.node.duties import forget_duties, is_found_before
 from adapters.node.errors import Missing, NotReady
 from adapters.node.own_flag import HEARD, REFUSED, STATEMENT_LIFE, UNHEARD, OwnFlag
 from adapters.node.stated_flags import (
@@ -131,6 +131,11 @@ class OwnFlags:
             rows = connection.execute(query.order_by(own_flag.c.statement_expire_ms)).all()
             return [row.flag_id for row in rows if not _is_on_record(connection, row)][:DUE_SHOWN]
 
+    def was_found_before(self, flag_id: FlagId, at: datetime) -> bool:
+        """Whether somebody said of the flag's youth, before this time, that the youth was found."""
+        with self._store.read() as connection:
+            return is_found_before(connection, flag_id, milliseconds(at))
+
     def open_handles(self) -> frozenset[SubjectHandle]:
         """Youths with an open flag."""
         states = [str(state) for state in OPEN_FLAG_STATES]
@@ -176,26 +181,43 @@ def note_recorded_flag(connection: Connection, flag_id: FlagId, version: int, ag
 def take_over_flag(
     connection: Connection, *, instead_of: SignedEnvelope, standing: SignedEnvelope, again: Again
 ) -> None:
-    """The youth's open flag is the one of which this is the agency's own statement, and not what its report stated.
+    """What stands of the youth's open flag is the agency's own statement `standing`, and not what its report stated.
 
-    Raises `EvidenceInvalid` for a flag that is known here: then the exchange goes on with what it recorded as ended.
+    of a flag that is not here         it is the flag, with what the report says of the youth
+    of a higher version than is here   the report's words are said again above it, and wait for an answer
+    of one whose end nobody heard      it is open again, with what the report says of the youth
+    of one that ended                  the exchange gave the receipt of the end: raises `EvidenceInvalid`
     """
-    stated = FlagStatement.FromString(standing.payload)
-    report = _row(connection, FlagId(FlagStatement.FromString(instead_of.payload).flag_id))
-    if report is None or _row(connection, FlagId(stated.flag_id)) is not None:
+    stated, stands = (FlagStatement.FromString(each.payload) for each in (instead_of, standing))
+    row, other = _row(connection, FlagId(stated.flag_id)), _row(connection, FlagId(stands.flag_id))
+    if row is None:
         raise EvidenceInvalid("flag_id")
-    flag = replace(
-        _flag(report),
-        flag_id=FlagId(stated.flag_id),
-        state=from_wire(FlagState, stated.state),
-        handling_code=from_wire(HandlingCode, stated.handling_code),
-        version=stated.version,
+    report = _flag(row)
+    if other is not None and stands.flag_id == stated.flag_id:
+        if report.version >= stands.version:
+            note_recorded_flag(connection, report.flag_id, stated.version, again)
+            return
+        forget_versions(connection, report.flag_id)
+        _put(connection, again(replace(report, version=stands.version)))
+        return
+    if other is not None and not _flag(other).ended_unheard:
+        raise EvidenceInvalid("flag_id")
+    take_back_flag(connection, instead_of, again)
+    taken = replace(
+        report,
+        flag_id=FlagId(stands.flag_id),
+        state=from_wire(FlagState, stands.state),
+        handling_code=from_wire(HandlingCode, stands.handling_code),
+        version=stands.version,
         statement=standing,
-        expires=stated.expire_time.ToDatetime(UTC),
+        expires=stands.expire_time.ToDatetime(UTC),
         recorded=True,
     )
-    take_back_flag(connection, instead_of, again)
-    connection.execute(own_flag.insert().values(_values(flag)))
+    if other is None:
+        connection.execute(own_flag.insert().values(_values(taken)))
+    else:
+        forget_versions(connection, taken.flag_id)
+        _put(connection, again(replace(taken, version=max(other.version, stands.version))))
 
 
 def note_casework(connection: Connection, flag_id: FlagId, casework: FlagCasework) -> None:
@@ -305,6 +327,7 @@ def _said(row: Row[Any]) -> dict[str, Any]:
         "handling_code": HandlingCode(row.handling_code),
         "locate": FlagLocate.FromString(row.locate),
         "casework": FlagCasework.FromString(row.casework),
+        "learned": moment_of(row.learn_ms).astimezone(UTC),
     }
 
 
@@ -313,7 +336,6 @@ def _flag(row: Row[Any]) -> OwnFlag:
         flag_id=FlagId(row.flag_id),
         handle=SubjectHandle(row.handle),
         version=row.version,
-        learned=moment_of(row.learn_ms).astimezone(UTC),
         expires=moment_of(row.statement_expire_ms),
         statement=SignedEnvelope.FromString(row.statement),
         **_said(row),

@@ -114,6 +114,7 @@ class FlagIssuer:
         handling_code: HandlingCode | None = None,
         locate: FlagLocate | None = None,
         casework: FlagCasework | None = None,
+        learned: datetime | None = None,
     ) -> OwnFlag:
         """The next version, with what is given changed; with nothing given the flag is re-affirmed."""
         following = replace(
@@ -122,6 +123,7 @@ class FlagIssuer:
             handling_code=handling_code or flag.handling_code,
             locate=locate or flag.locate,
             casework=casework or flag.casework,
+            learned=learned or flag.learned,
             version=flag.version + 1,
             recorded=False,
         )

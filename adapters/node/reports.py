@@ -174,13 +174,14 @@ class Reporter:
         deadline: Deadline,
     ) -> Recorded:
         statement: SignedEnvelope | None = None
+        is_again = False
         # Asked in its turn: the same report may have been sent beside this one.
         sent = await self.recorder.sent(rpcs.RAISE_FLAG, entry)
         if sent is not None:
             # What was sent before says nothing new: what was changed since then stays.
             statement = _statement_in(FlagReport.FromString(sent))
         elif handle is not None:
-            statement = await self.stating.raised(
+            statement, is_again = await self.stating.raised(
                 handle,
                 handling_code=absence.handling_code,
                 learned=absence.learned,
@@ -198,6 +199,7 @@ class Reporter:
                 flag_statement=statement,
                 learn_time=timestamp(absence.learned),
                 of_another_agency=absence.of_another_agency,
+                missing_again=is_again,
             )
 
         refused = self.stating.refused(statement, raises=True)
@@ -224,6 +226,9 @@ class Reporter:
         statement: SignedEnvelope | None = None
         if sent is not None:
             statement = _statement_in(FlagUpdate.FromString(sent))
+        elif flag.ended_unheard and change.is_of_the_end and not change.duties:
+            # Nothing would be left to record at the exchange, for which the episode may be open.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("flag_id: end the episode again first",))
         elif flag.is_open or (flag.ended_unheard and not change.is_of_the_end):
             if not flag.is_open:
                 casework.ClearField("resolved_date")

@@ -17,7 +17,7 @@ from adapters.node.rpcs import RAISE_FLAG, RESOLVE_FLAG, UPDATE_FLAG
 from adapters.node.tables import own_flag, receipt, request, stated_flag
 from gateway.protocol.names import OPEN_FLAG_STATES
 
-_SAID: Final = ("state", "handling_code", "locate", "casework")
+_SAID: Final = ("state", "handling_code", "locate", "casework", "learn_ms")
 """What a version says that another may say otherwise."""
 _COPIED: Final = ("flag_id", "version", "handle", *_SAID, "recorded")
 _S: Final = stated_flag.c

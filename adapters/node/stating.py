@@ -5,7 +5,9 @@ itself, or waits for others than the gateway, is done before, so that a report h
 at most, and nobody waits longer than for an answer of its own.
 
     raised     the youth's open flag, stated anew where the report says something new of it; else the one whose end the
-               exchange may not have heard, which is open again; else a new one
+               exchange may not have heard; else a new one
+    again      the youth had been back: what is open, or open again, says nothing of the absence before, and its duties
+               are owed from when this one was learned of
     repeated   as it was, while no version of it was ever answered: what is said instead would not be heard either
     refused    a new flag is dropped, a changed one says again what was recorded last, under a higher version; whatever
                the report stated is taken back, when it first came or when it was sent again
@@ -75,53 +77,61 @@ class Stating:
         handling_code: HandlingCode | None,
         learned: datetime,
         locate: FlagLocate,
-    ) -> SignedEnvelope:
-        """What is stated of the youth's flag, on disk."""
+    ) -> tuple[SignedEnvelope, bool]:
+        """What is stated of the youth's flag, on disk; and whether the youth had been back and is missing again."""
         of_youth = await asyncio.to_thread(self.flags.of, handle)
         known = looked_for(of_youth)
-        is_again = known is None and bool(of_youth) and of_youth[-1].ended_unheard
-        if is_again:
+        if known is None:
             # Were another raised, the exchange would go on with this one, and nobody here would know of it.
-            ended = of_youth[-1]
-            flag = self.issuer.changed(
-                ended,
-                now=self.now(),
-                state=FlagState.ACTIVE,
-                handling_code=handling_code,
-                locate=_located_anew(ended.locate, locate),
-                casework=FlagCasework(),
-            )
-        elif known is None:
+            known = next((flag for flag in reversed(of_youth) if flag.ended_unheard), None)
+        if known is None:
+            code = handling_code or HandlingCode.CALL_DUTY_LINE
+            flag_id = FlagId(self.random_bytes(16))
             flag = self.issuer.raised(
-                FlagId(self.random_bytes(16)),
-                handle,
-                handling_code=handling_code or HandlingCode.CALL_DUTY_LINE,
-                learned=learned,
-                locate=locate,
-                now=self.now(),
+                flag_id, handle, handling_code=code, learned=learned, locate=locate, now=self.now()
             )
-        else:
-            stands = known.expires > self.now() and not known.waits_for_person(self.now())
-            was_answered = known.recorded or known.version > 1 or known.unheard != HEARD
-            if not was_answered:
-                handling_code, locate = None, FlagLocate()
-            code, details = handling_code or known.handling_code, _located_anew(known.locate, locate)
-            flag = self.issuer.changed(known, now=self.now(), handling_code=code, locate=details)
-            if stands and not _differ(known, flag):
-                return known.statement
-            # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
-        await asyncio.to_thread(self.flags.keep, flag, anew=is_again)
+            await asyncio.to_thread(self.flags.keep, flag)
+            return flag.statement, False
+        if not known.is_open or await asyncio.to_thread(self.flags.was_found_before, known.flag_id, learned):
+            return await self._missing_again(known, handling_code=handling_code, learned=learned, locate=locate), True
+        stands = known.expires > self.now() and not known.waits_for_person(self.now())
+        was_answered = known.recorded or known.version > 1 or known.unheard != HEARD
+        if not was_answered:
+            handling_code, locate = None, FlagLocate()
+        code, details = handling_code or known.handling_code, _located_anew(known.locate, locate)
+        flag = self.issuer.changed(known, now=self.now(), handling_code=code, locate=details)
+        if stands and not _differ(known, flag):
+            return known.statement, False
+        # Otherwise, or if its statement has ended or the exchange no longer takes it, the episode is stated anew.
+        await asyncio.to_thread(self.flags.keep, flag)
+        return flag.statement, False
+
+    async def _missing_again(
+        self, known: OwnFlag, *, handling_code: HandlingCode | None, learned: datetime, locate: FlagLocate
+    ) -> SignedEnvelope:
+        """Nothing of the absence before is said of this one."""
+        flag = self.issuer.changed(
+            known,
+            now=self.now(),
+            state=FlagState.ACTIVE,
+            handling_code=handling_code,
+            locate=locate,
+            casework=FlagCasework(),
+            learned=learned,
+        )
+        await asyncio.to_thread(self.flags.keep, flag, anew=True)
         return flag.statement
 
     def settled_raised(self, statement: SignedEnvelope | None, answer: RaiseFlagResponse) -> Settle | None:
         """The statement is on record where the answer names its flag; else it is taken back.
 
-        Where the answer names another one, it shows this agency's own statement of that, which is taken over. Raises
-        `EvidenceInvalid`.
+        Where another one stands, or a higher version of this one, the answer shows this agency's own statement of that,
+        which is taken over. Raises `EvidenceInvalid`.
         """
         if statement is None and answer.flag_id:
             raise EvidenceInvalid("flag_id")
-        if statement is None or not answer.flag_id or answer.flag_id == _read(statement).flag_id:
+        is_the_one = statement is not None and answer.flag_id == _read(statement).flag_id
+        if statement is None or not answer.flag_id or (is_the_one and not answer.HasField("standing_statement")):
             # Without one it is a supporting report of another owner's flag: this agency states none, and a flag that
             # nobody else knows must not be answered from.
             supports = answer.outcome == OUTCOME_RECORDED and not answer.flag_id

@@ -74,6 +74,7 @@ stated_flag = Table(
     Column("handling_code", String(40), nullable=False),
     Column("locate", LargeBinary, nullable=False),
     Column("casework", LargeBinary, nullable=False),
+    Column("learn_ms", BigInteger, nullable=False),
     Column("recorded", Integer, nullable=False),
     Index("stated_flag_by_handle", "handle"),
 )

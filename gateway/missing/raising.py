@@ -27,7 +27,7 @@ from gateway.exchange.deed import Deed, both, on_what_stands
 from gateway.exchange.journal import Kind
 from gateway.exchange.locate import Candidate, Search, check_core, locate
 from gateway.exchange.moments import observed_moment
-from gateway.missing.episode import OWNER_KINDS, is_late
+from gateway.missing.episode import OWNER_KINDS, Event, is_late
 from gateway.missing.leaves import report_leaf
 from gateway.missing.permitted import report_gap
 from gateway.missing.ports import Flag
@@ -46,11 +46,12 @@ from gateway.protocol.names import (
     county_of,
 )
 from gateway.protocol.outcomes import Outcome, Reason
-from gateway.protocol.policy.facts import Located
+from gateway.protocol.policy.facts import Located, milliseconds
+from gateway.protocol.reporting_duties import DUTIES
 from gateway.protocol.statement_rules import StatementRule
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
-from homeward.gateway.v1.missing_pb2 import FlagReport
+from homeward.gateway.v1.missing_pb2 import DUTY_FOUND_REPORT, FlagReport
 
 _CERTAIN: Final = frozenset({Located.ONE, Located.ONE_FOR_FLAG})
 
@@ -214,14 +215,20 @@ class Raising:
         if statement.flag_id != own.flag_id or statement.version <= own.version:
             return await self._own_leaf(case, own, new=False)
         on, caller = self._on, case.caller
-        flag = restated(own, statement, to=OPEN_FLAG_STATES)
+        known, event, owed = own, None, tuple[int, ...]()
+        if case.report.missing_again:
+            # The episode of before goes on, because nobody heard its end; of what was done in it nothing counts.
+            event, owed = Event.STILL_MISSING, (*DUTIES, DUTY_FOUND_REPORT)
+            learned, reported = milliseconds(case.learned), milliseconds(caller.call.received_at)
+            known = replace(own, learn_ms=learned, report_ms=reported, found_ms=0)
+        flag = restated(known, statement, to=OPEN_FLAG_STATES, event=event)
         about = await on.about(flag.owner, flag.handle, flag.flag_id)
         entered = await on.enter(
             caller,
             case.deed,
             report_leaf(Kind.FLAG_UPDATED, caller, case.deed, reason=case.reason, about=about, state=flag.state),
             guard=on.flags.stands(own.flag_id, own.state, own.version),
-            rows=on.flags.put(flag, about.key),
+            rows=on.flags.put(flag, about.key) + on.flags.settle(flag.flag_id, (), reopened=owed),
         )
         late = case.reason is Reason.RECORDED_LATE
         return Recorded(Outcome.RECORDED, entered, flag_id=flag.flag_id, late=late, state=flag.state)
@@ -275,9 +282,10 @@ class Raising:
 
 
 def _standing(report: FlagReport, flag: Flag) -> bytes:
-    """What the owner stated of its open flag, where its report states another one."""
+    """What the owner stated of its open flag, where its report states another one, or an earlier version."""
     stated = FlagStatement.FromString(report.flag_statement.payload)
-    return b"" if stated.flag_id == flag.flag_id else flag.statement
+    is_the_one = stated.flag_id == flag.flag_id and stated.version >= flag.version
+    return b"" if is_the_one else flag.statement
 
 
 def _stated(case: _Case, directory: DirectoryView) -> Statement:

@@ -4,6 +4,7 @@ One row for an agency and one for each worker who asked today, read by one state
 leaf: nearly every question of an agency reads and writes its row again.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -142,7 +143,8 @@ class SqlTally:
             told = None if figure is Figure.POSSIBLE else agency
             try:
                 await self._journal.enter(Append(draft(Kind.BUDGET_ALARM, requester=told, op=op)))
-            except Unavailable:
+            except (Unavailable, asyncio.CancelledError):
+                # Perhaps it is written after all: twice is better than not at all.
                 due.insert(0, (figure, limit))
                 raise
             _LOG.warning("a figure of a day's questions is reached", extra={"agency": agency, "kind": figure})

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from adapters.node import rpcs, tables
+from adapters.node import flags, rpcs, tables
 from adapters.node.duties import OwnDuties
 from adapters.node.own_flag import OwnFlag, looked_for
 from adapters.node.rpcs import CallFailed, CallFault
-from gateway.protocol.names import FlagState
+from gateway.protocol.names import FlagId, FlagState
 from homeward.county.v1 import missing_pb2
 from homeward.gateway.v1 import codes_pb2 as codes
 from homeward.gateway.v1 import missing_pb2 as gateway_missing
@@ -31,6 +31,7 @@ class Exchange:
     def __init__(self, at: County) -> None:
         self.flags: dict[bytes, FlagStatement] = {}
         self.envelopes: dict[bytes, SignedEnvelope] = {}
+        self.reports: list[gateway_missing.FlagReport] = []
         self.hears = self.answers = True
         self._at = at
         for rpc, report, response in (
@@ -52,7 +53,9 @@ class Exchange:
             own = self.open()
             kind = {"FlagReport": "flag.raised", "FlagUpdate": "flag.updated"}.get(report.__name__, "flag.resolved")
             standing = None
-            if report is gateway_missing.FlagReport and own is not None and own.flag_id != stated.flag_id:
+            self.reports += [report.FromString(payload)] if report is gateway_missing.FlagReport else []
+            is_raise = report is gateway_missing.FlagReport and own is not None
+            if is_raise and (own.flag_id != stated.flag_id or stated.version < own.version):
                 stated, standing = own, self.envelopes.get(own.flag_id)
             elif report is gateway_missing.FlagReport and own is None and stated.flag_id in self.flags:
                 raise CallFailed(CallFault.REFUSED, "STATEMENT_INVALID", fields=("flag_statement: flag_id",))
@@ -152,6 +155,95 @@ async def test_whoever_says_that_a_flag_still_stands_opens_it_again_where_nobody
         await resolve(at, first.flag_id, is_answered=True)
         found = await refusal(at, "MissingService/UpdateFlag", update, "workers")
     assert found.fields == ("flag_id: an episode that is open, or duties alone",), "an end on record is the end"
+
+
+async def test_nothing_of_the_absence_before_is_said_of_the_one_after_an_end_that_nobody_heard(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        full = absence()
+        full.flag_locate.last_seen_county = "06037"
+        full.flag_locate.ncmec_case_number = "1000001"
+        first = await at.call("MissingService/RaiseFlag", full, missing_pb2.RaiseFlagResponse, "workers")
+        assert not exchange.reports[-1].missing_again
+        exchange.hears = False
+        await resolve(at, first.flag_id)
+        exchange.hears = True
+        later = absence(learn_time=stamp(NOW + timedelta(hours=1)))
+        await at.call("MissingService/RaiseFlag", later, missing_pb2.RaiseFlagResponse, "workers")
+        here = open_here(at)
+    assert exchange.reports[-1].missing_again
+    assert here.locate == later.flag_locate
+    assert here.learned == NOW + timedelta(hours=1)
+
+
+async def test_a_youth_who_was_found_and_runs_again_is_missing_again_though_nobody_ended_the_flag(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        OwnDuties(at.store).found(FlagId(bytes.fromhex(first.flag_id)), NOW + timedelta(hours=1))
+        same = absence()
+        same.flag_locate.last_seen_county = "06037"
+        await at.call("MissingService/RaiseFlag", same, missing_pb2.RaiseFlagResponse, "workers")
+        assert not exchange.reports[-1].missing_again, "it says more of the absence that was before the finding"
+        later = absence(learn_time=stamp(NOW + timedelta(hours=2)))
+        for expected in (True, False):
+            await at.call("MissingService/RaiseFlag", later, missing_pb2.RaiseFlagResponse, "workers")
+            assert exchange.reports[-1].missing_again == expected
+        here = open_here(at)
+    assert (here.flag_id.hex(), here.locate) == (first.flag_id, later.flag_locate)
+
+
+async def test_whichever_flag_ended_unheard_is_the_one_that_is_open_again(tmp_path: Path) -> None:
+    """Not that of which the agency learned last: a correction may learn of an earlier absence later."""
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        await resolve(at, first.flag_id, is_answered=True)
+        earlier = absence(learn_time=stamp(NOW - timedelta(hours=1)))
+        second = await at.call("MissingService/RaiseFlag", earlier, missing_pb2.RaiseFlagResponse, "workers")
+        exchange.hears = False
+        await resolve(at, second.flag_id)
+        exchange.hears = True
+        again = await raise_again(at)
+        assert again.flag_id == second.flag_id == open_here(at).flag_id.hex()
+
+
+async def test_an_adapter_that_knows_an_earlier_version_says_the_reports_words_above_the_one_that_stands(
+    tmp_path: Path,
+) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        backup = open_here(at)
+        for code in (codes.HANDLING_CODE_CALL_DUTY_LINE_AND_KEEP_SAFE, codes.HANDLING_CODE_CALL_DUTY_LINE):
+            update = missing_pb2.UpdateFlagRequest(flag_id=first.flag_id, handling_code=code)
+            await at.call("MissingService/UpdateFlag", update, missing_pb2.UpdateFlagResponse, "workers")
+        with at.store.write() as connection:
+            connection.execute(tables.own_flag.update().values(flags._values(backup)))
+            connection.execute(tables.stated_flag.delete())
+        report = absence(handling_code=codes.HANDLING_CODE_WELFARE_CHECK_ADULT)
+        await at.call("MissingService/RaiseFlag", report, missing_pb2.RaiseFlagResponse, "workers")
+        here, there = open_here(at), exchange.open()
+        assert there is not None
+        assert (there.version, here.version, here.recorded) == (3, 4, False)
+        assert here.handling_code == "WELFARE_CHECK_ADULT"
+        assert at.flags.unanswered(NOW + timedelta(minutes=3)) == [here.flag_id], "a person must state it"
+        update = missing_pb2.UpdateFlagRequest(flag_id=first.flag_id)
+        await at.call("MissingService/UpdateFlag", update, missing_pb2.UpdateFlagResponse, "workers")
+        assert (open_here(at).version, open_here(at).recorded) == (5, True)
+
+
+async def test_the_return_conversation_alone_waits_for_an_end_that_is_heard(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        exchange = Exchange(at)
+        first = await raise_again(at)
+        exchange.hears = False
+        await resolve(at, first.flag_id)
+        update = missing_pb2.UpdateFlagRequest(flag_id=first.flag_id, return_conversation_done=True)
+        found = await refusal(at, "MissingService/UpdateFlag", update, "workers")
+    assert (found.reason, found.fields) == ("INVALID_REQUEST", ("flag_id: end the episode again first",))
 
 
 async def test_an_adapter_that_was_put_back_takes_over_the_flag_that_the_exchange_holds(tmp_path: Path) -> None:

@@ -513,6 +513,12 @@ def test_where_nobody_answers_nothing_is_said_of_the_evidence(published: Path, h
     assert "nothing was verified" in said
 
 
+def test_whoever_answers_otherwise_than_the_address_says_is_not_taken_for_nobody() -> None:
+    with _stalling(b"HTTP/1.0 200 OK\r\n\r\n", drip=0.01) as url, pytest.raises(EvidenceError) as caught:
+        HttpSource(url.replace("http://", "https://"), seconds=5).fetch("checkpoint", limit=1000)
+    assert caught.value.reason is EvidenceReason.STORE
+
+
 @pytest.mark.parametrize("place", ["http://", "http://host:port/", "https:///x", "http://h/?q=1"])
 def test_an_impossible_address_is_refused_in_one_line(place: str) -> None:
     with pytest.raises(EvidenceError):

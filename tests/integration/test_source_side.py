@@ -301,9 +301,10 @@ async def test_flag_details_that_the_exchange_refused_do_not_leave(side: Side) -
     stating = Stating(side.flags, side.issuer, lambda: NOW, lambda _: FLAG)
 
     async def state(day: str) -> SignedEnvelope:
-        return await stating.raised(
+        statement, _ = await stating.raised(
             SubjectHandle(HANDLE), handling_code=None, learned=NOW, locate=FlagLocate(missing_since_date=day)
         )
+        return statement
 
     def settle(statement: SignedEnvelope, *, recorded: bool) -> None:
         settled = stating.settled(statement, recorded=recorded)

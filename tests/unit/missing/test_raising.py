@@ -11,16 +11,18 @@ from gateway.errors import Conflict, ErrorReason, Invalid
 from gateway.exchange.journal import Kind
 from gateway.protocol.match_keys import DECISIVE_KEY
 from gateway.protocol.names import FlagState, HandlingCode, Purpose, Restriction, Role, SubjectHandle
+from gateway.protocol.reporting_duties import DUTIES
 from gateway.protocol.signing import SigningKey
 from gateway.store import tables
-from homeward.gateway.v1.codes_pb2 import OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED
+from homeward.gateway.v1.codes_pb2 import FLAG_STATE_ACTIVE, OUTCOME_ANSWERED, OUTCOME_NOT_PERMITTED, OUTCOME_RECORDED
 from homeward.gateway.v1.exchange_pb2 import FlagStatement
 from homeward.gateway.v1.index_pb2 import RESTRICTION_NONE, Subject
 from homeward.gateway.v1.link_pb2 import ALERT_KIND_SUPPORTING_REPORT
-from homeward.gateway.v1.missing_pb2 import FlagReport, RaiseFlagRequest
+from homeward.gateway.v1.missing_pb2 import DUTY_FOUND_REPORT, DutyDone, FlagReport, RaiseFlagRequest
 from homeward.observed import LATE_REPORTS
 from tests.unit.exchange.members import FEDERAL, LA, LA_PROB, POLICE, SF, STRTP, Youth, staff, stamp
 from tests.unit.exchange.world import World
+from tests.unit.missing.test_changing import flagged, locate, update
 from tests.unit.token_sets import withdraw_keys
 
 ANA = Youth("Ana Invented")
@@ -177,6 +179,32 @@ async def test_an_owner_that_reports_again_under_a_newer_statement_states_its_fl
     await world.all_current()
     found = await world.check_flag(POLICE, ANA)
     assert (found.answer.outcome, found.answer.flag_statement) == (OUTCOME_ANSWERED, newer)
+
+
+async def test_a_youth_who_is_missing_again_is_active_and_all_duties_are_owed_anew(world: World) -> None:
+    """The end of the absence before never came here, and police had reported the youth located."""
+    handle, flag_id = await flagged(world, hours_ago=30)
+    done = [DutyDone(duty=each, done_time=stamp(world.clock())) for each in (*DUTIES, DUTY_FOUND_REPORT)]
+    await locate(world, flag_id)
+    await update(world, flag_id, duties=tuple(done))
+    world.clock.advance(days=10)
+    report = FlagReport(
+        request_id=os.urandom(16),
+        subject_handle=handle,
+        tokens=world.tokens(ANA),
+        flag_statement=world.statement(SF, flag_id=flag_id, version=2),
+        learn_time=stamp(world.clock() - timedelta(hours=1)),
+        missing_again=True,
+    )
+    request = world.signed(RaiseFlagRequest, report, staff(SF))
+    again = await world.as_peer(SF, lambda: world.missing.RaiseFlag(request, None))
+    assert (again.outcome, again.flag_id, again.late) == (OUTCOME_RECORDED, flag_id, False)
+    assert (await world.leaves())[-1].op["state"] == "ACTIVE"
+    await world.all_current()
+    found = await world.check_flag(POLICE, ANA)
+    assert found.answer.flag_state == FLAG_STATE_ACTIVE
+    owed = await update(world, flag_id, statement=world.statement(SF, flag_id=flag_id, version=3))
+    assert [(each.duty, each.overdue) for each in owed.open_duties] == [(duty, False) for duty in DUTIES]
 
 
 async def test_an_owner_that_does_not_know_its_open_flag_is_shown_what_it_stated_of_it(world: World) -> None:

@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!homeward/gateway/v1/missing.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x10RaiseFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x91\x02\n\nFlagReport\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1f\n\x0esubject_handle\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x35\n\x06tokens\x18\x03 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x0e\x66lag_statement\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x36\n\nlearn_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x11of_another_agency\x18\x06 \x01(\x08\"\xd8\x01\n\x11RaiseFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x0c\n\x04late\x18\x03 \x01(\x08\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12?\n\x12standing_statement\x18\x05 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\"U\n\x11UpdateFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xd0\x01\n\nFlagUpdate\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x37\n\x06\x64uties\x18\x04 \x03(\x0b\x32\x1d.homeward.gateway.v1.DutyDoneB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x15\n\rstill_missing\x18\x05 \x01(\x08\"n\n\x08\x44utyDone\x12\x33\n\x04\x64uty\x18\x01 \x01(\x0e\x32\x19.homeward.gateway.v1.DutyB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\tdone_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x12UpdateFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x31\n\x0bopen_duties\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue\x12+\n\x07receipt\x18\x03 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"q\n\x07\x44utyDue\x12\'\n\x04\x64uty\x18\x01 \x01(\x0e\x32\x19.homeward.gateway.v1.Duty\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x03 \x01(\x08\"X\n\x14ReportLocatedRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xaa\x01\n\rLocatedReport\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12)\n\x0elocated_county\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x37\n\x0blocate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"s\n\x15ReportLocatedResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"V\n\x12ResolveFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x84\x01\n\x0e\x46lagResolution\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\"\xd8\x01\n\x13ResolveFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x32\n\nflag_state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\x12\x31\n\x0bopen_duties\x18\x04 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue*\xb2\x01\n\x04\x44uty\x12\x14\n\x10\x44UTY_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44UTY_LAW_ENFORCEMENT_REPORT\x10\x01\x12\x15\n\x11\x44UTY_NCMEC_REPORT\x10\x02\x12\x17\n\x13\x44UTY_PARTIES_NOTICE\x10\x03\x12\x15\n\x11\x44UTY_COURT_NOTICE\x10\x04\x12\x15\n\x11\x44UTY_TRIBE_NOTICE\x10\x05\x12\x15\n\x11\x44UTY_FOUND_REPORT\x10\x06\x32\x95\x03\n\x0eMissingService\x12Z\n\tRaiseFlag\x12%.homeward.gateway.v1.RaiseFlagRequest\x1a&.homeward.gateway.v1.RaiseFlagResponse\x12]\n\nUpdateFlag\x12&.homeward.gateway.v1.UpdateFlagRequest\x1a\'.homeward.gateway.v1.UpdateFlagResponse\x12\x66\n\rReportLocated\x12).homeward.gateway.v1.ReportLocatedRequest\x1a*.homeward.gateway.v1.ReportLocatedResponse\x12`\n\x0bResolveFlag\x12\'.homeward.gateway.v1.ResolveFlagRequest\x1a(.homeward.gateway.v1.ResolveFlagResponseB\x10\x42\x0cMissingProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!homeward/gateway/v1/missing.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"T\n\x10RaiseFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xa8\x02\n\nFlagReport\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x1f\n\x0esubject_handle\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x35\n\x06tokens\x18\x03 \x01(\x0b\x32\x1d.homeward.gateway.v1.TokenSetB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x0e\x66lag_statement\x18\x04 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x36\n\nlearn_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x11of_another_agency\x18\x06 \x01(\x08\x12\x15\n\rmissing_again\x18\x07 \x01(\x08\"\xd8\x01\n\x11RaiseFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18\x10\x12\x0c\n\x04late\x18\x03 \x01(\x08\x12+\n\x07receipt\x18\x04 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12?\n\x12standing_statement\x18\x05 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\"U\n\x11UpdateFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xd0\x01\n\nFlagUpdate\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\x12\x37\n\x06\x64uties\x18\x04 \x03(\x0b\x32\x1d.homeward.gateway.v1.DutyDoneB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x15\n\rstill_missing\x18\x05 \x01(\x08\"n\n\x08\x44utyDone\x12\x33\n\x04\x64uty\x18\x01 \x01(\x0e\x32\x19.homeward.gateway.v1.DutyB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12-\n\tdone_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x12UpdateFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12\x31\n\x0bopen_duties\x18\x02 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue\x12+\n\x07receipt\x18\x03 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"q\n\x07\x44utyDue\x12\'\n\x04\x64uty\x18\x01 \x01(\x0e\x32\x19.homeward.gateway.v1.Duty\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x03 \x01(\x08\"X\n\x14ReportLocatedRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\xaa\x01\n\rLocatedReport\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12)\n\x0elocated_county\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{5}$\x12\x37\n\x0blocate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"s\n\x15ReportLocatedResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"V\n\x12ResolveFlagRequest\x12\x1c\n\x07payload\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x04\x12\"\n\x0euser_assertion\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \"\x84\x01\n\x0e\x46lagResolution\x12\x1b\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x18\n\x07\x66lag_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12;\n\x0e\x66lag_statement\x18\x03 \x01(\x0b\x32#.homeward.gateway.v1.SignedEnvelope\"\xd8\x01\n\x13ResolveFlagResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.homeward.gateway.v1.Outcome\x12+\n\x07receipt\x18\x02 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\x12\x32\n\nflag_state\x18\x03 \x01(\x0e\x32\x1e.homeward.gateway.v1.FlagState\x12\x31\n\x0bopen_duties\x18\x04 \x03(\x0b\x32\x1c.homeward.gateway.v1.DutyDue*\xb2\x01\n\x04\x44uty\x12\x14\n\x10\x44UTY_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44UTY_LAW_ENFORCEMENT_REPORT\x10\x01\x12\x15\n\x11\x44UTY_NCMEC_REPORT\x10\x02\x12\x17\n\x13\x44UTY_PARTIES_NOTICE\x10\x03\x12\x15\n\x11\x44UTY_COURT_NOTICE\x10\x04\x12\x15\n\x11\x44UTY_TRIBE_NOTICE\x10\x05\x12\x15\n\x11\x44UTY_FOUND_REPORT\x10\x06\x32\x95\x03\n\x0eMissingService\x12Z\n\tRaiseFlag\x12%.homeward.gateway.v1.RaiseFlagRequest\x1a&.homeward.gateway.v1.RaiseFlagResponse\x12]\n\nUpdateFlag\x12&.homeward.gateway.v1.UpdateFlagRequest\x1a\'.homeward.gateway.v1.UpdateFlagResponse\x12\x66\n\rReportLocated\x12).homeward.gateway.v1.ReportLocatedRequest\x1a*.homeward.gateway.v1.ReportLocatedResponse\x12`\n\x0bResolveFlag\x12\'.homeward.gateway.v1.ResolveFlagRequest\x1a(.homeward.gateway.v1.ResolveFlagResponseB\x10\x42\x0cMissingProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,36 +83,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLAGRESOLUTION'].fields_by_name['request_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_FLAGRESOLUTION'].fields_by_name['flag_id']._loaded_options = None
   _globals['_FLAGRESOLUTION'].fields_by_name['flag_id']._serialized_options = b'\272H\004z\002h\020'
-  _globals['_DUTY']._serialized_start=2313
-  _globals['_DUTY']._serialized_end=2491
+  _globals['_DUTY']._serialized_start=2336
+  _globals['_DUTY']._serialized_end=2514
   _globals['_RAISEFLAGREQUEST']._serialized_start=218
   _globals['_RAISEFLAGREQUEST']._serialized_end=302
   _globals['_FLAGREPORT']._serialized_start=305
-  _globals['_FLAGREPORT']._serialized_end=578
-  _globals['_RAISEFLAGRESPONSE']._serialized_start=581
-  _globals['_RAISEFLAGRESPONSE']._serialized_end=797
-  _globals['_UPDATEFLAGREQUEST']._serialized_start=799
-  _globals['_UPDATEFLAGREQUEST']._serialized_end=884
-  _globals['_FLAGUPDATE']._serialized_start=887
-  _globals['_FLAGUPDATE']._serialized_end=1095
-  _globals['_DUTYDONE']._serialized_start=1097
-  _globals['_DUTYDONE']._serialized_end=1207
-  _globals['_UPDATEFLAGRESPONSE']._serialized_start=1210
-  _globals['_UPDATEFLAGRESPONSE']._serialized_end=1373
-  _globals['_DUTYDUE']._serialized_start=1375
-  _globals['_DUTYDUE']._serialized_end=1488
-  _globals['_REPORTLOCATEDREQUEST']._serialized_start=1490
-  _globals['_REPORTLOCATEDREQUEST']._serialized_end=1578
-  _globals['_LOCATEDREPORT']._serialized_start=1581
-  _globals['_LOCATEDREPORT']._serialized_end=1751
-  _globals['_REPORTLOCATEDRESPONSE']._serialized_start=1753
-  _globals['_REPORTLOCATEDRESPONSE']._serialized_end=1868
-  _globals['_RESOLVEFLAGREQUEST']._serialized_start=1870
-  _globals['_RESOLVEFLAGREQUEST']._serialized_end=1956
-  _globals['_FLAGRESOLUTION']._serialized_start=1959
-  _globals['_FLAGRESOLUTION']._serialized_end=2091
-  _globals['_RESOLVEFLAGRESPONSE']._serialized_start=2094
-  _globals['_RESOLVEFLAGRESPONSE']._serialized_end=2310
-  _globals['_MISSINGSERVICE']._serialized_start=2494
-  _globals['_MISSINGSERVICE']._serialized_end=2899
+  _globals['_FLAGREPORT']._serialized_end=601
+  _globals['_RAISEFLAGRESPONSE']._serialized_start=604
+  _globals['_RAISEFLAGRESPONSE']._serialized_end=820
+  _globals['_UPDATEFLAGREQUEST']._serialized_start=822
+  _globals['_UPDATEFLAGREQUEST']._serialized_end=907
+  _globals['_FLAGUPDATE']._serialized_start=910
+  _globals['_FLAGUPDATE']._serialized_end=1118
+  _globals['_DUTYDONE']._serialized_start=1120
+  _globals['_DUTYDONE']._serialized_end=1230
+  _globals['_UPDATEFLAGRESPONSE']._serialized_start=1233
+  _globals['_UPDATEFLAGRESPONSE']._serialized_end=1396
+  _globals['_DUTYDUE']._serialized_start=1398
+  _globals['_DUTYDUE']._serialized_end=1511
+  _globals['_REPORTLOCATEDREQUEST']._serialized_start=1513
+  _globals['_REPORTLOCATEDREQUEST']._serialized_end=1601
+  _globals['_LOCATEDREPORT']._serialized_start=1604
+  _globals['_LOCATEDREPORT']._serialized_end=1774
+  _globals['_REPORTLOCATEDRESPONSE']._serialized_start=1776
+  _globals['_REPORTLOCATEDRESPONSE']._serialized_end=1891
+  _globals['_RESOLVEFLAGREQUEST']._serialized_start=1893
+  _globals['_RESOLVEFLAGREQUEST']._serialized_end=1979
+  _globals['_FLAGRESOLUTION']._serialized_start=1982
+  _globals['_FLAGRESOLUTION']._serialized_end=2114
+  _globals['_RESOLVEFLAGRESPONSE']._serialized_start=2117
+  _globals['_RESOLVEFLAGRESPONSE']._serialized_end=2333
+  _globals['_MISSINGSERVICE']._serialized_start=2517
+  _globals['_MISSINGSERVICE']._serialized_end=2922
 # @@protoc_insertion_point(module_scope)

@@ -40,20 +40,22 @@ class RaiseFlagRequest(_message.Message):
     def __init__(self, payload: _Optional[bytes] = ..., user_assertion: _Optional[str] = ...) -> None: ...
 
 class FlagReport(_message.Message):
-    __slots__ = ("request_id", "subject_handle", "tokens", "flag_statement", "learn_time", "of_another_agency")
+    __slots__ = ("request_id", "subject_handle", "tokens", "flag_statement", "learn_time", "of_another_agency", "missing_again")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_HANDLE_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     FLAG_STATEMENT_FIELD_NUMBER: _ClassVar[int]
     LEARN_TIME_FIELD_NUMBER: _ClassVar[int]
     OF_ANOTHER_AGENCY_FIELD_NUMBER: _ClassVar[int]
+    MISSING_AGAIN_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     subject_handle: bytes
     tokens: _envelope_pb2.TokenSet
     flag_statement: _envelope_pb2.SignedEnvelope
     learn_time: _timestamp_pb2.Timestamp
     of_another_agency: bool
-    def __init__(self, request_id: _Optional[bytes] = ..., subject_handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., of_another_agency: _Optional[bool] = ...) -> None: ...
+    missing_again: bool
+    def __init__(self, request_id: _Optional[bytes] = ..., subject_handle: _Optional[bytes] = ..., tokens: _Optional[_Union[_envelope_pb2.TokenSet, _Mapping]] = ..., flag_statement: _Optional[_Union[_envelope_pb2.SignedEnvelope, _Mapping]] = ..., learn_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., of_another_agency: _Optional[bool] = ..., missing_again: _Optional[bool] = ...) -> None: ...
 
 class RaiseFlagResponse(_message.Message):
     __slots__ = ("outcome", "flag_id", "late", "receipt", "standing_statement")
