@@ -30,7 +30,7 @@ from adapters.node.send import Deadline
 from adapters.node.stating import Stating, is_over
 from adapters.node.translate import county_errors
 from adapters.records import LocalSubjectId
-from gateway.protocol.names import FlagId, FlagState, HandlingCode, SubjectHandle, county_of
+from gateway.protocol.names import FlagId, FlagState, HandlingCode, Purpose, SubjectHandle, county_of
 from gateway.protocol.outcomes import Outcome
 from gateway.protocol.wire_names import from_wire
 from homeward.gateway.v1.codes_pb2 import ResolutionGroup
@@ -306,6 +306,9 @@ class Reporter:
 
     async def _resolve(self, entry: Entry, flag_id: FlagId, resolving: "_Resolving", deadline: Deadline) -> Recorded:
         flag = resolving.flag
+        if flag is not None and entry.act.purpose is not Purpose.MFC_LOCATE:
+            # The exchange would refuse it; where it cannot be asked, nobody would look for the youth here meanwhile.
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("purpose: MFC_LOCATE for a flag of this agency",))
         statement: SignedEnvelope | None = None
         sent = await self.recorder.sent(rpcs.RESOLVE_FLAG, entry)
         if sent is not None:

@@ -93,3 +93,17 @@ async def test_what_an_open_episode_says_cannot_be_changed_of_an_ended_one(
         found = await refusal(at, "MissingService/UpdateFlag", request, "workers")
         assert len(at.gateway.calls) == count
     assert (found.reason, found.fields) == ("INVALID_REQUEST", ("flag_id: an episode that is open, or duties alone",))
+
+
+async def test_an_own_flag_is_not_ended_here_for_a_purpose_that_the_exchange_refuses(tmp_path: Path) -> None:
+    async with county(tmp_path) as at:
+        raised = await raise_own_flag(at)
+        request = missing_pb2.ResolveFlagRequest(
+            flag_id=raised.flag_id,
+            resolution_group=codes.RESOLUTION_GROUP_RETURNED_SAME,
+            purpose=codes.PURPOSE_MFC_HANDOFF,
+        )
+        count = len(at.gateway.calls)
+        found = await refusal(at, "MissingService/ResolveFlag", request, "workers")
+        assert (len(at.gateway.calls), at.flags.of(OWN_HANDLE)[0].is_open) == (count, True)
+    assert found.fields == ("purpose: MFC_LOCATE for a flag of this agency",)
