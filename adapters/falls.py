@@ -6,8 +6,8 @@ missing.
 
 Decides when a source has fallen too far: where it had rows or records and has none now, or has lost a larger share than
 the county allows. A few rows more or less are an ordinary day's, so that the share counts only above `FEW`. As many
-rows as ever may say that hardly anybody is in care any more, when a column means something else: that is counted
-against the source of identities, under whatever name it has now. Pure; names and counts alone.
+rows as ever may say that nobody, or hardly anybody, is in care any more, when a column means something else: that is
+counted against the source of identities, under whatever name it has now. Pure; names and counts alone.
 """
 
 from collections.abc import Mapping
@@ -49,20 +49,13 @@ def fallen(now: Reading, before: Reading, limits: Mapping[str, Volume], *, ident
     rows = {name: _words("rows", old.rows, new.rows, limits[name]) for name, old, new in both}
     records = {name: _words("records", old.records, new.records, limits[name]) for name, old, new in both}
     found = rows if any(rows.values()) else records
-    if not any(found.values()) and _is_far(before.in_care, now.in_care, limits[identity]):
-        found = {identity: _told("youths in care", before.in_care, now.in_care)}
+    if not any(found.values()):
+        found = {identity: _words("youths in care", before.in_care, now.in_care, limits[identity])}
     return {name: words for name, words in found.items() if words}
 
 
 def _words(what: str, before: int, now: int, limits: Volume) -> str:
     """What to say of a fall that is too far; empty where it is not."""
     is_gone = before > 0 and now == 0 and not limits.allow_empty
-    return _told(what, before, now) if is_gone or _is_far(before, now, limits) else ""
-
-
-def _is_far(before: int, now: int, limits: Volume) -> bool:
-    return before > FEW and before - now > limits.refuse_if_falls_by * before
-
-
-def _told(what: str, before: int, now: int) -> str:
-    return f"{what}: {before} before, {now or 'none'} now"
+    is_far = before > FEW and before - now > limits.refuse_if_falls_by * before
+    return f"{what}: {before} before, {now or 'none'} now" if is_gone or is_far else ""

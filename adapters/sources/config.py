@@ -161,8 +161,9 @@ class Volume(StrictModel):
     day; half of an extract goes missing in one.
     """
     allow_empty: bool | None = None
-    """Whether none left of up to 20 is an ordinary day. Where nothing is said it is in a table of those who are missing
-    and of nothing else: on most days nobody may be.
+    """Whether none left of up to 20 is an ordinary day; where the source says who the youths are, also whether nobody in
+    care is. Where nothing is said it is in a table of those who are missing and of nothing else: on most days nobody
+    may be.
     """
 
 

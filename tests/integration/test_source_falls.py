@@ -244,6 +244,21 @@ def test_rows_that_say_that_hardly_anybody_is_in_care_any_more_are_refused(count
     assert county.start()[1].refresh(NOW).is_in_use
 
 
+@pytest.mark.parametrize("clients", [1, 18])
+def test_nobody_left_in_care_is_no_ordinary_day_however_few_they_were(county: County, clients: int) -> None:
+    """As many rows and records, and each placement has an end: everybody would be taken off the list."""
+    county.clients(clients)
+    county.placements(clients)
+    county.start()[1].refresh(NOW)
+    county.drop("PLACEMENTS", PLACEMENTS, [f"i-{each},01/01/2026,01/02/2026,FFH,38" for each in range(clients)])
+    report = county.start()[1].refresh(NOW)
+    refused = {each.name: each.refusal.detail for each in report.sources if each.refusal}
+    assert refused == {"clients": f"youths in care: {clients} before, none now"}
+    allowed = "path: in/CLIENTS_*.csv\n    volume: { allow_empty: true }"
+    county.file.write_text(FILE.replace("path: in/CLIENTS_*.csv", allowed))
+    assert county.start()[1].refresh(NOW).is_in_use
+
+
 def test_a_source_of_another_name_is_no_first_start(county: County) -> None:
     county.start()[1].refresh(NOW)
     county.file.write_text(FILE.replace("  clients:", "  youths:").replace("from: clients", "from: youths"))
@@ -339,6 +354,15 @@ def test_of_a_small_table_none_left_is_ordinary_only_where_the_county_says_so(co
     assert not county.start()[1].refresh(NOW).is_in_use
     allowed = "path: in/PLACEMENTS_*.csv\n    volume: { allow_empty: true }"
     county.file.write_text(FILE.replace("path: in/PLACEMENTS_*.csv", allowed))
+    report = county.start()[1].refresh(NOW)
+    assert [(each.name, each.refusal.detail) for each in report.sources if each.refusal] == [
+        ("clients", "youths in care: 1 before, none now")
+    ], "which the source of identities would have to allow"
+    county.placements(1)
+    county.clients(4)
+    assert county.start()[1].refresh(NOW).is_in_use
+    county.file.write_text(FILE.replace("_*.csv", "_*.csv\n    volume: { allow_empty: true }"))
+    county.placements(0)
     assert county.start()[1].refresh(NOW).is_in_use
 
 
