@@ -1,7 +1,7 @@
 """The youths this adapter can answer about: read from the sources, mapped, held in memory, replaced as a whole.
 
 Decides that readers always see one complete reading, that a reading in which any source refused, or has far less than
-in the last one that counted (`falls`), is not used (the one before stays, and grows old by the county's own
+in those that counted before (`falls`), is not used (the one before stays, and grows old by the county's own
 limits), and how old each source's data are. An adapter that has not read its sources since it started is not ready: it
 has no youths to deny. Does not decide what may be answered.
 """
@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from adapters.accepted_readings import AcceptedReadings, RememberedReadings
-from adapters.falls import Counts, Reading, fallen
+from adapters.falls import Accepted, Counts, Reading, fallen
 from adapters.mapping.ledger import Ledger
 from adapters.mapping.map_rows import Mapped, map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
@@ -92,7 +92,7 @@ def _password(
 class Caseload:
     """The county's youths. Reading is safe from any thread; refreshes wait for each other.
 
-    `accepted` is what the last reading that counted had; without it, this one's first reading always counts.
+    `accepted` is what the last readings that counted had; without it, this one's first reading always counts.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Caseload:
         zone: ZoneInfo,
         accepted: AcceptedReadings | None = None,
     ) -> None:
-        self._accepted = accepted if accepted is not None else RememberedReadings(Reading())
+        self._accepted = accepted if accepted is not None else RememberedReadings(Accepted())
         self._sections = sections
         self._sources = tuple(sources)
         self._zone = zone
@@ -189,14 +189,14 @@ class Caseload:
             return Report(now, _refusals(self._sources, refused), len(self.youths()), is_in_use=False), None
         before = self._accepted.last()
         reading = _reading(mapped, opened)
-        fell = fallen(reading, before, volumes(self._sections), identity=identity.client.from_)
+        fell = fallen(reading, before, volumes(self._sections), identity=identity.client.from_, now=now)
         sources = tuple(
             _source_report(
                 name,
                 summary,
                 mapped.ledger,
                 self._sections.sources[name],
-                before=before.sources.get(name),
+                before=before.last.sources.get(name),
                 fell=fell.get(name, ""),
                 now=now,
             )
@@ -204,9 +204,8 @@ class Caseload:
         )
         if fell:
             return Report(now, sources, len(self.youths()), is_in_use=False, had=reading), None
-        if reading != before:
-            # Before anybody is served from it: a crash in between must not leave it uncompared.
-            self._accepted.keep(reading)
+        # Before anybody is served from it: a crash in between must not leave it uncompared.
+        self._accepted.keep(before.followed_by(reading, now))
         snapshot = Snapshot(
             MappingProxyType({youth.local_id: youth for youth in mapped.youths}),
             MappingProxyType({name: summary.as_of for name, summary in opened.items()}),

@@ -21,7 +21,7 @@ from adapters.as_joined import check_sources
 from adapters.caseload import open_caseload
 from adapters.cli_options import AS_JSON, file_options, read_file, read_to_check
 from adapters.config import AdapterConfig
-from adapters.falls import Reading
+from adapters.falls import Accepted
 from adapters.mapping.report import Report, as_data, render
 from adapters.membership import MembershipInvalid, read_membership
 from adapters.node.store import FILE_NAME as STORE_FILE
@@ -76,7 +76,8 @@ def accept(sources: tuple[str, ...], county_file: Path, as_json: bool) -> None:
     fell = _fallen(report, county_file, config, sources)
     if report.had is not None:
         with _readings(state) as readings:
-            readings.keep(report.had)
+            # What was larger within the day is over by it.
+            readings.keep(Accepted().followed_by(report.had, report.made_at))
     if as_json:
         click.echo(json.dumps({"ok": True, "accepted": fell}))
         return
@@ -114,10 +115,10 @@ def _not_accepted(file: Path, why: str, fix: str) -> CommandFailure:
     return CommandFailure("ADAPTER-010", "nothing was accepted", where=str(file), why=why, fix=fix)
 
 
-def _last(state: Path) -> Reading:
-    """What the last reading had that counted; nothing of an adapter that never ran. Raises `CommandFailure`."""
+def _last(state: Path) -> Accepted:
+    """What counted last; nothing of an adapter that never ran. Raises `CommandFailure`."""
     if not (state / STORE_FILE).exists():
-        return Reading()
+        return Accepted()
     with _readings(state) as readings:
         return readings.last()
 
@@ -138,7 +139,7 @@ def _readings(state: Path) -> Iterator[StoredReadings]:
         store.close()
 
 
-def _read_once(config: AdapterConfig, file: Path, before: Reading) -> Report:
+def _read_once(config: AdapterConfig, file: Path, before: Accepted) -> Report:
     caseload = open_caseload(
         config, base=file.parent, zone=config.tzinfo, accepted=RememberedReadings(before), environment=os.environ,
         now=lambda: datetime.now(UTC), monotonic=time.monotonic,

@@ -1,23 +1,32 @@
-"""What a reading had of each source, and what of it fell too far since the reading before.
+"""What a reading had of each source, and what of it fell too far since those that counted before.
 
 An extract that came out empty, or cut off where no control total says so, is complete in itself. It would take youths
 off the exchange's list, so that every search for them ended in a negative, or answer with histories that lack what is
 missing.
 
 Decides when a source has fallen too far: where it had rows or records and has none now, or has lost a larger share than
-the county allows. A few rows more or less are an ordinary day's, so that the share counts only above `FEW`. As many
+the county allows, of the largest reading that counted within a day: a table that is loaded anew may be read at every
+stage of it. A few rows more or less are an ordinary day's, so that the share counts only above `FEW`. As many
 rows as ever may say that nobody, or hardly anybody, is in care any more, when a column means something else: that is
-counted against the source of identities, under whatever name it has now. Pure; names and counts alone.
+counted against the source of identities, under whatever name it has now. Pure; names, counts and times alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.sources.config import Volume
 
 FEW: Final = 20
 """Up to so many, half may go on one day: a table of those who are missing today, or of a county with few in care."""
+PEAK_LASTS: Final = timedelta(hours=24)
+"""For so long the largest reading counts beside the last one: sources are read every few minutes, and half of a half of
+a half is soon nothing."""
+
+Figure = tuple[str, str]
+"""What is counted, and of which source; of youths in care no source, whatever name theirs has."""
+_ROWS, _RECORDS, _IN_CARE = "rows", "records", "youths in care"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +48,69 @@ class Reading:
     """Youths in care or missing from it: a county that lists everybody in care lists these."""
 
 
-def fallen(now: Reading, before: Reading, limits: Mapping[str, Volume], *, identity: str) -> Mapping[str, str]:
-    """Sources that fell too far since the reading before, and in words by how much. Names and counts alone.
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """How many there were at most, and when that was seen last."""
+
+    count: int
+    at: datetime
+    """UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What counted: the last reading, and the most that any had of a figure within `PEAK_LASTS`."""
+
+    last: Reading = field(default_factory=Reading)
+    peaks: Mapping[Figure, Peak] = field(default_factory=dict)
+
+    def standing(self, now: datetime) -> Mapping[Figure, Peak]:
+        """What a reading at `now` is compared with: the peak of each figure, or what the last one had where that is
+        over. A peak that a clock which was wrong put into the future is over, too.
+        """
+        found = {figure: Peak(count, now) for figure, count in _figures(self.last).items()}
+        return found | {
+            figure: peak
+            for figure, peak in self.peaks.items()
+            if figure in found and abs(now - peak.at) <= PEAK_LASTS and peak.count > found[figure].count
+        }
+
+    def followed_by(self, reading: Reading, now: datetime) -> "Accepted":
+        """This reading counts, too, as the last one."""
+        before = self.standing(now)
+        peaks = {
+            figure: before[figure] if figure in before and before[figure].count > count else Peak(count, now)
+            for figure, count in _figures(reading).items()
+        }
+        return Accepted(reading, peaks)
+
+
+def fallen(
+    reading: Reading, before: Accepted, limits: Mapping[str, Volume], *, identity: str, now: datetime
+) -> Mapping[str, str]:
+    """Sources that fell too far since what counted before, and in words by how much. Names and counts alone.
 
     Rows first: where an extract lost rows, the records that others lose with it are not the fault of those. `identity`
     is the source that says who the youths are.
     """
-    both = [(name, before.sources[name], now.sources[name]) for name in now.sources if name in before.sources]
-    rows = {name: _words("rows", old.rows, new.rows, limits[name]) for name, old, new in both}
-    records = {name: _words("records", old.records, new.records, limits[name]) for name, old, new in both}
-    found = rows if any(rows.values()) else records
-    if not any(found.values()):
-        found = {identity: _words("youths in care", before.in_care, now.in_care, limits[identity])}
-    return {name: words for name, words in found.items() if words}
+    standing, last = before.standing(now), _figures(before.last)
+    found: dict[str, dict[str, str]] = {what: {} for what in (_ROWS, _RECORDS, _IN_CARE)}
+    for figure, count in _figures(reading).items():
+        what, source = figure
+        name = source or identity
+        if figure in standing and _is_far(standing[figure].count, count, limits[name]):
+            peak = standing[figure].count
+            since = "before" if peak == last[figure] else "within 24 hours"
+            found[what][name] = f"{what}: {peak} {since}, {count or 'none'} now"
+    return next((words for words in found.values() if words), {})
 
 
-def _words(what: str, before: int, now: int, limits: Volume) -> str:
-    """What to say of a fall that is too far; empty where it is not."""
+def _figures(reading: Reading) -> Mapping[Figure, int]:
+    rows = {(_ROWS, name): counts.rows for name, counts in reading.sources.items()}
+    records = {(_RECORDS, name): counts.records for name, counts in reading.sources.items()}
+    return {**rows, **records, (_IN_CARE, ""): reading.in_care}
+
+
+def _is_far(before: int, now: int, limits: Volume) -> bool:
     is_gone = before > 0 and now == 0 and not limits.allow_empty
-    is_far = before > FEW and before - now > limits.refuse_if_falls_by * before
-    return f"{what}: {before} before, {now or 'none'} now" if is_gone or is_far else ""
+    return is_gone or (before > FEW and before - now > limits.refuse_if_falls_by * before)

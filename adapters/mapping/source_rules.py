@@ -117,7 +117,7 @@ SOURCE_RULES: Final = (
     Rule(
         "SRC-016",
         _FILE,
-        "far fewer rows, records or youths in care than in the last reading that counted",
+        "far fewer rows, records or youths in care than in the readings that counted before",
         "let the extract run again; where it is right as it is: homeward adapter accept with the source's name",
         None,
         None,

@@ -151,7 +151,7 @@ def _of_a_whole(share: float) -> float:
 
 
 class Volume(StrictModel):
-    """How a reading may differ from the last one that counted."""
+    """How a reading may differ from the last one that counted, and where it falls from the largest within a day."""
 
     warn_if_changes_by: Percentage | None = None
     """A change of the number of rows beyond this share is reported."""
@@ -161,9 +161,9 @@ class Volume(StrictModel):
     day; half of an extract goes missing in one.
     """
     allow_empty: bool | None = None
-    """Whether none left of up to 20 is an ordinary day; where the source says who the youths are, also whether nobody in
-    care is. Where nothing is said it is in a table of those who are missing and of nothing else: on most days nobody
-    may be.
+    """Whether none left of up to 20 is an ordinary day; where the source says who the youths are, whether nobody left
+    in care is, too. Where nothing is said it is in a table of those who are missing and of nothing else: on most days
+    nobody may be.
     """
 
 

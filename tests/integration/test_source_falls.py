@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,39 @@ def test_nobody_left_in_care_is_no_ordinary_day_however_few_they_were(county: Co
     assert county.start()[1].refresh(NOW).is_in_use
 
 
+def test_half_of_a_half_is_compared_with_the_largest_reading_of_the_day(county: County) -> None:
+    """A table that is loaded anew is read at every stage of it; each is compared after a restart, too."""
+
+    def read(clients: int, at: datetime) -> str:
+        county.clients(clients)
+        report = county.start()[1].refresh(at)
+        return " ".join(each.refusal.detail for each in report.sources if each.refusal)
+
+    start = datetime.now(UTC) - timedelta(hours=25)
+    assert [read(count, start - timedelta(days=3)) for count in (900, 1000)] == ["", ""]
+    # It had as many until now, whatever the day on which it had them first.
+    assert read(1000, start) == ""
+    for minutes, count in enumerate((500, 499, 250, 1, 0)):
+        at = start + timedelta(minutes=5 * minutes)
+        fell = read(count, at)
+        assert fell == ("" if count == 500 else f"rows: 1000 within 24 hours, {count or 'none'} now")
+    later = start + timedelta(hours=24, seconds=1)
+    assert read(249, later) == "rows: 500 before, 249 now", "then the last one counts"
+    assert read(250, later) == ""
+    assert read(249, later + timedelta(hours=1)) == "rows: 500 within 24 hours, 249 now", "and is the day's largest"
+    assert county.run("accept", "clients").exit_code == 0
+    assert read(125, later + timedelta(hours=1)) == "", "what was larger is over with it"
+
+
+def test_a_clock_that_was_wrong_for_once_leaves_no_peak_for_ever(county: County) -> None:
+    county.clients(50)
+    county.start()[1].refresh(NOW + timedelta(days=900))
+    county.clients(30)
+    county.start()[1].refresh(NOW)
+    county.clients(16)
+    assert county.start()[1].refresh(NOW + timedelta(hours=25)).is_in_use
+
+
 def test_a_source_of_another_name_is_no_first_start(county: County) -> None:
     county.start()[1].refresh(NOW)
     county.file.write_text(FILE.replace("  clients:", "  youths:").replace("from: clients", "from: youths"))
@@ -356,7 +390,7 @@ def test_of_a_small_table_none_left_is_ordinary_only_where_the_county_says_so(co
     county.file.write_text(FILE.replace("path: in/PLACEMENTS_*.csv", allowed))
     report = county.start()[1].refresh(NOW)
     assert [(each.name, each.refusal.detail) for each in report.sources if each.refusal] == [
-        ("clients", "youths in care: 1 before, none now")
+        ("clients", "youths in care: 5 within 24 hours, none now")
     ], "which the source of identities would have to allow"
     county.placements(1)
     county.clients(4)
