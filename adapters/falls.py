@@ -6,9 +6,10 @@ missing.
 
 Decides when a source has fallen too far: where it had rows or records and has none now, or has lost a larger share than
 the county allows, of the largest reading that counted within a day: a table that is loaded anew may be read at every
-stage of it. A few rows more or less are an ordinary day's, so that the share counts only above `FEW`. As many
-rows as ever may say that nobody, or hardly anybody, is in care any more, when a column means something else: that is
-counted against the source of identities, under whatever name it has now. Pure; names, counts and times alone.
+stage of it. A source of a new name that is empty counts as fallen where another name is gone. A few rows more or less
+are an ordinary day's, so that the share counts only above `FEW`. As many rows as ever may say that nobody, or hardly
+anybody, is in care any more, when a column means something else: that is counted against the source of identities,
+under whatever name it has now. Pure; names, counts and times alone.
 """
 
 from collections.abc import Mapping
@@ -102,7 +103,21 @@ def fallen(
             peak = standing[figure].count
             since = "before" if peak == last[figure] else "within 24 hours"
             found[what][name] = f"{what}: {peak} {since}, {count or 'none'} now"
+    found[_ROWS] |= _renamed(reading, before.last, limits)
     return next((words for words in found.values() if words), {})
+
+
+def _renamed(reading: Reading, last: Reading, limits: Mapping[str, Volume]) -> Mapping[str, str]:
+    """Sources of a new name that bring nothing, where a name is gone: they may be the ones that had something under it.
+
+    With names alone nobody can tell; a new source beside all the others may begin empty.
+    """
+    gone = ", ".join(name for name, counts in last.sources.items() if name not in reading.sources and counts.rows)
+    return {
+        name: f"{_ROWS}: none, under the new name {name}, and nothing is read as {gone} any more"
+        for name, counts in reading.sources.items()
+        if gone and name not in last.sources and counts.rows == 0 and not limits[name].allow_empty
+    }
 
 
 def _figures(reading: Reading) -> Mapping[Figure, int]:

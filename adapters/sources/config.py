@@ -162,8 +162,8 @@ class Volume(StrictModel):
     """
     allow_empty: bool | None = None
     """Whether none left of up to 20 is an ordinary day; where the source says who the youths are, whether nobody left
-    in care is, too. Where nothing is said it is in a table of those who are missing and of nothing else: on most days
-    nobody may be.
+    in care is, too; under a new name, whether it may bring nothing where another name is gone. Where nothing is said it
+    is in a table of those who are missing and of nothing else: on most days nobody may be.
     """
 
 

@@ -302,6 +302,38 @@ def test_a_source_of_another_name_is_no_first_start(county: County) -> None:
     assert county.start()[1].refresh(NOW).is_in_use
 
 
+def with_contacts(name: str, volume: str = "") -> str:
+    """The county's file with a table of telephones, whose loss takes nobody out of care."""
+    source = FILE[FILE.index("  placements:\n    kind") : FILE.index("identity:")]
+    source = source.replace("  placements:", f"  {name}:").replace("PLACEMENTS_*.csv", f"CONTACTS_*.csv{volume}")
+    mapping = f"  contact:\n    from: {name}\n    subject: CLIENT_ID\n    fields: {{ phone: PHONE_NO }}\n"
+    return FILE.replace("identity:\n", f"{source}identity:\n") + mapping
+
+
+def test_an_empty_source_of_a_new_name_is_no_new_source_where_a_name_is_gone(county: County) -> None:
+    county.drop("CONTACTS", "CLIENT_ID,PHONE_NO\n", [f"i-{each},4155550100" for each in range(24)])
+    county.file.write_text(with_contacts("contacts"))
+    assert county.start()[1].refresh(NOW).is_in_use
+    county.drop("CONTACTS", "CLIENT_ID,PHONE_NO\n", [])
+    county.file.write_text(with_contacts("telephones"))
+    report = county.start()[1].refresh(NOW)
+    refused = {each.name: each.refusal.detail for each in report.sources if each.refusal}
+    assert refused == {
+        "telephones": "rows: none, under the new name telephones, and nothing is read as contacts any more"
+    }
+    county.file.write_text(with_contacts("telephones", "\n    volume: { allow_empty: true }"))
+    assert county.start()[1].refresh(NOW).is_in_use
+    county.file.write_text(with_contacts("telephones"))
+    assert county.start()[1].refresh(NOW).is_in_use, "under this name it had none before"
+
+
+def test_a_new_source_beside_all_the_others_may_begin_empty(county: County) -> None:
+    county.start()[1].refresh(NOW)
+    county.drop("CONTACTS", "CLIENT_ID,PHONE_NO\n", [])
+    county.file.write_text(with_contacts("contacts"))
+    assert county.start()[1].refresh(NOW).is_in_use
+
+
 def test_the_first_start_may_find_nobody(county: County) -> None:
     county.clients(0)
     county.placements(0)
