@@ -2,7 +2,8 @@
 
 A new reading is compared with it (`falls`), and that must outlive a restart: in memory nothing was read yet, and
 everything would count. Decides what is kept: two counts of each source and one of youths, each with its peak and the
-time of that, nothing of a row. Does not decide who may let a reading count that fell too far (`cli_sources`).
+time of that, nothing of a row. An adapter that was upgraded from one that kept nothing is compared with its list. Does
+not decide who may let a reading count that fell too far (`cli_sources`).
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 
 from adapters.falls import Accepted, Counts, Peak, Reading
 from adapters.node.store import Store, get_setting, put_setting
+from adapters.node.subjects import ever_listed
 
 _NAME: Final = "accepted-readings"
 
@@ -50,10 +52,10 @@ class StoredReadings:
         self._store = store
 
     def last(self) -> Accepted:
-        """As kept last, by whichever process."""
+        """As kept last, by whichever process; of an adapter that never kept anything, whom it has listed."""
         with self._store.read() as connection:
             kept = get_setting(connection, _NAME)
-        return Accepted() if kept is None else _parsed(kept)
+            return Accepted(Reading(in_care=ever_listed(connection))) if kept is None else _parsed(kept)
 
     def keep(self, accepted: Accepted) -> None:
         """On disk when this returns."""

@@ -9,7 +9,8 @@ the county allows, of the largest reading that counted within a day: a table tha
 stage of it. A source of a new name that is empty counts as fallen where another name is gone. A few rows more or less
 are an ordinary day's, so that the share counts only above `FEW`. As many rows as ever may say that nobody, or hardly
 anybody, is in care any more, when a column means something else: that is counted against the source of identities,
-under whatever name it has now. Pure; names, counts and times alone.
+under whatever name it has now. Where no reading ever counted, whom the exchange lists already are those in care before.
+Pure; names, counts and times alone.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading had of everything; nothing, where none ever counted."""
+    """What one reading had of everything."""
 
     sources: Mapping[str, Counts] = field(default_factory=dict)
     in_care: int = 0
@@ -63,6 +64,7 @@ class Accepted:
     """What counted: the last reading, and the most that any had of a figure within `PEAK_LASTS`."""
 
     last: Reading = field(default_factory=Reading)
+    """Where none ever counted, of no source, and in care are those whom the exchange lists already."""
     peaks: Mapping[Figure, Peak] = field(default_factory=dict)
 
     def standing(self, now: datetime) -> Mapping[Figure, Peak]:
@@ -102,6 +104,7 @@ def fallen(
         if figure in standing and _is_far(standing[figure].count, count, limits[name]):
             peak = standing[figure].count
             since = "before" if peak == last[figure] else "within 24 hours"
+            since = since if before.last.sources else "listed"
             found[what][name] = f"{what}: {peak} {since}, {count or 'none'} now"
     found[_ROWS] |= _renamed(reading, before.last, limits)
     return next((words for words in found.values() if words), {})

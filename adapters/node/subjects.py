@@ -172,6 +172,12 @@ class Subjects:
         self._store.settle()
 
 
+def ever_listed(connection: Connection) -> int:
+    """How many youths the gateway has confirmed and not been told to take off, in whatever epoch."""
+    query = select(func.count(_R.handle.distinct())).where(_R.register_ms.is_not(None))
+    return connection.scalar(query) or 0
+
+
 def _withdraw(connection: Connection, handles: Sequence[SubjectHandle]) -> None:
     for handle in handles:
         connection.execute(registration.delete().where(_R.handle == handle))

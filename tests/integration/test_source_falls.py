@@ -22,6 +22,7 @@ from adapters.node.flags import OwnFlags
 from adapters.node.node import Node
 from adapters.node.register import Registrar
 from adapters.node.source import CaseloadSource, SourceUnusable
+from adapters.node.store import drop_setting
 from adapters.node.subjects import Subjects
 from adapters.source_states import source_states
 from adapters.source_words import source_lines
@@ -331,6 +332,31 @@ def test_a_new_source_beside_all_the_others_may_begin_empty(county: County) -> N
     county.start()[1].refresh(NOW)
     county.drop("CONTACTS", "CLIENT_ID,PHONE_NO\n", [])
     county.file.write_text(with_contacts("contacts"))
+    assert county.start()[1].refresh(NOW).is_in_use
+
+
+@pytest.mark.parametrize(("clients", "fell"), [(0, "24 listed, none now"), (11, "24 listed, 11 now"), (12, "")])
+async def test_an_adapter_that_never_kept_what_counted_is_compared_with_its_list(
+    county: County, clients: int, fell: str
+) -> None:
+    """As one that was upgraded from a version that kept nothing: its first reading had taken everybody off the list."""
+    node, caseload = county.start()
+    await prepare(node)
+    caseload.refresh(NOW)
+    await county.registrar(node, caseload).synchronize()
+    with node.store.write() as connection:
+        drop_setting(connection, "accepted-readings")
+
+    county.clients(clients)
+    checked = json.loads(county.run("check", "--json").output)
+    node, caseload = county.start()
+    report = caseload.refresh(NOW)
+    refused = {each.name: each.refusal.detail for each in report.sources if each.refusal}
+    assert refused == ({"clients": f"youths in care: {fell}"} if fell else {})
+    assert (report.is_in_use, checked["in_use"]) == (not fell, not fell)
+    if fell:
+        assert county.run("accept", "clients").exit_code == 0
+        assert caseload.refresh(NOW).is_in_use
     assert county.start()[1].refresh(NOW).is_in_use
 
 
