@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from zoneinfo import ZoneInfo
 
 from adapters.accepted_readings import AcceptedReadings, RememberedReadings
-from adapters.falls import Accepted, Counts, Reading, fallen
+from adapters.falls import Accepted, Counts, Fall, Reading, fallen
 from adapters.mapping.ledger import Ledger
 from adapters.mapping.map_rows import Mapped, map_rows
 from adapters.mapping.report import Refusal, Report, SourceReport, entries_of
@@ -197,13 +197,13 @@ class Caseload:
                 mapped.ledger,
                 self._sections.sources[name],
                 before=before.last.sources.get(name),
-                fell=fell.get(name, ""),
+                fell=fell.get(name),
                 now=now,
             )
             for name, summary in opened.items()
         )
         if fell:
-            return Report(now, sources, len(self.youths()), is_in_use=False, had=reading), None
+            return Report(now, sources, len(self.youths()), is_in_use=False, had=reading, fell=fell), None
         # Before anybody is served from it: a crash in between must not leave it uncompared.
         self._accepted.keep(before.followed_by(reading, now))
         snapshot = Snapshot(
@@ -244,11 +244,11 @@ def _source_report(
     config: SourceConfig,
     *,
     before: Counts | None,
-    fell: str,
+    fell: Fall | None,
     now: datetime,
 ) -> SourceReport:
-    """What became of one source's rows; `before` is what the last reading had, where one counted, and `fell` the words
-    for a fall from it that is too far.
+    """What became of one source's rows; `before` is what the last reading had, where one counted, and `fell` a fall
+    that is too far.
     """
     limit = config.volume.warn_if_changes_by
     is_other = before is not None and limit is not None and abs(summary.rows - before.rows) > limit * before.rows
@@ -261,7 +261,7 @@ def _source_report(
         freshness=state_of(summary.as_of, now, config.freshness),
         control_total=summary.control_total,
         rows_before=before.rows if before is not None and is_other else None,
-        refusal=Refusal("SRC-016", fell, None) if fell else None,
+        refusal=Refusal("SRC-016", fell.words, None) if fell is not None else None,
         rows_refused=ledger.rows_refused(name),
         entries=entries_of(ledger, name),
     )

@@ -1,14 +1,17 @@
 """`homeward adapter check` and `accept`: look at the county's sources, and let a far smaller reading of them count.
 
-Decides that a check compares with the last reading that counted and changes nothing, and that only a person lets a
-reading count that fell too far (SRC-016): by naming each source of it that did, after seeing the figures. What is
-accepted is the reading as it is then, and no other; an extract that falls further is refused again.
+Decides that a check compares with what counted before and changes nothing, and that only a person lets a reading count
+that fell too far (SRC-016): by naming each source of it that did, after seeing the figures. An extract may be written
+anew between a check and this, so that a terminal is shown them and asked, and a script tells what it saw. What is
+accepted is the reading that was shown, and no other; an extract that falls further is refused again.
 """
 
 import json
 import os
+import re
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,42 +65,58 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE[=N]...")
 @file_options
 @AS_JSON
 def accept(sources: tuple[str, ...], county_file: Path, as_json: bool) -> None:
     """Let a reading count in which each SOURCE has far less than before (SRC-016), because that is right.
 
-    Reads all sources once. An adapter that runs takes the reading up by itself, with its next one.
+    Reads all sources once, shows what fell, and asks. A script says with N what `homeward adapter check` told it is
+    left of what fell (0 for none), and nothing is asked; with --json neither. A running adapter takes the reading up
+    by itself, with its next one.
     """
     config = read_file(county_file)
+    seen = _seen(sources, county_file, config)
     state = config.state_directory(county_file)
-    report = _read_once(config, county_file, _last(state))
-    fell = _fallen(report, county_file, config, sources)
+    before = _last(state)
+    report = _read_once(config, county_file, before)
+    _check_named(report, county_file, seen)
     if report.had is not None:
+        _check_seen(report, county_file, seen, before, may_ask=_is_watched() and not as_json)
         with _readings(state) as readings:
             # What was larger within the day is over by it.
             readings.keep(Accepted().followed_by(report.had, report.made_at))
     if as_json:
-        click.echo(json.dumps({"ok": True, "accepted": fell}))
+        click.echo(json.dumps({"ok": True, "accepted": {name: fall.words for name, fall in report.fell.items()}}))
         return
-    for name, words in fell.items():
-        click.echo(f"ok    {name} counts as it is: {words}")
-    if fell:
+    for name, fall in report.fell.items():
+        click.echo(f"ok    {name} counts as it is: {fall.words}")
+    if report.fell:
         click.echo(
+            "      from now on a reading is compared with this one, and with what a running adapter reads after it;\n"
+            "      where that has more again, as of an older extract, what fell here is refused anew\n"
             "  next  nothing: an adapter that runs takes it up with its next reading (refresh in the county's file)"
         )
     else:
         click.echo("ok    no source has far less than before; there is nothing to accept")
 
 
-def _fallen(report: Report, file: Path, config: AdapterConfig, named: tuple[str, ...]) -> Mapping[str, str]:
-    """Sources that fell too far, all of which were named, and by how much. Raises `CommandFailure`."""
-    unknown = [name for name in named if name not in config.sources]
-    if unknown:
-        raise click.UsageError(
-            f"no source {', '.join(unknown)} in {file}; it has {', '.join(config.sources) or 'none'}"
-        )
+def _seen(named: tuple[str, ...], file: Path, config: AdapterConfig) -> Mapping[str, int | None]:
+    """The sources that were named, each with what somebody saw of it, if that is told. Raises `click.UsageError`."""
+    seen: dict[str, int | None] = {}
+    for each in named:
+        name, is_told, number = (each, "", "") if each in config.sources else each.rpartition("=")
+        if name not in config.sources:
+            known = ", ".join(config.sources) or "none"
+            raise click.UsageError(f"no source {name or each} in {file}; it has {known}")
+        if is_told and re.fullmatch("[0-9]{1,12}", number) is None:
+            raise click.UsageError(f"{each}: write a number behind =, 0 for none")
+        seen[name] = int(number) if is_told else None
+    return seen
+
+
+def _check_named(report: Report, file: Path, named: Collection[str]) -> None:
+    """Nothing but falls is wrong, and each was named. Raises `CommandFailure`."""
     refused = {each.name: each.refusal for each in report.sources if each.refusal}
     others = ", ".join(f"{name}: {refusal.code}" for name, refusal in refused.items() if refusal.code != _FELL)
     if others:
@@ -108,7 +127,35 @@ def _fallen(report: Report, file: Path, config: AdapterConfig, named: tuple[str,
         raise _not_accepted(
             file, f"{', '.join(lacking)} fell as well", f"name them too: {' '.join(refused)}, if all is right"
         )
-    return {name: refusal.detail for name, refusal in refused.items()}
+
+
+def _check_seen(report: Report, file: Path, seen: Mapping[str, int | None], before: Accepted, *, may_ask: bool) -> None:
+    """Somebody saw what is left of each source that fell, or is shown it now and says yes. Raises `CommandFailure`."""
+    numbers = " ".join(f"{name}={fall.now}" for name, fall in report.fell.items())
+    for name, fall in report.fell.items():
+        if seen[name] not in (None, fall.now):
+            raise _not_accepted(
+                file, f"{name} is another now than {seen[name]}: {fall.words}",
+                "look again, and let the extract be finished first: homeward adapter check",
+            )  # fmt: skip
+    unseen = [f"{name}: {fall.words}" for name, fall in report.fell.items() if seen[name] is None]
+    if not unseen:
+        return
+    if not may_ask:
+        raise _not_accepted(
+            file, f"nobody saw the figures, and nobody is asked here ({'; '.join(unseen)})",
+            f"if that is right: homeward adapter accept {numbers}; at a terminal it is asked",
+        )  # fmt: skip
+    for name, fall in report.fell.items():
+        click.echo(f"      {name}: {fall.words}")
+    if report.had is not None and report.had.in_care < before.last.in_care:
+        click.echo(f"      of all youths in care: {before.last.in_care} before, {report.had.in_care or 'none'} now")
+    if not click.confirm("Is that right, and does the reading count as it is?"):
+        raise _not_accepted(file, "the answer was no", "let the extract run again")
+
+
+def _is_watched() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _not_accepted(file: Path, why: str, fix: str) -> CommandFailure:

@@ -51,6 +51,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Fall:
+    """How far a source fell. Names and counts alone."""
+
+    words: str
+    now: int
+    """What is left of what fell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """How many there were at most, and when that was seen last."""
 
@@ -90,14 +99,14 @@ class Accepted:
 
 def fallen(
     reading: Reading, before: Accepted, limits: Mapping[str, Volume], *, identity: str, now: datetime
-) -> Mapping[str, str]:
-    """Sources that fell too far since what counted before, and in words by how much. Names and counts alone.
+) -> Mapping[str, Fall]:
+    """Sources that fell too far since what counted before, and by how much.
 
     Rows first: where an extract lost rows, the records that others lose with it are not the fault of those. `identity`
     is the source that says who the youths are.
     """
     standing, last = before.standing(now), _figures(before.last)
-    found: dict[str, dict[str, str]] = {what: {} for what in (_ROWS, _RECORDS, _IN_CARE)}
+    found: dict[str, dict[str, Fall]] = {what: {} for what in (_ROWS, _RECORDS, _IN_CARE)}
     for figure, count in _figures(reading).items():
         what, source = figure
         name = source or identity
@@ -105,19 +114,19 @@ def fallen(
             peak = standing[figure].count
             since = "before" if peak == last[figure] else "within 24 hours"
             since = since if before.last.sources else "listed"
-            found[what][name] = f"{what}: {peak} {since}, {count or 'none'} now"
+            found[what][name] = Fall(f"{what}: {peak} {since}, {count or 'none'} now", count)
     found[_ROWS] |= _renamed(reading, before.last, limits)
-    return next((words for words in found.values() if words), {})
+    return next((falls for falls in found.values() if falls), {})
 
 
-def _renamed(reading: Reading, last: Reading, limits: Mapping[str, Volume]) -> Mapping[str, str]:
+def _renamed(reading: Reading, last: Reading, limits: Mapping[str, Volume]) -> Mapping[str, Fall]:
     """Sources of a new name that bring nothing, where a name is gone: they may be the ones that had something under it.
 
     With names alone nobody can tell; a new source beside all the others may begin empty.
     """
     gone = ", ".join(name for name, counts in last.sources.items() if name not in reading.sources and counts.rows)
     return {
-        name: f"{_ROWS}: none, under the new name {name}, and nothing is read as {gone} any more"
+        name: Fall(f"{_ROWS}: none, under the new name {name}, and nothing is read as {gone} any more", 0)
         for name, counts in reading.sources.items()
         if gone and name not in last.sources and counts.rows == 0 and not limits[name].allow_empty
     }

@@ -6,13 +6,13 @@ many rows that it cannot be one youth's (a mapping that points at the wrong colu
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.falls import Reading
+from adapters.falls import Fall, Reading
 from adapters.mapping.ledger import Ledger, Place
 from adapters.mapping.rule import Severity
 from adapters.mapping.rules import RULES
@@ -114,6 +114,8 @@ class Report:
     """The reading became the data that are served; False: a source was refused and the reading before stays."""
     had: Reading | None = None
     """What was read, of a reading that is not used because it has far less than the one before."""
+    fell: Mapping[str, Fall] = field(default_factory=dict)
+    """Which sources of it have."""
 
     @property
     def has_failed(self) -> bool:

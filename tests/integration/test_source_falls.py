@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from adapters import cli_sources
 from adapters.accepted_readings import StoredReadings
 from adapters.caseload import Caseload, open_caseload
 from adapters.cli import adapter
@@ -125,9 +126,9 @@ class County:
         source = CaseloadSource(caseload)
         return Registrar(Comparison(node, source, subjects, OwnFlags(node.store), self.config.index.policy))
 
-    def run(self, *words: str) -> Result:
+    def run(self, *words: str, said: str = "") -> Result:
         """A command of the operator."""
-        return CliRunner().invoke(adapter, [*words, "--dir", str(self.directory)], standalone_mode=False)
+        return CliRunner().invoke(adapter, [*words, "--dir", str(self.directory)], said, standalone_mode=False)
 
     def said(self, caseload: Caseload) -> str:
         """What `homeward adapter status` says of the sources."""
@@ -242,7 +243,7 @@ def test_rows_that_say_that_hardly_anybody_is_in_care_any_more_are_refused(count
     report = county.start()[1].refresh(NOW)
     refused = {each.name: each.refusal.detail for each in report.sources if each.refusal}
     assert refused == {"clients": "youths in care: 24 before, 2 now"}
-    assert "ok    clients counts as it is: youths in care" in county.run("accept", "clients").output
+    assert "ok    clients counts as it is: youths in care" in county.run("accept", "clients=2").output
     assert county.start()[1].refresh(NOW).is_in_use
 
 
@@ -281,7 +282,7 @@ def test_half_of_a_half_is_compared_with_the_largest_reading_of_the_day(county: 
     assert read(249, later) == "rows: 500 before, 249 now", "then the last one counts"
     assert read(250, later) == ""
     assert read(249, later + timedelta(hours=1)) == "rows: 500 within 24 hours, 249 now", "and is the day's largest"
-    assert county.run("accept", "clients").exit_code == 0
+    assert county.run("accept", "clients=249").exit_code == 0
     assert read(125, later + timedelta(hours=1)) == "", "what was larger is over with it"
 
 
@@ -355,7 +356,7 @@ async def test_an_adapter_that_never_kept_what_counted_is_compared_with_its_list
     assert refused == ({"clients": f"youths in care: {fell}"} if fell else {})
     assert (report.is_in_use, checked["in_use"]) == (not fell, not fell)
     if fell:
-        assert county.run("accept", "clients").exit_code == 0
+        assert county.run("accept", f"clients={clients}").exit_code == 0
         assert caseload.refresh(NOW).is_in_use
     assert county.start()[1].refresh(NOW).is_in_use
 
@@ -391,7 +392,7 @@ def test_a_person_may_say_that_the_reading_is_right_and_it_counts_at_once_and_af
     assert isinstance(refused.exception, CommandFailure)
     assert (refused.exception.code, refused.exception.why) == ("ADAPTER-010", "placements fell as well")
     assert not caseload.refresh(NOW).is_in_use
-    accepted = county.run("accept", "clients", "placements")
+    accepted = county.run("accept", "clients=3", "placements=2")
     assert (accepted.exit_code, accepted.exception) == (0, None)
     assert "ok    clients counts as it is: rows: 24 before, 3 now" in accepted.output
     assert caseload.refresh(NOW).is_in_use, "an adapter that runs takes it up by itself"
@@ -399,6 +400,67 @@ def test_a_person_may_say_that_the_reading_is_right_and_it_counts_at_once_and_af
     assert len(county.start()[1].refresh(NOW).sources) == 2
     county.clients(0)
     assert not county.start()[1].refresh(NOW).is_in_use, "what was accepted is that reading, and no other"
+
+
+def test_a_script_accepts_the_figures_it_saw_and_no_others(county: County) -> None:
+    """The extract is written anew between the check and the word of the person who read it."""
+    _, caseload = county.start()
+    caseload.refresh(NOW)
+    county.clients(3)
+    unseen = county.run("accept", "clients").exception
+    assert isinstance(unseen, CommandFailure)
+    assert (unseen.code, unseen.fix.partition(";")[0]) == (
+        "ADAPTER-010", "if that is right: homeward adapter accept clients=3",
+    )  # fmt: skip
+    assert "nobody is asked here (clients: rows: 24 before, 3 now)" in unseen.why
+    county.clients(1)
+    other = county.run("accept", "clients=3").exception
+    assert isinstance(other, CommandFailure)
+    assert other.why == "clients is another now than 3: rows: 24 before, 1 now"
+    assert isinstance(county.run("accept", "clients", "--json").exception, CommandFailure)
+    assert "write a number" in str(county.run("accept", "clients=few").exception)
+    assert not caseload.refresh(NOW).is_in_use
+    done = county.run("accept", "clients=1", "--json")
+    assert json.loads(done.output) == {"ok": True, "accepted": {"clients": "rows: 24 before, 1 now"}}
+    assert caseload.refresh(NOW).is_in_use
+
+
+def test_whoever_sits_at_a_terminal_is_shown_the_figures_and_asked(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, caseload = county.start()
+    caseload.refresh(NOW)
+    county.clients(3)
+    monkeypatch.setattr(cli_sources, "_is_watched", lambda: True)
+    for answer in ("\n", "n\n"):
+        refused = county.run("accept", "clients", said=answer)
+        assert isinstance(refused.exception, CommandFailure)
+        assert refused.exception.why == "the answer was no"
+        assert (
+            "      clients: rows: 24 before, 3 now\n      of all youths in care: 24 before, 3 now\n" in refused.output
+        )
+        assert not caseload.refresh(NOW).is_in_use
+    asked = county.run("accept", "clients", "--json", said="y\n")
+    assert isinstance(asked.exception, CommandFailure), "what reads JSON is no person"
+    accepted = county.run("accept", "clients", said="y\n")
+    assert "from now on a reading is compared with this one" in accepted.output
+    assert caseload.refresh(NOW).is_in_use
+
+
+def test_what_is_accepted_is_what_was_shown_although_the_extract_was_written_anew_meanwhile(
+    county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched() -> bool:
+        county.clients(0)
+        return True
+
+    node, caseload = county.start()
+    caseload.refresh(NOW)
+    county.clients(3)
+    monkeypatch.setattr(cli_sources, "_is_watched", watched)
+    assert county.run("accept", "clients", said="y\n").exception is None
+    assert StoredReadings(node.store).last().last.sources["clients"].rows == 3
+    assert not caseload.refresh(NOW).is_in_use
 
 
 def test_there_is_nothing_to_accept_where_nothing_fell_or_something_else_is_wrong(county: County) -> None:
