@@ -71,9 +71,9 @@ def check(county_file: Path, values: bool, strict: bool, as_json: bool) -> int:
 def accept(sources: tuple[str, ...], county_file: Path, as_json: bool) -> None:
     """Let a reading count in which each SOURCE has far less than before (SRC-016), because that is right.
 
-    Reads all sources once, shows what fell, and asks. A script says with N what `homeward adapter check` told it is
-    left of what fell (0 for none), and nothing is asked; with --json neither. A running adapter takes the reading up
-    by itself, with its next one.
+    Reads all sources once, shows what fell, and asks. A script, or whoever wants --json, is not asked and says with N
+    what `homeward adapter check` told is left of what fell (0 for none). A running adapter takes the reading up by
+    itself, with its next one.
     """
     config = read_file(county_file)
     seen = _seen(sources, county_file, config)
@@ -142,6 +142,8 @@ def _check_seen(report: Report, file: Path, seen: Mapping[str, int | None], befo
     if not unseen:
         return
     if not may_ask:
+        if report.had is not None:
+            unseen.append(f"in care by it: {report.had.in_care or 'none'}")
         raise _not_accepted(
             file, f"nobody saw the figures, and nobody is asked here ({'; '.join(unseen)})",
             f"if that is right: homeward adapter accept {numbers}; at a terminal it is asked",

@@ -143,6 +143,9 @@ def render(report: Report, *, zone: ZoneInfo, show_values: bool = False) -> str:
     lines: list[str] = []
     for source in report.sources:
         lines.extend(_source_lines(source, report.made_at, zone, show_values))
+    if report.had is not None:
+        # Whoever accepts the rows takes everybody else off the list.
+        lines.append(f"      by this reading {_count(report.had.in_care, 'youth is', 'youths are')} in care")
     lines.append(
         f"{_count(report.youths, 'youth', 'youths')} in the adapter's memory"
         if report.is_in_use
@@ -157,6 +160,7 @@ def as_data(report: Report, *, show_values: bool = False) -> dict[str, object]:
         "made_at": report.made_at.isoformat(),
         "in_use": report.is_in_use,
         "youths": report.youths,
+        "in_care_refused": report.had.in_care if report.had is not None else None,
         "sources": [_source_data(source, show_values) for source in report.sources],
     }
 

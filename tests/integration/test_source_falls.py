@@ -379,7 +379,10 @@ def test_the_check_compares_with_what_counted_and_changes_nothing(county: County
         assert (found.return_value, sources["clients"]["refusal"]["code"]) == (1, "SRC-016")
         assert sources["clients"]["refusal"]["detail"] == "rows: 24 before, none now"
         assert sources["placements"]["refusal"] is None
-    assert "fix: let the extract run again" in county.run("check").output
+    text = county.run("check").output
+    assert "fix: let the extract run again" in text
+    assert "      by this reading 0 youths are in care\nFAIL  this reading is not used" in text
+    assert json.loads(found.output)["in_care_refused"] == 0
 
 
 def test_a_person_may_say_that_the_reading_is_right_and_it_counts_at_once_and_after_a_restart(county: County) -> None:
@@ -412,7 +415,7 @@ def test_a_script_accepts_the_figures_it_saw_and_no_others(county: County) -> No
     assert (unseen.code, unseen.fix.partition(";")[0]) == (
         "ADAPTER-010", "if that is right: homeward adapter accept clients=3",
     )  # fmt: skip
-    assert "nobody is asked here (clients: rows: 24 before, 3 now)" in unseen.why
+    assert "nobody is asked here (clients: rows: 24 before, 3 now; in care by it: 3)" in unseen.why
     county.clients(1)
     other = county.run("accept", "clients=3").exception
     assert isinstance(other, CommandFailure)
