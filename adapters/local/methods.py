@@ -17,16 +17,6 @@ from gateway.protocol.names import REPORT_IN_ROLES, ROLES, ROLES_BY_KIND, Agency
 from homeward.county.v1 import access_pb2, authority_pb2, missing_pb2, placement_pb2, review_pb2, sealing_pb2
 
 _KINDS_WITH_OWN_YOUTHS: Final = (AgencyKind.CWA, AgencyKind.PROB, AgencyKind.TRIBE)
-_KINDS_THAT_FIND: Final = (
-    *_KINDS_WITH_OWN_YOUTHS,
-    AgencyKind.LEA,
-    AgencyKind.SHELTER,
-    AgencyKind.HOSP,
-    AgencyKind.STRTP,
-    AgencyKind.FFA,
-    AgencyKind.NGO,
-    AgencyKind.OOS,
-)
 OFFICERS: Final = frozenset({Role("COUNTY.privacy_officer")})
 """Who carries a court's orders to the exchange."""
 REVIEWERS: Final = frozenset(
@@ -41,9 +31,7 @@ DUTY: Final = frozenset(role for kind in _KINDS_WITH_OWN_YOUTHS for role in ROLE
 OWNERS: Final = ROLES_BY_KIND[AgencyKind.CWA] | ROLES_BY_KIND[AgencyKind.PROB]
 """Who raises, changes and ends a flag of an own youth: agencies with court-ordered placement and care."""
 REPORTERS: Final = frozenset(ROLES) - REVIEWERS
-"""Who reports a youth missing, also of those who only report: anybody but who reviews."""
-FINDERS: Final = frozenset(role for kind in _KINDS_THAT_FIND for role in ROLES_BY_KIND[kind])
-"""Who reports a flagged youth located: whoever may learn of a flag, or has the youth in care."""
+"""Who reports a youth missing, or located: anybody but who reviews, also those who only report."""
 KEEPERS: Final = frozenset(ROLES) - REPORT_IN_ROLES - REVIEWERS
 """Roles that work with consents, orders and emergencies."""
 
@@ -63,9 +51,8 @@ def _rows(service: str, roles: frozenset[Role] | None, *names: str) -> dict[str,
 
 METHODS: Final[dict[str, Method]] = {
     **_rows("MissingService", ANYBODY, "CheckFlag", "GetFlagDetails"),
-    **_rows("MissingService", REPORTERS, "RaiseFlag"),
+    **_rows("MissingService", REPORTERS, "RaiseFlag", "ReportLocated", "ResolveFlag"),
     **_rows("MissingService", OWNERS, "UpdateFlag"),
-    **_rows("MissingService", FINDERS, "ReportLocated", "ResolveFlag"),
     **_rows("MissingService", DUTY, "AcknowledgeAlerts"),
     # The officer reads the alerts of emergencies; what waits for the duty line, the officer does not take off its list.
     "/homeward.county.v1.MissingService/WatchAlerts": Method(DUTY | OFFICERS, stays_open=True),

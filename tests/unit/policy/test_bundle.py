@@ -87,6 +87,7 @@ def test_whoever_reviews_says_nothing_of_a_missing_youth_and_everybody_else_can_
     missing = POLICY.flag_act_roles[FlagAct.REPORT_MISSING, Purpose.MFC_LOCATE]
     assert saying == missing == set(ROLES) - reviewers
     assert missing >= REPORT_IN_ROLES
+    assert POLICY.flag_act_roles[FlagAct.REPORT_LOCATED, Purpose.MFC_LOCATE] == missing, "whom the owner told of it"
 
 
 def test_whoever_learns_of_a_flag_in_an_emergency_can_report_the_youth_located() -> None:
@@ -160,8 +161,8 @@ MARKED = [
     ("\ncounsel_confirmed = false\n", "\ncounsel_confirmed = false\nnote = 1\n", 'unknown key "note"'),
     ('roles = ["CWA.hotline_screener"]\ncitations = ["PC 11165.9", "PC 11166"]\n\n', "", "missing"),
     (
-        '"STRTP.*", "FFA.*", "SHELTER.*", "TRIBE.title',
-        '"STRTP.cook", "FFA.*", "SHELTER.*", "TRIBE.title',
+        '    "CWA.*", "PROB.*", "LEA.*", "SHELTER.*"',
+        '    "CWA.cook", "PROB.*", "LEA.*", "SHELTER.*"',
         "no such role",
     ),
     ('"STATE.icpc_office", "STATE.licensing"', '"STATE.*"', "STATE.cdss_oversight reviews"),
