@@ -120,8 +120,8 @@ class MissingServiceServicer:
         """Records duties done, a new handling code, or that the flag still stands. After
         the episode: duties done, and that the return conversation took place.
 
-        Who may call: staff of the owner, with a casework or duty role of child welfare
-        or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        Who may call: staff of the owner, with any role of child welfare or probation.
+        Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,10 +131,10 @@ class MissingServiceServicer:
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
         Who may call: staff with a role that may learn of a flag for the purpose
-        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
-        those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
-        agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
-        CheckFlag, and FLAG_NOT_FOUND.
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
+        anybody but those that review, whom the owner may have told of the flag. Any
+        other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
+        FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

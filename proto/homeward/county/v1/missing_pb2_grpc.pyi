@@ -60,17 +60,17 @@ class MissingServiceStub:
     """Records duties done, a new handling code, or that the flag still stands. After
     the episode: duties done, and that the return conversation took place.
 
-    Who may call: staff of the owner, with a casework or duty role of child welfare
-    or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    Who may call: staff of the owner, with any role of child welfare or probation.
+    Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ReportLocated: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
     Who may call: staff with a role that may learn of a flag for the purpose
-    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
-    those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
-    agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
-    CheckFlag, and FLAG_NOT_FOUND.
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
+    anybody but those that review, whom the owner may have told of the flag. Any
+    other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
+    FLAG_NOT_FOUND.
     """
     ResolveFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
@@ -127,17 +127,17 @@ class MissingServiceAsyncStub(MissingServiceStub):
     """Records duties done, a new handling code, or that the flag still stands. After
     the episode: duties done, and that the return conversation took place.
 
-    Who may call: staff of the owner, with a casework or duty role of child welfare
-    or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+    Who may call: staff of the owner, with any role of child welfare or probation.
+    Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
     """
     ReportLocated: _aio.UnaryUnaryMultiCallable[_missing_pb2.ReportLocatedRequest, _missing_pb2.ReportLocatedResponse]  # type: ignore[assignment]
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
     Who may call: staff with a role that may learn of a flag for the purpose
-    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
-    those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
-    agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
-    CheckFlag, and FLAG_NOT_FOUND.
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
+    anybody but those that review, whom the owner may have told of the flag. Any
+    other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
+    FLAG_NOT_FOUND.
     """
     ResolveFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]  # type: ignore[assignment]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
@@ -215,8 +215,8 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records duties done, a new handling code, or that the flag still stands. After
         the episode: duties done, and that the return conversation took place.
 
-        Who may call: staff of the owner, with a casework or duty role of child welfare
-        or probation. Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
+        Who may call: staff of the owner, with any role of child welfare or probation.
+        Reasons: as RaiseFlag, and FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -228,10 +228,10 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
         Who may call: staff with a role that may learn of a flag for the purpose
-        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE also
-        those who have the youth in care (STRTP, FFA, shelters, tribal and out-of-state
-        agencies). Any other purpose or role is refused as by RaiseFlag. Reasons: as
-        CheckFlag, and FLAG_NOT_FOUND.
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
+        anybody but those that review, whom the owner may have told of the flag. Any
+        other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
+        FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
