@@ -1,8 +1,8 @@
 """Real processes: who cannot call off the search for a child, and whose word brings it back.
 
-A county's reviewer cannot touch a flag, nor can another county's staff for a purpose by which nobody learns of one. A
-mistaken report makes a flag pending, and its owner's word has the child looked for again. A consent "of a nonminor
-dependent" for a child is not recorded.
+A county's reviewer cannot touch a flag, nor does anybody raise one for a purpose other than the search. A mistaken
+report makes a flag pending, and its owner's word has the child looked for again. A consent "of a nonminor dependent"
+for a child is not recorded.
 """
 
 from collections.abc import Iterator
@@ -101,10 +101,10 @@ def test_nobody_calls_off_the_search_but_its_owner_who_takes_it_up_again(stage: 
     for letter in ("A", "C"):
         for method, request in by_officer.items():
             assert said(stage, letter, method, request, OFFICER) == "ROLE_NOT_HELD", (letter, method)
-    planning, handoff = (
-        located(flag_id, purpose) for purpose in (codes.PURPOSE_PLACEMENT_PLANNING, codes.PURPOSE_MFC_HANDOFF)
-    )
-    assert said(stage, "C", "ReportLocated", planning, PLACING) == "NOT_PERMITTED"
+    handoff = located(flag_id, codes.PURPOSE_MFC_HANDOFF)
+    anew.inquiry.purpose = codes.PURPOSE_PLACEMENT_PLANNING
+    anew.local_id = ""
+    assert said(stage, "C", "RaiseFlag", anew, PLACING) == "NOT_PERMITTED"
     assert seen_by_c(stage) == "ACTIVE"
     # The owner, too, ends its flag for the purpose of the search alone; what was refused leaves the flag as it was.
     ended.purpose = codes.PURPOSE_MFC_HANDOFF

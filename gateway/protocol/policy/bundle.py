@@ -8,8 +8,9 @@ refused whole, with every problem named at its line. Does not verify who signed 
 * a report-in role or a prohibited kind is in no rule, so nothing can answer it
 * a later rule for the same purpose and role allows no more than an earlier one
 * VIEW_ONLY and its notice go together
-* flag acts: whoever reviews is in no row; whoever may learn of a flag for a purpose may report the youth located for
-  it, and nobody may for a purpose by which no flag is learned of; whoever keeps flags may claim the purpose, and report
+* flag acts: whoever reviews is in no row; whoever may learn of a flag for a purpose, if only in an emergency, may
+  report the youth located for it, and nobody may for a purpose by which no flag is learned of; whoever keeps flags may
+  claim the purpose, and report
 * the emergency modality stays within FS2 and FS6 and four hours, whatever the data say (DOMAIN §3.2)
 """
 
@@ -254,12 +255,7 @@ def _flag_act_row_problems(path: Path, row: _FlagActRow) -> Iterator[Fault]:
 def _flag_act_problems(bundle: _Bundle) -> Iterator[Fault]:
     may = _flag_act_roles(bundle)
     ruled = {(row.purpose, role) for row in bundle.rules for role in _expand(row.roles)}
-    learns = {
-        (row.purpose, role)
-        for row in bundle.rules
-        for role in _expand(row.roles)
-        if mask_of(row.field_sets) & FLAG_STATUS & ~ACK
-    }
+    by_rule, learns = _learns(bundle.rules), _learns(bundle.rules) | _learns_in_emergency(bundle.emergency)
     reviewers = {role for purpose, role in ruled if purpose is Purpose.OVERSIGHT_AUDIT}
     barred = reviewers.union(*(ROLES_HELD_BY_KIND[kind] for kind in bundle.prohibited_kinds))
     for number, row in enumerate(bundle.flag_acts):
@@ -268,7 +264,8 @@ def _flag_act_problems(bundle: _Bundle) -> Iterator[Fault]:
         for role in sorted(barred.intersection(_expand(row.roles))):
             yield (*path, "roles"), f"{role} reviews, or belongs to a prohibited kind of agency, and reports nothing"
         if row.act is FlagAct.REPORT_LOCATED:
-            blind = set(row.purposes) - {purpose for purpose, _ in learns}
+            others = set(row.purposes) - {purpose for purpose, _ in by_rule}
+            blind = {purpose for purpose in others for role in _expand(row.roles) if (purpose, role) not in learns}
             yield from (((*path, "purposes"), f"for {purpose} nobody learns of a flag") for purpose in sorted(blind))
     acts: Path = ("flag_acts",)
     for purpose, role in sorted(learns - may[FlagAct.REPORT_LOCATED]):
@@ -278,6 +275,16 @@ def _flag_act_problems(bundle: _Bundle) -> Iterator[Fault]:
     for act in (FlagAct.REPORT_MISSING, FlagAct.REPORT_LOCATED):
         for purpose, role in sorted(may[FlagAct.KEEP_OWN_FLAG] - may[act]):
             yield acts, f"{role} keeps flags for {purpose}, and has no {act}"
+
+
+def _learns(rows: Iterable[_RuleRow]) -> set[tuple[Purpose, Role]]:
+    telling = [row for row in rows if mask_of(row.field_sets) & FLAG_STATUS & ~ACK]
+    return {(row.purpose, role) for row in telling for role in _expand(row.roles)}
+
+
+def _learns_in_emergency(row: _EmergencyRow) -> set[tuple[Purpose, Role]]:
+    tells = mask_of(row.field_sets) & FLAG_STATUS & ~ACK
+    return {(purpose, role) for purpose in Purpose for role in _expand(row.roles)} if tells else set()
 
 
 def _flag_act_roles(bundle: _Bundle) -> dict[FlagAct, set[tuple[Purpose, Role]]]:

@@ -39,7 +39,6 @@ from tests.unit.exchange.members import (
     STRTP,
     Act,
     Youth,
-    staff,
     stamp,
 )
 from tests.unit.exchange.world import World
@@ -48,6 +47,8 @@ ANA: Final = Youth("Ana Invented")
 POLICY: Final = load_california()
 NOBODY: Final = Role("NGO.hotline")
 """A role that no agency of this world has."""
+PLACING: Final = Role("PROB.placement_officer")
+"""Who may claim no emergency, and learns of no flag for a placement."""
 CALLERS: Final = (SF, LA, LA_PROB, STRTP, POLICE, STATE, ICPC, FEDERAL)
 
 
@@ -208,8 +209,8 @@ async def test_a_refused_report_sent_again_is_refused_with_the_same_entry(world:
     )
     indexes = set()
     for _ in range(2):
-        request = world.signed(pb.ReportLocatedRequest, report, staff(LA, Purpose.PLACEMENT_PLANNING))
-        answer = await world.as_peer(LA, lambda request=request: world.missing.ReportLocated(request, None))
+        request = world.signed(pb.ReportLocatedRequest, report, Act(LA_PROB, PLACING, Purpose.PLACEMENT_PLANNING))
+        answer = await world.as_peer(LA_PROB, lambda request=request: world.missing.ReportLocated(request, None))
         assert answer.outcome == OUTCOME_NOT_PERMITTED
         indexes.add(answer.receipt.index)
     assert len(indexes) == 1

@@ -90,11 +90,10 @@ def test_whoever_reviews_says_nothing_of_a_missing_youth_and_everybody_else_can_
     assert POLICY.flag_act_roles[FlagAct.REPORT_LOCATED, Purpose.MFC_LOCATE] == missing, "whom the owner told of it"
 
 
-def test_whoever_learns_of_a_flag_in_an_emergency_can_report_the_youth_located() -> None:
-    located = {
-        role for (act, _), roles in POLICY.flag_act_roles.items() if act is FlagAct.REPORT_LOCATED for role in roles
-    }
-    assert POLICY.emergency.roles <= located
+@pytest.mark.parametrize("purpose", Purpose)
+def test_whoever_learns_of_a_flag_in_an_emergency_can_report_the_youth_located(purpose: Purpose) -> None:
+    assert POLICY.emergency.mask & mask_of([FieldSet.FS1_FLAG_STATUS])
+    assert POLICY.emergency.roles <= POLICY.flag_act_roles[FlagAct.REPORT_LOCATED, purpose]
 
 
 @pytest.mark.parametrize("rule", POLICY.flag_acts, ids=lambda rule: rule.rule_id)
@@ -167,19 +166,24 @@ MARKED = [
     ),
     ('"STATE.icpc_office", "STATE.licensing"', '"STATE.*"', "STATE.cdss_oversight reviews"),
     (
-        'purposes = ["HOTLINE_SCREEN"]',
+        'purposes = ["VOLUNTARY_SHELTER"]',
         'purposes = ["PLACEMENT_PLANNING"]',
         "PLACEMENT_PLANNING nobody learns of a flag",
     ),
     (
-        'purposes = ["HOTLINE_SCREEN"]',
+        'purposes = ["VOLUNTARY_SHELTER"]',
         'purposes = ["MFC_LOCATE"]',
-        "for HOTLINE_SCREEN, and not report the youth located",
+        "for VOLUNTARY_SHELTER, and not report the youth located",
     ),
     (
-        'purposes = ["MFC_HANDOFF"]\nroles = ["LEA.patrol", "LEA.dispatch", ',
-        'purposes = ["MFC_HANDOFF"]\nroles = ["LEA.patrol", ',
-        "LEA.dispatch may learn of a flag for MFC_HANDOFF",
+        '"SHELTER.county_tscf", "HOSP.social_work"]\ncitations = ["PC 11165.9", "PC 14213", "WIC 305"]',
+        '"SHELTER.county_tscf"]\ncitations = ["PC 11165.9", "PC 14213", "WIC 305"]',
+        "HOSP.social_work may learn of a flag for MFC_HANDOFF",
+    ),
+    (
+        '"HOTLINE_SCREEN", "PLACEMENT_PLANNING", "PLACEMENT_SUPERVISION", "CASE_TRANSFER",',
+        '"HOTLINE_SCREEN", "PLACEMENT_PLANNING", "CASE_TRANSFER",',
+        "LEA.patrol may learn of a flag for PLACEMENT_SUPERVISION, and not report the youth located",
     ),
     (
         'roles = ["CWA.*", "PROB.*"]\ncitations = ["42 USC 671(a)(35)", "WIC 16501.35"]\n',

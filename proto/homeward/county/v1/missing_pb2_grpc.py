@@ -131,10 +131,10 @@ class MissingServiceServicer:
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
         Who may call: staff with a role that may learn of a flag for the purpose
-        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
-        anybody but those that review, whom the owner may have told of the flag. Any
-        other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
-        FLAG_NOT_FOUND.
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER; in an emergency any,
+        for roles that may claim one); under MFC_LOCATE anybody but those that review,
+        whom the owner may have told of the flag. Any other purpose or role is refused
+        as by RaiseFlag. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -67,10 +67,10 @@ class MissingServiceStub:
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
     Who may call: staff with a role that may learn of a flag for the purpose
-    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
-    anybody but those that review, whom the owner may have told of the flag. Any
-    other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
-    FLAG_NOT_FOUND.
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER; in an emergency any,
+    for roles that may claim one); under MFC_LOCATE anybody but those that review,
+    whom the owner may have told of the flag. Any other purpose or role is refused
+    as by RaiseFlag. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _grpc.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
@@ -134,10 +134,10 @@ class MissingServiceAsyncStub(MissingServiceStub):
     """Reports a flagged youth located; the owner's duty officer is told at once.
 
     Who may call: staff with a role that may learn of a flag for the purpose
-    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
-    anybody but those that review, whom the owner may have told of the flag. Any
-    other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
-    FLAG_NOT_FOUND.
+    (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER; in an emergency any,
+    for roles that may claim one); under MFC_LOCATE anybody but those that review,
+    whom the owner may have told of the flag. Any other purpose or role is refused
+    as by RaiseFlag. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
     """
     ResolveFlag: _aio.UnaryUnaryMultiCallable[_missing_pb2.ResolveFlagRequest, _missing_pb2.ResolveFlagResponse]  # type: ignore[assignment]
     """Resolves a flag. From anybody but the owner the flag becomes located, pending.
@@ -228,10 +228,10 @@ class MissingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports a flagged youth located; the owner's duty officer is told at once.
 
         Who may call: staff with a role that may learn of a flag for the purpose
-        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER); under MFC_LOCATE
-        anybody but those that review, whom the owner may have told of the flag. Any
-        other purpose or role is refused as by RaiseFlag. Reasons: as CheckFlag, and
-        FLAG_NOT_FOUND.
+        (MFC_HANDOFF, MFC_LOCATE, HOTLINE_SCREEN, VOLUNTARY_SHELTER; in an emergency any,
+        for roles that may claim one); under MFC_LOCATE anybody but those that review,
+        whom the owner may have told of the flag. Any other purpose or role is refused
+        as by RaiseFlag. Reasons: as CheckFlag, and FLAG_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
