@@ -5,14 +5,18 @@ may not have been under way yet. In this order:
 
 1. the county's user assertion is over the very bytes and held when it was made, not more than 60 days ago
 2. what an entry that is left carried out, or a retry or a presentation since, stays as it is; that entry answers
-3. the policy of now lets the role report this for the purpose
+3. the role is one of this kind of agency, which is neither barred nor one that reviews
 4. missing: the tokens are of the current epoch, and every county lists its youths again, or had a day for it
 5. located: its flag is on record again, and it is not older than the episode; where every county has stated its flags
    and this one is not among them, the episode is over and nothing is left to report
 6. one leaf, the state of the flag and the alert in its transaction, with the time of then
 
+Step 3 does not ask what the policy lets the role say for the purpose (`missing.permitted`): the report was on record
+under the policy of its time, and what a later one no longer lists would be lost for good to an owner who may never
+have been told of it. A report raises no flag and ends none, so no harm comes of asking less.
+
 Step 4 does not look at the youth: whether one is known must not show in whether a report is taken (ARCHITECTURE §6,
-Outcomes). A report raises no flag and ends none, and the state of a flag is decided by the state machine as ever
+Outcomes). The state of a flag is decided by the state machine as ever
 (`missing.episode`). An end that the owner stated stays an end. That the owner said of the report that the youth is
 still missing may be lost with it: then the flag is LOCATED_PENDING until a person of the owner says so again.
 """
@@ -27,14 +31,13 @@ from gateway.exchange.coverage import sources_of, stale_counties
 from gateway.exchange.deed import Deeds
 from gateway.exchange.setting import Setting
 from gateway.missing.flags import FlagReports
-from gateway.missing.permitted import report_gap
 from gateway.missing.recording import deed_of
 from gateway.ports import Entered
 from gateway.protocol.assertion import AssertionFault, AssertionRefused, verify_earlier_assertion
 from gateway.protocol.names import AgencyId
 from gateway.protocol.names import Call as Family
-from gateway.protocol.outcomes import Reason
 from gateway.protocol.parse import MalformedMessage, parse
+from gateway.protocol.policy.conditions import overseer_gap, staff_gap
 from gateway.protocol.succession import REPORT_LIFE
 from homeward.gateway.v1.missing_pb2 import FlagReport, FlagResolution, LocatedReport
 from homeward.gateway.v1.restoration_pb2 import PresentedReport
@@ -69,9 +72,9 @@ class PresentedReports:
         done = await self.deeds.done(caller, deed_of(caller, report.request_id))  # 2
         if done is not None:
             return done
-        gap = report_gap(self.at.policy, caller, report)  # 3
-        if gap is not None:
-            raise _refused(f"user_assertion: {'purpose' if gap is Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE else 'role'}")
+        kind = caller.member.kind
+        if staff_gap(self.at.policy, kind, caller.claims.role) or overseer_gap(kind):  # 3
+            raise _refused("user_assertion: role")
         if isinstance(report, FlagReport):
             return await self._missing(caller, report, lost=lost)
         return await self._located(caller, report)

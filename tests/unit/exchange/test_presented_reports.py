@@ -11,8 +11,10 @@ from audit.followed import Step
 from audit.replay import Replay
 from gateway.errors import ErrorReason
 from gateway.exchange.journal import Kind
-from gateway.protocol.names import AgencyId, FlagState, Purpose, Role, SubjectHandle
+from gateway.protocol.names import AgencyId, FlagAct, FlagState, Purpose, Role, SubjectHandle
 from gateway.protocol.outcomes import Reason
+from gateway.protocol.policy.bundle import load_california
+from gateway.protocol.policy.conditions import flag_act_gap
 from gateway.protocol.signing import SigningKey
 from gateway.protocol.succession import PRESENTING_WINDOW, REPORT_LIFE
 from gateway.recovery.reported import LISTING_PERIOD
@@ -27,7 +29,7 @@ from homeward.gateway.v1.link_pb2 import (
     ALERT_KIND_SUPPORTING_REPORT,
 )
 from homeward.gateway.v1.restoration_pb2 import PresentedFlag, PresentedReport
-from tests.unit.exchange.members import KERN, LA, POLICE, SF, Act, Youth, officer, staff, stamp
+from tests.unit.exchange.members import KERN, KINDS, LA, POLICE, SF, STATE, STRTP, Act, Youth, officer, staff, stamp
 from tests.unit.exchange.seal_desk import notices, restrict
 from tests.unit.exchange.test_presented import is_final_for, lose, not_yet, present, refused
 from tests.unit.exchange.world import World
@@ -340,13 +342,13 @@ def forged(world: World, episode: Episode, fault: str) -> tuple[AgencyId, Presen
         report = signed(world, located(world, episode.flag_id), act=Act(POLICE, Role("CWA.case_worker")))
     elif fault == "malformed":
         report = signed(world, pb.LocatedReport(request_id=os.urandom(16), flag_id=episode.flag_id))
-    elif fault == "purpose":
-        report = signed(world, absence(world), act=staff(POLICE, Purpose.MFC_HANDOFF))
+    elif fault == "who reviews":
+        return STATE, signed(world, located(world, episode.flag_id), act=staff(STATE), agency=STATE)
     return POLICE, report
 
 
 @pytest.mark.parametrize(
-    "fault", ["another agency's", "other bytes", "signature", "key", "role", "malformed", "purpose"]
+    "fault", ["another agency's", "other bytes", "signature", "key", "role", "malformed", "who reviews"]
 )
 async def test_what_no_user_of_the_agency_said_is_refused_on_record_and_changes_nothing(
     world: World, fault: str
@@ -373,6 +375,24 @@ async def test_a_report_counts_by_the_key_of_its_time(world: World) -> None:
     await stated(world, episode)
     assert await refused(world, POLICE, report=after) is ErrorReason.INVALID_REQUEST
     assert (await present(world, POLICE, report=report)).HasField("receipt")
+
+
+@pytest.mark.parametrize("kind", [ALERT_KIND_LOCATED, ALERT_KIND_SUPPORTING_REPORT])
+async def test_a_report_for_a_purpose_that_the_policy_of_now_no_longer_lists_is_not_kept_from_the_owner(
+    world: World, kind: int
+) -> None:
+    episode = await missing(world)
+    said = located(world, episode.flag_id) if kind == ALERT_KIND_LOCATED else absence(world)
+    act = staff(STRTP, Purpose.CFT_COORDINATION)
+    for saying in (FlagAct.REPORT_LOCATED, FlagAct.REPORT_MISSING):
+        assert flag_act_gap(load_california(), saying, kind=KINDS[STRTP], role=act.role, purpose=act.purpose)
+    report = signed(world, said, agency=STRTP, act=act)
+    await lose(world)
+    world.clock.advance(seconds=1)
+    await stated(world, episode)
+    await world.all_current()
+    assert (await present(world, STRTP, report=report)).HasField("receipt")
+    assert [alert.kind for alert in await world.alerts(LA)] == [kind]
 
 
 async def test_a_report_does_not_count_for_ever(world: World) -> None:
