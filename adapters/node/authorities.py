@@ -134,12 +134,13 @@ class Registrar:
     async def record(self, entry: Entry, permission: Permission, deadline: Deadline) -> Registered:
         """The authority is on record, or the policy's refusal is. Raises an `adapters.errors.Error`."""
         with county_errors():
-            _check(permission, self.zone)
             # From the request's identifier, so that a repeated request names the same authority.
             identifier = AuthorityId(hashlib.sha256(b"homeward/authority-id/v1\0" + entry.request_id).digest()[:16])
 
             async def build() -> Message:
+                # Not when the request is repeated, perhaps after a birthday.
                 given = self._as_on_record(permission)
+                self._check(given)
                 message = self._message(identifier, given, await self._subject(given, entry.act.staff.pseudonym))
                 envelope = wrap(message, self.authority_key)
                 await asyncio.to_thread(self._keep, message, envelope)
@@ -200,12 +201,27 @@ class Registrar:
         self.own.keep(envelope, handle=handle, epochs=epochs)
 
     def _as_on_record(self, permission: Permission) -> Permission:
-        """Of a youth of this agency the county's record says the birth date, whatever was typed. Raises `Invalid`."""
+        """Of a youth of this agency the county's record says the birth date, whatever was typed."""
         if permission.local_id is None:
             return permission
-        given = replace(permission, birth_date=self.listing.birth_date_of(permission.local_id))
-        _check(given, self.zone)
-        return given
+        return replace(permission, birth_date=self.listing.birth_date_of(permission.local_id))
+
+    def _check(self, permission: Permission) -> None:
+        """The times follow each other, and whoever signed may at the youth's age, now and when it takes effect.
+
+        Raises `Invalid`, which says no date.
+        """
+        grantor, effective = permission.grantor, permission.effective
+        if permission.expires <= effective:
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=("expire_time: after effective_time",))
+        moments = (effective, self.recorder.sender.now())
+        if not all(may_sign(grantor, permission.birth_date, moment, self.zone) for moment in moments):
+            raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"grantor: {SIGNING_AGES[grantor].rule}",))
+        expires, _ = _life(permission)
+        if expires <= effective:
+            raise Invalid(
+                ErrorReason.INVALID_REQUEST, fields=("grantor: no power from the month of the 18th birthday on",)
+            )
 
     async def _subject(self, permission: Permission, worker: str) -> AuthoritySubject:
         if permission.local_id is not None:
@@ -256,18 +272,7 @@ class Registrar:
 
 
 def _life(permission: Permission) -> tuple[datetime, bool]:
-    # Without a birth date nobody signs whose power ends with an age (`_check`).
+    # Without a birth date nobody signs whose power ends with an age (`Registrar._check`).
     if permission.basis is not Basis.CONSENT or permission.birth_date is None:
         return permission.expires, False
     return expiry_for(permission.grantor, permission.expires, permission.birth_date)
-
-
-def _check(permission: Permission, zone: ZoneInfo) -> None:
-    """The times follow each other, and whoever signed may at the youth's age. Raises `Invalid`, which says no date."""
-    if permission.expires <= permission.effective:
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("expire_time: after effective_time",))
-    if not may_sign(permission.grantor, permission.birth_date, permission.effective, zone):
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"grantor: {SIGNING_AGES[permission.grantor].rule}",))
-    expires, _ = _life(permission)
-    if expires <= permission.effective:
-        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("grantor: no power from the month of the 18th birthday on",))

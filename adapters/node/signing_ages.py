@@ -7,12 +7,14 @@ Decides, in the county that knows the birth date, for whom the youth has the age
     NMD_SELF         from the 18th birthday on
     PARENT_GUARDIAN  to the eve of the 18th birthday, as MINOR_COUNSEL: both sign in a minor's stead
 
-The day that counts is the one on which the consent takes effect, where the county's days begin. A youth whose birth
-date nobody here holds has no age, and nobody signs by one. What a minor may sign for itself stays its own word
-afterwards; what was signed in a minor's stead ends at majority, which `majority` decides.
+Two days count, where the county's days begin: the one on which the consent is recorded, and the one on which it takes
+effect. By the second alone a child of eleven would sign for its 12th birthday, and an adult with effect from childhood.
+A youth whose birth date nobody here holds has no age, and nobody signs by one. What a minor may sign for itself stays
+its own word afterwards; what was signed in a minor's stead ends at majority, which `majority` decides.
 
 The birth date stays here. The exchange cannot check any of this, so the agency that records a consent does, and the
-source does again before it answers under one.
+source does again before it answers under one: by the day of effect alone, because an `Authority` does not say when it
+was recorded.
 """
 
 from collections.abc import Mapping
@@ -50,20 +52,20 @@ SIGNING_AGES: Final[Mapping[Grantor, Ages]] = {
 """Of grantors whose power depends on the youth's age; a court's or an agency's does not."""
 
 
-def may_sign(grantor: Grantor, birth_date: date | None, effective: datetime, zone: ZoneInfo) -> bool:
-    """Whether the youth has the age for this grantor when the consent takes effect. `effective` is aware."""
+def may_sign(grantor: Grantor, birth_date: date | None, moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether the youth has the age for this grantor then. `moment` is aware."""
     ages = SIGNING_AGES.get(grantor)
     if ages is None:
         return True
     if birth_date is None:
         return False
-    day = effective.astimezone(zone).date()
+    day = moment.astimezone(zone).date()
     old_enough = ages.since is None or day >= birthday(birth_date, ages.since)
     return old_enough and (ages.until is None or day < birthday(birth_date, ages.until))
 
 
 def signed_out_of_age(authority: Authority | None, birth_date: date | None, zone: ZoneInfo) -> bool:
-    """Whether the consent was never worth anything, because the youth had not the age for whoever signed it.
+    """Whether the consent was never worth anything: on the day of effect the youth had not the age for its signer.
 
     For the source, before it answers under a consent: whoever recorded it elsewhere may not have known the date, or not
     have asked.

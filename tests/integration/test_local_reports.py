@@ -263,8 +263,10 @@ async def test_an_own_youth_is_named_by_its_handle(tmp_path: Path) -> None:
     assert sent[0].subject.handle == OWN_HANDLE
 
 
-CHILD = "2015-04-01"
-NMD = gateway_authority.GRANTOR_NMD_SELF
+CHILD, REPEATED = "2015-04-01", "00000000-0000-4000-8000-000000000007"
+NMD, SELF = gateway_authority.GRANTOR_NMD_SELF, gateway_authority.GRANTOR_MINOR_SELF
+TOMORROW, YEAR = stamp(datetime(2026, 11, 25, 8, tzinfo=UTC)), timedelta(days=365)
+"""The county's midnight, and a year."""
 
 
 def named(birth_date: str) -> county_pb2.YouthIdentity:
@@ -277,10 +279,14 @@ def named(birth_date: str) -> county_pb2.YouthIdentity:
     [
         (CHILD, consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named(CHILD))),
         (CHILD, consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
-        (CHILD, consent_request(grantor=gateway_authority.GRANTOR_MINOR_SELF, local_id=OWN_YOUTH)),
+        (CHILD, consent_request(grantor=SELF, local_id=OWN_YOUTH)),
         ("", consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
         ("2008-11-25", consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named("2005-04-01"))),
         (CANARY_BIRTH, consent_request(grantor=NMD, youth=named(CHILD))),
+        ("2008-11-25", consent_request(grantor=NMD, local_id=OWN_YOUTH, effective_time=TOMORROW)),
+        ("2014-11-25", consent_request(grantor=SELF, local_id=OWN_YOUTH, effective_time=TOMORROW)),
+        ("2007-11-24", consent_request(grantor=SELF, local_id=OWN_YOUTH, effective_time=stamp(NOW - 2 * YEAR))),
+        (CANARY_BIRTH, consent_request(grantor=NMD, youth=named("2008-11-25"), effective_time=TOMORROW)),
     ],
     ids=[
         "as typed, too",
@@ -289,6 +295,10 @@ def named(birth_date: str) -> county_pb2.YouthIdentity:
         "the county's record has no birth date",
         "on the eve of the birthday",
         "a youth of another agency, as typed",
+        "on the eve, with effect from the 18th birthday",
+        "on the eve, with effect from the 12th birthday",
+        "an adult, with effect from childhood",
+        "a youth of another agency, with effect from the 18th birthday",
     ],
 )
 async def test_a_consent_is_not_recorded_of_a_grantor_for_whom_the_youth_has_not_the_age(
@@ -325,11 +335,11 @@ async def recorded_as(at: County, request: authority_pb2.RecordAuthorityRequest)
     ("born", "changes"),
     [
         ("2008-11-24", {"grantor": NMD}),
-        ("2008-11-25", {"grantor": NMD, "effective_time": stamp(datetime(2026, 11, 25, 8, tzinfo=UTC))}),
-        ("2014-11-24", {"grantor": gateway_authority.GRANTOR_MINOR_SELF}),
+        ("2008-11-24", {"grantor": NMD, "effective_time": TOMORROW}),
+        ("2014-11-24", {"grantor": SELF}),
         (CHILD, {"grantor": gateway_authority.GRANTOR_PARENT_GUARDIAN}),
     ],
-    ids=["18 today", "18 when it takes effect, at the county's midnight", "12 today", "a child's parent"],
+    ids=["18 today", "18 today, with effect from tomorrow", "12 today", "a child's parent"],
 )
 async def test_a_consent_is_recorded_of_a_grantor_for_whom_the_youth_has_the_age(
     tmp_path: Path, born: str, changes: dict[str, Any]
@@ -339,6 +349,25 @@ async def test_a_consent_is_recorded_of_a_grantor_for_whom_the_youth_has_the_age
         request = consent_request(local_id=OWN_YOUTH, youth=named(born), **changes)
         (authority,) = await recorded_as(at, request)
     assert authority.grantor == changes["grantor"]
+
+
+@pytest.mark.parametrize("typed", ["2015-04-01", "1968-04-01"])
+async def test_a_slip_of_the_keyboard_refuses_no_consent_of_a_youth_whose_birth_date_the_county_holds(
+    tmp_path: Path, typed: str
+) -> None:
+    async with county(tmp_path) as at:
+        at.listing.born = date(2005, 4, 1)
+        (authority,) = await recorded_as(at, consent_request(grantor=NMD, local_id=OWN_YOUTH, youth=named(typed)))
+    assert authority.grantor == NMD
+
+
+async def test_a_consent_that_is_sent_again_is_the_one_that_was_recorded_whatever_the_age_is(tmp_path: Path) -> None:
+    request = consent_request(grantor=SELF, local_id=OWN_YOUTH, request_id=REPEATED)
+    async with county(tmp_path) as at:
+        at.listing.born = date(2009, 3, 19)
+        first = await recorded_as(at, request)
+        at.listing.born = date(2005, 3, 19)
+        assert await recorded_as(at, request) == first
 
 
 async def test_when_a_parents_consent_ends_follows_from_the_countys_record_and_not_from_what_was_typed(
