@@ -49,7 +49,7 @@ def replay(directory: Path, bundles: tuple[Path, ...], as_json: bool) -> None:
     state = State(directory, "gateway")
     check_there(state)
     try:
-        counts = _replay(state, [load_california(), *(_bundle(path) for path in bundles)], quiet=as_json)
+        counts = _replay(state, [load_california(), *(bundle_to_replay(path) for path in bundles)], quiet=as_json)
     except (Contradiction, EvidenceError) as fault:
         _fail(state, fault)
     except BROKEN as exc:
@@ -85,9 +85,10 @@ def _replay(state: State, policies: list[Policy], *, quiet: bool) -> Counts:
         keys.close()
 
 
-def _bundle(path: Path) -> Policy:
+def bundle_to_replay(path: Path) -> Policy:
+    """The policy of an earlier time; it may be one that could not be served today. Raises `CommandFailure`."""
     try:
-        return parse_bundle(path.read_bytes(), origin=str(path))
+        return parse_bundle(path.read_bytes(), origin=str(path), to_replay=True)
     except (BundleError, OSError) as exc:
         raise CommandFailure(
             "REPLAY-001",

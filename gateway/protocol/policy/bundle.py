@@ -125,7 +125,7 @@ class _Bundle(_Strict):
     prohibited_kinds: tuple[AgencyKind, ...]
     purposes: dict[Purpose, Text]
     rules: tuple[_RuleRow, ...]
-    flag_acts: tuple[_FlagActRow, ...]
+    flag_acts: tuple[_FlagActRow, ...] = ()
     emergency: _EmergencyRow
 
 
@@ -134,11 +134,12 @@ def load_california() -> Policy:
     return parse_bundle((files(__package__) / CALIFORNIA).read_bytes())
 
 
-def parse_bundle(data: bytes, *, origin: str = "policy bundle") -> Policy:
+def parse_bundle(data: bytes, *, origin: str = "policy bundle", to_replay: bool = False) -> Policy:
     """The policy these exact bytes state; its digest is SHA-256 over them.
 
     Raises `BundleError` with every problem found; `origin` names the file in them. The bytes are untrusted until their
-    signature was checked.
+    signature was checked. `to_replay`: nothing is asked of the flag acts as a whole, nor that there are any. An earlier
+    bundle decided what was asked under it all the same; one without flag acts lets nobody report a missing youth.
     """
     if len(data) > MAX_BYTES:
         raise BundleError([Problem(origin, 1, 1, "", f"longer than {MAX_BYTES} bytes", "")])
@@ -151,9 +152,12 @@ def parse_bundle(data: bytes, *, origin: str = "policy bundle") -> Policy:
     try:
         bundle = _Bundle.model_validate(document)
         faults += _problems(bundle)
+        faults += _flag_act_problems(bundle) if bundle.flag_acts and not to_replay else ()
     except ValidationError as problem:
         faults += shape_faults(problem)
         faults += _faults_of_good_rows(document)
+    if not to_replay and not document.get("flag_acts"):
+        faults.append((("flag_acts",), "missing"))
     if faults:
         places = TomlPlaces(text)
         raise BundleError(placed(origin, places, document, fault) for fault in faults)
@@ -200,7 +204,6 @@ def _problems(bundle: _Bundle) -> Iterator[Fault]:
         yield from _rule_problems(("rules", number), rule)
     yield from _emergency_problems(bundle.emergency, bundle.prohibited_kinds)
     yield from _order_problems(bundle)
-    yield from _flag_act_problems(bundle)
 
 
 def _emergency_problems(row: _EmergencyRow, prohibited: Collection[AgencyKind]) -> Iterator[Fault]:

@@ -110,11 +110,11 @@ def ref_of(owner: AgencyId, handle: SubjectHandle) -> bytes:
 class World:
     """The exchange, its members and its log."""
 
-    def __init__(self, directory: Path, *, auto: bool = True) -> None:
+    def __init__(self, directory: Path, *, auto: bool = True, policy: Policy | None = None) -> None:
         self.path = directory / "log.db"
         self.clock = Clock()
         self.following, self.role = "", directory_pb2.EPOCH_ROLE_FOLLOWING
-        self.policy: Policy = load_california()
+        self.policy = policy or load_california()
         self.parties = {agency: Party.make(agency) for agency in KINDS}
         self.keys = ClassKeys(b"o" * 32, b"r" * 32, b"h" * 32)
         self.signer = LogSigner(ORIGIN, Ed25519PrivateKey.generate())

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ from gateway.exchange.journal import Kind, draft
 from gateway.ports import NewAlert, Says
 from gateway.protocol.log_kinds import parse_grant
 from gateway.protocol.names import AgencyId, AuthorityId, EvidenceKind, FieldSet, FlagState, Purpose, Role
+from gateway.protocol.policy.bundle import CALIFORNIA, load_california
 from gateway.replay import Keys, _decide_with, _steps, owed_to, read_keys, replay_log
+from gateway.replay_cli import bundle_to_replay
 from gateway.store import tables
 from gateway.store.projections import SqlProjections
 from tests.unit.exchange.bare_seals import bare_seal
@@ -104,6 +107,20 @@ async def test_an_honest_log_is_decided_again_to_the_same_end(world: World) -> N
     assert counts.recomputed == counts.decided >= 7
     assert counts.released == 3
     assert (counts.sealed, counts.guarded) == (0, 0)
+
+
+async def test_what_was_decided_under_a_bundle_of_before_flag_acts_is_decided_again_under_it(tmp_path: Path) -> None:
+    text = (files("gateway.protocol.policy") / CALIFORNIA).read_text(encoding="utf-8")
+    path = tmp_path / "earlier.toml"
+    path.write_text(text.partition("[[flag_acts]]")[0] + text[text.index("[emergency]") :], encoding="utf-8")
+    earlier = bundle_to_replay(path)
+    world = World(tmp_path, policy=earlier)
+    world.register("plain")
+    world.register("flagged", flag=FlagState.ACTIVE)
+    await lived(world)
+    counts = replay_log(world.reader, keys(world), [load_california(), earlier])
+    await world.close()
+    assert counts.recomputed == counts.decided >= 7
 
 
 def lose_keys(directory: Path) -> None:

@@ -9,6 +9,7 @@ from gateway.protocol.names import (
     REPORT_IN_ROLES,
     ROLES,
     ROLES_BY_KIND,
+    ROLES_HELD_BY_KIND,
     AgencyKind,
     Basis,
     EvidenceKind,
@@ -21,9 +22,11 @@ from gateway.protocol.names import (
     Role,
     YouthPrecondition,
 )
+from gateway.protocol.outcomes import Reason
 from gateway.protocol.policy import english
 from gateway.protocol.policy.bundle import CALIFORNIA, load_california, parse_bundle
 from gateway.protocol.policy.bundle_faults import BundleError
+from gateway.protocol.policy.conditions import flag_act_gap
 from gateway.protocol.policy.fieldsets import expand, mask_of, members
 from gateway.protocol.policy.rules import FlagActRule, Rule
 
@@ -203,6 +206,37 @@ def test_a_bundle_that_breaks_an_invariant_is_refused(found: str, planted: str, 
     with pytest.raises(BundleError) as refused:
         parse_bundle(TEXT.replace(found, planted, 1).encode())
     assert said in str(refused.value)
+
+
+EARLIER = TEXT[: TEXT.index("# What staff may say")] + TEXT[TEXT.index("# Break-glass: a modality") :]
+"""A bundle of before there were flag acts."""
+
+
+@pytest.mark.parametrize("text", [EARLIER, EARLIER.replace("max_life_seconds = 14400", "max_life_seconds = 14401")])
+def test_a_bundle_without_flag_acts_is_not_served(text: str) -> None:
+    with pytest.raises(BundleError, match="flag_acts: missing"):
+        parse_bundle(text.encode())
+
+
+def test_a_bundle_of_before_flag_acts_is_read_to_replay_and_by_it_nobody_says_anything() -> None:
+    earlier = parse_bundle(EARLIER.encode(), to_replay=True)
+    assert (earlier.digest, earlier.rules) == (sha256(EARLIER.encode()).digest(), POLICY.rules)
+    assert not earlier.flag_acts
+    for role in sorted(ROLES_HELD_BY_KIND[AgencyKind.CWA]):
+        gaps = {
+            flag_act_gap(earlier, act, kind=AgencyKind.CWA, role=role, purpose=purpose)
+            for act in FlagAct
+            for purpose in Purpose
+        }
+        assert gaps == {Reason.ROLE_NOT_PERMITTED_FOR_PURPOSE}
+
+
+def test_what_a_bundle_to_replay_lets_staff_say_need_not_be_what_is_served_today() -> None:
+    narrower = TEXT.replace('"HOTLINE_SCREEN", "PLACEMENT_PLANNING", "PLACEMENT_SUPERVISION"', '"HOTLINE_SCREEN"', 1)
+    assert narrower != TEXT
+    assert parse_bundle(narrower.encode(), to_replay=True).rules == POLICY.rules
+    with pytest.raises(BundleError):
+        parse_bundle(TEXT.replace("max_life_seconds = 14400", "max_life_seconds = 14401").encode(), to_replay=True)
 
 
 def test_a_later_rule_may_not_allow_more_than_an_earlier_one() -> None:
