@@ -5,7 +5,10 @@ from typing import Final
 
 from homeward.county.v1.access_pb2 import GetStatusResponse
 
-REMEDY: Final = "ask the exchange for a new invitation and join again in this directory"
+REMEDY: Final = (
+    "ask the exchange for a new invitation and join again in this directory, "
+    "or in a new one where somebody else may have a copy of it"
+)
 
 
 def certificate_faults(found: GetStatusResponse, now: datetime) -> list[str]:

@@ -10,8 +10,9 @@
 Decides that coming back changes the certificate and nothing else: the county root, the keys it certified, the handles
 of youths and everything in `adapter.db` stay, so that flags, authorities and the list at the exchange stay this
 adapter's own. The root need not be on this machine: while the statements that it made count, they are given again as
-the newest directory here has them. An adapter down longer than its certificate lives comes back in no other way
-(SECURITY §3.2 row 5).
+the newest directory here has them. So whoever copied the directory has the keys that count, and no certificate that
+does: after a theft an agency joins in a new directory, with other keys. An adapter down longer than its certificate
+lives comes back in no other way (SECURITY §3.2 row 5).
 """
 
 from collections.abc import Callable, Iterator, Sequence

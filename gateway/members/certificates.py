@@ -1,10 +1,13 @@
 """Channel certificates as they are remembered: per identity one row for each generation.
 
-Decides what the newest certificate of an identity is. Which generation may renew is `renew`'s decision.
+Decides what the newest certificate of an identity is, and that a redeemed invitation ends every one that its agency had
+before it: whoever copied the former key would otherwise be let in again, as soon as a denial is lifted. Which
+generation may renew is `renew`'s decision.
 """
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,12 +16,12 @@ from sqlalchemy import and_, bindparam, func, insert, select
 
 from audit.statement import Statement
 from audit.transaction import Tx
-from gateway.members.ca import Issued
+from gateway.members.ca import LEAF_LIFE, Issued
 from gateway.protocol.policy.facts import milliseconds
 from gateway.protocol.spiffe import parse_spiffe
 from gateway.store import tables
 
-_C = tables.certificate.c
+_C, _T = tables.certificate.c, tables.ticket.c
 _INSERT: Final = Statement(insert(tables.certificate))
 _COLUMNS: Final = (_C.uri, _C.generation, _C.key_digest, _C.expire_ms, _C.chain, _C.leaf_index)
 _NEWEST: Final = Statement(select(*_COLUMNS).where(_C.uri == bindparam("uri_")).order_by(_C.generation.desc()).limit(1))
@@ -28,6 +31,23 @@ _COUNT_KEY: Final = Statement(
     .select_from(tables.certificate)
     .where(and_(_C.uri == bindparam("uri_"), _C.key_digest == bindparam("key_digest_"))),
     "uri_", "key_digest_",
+)  # fmt: skip
+_REDEEMED: Final = Statement(
+    select(_C.uri, _C.leaf_index)
+    .join(tables.ticket, _T.serial == _C.serial)
+    .where(_T.expire_ms > bindparam("since_"))
+    .order_by(_C.leaf_index)
+)
+_BEFORE: Final = Statement(
+    select(_C.serial).where(
+        and_(
+            _C.uri > bindparam("first_"),
+            _C.uri < bindparam("last_"),
+            _C.leaf_index < bindparam("index_"),
+            _C.expire_ms > bindparam("now_"),
+        )
+    ),
+    "first_", "last_", "index_", "now_",
 )  # fmt: skip
 
 
@@ -70,6 +90,22 @@ def is_key_used(tx: Tx, uri: str, digest: bytes) -> bool:
     """Whether the identity ever had a certificate for this key."""
     row = tx.one(_COUNT_KEY, (uri, digest))
     return row is not None and row[0] > 0
+
+
+def outdated(tx: Tx, now_ms: int) -> frozenset[str]:
+    """Serial numbers of the certificates in their time whose agency has redeemed an invitation since they were issued.
+
+    By whichever adapter of the agency: it has one, and any other was revoked.
+    """
+    # What was redeemed earlier left no certificate that is still in its time.
+    since = now_ms - LEAF_LIFE // timedelta(milliseconds=1)
+    redeemed = {uri.rpartition("/")[0]: index for uri, index in tx.all(_REDEEMED, (since,))}
+    return frozenset(
+        serial
+        for adapters, index in redeemed.items()
+        # Every name below this one: "0" is the character after "/".
+        for (serial,) in tx.all(_BEFORE, (f"{adapters}/", f"{adapters}0", index, now_ms))
+    )
 
 
 def remember(tx: Tx, index: int, *, issued: Issued, uri: str, generation: int, digest: bytes) -> None:

@@ -2,8 +2,10 @@
 
 Decides how a revocation reaches a process: the set of denied names is swapped whole, so that a reader never sees half
 of a change, and every subscriber is told, so that open streams end. The names are channel identities and agencies, rows
-of `denied`, each written in the transaction of its leaf. A process that shares the database sees another's revocation
-by polling; two seconds leave three of the five within which streams must end (SECURITY §3.2 row 6).
+of `denied`, each written in the transaction of its leaf, and serial numbers of certificates from before their agency
+came back (`certificates.outdated`): lifting a denial must not let in who had copied the directory. A process that
+shares the database sees another's revocation by polling; two seconds leave three of the five within which streams must
+end (SECURITY §3.2 row 6).
 """
 
 import asyncio
@@ -14,7 +16,9 @@ from sqlalchemy import bindparam, delete, select
 
 from audit.statement import Statement, upsert
 from audit.transaction import Tx
+from gateway.members import certificates
 from gateway.members.ledger import Ledger
+from gateway.protocol.policy.facts import milliseconds
 from gateway.store import tables
 
 POLL_SECONDS: Final = 2.0
@@ -34,7 +38,7 @@ class DenyList:
         self._subscribers: list[Callable[[], None]] = []
 
     def is_denied(self, name: str) -> bool:
-        """Whether this channel identity, or this agency, is refused."""
+        """Whether this channel identity, agency, or certificate (serial number, 32 hex digits) is refused."""
         return name in self._names
 
     def subscribe(self, changed: Callable[[], None]) -> None:
@@ -51,7 +55,8 @@ class DenyList:
 
     async def refresh(self, ledger: Ledger) -> None:
         """The list is what the database holds."""
-        self.replace(await ledger.read(read_denied))
+        now_ms = milliseconds(ledger.now())
+        self.replace(await ledger.read(lambda tx: read_denied(tx) | certificates.outdated(tx, now_ms)))
 
     async def follow(self, ledger: Ledger, *, poll_seconds: float = POLL_SECONDS) -> None:
         """Keeps the list at what the database holds, until canceled."""
@@ -61,5 +66,5 @@ class DenyList:
 
 
 def read_denied(tx: Tx) -> frozenset[str]:
-    """Every denied name."""
+    """Every denied channel identity and agency."""
     return frozenset(name for (name,) in tx.all(_ALL))

@@ -1,8 +1,8 @@
 """Counties, members and their keys, as tables hold them.
 
 Decides what enrolling changes: the county's root and its telephone numbers are fixed by its first agency, the numbers
-until an invitation is meant to change them; a member that was revoked starts again without the keys it had. Which of it
-enters a directory is `composition`'s matter.
+until an invitation is meant to change them; a member that was revoked starts again with the keys that its adapter
+brings and no others. Which of it enters a directory is `composition`'s matter.
 """
 
 from collections.abc import Iterable
@@ -140,8 +140,10 @@ def _lines_of(tx: Tx, fips: str, ticket: Ticket) -> Lines | None:
 
 
 def _forget_revoked_keys(tx: Tx, agency: AgencyId) -> None:
-    # An invitation lifts a revocation; the keys it was revoked for must not come back with it. Flag keys speak for
-    # the county: they go when nobody else of the county can vouch for them.
+    # An invitation lifts a revocation; what the adapter does not bring again does not come back with it. The same
+    # directory brings the same keys: who copied it has them, too, and has no channel to use them over, for its
+    # certificates count no more (`certificates.outdated`). Flag keys speak for the county: they go when nobody else of
+    # the county can vouch for them.
     row = tx.one(_SUSPENDED, (agency,))
     if row is None or not row[0]:
         return

@@ -31,6 +31,8 @@ class Peer:
     identity: ChannelIdentity
     thumbprint: bytes
     """SHA-256 of the DER certificate (RFC 8705)."""
+    serial: str
+    """Serial number of the certificate, 32 hex digits."""
     not_before: datetime
     not_after: datetime
 
@@ -74,14 +76,14 @@ class Peers:
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
 
     def check_live(self, peer: Peer) -> None:
-        """The peer's certificate is in its time and neither it nor its agency is denied.
+        """The peer's certificate is in its time, and neither it nor its identity nor its agency is denied.
 
         Cheap: streams call it on a timer, unary calls every time. Raises `Unauthenticated`.
         """
         if not peer.not_before <= self._now() < peer.not_after:
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
-        agency = peer.identity.agency
-        if self._is_denied(peer.identity.uri) or (agency is not None and self._is_denied(agency)):
+        names = (peer.serial, peer.identity.uri, peer.identity.agency)
+        if any(name is not None and self._is_denied(name) for name in names):
             raise Unauthenticated(ErrorReason.CERTIFICATE_REFUSED)
 
     def _remember(self, pem: bytes) -> Peer:
@@ -106,6 +108,7 @@ def _parse(pem: bytes) -> Peer:
     return Peer(
         identity=identity,
         thumbprint=sha256(certificate.public_bytes(Encoding.DER)).digest(),
+        serial=f"{certificate.serial_number:032x}",
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
     )

@@ -5,6 +5,7 @@ What the operator types is typed here: invitations, revocations and `homeward jo
 
 import asyncio
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -156,6 +157,31 @@ async def test_an_identity_that_was_locked_comes_back_too(town: Town) -> None:
     back = Resident.open(owner.state, town.address)
     await greeted(town, back)
     await back.close()
+
+
+async def test_who_copied_a_directory_stays_shut_out_when_its_agency_has_come_back(town: Town, tmp_path: Path) -> None:
+    owner, stolen = town.residents[OWNER], tmp_path / "stolen" / "state"
+    shutil.copytree(owner.state, stolen)
+    thief = Resident.open(stolen, town.address)
+    await greeted(town, thief)
+    await town.revoke(OWNER)
+    refused = await refusal(MembershipServiceStub(thief.channel).GetDirectory(GetDirectoryRequest(), timeout=5))
+    assert (await joined(await line_for(town), place(owner)))["line_used"] is True
+    back = Resident.open(owner.state, town.address)
+    await greeted(town, back)
+    # Neither over the connection that was open, nor over another, nor after the gateway began again.
+    fresh = Resident.open(stolen, town.address)
+    for each in (thief, fresh):
+        again = await refusal(MembershipServiceStub(each.channel).GetDirectory(GetDirectoryRequest(), timeout=5))
+        assert again == refused
+    town.residents[OWNER] = back
+    town.kill("gateway")
+    await asyncio.to_thread(town.start, "gateway")
+    await town.heard()
+    later = Resident.open(stolen, town.address)
+    assert await refusal(MembershipServiceStub(later.channel).GetDirectory(GetDirectoryRequest(), timeout=5)) == refused
+    for each in (thief, fresh, later):
+        await each.close()
 
 
 async def test_a_new_directory_or_another_adapter_lists_nobody_a_second_time(town: Town, tmp_path: Path) -> None:

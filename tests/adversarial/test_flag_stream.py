@@ -210,7 +210,8 @@ async def test_a_gateway_that_stops_gives_idle_streams_back_first(tmp_path: Path
 
 def at_the_edge() -> OpenStream:
     """A stream of a member in force, without a connection."""
-    peer = Peer(parse_spiffe(SPIFFE), bytes(32), utc_now() - timedelta(days=1), utc_now() + timedelta(days=1))
+    day = timedelta(days=1)
+    peer = Peer(parse_spiffe(SPIFFE), bytes(32), "0" * 32, utc_now() - day, utc_now() + day)
     peers = Peers(trust_domain=TRUST_DOMAIN, is_denied=lambda _: False, now=utc_now)
     return OpenStream(PATH, peer, peers, Places(), call_counts(), asyncio.Event())
 

@@ -166,6 +166,36 @@ async def test_a_second_adapter_of_an_agency_is_refused_until_the_first_is_revok
     await world.enroll(second, "a2")
 
 
+async def test_a_redeemed_invitation_ends_every_certificate_that_the_agency_had_before(
+    world: World, county: County
+) -> None:
+    denied, other = world.gateway.denied, DenyList()
+    first = serial(await world.gateway.enrollment.redeem(county.enrollment(await world.invite(county.agency))))
+    sister = County(office="probation", root=county.root, flag=county.flag, clock=world.clock)
+    elsewhere = serial(await world.gateway.enrollment.redeem(sister.enrollment(await world.invite(sister.agency))))
+    await renew(world, county, new_key(), 1)
+    assert not denied.is_denied(first), "a renewal leaves the certificate before it to who waits for the answer"
+    told: list[bool] = []
+    denied.subscribe(lambda: told.append(denied.is_denied(first)))
+    second = serial(await world.gateway.enrollment.redeem(county.enrollment(await world.invite(county.agency))))
+    assert True in told, "open streams are asked whether they still count"
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    another = County(root=county.root, flag=county.flag, clock=world.clock)
+    request = another.enrollment(await world.invite(county.agency), instance="a2")
+    third = serial(await world.gateway.enrollment.redeem(request))
+    await other.refresh(world.gateway.ledger)
+    for each in (denied, other):
+        assert [each.is_denied(one) for one in (first, second, third, elsewhere)] == [True, True, False, False]
+    # What has ended is no longer kept.
+    world.clock.advance(timedelta(days=1))
+    await other.refresh(world.gateway.ledger)
+    assert not other.is_denied(first)
+
+
+def serial(response: EnrollResponse) -> str:
+    return f"{x509.load_pem_x509_certificates(response.certificate_chain)[0].serial_number:032x}"
+
+
 # --- the county's telephone lines
 
 
