@@ -42,6 +42,7 @@ from adapters.keyring import (
 )
 from adapters.membership import Membership, MembershipInvalid, read_membership, write_membership
 from adapters.node.rpcs import CallFailed
+from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest
@@ -77,6 +78,7 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
         keys=key_statements(keyring, root, agency=AgencyId(invitation.agency), now=now()),
         has_sources=wish.has_sources,
     )
+    sign_request(request, keyring.envelope)
     with failures.of_redeeming(invitation), _dropping_root(wish):
         response = await exchange.redeem(invitation.enrollment_address, certificate, request)  # 4
     membership = membership_of(invitation, request, response, line=wish.line, joined=now())

@@ -32,6 +32,7 @@ from adapters.membership import LOCK_FILE, Membership, read_membership
 from adapters.node.store import FILE_NAME as STORE_FILE
 from adapters.node.store import get_setting, open_store
 from adapters.node.succession import DIRECTORY
+from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import key_id
 from homeward.alone import NotAlone, alone
@@ -82,6 +83,7 @@ async def _redeem(
         keys=statements,
         has_sources=wish.has_sources,
     )
+    sign_request(request, keyring.envelope)
     with failures.of_redeeming(invitation):
         response = await exchange.redeem(invitation.enrollment_address, certificate, request)  # 4
     membership = membership_of(invitation, request, response, line=wish.line, joined=known.joined)

@@ -193,8 +193,8 @@ async def _supervise(adapter: Adapter, server: LocalServer) -> None:
         raise CommandFailure(
             "ADAPTER-005", "the exchange locked this adapter's identity", where=str(adapter.state),
             why="two adapters renewed one certificate: the state directory was copied or restored",
-            fix="was the other one yours, stop it, ask the exchange for a new invitation and join again in this directory; "
-            "if you do not know, have the agency revoked and join in a new directory",
+            fix="was the other one yours, stop it, ask the exchange for a new invitation and "
+            "join again in this directory; if you do not know, have the agency revoked and join in a new directory",
         ) from exc  # fmt: skip
     finally:
         for part in {*running, stopping}:

@@ -5,7 +5,8 @@ In this order, and nothing is changed before the last step:
 1. the ticket is known; redeemed by the same key, it gives the same answer again, because a dropped connection must not
    burn it; redeemed by another key, or past its end, it is refused, and the refusal is a leaf
 2. the request proves possession of a P-256 key (`ca`)
-3. every key statement is signed by the county root and about this agency (`statements`)
+3. every key statement is signed by the county root and about this agency (`statements`), and the request by the one
+   envelope key among them (`enrollment_proof`): statements are public
 4. it is the agency's one adapter, in the state directory that made the agency's list, or in place of a revoked one
    (`one_adapter`); else it is refused, the refusal is a leaf, and the ticket stays good
 5. one transaction: leaf, ticket spent, county, member, keys, certificate (`tickets`, `roster`, `certificates`)
@@ -29,11 +30,14 @@ from gateway.members.ca import Issued, Issuer, RequestRefused, read_request
 from gateway.members.deny import ALLOW, DenyList
 from gateway.members.ledger import Ledger
 from gateway.members.one_adapter import Newcomer, check_newcomer, forget_list
-from gateway.members.statements import check_statements
+from gateway.members.statements import StatedKey, check_statements
 from gateway.members.tickets import Ticket, find_ticket, spend_ticket, ticket_digest
+from gateway.protocol.enrollment_proof import check_request
 from gateway.protocol.names import AgencyId
 from gateway.protocol.policy.facts import milliseconds
+from gateway.protocol.signing import SignatureInvalid
 from gateway.protocol.spiffe import ChannelIdentity, ChannelKind
+from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse
 
 
@@ -98,7 +102,7 @@ class Enrollment:
         newcomer = Newcomer(
             agency=ticket.agency,
             identity=identity,
-            keys=check_statements(request.keys, root_key=request.county_root_key, agency=ticket.agency, now=now),
+            keys=_keys(request, ticket.agency, now),
             has_sources=request.has_sources,
         )
         try:
@@ -185,6 +189,19 @@ class Enrollment:
             generation=issued.generation,
             receipt=act_receipt(await self._ledger.entries.entry(issued.leaf_index)),
         )
+
+
+def _keys(request: EnrollRequest, agency: AgencyId, now: datetime) -> tuple[StatedKey, ...]:
+    """The keys that the request brings, by whoever has the envelope key's private half. Raises `Invalid`."""
+    keys = check_statements(request.keys, root_key=request.county_root_key, agency=agency, now=now)
+    envelope_keys = [key.public_key for key in keys if key.use == KEY_USE_ENVELOPE]
+    if len(envelope_keys) != 1:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("keys: one_envelope_key",))
+    try:
+        check_request(request, envelope_keys[0])
+    except SignatureInvalid as exc:
+        raise Invalid(ErrorReason.INVALID_REQUEST, fields=("signature: envelope_key",)) from exc
+    return keys
 
 
 def _entry(redemption: _Redemption) -> Draft:

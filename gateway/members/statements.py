@@ -41,6 +41,7 @@ class StatedKey:
     agency: str
     envelope: bytes
     """The statement as signed, serialized."""
+    public_key: bytes
 
 
 def check_statements(
@@ -90,6 +91,7 @@ def _stated(envelope: SignedEnvelope, *, root_key: bytes, agency: AgencyId, now:
         county=statement.county,
         agency=statement.agency,
         envelope=envelope.SerializeToString(),
+        public_key=statement.public_key,
     )
 
 

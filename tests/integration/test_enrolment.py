@@ -17,6 +17,7 @@ from gateway.exchange.refusals import MOST
 from gateway.members import roster
 from gateway.members.deny import DenyList
 from gateway.members.office import HolderSilent
+from gateway.protocol.directory import certify
 from gateway.protocol.envelope import wrap
 from gateway.protocol.invitation import decode
 from gateway.protocol.log_kinds import Kind
@@ -283,6 +284,27 @@ async def test_a_member_that_asks_never_becomes_one_that_oversees_nor_the_other_
     await world.invite(county.agency, kind=first)
     if first == codes_pb2.AGENCY_KIND_STATE:
         await world.invite(county.agency, kind=codes_pb2.AGENCY_KIND_CWA)
+
+
+async def test_what_every_member_can_read_and_a_line_do_not_make_an_agencys_adapter(
+    world: World, county: County
+) -> None:
+    await world.enroll(county)
+    invitation, thief = await world.invite(county.agency), County(clock=world.clock)
+    request = county.enrollment(invitation, certificate_request=certificate_request(thief.tls))
+    own, signature = request.signature, county.enrollment(await world.invite(county.agency)).signature
+    for stranger in (b"", signature, thief.enrollment(invitation).signature):
+        request.signature = stranger
+        with pytest.raises(Invalid) as caught:
+            await world.gateway.enrollment.redeem(request)
+        assert caught.value.fields == ("signature: envelope_key",)
+    # Nor by a key of one's own beside it: statements of two envelope keys leave open whose the request is.
+    request.signature = own
+    request.keys.append(certify(county.statement(KEY_USE_ENVELOPE, thief.envelope_key.public_bytes), county.root))
+    with pytest.raises(Invalid) as caught:
+        await world.gateway.enrollment.redeem(request)
+    assert caught.value.fields == ("keys: one_envelope_key",)
+    assert (await world.gateway.enrollment.redeem(county.enrollment(invitation))).generation == 2
 
 
 async def test_a_second_agency_of_a_county_must_bring_the_same_root(world: World, county: County) -> None:

@@ -117,7 +117,10 @@ async def test_a_certificate_that_counts_no_more_is_named_with_what_to_do(
     (tmp_path / "adapter.yaml").write_text(FILE)
     told = GetStatusResponse(agency="06029.cwa", tokens_ready=True, certificate_refused=True)
     told.certificate_expire_time.FromDatetime(NOW - timedelta(days=400))
-    remedy = "ask the exchange for a new invitation and join again in this directory"
+    remedy = (
+        "ask the exchange for a new invitation and join again in this directory, or in a new one where somebody else"
+    )
+    remedy += " may have a copy of it"
     async with county(tmp_path, status=told) as at:
         shell = Shell(tmp_path, at, capsys)
         status, text, _ = await shell.run("adapter", "status", *shell.place())

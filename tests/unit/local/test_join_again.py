@@ -16,6 +16,7 @@ from adapters.membership import LOCK_FILE, parse_membership, read_membership, wr
 from adapters.node.rpcs import CallFailed, CallFault
 from adapters.node.store import open_store, put_setting
 from adapters.node.succession import DIRECTORY
+from gateway.protocol.enrollment_proof import check_request
 from gateway.protocol.envelope import unwrap
 from gateway.protocol.invitation import encode
 from gateway.protocol.signing import SigningKey
@@ -64,6 +65,8 @@ async def test_an_expired_directory_comes_back_with_its_keys_and_a_new_channel_k
     named = [[unwrap(each, KeyStatement, root).public_key for each in one.keys] for one in (first, second)]
     assert named[0] == named[1]
     assert (first.county_root_key, first.instance) == (second.county_root_key, second.instance)
+    for request in (first, second):
+        check_request(request, load_keyring(tmp_path / "keys").envelope.public_bytes)
     asked = [x509.load_der_x509_csr(each.certificate_request).public_key() for each in (first, second)]
     assert certificate_key(asked[0]) != certificate_key(asked[1])
     after, identity, member = files(tmp_path), load_identity(tmp_path), read_membership(tmp_path)

@@ -24,6 +24,7 @@ from gateway.members.assembly import Members, open_members, read_keys
 from gateway.members.founding import found_gateway
 from gateway.members.office import Countersigned, HolderSilent
 from gateway.protocol.directory import certify
+from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.envelope import wrap
 from gateway.protocol.invitation import decode
 from gateway.protocol.policy.bundle import load_california
@@ -202,6 +203,7 @@ class County:
         )
         for name, value in changes.items():
             setattr(request, name, value)
+        sign_request(request, self.envelope_key)
         return request
 
     def renewal(self, key: ec.EllipticCurvePrivateKey, generation: int) -> SignedEnvelope:

@@ -29,7 +29,7 @@ from homeward.gateway.v1 import codes_pb2 as homeward_dot_gateway_dot_v1_dot_cod
 from homeward.gateway.v1 import envelope_pb2 as homeward_dot_gateway_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$homeward/gateway/v1/enrollment.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\xfb\x01\n\rEnrollRequest\x12\x17\n\x06ticket\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x32\n\x08instance\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12 \n\x0f\x63ounty_root_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12=\n\x04keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x13\n\x0bhas_sources\x18\x06 \x01(\x08\"\xd4\x01\n\x0e\x45nrollResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\"\n\x0f\x63\x61_certificates\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x37\n\tspiffe_id\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^spiffe://[a-z0-9./-]{3,200}$\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12+\n\x07receipt\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xcb\x04\n\nInvitation\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x32\n\x06\x61gency\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x12\x65nrollment_address\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12.\n\x1d\x65nrollment_certificate_digest\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12;\n\x0fgateway_address\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1c\n\x0bgateway_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12%\n\x0bholder_keys\x18\x08 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10\x08\"\x04z\x02h \x12\x17\n\x06ticket\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07log_key\x18\x0b \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x0c \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$2f\n\x11\x45nrollmentService\x12Q\n\x06\x45nroll\x12\".homeward.gateway.v1.EnrollRequest\x1a#.homeward.gateway.v1.EnrollResponseB\x13\x42\x0f\x45nrollmentProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$homeward/gateway/v1/enrollment.proto\x12\x13homeward.gateway.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bhomeward/audit/v1/log.proto\x1a\x1fhomeward/gateway/v1/codes.proto\x1a\"homeward/gateway/v1/envelope.proto\"\x97\x02\n\rEnrollRequest\x12\x17\n\x06ticket\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\'\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80@\x12\x32\n\x08instance\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,31}$\x12 \n\x0f\x63ounty_root_key\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12=\n\x04keys\x18\x05 \x03(\x0b\x32#.homeward.gateway.v1.SignedEnvelopeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\x12\x13\n\x0bhas_sources\x18\x06 \x01(\x08\x12\x1a\n\tsignature\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\"\xd4\x01\n\x0e\x45nrollResponse\x12$\n\x11\x63\x65rtificate_chain\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\"\n\x0f\x63\x61_certificates\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x37\n\tspiffe_id\x18\x03 \x01(\tB$\xbaH!r\x1f\x32\x1d^spiffe://[a-z0-9./-]{3,200}$\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12+\n\x07receipt\x18\x05 \x01(\x0b\x32\x1a.homeward.audit.v1.Receipt\"\xcb\x04\n\nInvitation\x12\x37\n\x0ctrust_domain\x18\x01 \x01(\tB!\xbaH\x1er\x1c\x32\x1a^[a-z0-9][a-z0-9.-]{0,62}$\x12\x32\n\x06\x61gency\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[0-9]{5}\\.[a-z0-9-]{1,32}$\x12\x39\n\x04kind\x18\x03 \x01(\x0e\x32\x1f.homeward.gateway.v1.AgencyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x12\x65nrollment_address\x18\x04 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12.\n\x1d\x65nrollment_certificate_digest\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12;\n\x0fgateway_address\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Za-z0-9.:\\[\\]-]{3,255}$\x12\x1c\n\x0bgateway_key\x18\x07 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12%\n\x0bholder_keys\x18\x08 \x03(\x0c\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10\x08\"\x04z\x02h \x12\x17\n\x06ticket\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07log_key\x18\x0b \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x37\n\nlog_origin\x18\x0c \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9./-]{0,126}$2f\n\x11\x45nrollmentService\x12Q\n\x06\x45nroll\x12\".homeward.gateway.v1.EnrollRequest\x1a#.homeward.gateway.v1.EnrollResponseB\x13\x42\x0f\x45nrollmentProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLLREQUEST'].fields_by_name['county_root_key']._serialized_options = b'\272H\004z\002h '
   _globals['_ENROLLREQUEST'].fields_by_name['keys']._loaded_options = None
   _globals['_ENROLLREQUEST'].fields_by_name['keys']._serialized_options = b'\272H\007\222\001\004\010\001\020\020'
+  _globals['_ENROLLREQUEST'].fields_by_name['signature']._loaded_options = None
+  _globals['_ENROLLREQUEST'].fields_by_name['signature']._serialized_options = b'\272H\004z\002h@'
   _globals['_ENROLLRESPONSE'].fields_by_name['certificate_chain']._loaded_options = None
   _globals['_ENROLLRESPONSE'].fields_by_name['certificate_chain']._serialized_options = b'\272H\006z\004\030\200\200\004'
   _globals['_ENROLLRESPONSE'].fields_by_name['ca_certificates']._loaded_options = None
@@ -78,11 +80,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVITATION'].fields_by_name['log_origin']._loaded_options = None
   _globals['_INVITATION'].fields_by_name['log_origin']._serialized_options = b'\272H r\0362\034^[a-z0-9][a-z0-9./-]{0,126}$'
   _globals['_ENROLLREQUEST']._serialized_start=222
-  _globals['_ENROLLREQUEST']._serialized_end=473
-  _globals['_ENROLLRESPONSE']._serialized_start=476
-  _globals['_ENROLLRESPONSE']._serialized_end=688
-  _globals['_INVITATION']._serialized_start=691
-  _globals['_INVITATION']._serialized_end=1278
-  _globals['_ENROLLMENTSERVICE']._serialized_start=1280
-  _globals['_ENROLLMENTSERVICE']._serialized_end=1382
+  _globals['_ENROLLREQUEST']._serialized_end=501
+  _globals['_ENROLLRESPONSE']._serialized_start=504
+  _globals['_ENROLLRESPONSE']._serialized_end=716
+  _globals['_INVITATION']._serialized_start=719
+  _globals['_INVITATION']._serialized_end=1306
+  _globals['_ENROLLMENTSERVICE']._serialized_start=1308
+  _globals['_ENROLLMENTSERVICE']._serialized_end=1410
 # @@protoc_insertion_point(module_scope)

@@ -14,20 +14,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EnrollRequest(_message.Message):
-    __slots__ = ("ticket", "certificate_request", "instance", "county_root_key", "keys", "has_sources")
+    __slots__ = ("ticket", "certificate_request", "instance", "county_root_key", "keys", "has_sources", "signature")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_REQUEST_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     COUNTY_ROOT_KEY_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
     HAS_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     ticket: bytes
     certificate_request: bytes
     instance: str
     county_root_key: bytes
     keys: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.SignedEnvelope]
     has_sources: bool
-    def __init__(self, ticket: _Optional[bytes] = ..., certificate_request: _Optional[bytes] = ..., instance: _Optional[str] = ..., county_root_key: _Optional[bytes] = ..., keys: _Optional[_Iterable[_Union[_envelope_pb2.SignedEnvelope, _Mapping]]] = ..., has_sources: _Optional[bool] = ...) -> None: ...
+    signature: bytes
+    def __init__(self, ticket: _Optional[bytes] = ..., certificate_request: _Optional[bytes] = ..., instance: _Optional[str] = ..., county_root_key: _Optional[bytes] = ..., keys: _Optional[_Iterable[_Union[_envelope_pb2.SignedEnvelope, _Mapping]]] = ..., has_sources: _Optional[bool] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class EnrollResponse(_message.Message):
     __slots__ = ("certificate_chain", "ca_certificates", "spiffe_id", "generation", "receipt")
