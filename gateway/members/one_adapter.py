@@ -5,14 +5,22 @@ A second adapter, or the same one with a new directory, gives every youth anothe
 answer any more, and nobody can end a flag that stands under the first. So, before a ticket is spent:
 
 1. another adapter of the agency that was not revoked      ADAPTER_ENROLLED; two would also end each other's link
-2. the agency has a list, and the adapter brings the keys of the directory that made it, and has sources: it comes back
-3. it has a list, and was not revoked                      YOUTHS_LISTED
-4. it was revoked, and a flag of it is open                FLAGS_OPEN: the youth must stay findable, and only the
-                                                           directory that raised the flag can ever end it
-5. it was revoked                                          the list goes with the redemption, and what its heartbeats
+2. the agency has no list                                  whichever directory brings the line is the agency's, and
+                                                           what it had counts no more, keys and certificates: of two
+                                                           directories the one joined last stands. The county root
+                                                           vouches for it, nobody is listed, so nothing is lost, and
+                                                           who lost a directory before listing need not be revoked
+3. it has a list, and the adapter has the private keys of the directory that made it, and sources: it comes back
+4. it has a list, and was not revoked                      YOUTHS_LISTED
+5. it was revoked, and a flag of it is open                FLAGS_OPEN: the youth must stay findable. Any flag key that
+                                                           the county root certified may end the flag, but that youth's
+                                                           handle is known to the directory alone that raised it
+6. it was revoked                                          the list goes with the redemption, and what its heartbeats
                                                            said: until the new one is complete the county is stale
 
-A revocation is the operator's word that the former directory does not come back; nothing less lets its list go.
+A revocation is the operator's word that the former directory does not come back; nothing less lets its list go. That
+the private keys are there was proved before (`gateway.protocol.enrollment_proof`). A directory that comes back keeps
+its keys, so one that may have been copied or stolen must not: its agency joins in a new one (6).
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """Counties, members and their keys, as tables hold them.
 
 Decides what enrolling changes: the county's root and its telephone numbers are fixed by its first agency, the numbers
-until an invitation is meant to change them; a member that was revoked starts again with the keys that its adapter
-brings and no others. Which of it enters a directory is `composition`'s matter.
+until an invitation is meant to change them; an agency has the keys that its adapter brought with the newest invitation,
+and no others. Which of it enters a directory is `composition`'s matter.
 """
 
 from collections.abc import Iterable
@@ -121,7 +121,7 @@ def enter(
         row = find_key(tx, key.key_id)
         if row is not None and (row.county, row.agency) != (key.county, key.agency):
             raise Invalid(ErrorReason.INVALID_REQUEST, fields=(f"keys[{position}]: unique",))
-    _forget_revoked_keys(tx, ticket.agency)
+    _forget_keys(tx, ticket.agency)
     lines = _lines_of(tx, fips, ticket)
     if lines is not None:
         tx.run(_PUT_COUNTY, (fips, root_key, lines.duty_line, lines.hotline, index))
@@ -139,14 +139,12 @@ def _lines_of(tx: Tx, fips: str, ticket: Ticket) -> Lines | None:
     return ticket.lines if is_later else None
 
 
-def _forget_revoked_keys(tx: Tx, agency: AgencyId) -> None:
-    # An invitation lifts a revocation; what the adapter does not bring again does not come back with it. The same
-    # directory brings the same keys: who copied it has them, too, and has no channel to use them over, for its
-    # certificates count no more (`certificates.outdated`). Flag keys speak for the county: they go when nobody else of
-    # the county can vouch for them.
-    row = tx.one(_SUSPENDED, (agency,))
-    if row is None or not row[0]:
-        return
+def _forget_keys(tx: Tx, agency: AgencyId) -> None:
+    # An agency has the keys of one state directory: what its adapter does not bring counts no more, whether the agency
+    # was revoked or had joined in another directory before it listed anybody. The same directory brings the same keys:
+    # who copied it has them, too, and has no channel to use them over, for its certificates count no more
+    # (`certificates.outdated`). Flag keys speak for the county: they go when nobody else of the county can vouch for
+    # them.
     tx.run(_DROP_KEYS, (county_of(agency), agency))
     alone = tx.one(_NEIGHBORS, (county_of(agency), agency))
     if alone is not None and alone[0] == 0:

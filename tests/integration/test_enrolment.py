@@ -193,6 +193,20 @@ async def test_a_redeemed_invitation_ends_every_certificate_that_the_agency_had_
     assert not other.is_denied(first)
 
 
+async def test_of_two_directories_that_join_before_anybody_is_listed_the_last_stands_alone(
+    world: World, county: County
+) -> None:
+    early, late = await world.invite(county.agency), await world.invite(county.agency)
+    other = County(root=county.root, clock=world.clock)
+    first = serial(await world.gateway.enrollment.redeem(county.enrollment(early)))
+    await world.gateway.enrollment.redeem(other.enrollment(late))
+    known = {row.envelope for row in await world.gateway.ledger.read(roster.all_keys)}
+    assert known == {each.SerializeToString() for each in other.statements()}
+    assert world.gateway.denied.is_denied(first)
+    with pytest.raises(EnvelopeInvalid):
+        await renew(world, county, new_key(), 1)
+
+
 def serial(response: EnrollResponse) -> str:
     return f"{x509.load_pem_x509_certificates(response.certificate_chain)[0].serial_number:032x}"
 

@@ -58,8 +58,9 @@ class EnrollmentServiceServicer:
         - YOUTHS_LISTED: the agency has a list, and these are not the keys of whoever
         made it, or the adapter has no sources; after the agency was revoked the
         list goes with the redemption
-        - FLAGS_OPEN: it was revoked, and a flag that only the former directory can
-        end is open
+        - FLAGS_OPEN: it was revoked, and a flag is open whose youth only the former
+        directory knows by the handle under which the flag stands
+        Where the agency has no list, the keys that it had count no more.
         The ticket stays good.
 
         Who may call: whoever holds the ticket. Reasons: TICKET_UNKNOWN,
