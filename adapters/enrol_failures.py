@@ -255,8 +255,8 @@ _REFUSALS: Final = {
     "FLAGS_OPEN": (
         "JOIN-019",
         "somebody looks for youths of {agency}",
-        "only the state directory that raised their flags can end them; the line was not used",
-        "restore that directory from its backup and join in it: its youths stay findable meanwhile",
+        "a flag is ended under the handle that the directory which raised it alone knows; the line was not used",
+        "restore that directory and join in it soon: its youths stay findable as long as what it stated of them, 30 days",
     ),
 }
 """Reasons of the exchange, each with code, what, why and fix."""
