@@ -29,7 +29,9 @@ _PUT_COUNTY: Final = upsert(tables.county, "fips")
 _PUT_MEMBER: Final = upsert(tables.member, "agency")
 _PUT_KEY: Final = upsert(tables.key_statement, "key_id")
 _ROOT: Final = Statement(select(tables.county.c.root_key).where(tables.county.c.fips == bindparam("fips_")))
-_LINES_SINCE: Final = Statement(select(tables.county.c.leaf_index).where(tables.county.c.fips == bindparam("fips_")))
+_LINES_SINCE: Final = Statement(
+    select(tables.county.c.invitation_index).where(tables.county.c.fips == bindparam("fips_"))
+)
 _SUSPENDED: Final = Statement(select(_M.suspended).where(_M.agency == bindparam("agency_")))
 _SUSPEND: Final = Statement(
     update(tables.member).where(_M.agency == bindparam("agency_")).values(suspended=1, leaf_index=bindparam("index_")),
@@ -124,19 +126,20 @@ def enter(
     _forget_keys(tx, ticket.agency)
     lines = _lines_of(tx, fips, ticket)
     if lines is not None:
-        tx.run(_PUT_COUNTY, (fips, root_key, lines.duty_line, lines.hotline, index))
+        tx.run(_PUT_COUNTY, (fips, root_key, lines.duty_line, lines.hotline, index, ticket.leaf_index))
     tx.run(_PUT_MEMBER, (ticket.agency, ticket.kind, 0, int(has_sources), index))
     tx.many(_PUT_KEY, [(key.key_id, key.county, key.agency, key.envelope, index) for key in keys])
 
 
 def _lines_of(tx: Tx, fips: str, ticket: Ticket) -> Lines | None:
-    """The lines that the county has from this redemption on; None where it keeps its own."""
+    """The lines that the county has from this redemption on; None where it keeps those of an invitation before."""
     since = tx.one(_LINES_SINCE, (fips,))
     if since is None and ticket.lines is None:
         raise Invalid(ErrorReason.INVALID_REQUEST, fields=("duty_line: first_of_county",))
     # Two agencies of a county may be invited before either joins, each with lines: those of the first to join stand.
-    is_later = since is None or ticket.leaf_index > since[0]
-    return ticket.lines if is_later else None
+    # Of changes the last that the operator wrote stands, in whichever order they are redeemed.
+    counts = since is None or (ticket.changes_lines and ticket.leaf_index > since[0])
+    return ticket.lines if counts else None
 
 
 def _forget_keys(tx: Tx, agency: AgencyId) -> None:
@@ -169,7 +172,7 @@ def restore(tx: Tx, index: int, directory: Directory) -> list[AgencyId]:
     known = {row.agency for row in all_members(tx)}
     for county in directory.counties:
         if root_of(tx, county.fips) is None:
-            tx.run(_PUT_COUNTY, (county.fips, county.root_key, county.duty_line, county.hotline, index))
+            tx.run(_PUT_COUNTY, (county.fips, county.root_key, county.duty_line, county.hotline, index, index))
         _restore_keys(tx, index, county.fips, "", county.flag_keys)
     missing = [member for member in directory.members if member.agency not in known]
     for member in missing:

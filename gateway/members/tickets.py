@@ -28,17 +28,24 @@ from gateway.store import tables
 TICKET_BYTES: Final = 32
 
 _T = tables.ticket.c
+_WRITTEN: Final = (
+    "ticket_digest", "agency", "kind", "duty_line", "hotline", "changes_lines", "expire_ms", "leaf_index",
+)  # fmt: skip
 _INSERT: Final = Statement(
-    insert(tables.ticket).values({
-        name: bindparam(name)
-        for name in ("ticket_digest", "agency", "kind", "duty_line", "hotline", "expire_ms", "leaf_index")
-    }),
-    "ticket_digest", "agency", "kind", "duty_line", "hotline", "expire_ms", "leaf_index",
+    insert(tables.ticket).values({name: bindparam(name) for name in _WRITTEN}), *_WRITTEN
 )  # fmt: skip
 _FIND: Final = Statement(
-    select(_T.agency, _T.kind, _T.duty_line, _T.hotline, _T.leaf_index, _T.expire_ms, _T.redeemed_by, _T.serial).where(
-        _T.ticket_digest == bindparam("digest")
-    )
+    select(
+        _T.agency,
+        _T.kind,
+        _T.duty_line,
+        _T.hotline,
+        _T.changes_lines,
+        _T.leaf_index,
+        _T.expire_ms,
+        _T.redeemed_by,
+        _T.serial,
+    ).where(_T.ticket_digest == bindparam("digest"))
 )
 _SPEND: Final = Statement(
     update(tables.ticket)
@@ -71,7 +78,9 @@ class Ticket:
     agency: AgencyId
     kind: AgencyKind
     lines: Lines | None
-    """For a county that has none, or that was to have others when the ticket was issued; None for those on record."""
+    """For a county that has none, or that is to have these; None for those on record."""
+    changes_lines: bool
+    """Whether they replace those of a county that has others."""
     leaf_index: int
     """Of the entry by which it was issued."""
     expire_ms: int
@@ -102,8 +111,10 @@ async def issue_ticket(
     await ledger.read(lambda tx: check_kind(tx, agency, kind))
     known = await ledger.read(lambda tx: tx.one(_COUNTY_LINES, (county_of(agency),))) or ("", "")
     settled = _settled(lines, Lines(*known), change=change_lines)
-    # Those that the county has already stay what they are, whatever becomes of them before this is redeemed.
-    kept = settled if settled != Lines(*known) else Lines("", "")
+    # Those that the county has already stay what they are, whatever becomes of them before this is redeemed; but where
+    # a change is meant, they are to be these again, whatever another invitation has made of them until then.
+    changes = change_lines and lines != Lines("", "")
+    kept = settled if changes or settled != Lines(*known) else Lines("", "")
     ticket = random_bytes(TICKET_BYTES)
     digest, expire_ms = ticket_digest(ticket), milliseconds(expires)
     entry = draft(
@@ -117,7 +128,7 @@ async def issue_ticket(
             "expire_ms": expire_ms,
         },
     )
-    row = (digest, agency, kind, kept.duty_line, kept.hotline, expire_ms, INDEX)
+    row = (digest, agency, kind, kept.duty_line, kept.hotline, int(changes), expire_ms, INDEX)
     await ledger.append(Append(entry, rows=((_INSERT, row),)))
     return ticket
 
@@ -139,9 +150,9 @@ def find_ticket(tx: Tx, digest: bytes) -> Ticket | None:
     row = tx.one(_FIND, (digest,))
     if row is None:
         return None
-    agency, kind, duty_line, hotline, *rest = row
+    agency, kind, duty_line, hotline, changes_lines, *rest = row
     lines = Lines(duty_line, hotline) if duty_line else None
-    return Ticket(AgencyId(agency), AgencyKind(kind), lines, *rest)
+    return Ticket(AgencyId(agency), AgencyKind(kind), lines, bool(changes_lines), *rest)
 
 
 def spend_ticket(tx: Tx, digest: bytes, *, key_digest: bytes, serial: str, now_ms: int) -> bool:

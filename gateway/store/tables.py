@@ -28,6 +28,7 @@ county = Table(
     Column("duty_line", String(16), nullable=False),
     Column("hotline", String(16), nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
+    Column("invitation_index", BigInteger, nullable=False),
 )
 
 member = Table(
@@ -60,6 +61,7 @@ ticket = Table(
     Column("kind", String(16), nullable=False),
     Column("duty_line", String(16), nullable=False),
     Column("hotline", String(16), nullable=False),
+    Column("changes_lines", Integer, nullable=False),
     Column("expire_ms", BigInteger, nullable=False),
     # SHA-256 of the public key that redeemed it, and the certificate it got; NULL until then.
     Column("redeemed_by", LargeBinary, nullable=True),
@@ -161,9 +163,8 @@ subject = Table(
     metadata,
     Column("owner", String(40), primary_key=True),
     Column("handle", LargeBinary, primary_key=True),
-    # Eight random bytes by which the index means this youth: with owner and handle in each of some fifty rows a
-    # look-up among ten million tokens would read one more page for each token. Random, because a number in order
-    # would say in which order youths were listed.
+    # Eight random bytes by which the index means this youth: with owner and handle in some fifty rows a look-up among
+    # ten million tokens would read a page more for each. Random: a number would say in which order youths were listed.
     Column("ref", LargeBinary, nullable=False, unique=True),
     Column("restriction", String(16), nullable=False),
     Column("placement_county", String(5), nullable=False),
@@ -275,8 +276,7 @@ review = Table(
 review_token = Table(
     "review_token",
     metadata,
-    # By which the asking agency's next question about the same youth is known again: tokens of the naming key as they
-    # rest in the index, dummies among them.
+    # By which the agency's next question about the youth is known: tokens of the naming key as at rest, and dummies.
     Column("asking", String(40), primary_key=True),
     Column("token", LargeBinary, primary_key=True),
     Column("review_id", LargeBinary, primary_key=True),

@@ -258,6 +258,44 @@ async def test_lines_change_where_that_is_said_and_a_later_invitation_leaves_the
     assert lines(world) == ("+15555550177", "+15555550101")
 
 
+@pytest.mark.parametrize("first_redeemed", ["wrong", "right"])
+async def test_of_two_changes_the_one_that_was_written_last_stands(
+    world: World, county: County, first_redeemed: str
+) -> None:
+    await world.enroll(county)
+    wrong = await invite_with(world, "06037.ffa", change=True, duty_line="+15555550171")
+    right = await invite_with(world, "06037.ffa", change=True, duty_line="+15555550172")
+    sister = County(office="ffa", root=county.root, flag=county.flag, clock=world.clock)
+    for each in (wrong, right) if first_redeemed == "wrong" else (right, wrong):
+        await world.gateway.enrollment.redeem(sister.enrollment(each))
+    assert lines(world) == ("+15555550172", "+15555550101")
+
+
+async def test_a_change_back_to_the_number_on_record_undoes_one_that_is_outstanding(
+    world: World, county: County
+) -> None:
+    await world.enroll(county)
+    before = lines(world)
+    wrong = await invite_with(world, "06037.ffa", change=True, duty_line="+15555550171")
+    back = await invite_with(world, "06037.ffa", change=True, duty_line=before[0])
+    silent = await invite_with(world, "06037.ffa", change=True)
+    sister = County(office="ffa", root=county.root, flag=county.flag, clock=world.clock)
+    await world.gateway.enrollment.redeem(sister.enrollment(wrong))
+    await world.gateway.enrollment.redeem(sister.enrollment(silent))
+    assert lines(world) == ("+15555550171", before[1]), "where no number is given, none is meant"
+    await world.gateway.enrollment.redeem(sister.enrollment(back))
+    assert lines(world) == before
+
+
+async def test_a_number_of_before_the_county_had_any_changes_none(world: World, county: County) -> None:
+    first = await world.invite(county.agency)
+    later = await invite_with(world, "06037.ffa", duty_line="+15555550177", hotline="+15555550178")
+    await world.gateway.enrollment.redeem(county.enrollment(first))
+    sister = County(office="ffa", root=county.root, flag=county.flag, clock=world.clock)
+    await world.gateway.enrollment.redeem(sister.enrollment(later))
+    assert lines(world) == ("+15555550100", "+15555550101")
+
+
 # --- key statements
 
 
