@@ -82,7 +82,7 @@ class Member:
     @property
     def peer(self) -> Peer:
         thumbprint = hashlib.sha256(self.agency.encode()).digest()
-        return Peer(self.identity, thumbprint, START - timedelta(days=1), START + timedelta(days=60))
+        return Peer(self.identity, thumbprint, "0" * 32, START - timedelta(days=1), START + timedelta(days=60))
 
 
 @dataclass(frozen=True)
