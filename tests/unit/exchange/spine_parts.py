@@ -104,7 +104,7 @@ class Party:
 
     @property
     def peer(self) -> Peer:
-        return Peer(self.identity, self.thumbprint, START - timedelta(days=1), START + timedelta(days=1))
+        return Peer(self.identity, self.thumbprint, "0" * 32, START - timedelta(days=1), START + timedelta(days=1))
 
     def county(self) -> directory_pb2.County:
         return directory_pb2.County(
