@@ -256,7 +256,7 @@ _REFUSALS: Final = {
         "JOIN-019",
         "somebody looks for youths of {agency}",
         "a flag is ended under the handle that the directory which raised it alone knows; the line was not used",
-        "restore that directory and join in it soon: its youths stay findable for 30 days at most",
+        "restore that directory and join in it: its youths stay findable for 30 days; a new one is taken after 32",
     ),
 }
 """Reasons of the exchange, each with code, what, why and fix."""

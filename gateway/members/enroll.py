@@ -106,7 +106,7 @@ class Enrollment:
             has_sources=request.has_sources,
         )
         try:
-            removed = await self._ledger.read(lambda tx: check_newcomer(tx, newcomer))
+            removed = await self._ledger.read(lambda tx: check_newcomer(tx, newcomer, now))
         except Conflict as refusal:
             raise await self._recorded(refusal, ticket, identity) from refusal
         redemption = _Redemption(
@@ -128,11 +128,13 @@ class Enrollment:
         ticket, newcomer = redemption.ticket, redemption.newcomer
 
         def apply(tx: Tx, index: int) -> None:
-            serial, now_ms = redemption.issued.serial, milliseconds(self._now())
-            if check_newcomer(tx, newcomer) != redemption.removed:
+            serial, now = redemption.issued.serial, self._now()
+            if check_newcomer(tx, newcomer, now) != redemption.removed:
                 # The entry says another number: the agency's list has changed since, and this is asked again.
                 raise Unavailable(ErrorReason.NOT_READY)
-            if not spend_ticket(tx, redemption.digest, key_digest=redemption.key_digest, serial=serial, now_ms=now_ms):
+            if not spend_ticket(
+                tx, redemption.digest, key_digest=redemption.key_digest, serial=serial, now_ms=milliseconds(now)
+            ):
                 raise _TicketSpent
             if redemption.removed is not None:
                 forget_list(tx, newcomer.agency)

@@ -14,7 +14,9 @@ answer any more, and nobody can end a flag that stands under the first. So, befo
 4. it has a list, and was not revoked                      YOUTHS_LISTED
 5. it was revoked, and a flag of it is open                FLAGS_OPEN: the youth must stay findable. Any flag key that
                                                            the county root certified may end the flag, but that youth's
-                                                           handle is known to the directory alone that raised it
+                                                           handle is known to the directory alone that raised it. Until
+                                                           every statement has ended: none was taken once the agency's
+                                                           last certificate had, and each lives for 31 days at most
 6. it was revoked                                          the list goes with the redemption, and what its heartbeats
                                                            said: until the new one is complete the county is stale
 
@@ -25,6 +27,7 @@ its keys, so one that may have been copied or stolen must not: its agency joins 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, select
@@ -34,7 +37,9 @@ from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason
 from gateway.members import roster
 from gateway.members.statements import StatedKey
+from gateway.missing.statement import LONGEST_LIFE
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId
+from gateway.protocol.policy.facts import milliseconds
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
@@ -48,6 +53,9 @@ _LAST_IDENTITY: Final = Statement(
 )
 _DENIED: Final = Statement(select(_D.name).where(_D.name == bindparam("name_")))
 _LISTED: Final = Statement(select(func.count()).select_from(tables.subject).where(_S.owner == bindparam("owner_")))
+_LAST_EXPIRY: Final = Statement(
+    select(func.max(_C.expire_ms)).where(_C.uri.startswith(bindparam("prefix_"), autoescape=False))
+)
 _BEATEN: Final = Statement(select(_L.owner).where(_L.owner == bindparam("owner_")))
 _FLAGGED: Final = Statement(
     select(_F.flag_id)
@@ -77,14 +85,15 @@ class Newcomer:
     has_sources: bool
 
 
-def check_newcomer(tx: Tx, newcomer: Newcomer) -> int | None:
+def check_newcomer(tx: Tx, newcomer: Newcomer, at: datetime) -> int | None:
     """How many youths leave the index with this redemption; None where the agency's list stays as it is.
 
     Raises `Conflict`: ADAPTER_ENROLLED, YOUTHS_LISTED, FLAGS_OPEN.
     """
     agency = newcomer.agency
     is_revoked = tx.one(_DENIED, (agency,)) is not None
-    other = tx.one(_LAST_IDENTITY, (newcomer.identity.rpartition("/")[0] + "/",))
+    adapters = newcomer.identity.rpartition("/")[0] + "/"
+    other = tx.one(_LAST_IDENTITY, (adapters,))
     if other is not None and other[0] != newcomer.identity and not is_revoked and tx.one(_DENIED, other) is None:
         raise Conflict(ErrorReason.ADAPTER_ENROLLED)
     counted = tx.one(_LISTED, (agency,))
@@ -94,7 +103,9 @@ def check_newcomer(tx: Tx, newcomer: Newcomer) -> int | None:
         return None
     if not is_revoked:
         raise Conflict(ErrorReason.YOUTHS_LISTED)
-    if tx.one(_FLAGGED, (agency,)) is not None:
+    last = tx.one(_LAST_EXPIRY, (adapters,))
+    may_count = last is not None and last[0] is not None and milliseconds(at - LONGEST_LIFE) < last[0]
+    if may_count and tx.one(_FLAGGED, (agency,)) is not None:
         raise Conflict(ErrorReason.FLAGS_OPEN)
     return listed
 

@@ -1,7 +1,9 @@
 """Membership on a real log: tickets, certificates, generations, revocation, the pepper, the directory office."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import closing
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -191,6 +193,26 @@ async def test_a_redeemed_invitation_ends_every_certificate_that_the_agency_had_
     world.clock.advance(timedelta(days=1))
     await other.refresh(world.gateway.ledger)
     assert not other.is_denied(first)
+
+
+async def test_an_agency_whose_directory_is_lost_with_a_flag_open_is_back_once_no_statement_of_it_can_count(
+    world: World, county: County
+) -> None:
+    await world.enroll(county)
+    flag = "INSERT INTO flag VALUES (zeroblob(16), ?, zeroblob(16), 'ACTIVE', 1, zeroblob(64))"
+    subject = "INSERT INTO subject VALUES (?, zeroblob(16), zeroblob(8), 'NONE', '', 0)"
+    with closing(sqlite3.connect(world.gateway_state.database)) as connection, connection:
+        for statement in (flag, subject):
+            connection.execute(statement, (county.agency,))
+    await world.gateway.administration.revoke(admin_pb2.RevokeMemberRequest(subject=county.agency))
+    # The certificate is of a day; with it the adapter may have said at the last moment what counts for 31.
+    world.clock.advance(timedelta(days=32) - timedelta(minutes=1))
+    fresh = County(root=county.root, clock=world.clock)
+    assert await refused(world.enroll(fresh)) == ErrorReason.FLAGS_OPEN
+    world.clock.advance(timedelta(minutes=2))
+    await world.enroll(fresh)
+    with closing(sqlite3.connect(world.gateway_state.database)) as connection:
+        assert connection.execute("SELECT count(*) FROM subject").fetchone() == (0,)
 
 
 async def test_of_two_directories_that_join_before_anybody_is_listed_the_last_stands_alone(

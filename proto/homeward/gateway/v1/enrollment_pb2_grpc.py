@@ -59,7 +59,8 @@ class EnrollmentServiceServicer:
         made it, or the adapter has no sources; after the agency was revoked the
         list goes with the redemption
         - FLAGS_OPEN: it was revoked, and a flag is open whose youth only the former
-        directory knows by the handle under which the flag stands
+        directory knows by the handle under which the flag stands; until 31 days
+        after the agency's last certificate has ended, when no statement counts
         Where the agency has no list, the keys that it had count no more.
         The ticket stays good.
 

@@ -48,7 +48,8 @@ class EnrollmentServiceStub:
       made it, or the adapter has no sources; after the agency was revoked the
       list goes with the redemption
     - FLAGS_OPEN: it was revoked, and a flag is open whose youth only the former
-      directory knows by the handle under which the flag stands
+      directory knows by the handle under which the flag stands; until 31 days
+      after the agency's last certificate has ended, when no statement counts
     Where the agency has no list, the keys that it had count no more.
     The ticket stays good.
 
@@ -75,7 +76,8 @@ class EnrollmentServiceAsyncStub(EnrollmentServiceStub):
       made it, or the adapter has no sources; after the agency was revoked the
       list goes with the redemption
     - FLAGS_OPEN: it was revoked, and a flag is open whose youth only the former
-      directory knows by the handle under which the flag stands
+      directory knows by the handle under which the flag stands; until 31 days
+      after the agency's last certificate has ended, when no statement counts
     Where the agency has no list, the keys that it had count no more.
     The ticket stays good.
 
@@ -105,7 +107,8 @@ class EnrollmentServiceServicer(metaclass=_abc_1.ABCMeta):
           made it, or the adapter has no sources; after the agency was revoked the
           list goes with the redemption
         - FLAGS_OPEN: it was revoked, and a flag is open whose youth only the former
-          directory knows by the handle under which the flag stands
+          directory knows by the handle under which the flag stands; until 31 days
+          after the agency's last certificate has ended, when no statement counts
         Where the agency has no list, the keys that it had count no more.
         The ticket stays good.
 
