@@ -106,9 +106,9 @@ def test_nobody_calls_off_the_search_but_its_owner_who_takes_it_up_again(stage: 
     anew.local_id = ""
     assert said(stage, "C", "RaiseFlag", anew, PLACING) == "NOT_PERMITTED"
     assert seen_by_c(stage) == "ACTIVE"
-    # The owner, too, ends its flag for the purpose of the search alone; what was refused leaves the flag as it was.
+    # The owner, too, ends its flag for the purpose of the search alone, which its adapter says before anybody is asked.
     ended.purpose = codes.PURPOSE_MFC_HANDOFF
-    assert said(stage, "A", "ResolveFlag", ended, CASEWORKER) == "NOT_PERMITTED"
+    assert said(stage, "A", "ResolveFlag", ended, CASEWORKER) == "INVALID_REQUEST"
     assert seen_by_c(stage) == "ACTIVE"
     assert said(stage, "C", "ReportLocated", handoff, INTAKE) == "RECORDED"
     assert said(stage, "A", "UpdateFlag", UpdateFlagRequest(flag_id=flag_id), CASEWORKER) == "RECORDED"
