@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Final
 
 from adapters import enrol_failures as failures
-from adapters.channel_identity import KEY_FILE, certificate_request, new_tls_key, write_identity
+from adapters.channel_identity import KEY_FILE, new_tls_key, write_identity
 from adapters.enrol_again import come_back
 from adapters.enrol_answer import check_answer, follow_joining, membership_of
-from adapters.enrolling import KEYS, Exchange, Joined, Wish, read_line
+from adapters.enrolling import KEYS, Exchange, Joined, Wish, read_line, request_of
 from adapters.fingerprint import fingerprint
 from adapters.keyring import (
     KeyFile,
@@ -42,10 +42,8 @@ from adapters.keyring import (
 )
 from adapters.membership import Membership, MembershipInvalid, read_membership, write_membership
 from adapters.node.rpcs import CallFailed
-from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import SigningKey
-from homeward.gateway.v1.enrollment_pb2 import EnrollRequest
 
 __all__ = ["Exchange", "Joined", "Wish", "join"]
 
@@ -70,15 +68,16 @@ async def join(wish: Wish, exchange: Exchange, *, now: Callable[[], datetime]) -
         certificate = exchange.look(invitation.enrollment_address, invitation.enrollment_certificate_digest)  # 2
     with failures.of_files(state):
         keyring, root, tls_key = _keys(state, wish)  # 3
-    request = EnrollRequest(
-        ticket=invitation.ticket,
-        certificate_request=certificate_request(tls_key),
+    statements = key_statements(keyring, root, agency=AgencyId(invitation.agency), now=now())
+    request = request_of(
+        invitation,
         instance=instance,
-        county_root_key=root.public_bytes,
-        keys=key_statements(keyring, root, agency=AgencyId(invitation.agency), now=now()),
+        tls_key=tls_key,
+        envelope_key=keyring.envelope,
+        county_root=root.public_bytes,
+        statements=statements,
         has_sources=wish.has_sources,
     )
-    sign_request(request, keyring.envelope)
     with failures.of_redeeming(invitation), _dropping_root(wish):
         response = await exchange.redeem(invitation.enrollment_address, certificate, request)  # 4
     membership = membership_of(invitation, request, response, line=wish.line, joined=now())

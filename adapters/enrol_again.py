@@ -23,21 +23,20 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from adapters import enrol_failures as failures
-from adapters.channel_identity import accept_joining, certificate_request, load_identity, next_key
+from adapters.channel_identity import accept_joining, load_identity, next_key
 from adapters.enrol_answer import check_answer, follow_joining, line_digest, membership_of
-from adapters.enrolling import KEYS, Exchange, Joined, Wish, read_line
+from adapters.enrolling import KEYS, Exchange, Joined, Wish, read_line, request_of
 from adapters.fingerprint import fingerprint
 from adapters.keyring import KeyFile, KeyFileUnusable, Keyring, key_statements, load_keyring, load_signing_key
 from adapters.membership import LOCK_FILE, Membership, read_membership
 from adapters.node.store import FILE_NAME as STORE_FILE
 from adapters.node.store import get_setting, open_store
 from adapters.node.succession import DIRECTORY
-from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.names import AgencyId
 from gateway.protocol.signing import key_id
 from homeward.alone import NotAlone, alone
 from homeward.gateway.v1.directory_pb2 import County, Directory, KeyStatement, SignedDirectory
-from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, Invitation
+from homeward.gateway.v1.enrollment_pb2 import Invitation
 from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 
@@ -75,15 +74,15 @@ async def _redeem(
         keyring = load_keyring(state / KEYS)
         root, statements = _statements(wish, known, keyring, now())
         tls_key = next_key(state)
-    request = EnrollRequest(
-        ticket=invitation.ticket,
-        certificate_request=certificate_request(tls_key),
+    request = request_of(
+        invitation,
         instance=known.instance,
-        county_root_key=root,
-        keys=statements,
+        tls_key=tls_key,
+        envelope_key=keyring.envelope,
+        county_root=root,
+        statements=statements,
         has_sources=wish.has_sources,
     )
-    sign_request(request, keyring.envelope)
     with failures.of_redeeming(invitation):
         response = await exchange.redeem(invitation.enrollment_address, certificate, request)  # 4
     membership = membership_of(invitation, request, response, line=wish.line, joined=known.joined)

@@ -1,19 +1,23 @@
 """What joining takes and gives: the wish with its line, the exchange as it is spoken to, and what came of it.
 
-Decides when a line can be used at all; what is done with it is decided in `enrol` and `enrol_again`.
+Decides when a line can be used at all, and what is asked with one; what is done with it is decided in `enrol` and
+`enrol_again`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from adapters import enrol_failures as failures
-from adapters.channel_identity import ChannelIdentityFiles
+from adapters.channel_identity import ChannelIdentityFiles, certificate_request
 from adapters.membership import Membership
+from gateway.protocol.enrollment_proof import sign_request
 from gateway.protocol.invitation import InvitationBroken, decode
+from gateway.protocol.signing import SigningKey
 from homeward.gateway.v1.enrollment_pb2 import EnrollRequest, EnrollResponse, Invitation
+from homeward.gateway.v1.envelope_pb2 import SignedEnvelope
 
 KEYS: Final = "keys"
 """Directory of the key files, in the state directory."""
@@ -81,3 +85,27 @@ def read_line(line: str, now: datetime) -> Invitation:
     if expires <= now:
         raise failures.line_expired(expires)
     return invitation
+
+
+def request_of(
+    invitation: Invitation,
+    *,
+    instance: str,
+    tls_key: bytes,
+    envelope_key: SigningKey,
+    county_root: bytes,
+    statements: Sequence[SignedEnvelope],
+    has_sources: bool,
+) -> EnrollRequest:
+    """What redeems the line, signed: `tls_key` (PEM) is to be certified; the statements are those of the county root,
+    whose public key this is, about the keys of the directory."""
+    request = EnrollRequest(
+        ticket=invitation.ticket,
+        certificate_request=certificate_request(tls_key),
+        instance=instance,
+        county_root_key=county_root,
+        keys=statements,
+        has_sources=has_sources,
+    )
+    sign_request(request, envelope_key)
+    return request

@@ -118,9 +118,7 @@ def _verdict(asked: _Asked, *, quiet: bool) -> Verdict:
     if asked.kind is Kind.DATABASE:
         return _on_database(Path(place), key, asked.checkpoints, quiet=quiet)
     if key is None:
-        raise click.MissingParameter(
-            "it stands in nothing that is checked", param_type="option", param_hint="--log-key"
-        )
+        raise click.MissingParameter("What is checked does not hold it.", param_type="option", param_hint="--log-key")
     if asked.kind in ON_FILES:
         return ON_FILES[asked.kind](Path(place), key=key)
     with _progress(quiet) as progress:

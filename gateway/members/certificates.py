@@ -38,17 +38,15 @@ _REDEEMED: Final = Statement(
     .where(_T.expire_ms > bindparam("since_"))
     .order_by(_C.leaf_index)
 )
+_OF_AGENCY: Final = (_C.uri > bindparam("first_"), _C.uri < bindparam("last_"))
 _BEFORE: Final = Statement(
-    select(_C.serial).where(
-        and_(
-            _C.uri > bindparam("first_"),
-            _C.uri < bindparam("last_"),
-            _C.leaf_index < bindparam("index_"),
-            _C.expire_ms > bindparam("now_"),
-        )
-    ),
+    select(_C.serial).where(and_(*_OF_AGENCY, _C.leaf_index < bindparam("index_"), _C.expire_ms > bindparam("now_"))),
     "first_", "last_", "index_", "now_",
 )  # fmt: skip
+_LAST_IDENTITY: Final = Statement(
+    select(_C.uri).where(and_(*_OF_AGENCY)).order_by(_C.leaf_index.desc()).limit(1), "first_", "last_"
+)
+_LAST_EXPIRY: Final = Statement(select(func.max(_C.expire_ms)).where(and_(*_OF_AGENCY)), "first_", "last_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +97,29 @@ def outdated(tx: Tx, now_ms: int) -> frozenset[str]:
     """
     # What was redeemed earlier left no certificate that is still in its time.
     since = now_ms - LEAF_LIFE // timedelta(milliseconds=1)
-    redeemed = {uri.rpartition("/")[0]: index for uri, index in tx.all(_REDEEMED, (since,))}
+    redeemed = {_adapters_beside(uri): index for uri, index in tx.all(_REDEEMED, (since,))}
     return frozenset(
-        serial
-        for adapters, index in redeemed.items()
-        # Every name below this one: "0" is the character after "/".
-        for (serial,) in tx.all(_BEFORE, (f"{adapters}/", f"{adapters}0", index, now_ms))
+        serial for adapters, index in redeemed.items() for (serial,) in tx.all(_BEFORE, (*adapters, index, now_ms))
     )
+
+
+def last_identity(tx: Tx, beside: str) -> str | None:
+    """Of the adapters of the agency that this one is of: the one whose certificate was issued last, or None."""
+    row = tx.one(_LAST_IDENTITY, _adapters_beside(beside))
+    return row[0] if row else None
+
+
+def last_expiry_ms(tx: Tx, beside: str) -> int | None:
+    """When the last certificate of that agency's adapters ends, or ended; None where it had none."""
+    row = tx.one(_LAST_EXPIRY, _adapters_beside(beside))
+    return row[0] if row else None
+
+
+def _adapters_beside(uri: str) -> tuple[str, str]:
+    """Names between which those of all adapters of an agency are, by one of them."""
+    # "0" is the character after "/".
+    above = uri.rpartition("/")[0]
+    return f"{above}/", f"{above}0"
 
 
 def remember(tx: Tx, index: int, *, issued: Issued, uri: str, generation: int, digest: bytes) -> None:

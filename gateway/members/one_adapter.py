@@ -36,6 +36,7 @@ from audit.statement import Statement
 from audit.transaction import Tx
 from gateway.errors import Conflict, ErrorReason
 from gateway.members import roster
+from gateway.members.certificates import last_expiry_ms, last_identity
 from gateway.members.statements import StatedKey
 from gateway.missing.statement import LONGEST_LIFE
 from gateway.protocol.names import OPEN_FLAG_STATES, AgencyId
@@ -43,19 +44,10 @@ from gateway.protocol.policy.facts import milliseconds
 from gateway.store import tables
 from homeward.gateway.v1.directory_pb2 import KEY_USE_ENVELOPE
 
-_C, _D, _S, _T = tables.certificate.c, tables.denied.c, tables.subject.c, tables.index_token.c
+_D, _S, _T = tables.denied.c, tables.subject.c, tables.index_token.c
 _F, _L = tables.flag.c, tables.listing.c
-_LAST_IDENTITY: Final = Statement(
-    select(_C.uri)
-    .where(_C.uri.startswith(bindparam("prefix_"), autoescape=False))
-    .order_by(_C.leaf_index.desc())
-    .limit(1)
-)
 _DENIED: Final = Statement(select(_D.name).where(_D.name == bindparam("name_")))
 _LISTED: Final = Statement(select(func.count()).select_from(tables.subject).where(_S.owner == bindparam("owner_")))
-_LAST_EXPIRY: Final = Statement(
-    select(func.max(_C.expire_ms)).where(_C.uri.startswith(bindparam("prefix_"), autoescape=False))
-)
 _BEATEN: Final = Statement(select(_L.owner).where(_L.owner == bindparam("owner_")))
 _FLAGGED: Final = Statement(
     select(_F.flag_id)
@@ -92,9 +84,8 @@ def check_newcomer(tx: Tx, newcomer: Newcomer, at: datetime) -> int | None:
     """
     agency = newcomer.agency
     is_revoked = tx.one(_DENIED, (agency,)) is not None
-    adapters = newcomer.identity.rpartition("/")[0] + "/"
-    other = tx.one(_LAST_IDENTITY, (adapters,))
-    if other is not None and other[0] != newcomer.identity and not is_revoked and tx.one(_DENIED, other) is None:
+    other = last_identity(tx, newcomer.identity)
+    if other not in (None, newcomer.identity) and not is_revoked and tx.one(_DENIED, (other,)) is None:
         raise Conflict(ErrorReason.ADAPTER_ENROLLED)
     counted = tx.one(_LISTED, (agency,))
     listed = int(counted[0]) if counted else 0
@@ -103,8 +94,8 @@ def check_newcomer(tx: Tx, newcomer: Newcomer, at: datetime) -> int | None:
         return None
     if not is_revoked:
         raise Conflict(ErrorReason.YOUTHS_LISTED)
-    last = tx.one(_LAST_EXPIRY, (adapters,))
-    may_count = last is not None and last[0] is not None and milliseconds(at - LONGEST_LIFE) < last[0]
+    ended_ms = last_expiry_ms(tx, newcomer.identity)
+    may_count = ended_ms is not None and milliseconds(at - LONGEST_LIFE) < ended_ms
     if may_count and tx.one(_FLAGGED, (agency,)) is not None:
         raise Conflict(ErrorReason.FLAGS_OPEN)
     return listed

@@ -246,21 +246,10 @@ async def test_a_consent_is_signed_here_and_names_nobody(tmp_path: Path) -> None
 
 
 async def test_an_own_youth_is_named_by_its_handle(tmp_path: Path) -> None:
-    sent: list[gateway_authority.Authority] = []
-
     async with county(tmp_path) as at:
-
-        def answer(payload: bytes, claims: Any) -> Any:
-            record = gateway_authority.AuthorityRecord.FromString(payload)
-            sent.append(gateway_authority.Authority.FromString(record.authority.payload))
-            receipt = at.gateway.leaf("authority.recorded", payload, claims, "RECORDED")
-            return gateway_authority.RecordAuthorityResponse(outcome=codes.OUTCOME_RECORDED, receipt=receipt)
-
-        at.gateway.answers[rpcs.RECORD_AUTHORITY.path] = answer
-        request = consent_request(local_id=OWN_YOUTH)
-        await at.call("AuthorityService/RecordAuthority", request, authority_pb2.RecordAuthorityResponse, "workers")
+        (authority,) = await recorded_as(at, consent_request(local_id=OWN_YOUTH))
         assert at.tokens.people == []
-    assert sent[0].subject.handle == OWN_HANDLE
+    assert authority.subject.handle == OWN_HANDLE
 
 
 CHILD, REPEATED = "2015-04-01", "00000000-0000-4000-8000-000000000007"
