@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.node.identifiers import timestamp
+from adapters.node.own_flag import FlagIssuer
 from adapters.node.presence import field_sets_present
 from gateway.protocol.directory import DirectoryView
 from gateway.protocol.envelope import unwrap, wrap
@@ -19,6 +20,7 @@ from gateway.protocol.names import (
     AgencyId,
     EvidenceKind,
     FieldSet,
+    FlagId,
     Grantor,
     HandlingCode,
     Purpose,
@@ -40,7 +42,7 @@ from homeward.gateway.v1.exchange_pb2 import (
 )
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
 from homeward.gateway.v1.missing_pb2_grpc import MissingServiceStub
-from homeward.gateway.v1.records_pb2 import RecordAnswer
+from homeward.gateway.v1.records_pb2 import FlagLocate, RecordAnswer
 from tests.adversarial.house import House, beat, register
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
 from tests.adversarial.town import Town, utc_now
@@ -234,6 +236,29 @@ async def report_flag(resident: Resident, report: missing_pb2.FlagReport) -> mis
     """A report that a youth is missing."""
     request = resident.signed(missing_pb2.RaiseFlagRequest, report, worker_of(resident))
     return await MissingServiceStub(resident.channel).RaiseFlag(request, timeout=5)
+
+
+async def raise_new(owner: Resident, label: str) -> SubjectHandle:
+    """The youth behind this label is the owner's, listed and missing from now on."""
+    handle = SubjectHandle(secrets.token_bytes(16))
+    await register(owner, handle, label)
+    flag = FlagIssuer(owner.membership.county, owner.ring.flag).raised(
+        FlagId(secrets.token_bytes(16)),
+        handle,
+        handling_code=HandlingCode.CALL_DUTY_LINE,
+        learned=utc_now() - timedelta(hours=1),
+        locate=FlagLocate(),
+        now=utc_now(),
+    )
+    report = missing_pb2.FlagReport(
+        request_id=secrets.token_bytes(16),
+        subject_handle=handle,
+        tokens=tokens_of(label),
+        flag_statement=flag.statement,
+        learn_time=timestamp(flag.learned),
+    )
+    assert (await report_flag(owner, report)).flag_id
+    return handle
 
 
 async def check_flag(asker: Resident, label: str, act: Act, *evidence: EvidenceKind) -> CheckFlagResponse:

@@ -16,29 +16,22 @@ import pytest_asyncio
 from adapters.channel_identity import load_identity, write_identity
 from adapters.keyring import load_keyring
 from adapters.membership import read_membership
-from adapters.node.identifiers import timestamp
-from adapters.node.own_flag import FlagIssuer
 from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
     EvidenceKind,
-    FlagId,
-    HandlingCode,
     Purpose,
     Role,
-    SubjectHandle,
 )
 from homeward.gateway.v1.directory_pb2 import GetDirectoryRequest
 from homeward.gateway.v1.directory_pb2_grpc import MembershipServiceStub
 from homeward.gateway.v1.exchange_pb2 import CheckFlagResponse
-from homeward.gateway.v1.missing_pb2 import FlagReport
-from homeward.gateway.v1.records_pb2 import FlagLocate
 from tests.adversarial.house import House, beat, register
 from tests.adversarial.identities import forge, uri
 from tests.adversarial.outcome import refusal
-from tests.adversarial.resident import Act, Resident, dial, tokens_of
-from tests.adversarial.stage import check_flag, outcome, report_flag
-from tests.adversarial.town import Town, utc_now
+from tests.adversarial.resident import Act, Resident, dial
+from tests.adversarial.stage import check_flag, outcome, raise_new
+from tests.adversarial.town import Town
 from tests.commands import answered, homeward
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -233,7 +226,7 @@ async def test_a_youth_who_is_looked_for_stays_findable_and_no_directory_takes_t
     town: Town, tmp_path: Path
 ) -> None:
     owner = town.residents[OWNER]
-    await raise_flag(owner, "who is missing")
+    await raise_new(owner, "who is missing")
     assert outcome((await asked(town, "who is missing")).answer.outcome) == "ANSWERED"
     await town.revoke(OWNER)
     line = await line_for(town)
@@ -257,24 +250,3 @@ async def unsuspended(town: Town, resident: Resident) -> None:
             if member is not None and not member.suspended and resident.ring.envelope.key_id in member.keys:
                 return
             await asyncio.sleep(0.1)
-
-
-async def raise_flag(owner: Resident, label: str) -> None:
-    handle = secrets.token_bytes(16)
-    await register(owner, handle, label)
-    flag = FlagIssuer(owner.membership.county, owner.ring.flag).raised(
-        FlagId(secrets.token_bytes(16)),
-        SubjectHandle(handle),
-        handling_code=HandlingCode.CALL_DUTY_LINE,
-        learned=utc_now() - timedelta(hours=1),
-        locate=FlagLocate(),
-        now=utc_now(),
-    )
-    report = FlagReport(
-        request_id=secrets.token_bytes(16),
-        subject_handle=handle,
-        tokens=tokens_of(label),
-        flag_statement=flag.statement,
-        learn_time=timestamp(flag.learned),
-    )
-    assert (await report_flag(owner, report)).flag_id

@@ -9,15 +9,12 @@ import secrets
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
-from datetime import timedelta
 
 import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from adapters.node.identifiers import timestamp
-from adapters.node.own_flag import FlagIssuer
 from adapters.node.receipts import Expected, check_receipt
 from adapters.node.succession import log_of
 from audit.reader import Reader
@@ -28,8 +25,6 @@ from gateway.protocol.names import (
     AgencyId,
     AgencyKind,
     EvidenceKind,
-    FlagId,
-    HandlingCode,
     Purpose,
     Role,
     SubjectHandle,
@@ -38,15 +33,13 @@ from gateway.store.youth_keys import FileYouthKeys, youth_name
 from homeward.audit.v1.log_pb2 import Receipt
 from homeward.gateway.v1.exchange_pb2 import CheckFlagRequest
 from homeward.gateway.v1.exchange_pb2_grpc import ExchangeServiceStub
-from homeward.gateway.v1.missing_pb2 import FlagReport
-from homeward.gateway.v1.records_pb2 import FlagLocate
 from homeward.gateway.v1.sealing_pb2 import SEAL_OPERATION_RESTRICT, SealOrder, SealRequest
 from homeward.gateway.v1.sealing_pb2_grpc import SealingServiceStub
 from tests.adversarial.house import beat, register
 from tests.adversarial.outcome import Refusal, ending, read, refusal
 from tests.adversarial.resident import Act, Resident, flag_query, tokens_of
-from tests.adversarial.stage import report_flag
-from tests.adversarial.town import Town, utc_now
+from tests.adversarial.stage import raise_new
+from tests.adversarial.town import Town
 from tests.commands import commands
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -204,25 +197,8 @@ async def test_whoever_is_killed_between_the_entry_of_a_seal_and_the_keys_leavin
 
     Until it is held nobody writes the log, so that a deposit is found before its entry, however slow this process is.
     """
-    owner, handle = doomed.residents[OWNER], secrets.token_bytes(16)
-    await register(owner, handle, "who is sealed")
-    issuer = FlagIssuer(owner.membership.county, owner.ring.flag)
-    flag = issuer.raised(
-        FlagId(secrets.token_bytes(16)),
-        SubjectHandle(handle),
-        handling_code=HandlingCode.CALL_DUTY_LINE,
-        learned=utc_now() - timedelta(hours=1),
-        locate=FlagLocate(),
-        now=utc_now(),
-    )
-    report = FlagReport(
-        request_id=secrets.token_bytes(16),
-        subject_handle=handle,
-        tokens=tokens_of("who is sealed"),
-        flag_statement=flag.statement,
-        learn_time=timestamp(flag.learned),
-    )
-    assert (await report_flag(owner, report)).flag_id
+    owner = doomed.residents[OWNER]
+    handle = await raise_new(owner, "who is sealed")
     message = SealOrder(
         request_id=secrets.token_bytes(16),
         operation=SEAL_OPERATION_RESTRICT,
